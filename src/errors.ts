@@ -1,0 +1,39 @@
+/** Every way the program can stop before it has a verdict, and the exit code each maps to. */
+const exitCodes = {
+  /** Wrong use: an option, an argument or a combination of them. */
+  usage: 2,
+  'unknown-version': 2,
+  'unknown-scenario': 2,
+  'unknown-subject': 2,
+  'no-golden': 2,
+  'registry-silent': 2,
+  'file-unreadable': 2,
+  'file-corrupt': 2,
+  'format-newer': 2,
+  'bad-sign-in': 2,
+  'port-in-use': 2,
+  'subject-failed': 2,
+  interrupted: 2,
+  /** The official client did not do what the scenario told it to do. */
+  'client-failed': 3,
+  /** Recordings of one scenario differ in a way that cannot be generalised. */
+  'runs-disagree': 3,
+  internal: 3,
+} as const;
+
+export type ErrorCode = keyof typeof exitCodes;
+
+/** An error whose message is written for the user: one line, what is wrong and what to do. */
+export class ParityError extends Error {
+  override readonly name = 'ParityError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get exitCode(): number {
+    return exitCodes[this.code];
+  }
+}

@@ -1,0 +1,11 @@
+/**
+ * Headers as they travel: pairs in wire order, names in wire case, duplicates kept. There is no map of headers in
+ * this code base, because order, case and duplicates are facts of the protocol.
+ */
+export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
+
+/** The value of the first header of that name, compared without case; undefined when there is none. */
+export function headerValue(headers: HeaderList, name: string): string | undefined {
+  const wanted = name.toLowerCase();
+  return headers.find(([given]) => given.toLowerCase() === wanted)?.[1];
+}
