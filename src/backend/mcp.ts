@@ -1,0 +1,40 @@
+import { parseObject } from './create-request.ts';
+import { empty, type HttpAnswer, json } from './http-answer.ts';
+
+/**
+ * The least that is a valid MCP server over streamable HTTP: it initialises, and has no tools. With a 404 in its place
+ * the client logs a failed MCP start-up.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http
+ */
+export function answerMcp(body: string): HttpAnswer {
+  const message = parseObject(body);
+  if (message === undefined) return failed(null, -32700, 'Parse error');
+  const { id, method } = message;
+  // A notification has no id, and is only acknowledged.
+  if (id === undefined) return empty(202);
+  if (method === 'initialize') return result(id, initialised(message.params));
+  if (method === 'tools/list') return result(id, { tools: [] });
+  if (method === 'ping') return result(id, {});
+  return failed(id, -32601, 'Method not found');
+}
+
+function initialised(params: unknown) {
+  const wanted =
+    typeof params === 'object' && params !== null && 'protocolVersion' in params
+      ? params.protocolVersion
+      : undefined;
+  return {
+    protocolVersion: typeof wanted === 'string' ? wanted : '2025-06-18',
+    capabilities: { tools: {} },
+    serverInfo: { name: 'simulated-backend', version: '1' },
+  };
+}
+
+function result(id: unknown, value: unknown): HttpAnswer {
+  return json(200, { jsonrpc: '2.0', id, result: value });
+}
+
+function failed(id: unknown, code: number, message: string): HttpAnswer {
+  return json(200, { jsonrpc: '2.0', id, error: { code, message } });
+}

@@ -1,0 +1,126 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { ParityError } from '../errors.ts';
+import { type HeaderList, headerValue } from '../wire/headers.ts';
+import type { OnBackendEvent } from './event.ts';
+import type { HttpAnswer } from './http-answer.ts';
+import { answerPost } from './http-responses.ts';
+import { answerPlain, notFound } from './routes.ts';
+import { type Reply, type Script, startScript } from './script.ts';
+import { responsesWebSocket } from './websocket.ts';
+
+export type BackendOptions = {
+  /** TCP port on 127.0.0.1; absent or 0 takes a free one. */
+  readonly port?: number;
+  readonly script: readonly Reply[];
+  readonly onEvent?: OnBackendEvent;
+};
+
+export type Backend = {
+  readonly port: number;
+  /** `http://127.0.0.1:PORT`, without a path. */
+  readonly origin: string;
+  /** How many scripted replies were used so far. */
+  served(): number;
+  /** Stops listening and ends every connection. */
+  close(): Promise<void>;
+};
+
+/** Where responses are asked for: with a ChatGPT sign-in, and with an API key. */
+const responsesPaths = new Set(['/backend-api/codex/responses', '/v1/responses']);
+
+/**
+ * Starts the simulated Codex backend: plain HTTP and websocket on loopback; whoever wants TLS puts a tap before it.
+ *
+ * @throws ParityError `port-in-use` when something listens on the port already.
+ */
+export async function startBackend(options: BackendOptions): Promise<Backend> {
+  const { port = 0, script: replies, onEvent = () => {} } = options;
+  const script = startScript(replies);
+  const websocket = responsesWebSocket(script, onEvent);
+  const server = createServer((request, response) => {
+    // The only thing that fails here is a client that goes away in the middle of its request.
+    answer(request, response, script, onEvent).catch(() => response.destroy());
+  });
+  server.on('upgrade', (request, socket, head) => {
+    const target = request.url ?? '/';
+    if (!responsesPaths.has(pathOf(target))) {
+      onEvent({ type: 'unrouted', method: 'GET', target });
+      socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+      return;
+    }
+    onEvent({ type: 'upgrade', target, headers: headersOf(request) });
+    websocket.accept(request, socket, head);
+  });
+  const listening = await listen(server, port);
+  return {
+    port: listening,
+    origin: `http://127.0.0.1:${listening}`,
+    served: script.served,
+    close: () =>
+      new Promise((resolve) => {
+        websocket.close();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  script: Script,
+  onEvent: OnBackendEvent,
+): Promise<void> {
+  const body = await bodyOf(request);
+  const method = request.method ?? 'GET';
+  const target = request.url ?? '/';
+  const path = pathOf(target);
+  const headers = headersOf(request);
+  if (method === 'POST' && responsesPaths.has(path)) {
+    const reply = await answerPost(body, headerValue(headers, 'content-encoding'), script, onEvent);
+    onEvent({ type: 'request', method, target, headers, status: reply.status });
+    write(response, reply);
+    return;
+  }
+  const routed = answerPlain({ method, path, headers, body: body.toString('utf8') });
+  if (routed === undefined) onEvent({ type: 'unrouted', method, target });
+  const reply = routed ?? notFound();
+  onEvent({ type: 'request', method, target, headers, status: reply.status });
+  write(response, reply);
+}
+
+function write(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+  const bytes = Buffer.from(body, 'utf8');
+  response.writeHead(status, [...headers.flat(), 'content-length', String(bytes.length)]);
+  response.end(bytes);
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function headersOf(request: IncomingMessage): HeaderList {
+  const { rawHeaders } = request;
+  return rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? ''] as const] : []));
+}
+
+function pathOf(target: string): string {
+  return target.replace(/\?.*$/s, '').replace(/\/{2,}/g, '/');
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(
+        taken ? new ParityError('port-in-use', `Port ${port} is in use: give another port, or none.`) : error,
+      );
+    });
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}

@@ -1,0 +1,107 @@
+/** How two lists correspond. Indices into `expected` and `actual`; every index stands in exactly one place. */
+export type Alignment = {
+  readonly pairs: readonly (readonly [expected: number, actual: number])[];
+  readonly missing: readonly number[];
+  readonly added: readonly number[];
+};
+
+/** Below this likeness two items are not versions of each other. */
+const threshold = 0.4;
+/** A table of more cells than this is not filled: the lists' middles are then paired by position. */
+const maximumCells = 250_000;
+
+/**
+ * Aligns two lists by content, keeping their order, so that an inserted item is one addition and not a change of
+ * everything after it. `likeness` is 1 for items that match and near 0 for items that have nothing in common. Equal
+ * ends are taken off first, so lists that hardly differ cost linear time.
+ */
+export function align(
+  expected: number,
+  actual: number,
+  likeness: (expected: number, actual: number) => number,
+): Alignment {
+  let head = 0;
+  while (head < Math.min(expected, actual) && likeness(head, head) === 1) head += 1;
+  let tail = 0;
+  const most = Math.min(expected, actual) - head;
+  while (tail < most && likeness(expected - 1 - tail, actual - 1 - tail) === 1) tail += 1;
+
+  const rows = expected - head - tail;
+  const columns = actual - head - tail;
+  const inner =
+    rows * columns > maximumCells
+      ? range(0, Math.min(rows, columns)).map((at): [number, number] => [at, at])
+      : bestPairs(rows, columns, (row, column) => likeness(head + row, head + column));
+  const pairs: (readonly [number, number])[] = [
+    ...range(0, head).map((at): [number, number] => [at, at]),
+    ...inner.map(([row, column]): [number, number] => [head + row, head + column]),
+    ...range(0, tail).map((at): [number, number] => [expected - tail + at, actual - tail + at]),
+  ];
+  const pairedExpected = new Set(pairs.map(([one]) => one));
+  const pairedActual = new Set(pairs.map(([, other]) => other));
+  return {
+    pairs,
+    missing: range(0, expected).filter((at) => !pairedExpected.has(at)),
+    added: range(0, actual).filter((at) => !pairedActual.has(at)),
+  };
+}
+
+/** The pairs, in order, whose likenesses sum up to the most (Needleman and Wunsch, without gap penalty). */
+function bestPairs(rows: number, columns: number, likeness: (row: number, column: number) => number): [number, number][] {
+  const width = columns + 1;
+  const likenesses = new Float64Array(rows * columns);
+  const best = new Float64Array((rows + 1) * width);
+  for (let row = rows - 1; row >= 0; row -= 1) {
+    for (let column = columns - 1; column >= 0; column -= 1) {
+      const alike = likeness(row, column);
+      likenesses[row * columns + column] = alike;
+      const paired = alike >= threshold ? alike + at(best, (row + 1) * width + column + 1) : 0;
+      best[row * width + column] = Math.max(
+        paired,
+        at(best, (row + 1) * width + column),
+        at(best, row * width + column + 1),
+      );
+    }
+  }
+  const pairs: [number, number][] = [];
+  for (let row = 0, column = 0; row < rows && column < columns; ) {
+    const alike = at(likenesses, row * columns + column);
+    const here = at(best, row * width + column);
+    if (alike >= threshold && here === alike + at(best, (row + 1) * width + column + 1)) {
+      pairs.push([row, column]);
+      row += 1;
+      column += 1;
+    } else if (here === at(best, (row + 1) * width + column)) row += 1;
+    else column += 1;
+  }
+  return pairs;
+}
+
+/**
+ * The positions that are out of order in a list of ranks: what is left when the longest increasing run of them
+ * stays where it is, so that one moved item is one position and not everything it passed.
+ */
+export function outOfOrder(ranks: readonly number[]): number[] {
+  const lengths = new Array<number>(ranks.length).fill(1);
+  const before = new Array<number>(ranks.length).fill(-1);
+  ranks.forEach((rank, here) => {
+    for (let earlier = 0; earlier < here; earlier += 1) {
+      const longer = (lengths[earlier] ?? 0) + 1;
+      if ((ranks[earlier] ?? 0) < rank && longer > (lengths[here] ?? 0)) {
+        lengths[here] = longer;
+        before[here] = earlier;
+      }
+    }
+  });
+  const kept = new Set<number>();
+  for (let here = lengths.indexOf(Math.max(...lengths)); here >= 0; here = before[here] ?? -1) kept.add(here);
+  return ranks.map((_, index) => index).filter((index) => !kept.has(index));
+}
+
+function at(table: Float64Array, index: number): number {
+  return table[index] ?? 0;
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+}

@@ -1,0 +1,110 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ParityError } from '../errors.ts';
+import { decodeEvent, encodeEvent, FieldError, Fields, object } from '../trace/codec.ts';
+import type { TraceEvent } from '../trace/event.ts';
+import { closingLine, decodeLine, headerLine, readRecords } from '../trace/file.ts';
+import { type JsonNode, printJson } from '../wire/json.ts';
+import { dialogueOf } from './dialogue.ts';
+import type { Golden, GoldenId, Variable } from './golden.ts';
+import { isVariableKind } from './kinds.ts';
+
+const ending = '.golden.jsonl';
+
+/** `traces/<version>/<lane>/<scenario>.golden.jsonl` */
+export function goldenPath(folder: string, { codex, lane, scenario }: GoldenId): string {
+  return join(folder, codex, lane, `${scenario}${ending}`);
+}
+
+/** The text of a golden's file: the same golden always gives the same bytes. */
+export function printGolden({ codex, lane, scenario, runs, variables, exchanges }: Golden): string {
+  const nodes = [
+    ...[...variables.values()].map(encodeVariable),
+    ...exchanges.flatMap(({ connection, request, steps }) => [connection, request, ...steps].map(encodeEvent)),
+  ];
+  const about = { codex, lane, scenario, runs };
+  return headerLine('golden', about) + nodes.map((node) => `${printJson(node)}\n`).join('') + closingLine;
+}
+
+/** Writes a golden in one step: whoever reads the file sees the old one or the new one, whole. Returns whether it changed. */
+export function writeGolden(folder: string, golden: Golden): { path: string; changed: boolean } {
+  const path = goldenPath(folder, golden);
+  const text = printGolden(golden);
+  const changed = !existsSync(path) || readFileSync(path, 'utf8') !== text;
+  if (!changed) return { path, changed };
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  return { path, changed };
+}
+
+/** Reads a golden. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
+export async function readGolden(path: string): Promise<Golden> {
+  const variables = new Map<string, Variable>();
+  const events: TraceEvent[] = [];
+  let about: Pick<Golden, 'codex' | 'lane' | 'scenario' | 'runs'> | undefined;
+  for await (const record of readRecords(path, 'golden')) {
+    decodeLine(path, record, (node) => {
+      const fields = new Fields(node);
+      if (record.line === 1) {
+        const { codex, lane, scenario } = readId(fields);
+        about = { codex, lane, scenario, runs: fields.integer('runs') };
+      } else if (fields.text('type') === 'variable') {
+        const variable = decodeVariable(fields);
+        variables.set(variable.name, variable);
+      } else {
+        events.push(decodeEvent(node));
+      }
+    });
+  }
+  if (about === undefined) throw new ParityError('file-corrupt', `${path} is empty`);
+  return { ...about, variables, exchanges: dialogueOf(events) };
+}
+
+/** The goldens below a folder, sorted by version, lane and scenario. */
+export function listGoldens(folder: string): (GoldenId & { readonly path: string })[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => path.endsWith(ending) && path.split('/').length === 3)
+    .map((path) => {
+      const [codex = '', lane = '', file = ''] = path.split('/');
+      return { codex, lane, scenario: file.slice(0, -ending.length), path: join(folder, path) };
+    })
+    .sort((a, b) => compareVersions(a.codex, b.codex) || a.path.localeCompare(b.path, 'en'));
+}
+
+/** Orders version numbers by their parts, as numbers: 0.118.0 before 0.1180.0, 0.99.0 before 0.118.0. */
+export function compareVersions(one: string, other: string): number {
+  return one.localeCompare(other, 'en', { numeric: true });
+}
+
+function readId(fields: Fields): GoldenId {
+  return { codex: fields.text('codex'), lane: fields.text('lane'), scenario: fields.text('scenario') };
+}
+
+function encodeVariable({ name, kind, number, group }: Variable): JsonNode {
+  return object({
+    type: 'variable',
+    name,
+    kind,
+    ...(number ? { number } : {}),
+    ...(group === undefined ? {} : { distinct: group }),
+  });
+}
+
+function decodeVariable(fields: Fields): Variable {
+  const kind = fields.text('kind');
+  if (!isVariableKind(kind)) throw new FieldError(`"${kind}" is no kind of variable`);
+  return {
+    name: fields.text('name'),
+    kind,
+    number: fields.has('number') && fields.flag('number'),
+    group: fields.has('distinct') ? fields.text('distinct') : undefined,
+  };
+}

@@ -1,0 +1,296 @@
+import { ParityError } from '../errors.ts';
+import { decodeEvent, encodeEvent } from '../trace/codec.ts';
+import type { RequestEvent, TraceEvent } from '../trace/event.ts';
+import { seals } from '../trace/seal.ts';
+import { type JsonArray, type JsonMember, type JsonNode, type JsonObject, jsonString, tryParseJson } from '../wire/json.ts';
+import type { Exchange, Step } from './dialogue.ts';
+import { type Golden, type GoldenId, type Variable, jsonMark, unorderedMark } from './golden.ts';
+import { Holes, type Spot } from './holes.ts';
+import { kindOf } from './kinds.ts';
+import { parseTemplate, printTemplate } from './template.ts';
+
+/**
+ * The least general pattern that all recordings match (anti-unification). What was equal in all stays literal, what
+ * varied becomes a variable, values that agreed with each other in every recording become the same one. Throws
+ * ParityError `runs-disagree`, naming the place, where recordings differ in more than values.
+ */
+export function generalise(id: GoldenId, runs: readonly (readonly Exchange[])[]): Golden {
+  const [first] = runs;
+  if (first === undefined || first.length === 0) {
+    throw new ParityError('runs-disagree', `${id.scenario}: the client sent no model request`);
+  }
+  const fold = new Fold();
+  const folded = sameLength(runs, `${id.scenario}: the number of model requests`).map((exchanges, at) =>
+    fold.exchange(exchanges, `${id.scenario}, exchange ${at + 1}`),
+  );
+  const variables = fold.holes.variables();
+  return {
+    ...id,
+    runs: runs.length,
+    variables: new Map([...variables.values()].map((variable) => [variable.name, variable])),
+    exchanges: folded.map((exchange) => nameVariables(exchange, variables)),
+  };
+}
+
+/**
+ * Response headers that the client acts upon. The others (date, server, accept key, …) belong to whoever answered,
+ * and a golden says what the client does.
+ */
+const responseHeadersKept: ReadonlySet<string> = new Set([
+  'content-type',
+  'sec-websocket-extensions',
+  'x-codex-turn-state',
+  'retry-after',
+]);
+
+class Fold {
+  readonly holes = new Holes();
+  #event = 0;
+
+  exchange(runs: readonly Exchange[], place: string): Exchange {
+    const [first] = runs;
+    if (first === undefined) throw new RangeError('nothing to fold');
+    const request = this.#request(runs, place);
+    const steps = sameLength(
+      runs.map(({ steps }) => steps),
+      `${place}: the number of messages`,
+    );
+    return {
+      connection: { ...first.connection, authority: '{{authority}}' },
+      request,
+      steps: steps.map((events, at) => this.#step(events, `${place}, step ${at + 1}`)),
+    };
+  }
+
+  #request(runs: readonly Exchange[], place: string): RequestEvent {
+    const folded = this.#events(
+      runs.map(({ connection, request }) => withAuthority(request, connection.authority)),
+      place,
+    );
+    if (folded.type !== 'request') throw new RangeError('a request folded into something else');
+    return folded;
+  }
+
+  #step(steps: readonly Step[], place: string): Step {
+    const folded = this.#events(steps.map(withoutForeignHeaders), place);
+    if (folded.type !== 'response' && folded.type !== 'body' && folded.type !== 'message') {
+      throw new RangeError('a step folded into something else');
+    }
+    return folded;
+  }
+
+  #events(events: readonly TraceEvent[], place: string): TraceEvent {
+    this.#event += 1;
+    return decodeEvent(this.#nodes(events.map(encodeEvent), [], place));
+  }
+
+  #nodes(nodes: readonly JsonNode[], path: readonly string[], place: string): JsonNode {
+    const [first] = nodes;
+    if (first === undefined) throw new RangeError('nothing to fold');
+    if (nodes.every((node) => node.kind === 'object')) return this.#objects(nodes, path, place);
+    if (nodes.every((node) => node.kind === 'array')) return this.#arrays(nodes, path, place);
+    if (nodes.every((node) => node.kind === 'string')) {
+      return this.#strings(
+        nodes.map(({ value }) => value),
+        nodes.map(({ spelling }) => spelling),
+        path,
+        place,
+      );
+    }
+    if (nodes.every((node) => node.kind === 'number')) return this.#numbers(nodes.map(({ text }) => text), path);
+    if (nodes.every((node) => node.kind === 'literal' && first.kind === 'literal' && node.value === first.value)) return first;
+    throw disagree(place, path, 'is of different types');
+  }
+
+  #objects(objects: readonly JsonObject[], path: readonly string[], place: string): JsonNode {
+    const [first, ...others] = objects.map(({ members }) => members.map(([key]) => key));
+    if (first === undefined) throw new RangeError('nothing to fold');
+    const sorted = [...first].sort();
+    if (others.some((keys) => [...keys].sort().join('\n') !== sorted.join('\n'))) {
+      throw disagree(place, path, 'has different keys');
+    }
+    const ordered = others.every((keys) => keys.every((key, at) => key === first[at]));
+    const keys = ordered ? first : sorted;
+    const members = keys.map((key, at): JsonMember => {
+      const values = objects.map(({ members }) => (ordered ? members[at] : members.find(([name]) => name === key))?.[1]);
+      const present = values.filter((value) => value !== undefined);
+      return [key, this.#nodes(present, [...path, key], place)];
+    });
+    return {
+      kind: 'object',
+      members: ordered ? members : [[unorderedMark, { kind: 'literal', value: true }], ...members],
+    };
+  }
+
+  #arrays(arrays: readonly JsonArray[], path: readonly string[], place: string): JsonNode {
+    const columns = sameLength(
+      arrays.map(({ items }) => items),
+      `${place}, ${path.join('.')}: the number of items`,
+    );
+    const items = columns.map((column, at) => this.#nodes(column, [...path, nameOfItem(column[0]) ?? String(at)], place));
+    return { kind: 'array', items };
+  }
+
+  #numbers(texts: readonly string[], path: readonly string[]): JsonNode {
+    const [first = ''] = texts;
+    if (texts.every((text) => text === first)) return { kind: 'number', text: first };
+    return jsonString(`{{${this.holes.claim(texts, true, this.#spot(path, ''))}}}`);
+  }
+
+  #strings(
+    values: readonly string[],
+    spellings: readonly (string | undefined)[],
+    path: readonly string[],
+    place: string,
+  ): JsonNode {
+    const [first = ''] = values;
+    const inner = values.map((value) => (/^[{[]/.test(value) ? tryParseJson(value) : undefined));
+    const documents = inner.filter((parsed) => parsed?.compact).map((parsed) => parsed?.node ?? null);
+    if (documents.length === values.length) {
+      const nodes = documents.filter((node) => node !== null);
+      return { kind: 'object', members: [[jsonMark, this.#nodes(nodes, path, place)]] };
+    }
+    if (values.every((value) => value === first) && !seals.test(first) && !first.includes('{{')) {
+      return jsonString(first, spellings.every((spelling) => spelling === spellings[0]) ? spellings[0] : undefined);
+    }
+    return jsonString(this.#template(values, path));
+  }
+
+  /** A template for strings that differ: literal where they agree, variables where they do not. */
+  #template(values: readonly string[], path: readonly string[]): string {
+    const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
+    if (isHost && values.every((value) => value === '{{authority}}')) return '{{authority}}';
+    const whole = kindOf(values);
+    if (whole !== 'host_text') return `{{${this.holes.claim(values, false, this.#spot(path, ''))}}}`;
+    const rows = values.map(tokens);
+    const width = rows[0]?.length ?? 0;
+    const columns = rows.every((row) => row.length === width)
+      ? Array.from({ length: width }, (_, at) => rows.map((row) => row[at] ?? ''))
+      : middle(values);
+    return this.#columns(joined(columns), path);
+  }
+
+  #columns(columns: readonly (readonly string[])[], path: readonly string[]): string {
+    let before = '';
+    return columns
+      .map((column) => {
+        const [first = ''] = column;
+        const constant = column.every((token) => token === first) && !seals.test(first);
+        const sealed = /^(<<sealed (?:[a-zA-Z]\w* )?)/.exec(first)?.[1];
+        const literal = constant ? first : sealed !== undefined && column.every((token) => token.startsWith(sealed)) ? sealed : '';
+        before += literal;
+        const text = printTemplate([{ literal }]);
+        if (constant) return text;
+        if (literal === '') return `{{${this.holes.claim(column, false, this.#spot(path, before))}}}`;
+        const hashes = column.map((token) => token.slice(literal.length, -'>>'.length));
+        if (hashes.every((hash) => hash === hashes[0])) return printTemplate([{ literal: first }]);
+        return `${text}{{${this.holes.claim(hashes, false, this.#spot(path, before))}}}>>`;
+      })
+      .join('');
+  }
+
+  #spot(path: readonly string[], before: string): Spot {
+    return { event: this.#event, path, before };
+  }
+}
+
+/** Header names stand in pairs, and name the value that follows them. */
+function nameOfItem(item: JsonNode | undefined): string | undefined {
+  const [name, value, ...rest] = item?.kind === 'array' ? item.items : [];
+  return name?.kind === 'string' && value !== undefined && rest.length === 0 ? name.value : undefined;
+}
+
+/** Cuts a string where identifiers, seals and words begin and end. */
+function tokens(text: string): string[] {
+  return text.match(/<<[^<>]*>>|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\p{L}\p{N}]+|[^\p{L}\p{N}]/gu) ?? [];
+}
+
+/** Three columns: what all strings begin with, what differs, what all end with; cut at the ends of words. */
+function middle(values: readonly string[]): string[][] {
+  const rows = values.map(tokens);
+  const shortest = Math.min(...rows.map((row) => row.length));
+  const common = (at: (row: string[], index: number) => string | undefined, limit: number) => {
+    let count = 0;
+    while (count < limit && rows.every((row) => at(row, count) === at(rows[0] ?? [], count))) count += 1;
+    return count;
+  };
+  const head = common((row, index) => row[index], shortest);
+  const tail = common((row, index) => row[row.length - 1 - index], shortest - head);
+  return [
+    rows.map((row) => row.slice(0, head).join('')),
+    rows.map((row) => row.slice(head, row.length - tail).join('')),
+    rows.map((row) => row.slice(row.length - tail).join('')),
+  ];
+}
+
+/** Joins what lies between two plain texts that vary into one column, so that a host's text is one variable. */
+function joined(columns: readonly (readonly string[])[]): (readonly string[])[] {
+  const vague = columns.map((column) => column.some((token) => token !== column[0]) && isVague(column));
+  const from = vague.indexOf(true);
+  if (from === -1) return [...columns];
+  const to = vague.lastIndexOf(true);
+  const merged = (columns[0] ?? []).map((_, run) => columns.slice(from, to + 1).map((column) => column[run]).join(''));
+  return [...columns.slice(0, from), merged, ...columns.slice(to + 1)];
+}
+
+function isVague(column: readonly string[]): boolean {
+  return kindOf(column) === 'host_text' && !column.every((token) => seals.test(token));
+}
+
+function withAuthority(request: RequestEvent, authority: string): RequestEvent {
+  const headers = request.headers.map(([name, value]): typeof request.headers[number] =>
+    name.toLowerCase() === 'host' && value.kind === 'string' && value.value === authority
+      ? [name, jsonString('{{authority}}')]
+      : [name, value],
+  );
+  return { ...request, headers };
+}
+
+function withoutForeignHeaders(step: Step): Step {
+  if (step.type !== 'response') return step;
+  return { ...step, headers: step.headers.filter(([name]) => responseHeadersKept.has(name.toLowerCase())) };
+}
+
+/** Turns rows into columns; throws where the rows are not equally long. */
+function sameLength<T>(rows: readonly (readonly T[])[], what: string): T[][] {
+  const lengths = rows.map((row) => row.length);
+  const [first = 0] = lengths;
+  if (lengths.some((length) => length !== first)) {
+    throw new ParityError('runs-disagree', `${what} differs between recordings (${lengths.join(', ')})`);
+  }
+  return Array.from({ length: first }, (_, at) => rows.flatMap((row) => row.slice(at, at + 1)));
+}
+
+function nameVariables(exchange: Exchange, variables: ReadonlyMap<string, Variable>): Exchange {
+  return {
+    connection: exchange.connection,
+    request: rename(exchange.request, variables),
+    steps: exchange.steps.map((step) => rename(step, variables)),
+  };
+}
+
+function rename<T extends TraceEvent>(event: T, variables: ReadonlyMap<string, Variable>): T {
+  return decodeEvent(renameIn(encodeEvent(event), variables)) as T;
+}
+
+function renameIn(node: JsonNode, variables: ReadonlyMap<string, Variable>): JsonNode {
+  switch (node.kind) {
+    case 'array':
+      return { kind: 'array', items: node.items.map((item) => renameIn(item, variables)) };
+    case 'object':
+      return { kind: 'object', members: node.members.map(([key, value]) => [key, renameIn(value, variables)]) };
+    case 'string': {
+      if (!node.value.includes('{{#')) return node;
+      const parts = parseTemplate(node.value).map((part) =>
+        'variable' in part ? { variable: variables.get(part.variable)?.name ?? part.variable } : part,
+      );
+      return jsonString(printTemplate(parts));
+    }
+    default:
+      return node;
+  }
+}
+
+function disagree(place: string, path: readonly string[], what: string): ParityError {
+  return new ParityError('runs-disagree', `${place}: ${path.join('.') || 'the message'} ${what} between recordings`);
+}

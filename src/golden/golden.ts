@@ -1,0 +1,30 @@
+import type { Exchange } from './dialogue.ts';
+import type { VariableKind } from './kinds.ts';
+
+/** What a golden is a pattern of: one version of the client, one way of signing in, one scenario. */
+export type GoldenId = { readonly codex: string; readonly lane: string; readonly scenario: string };
+
+/**
+ * A generalised recording: exchanges whose strings may hold variables (template.ts) and whose values may be pattern
+ * objects (below), and the table of these variables in the order of their first appearance.
+ */
+export type Golden = GoldenId & {
+  /** How many recordings it was learned from. */
+  readonly runs: number;
+  readonly variables: ReadonlyMap<string, Variable>;
+  readonly exchanges: readonly Exchange[];
+};
+
+export type Variable = {
+  readonly name: string;
+  readonly kind: VariableKind;
+  /** True where the values are JSON numbers. */
+  readonly number: boolean;
+  /** Variables of one group bound different values in every recording, and must do so always. */
+  readonly group: string | undefined;
+};
+
+/** `{"{{json}}": X}` stands for a string that holds the JSON document X. */
+export const jsonMark = '{{json}}';
+/** An object whose first member is `"{{unordered}}": true` has its other members in any order. */
+export const unorderedMark = '{{unordered}}';

@@ -1,0 +1,70 @@
+/**
+ * What is a secret, told by where it stands or by what it looks like. One table each for headers, JSON keys and
+ * free text; the names on the right are the kinds that a sealed trace shows.
+ */
+
+const headerKinds: ReadonlyMap<string, string> = new Map([
+  ['authorization', 'token'],
+  ['proxy-authorization', 'token'],
+  ['x-api-key', 'token'],
+  ['api-key', 'token'],
+  ['statsig-api-key', 'token'],
+  ['cookie', 'cookie'],
+  ['set-cookie', 'cookie'],
+  ['chatgpt-account-id', 'account_id'],
+  ['openai-organization', 'organization'],
+  ['openai-project', 'project'],
+]);
+
+const keyKinds: ReadonlyMap<string, string> = new Map([
+  ['access_token', 'token'],
+  ['refresh_token', 'token'],
+  ['id_token', 'token'],
+  ['api_key', 'token'],
+  ['openai_api_key', 'token'],
+  ['account_id', 'account_id'],
+  ['chatgpt_account_id', 'account_id'],
+  ['user_id', 'user_id'],
+  ['chatgpt_user_id', 'user_id'],
+  ['email', 'email'],
+  ['installation_id', 'installation_id'],
+  ['x-codex-installation-id', 'installation_id'],
+  // Git facts that the client puts into turn metadata inside a repository.
+  ['associated_remote_urls', 'git_remote'],
+  ['latest_git_commit_hash', 'git_commit'],
+]);
+
+/** Keys whose strings are content: what a person, a model, a tool or a prompt author wrote. */
+const contentKeys: ReadonlySet<string> = new Set([
+  'text',
+  'delta',
+  'description',
+  'instructions',
+  'output',
+  'arguments',
+  'definition',
+  'refusal',
+  'image_url',
+  'encrypted_content',
+]);
+
+/** Credentials that are known by their looks wherever they stand. */
+export const credentialPatterns: readonly (readonly [kind: string, pattern: RegExp])[] = [
+  ['token', /eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g],
+  ['token', /\b(?:sk|sess|rt)-[\w-]{16,}/g],
+  ['email', /[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g],
+];
+
+/** The kind of secret that a header of this name carries; undefined for an ordinary header. */
+export function secretHeader(name: string): string | undefined {
+  return headerKinds.get(name.toLowerCase());
+}
+
+/** The kind of secret that stands under this JSON key; undefined for an ordinary key. */
+export function secretKey(key: string): string | undefined {
+  return keyKinds.get(key.toLowerCase());
+}
+
+export function isContentKey(key: string): boolean {
+  return contentKeys.has(key);
+}

@@ -1,0 +1,207 @@
+import { headerValue } from './headers.ts';
+import {
+  type BodyDecoder,
+  type BodyFraming,
+  bodyDecoder,
+  requestFraming,
+  responseFraming,
+} from './http1-body.ts';
+import { mayStartRequest, mayStartResponse, parseRequestHead, parseResponseHead } from './http1-head.ts';
+import type { RequestHead, ResponseHead } from './message.ts';
+import { type Undecodable, UndecodableError, undecodable } from './undecodable.ts';
+
+/** What a decoder found, in wire order. After `undecodable` it finds nothing more. */
+export type Http1Event<Head> =
+  | { readonly type: 'head'; readonly head: Head }
+  /** A 1xx response other than 101; the final head still follows. */
+  | { readonly type: 'interim'; readonly head: Head }
+  | { readonly type: 'data'; readonly bytes: Buffer }
+  /** The message is over; `complete` is false when the connection ended before its body did. */
+  | { readonly type: 'end'; readonly complete: boolean }
+  /** Bytes after an upgrade or a CONNECT: no longer HTTP. */
+  | { readonly type: 'upgraded'; readonly bytes: Buffer }
+  | Undecodable;
+
+/** How a connection ended: `finished` by a FIN, `cut` by a reset or by the tap itself. */
+export type Ending = 'finished' | 'cut';
+
+/** What the head of a message says about the bytes behind it. */
+type Plan = {
+  readonly body: BodyFraming;
+  readonly next: 'head' | 'held' | 'upgraded';
+  readonly interim?: true;
+};
+
+type State =
+  | { readonly at: 'head' | 'held'; readonly pending: Buffer }
+  | {
+      readonly at: 'body';
+      readonly framing: BodyFraming;
+      readonly decoder: BodyDecoder;
+      readonly next: Plan['next'];
+    }
+  | { readonly at: 'upgraded' | 'stopped' };
+
+const headLimit = 64 * 1024;
+const nothing = Buffer.alloc(0);
+
+/**
+ * Decodes one direction of an HTTP/1.1 connection from a copy of its bytes, in chunks of any size, with keep-alive
+ * and pipelining. It never throws at bytes: what it cannot read is its last event.
+ */
+abstract class Http1Decoder<Head> {
+  #state: State = { at: 'head', pending: nothing };
+
+  protected abstract mayStart(bytes: Buffer): boolean;
+  protected abstract readHead(block: Buffer): Head;
+  protected abstract plan(head: Head): Plan;
+
+  /** Decodes the next bytes. The buffers in the events may share memory with `bytes`. */
+  push(bytes: Buffer): Http1Event<Head>[] {
+    const events: Http1Event<Head>[] = [];
+    try {
+      let rest: Buffer | null = bytes;
+      while (rest !== null) rest = this.#step(rest, events);
+    } catch (error) {
+      this.#state = { at: 'stopped' };
+      events.push(undecodable(error));
+    }
+    return events;
+  }
+
+  /** Tells that no more bytes come: ends a body that runs until the close, and reports what was cut off. */
+  end(ending: Ending): Http1Event<Head>[] {
+    const state = this.#state;
+    this.#state = { at: 'stopped' };
+    if (state.at === 'body') {
+      return [{ type: 'end', complete: state.framing.by === 'close' && ending === 'finished' }];
+    }
+    if (state.at === 'head' && state.pending.length > 0) {
+      return [{ type: 'undecodable', reason: 'the connection ended inside a head' }];
+    }
+    return [];
+  }
+
+  /** Releases a decoder that holds back bytes behind an upgrade request, in the direction that was answered. */
+  protected resume(next: 'head' | 'upgraded'): Http1Event<Head>[] {
+    const state = this.#state;
+    if (state.at === 'stopped') return [];
+    if (state.at === 'body') {
+      this.#state = { ...state, next };
+      return [];
+    }
+    this.#state = next === 'head' ? { at: next, pending: nothing } : { at: next };
+    return 'pending' in state ? this.push(state.pending) : [];
+  }
+
+  /** Consumes bytes in the present state; returns what is left for the next one, null when it wants more. */
+  #step(bytes: Buffer, events: Http1Event<Head>[]): Buffer | null {
+    const state = this.#state;
+    switch (state.at) {
+      case 'head':
+        return this.#stepHead(Buffer.concat([state.pending, bytes]), events);
+      case 'body': {
+        const content: Buffer[] = [];
+        const rest = state.decoder.push(bytes, content);
+        events.push(...content.map((part) => ({ type: 'data', bytes: part }) as const));
+        if (rest === null) return null;
+        events.push({ type: 'end', complete: true });
+        this.#state = state.next === 'upgraded' ? { at: 'upgraded' } : { at: state.next, pending: nothing };
+        return rest;
+      }
+      case 'held': {
+        const pending = Buffer.concat([state.pending, bytes]);
+        if (pending.length > headLimit)
+          throw new UndecodableError('more than 64 KiB sent before the upgrade was answered');
+        this.#state = { at: 'held', pending };
+        return null;
+      }
+      case 'upgraded':
+        if (bytes.length > 0) events.push({ type: 'upgraded', bytes });
+        return null;
+      case 'stopped':
+        return null;
+    }
+  }
+
+  #stepHead(bytes: Buffer, events: Http1Event<Head>[]): Buffer | null {
+    // Empty lines before a start line are to be skipped (RFC 9112 §2.2).
+    const start = bytes.findIndex((byte) => byte !== 0x0d && byte !== 0x0a);
+    const pending = start === -1 ? nothing : bytes.subarray(start);
+    this.#state = { at: 'head', pending };
+    if (pending.length === 0) return null;
+    if (!this.mayStart(pending)) throw new UndecodableError('the bytes are not HTTP/1.1');
+    const end = emptyLine(pending);
+    if ((end?.from ?? pending.length) > headLimit) throw new UndecodableError('a head longer than 64 KiB');
+    if (end === null) return null;
+
+    const head = this.readHead(pending.subarray(0, end.from));
+    const plan = this.plan(head);
+    if (plan.interim) {
+      events.push({ type: 'interim', head });
+      this.#state = { at: 'head', pending: nothing };
+    } else {
+      events.push({ type: 'head', head });
+      this.#state = { at: 'body', framing: plan.body, decoder: bodyDecoder(plan.body), next: plan.next };
+    }
+    return pending.subarray(end.to);
+  }
+}
+
+/** Decodes what the client says. */
+export class RequestDecoder extends Http1Decoder<RequestHead> {
+  protected override mayStart = mayStartRequest;
+  protected override readHead = parseRequestHead;
+
+  /**
+   * Tells the answer to the upgrade (or CONNECT) request behind which this decoder holds back bytes: until then
+   * nobody can know whether they are HTTP.
+   */
+  settleUpgrade(accepted: boolean): Http1Event<RequestHead>[] {
+    return this.resume(accepted ? 'upgraded' : 'head');
+  }
+
+  protected override plan(head: RequestHead): Plan {
+    return { body: requestFraming(head), next: asksToUpgrade(head) ? 'held' : 'head' };
+  }
+}
+
+/** Decodes what the backend says; it must be told every request, since the answer's framing depends on it. */
+export class ResponseDecoder extends Http1Decoder<ResponseHead> {
+  protected override mayStart = mayStartResponse;
+  protected override readHead = parseResponseHead;
+  readonly #asked: RequestHead[] = [];
+
+  /** Tells that this request went out; in the order of the connection. */
+  expect(request: RequestHead): void {
+    this.#asked.push(request);
+  }
+
+  protected override plan(head: ResponseHead): Plan {
+    const noBody: BodyFraming = { by: 'length', bytes: 0 };
+    if (head.status < 200 && head.status !== 101) return { body: noBody, next: 'head', interim: true };
+    const request = this.#asked.shift();
+    if (request === undefined) throw new UndecodableError('a response to no request');
+    const tunnelled = request.method === 'CONNECT' && head.status >= 200 && head.status < 300;
+    if (head.status === 101 || tunnelled) return { body: noBody, next: 'upgraded' };
+    return { body: responseFraming(head, request), next: 'head' };
+  }
+}
+
+/**
+ * True for a request after which the connection may stop being HTTP. The Connection header is not asked: a subject
+ * that forgets it may be upgraded all the same.
+ */
+export function asksToUpgrade(head: RequestHead): boolean {
+  return head.method === 'CONNECT' || headerValue(head.headers, 'upgrade') !== undefined;
+}
+
+/** Where the empty line after a head begins and ends; a bare LF counts as a line end (RFC 9112 §2.2). */
+function emptyLine(bytes: Buffer): { from: number; to: number } | null {
+  for (let feed = bytes.indexOf(0x0a); feed !== -1; feed = bytes.indexOf(0x0a, feed + 1)) {
+    const next = bytes[feed + 1] === 0x0d ? feed + 2 : feed + 1;
+    if (bytes[next] !== 0x0a) continue;
+    return { from: bytes[feed - 1] === 0x0d ? feed - 1 : feed, to: next + 1 };
+  }
+  return null;
+}

@@ -1,0 +1,33 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+
+const uuid7Form = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const uuid4Form = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** True for a UUID of version 7 (RFC 9562 §5.7) in lowercase canonical form, the only form the official client writes. */
+export function isUuid7(text: string): boolean {
+  return uuid7Form.test(text);
+}
+
+/** True for a UUID of version 4 (RFC 9562 §5.4) in lowercase canonical form. */
+export function isUuid4(text: string): boolean {
+  return uuid4Form.test(text);
+}
+
+/** A new UUIDv7 of that moment, in milliseconds since 1970; two of the same millisecond are in no particular order. */
+export function uuid7(now: number = Date.now()): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(now, 0, 6);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** A new UUIDv4. */
+export function uuid4(): string {
+  return randomUUID();
+}
+
+/** When a UUIDv7 says it was made, in milliseconds since 1970; null when the text is no UUIDv7. */
+export function uuid7Time(text: string): number | null {
+  return isUuid7(text) ? Number.parseInt(text.replaceAll('-', '').slice(0, 12), 16) : null;
+}

@@ -1,0 +1,215 @@
+/**
+ * JSON as it was spelled. `JSON.parse` loses what a protocol gate must see: the order of keys, duplicate keys,
+ * `1.0` against `1`, integers beyond 2^53, `\u00e9` against `é`. Here a document is a tree of nodes that keeps all
+ * of these, and printing a parsed compact document gives back its very text.
+ */
+export type JsonNode = JsonLiteral | JsonNumber | JsonString | JsonArray | JsonObject;
+export type JsonLiteral = { readonly kind: 'literal'; readonly value: null | boolean };
+/** `text` is the number exactly as spelled. */
+export type JsonNumber = { readonly kind: 'number'; readonly text: string };
+/** `spelling` is the quoted source text, kept only where it is not what `JSON.stringify` would write. */
+export type JsonString = { readonly kind: 'string'; readonly value: string; readonly spelling?: string };
+export type JsonArray = { readonly kind: 'array'; readonly items: readonly JsonNode[] };
+export type JsonObject = { readonly kind: 'object'; readonly members: readonly JsonMember[] };
+export type JsonMember = readonly [key: string, value: JsonNode];
+
+/** Text that is not JSON; `offset` counts UTF-16 units from 0. */
+export class JsonSyntaxError extends Error {
+  override readonly name = 'JsonSyntaxError';
+  readonly offset: number;
+
+  constructor(expected: string, offset: number) {
+    super(`${expected} expected at character ${offset + 1}`);
+    this.offset = offset;
+  }
+}
+
+/** A parsed document; `compact` tells that it held no white space between tokens, as the official client writes. */
+export type ParsedJson = { readonly node: JsonNode; readonly compact: boolean };
+
+/** No document of the protocol comes near it; it keeps hostile input from overflowing the stack. */
+const maximumDepth = 500;
+
+/** Parses one JSON document (RFC 8259). Throws JsonSyntaxError. */
+export function parseJson(text: string): ParsedJson {
+  const parser = new Parser(text);
+  return parser.document();
+}
+
+/** Like parseJson, but undefined for text that is not JSON. */
+export function tryParseJson(text: string): ParsedJson | undefined {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) return undefined;
+    throw error;
+  }
+}
+
+const blank = /[ \t\n\r]*/y;
+const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const quote = 0x22;
+const backslash = 0x5c;
+const space = 0x20;
+const literal = /true|false|null/y;
+
+class Parser {
+  readonly #text: string;
+  #at = 0;
+  #compact = true;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  document(): ParsedJson {
+    const node = this.#value(0);
+    this.#blank();
+    if (this.#at < this.#text.length) throw new JsonSyntaxError('the end of the document', this.#at);
+    return { node, compact: this.#compact };
+  }
+
+  #value(depth: number): JsonNode {
+    if (depth > maximumDepth) throw new JsonSyntaxError(`at most ${maximumDepth} levels`, this.#at);
+    this.#blank();
+    switch (this.#text[this.#at]) {
+      case '{':
+        return this.#object(depth);
+      case '[':
+        return this.#array(depth);
+      case '"':
+        return this.#string();
+      case 't':
+      case 'f':
+      case 'n': {
+        const word = this.#take(literal, 'a value');
+        return { kind: 'literal', value: word === 'null' ? null : word === 'true' };
+      }
+      default:
+        return { kind: 'number', text: this.#take(number, 'a value') };
+    }
+  }
+
+  #object(depth: number): JsonObject {
+    const members: JsonMember[] = [];
+    this.#at += 1;
+    if (this.#skip('}')) return { kind: 'object', members };
+    do {
+      this.#blank();
+      const key = this.#string().value;
+      this.#expect(':');
+      members.push([key, this.#value(depth + 1)]);
+    } while (this.#skip(','));
+    this.#expect('}');
+    return { kind: 'object', members };
+  }
+
+  #array(depth: number): JsonArray {
+    const items: JsonNode[] = [];
+    this.#at += 1;
+    if (this.#skip(']')) return { kind: 'array', items };
+    do {
+      items.push(this.#value(depth + 1));
+    } while (this.#skip(','));
+    this.#expect(']');
+    return { kind: 'array', items };
+  }
+
+  #string(): JsonString {
+    const start = this.#at;
+    if (this.#text[start] !== '"') throw new JsonSyntaxError('a string', start);
+    let end = start + 1;
+    let escaped = false;
+    for (let code = this.#text.charCodeAt(end); code !== quote; code = this.#text.charCodeAt(end)) {
+      // A comparison with NaN, past the end of the text, is false: hence not `code < space`.
+      if (!(code >= space)) throw new JsonSyntaxError('the rest of a string', end);
+      if (code === backslash) escaped = true;
+      end += code === backslash ? 2 : 1;
+    }
+    this.#at = end + 1;
+    if (!escaped) return { kind: 'string', value: this.#text.slice(start + 1, end) };
+    const spelling = this.#text.slice(start, end + 1);
+    return jsonString(unescape(spelling, start), spelling);
+  }
+
+  #take(token: RegExp, expected: string): string {
+    token.lastIndex = this.#at;
+    const found = token.exec(this.#text)?.[0];
+    if (found === undefined) throw new JsonSyntaxError(expected, this.#at);
+    this.#at += found.length;
+    return found;
+  }
+
+  #blank(): void {
+    blank.lastIndex = this.#at;
+    const length = blank.exec(this.#text)?.[0].length ?? 0;
+    if (length > 0) this.#compact = false;
+    this.#at += length;
+  }
+
+  #skip(punctuation: string): boolean {
+    this.#blank();
+    if (this.#text[this.#at] !== punctuation) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  #expect(punctuation: string): void {
+    if (!this.#skip(punctuation)) throw new JsonSyntaxError(`"${punctuation}"`, this.#at);
+  }
+}
+
+function unescape(spelling: string, offset: number): string {
+  try {
+    return String(JSON.parse(spelling));
+  } catch {
+    throw new JsonSyntaxError('a string without broken escapes', offset);
+  }
+}
+
+/** The compact text of a node, every number and string as it was spelled. */
+export function printJson(node: JsonNode): string {
+  switch (node.kind) {
+    case 'literal':
+      return String(node.value);
+    case 'number':
+      return node.text;
+    case 'string':
+      return node.spelling ?? JSON.stringify(node.value);
+    case 'array':
+      return `[${node.items.map(printJson).join(',')}]`;
+    case 'object':
+      return `{${node.members.map(([key, value]) => `${JSON.stringify(key)}:${printJson(value)}`).join(',')}}`;
+  }
+}
+
+/** A string node; `spelling` (with its quotes) is dropped where it is the usual one. */
+export function jsonString(value: string, spelling?: string): JsonString {
+  return spelling === undefined || spelling === JSON.stringify(value)
+    ? { kind: 'string', value }
+    : { kind: 'string', value, spelling };
+}
+
+/** A node for a plain value, with object keys in insertion order; undefined members are left out. */
+export function toNode(value: unknown): JsonNode {
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new TypeError('not a JSON value');
+  return parseJson(text).node;
+}
+
+/** The value of the first member of that key; undefined for another key or another kind of node. */
+export function member(node: JsonNode | undefined, key: string): JsonNode | undefined {
+  return node?.kind === 'object' ? node.members.find(([name]) => name === key)?.[1] : undefined;
+}
+
+/** The string at a path of keys; undefined where there is none. */
+export function stringAt(node: JsonNode | undefined, ...path: readonly string[]): string | undefined {
+  let at = node;
+  for (const key of path) at = member(at, key);
+  return at?.kind === 'string' ? at.value : undefined;
+}
+
+/** Whether two nodes were spelled alike. */
+export function sameJson(one: JsonNode, other: JsonNode): boolean {
+  return one === other || printJson(one) === printJson(other);
+}

@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import { ByteQueue } from './byte-queue.ts';
+import type { Opcode } from './message.ts';
+import { UndecodableError } from './undecodable.ts';
+
+/** The opcodes of RFC 6455 §11.8; a continuation carries on the message that was begun. */
+export type FrameOpcode = Opcode | 'continuation';
+
+/** One frame as it travels, unmasked but not decompressed. */
+export type Frame = {
+  readonly fin: boolean;
+  readonly rsv1: boolean;
+  readonly opcode: FrameOpcode;
+  readonly payload: Buffer;
+};
+
+const opcodes: ReadonlyMap<number, FrameOpcode> = new Map([
+  [0x0, 'continuation'],
+  [0x1, 'text'],
+  [0x2, 'binary'],
+  [0x8, 'close'],
+  [0x9, 'ping'],
+  [0xa, 'pong'],
+]);
+const opcodeNumbers = new Map([...opcodes].map(([number, opcode]) => [opcode, number]));
+
+/** No peer of a Codex client sends a frame this long; a longer one is a misread length. */
+const payloadLimit = 256 * 1024 * 1024;
+
+type FrameHeader = Omit<Frame, 'payload'> & { readonly length: number; readonly mask: Buffer | null };
+
+/** Cuts one direction of a websocket connection into frames (RFC 6455 §5.2), whatever the chunks. */
+export class FrameDecoder {
+  readonly #queue = new ByteQueue();
+  #header: FrameHeader | null = null;
+
+  push(bytes: Buffer): void {
+    this.#queue.push(bytes);
+  }
+
+  /** True when a frame has begun and is not whole. */
+  get insideFrame(): boolean {
+    return this.#header !== null || this.#queue.length > 0;
+  }
+
+  /** The next whole frame, or null when it needs more bytes. Throws UndecodableError. */
+  next(): Frame | null {
+    this.#header ??= this.#takeHeader();
+    if (this.#header === null || this.#queue.length < this.#header.length) return null;
+    const { fin, rsv1, opcode, length, mask } = this.#header;
+    const payload = this.#queue.take(length);
+    this.#header = null;
+    return { fin, rsv1, opcode, payload: mask === null ? payload : masked(payload, mask) };
+  }
+
+  #takeHeader(): FrameHeader | null {
+    if (this.#queue.length < 2) return null;
+    const start = this.#queue.peek(2).readUInt16BE();
+    const shortLength = start & 0x7f;
+    const lengthBytes = shortLength === 127 ? 8 : shortLength === 126 ? 2 : 0;
+    const maskBytes = start & 0x80 ? 4 : 0;
+    if (this.#queue.length < 2 + lengthBytes + maskBytes) return null;
+
+    const opcode = opcodes.get((start >> 8) & 0x0f);
+    if (opcode === undefined) throw new UndecodableError('a websocket frame of unknown opcode');
+    if (start & 0x3000) throw new UndecodableError('a websocket frame with RSV2 or RSV3 set');
+    this.#queue.take(2);
+    const extended = this.#queue.take(lengthBytes);
+    const length = lengthBytes === 0 ? shortLength : Number(BigInt(`0x${extended.toString('hex')}`));
+    if (length > payloadLimit) throw new UndecodableError('a websocket frame longer than 256 MiB');
+    const mask = maskBytes === 0 ? null : this.#queue.take(maskBytes);
+    return { fin: (start & 0x8000) !== 0, rsv1: (start & 0x4000) !== 0, opcode, length, mask };
+  }
+}
+
+/** What encodeFrame writes: `mask` is the four bytes of the key; a client must mask, a server must not. */
+export type FrameToEncode = {
+  readonly opcode: FrameOpcode;
+  readonly payload: Buffer;
+  readonly mask?: Buffer | undefined;
+  readonly fin?: boolean;
+  readonly rsv1?: boolean;
+};
+
+/** Writes one frame with the shortest length form that holds it (RFC 6455 §5.2); `fin` is true unless said. */
+export function encodeFrame({ opcode, payload, mask, fin = true, rsv1 = false }: FrameToEncode): Buffer {
+  const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | (opcodeNumbers.get(opcode) ?? 0);
+  const maskBit = mask === undefined ? 0 : 0x80;
+  const header = Buffer.concat([Buffer.of(first), lengthField(payload.length, maskBit)]);
+  return mask === undefined
+    ? Buffer.concat([header, payload])
+    : Buffer.concat([header, mask, masked(payload, mask)]);
+}
+
+/** A fresh masking key; must be unpredictable (RFC 6455 §5.3). */
+export function newMask(): Buffer {
+  return randomBytes(4);
+}
+
+function lengthField(length: number, maskBit: number): Buffer {
+  if (length < 126) return Buffer.of(maskBit | length);
+  if (length < 0x10000) {
+    const field = Buffer.of(maskBit | 126, 0, 0);
+    field.writeUInt16BE(length, 1);
+    return field;
+  }
+  const field = Buffer.alloc(9);
+  field.writeUInt8(maskBit | 127, 0);
+  field.writeBigUInt64BE(BigInt(length), 1);
+  return field;
+}
+
+/** Masks or unmasks into new memory: the tap decodes bytes that are still on their way to the other side. */
+function masked(payload: Buffer, mask: Buffer): Buffer {
+  const result = Buffer.allocUnsafe(payload.length);
+  for (let at = 0; at < payload.length; at += 1) result[at] = (payload[at] ?? 0) ^ (mask[at & 3] ?? 0);
+  return result;
+}

@@ -1,0 +1,89 @@
+import { expect, it } from 'vitest';
+import { backendWith } from './conversation.ts';
+
+it('answers accounts/check with the account that asked', async () => {
+  const { backend } = await backendWith();
+
+  const response = await fetch(`${backend.origin}/backend-api/wham/accounts/check`, {
+    headers: { 'chatgpt-account-id': 'account-of-this-run' },
+  });
+
+  expect(await response.json()).toMatchObject({
+    accounts: [
+      {
+        id: 'account-of-this-run',
+        workspace_backend_origin: 'https://chatgpt.com',
+        account_routing_override: 'us',
+      },
+    ],
+    account_ordering: ['account-of-this-run'],
+    default_account_id: 'account-of-this-run',
+  });
+});
+
+it('offers no models of its own', async () => {
+  const { backend } = await backendWith();
+
+  const response = await fetch(`${backend.origin}/backend-api/codex/models?client_version=0.169.0`);
+
+  expect(await response.json()).toEqual({ models: [] });
+});
+
+it('finds a route though its path holds a double slash', async () => {
+  const { backend, events } = await backendWith();
+
+  const response = await fetch(`${backend.origin}/backend-api//connectors/directory/list?tier=categorized`);
+
+  expect(response.status).toBe(200);
+  expect(events.map(({ type }) => type)).toEqual(['request']);
+});
+
+it('is an MCP server without tools', async () => {
+  const { backend } = await backendWith();
+  const say = (message: object) =>
+    fetch(`${backend.origin}/backend-api/ps/mcp`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ jsonrpc: '2.0', ...message }),
+    });
+
+  const initialised = await say({ id: 0, method: 'initialize', params: { protocolVersion: '2025-03-26' } });
+  const notified = await say({ method: 'notifications/initialized' });
+  const listed = await say({ id: 1, method: 'tools/list' });
+  const unknown = await say({ id: 2, method: 'tools/call' });
+
+  expect(await initialised.json()).toMatchObject({ id: 0, result: { protocolVersion: '2025-03-26' } });
+  expect([notified.status, await notified.text()]).toEqual([202, '']);
+  expect(await listed.json()).toEqual({ jsonrpc: '2.0', id: 1, result: { tools: [] } });
+  expect(await unknown.json()).toMatchObject({ id: 2, error: { code: -32601 } });
+});
+
+it('refreshes tokens, with others each time that have not run out', async () => {
+  const { backend } = await backendWith();
+  const refresh = async () => {
+    const response = await fetch(`${backend.origin}/oauth/token`, { method: 'POST', body: '{}' });
+    const tokens: { access_token: string } = JSON.parse(await response.text());
+    return tokens.access_token;
+  };
+
+  const [first, second] = [await refresh(), await refresh()];
+
+  expect(first).not.toBe(second);
+  const claims: { exp: number } = JSON.parse(
+    Buffer.from(first.split('.')[1] ?? '', 'base64url').toString('utf8'),
+  );
+  expect(claims.exp * 1000).toBeGreaterThan(Date.now());
+});
+
+it('answers 404 to what no route is made for, and tells its owner', async () => {
+  const { backend, events } = await backendWith();
+
+  const response = await fetch(`${backend.origin}/backend-api/wham/new-in-some-version?x=1`);
+
+  expect([response.status, await response.json()]).toEqual([404, { detail: 'Not Found' }]);
+  expect(events).toContainEqual({
+    type: 'unrouted',
+    method: 'GET',
+    target: '/backend-api/wham/new-in-some-version?x=1',
+  });
+});

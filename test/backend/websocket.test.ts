@@ -1,0 +1,187 @@
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import { expect, it } from 'vitest';
+import { backendWith, connect, prewarm, responseId, turn } from './conversation.ts';
+
+it('answers a prewarm without using up a scripted reply', async () => {
+  const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
+  const { ask } = await connect(backend);
+
+  const answered = await ask(prewarm);
+
+  expect(answered.map(({ type }) => type)).toEqual(['response.created', 'response.completed']);
+  expect(backend.served()).toBe(0);
+  expect(events).toContainEqual(expect.objectContaining({ type: 'create', prewarm: true }));
+});
+
+it('tells a text reply in the order of the Responses API', async () => {
+  const { backend } = await backendWith({ reply: 'text', text: 'Good morning' });
+  const { ask } = await connect(backend);
+
+  const answered = await ask(turn);
+
+  expect(answered.map(({ type }) => type)).toEqual([
+    'response.created',
+    'response.in_progress',
+    'response.output_item.added',
+    'response.content_part.added',
+    'response.output_text.delta',
+    'response.output_text.done',
+    'response.content_part.done',
+    'response.output_item.done',
+    'response.completed',
+  ]);
+  expect(answered.map((event) => event.sequence_number)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(answered[4]).toMatchObject({ delta: 'Good morning' });
+  expect(answered.at(-1)).toMatchObject({
+    response: { id: responseId(answered), status: 'completed', usage: { total_tokens: 2 } },
+  });
+});
+
+it('hands out the replies of the script one by one, across connections', async () => {
+  const { backend } = await backendWith({ reply: 'text', text: 'first' }, { reply: 'text', text: 'second' });
+  const one = await connect(backend);
+  const other = await connect(backend, '/v1/responses');
+
+  expect(await one.ask(turn)).toContainEqual(expect.objectContaining({ delta: 'first' }));
+  expect(await other.ask(turn)).toContainEqual(expect.objectContaining({ delta: 'second' }));
+  expect(backend.served()).toBe(2);
+});
+
+it('never gives two responses the same id', async () => {
+  const { backend } = await backendWith({ reply: 'text', text: 'OK' });
+  const one = await connect(backend);
+  const other = await connect(backend);
+
+  const ids = [
+    responseId(await one.ask(prewarm)),
+    responseId(await other.ask(prewarm)),
+    responseId(await one.ask(turn)),
+  ];
+
+  expect(new Set(ids).size).toBe(3);
+  for (const id of ids) expect(id).toMatch(/^resp_[0-9a-f]{48}$/);
+});
+
+it('says in an error frame that the script is exhausted', async () => {
+  const { backend, events } = await backendWith();
+  const { ask } = await connect(backend);
+
+  const [answered] = await ask(turn);
+
+  expect(answered).toMatchObject({ type: 'error', status: 500, error: { code: 'script_exhausted' } });
+  expect(events).toContainEqual({ type: 'script-exhausted', scripted: 0 });
+});
+
+it('repeats the tier and the previous response of the request', async () => {
+  const { backend } = await backendWith({ reply: 'text', text: 'OK' });
+  const { ask } = await connect(backend);
+
+  const [created] = await ask({ ...turn, service_tier: 'priority', previous_response_id: 'resp_before' });
+
+  expect(created).toMatchObject({
+    response: { service_tier: 'priority', previous_response_id: 'resp_before', model: 'gpt-test' },
+  });
+});
+
+it('asks a lite model’s client for a command with the custom tool exec', async () => {
+  const { backend } = await backendWith({ reply: 'tool_call', style: 'custom', command: 'echo "hi"' });
+  const { ask } = await connect(backend);
+
+  expect(await ask(turn)).toContainEqual(
+    expect.objectContaining({
+      type: 'response.output_item.done',
+      item: expect.objectContaining({
+        type: 'custom_tool_call',
+        name: 'exec',
+        input: 'await tools.exec_command({"cmd":"echo \\"hi\\""})',
+      }),
+    }),
+  );
+});
+
+it('asks the other models’ clients for a command with the function exec_command', async () => {
+  const { backend } = await backendWith({ reply: 'tool_call', style: 'function', command: 'echo hi' });
+  const { ask } = await connect(backend);
+
+  expect(await ask(turn)).toContainEqual(
+    expect.objectContaining({
+      type: 'response.output_item.done',
+      item: expect.objectContaining({
+        type: 'function_call',
+        name: 'exec_command',
+        arguments: '{"cmd":"echo hi"}',
+      }),
+    }),
+  );
+});
+
+it('reports a frame that is not JSON and keeps the connection', async () => {
+  const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
+  const { ask } = await connect(backend);
+
+  expect((await ask('{"type":'))[0]).toMatchObject({ type: 'error', status: 400 });
+  expect(events.at(-1)).toEqual({
+    type: 'not-understood',
+    transport: 'websocket',
+    reason: 'not a JSON object',
+  });
+  expect(await ask(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
+});
+
+it('accepts the client’s offer to compress, without parameters', async () => {
+  const { backend } = await backendWith();
+
+  const head = await upgradeWith(backend.port, [
+    'sec-websocket-extensions: permessage-deflate; client_max_window_bits',
+  ]);
+
+  expect(head).toMatch(/^HTTP\/1\.1 101 /);
+  expect(head).toMatch(/\r\nSec-WebSocket-Extensions: permessage-deflate\r\n/i);
+});
+
+it('tells its owner the upgrade’s headers in the order and case they came in', async () => {
+  const { backend, events } = await backendWith();
+
+  await upgradeWith(backend.port, ['session-id: s', 'X-Twice: 1', 'x-twice: 2']);
+
+  expect(events[0]).toMatchObject({
+    type: 'upgrade',
+    target: '/backend-api/codex/responses',
+    headers: [
+      ['Host', 'chatgpt.com'],
+      ['Connection', 'Upgrade'],
+      ['Upgrade', 'websocket'],
+      ['Sec-WebSocket-Version', '13'],
+      ['Sec-WebSocket-Key', 'AAAAAAAAAAAAAAAAAAAAAA=='],
+      ['session-id', 's'],
+      ['X-Twice', '1'],
+      ['x-twice', '2'],
+    ],
+  });
+});
+
+it('refuses an upgrade anywhere else', async () => {
+  const { backend, events } = await backendWith();
+
+  await expect(connect(backend, '/elsewhere')).rejects.toThrow(/404/);
+  expect(events).toEqual([{ type: 'unrouted', method: 'GET', target: '/elsewhere' }]);
+});
+
+/** Makes an upgrade with literal bytes, and resolves with the head it is answered with. */
+async function upgradeWith(port: number, headers: string[]): Promise<string> {
+  const socket = connectTcp(port, '127.0.0.1');
+  const lines = [
+    'GET /backend-api/codex/responses HTTP/1.1',
+    'Host: chatgpt.com',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+    ...headers,
+  ];
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  const [head] = await once(socket, 'data');
+  socket.destroy();
+  return String(head);
+}

@@ -1,0 +1,48 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { defaultClientCache, installedClients } from '../../src/client/installed.ts';
+import { temporaryFolder } from './folder.ts';
+
+/** Puts a client that is never run into a cache. */
+async function place(cache: string, folder: string, version: string): Promise<void> {
+  const home = join(cache, folder, 'node_modules', '@openai', 'codex');
+  await mkdir(join(home, 'bin'), { recursive: true });
+  await writeFile(join(home, 'bin', 'codex.js'), '');
+  await writeFile(join(home, 'package.json'), JSON.stringify({ name: '@openai/codex', version }));
+}
+
+it('lists the clients a cache holds, oldest first', async () => {
+  const cache = await temporaryFolder();
+  for (const version of ['0.118.0', '0.9.0', '0.169.0']) await place(cache, version, version);
+
+  const clients = await installedClients(cache);
+
+  expect(clients.map(({ version }) => version)).toEqual(['0.9.0', '0.118.0', '0.169.0']);
+  expect(clients[0]?.command).toEqual([
+    process.execPath,
+    join(cache, '0.9.0', 'node_modules', '@openai', 'codex', 'bin', 'codex.js'),
+  ]);
+});
+
+it('passes over installs that are not finished, not whole, or not what their folder says', async () => {
+  const cache = await temporaryFolder();
+  await place(cache, '.installing-x1y2z3', '0.118.0');
+  await place(cache, '0.120.0', '0.121.0');
+  await mkdir(join(cache, '0.125.0'));
+
+  expect(await installedClients(cache)).toEqual([]);
+});
+
+it('finds none where there is no cache', async () => {
+  expect(await installedClients(join(await temporaryFolder(), 'nowhere'))).toEqual([]);
+});
+
+it('keeps clients in the XDG cache, or in ~/.cache', () => {
+  expect(defaultClientCache({ XDG_CACHE_HOME: '/caches', HOME: '/home/ada' })).toBe(
+    join('/caches', 'codex-parity', 'clients'),
+  );
+  expect(defaultClientCache({ HOME: '/home/ada' })).toBe(
+    join('/home/ada', '.cache', 'codex-parity', 'clients'),
+  );
+});

@@ -1,0 +1,101 @@
+import { createServer } from 'node:http';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import type { BackendEvent } from '../../src/backend/event.ts';
+import type { Reply } from '../../src/backend/script.ts';
+import { startBackend } from '../../src/backend/server.ts';
+import { makeEnvironment } from '../../src/client/environment.ts';
+import { installOfficialClient } from '../../src/client/install.ts';
+import type { OfficialClient } from '../../src/client/installed.ts';
+import { type ConfigValue, runOfficialClient } from '../../src/client/official.ts';
+import { temporaryFolder } from './folder.ts';
+
+// 0.118.0 needs nothing of chatgpt.com to do a turn, so this works without a tap: a proxy that refuses everything
+// keeps the rest of its traffic from the internet.
+let client: OfficialClient;
+beforeAll(async () => {
+  client = await installOfficialClient('0.118.0');
+});
+
+async function refusingProxy(): Promise<{ readonly url: string; readonly asked: string[] }> {
+  const asked: string[] = [];
+  const server = createServer().on('connect', (request, socket) => {
+    asked.push(request.url ?? '');
+    socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+  });
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('not listening');
+  return { url: `http://127.0.0.1:${address.port}`, asked };
+}
+
+async function exchange(script: Reply[], config: Record<string, ConfigValue> = {}, n = 0) {
+  const events: BackendEvent[] = [];
+  const backend = await startBackend({ script, onEvent: (event) => events.push(event) });
+  onTestFinished(() => backend.close());
+  const proxy = await refusingProxy();
+  const result = await runOfficialClient({
+    client,
+    environment: await makeEnvironment(await temporaryFolder(), n),
+    prompt: 'Reply with exactly: OK',
+    config,
+    connect: { kind: 'base-url', baseUrl: `${backend.origin}/backend-api/codex`, proxyUrl: proxy.url },
+    timeoutMs: 60_000,
+  });
+  const frames = events.flatMap((event) => (event.type === 'create' ? [event] : []));
+  return { result, backend, events, frames, proxy };
+}
+
+it('lets the official client do a whole turn against the simulated backend', async () => {
+  const { result, backend, frames, proxy } = await exchange([{ reply: 'text', text: 'Quite so.' }]);
+
+  expect(result).toMatchObject({ exitCode: 0, stdout: 'Quite so.\n' });
+  expect(frames.map(({ transport, prewarm }) => [transport, prewarm])).toEqual([
+    ['websocket', true],
+    ['websocket', false],
+  ]);
+  expect(backend.served()).toBe(1);
+  expect(proxy.asked).toContain('chatgpt.com:443');
+});
+
+it('lets the official client call a tool', async () => {
+  const { result, backend, frames } = await exchange([
+    { reply: 'tool_call', style: 'function', command: 'echo from the tool' },
+    { reply: 'text', text: 'Done.' },
+  ]);
+
+  expect(result).toMatchObject({ exitCode: 0, stdout: 'Done.\n' });
+  expect(backend.served()).toBe(2);
+  expect(JSON.parse(frames.at(-1)?.body ?? 'null')).toMatchObject({
+    input: [{ type: 'function_call_output', output: expect.stringContaining('from the tool') }],
+  });
+});
+
+it('gets the tier priority for service_tier="fast"', async () => {
+  const { frames } = await exchange([{ reply: 'text', text: 'OK' }], { service_tier: 'fast' });
+
+  expect(frames.map(({ body }) => JSON.parse(body))).toEqual([
+    expect.objectContaining({ service_tier: 'priority' }),
+    expect.objectContaining({ service_tier: 'priority' }),
+  ]);
+});
+
+it('shows the backend another account and another folder in another run', async () => {
+  const [one, other] = [
+    await exchange([{ reply: 'text', text: 'OK' }]),
+    await exchange([{ reply: 'text', text: 'OK' }], {}, 1),
+  ];
+
+  const accounts = [one, other].map(({ events }) =>
+    events
+      .flatMap((event) => (event.type === 'upgrade' ? event.headers : []))
+      .find(([name]) => name === 'chatgpt-account-id'),
+  );
+  expect(accounts[0]).toBeDefined();
+  expect(accounts[0]).not.toEqual(accounts[1]);
+  const folders = [one, other].map(({ frames }) => /<cwd>.*?<\/cwd>/.exec(frames.at(-1)?.body ?? '')?.[0]);
+  expect(folders[0]).toBeDefined();
+  expect(folders[0]).not.toEqual(folders[1]);
+});

@@ -1,0 +1,121 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { makeEnvironment } from '../../src/client/environment.ts';
+import { type ClientRun, runOfficialClient } from '../../src/client/official.ts';
+import { temporaryFolder } from './folder.ts';
+
+/** A run of a program that stands in for the client. */
+async function standIn(script: string, given: Partial<ClientRun> = {}): Promise<ClientRun> {
+  const root = await temporaryFolder();
+  const program = join(await mkdtemp(join(root, 'client-')), 'codex.cjs');
+  await writeFile(program, script);
+  return {
+    client: { version: '0.0.0', command: [process.execPath, program] },
+    environment: await makeEnvironment(root, 0),
+    prompt: 'Reply with exactly: OK',
+    config: {},
+    connect: { kind: 'intercepted', proxyUrl: 'http://127.0.0.1:9', certificate: '/somewhere/ca.pem' },
+    timeoutMs: 60_000,
+    ...given,
+  };
+}
+
+const tellAll =
+  'console.log(JSON.stringify({ args: process.argv.slice(2), env: process.env, cwd: process.cwd() }))';
+
+async function told(
+  given: Partial<ClientRun>,
+): Promise<{ args: string[]; env: Record<string, string>; cwd: string }> {
+  const { stdout } = await runOfficialClient(await standIn(tellAll, given));
+  return JSON.parse(stdout);
+}
+
+it('asks for one turn with the prompt as the last argument, even one that looks like an option', async () => {
+  const { args } = await told({ prompt: '--help me' });
+
+  expect(args.slice(0, 2)).toEqual(['exec', '--skip-git-repo-check']);
+  expect(args.slice(-2)).toEqual(['--', '--help me']);
+});
+
+it('hands the scenario’s configuration over as TOML, last so that it wins', async () => {
+  const { args } = await told({
+    config: { service_tier: 'fast', 'features.plugins': true, model_context_window: 9000 },
+  });
+
+  const settings = args.filter((_, at) => args[at - 1] === '-c');
+  expect(settings.slice(-3)).toEqual([
+    'service_tier="fast"',
+    'features.plugins=true',
+    'model_context_window=9000',
+  ]);
+});
+
+it('leaves alone what would show in the traffic', async () => {
+  const { args } = await told({});
+
+  expect(args.join(' ')).not.toMatch(/analytics|features\.apps|skills|sandbox/);
+});
+
+it('sends everything through the proxy when it is intercepted', async () => {
+  const { args, env } = await told({});
+
+  expect(env).toMatchObject({
+    HTTPS_PROXY: 'http://127.0.0.1:9',
+    CODEX_CA_CERTIFICATE: '/somewhere/ca.pem',
+  });
+  expect(env).not.toHaveProperty('NO_PROXY');
+  expect(args.join(' ')).not.toContain('openai_base_url');
+});
+
+it('keeps the base URL from the proxy', async () => {
+  const baseUrl = 'http://127.0.0.1:9/backend-api/codex';
+
+  const { args, env } = await told({ connect: { kind: 'base-url', baseUrl } });
+
+  expect(args).toContain(`openai_base_url="${baseUrl}"`);
+  expect(env.NO_PROXY?.split(',')).toContain('127.0.0.1');
+  expect(env).not.toHaveProperty('HTTPS_PROXY');
+});
+
+it('runs in the environment it is given and in no other', async () => {
+  const run = await standIn(tellAll);
+  const { stdout } = await runOfficialClient(run);
+  const { env, cwd }: { env: Record<string, string>; cwd: string } = JSON.parse(stdout);
+
+  expect(cwd).toBe(run.environment.cwd);
+  expect(env).toMatchObject(run.environment.env);
+  const added = Object.keys(env).filter((name) => !(name in run.environment.env));
+  expect(added.sort()).toEqual(['CODEX_CA_CERTIFICATE', 'HTTPS_PROXY']);
+});
+
+it('returns a non-zero exit with what was printed', async () => {
+  const run = await standIn('console.log("said"); console.error("went wrong"); process.exitCode = 1');
+
+  expect(await runOfficialClient(run)).toEqual({ exitCode: 1, stdout: 'said\n', stderr: 'went wrong\n' });
+});
+
+it('fails with the client’s last words when it does not end in time', async () => {
+  const hangs = 'console.error("Reconnecting... 1/5"); setInterval(() => {}, 1000)';
+  const run = await standIn(hangs, { timeoutMs: 1_000 });
+
+  await expect(runOfficialClient(run)).rejects.toMatchObject({
+    code: 'client-failed',
+    message: 'Codex 0.0.0 did not end its turn within 1000 ms; it last said: Reconnecting... 1/5',
+  });
+});
+
+it('stops when it is told to', async () => {
+  const run = await standIn('setInterval(() => {}, 1000)', { signal: AbortSignal.abort() });
+
+  await expect(runOfficialClient(run)).rejects.toMatchObject({ code: 'interrupted' });
+});
+
+it('fails in one line when the client is not there', async () => {
+  const client = { version: '0.0.0', command: ['/nowhere/codex'] };
+
+  await expect(runOfficialClient(await standIn('', { client }))).rejects.toMatchObject({
+    code: 'client-failed',
+    message: 'Codex 0.0.0 could not be started: /nowhere/codex',
+  });
+});

@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
+import fc from 'fast-check';
+import { expect, it, onTestFinished } from 'vitest';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { type InterceptingTapOptions, startInterceptingTap } from '../../src/tap/intercept.ts';
+import { anyChunking } from '../wire/chunking.ts';
+import {
+  backend,
+  closedPort,
+  closing,
+  connected,
+  everything,
+  listening,
+  observing,
+  securely,
+  temporaryAuthority,
+  tunnelled,
+} from './local.ts';
+
+async function interceptingTap(port: number, options: Partial<InterceptingTapOptions> = {}) {
+  const authority = await temporaryAuthority();
+  const watch = observing();
+  const upstream = { kind: 'fixed', host: '127.0.0.1', port, tls: false } as const;
+  const tap = closing(
+    await startInterceptingTap({
+      authority,
+      upstream,
+      onOtherHost: 'refuse',
+      observe: watch.observe,
+      ...options,
+    }),
+  );
+  return { tap, authority, ...watch };
+}
+
+it('takes a client that trusts only its authority and records the protocols it offered', async () => {
+  const port = await backend(() => {});
+  const { tap, authority, observed } = await interceptingTap(port);
+  const client = await securely(tap.port, 'chatgpt.com', authority, { ALPNProtocols: ['h2', 'http/1.1'] });
+  expect(client.authorized).toBe(true);
+  expect(client.alpnProtocol).toBe('http/1.1');
+  expect(observed).toEqual([
+    {
+      type: 'connection',
+      connection: 1,
+      authority: 'chatgpt.com',
+      tls: { offered: ['h2', 'http/1.1'], chosen: 'http/1.1' },
+    },
+  ]);
+});
+
+it('takes a client that offers no protocol', async () => {
+  const port = await backend(() => {});
+  const { tap, authority, observed, until } = await interceptingTap(port);
+  await securely(tap.port, 'chatgpt.com', authority);
+  await until('connection');
+  expect(observed).toMatchObject([{ tls: { offered: [], chosen: null } }]);
+});
+
+it('records a client that does not trust the authority', async () => {
+  const port = await backend(() => {});
+  const { tap, observed, until } = await interceptingTap(port);
+  await expect(securely(tap.port, 'chatgpt.com', await temporaryAuthority())).rejects.toThrow();
+  await until('end');
+  expect(observed).toMatchObject([
+    { type: 'connection', connection: 1, authority: 'chatgpt.com' },
+    { type: 'undecodable', connection: 1, from: 'client', reason: /did not complete the TLS handshake/ },
+    { type: 'end', connection: 1, by: 'client' },
+  ]);
+});
+
+it('records a client that speaks HTTP/2 only', async () => {
+  const port = await backend(() => {});
+  const { tap, authority, observed, until } = await interceptingTap(port);
+  await expect(securely(tap.port, 'chatgpt.com', authority, { ALPNProtocols: ['h2'] })).rejects.toThrow();
+  await until('end');
+  expect(observed[0]).toMatchObject({ tls: { offered: ['h2'], chosen: null } });
+});
+
+it('passes 5 MB each way unchanged, in random chunks', async () => {
+  const received: Promise<Buffer>[] = [];
+  const answer = randomBytes(5_000_000);
+  const port = await backend((socket) => {
+    received.push(everything(socket));
+    socket.end(answer);
+  });
+  const { tap, authority } = await interceptingTap(port);
+  const client = await securely(tap.port, 'chatgpt.com', authority);
+  const question = randomBytes(5_000_000);
+  const [chunks = []] = fc.sample(anyChunking(question), 1);
+  for (const chunk of chunks) client.write(chunk);
+  client.end();
+  expect((await everything(client)).equals(answer)).toBe(true);
+  expect((await received[0])?.equals(question)).toBe(true);
+});
+
+it('records a compressed websocket conversation decompressed', async () => {
+  const server = createServer();
+  const sockets = new WebSocketServer({ server, perMessageDeflate: { threshold: 0 } });
+  sockets.on('connection', (socket) => {
+    socket.on('message', (data: RawData) => socket.send(`back: ${data}`));
+  });
+  const { tap, authority, observed, until } = await interceptingTap(await listening(server));
+
+  const secure = await securely(tap.port, 'chatgpt.com', authority);
+  const client = new WebSocket('wss://chatgpt.com/backend-api/codex/responses', {
+    perMessageDeflate: { threshold: 0 },
+    createConnection: () => secure,
+    headers: { 'session-id': 's' },
+  });
+  await once(client, 'open');
+  client.send('{"type":"response.create"}');
+  await until('message', 2);
+  client.terminate();
+  await until('end');
+  expect(observed).toMatchObject([
+    { type: 'connection', authority: 'chatgpt.com' },
+    { type: 'request', exchange: 1, head: { target: '/backend-api/codex/responses' } },
+    { type: 'response', exchange: 1, head: { status: 101 } },
+    {
+      type: 'message',
+      exchange: 1,
+      from: 'client',
+      message: { payload: Buffer.from('{"type":"response.create"}'), compressed: true },
+    },
+    {
+      type: 'message',
+      exchange: 1,
+      from: 'backend',
+      message: { payload: Buffer.from('back: {"type":"response.create"}'), compressed: true },
+    },
+    { type: 'end', by: 'client' },
+  ]);
+});
+
+it('tunnels other hosts untouched and unobserved', async () => {
+  const port = await backend((socket) => socket.pipe(socket));
+  const { tap, observed } = await interceptingTap(await closedPort(), { onOtherHost: 'tunnel' });
+  const { socket, answer } = await tunnelled(tap.port, `127.0.0.1:${port}`);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  const bytes = randomBytes(100_000);
+  socket.end(bytes);
+  expect((await everything(socket)).equals(bytes)).toBe(true);
+  expect(observed).toEqual([]);
+});
+
+it('refuses other hosts when told to', async () => {
+  const reached: Socket[] = [];
+  const port = await backend((socket) => void reached.push(socket));
+  const { tap } = await interceptingTap(port);
+  const { answer } = await tunnelled(tap.port, `127.0.0.1:${port}`);
+  expect(answer).toMatch(/^HTTP\/1\.1 502 .*127\.0\.0\.1 is not a host/s);
+  expect(reached).toEqual([]);
+});
+
+it('intercepts the hosts it is told instead of its own', async () => {
+  const port = await backend(() => {});
+  const { tap, authority, observed } = await interceptingTap(port, { hosts: ['*.example.com'] });
+  await securely(tap.port, 'api.example.com', authority);
+  expect((await tunnelled(tap.port, 'chatgpt.com:443')).answer).toMatch(/^HTTP\/1\.1 502 /);
+  expect(observed).toMatchObject([{ type: 'connection', authority: 'api.example.com' }]);
+});
+
+it('answers 502 when the backend refuses the connection', async () => {
+  const { tap } = await interceptingTap(await closedPort());
+  const { socket, answer } = await tunnelled(tap.port, 'chatgpt.com:443');
+  expect(answer).toMatch(/^HTTP\/1\.1 502 .*chatgpt\.com cannot be reached.*ECONNREFUSED/s);
+  await once(socket.resume(), 'end');
+});
+
+it('takes a greeting sent right behind the CONNECT', async () => {
+  const port = await backend((socket) => {
+    socket.once('data', () => socket.end('answer'));
+  });
+  const { tap } = await interceptingTap(await closedPort(), { onOtherHost: 'tunnel' });
+  const socket = await connected(tap.port);
+  socket.write(`CONNECT 127.0.0.1:${port} HTTP/1.1\r\n\r\nearly`);
+  await once(socket, 'data');
+  expect(String(await everything(socket))).toBe('answer');
+});
+
+it('says 405 to requests that are not CONNECT', async () => {
+  const { tap } = await interceptingTap(await closedPort());
+  const response = await fetch(tap.url);
+  expect(response.status).toBe(405);
+  expect(await response.text()).toMatch(/takes CONNECT requests only/);
+});
+
+it('passes a reset of the backend on to the TLS client', async () => {
+  const port = await backend((socket) => {
+    socket.once('data', () => socket.resetAndDestroy());
+  });
+  const { tap, authority, observed } = await interceptingTap(port);
+  const client = await securely(tap.port, 'chatgpt.com', authority);
+  client.write('GET / HTTP/1.1\r\n\r\n');
+  const failure = await new Promise((resolve) => client.resume().on('error', resolve));
+  expect(failure).toMatchObject({ code: 'ECONNRESET' });
+  expect(observed.at(-1)).toEqual({ type: 'end', connection: 1, by: 'backend' });
+});
+
+it('verifies the real host and refuses one it does not trust', async () => {
+  const foreign = await temporaryAuthority();
+  const server = createTlsServer({
+    SNICallback: (name, done) => void foreign.contextFor(name).then((one) => done(null, one)),
+  });
+  server.on('secureConnection', (socket) => {
+    socket.on('data', () =>
+      socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 0\r\nalpn: ${socket.alpnProtocol}\r\n\r\n`),
+    );
+  });
+  const port = await listening(server);
+  const { tap, authority } = await interceptingTap(0, { upstream: { kind: 'real' }, hosts: ['localhost'] });
+  const refused = await tunnelled(tap.port, `localhost:${port}`);
+  expect(refused.answer).toMatch(/^HTTP\/1\.1 502 .*localhost cannot be reached/s);
+
+  const before = getCACertificates('default');
+  onTestFinished(() => setDefaultCACertificates(before));
+  setDefaultCACertificates([...before, foreign.certificate]);
+  const { answer } = await tunnelled(tap.port, `localhost:${port}`);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(authority.certificate).not.toBe(foreign.certificate);
+});
+
+it('leaves nothing open when it is closed', async () => {
+  const ended: Promise<unknown>[] = [];
+  const port = await backend((socket) => void ended.push(once(socket.resume(), 'close')));
+  const authority = await temporaryAuthority();
+  const upstream = { kind: 'fixed', host: '127.0.0.1', port, tls: false } as const;
+  const { observe, observed } = observing();
+  const tap = await startInterceptingTap({ authority, upstream, observe });
+  const client = await securely(tap.port, 'chatgpt.com', authority);
+  const gone = once(client.on('error', () => {}).resume(), 'close');
+  await tap.close();
+  await Promise.all([gone, ...ended]);
+  expect(observed.map(({ type }) => type)).toEqual(['connection']);
+});
+
+it('says when its port is taken', async () => {
+  const port = await backend(() => {});
+  const starting = interceptingTap(port, { port });
+  await expect(starting).rejects.toMatchObject({ code: 'port-in-use' });
+});

@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { onTestFinished } from 'vitest';
+import { type Authority, openAuthority } from '../../src/tap/authority.ts';
+import type { Tap } from '../../src/tap/tap.ts';
+import type { Observation } from '../../src/trace/observation.ts';
+
+/** An authority of its own, gone after the test. */
+export async function temporaryAuthority(): Promise<Authority> {
+  const folder = await mkdtemp(join(tmpdir(), 'tap-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  return openAuthority(folder);
+}
+
+/** Binds the server to any free port of 127.0.0.1 until the end of the test. */
+export async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** A backend that does with each connection what it is told; half-open, so that nothing ends by itself. */
+export async function backend(serve: (socket: Socket) => void): Promise<number> {
+  return listening(
+    createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {});
+      onTestFinished(() => void socket.destroy());
+      serve(socket);
+    }),
+  );
+}
+
+/** A port on which nothing listens. */
+export async function closedPort(): Promise<number> {
+  const server = createServer();
+  const port = await listening(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export async function connected(port: number): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Asks a proxy for a tunnel, and returns the socket with the head of the proxy's answer. */
+export async function tunnelled(
+  proxyPort: number,
+  target: string,
+): Promise<{ socket: Socket; answer: string }> {
+  const socket = await connected(proxyPort);
+  socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+  const [answer] = await once(socket, 'data');
+  return { socket, answer: String(answer) };
+}
+
+/** TLS to a host through a proxy, trusting only the given authority. */
+export async function securely(
+  proxyPort: number,
+  host: string,
+  authority: Authority,
+  options: ConnectionOptions = {},
+): Promise<TLSSocket> {
+  const { socket } = await tunnelled(proxyPort, `${host}:443`);
+  const secure = connectTls({ socket, servername: host, ca: authority.certificate, ...options });
+  await once(secure, 'secureConnect');
+  return secure;
+}
+
+/** What a tap observed, and a way to wait for the next end of a connection. */
+export function observing() {
+  const observed: Observation[] = [];
+  let wake = () => {};
+  const observe = (one: Observation) => {
+    observed.push(one);
+    wake();
+  };
+  const until = async (type: Observation['type'], count = 1): Promise<void> => {
+    while (observed.filter((one) => one.type === type).length < count) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return { observed, observe, until };
+}
+
+/** Closes the tap at the end of the test. */
+export function closing(tap: Tap): Tap {
+  onTestFinished(() => tap.close());
+  return tap;
+}
+
+/** All bytes until the end of the stream. */
+export async function everything(socket: Socket): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of socket) parts.push(part);
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import { isUuid4, isUuid7, uuid4, uuid7, uuid7Time } from '../../src/wire/ids.ts';
+
+// The examples of RFC 9562, appendices A.6 and A.3, in lowercase.
+const version7 = '017f22e2-79b0-7cc3-98c4-dc0c0c07398f';
+const version4 = '919108f7-52d1-4320-9bac-f847db4148a8';
+
+it('tells the versions apart', () => {
+  expect(isUuid7(version7)).toBe(true);
+  expect(isUuid4(version4)).toBe(true);
+  expect(isUuid7(version4)).toBe(false);
+  expect(isUuid4(version7)).toBe(false);
+});
+
+it('wants the variant bits', () => {
+  expect(isUuid7(version7.replace('-98c4', '-c8c4'))).toBe(false);
+  expect(isUuid4(version4.replace('-9bac', '-7bac'))).toBe(false);
+});
+
+it('wants the lowercase canonical form and nothing around it', () => {
+  expect(isUuid7(version7.toUpperCase())).toBe(false);
+  expect(isUuid7(version7.replaceAll('-', ''))).toBe(false);
+  expect(isUuid7(`${version7}\n`)).toBe(false);
+  expect(isUuid7(`msg_${version7}`)).toBe(false);
+});
+
+it('reads the milliseconds of a version 7', () => {
+  expect(uuid7Time(version7)).toBe(Date.parse('2022-02-22T14:22:22-05:00'));
+  expect(uuid7Time(version4)).toBeNull();
+});
+
+it('makes a version 7 of a given moment', () => {
+  const made = uuid7(1_767_225_600_123);
+  expect(isUuid7(made)).toBe(true);
+  expect(uuid7Time(made)).toBe(1_767_225_600_123);
+  expect(uuid7(1_767_225_600_123)).not.toBe(made);
+});
+
+it('makes a version 4', () => {
+  expect(isUuid4(uuid4())).toBe(true);
+});

@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { decodeSse, encodeSse, SseDecoder } from '../../src/wire/sse.ts';
+import { anyChunking, byteByByte } from './chunking.ts';
+
+function decode(chunks: readonly Buffer[]) {
+  const decoder = new SseDecoder();
+  return [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()];
+}
+
+it('decodes an event as the backend sends it', () => {
+  const raw = 'event: response.created\ndata: {"type":"response.created"}\n\n';
+  const event = {
+    event: 'response.created',
+    data: '{"type":"response.created"}',
+    id: null,
+    raw,
+    terminated: true,
+  };
+  expect(decodeSse(raw)).toEqual([event]);
+  expect(decode(byteByByte(Buffer.from(raw)))).toEqual([event]);
+});
+
+it('joins data lines and takes one space off each', () => {
+  // The example of WHATWG HTML §9.2.6.
+  expect(decodeSse('data: YHOO\ndata: +2\ndata: 10\n\ndata\n\ndata\ndata\n\ndata:  x\n\n')).toMatchObject([
+    { data: 'YHOO\n+2\n10' },
+    { data: '' },
+    { data: '\n' },
+    { data: ' x' },
+  ]);
+});
+
+it('takes CR, LF and CRLF as line ends and keeps them in the raw text', () => {
+  expect(decodeSse('data: a\r\n\r\ndata: b\r\rdata: c\n\n')).toMatchObject([
+    { data: 'a', raw: 'data: a\r\n\r\n' },
+    { data: 'b', raw: 'data: b\r\r' },
+    { data: 'c', raw: 'data: c\n\n' },
+  ]);
+});
+
+it('tells a keep-alive comment as a block without data', () => {
+  expect(decodeSse(': ping\n\nid: 7\ndata: x\n\n')).toMatchObject([
+    { event: '', data: '', raw: ': ping\n\n' },
+    { id: '7', data: 'x' },
+  ]);
+});
+
+it('tells the block that the stream left unfinished', () => {
+  expect(decodeSse('data: a\n\nevent: e\ndata: half')).toMatchObject([
+    { terminated: true },
+    { event: 'e', data: 'half', raw: 'event: e\ndata: half', terminated: false },
+  ]);
+});
+
+it('gives an event as soon as its empty line is there', () => {
+  expect(new SseDecoder().push(Buffer.from('data: now\n\n'))).toHaveLength(1);
+});
+
+it('drops a byte order mark', () => {
+  expect(decode([Buffer.from('\ufeffdata: a\n\n')])).toMatchObject([{ data: 'a' }]);
+});
+
+it('decodes alike in any chunking', () => {
+  const bytes = Buffer.from(': hi\r\n\r\nevent: é\r\ndata: \u{1f642}\r\r\ndata: b\r\ndata\n\nid: 1\rdata:x');
+  const whole = decode([bytes]);
+  expect(whole.map(({ raw }) => raw).join('')).toBe(bytes.toString());
+  fc.assert(
+    fc.property(anyChunking(bytes), (chunks) => {
+      expect(decode(chunks)).toEqual(whole);
+    }),
+  );
+});
+
+it('writes the event line first and a data line for each line', () => {
+  expect(encodeSse({ event: 'e', id: '1', data: 'a\nb' })).toBe('event: e\nid: 1\ndata: a\ndata: b\n\n');
+});
+
+it('decodes what it encodes', () => {
+  const text = fc.string({ unit: 'grapheme' });
+  const line = text.map((value) => value.replace(/[\r\n]/g, ''));
+  const data = text.map((value) => value.replaceAll('\r', ''));
+  fc.assert(
+    fc.property(fc.record({ event: line, id: line, data }), (event) => {
+      expect(decodeSse(encodeSse(event))).toMatchObject([event]);
+    }),
+  );
+});

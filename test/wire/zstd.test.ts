@@ -1,0 +1,41 @@
+import { zstdCompressSync } from 'node:zlib';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { compressZstd, decompressZstd } from '../../src/wire/zstd.ts';
+
+// RFC 8878 §3.1.1.1.1: the upper two bits say how long the content size is, the third that it stands for the window.
+const contentSizeBits = 0b1110_0000;
+
+it('writes no content size into the frame header, as the official client', async () => {
+  const compressed = await compressZstd(Buffer.from('{"model":"gpt"}'));
+  expect(compressed.subarray(0, 4).toString('hex')).toBe('28b52ffd');
+  expect(compressed.readUInt8(4) & contentSizeBits).toBe(0);
+});
+
+it('writes the bytes of level 3, streamed', async () => {
+  // What `zstd -3 --no-check` gives for the same bytes read from a pipe.
+  const compressed = await compressZstd(Buffer.from('{"a":1,"a":1,"a":1,"a":1,"a":1}'));
+  expect(compressed.toString('hex')).toMatchInlineSnapshot(
+    `"28b52ffd0058750000407b2261223a312c7d0100a98b11"`,
+  );
+});
+
+it('decompresses frames with and without a content size', async () => {
+  const bytes = Buffer.from('one, two, three');
+  expect(decompressZstd(zstdCompressSync(bytes))).toEqual(bytes);
+  expect(decompressZstd(await compressZstd(bytes))).toEqual(bytes);
+});
+
+it('refuses bytes that are not zstd', () => {
+  expect(() => decompressZstd(Buffer.from('not zstd at all'))).toThrow();
+});
+
+it('gives back any bytes', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 5000 }), async (array) => {
+      const bytes = Buffer.from(array);
+      expect(decompressZstd(await compressZstd(bytes))).toEqual(bytes);
+    }),
+    { numRuns: 30 },
+  );
+});
