@@ -7,6 +7,8 @@ const exitCodes = {
   'unknown-subject': 2,
   'no-golden': 2,
   'registry-silent': 2,
+  /** npm is missing, or could not install the official client. */
+  'install-failed': 2,
   'file-unreadable': 2,
   'file-corrupt': 2,
   'format-newer': 2,

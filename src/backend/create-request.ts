@@ -1,3 +1,5 @@
+import { parseObject } from './json-object.ts';
+
 /** The members of a request for a response that the reply depends on, or repeats. */
 export type CreateRequest = {
   /** False only in a prewarm: the client wants an id to chain to, and no output. */
@@ -33,16 +35,6 @@ export function readCreateRequest(text: string): ReadCreateRequest {
       parallelToolCalls: message.parallel_tool_calls === true,
     },
   };
-}
-
-/** The JSON object a text holds; undefined when it holds anything else. */
-export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function textOrNull(value: unknown): string | null {

@@ -2,8 +2,7 @@ import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { answerTo } from './answer.ts';
 import type { OnBackendEvent } from './event.ts';
-import type { HttpAnswer } from './http-answer.ts';
-import { json } from './http-answer.ts';
+import { type HttpAnswer, json } from './http-answer.ts';
 import type { Script } from './script.ts';
 
 const unpackZstd = promisify(zstdDecompress);

@@ -1,5 +1,5 @@
-import { parseObject } from './create-request.ts';
 import { empty, type HttpAnswer, json } from './http-answer.ts';
+import { parseObject } from './json-object.ts';
 
 /**
  * The least that is a valid MCP server over streamable HTTP: it initialises, and has no tools. With a 404 in its place

@@ -2,6 +2,9 @@ import type { CreateRequest } from './create-request.ts';
 import { newId } from './identifiers.ts';
 import type { Reply } from './script.ts';
 
+/** Seconds since 1970. Always the same: clocks that agree by chance would be learned as one. */
+const createdAt = 1_700_000_000;
+
 /** One event of a response stream, in the shape the public Responses API documents. */
 export type ResponseEvent = { readonly type: string; readonly [member: string]: unknown };
 
@@ -117,7 +120,7 @@ function newResponse(request: CreateRequest) {
   return {
     id: newId('response'),
     object: 'response',
-    created_at: Math.floor(Date.now() / 1000),
+    created_at: createdAt,
     status: 'in_progress',
     background: false,
     error: null,

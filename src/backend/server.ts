@@ -115,7 +115,7 @@ function listen(server: Server, port: number): Promise<number> {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';
       reject(
-        taken ? new ParityError('port-in-use', `Port ${port} is in use: give another port, or none.`) : error,
+        taken ? new ParityError('port-in-use', `Port ${port} is in use: give another port, or none`) : error,
       );
     });
     server.listen(port, '127.0.0.1', () => {

@@ -56,7 +56,7 @@ async function prove(
   onProgress?.(`checking that Codex ${version} runs`);
   if (client !== undefined && (await saysItsVersion(client, folder, signal))) return;
   throw signal?.aborted === true
-    ? new ParityError('interrupted', `Installing Codex ${version} was interrupted.`)
+    ? new ParityError('interrupted', `Installing Codex ${version} was interrupted`)
     : notWorking(version);
 }
 
@@ -102,6 +102,6 @@ async function saysItsVersion(
 function notWorking(version: string): ParityError {
   return new ParityError(
     'client-failed',
-    `Codex ${version} was installed but does not run here: its package for ${process.platform}-${process.arch} may be missing.`,
+    `Codex ${version} was installed but does not run here: its package for ${process.platform}-${process.arch} may be missing`,
   );
 }

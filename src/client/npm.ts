@@ -27,7 +27,7 @@ const silent =
  * credentials) holds; what would change the result is fixed: the platform's optional package is wanted, scripts and
  * lock file are not.
  *
- * @throws ParityError `unknown-version`, `registry-silent`, `interrupted`, or `client-failed` with npm's own words.
+ * @throws ParityError `unknown-version`, `registry-silent`, `interrupted`, or `install-failed` with npm's own words.
  */
 export async function npmInstall(version: string, folder: string, options: NpmOptions): Promise<void> {
   const { signal, onProgress, registryTimeoutMs = 9_000 } = options;
@@ -48,7 +48,7 @@ export async function npmInstall(version: string, folder: string, options: NpmOp
     },
   });
   if (run.ended === 'abort')
-    throw new ParityError('interrupted', `Installing Codex ${version} was interrupted.`);
+    throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
   if (run.exitCode !== 0) throw await failure(version, run, folder, options);
 }
 
@@ -64,11 +64,11 @@ async function failure(
   if (silent.test(code)) {
     return new ParityError(
       'registry-silent',
-      `The npm registry ${registry} did not answer (${code}): check the network, or npm's registry and proxy settings.`,
+      `The npm registry ${registry} did not answer (${code}): check the network, or npm's registry and proxy settings`,
     );
   }
   return new ParityError(
-    'client-failed',
+    'install-failed',
     `npm could not install Codex ${version}: ${code} ${summary}`.trimEnd(),
   );
 }
@@ -85,7 +85,7 @@ function npmError(run: GroupRun): { code: string; summary: string } {
 }
 
 /** The registry npm would ask for this package, without the credentials a URL may carry. */
-async function configuredRegistry(folder: string): Promise<string> {
+export async function configuredRegistry(folder: string): Promise<string> {
   for (const key of ['@openai:registry', 'registry']) {
     const { stdout } = await npm(['config', 'get', key], folder, {});
     if (!URL.canParse(stdout.trim())) continue;
@@ -104,8 +104,8 @@ async function npm(
     return await runInGroup(['npm', ...args], { ...options, cwd, env: ownEnvironment(), shell: onWindows });
   } catch (cause) {
     throw new ParityError(
-      'client-failed',
-      'npm was not found on PATH; it is needed to install the official client.',
+      'install-failed',
+      'npm was not found on PATH; it is needed to install the official client',
       {
         cause,
       },

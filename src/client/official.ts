@@ -82,7 +82,7 @@ export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
     client,
   );
   if (ended.ended === 'abort')
-    throw new ParityError('interrupted', `Codex ${client.version} was interrupted.`);
+    throw new ParityError('interrupted', `Codex ${client.version} was interrupted`);
   if (ended.ended === 'timeout') {
     const said = lastLine(ended.stderr);
     throw new ParityError(

@@ -9,6 +9,8 @@ export type GroupOptions = {
   readonly timeoutMs?: number;
   /** Hears each whole line of standard error while the program runs. */
   readonly onStderrLine?: (line: string) => void;
+  /** Hears each whole line of standard output while the program runs. */
+  readonly onStdoutLine?: (line: string) => void;
   /** True hands the command to the shell; only Windows needs that, to start `npm.cmd`. */
   readonly shell?: boolean;
 };
@@ -63,15 +65,15 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     process.once('exit', onOwnExit);
+    const stdoutLines = lineSplitter(options.onStdoutLine);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
+      stdoutLines(text);
     });
-    let line = '';
+    const stderrLines = lineSplitter(options.onStderrLine);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
-      const lines = (line + text).split('\n');
-      line = lines.pop() ?? '';
-      for (const whole of lines) options.onStderrLine?.(whole);
+      stderrLines(text);
     });
     child.once('error', (error) => {
       settle();
@@ -84,6 +86,16 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
       resolve({ ended, exitCode, stdout, stderr });
     });
   });
+}
+
+/** Hands on whole lines of a text that comes in pieces; the last is handed on when its line end comes. */
+function lineSplitter(onLine: ((line: string) => void) | undefined): (text: string) => void {
+  let begun = '';
+  return (text) => {
+    const lines = (begun + text).split('\n');
+    begun = lines.pop() ?? '';
+    for (const whole of lines) onLine?.(whole);
+  };
 }
 
 function killGroup(child: ChildProcess): void {

@@ -14,7 +14,7 @@ export type ReplayOutcome =
   | { readonly finished: false; readonly reason: string };
 
 /**
- * Plays the client's side of a golden against a subject, with fresh identifiers, clocks and a made-up sign-in; the
+ * Plays the client's side of a golden against a subject (the base URL of its responses API), with fresh identifiers, clocks and a made-up sign-in; the
  * sealed texts travel as their seals. After each message it waits for what the backend answered in the recording.
  */
 export async function replay(golden: Golden, subject: URL, signal: AbortSignal): Promise<ReplayOutcome> {
@@ -41,7 +41,7 @@ async function replayExchange(
   const abort = () => socket.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
-    const response = await socket.open(target.value, fillHeaders(request.headers, filler));
+    const response = await socket.open(below(subject, target.value), fillHeaders(request.headers, filler));
     if (response === undefined)
       return stopped('the subject ended the connection instead of answering the upgrade');
     if (response.status !== 101) return stopped(`the subject answered the upgrade with ${response.status}`);
@@ -87,6 +87,11 @@ function fillHeaders(headers: readonly HeaderField[], filler: Filler): HeaderLis
     const filled = filler.node(value);
     return [name, filled.kind === 'string' ? filled.value : printJson(filled)];
   });
+}
+
+/** The target of the golden under a subject's own path: the official `/backend-api/codex` becomes the subject's. */
+function below(subject: URL, target: string): string {
+  return subject.pathname.replace(/\/$/, '') + target.slice(target.lastIndexOf('/responses'));
 }
 
 function stopped(reason: string): ReplayOutcome {

@@ -6,6 +6,7 @@ import { type JsonArray, type JsonMember, type JsonNode, type JsonObject, jsonSt
 import type { Exchange, Step } from './dialogue.ts';
 import { type Golden, type GoldenId, type Variable, jsonMark, unorderedMark } from './golden.ts';
 import { Holes, type Spot } from './holes.ts';
+import { type HostTextRule, hostTextRule } from './host-text.ts';
 import { kindOf } from './kinds.ts';
 import { parseTemplate, printTemplate } from './template.ts';
 
@@ -46,6 +47,7 @@ const responseHeadersKept: ReadonlySet<string> = new Set([
 class Fold {
   readonly holes = new Holes();
   #event = 0;
+  #fromClient = true;
 
   exchange(runs: readonly Exchange[], place: string): Exchange {
     const [first] = runs;
@@ -81,6 +83,7 @@ class Fold {
 
   #events(events: readonly TraceEvent[], place: string): TraceEvent {
     this.#event += 1;
+    this.#fromClient = events.every((event) => event.type === 'request' || ('from' in event && event.from === 'client'));
     return decodeEvent(this.#nodes(events.map(encodeEvent), [], place));
   }
 
@@ -150,10 +153,27 @@ class Fold {
       const nodes = documents.filter((node) => node !== null);
       return { kind: 'object', members: [[jsonMark, this.#nodes(nodes, path, place)]] };
     }
+    const rule = hostTextRule(path);
+    if (rule !== undefined) return jsonString(this.#declared(rule, values, path));
     if (values.every((value) => value === first) && !seals.test(first) && !first.includes('{{')) {
       return jsonString(first, spellings.every((spelling) => spelling === spellings[0]) ? spellings[0] : undefined);
     }
     return jsonString(this.#template(values, path));
+  }
+
+  /** A template in which the text that a rule finds is a variable, though it did not vary here. */
+  #declared({ text }: HostTextRule, values: readonly string[], path: readonly string[]): string {
+    const cuts = values.map((value) => {
+      const found = text.exec(value);
+      const [from, to] = found?.indices?.[1] ?? [value.length, value.length];
+      return [value.slice(0, from), value.slice(from, to), value.slice(to)] as const;
+    });
+    const around = (texts: readonly string[]) =>
+      texts.every((one) => one === texts[0]) ? printTemplate([{ literal: texts[0] ?? '' }]) : this.#template(texts, path);
+    const before = around(cuts.map(([head]) => head));
+    const declared = cuts.map(([, middle]) => middle);
+    const hole = declared.every((one) => one === '') ? '' : `{{${this.holes.claim(declared, false, this.#spot(path, ''))}}}`;
+    return before + hole + around(cuts.map(([, , tail]) => tail));
   }
 
   /** A template for strings that differ: literal where they agree, variables where they do not. */
@@ -190,7 +210,7 @@ class Fold {
   }
 
   #spot(path: readonly string[], before: string): Spot {
-    return { event: this.#event, path, before };
+    return { event: this.#event, fromClient: this.#fromClient, path, before };
   }
 }
 

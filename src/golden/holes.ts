@@ -1,38 +1,62 @@
 import { type VariableKind, kindOf, kinds } from './kinds.ts';
 import type { Variable } from './golden.ts';
 
-/** Where a value was found: the keys from the event down, and the number of the event it stands in. */
-export type Spot = { readonly event: number; readonly path: readonly string[]; /** Literal text before it. */ readonly before: string };
+/** Where a value was found. */
+export type Spot = {
+  /** Number of the event it stands in, and whether the client said it. */
+  readonly event: number;
+  readonly fromClient: boolean;
+  /** The keys from the event down. */
+  readonly path: readonly string[];
+  /** Literal text before it in its string. */
+  readonly before: string;
+};
 
 type Hole = {
   readonly kind: VariableKind;
   readonly number: boolean;
   /** One value for each recording. */
   readonly values: readonly string[];
-  readonly names: string[];
+  /** What it is called at its places; those of the client count, unless only the backend has it. */
+  readonly names: { readonly client: string[]; readonly backend: string[] };
   readonly firstEvent: number;
 };
 
 /**
  * Collects the values that varied between recordings. Places whose values agreed in every recording get the same
- * token, and so become one variable; readings of a clock only do so under the same name, because two clocks read in
- * the same millisecond agree by chance.
+ * token, and so become one variable. Readings of a clock do so only under the same name and in different events: two
+ * clocks read in the same moment agree by chance.
  */
 export class Holes {
   readonly #holes = new Map<string, Hole>();
   readonly #tokens = new Map<string, string>();
+  readonly #readings = new Map<string, number>();
 
   /** The token of the variable for these values, to stand in a template until names are given. */
   claim(values: readonly string[], number: boolean, spot: Spot): string {
     const kind = kindOf(values);
     const name = nameAt(spot, values);
-    const identity = JSON.stringify([kind, number, kinds[kind].clock ? name : '', values]);
+    const identity = JSON.stringify([kind, number, values, kinds[kind].clock ? this.#reading(name, values, spot) : '']);
     const token = this.#tokens.get(identity) ?? `#${this.#holes.size}`;
     this.#tokens.set(identity, token);
-    const hole = this.#holes.get(token) ?? { kind, number, values, names: [], firstEvent: spot.event };
-    hole.names.push(name);
+    const hole = this.#holes.get(token) ?? {
+      kind,
+      number,
+      values,
+      names: { client: [], backend: [] },
+      firstEvent: spot.event,
+    };
+    hole.names[spot.fromClient ? 'client' : 'backend'].push(name);
     this.#holes.set(token, hole);
     return token;
+  }
+
+  /** The how-manieth reading of this clock with these values in its event. */
+  #reading(name: string, values: readonly string[], { event }: Spot): string {
+    const key = JSON.stringify([event, name, values]);
+    const count = (this.#readings.get(key) ?? 0) + 1;
+    this.#readings.set(key, count);
+    return `${name} ${count}`;
   }
 
   /** The variables by their tokens, named, in the order of first appearance. */
@@ -40,7 +64,7 @@ export class Holes {
     const named = new Map<string, Variable>();
     const taken = new Map<string, number>();
     for (const [token, hole] of this.#holes) {
-      const base = commonest(hole.names);
+      const base = nameOf(hole);
       const count = (taken.get(base) ?? 0) + 1;
       taken.set(base, count);
       const name = count === 1 ? base : `${base}_${count}`;
@@ -61,7 +85,7 @@ export class Holes {
       return distinct ? hole.kind : undefined;
     }
     if (clock) {
-      const alike = others.filter((other) => commonest(other.names) === base);
+      const alike = others.filter((other) => nameOf(other) === base);
       const distinct = alike.every((other) => other.firstEvent !== hole.firstEvent && !collide(hole, other));
       return alike.length > 0 && distinct ? base : undefined;
     }
@@ -71,6 +95,10 @@ export class Holes {
 
 function collide(one: Hole, other: Hole): boolean {
   return one.values.some((value, run) => value === other.values[run]);
+}
+
+function nameOf({ names }: Hole): string {
+  return commonest(names.client.length > 0 ? names.client : names.backend);
 }
 
 /** The name used most often; of equals, the one that came first. */

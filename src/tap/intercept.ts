@@ -119,7 +119,9 @@ async function intercept(
   const connection = announce(context, { authority: authorityOf(destination), tls });
   if (failure === null) return tapConnection(context, connection, { stream: secure, tcp: client }, backend);
 
-  const reason = `the client did not complete the TLS handshake: ${failure.message}`;
+  // OpenSSL's message holds addresses of memory; its code says the same and is the same in every run.
+  const cause = 'code' in failure ? failure.code : failure.message;
+  const reason = `the client did not complete the TLS handshake: ${cause}`;
   context.observe({ type: 'undecodable', connection, from: 'client', reason });
   context.observe({ type: 'end', connection, by: 'client' });
   client.destroy();

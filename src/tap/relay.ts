@@ -62,7 +62,8 @@ function passOn(
   }
   return new Promise((resolve) => {
     stream.on('data', (bytes: Buffer) => listener.said(side, bytes));
-    stream.on('end', () => listener.finished(side));
+    if (stream.readableEnded) listener.finished(side);
+    else stream.on('end', () => listener.finished(side));
     // A write that fails is reported here too: a side that no longer takes bytes has broken off.
     stream.on('error', () => breakOff(side));
     stream.on('close', () => {

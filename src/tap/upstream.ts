@@ -23,11 +23,20 @@ export async function connectUpstream({ host, port, tls }: Target, sockets: Open
   return { stream, tcp };
 }
 
-/** Resolves at the event; rejects when the socket fails, or is closed, before it. */
+/**
+ * Resolves after the event; rejects when the socket fails, or is closed, before it. Not at once, because Node tells the
+ * end of a TLS handshake from within OpenSSL, and a socket that is destroyed there takes the process with it (SIGSEGV
+ * in SSL_read, Node 24.21).
+ */
 export function ready(socket: Socket, event: 'connect' | 'secureConnect' | 'secure'): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once(event, () => resolve());
-    socket.once('error', reject);
-    socket.once('close', () => reject(new Error('the connection was closed before it was ready')));
+    const settle = (act: () => void) => {
+      socket.off(event, succeed).off('error', fail).off('end', end).off('close', end);
+      act();
+    };
+    const succeed = () => settle(() => setImmediate(resolve));
+    const fail = (error: Error) => settle(() => reject(error));
+    const end = () => fail(new Error('the connection ended before it was ready'));
+    socket.on(event, succeed).on('error', fail).on('end', end).on('close', end);
   });
 }

@@ -103,7 +103,7 @@ export class Sealer {
   #string(key: string, node: JsonNode & { kind: 'string' }): JsonNode {
     const { value } = node;
     if (this.#ownTexts.has(value)) return node;
-    if (isContentKey(key) && value !== '') return jsonString(sealText(value));
+    if (isContentKey(key) && this.#isProse(key, value)) return jsonString(sealText(value));
     const inner = /^[{[]/.test(value) ? tryParseJson(value) : undefined;
     if (inner?.compact) return jsonString(printJson(this.#node('', inner.node)));
     if (this.#isProse(key, value)) return jsonString(sealText(value));
@@ -113,7 +113,7 @@ export class Sealer {
 
   /** Prose: what stands under a key that carries content, three words in a row, or more than 80 characters. */
   #isProse(key: string, text: string): boolean {
-    if (this.#ownTexts.has(text)) return false;
+    if (text === '' || this.#ownTexts.has(text)) return false;
     const rest = text.split(seals).join('');
     return isContentKey(key) || rest.length > 80 || /\p{L}{2,} \p{L}{2,} \p{L}{2,}/u.test(rest);
   }

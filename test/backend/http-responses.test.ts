@@ -51,14 +51,14 @@ it('refuses a body that is not what its content-encoding says', async () => {
   });
 });
 
-it('answers 500 when the script is exhausted', async () => {
+it('answers 400 when the script is exhausted', async () => {
   const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
   const post = () => fetch(`${backend.origin}/v1/responses`, { method: 'POST', body: JSON.stringify(turn) });
 
   expect((await post()).status).toBe(200);
   const second = await post();
 
-  expect(second.status).toBe(500);
+  expect(second.status).toBe(400);
   expect(await second.json()).toMatchObject({ error: { code: 'script_exhausted' } });
   expect(events).toContainEqual({ type: 'script-exhausted', scripted: 1 });
 });

@@ -69,7 +69,7 @@ it('says in an error frame that the script is exhausted', async () => {
 
   const [answered] = await ask(turn);
 
-  expect(answered).toMatchObject({ type: 'error', status: 500, error: { code: 'script_exhausted' } });
+  expect(answered).toMatchObject({ type: 'error', status: 400, error: { code: 'script_exhausted' } });
   expect(events).toContainEqual({ type: 'script-exhausted', scripted: 0 });
 });
 

@@ -163,3 +163,22 @@ it('tells the same whatever the chunks', () => {
     }),
   );
 });
+
+it('never throws, whatever the bytes', () => {
+  const deflated = switched.replace('\r\n\r\n', '\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n');
+  const openings = fc.constantFrom(['', ''], [upgrade, ''], [upgrade, switched], [upgrade, deflated]);
+  const anything = fc.array(
+    fc.tuple(fc.constantFrom<Side>('client', 'backend'), fc.uint8Array({ minLength: 1 })),
+  );
+  fc.assert(
+    fc.property(openings, anything, ([request = '', response = ''], chunks) => {
+      const { talk, say, observed } = conversation();
+      say('client', request);
+      say('backend', response);
+      for (const [side, bytes] of chunks) say(side, Buffer.from(bytes));
+      talk.cut('client');
+      expect(observed.filter(({ type }) => type === 'end')).toHaveLength(1);
+      expect(observed.filter(({ type }) => type === 'undecodable').length).toBeLessThanOrEqual(2);
+    }),
+  );
+});

@@ -1,8 +1,10 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
 import { type Authority, openAuthority } from '../../src/tap/authority.ts';
@@ -72,6 +74,8 @@ export async function securely(
   const { socket } = await tunnelled(proxyPort, `${host}:443`);
   const secure = connectTls({ socket, servername: host, ca: authority.certificate, ...options });
   await once(secure, 'secureConnect');
+  // A test that ends here would destroy the socket from within OpenSSL, see ready() in src/tap/upstream.ts.
+  await setImmediate();
   return secure;
 }
 
@@ -99,9 +103,26 @@ export function closing(tap: Tap): Tap {
   return tap;
 }
 
-/** All bytes until the end of the stream. */
+/** The bytes in chunks of up to 100 kB. */
+export function* inRandomChunks(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; ) {
+    const size = randomInt(1, 100_000);
+    yield bytes.subarray(at, at + size);
+    at += size;
+  }
+}
+
+/** All bytes until the end of the stream, which may still be written to then. */
 export async function everything(socket: Socket): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of socket) parts.push(part);
+  socket.on('data', (part: Buffer) => parts.push(part));
+  await once(socket, 'end');
   return Buffer.concat(parts);
+}
+
+/** Resolves when the socket is closed, whether by an error or not. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.on('error', () => {}).on('close', () => resolve());
+  });
 }

@@ -1,0 +1,195 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Backend, startBackend } from '../backend/server.ts';
+import { type ClientEnvironment, makeEnvironment } from '../client/environment.ts';
+import type { OfficialClient } from '../client/installed.ts';
+import { runOfficialClient } from '../client/official.ts';
+import { replay } from '../client/replay.ts';
+import { neutralityFindings, parityFindings } from '../diff/compare.ts';
+import { type Finding, findingOf } from '../diff/finding.ts';
+import { ParityError } from '../errors.ts';
+import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
+import type { Golden, GoldenId } from '../golden/golden.ts';
+import { inFreshFolder, secretsOf } from '../record/official.ts';
+import { loadScenario, ownTexts, type Scenario } from '../scenario/scenario.ts';
+import type { Authority } from '../tap/authority.ts';
+import { startInterceptingTap } from '../tap/intercept.ts';
+import { startReverseTap } from '../tap/reverse.ts';
+import type { TraceEvent } from '../trace/event.ts';
+import { TraceRecorder } from '../trace/record.ts';
+import { Sealer } from '../trace/seal.ts';
+import { printed, type RunningSubject, startSubject } from './run-subject.ts';
+import { officialPath, type Subject } from './subject.ts';
+
+/** Who plays the client: the golden itself, or the real thing. */
+export type Driver =
+  | { readonly kind: 'replay' }
+  | { readonly kind: 'codex'; readonly client: OfficialClient; readonly authority: Authority };
+
+export type CheckOptions = {
+  readonly golden: Golden;
+  readonly subject: Subject;
+  readonly driver: Driver;
+  /** The port at which the subject's upstream is expected; any free one where the subject is told. */
+  readonly backendPort: number;
+  /** Milliseconds that one scenario may take. */
+  readonly timeLimit: number;
+  readonly signal: AbortSignal;
+};
+
+/** The verdict on one scenario: parity where there is no finding. */
+export type CheckResult = GoldenId & { readonly driver: Driver['kind']; readonly findings: readonly Finding[] };
+
+/** How a drive ended: undefined, or what kept it from its end. */
+type Failure = string | undefined;
+
+/**
+ * Drives one scenario through a subject with a tap on either side, and compares what was seen with the golden and
+ * with each other. Throws ParityError where the subject dies, hangs or never listens.
+ */
+export async function check(options: CheckOptions): Promise<CheckResult> {
+  const { golden, driver } = options;
+  const scenario = loadScenario(golden.scenario);
+  const { front, back, failure } = await inFreshFolder(async (root) =>
+    observe(options, scenario, await makeEnvironment(root, 0)),
+  );
+  const findings = [...parityFindings(golden, back), ...neutralityFindings(front, back)];
+  if (failure !== undefined) findings.push(unfinished(failure));
+  const { codex, lane } = golden;
+  return { codex, lane, scenario: golden.scenario, driver: driver.kind, findings };
+}
+
+async function observe(
+  options: CheckOptions,
+  scenario: Scenario,
+  environment: ClientEnvironment,
+): Promise<{ front: Exchange[]; back: Exchange[]; failure: Failure }> {
+  const { golden, subject, backendPort, signal } = options;
+  // One sealer for both taps: so that a secret has the same number on either side.
+  const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
+  const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
+  const open: (() => Promise<void>)[] = [];
+  try {
+    const backend = await startBackend({ script: scenario.backend });
+    open.push(backend.close);
+    const behind = await startReverseTap({
+      upstream: { host: '127.0.0.1', port: backend.port },
+      observe: new TraceRecorder(sealer, (event) => back.push(event)).observe,
+      port: backendPort,
+    });
+    open.push(behind.close);
+    const running = await startSubject(
+      subject,
+      {
+        upstream: `${behind.url}${officialPath}`,
+        auth: join(environment.codexHome, 'auth.json'),
+        codex: golden.codex,
+      },
+      signal,
+    );
+    open.push(running.stop);
+    const before = await startReverseTap({
+      upstream: { host: running.url.hostname, port: Number(running.url.port || 80) },
+      observe: new TraceRecorder(sealer, (event) => front.push(event)).observe,
+    });
+    open.push(before.close);
+    const url = new URL(running.url.pathname, before.url);
+    const failure = await driveInTime(options, { scenario, environment, url, backend, running });
+    await settled(back);
+    return { front: dialogueOf(front), back: dialogueOf(back), failure };
+  } finally {
+    for (const close of open.reverse()) await close();
+  }
+}
+
+type Stage = {
+  readonly scenario: Scenario;
+  readonly environment: ClientEnvironment;
+  /** Where the client finds the subject: the tap in front of it. */
+  readonly url: URL;
+  readonly backend: Backend;
+  readonly running: RunningSubject;
+};
+
+async function driveInTime(options: CheckOptions, stage: Stage): Promise<Failure> {
+  const { subject, timeLimit, signal, golden } = options;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeLimit);
+  const drive = options.driver.kind === 'replay' ? driveReplay : driveOfficial;
+  try {
+    return await Promise.race([
+      drive(options, stage, AbortSignal.any([signal, late.signal])),
+      stage.running.death,
+      abortion(late.signal),
+    ]);
+  } catch (error) {
+    if (signal.aborted || !late.signal.aborted) throw error;
+    throw new ParityError(
+      'subject-failed',
+      `subject ${subject.name} did not finish ${golden.scenario} within ${timeLimit / 1000} s${printed(stage.running.lastLine())}`,
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Rejects when the signal fires. */
+function abortion(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+async function driveReplay({ golden }: CheckOptions, { url }: Stage, signal: AbortSignal): Promise<Failure> {
+  const outcome = await replay(golden, url, signal);
+  return outcome.finished ? undefined : outcome.reason;
+}
+
+async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortSignal): Promise<Failure> {
+  const { driver, timeLimit, golden } = options;
+  const { scenario, environment, url, backend } = stage;
+  if (driver.kind !== 'codex') throw new RangeError('this driver is no official client');
+  // Accounts, settings and the like go to the real hosts' names whatever the base URL: they get their answers here.
+  const side = await startInterceptingTap({
+    authority: driver.authority,
+    upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
+    onOtherHost: 'refuse',
+    observe: () => {},
+  });
+  try {
+    const { exitCode, stderr } = await runOfficialClient({
+      client: driver.client,
+      environment,
+      prompt: scenario.client.prompt,
+      config: scenario.client.config,
+      connect: {
+        kind: 'base-url',
+        baseUrl: url.href.replace(/\/$/, ''),
+        proxyUrl: side.url,
+        certificate: driver.authority.certificatePath,
+      },
+      // The limit of the scenario comes first: this one only stops a client that does not heed its signal.
+      timeoutMs: 2 * timeLimit,
+      signal,
+    });
+    if (exitCode === 0) return undefined;
+    return `codex ${golden.codex} ended with exit code ${exitCode}; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`;
+  } finally {
+    await side.close();
+  }
+}
+
+/** Waits until the subject has let go of its upstream connections, or for half a second: it may pool them. */
+async function settled(back: readonly TraceEvent[]): Promise<void> {
+  const count = (type: TraceEvent['type']) => back.filter((event) => event.type === type).length;
+  for (let waited = 0; waited < 500 && count('end') < count('connection'); waited += 20) await delay(20);
+}
+
+function unfinished(reason: string): Finding {
+  return findingOf('response neutrality', {
+    kind: 'missing',
+    places: [{ exchange: 1, part: 'the conversation', path: [] }],
+    expected: 'the scenario played to its end',
+    actual: reason,
+  });
+}

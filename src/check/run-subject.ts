@@ -1,0 +1,115 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type GroupRun, runInGroup } from '../client/process-group.ts';
+import { ParityError } from '../errors.ts';
+import { fillPlaceholders, type Placeholders, type Subject } from './subject.ts';
+
+/** Milliseconds in which a subject must listen. */
+const startLimit = 15_000;
+
+export type RunningSubject = {
+  /** Where it serves the responses API. */
+  readonly url: URL;
+  /** The last line it printed; empty where it printed nothing, or runs elsewhere. */
+  readonly lastLine: () => string;
+  /** Rejects when the subject ends by itself; never resolves. */
+  readonly death: Promise<never>;
+  readonly stop: () => Promise<void>;
+};
+
+/** Starts a subject and waits until it listens. Throws ParityError `subject-failed`, with what it printed last. */
+export async function startSubject(
+  subject: Subject,
+  values: Omit<Placeholders, 'port'>,
+  signal: AbortSignal,
+): Promise<RunningSubject> {
+  if (subject.kind === 'url') {
+    await reachable(subject.url);
+    return { url: subject.url, lastLine: () => '', death: new Promise(() => {}), stop: async () => {} };
+  }
+  const port = await freePort();
+  const stopping = new AbortController();
+  let last = '';
+  const heard = (line: string) => {
+    if (line.trim() !== '') last = line.trim();
+  };
+  const run = runInGroup(fillPlaceholders(subject.command, { ...values, port }), {
+    cwd: process.cwd(),
+    env: inherited(),
+    signal: AbortSignal.any([signal, stopping.signal]),
+    onStdoutLine: heard,
+    onStderrLine: heard,
+  });
+  const death = ended(run, subject.name, () => last);
+  // Whoever waits for the subject hears of its death; nobody else needs to.
+  death.catch(() => {});
+  const stop = async () => {
+    stopping.abort();
+    await run.catch(() => {});
+  };
+  try {
+    await Promise.race([death, listening(port, subject.name, () => last)]);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: new URL(`http://127.0.0.1:${port}${subject.path}`), lastLine: () => last, death, stop };
+}
+
+async function ended(run: Promise<GroupRun>, name: string, last: () => string): Promise<never> {
+  const outcome = await run.catch((error: Error) => error);
+  if (outcome instanceof Error) {
+    throw new ParityError('subject-failed', `subject ${name} cannot be started: ${outcome.message}`);
+  }
+  throw new ParityError(
+    'subject-failed',
+    `subject ${name} ended with exit code ${outcome.exitCode ?? 'none (killed by a signal)'}${printed(last())}`,
+  );
+}
+
+async function listening(port: number, name: string, last: () => string): Promise<void> {
+  const deadline = Date.now() + startLimit;
+  while (Date.now() < deadline) {
+    if (await canConnect('127.0.0.1', port)) return;
+    await delay(25);
+  }
+  throw new ParityError(
+    'subject-failed',
+    `subject ${name} does not listen on port ${port} after ${startLimit / 1000} s${printed(last())}`,
+  );
+}
+
+async function reachable(url: URL): Promise<void> {
+  if (await canConnect(url.hostname, Number(url.port || 80))) return;
+  throw new ParityError('subject-failed', `nothing listens at ${url.href}: start the proxy first, or correct --subject-url`);
+}
+
+/** The end of an error message that quotes what a subject printed last. */
+export function printed(line: string): string {
+  return line === '' ? '; it printed nothing' : `; it last printed: ${line}`;
+}
+
+function canConnect(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function inherited(): Record<string, string> {
+  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}

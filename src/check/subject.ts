@@ -1,0 +1,95 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ParityError } from '../errors.ts';
+import { FieldError, Fields } from '../trace/codec.ts';
+import { member, tryParseJson } from '../wire/json.ts';
+
+/** What is under test: a program that is started for each scenario, or one that runs already. */
+export type Subject =
+  | {
+      readonly kind: 'command';
+      readonly name: string;
+      /** May hold {port}, {upstream}, {auth} and {codex}, see `placeholders`. */
+      readonly command: readonly string[];
+      /** Where it serves the responses API, below its origin; the official client's own path unless given. */
+      readonly path: string;
+    }
+  | { readonly kind: 'url'; readonly name: string; readonly url: URL };
+
+/** What the placeholders in a subject's command stand for. */
+export type Placeholders = {
+  /** The port to listen on, at 127.0.0.1. */
+  readonly port: number;
+  /** The base URL of the backend: http://127.0.0.1:PORT/backend-api/codex. */
+  readonly upstream: string;
+  /** The made-up sign-in: a file in the form of the official client's auth.json. */
+  readonly auth: string;
+  /** The version whose goldens are checked. */
+  readonly codex: string;
+};
+
+/** The path under which the official client itself asks for responses. */
+export const officialPath = '/backend-api/codex';
+
+export const bundledName = 'bundled';
+export const subjectsFile = 'codex-parity.config.json';
+
+const program = join(import.meta.dirname, '..', 'cli', import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js');
+
+const bundled: Subject = {
+  kind: 'command',
+  name: bundledName,
+  command: [
+    ...[process.execPath, program, 'proxy', '--port', '{port}', '--upstream', '{upstream}'],
+    ...['--auth', '{auth}', '--codex', '{codex}'],
+  ],
+  path: officialPath,
+};
+
+/** A subject by its name: the bundled proxy, or one that the file in the working folder names. Throws ParityError. */
+export function findSubject(name: string, folder: string): Subject {
+  if (name === bundledName) return bundled;
+  const configured = configuredSubjects(join(folder, subjectsFile));
+  const subject = configured.find((one) => one.name === name);
+  if (subject !== undefined) return subject;
+  const names = [bundledName, ...configured.map((one) => one.name)].join(', ');
+  throw new ParityError(
+    'unknown-subject',
+    `there is no subject "${name}": choose from ${names}, name one in ${subjectsFile}, or use --subject-url`,
+  );
+}
+
+/** A proxy that is running already. Throws ParityError for what is no http URL. */
+export function subjectAt(text: string): Subject {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:') {
+    throw new ParityError('usage', `--subject-url "${text}" must be an http URL, such as http://127.0.0.1:8317/v1`);
+  }
+  if (url.pathname === '/') url.pathname = officialPath;
+  return { kind: 'url', name: url.href, url };
+}
+
+export function fillPlaceholders(command: readonly string[], values: Placeholders): string[] {
+  return command.map((word) =>
+    word.replaceAll(/\{(port|upstream|auth|codex)\}/g, (_, name: keyof Placeholders) => String(values[name])),
+  );
+}
+
+/** `{"subjects": {"NAME": {"command": ["…"], "path": "/v1"}}}` */
+function configuredSubjects(path: string): Subject[] {
+  if (!existsSync(path)) return [];
+  const document = tryParseJson(readFileSync(path, 'utf8'))?.node;
+  const subjects = member(document, 'subjects');
+  try {
+    if (subjects?.kind !== 'object') throw new FieldError('it must be JSON with an object "subjects"');
+    return subjects.members.map(([name, value]): Subject => {
+      const fields = new Fields(value);
+      const command = fields.list('command').flatMap((word) => (word.kind === 'string' ? [word.value] : []));
+      if (command.length === 0) throw new FieldError(`"${name}" needs a "command": a list of words`);
+      return { kind: 'command', name, command, path: fields.has('path') ? fields.text('path') : officialPath };
+    });
+  } catch (error) {
+    if (error instanceof FieldError) throw new ParityError('usage', `${path}: ${error.message}`);
+    throw error;
+  }
+}

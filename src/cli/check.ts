@@ -1,0 +1,110 @@
+import type { CommandModule } from 'yargs';
+import { type CheckResult, check, type Driver } from '../check/check.ts';
+import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
+import { installOfficialClient } from '../client/install.ts';
+import { ParityError } from '../errors.ts';
+import { readGolden } from '../golden/file.ts';
+import { parseReportRequest, type Report, writeReport } from '../report/report.ts';
+import { textReport } from '../report/text.ts';
+import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import { type GoldenFile, goldenFolder, list, selectGoldens } from './goldens.ts';
+import { progress } from './progress.ts';
+import type { CommandContext } from './run.ts';
+
+type Options = {
+  subject: string | undefined;
+  'subject-url': string | undefined;
+  codex: string | undefined;
+  driver: 'replay' | 'codex';
+  scenario: string | undefined;
+  'backend-port': number;
+  report: string[];
+  timeout: number;
+  goldens: string;
+};
+
+export function checkCommand({ signal, exit }: CommandContext): CommandModule<object, Options> {
+  return {
+    command: 'check',
+    describe: 'Drive scenarios through a proxy and compare what it sends with the goldens',
+    builder: (yargs) =>
+      yargs
+        .option('subject', {
+          type: 'string',
+          describe: `What to check: "${bundledName}" (the proxy that comes along), or a name from ${subjectsFile}`,
+          defaultDescription: bundledName,
+        })
+        .option('subject-url', {
+          type: 'string',
+          describe: 'Check a proxy that runs already, by the base URL that clients are given',
+          conflicts: 'subject',
+        })
+        .option('codex', { type: 'string', describe: 'Versions of the official client, separated by commas', defaultDescription: 'all that have goldens' })
+        .option('driver', {
+          choices: ['replay', 'codex'] as const,
+          default: 'replay' as const,
+          describe: 'Who plays the client: the golden, or the official client itself',
+        })
+        .option('scenario', { type: 'string', describe: 'Scenarios, separated by commas', defaultDescription: 'all that have goldens' })
+        .option('backend-port', {
+          type: 'number',
+          default: 0,
+          describe: 'Where the simulated backend listens: point the upstream of your proxy there',
+          defaultDescription: 'any free port',
+        })
+        .option('report', {
+          type: 'string',
+          array: true,
+          default: [],
+          describe: 'Write a report, FORMAT=FILE: text, json, junit or github; "-" is standard output',
+        })
+        .option('timeout', { type: 'number', default: 30, describe: 'Seconds that one scenario may take' })
+        .option('goldens', { type: 'string', default: goldenFolder, defaultDescription: 'those that come along', describe: 'Folder of the goldens' })
+        .example('$0 check', 'check the bundled proxy against all goldens')
+        .example('$0 check --driver codex --codex 0.169.0', 'the same with the real client of one version')
+        .example(
+          '$0 check --subject-url http://127.0.0.1:8317/v1 --backend-port 9100',
+          'check a proxy whose upstream is http://127.0.0.1:9100/backend-api/codex',
+        )
+        .example('$0 check --report junit=parity.xml --report github=-', 'reports for CI'),
+    handler: async (options) => {
+      const subject = subjectOf(options);
+      const reports = options.report.map(parseReportRequest);
+      if (!(options.timeout > 0)) throw new ParityError('usage', '--timeout must be a number of seconds above 0');
+      const selected = selectGoldens(options.goldens, list(options.codex), list(options.scenario));
+      const scenarios: CheckResult[] = [];
+      for (const file of selected) {
+        signal.throwIfAborted();
+        progress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
+        scenarios.push(
+          await check({
+            golden: await readGolden(file.path),
+            subject,
+            driver: await driverFor(options.driver, file, signal),
+            backendPort: options['backend-port'],
+            timeLimit: options.timeout * 1000,
+            signal,
+          }),
+        );
+      }
+      const report: Report = { subject: subject.name, driver: options.driver, scenarios };
+      for (const request of reports) writeReport(report, request);
+      if (!reports.some(({ file }) => file === '-')) process.stdout.write(textReport(report));
+      if (scenarios.some(({ findings }) => findings.length > 0)) exit(1);
+    },
+  };
+}
+
+function subjectOf({ subject, 'subject-url': subjectUrl, 'backend-port': backendPort }: Options): Subject {
+  if (subjectUrl === undefined) return findSubject(subject ?? bundledName, process.cwd());
+  if (backendPort === 0) {
+    throw new ParityError('usage', '--subject-url needs --backend-port: the port that the upstream of your proxy points at');
+  }
+  return subjectAt(subjectUrl);
+}
+
+async function driverFor(kind: Driver['kind'], { codex }: GoldenFile, signal: AbortSignal): Promise<Driver> {
+  if (kind === 'replay') return { kind };
+  const client = await installOfficialClient(codex, { signal, onProgress: progress });
+  return { kind, client, authority: await openAuthority(defaultAuthorityFolder()) };
+}

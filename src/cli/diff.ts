@@ -1,0 +1,33 @@
+import type { CommandModule } from 'yargs';
+import { parityFindings } from '../diff/compare.ts';
+import { dialogueOf } from '../golden/dialogue.ts';
+import { readGolden } from '../golden/file.ts';
+import { count, findingText } from '../report/text.ts';
+import { readTrace } from '../trace/trace.ts';
+import type { CommandContext } from './run.ts';
+
+type Options = { golden: string; trace: string };
+
+export function diffCommand({ exit }: CommandContext): CommandModule<object, Options> {
+  return {
+    command: 'diff <golden> <trace>',
+    describe: 'Compare a trace with a golden',
+    builder: (yargs) =>
+      yargs
+        .positional('golden', { type: 'string', demandOption: true, describe: 'A golden file' })
+        .positional('trace', { type: 'string', demandOption: true, describe: 'A trace file' })
+        .example(
+          '$0 diff traces/0.169.0/chatgpt/fast.golden.jsonl live.trace.jsonl',
+          'what a recorded session does otherwise than the golden',
+        ),
+    handler: async ({ golden: goldenFile, trace }) => {
+      const golden = await readGolden(goldenFile);
+      const findings = parityFindings(golden, dialogueOf((await readTrace(trace)).events));
+      const name = `${golden.codex} ${golden.scenario}`;
+      for (const finding of findings) process.stdout.write(`${findingText(name, finding)}\n\n`);
+      const verdict = findings.length === 0 ? `parity: ${trace} matches ${name}` : `no parity: ${count(findings.length, 'finding')}`;
+      process.stdout.write(`${verdict}\n`);
+      if (findings.length > 0) exit(1);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CommandModule } from 'yargs';
+import { defaultClientCache, installedClients } from '../client/installed.ts';
+import { registryAnswers } from '../client/registry.ts';
+import { listGoldens } from '../golden/file.ts';
+import { table } from '../report/text.ts';
+import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import { goldenFolder } from './goldens.ts';
+import type { CommandContext } from './run.ts';
+
+type Finding = { readonly what: string; readonly ok: boolean; readonly detail: string };
+
+export function doctorCommand({ signal, exit }: CommandContext): CommandModule {
+  return {
+    command: 'doctor',
+    describe: 'Tell whether everything is in place: node, registry, clients, certificate authority, goldens',
+    builder: (yargs) => yargs.example('$0 doctor', 'the first thing to run when something does not work'),
+    handler: async () => {
+      const findings = [node(), await registry(signal), await clients(), await authority(), goldens()];
+      const rows = findings.map(({ what, ok, detail }) => [ok ? 'ok' : 'wrong', what, detail]);
+      process.stdout.write(`${table(rows)}\n`);
+      if (findings.some(({ ok }) => !ok)) exit(2);
+    },
+  };
+}
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const ok = major > 22 || (major === 22 && minor >= 19);
+  return { what: 'node', ok, detail: ok ? process.version : `${process.version}: 22.19 or later is needed` };
+}
+
+async function registry(signal: AbortSignal): Promise<Finding> {
+  const { url, ok, detail } = await registryAnswers(signal);
+  return { what: 'registry', ok, detail: `${url}: ${detail}` };
+}
+
+async function clients(): Promise<Finding> {
+  const cache = defaultClientCache(process.env);
+  const versions = (await installedClients(cache)).map(({ version }) => version);
+  const detail = versions.length === 0 ? 'none installed yet: they are when they are needed' : versions.join(', ');
+  return { what: 'official clients', ok: true, detail: `${cache}: ${detail}` };
+}
+
+async function authority(): Promise<Finding> {
+  const folder = defaultAuthorityFolder();
+  const what = 'certificate authority';
+  if (!existsSync(join(folder, 'ca.pem'))) return { what, ok: true, detail: `${folder}: not made yet, will be on first use` };
+  try {
+    return { what, ok: true, detail: (await openAuthority(folder)).certificatePath };
+  } catch (error) {
+    return { what, ok: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function goldens(): Finding {
+  const all = listGoldens(goldenFolder);
+  const versions = [...new Set(all.map(({ codex }) => codex))];
+  const ok = all.length > 0;
+  return { what: 'goldens', ok, detail: ok ? `${all.length}, of codex ${versions.join(', ')}` : `none in ${goldenFolder}` };
+}

@@ -1,0 +1,22 @@
+import type { Report } from './report.ts';
+
+/** Workflow commands of GitHub Actions: each finding becomes an annotation of the run. */
+export function githubReport({ subject, scenarios }: Report): string {
+  const lines = scenarios.flatMap(({ codex, scenario, findings }) =>
+    findings.map(({ severity, kind, place, expected, actual, why }) => {
+      const title = `codex-parity: ${codex} ${scenario}: ${kind}`;
+      const text = `${place}\nexpected: ${expected ?? 'nothing'}\nactual: ${actual ?? 'nothing'}\n${why}`;
+      return `::${severity} title=${property(title)}::${data(text)}`;
+    }),
+  );
+  if (lines.length === 0) lines.push(`::notice title=codex-parity::${data(`${subject}: parity`)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function data(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+function property(text: string): string {
+  return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}

@@ -1,0 +1,83 @@
+import { type Golden, jsonMark } from '../golden/golden.ts';
+import { kinds } from '../golden/kinds.ts';
+import { brief } from '../golden/mismatch.ts';
+import type { Content, TraceEvent } from '../trace/event.ts';
+import { type JsonNode, member, stringAt } from '../wire/json.ts';
+import { table } from './text.ts';
+
+/** A golden for a reader: what it is of, its variables, then its events. */
+export function goldenListing({ codex, lane, scenario, runs, variables, exchanges }: Golden): string {
+  const rows = [...variables.values()].map(({ name, kind }) => [`  {{${name}}}`, kinds[kind].means]);
+  const events = exchanges.flatMap(({ connection, request, steps }) => [connection, request, ...steps]);
+  return [
+    `golden: codex ${codex}, lane ${lane}, scenario ${scenario}, learned from ${runs} runs`,
+    `variables, each with one value wherever it stands:\n${table(rows)}`,
+    ...events.map(eventListing),
+  ].join('\n\n');
+}
+
+/** One event as a heading and, below it, what it holds. Events of the backend are kept to one line. */
+export function eventListing(event: TraceEvent): string {
+  switch (event.type) {
+    case 'connection': {
+      const tls = event.tls === null ? 'plain' : `TLS, ALPN offered: ${event.tls.offered.join(', ') || 'none'}`;
+      return `connection ${event.connection} to ${event.authority} (${tls})`;
+    }
+    case 'request':
+      return [
+        `exchange ${event.exchange}: ${event.method} ${plain(event.target)} on connection ${event.connection}`,
+        ...event.headers.map(([name, value]) => `  ${name}: ${plain(value)}`),
+      ].join('\n');
+    case 'response':
+      return [
+        `exchange ${event.exchange}: response ${event.status}`,
+        ...event.headers.map(([name, value]) => `  ${name}: ${plain(value)}`),
+      ].join('\n');
+    case 'body':
+      return `exchange ${event.exchange}: body from the ${event.from}${said(event.from, event.content)}`;
+    case 'message': {
+      const { exchange, from, opcode, compressed, fragments, content } = event;
+      const carried = [...(compressed ? ['compressed'] : []), ...(fragments === 1 ? [] : [`${fragments} frames`])];
+      const how = carried.length === 0 ? '' : ` (${carried.join(', ')})`;
+      return `exchange ${exchange}: ${opcode} from the ${from}${how}${said(from, content)}`;
+    }
+    case 'end':
+      return `connection ${event.connection} ended by the ${event.by}`;
+    case 'undecodable':
+      return `connection ${event.connection}: the ${event.from} sent what is neither HTTP/1.1 nor websocket: ${event.reason}`;
+  }
+}
+
+function said(from: string, content: Content): string {
+  switch (content.kind) {
+    case 'json':
+      if (from === 'backend') return `: ${stringAt(content.json, 'type') ?? 'JSON'} ${brief(content.json)}`;
+      return `\n${indented(content.json, '  ')}`;
+    case 'text':
+      return `: ${plain(content.text)}`;
+    case 'events':
+      return `: ${content.events.length} events`;
+    case 'bytes':
+      return `: ${content.bytes} bytes, sha256 ${content.sha256}`;
+    case 'close':
+      return `: close ${content.code ?? 'without a code'}`;
+  }
+}
+
+/** JSON with one member or item a line; what fits on a line stays on it. */
+function indented(node: JsonNode, indent: string): string {
+  const short = brief(node, Number.POSITIVE_INFINITY);
+  if ((node.kind !== 'object' && node.kind !== 'array') || short.length + indent.length <= 100) return `${indent}${short}`;
+  const deeper = `${indent}  `;
+  if (node.kind === 'array') return [`${indent}[`, ...node.items.map((item) => indented(item, deeper)), `${indent}]`].join('\n');
+  const members = node.members.map(
+    ([key, value]) => `${deeper}${JSON.stringify(key)}: ${indented(value, deeper).trimStart()}`,
+  );
+  return [`${indent}{`, ...members, `${indent}}`].join('\n');
+}
+
+function plain(node: JsonNode): string {
+  if (node.kind === 'string') return node.value;
+  const inner = member(node, jsonMark);
+  return brief(inner ?? node, Number.POSITIVE_INFINITY);
+}

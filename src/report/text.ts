@@ -1,0 +1,46 @@
+import { comparisons, type Finding } from '../diff/finding.ts';
+import type { Report } from './report.ts';
+
+/** For a person: a table of scenarios against comparisons, then each finding with its place and reason. */
+export function textReport({ subject, driver, scenarios }: Report): string {
+  const rows = scenarios.map(({ codex, lane, scenario, findings }) => [
+    `${codex} ${lane}`,
+    scenario,
+    ...comparisons.map((comparison) => cell(findings.filter((finding) => finding.comparison === comparison))),
+  ]);
+  const found = scenarios.flatMap(({ codex, scenario, findings }) =>
+    findings.map((finding) => findingText(`${codex} ${scenario}`, finding)),
+  );
+  const total = scenarios.reduce((sum, { findings }) => sum + findings.length, 0);
+  const verdict =
+    total === 0
+      ? `parity: ${subject} says what the official client says (${count(scenarios.length, 'scenario')}, driver ${driver})`
+      : `no parity: ${count(total, 'finding')} for ${subject} (${count(scenarios.length, 'scenario')}, driver ${driver})`;
+  return `${[table([['codex', 'scenario', ...comparisons], ...rows]), ...found, verdict].join('\n\n')}\n`;
+}
+
+/** One finding, as it is printed everywhere: what and where first, then the two values, then what follows from it. */
+export function findingText(where: string, finding: Finding): string {
+  const { severity, kind, places, expected, actual, why } = finding;
+  const [place = '', ...further] = places;
+  return [
+    `${severity}: ${where} › ${place}: ${kind}`,
+    ...further.map((other) => `  also at  ${other}`),
+    ...(expected === null ? [] : [`  expected ${expected}`]),
+    ...(actual === null ? [] : [`  actual   ${actual}`]),
+    `  why      ${why}`,
+  ].join('\n');
+}
+
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((text, column) => text.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n');
+}
+
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function cell(findings: readonly Finding[]): string {
+  return findings.length === 0 ? 'ok' : count(findings.length, 'finding');
+}
