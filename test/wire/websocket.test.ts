@@ -151,6 +151,13 @@ it.each(bad)('tells %s once, as undecodable, after what came before', (_, hex, r
   expectDecoded(bytes, [message('text', 'Hello'), { type: 'undecodable', reason }]);
 });
 
+it.each([
+  ['a continuation', '4103f248cdc004c9c90700', 'a websocket continuation with RSV1 set'],
+  ['a ping', 'c900', 'a websocket control frame that is fragmented, compressed or longer than 125 bytes'],
+])('does not take %s that is marked as compressed', (_, hex, reason) => {
+  expectDecoded(Buffer.from(hex, 'hex'), [{ type: 'undecodable', reason }], takeover);
+});
+
 it('tells nothing after the undecodable byte', () => {
   expect(decode([Buffer.from('8300', 'hex'), unmaskedHello])).toHaveLength(1);
 });
