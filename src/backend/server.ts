@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { ParityError } from '../errors.ts';
-import { type HeaderList, headerValue } from '../wire/headers.ts';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { listenLocally } from '../listening.ts';
+import { headerValue, pairHeaders } from '../wire/headers.ts';
 import type { OnBackendEvent } from './event.ts';
 import type { HttpAnswer } from './http-answer.ts';
 import { answerPost } from './http-responses.ts';
@@ -48,10 +48,10 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
       socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
       return;
     }
-    onEvent({ type: 'upgrade', target, headers: headersOf(request) });
+    onEvent({ type: 'upgrade', target, headers: pairHeaders(request.rawHeaders) });
     websocket.accept(request, socket, head);
   });
-  const listening = await listen(server, port);
+  const listening = await listenLocally(server, port);
   return {
     port: listening,
     origin: `http://127.0.0.1:${listening}`,
@@ -75,7 +75,7 @@ async function answer(
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
   const path = pathOf(target);
-  const headers = headersOf(request);
+  const headers = pairHeaders(request.rawHeaders);
   if (method === 'POST' && responsesPaths.has(path)) {
     const reply = await answerPost(body, headerValue(headers, 'content-encoding'), script, onEvent);
     onEvent({ type: 'request', method, target, headers, status: reply.status });
@@ -101,26 +101,6 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function headersOf(request: IncomingMessage): HeaderList {
-  const { rawHeaders } = request;
-  return rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? ''] as const] : []));
-}
-
 function pathOf(target: string): string {
   return target.replace(/\?.*$/s, '').replace(/\/{2,}/g, '/');
-}
-
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(
-        taken ? new ParityError('port-in-use', `Port ${port} is in use: give another port, or none`) : error,
-      );
-    });
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
 }

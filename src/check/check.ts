@@ -38,7 +38,13 @@ export type CheckOptions = {
 };
 
 /** The verdict on one scenario: parity where there is no finding. */
-export type CheckResult = GoldenId & { readonly driver: Driver['kind']; readonly findings: readonly Finding[] };
+export type CheckResult = GoldenId & {
+  readonly driver: Driver['kind'];
+  readonly findings: readonly Finding[];
+};
+
+/** Milliseconds in which the end of a process is heard of after that of its connections. */
+const deathNotice = 300;
 
 /** How a drive ended: undefined, or what kept it from its end. */
 type Failure = string | undefined;
@@ -64,7 +70,7 @@ async function observe(
   scenario: Scenario,
   environment: ClientEnvironment,
 ): Promise<{ front: Exchange[]; back: Exchange[]; failure: Failure }> {
-  const { golden, subject, backendPort, signal } = options;
+  const { golden, subject, backendPort, timeLimit, signal } = options;
   // One sealer for both taps: so that a secret has the same number on either side.
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
@@ -85,6 +91,7 @@ async function observe(
         auth: join(environment.codexHome, 'auth.json'),
         codex: golden.codex,
       },
+      timeLimit,
       signal,
     );
     open.push(running.stop);
@@ -117,11 +124,14 @@ async function driveInTime(options: CheckOptions, stage: Stage): Promise<Failure
   const timer = setTimeout(() => late.abort(), timeLimit);
   const drive = options.driver.kind === 'replay' ? driveReplay : driveOfficial;
   try {
-    return await Promise.race([
+    const failure = await Promise.race([
       drive(options, stage, AbortSignal.any([signal, late.signal])),
       stage.running.death,
       abortion(late.signal),
     ]);
+    // A connection that ends may be the first sign of a subject that dies, and its death tells more.
+    if (failure !== undefined) await Promise.race([stage.running.death, delay(deathNotice)]);
+    return failure;
   } catch (error) {
     if (signal.aborted || !late.signal.aborted) throw error;
     throw new ParityError(

@@ -5,9 +5,6 @@ import { type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError } from '../errors.ts';
 import { fillPlaceholders, type Placeholders, type Subject } from './subject.ts';
 
-/** Milliseconds in which a subject must listen. */
-const startLimit = 15_000;
-
 export type RunningSubject = {
   /** Where it serves the responses API. */
   readonly url: URL;
@@ -18,10 +15,11 @@ export type RunningSubject = {
   readonly stop: () => Promise<void>;
 };
 
-/** Starts a subject and waits until it listens. Throws ParityError `subject-failed`, with what it printed last. */
+/** Starts a subject and waits until it listens, for `timeLimit` milliseconds at most. Throws ParityError `subject-failed`, with what it printed last. */
 export async function startSubject(
   subject: Subject,
   values: Omit<Placeholders, 'port'>,
+  timeLimit: number,
   signal: AbortSignal,
 ): Promise<RunningSubject> {
   if (subject.kind === 'url') {
@@ -49,7 +47,7 @@ export async function startSubject(
     await run.catch(() => {});
   };
   try {
-    await Promise.race([death, listening(port, subject.name, () => last)]);
+    await Promise.race([death, listening(port, timeLimit, subject.name, () => last)]);
   } catch (error) {
     await stop();
     throw error;
@@ -68,21 +66,24 @@ async function ended(run: Promise<GroupRun>, name: string, last: () => string): 
   );
 }
 
-async function listening(port: number, name: string, last: () => string): Promise<void> {
-  const deadline = Date.now() + startLimit;
+async function listening(port: number, timeLimit: number, name: string, last: () => string): Promise<void> {
+  const deadline = Date.now() + timeLimit;
   while (Date.now() < deadline) {
     if (await canConnect('127.0.0.1', port)) return;
     await delay(25);
   }
   throw new ParityError(
     'subject-failed',
-    `subject ${name} does not listen on port ${port} after ${startLimit / 1000} s${printed(last())}`,
+    `subject ${name} does not listen on port ${port} after ${timeLimit / 1000} s${printed(last())}`,
   );
 }
 
 async function reachable(url: URL): Promise<void> {
   if (await canConnect(url.hostname, Number(url.port || 80))) return;
-  throw new ParityError('subject-failed', `nothing listens at ${url.href}: start the proxy first, or correct --subject-url`);
+  throw new ParityError(
+    'subject-failed',
+    `nothing listens at ${url.href}: start the proxy first, or correct --subject-url`,
+  );
 }
 
 /** The end of an error message that quotes what a subject printed last. */
@@ -111,5 +112,7 @@ async function freePort(): Promise<number> {
 }
 
 function inherited(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }

@@ -34,7 +34,12 @@ export const officialPath = '/backend-api/codex';
 export const bundledName = 'bundled';
 export const subjectsFile = 'codex-parity.config.json';
 
-const program = join(import.meta.dirname, '..', 'cli', import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js');
+const program = join(
+  import.meta.dirname,
+  '..',
+  'cli',
+  import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js',
+);
 
 const bundled: Subject = {
   kind: 'command',
@@ -63,7 +68,10 @@ export function findSubject(name: string, folder: string): Subject {
 export function subjectAt(text: string): Subject {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:') {
-    throw new ParityError('usage', `--subject-url "${text}" must be an http URL, such as http://127.0.0.1:8317/v1`);
+    throw new ParityError(
+      'usage',
+      `--subject-url "${text}" must be an http URL, such as http://127.0.0.1:8317/v1`,
+    );
   }
   if (url.pathname === '/') url.pathname = officialPath;
   return { kind: 'url', name: url.href, url };
@@ -86,7 +94,12 @@ function configuredSubjects(path: string): Subject[] {
       const fields = new Fields(value);
       const command = fields.list('command').flatMap((word) => (word.kind === 'string' ? [word.value] : []));
       if (command.length === 0) throw new FieldError(`"${name}" needs a "command": a list of words`);
-      return { kind: 'command', name, command, path: fields.has('path') ? fields.text('path') : officialPath };
+      return {
+        kind: 'command',
+        name,
+        command,
+        path: fields.has('path') ? fields.text('path') : officialPath,
+      };
     });
   } catch (error) {
     if (error instanceof FieldError) throw new ParityError('usage', `${path}: ${error.message}`);

@@ -39,13 +39,21 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           describe: 'Check a proxy that runs already, by the base URL that clients are given',
           conflicts: 'subject',
         })
-        .option('codex', { type: 'string', describe: 'Versions of the official client, separated by commas', defaultDescription: 'all that have goldens' })
+        .option('codex', {
+          type: 'string',
+          describe: 'Versions of the official client, separated by commas',
+          defaultDescription: 'all that have goldens',
+        })
         .option('driver', {
           choices: ['replay', 'codex'] as const,
           default: 'replay' as const,
           describe: 'Who plays the client: the golden, or the official client itself',
         })
-        .option('scenario', { type: 'string', describe: 'Scenarios, separated by commas', defaultDescription: 'all that have goldens' })
+        .option('scenario', {
+          type: 'string',
+          describe: 'Scenarios, separated by commas',
+          defaultDescription: 'all that have goldens',
+        })
         .option('backend-port', {
           type: 'number',
           default: 0,
@@ -59,7 +67,12 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           describe: 'Write a report, FORMAT=FILE: text, json, junit or github; "-" is standard output',
         })
         .option('timeout', { type: 'number', default: 30, describe: 'Seconds that one scenario may take' })
-        .option('goldens', { type: 'string', default: goldenFolder, defaultDescription: 'those that come along', describe: 'Folder of the goldens' })
+        .option('goldens', {
+          type: 'string',
+          default: goldenFolder,
+          defaultDescription: 'those that come along',
+          describe: 'Folder of the goldens',
+        })
         .example('$0 check', 'check the bundled proxy against all goldens')
         .example('$0 check --driver codex --codex 0.169.0', 'the same with the real client of one version')
         .example(
@@ -70,7 +83,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
     handler: async (options) => {
       const subject = subjectOf(options);
       const reports = options.report.map(parseReportRequest);
-      if (!(options.timeout > 0)) throw new ParityError('usage', '--timeout must be a number of seconds above 0');
+      if (!(options.timeout > 0))
+        throw new ParityError('usage', '--timeout must be a number of seconds above 0');
       const selected = selectGoldens(options.goldens, list(options.codex), list(options.scenario));
       const scenarios: CheckResult[] = [];
       for (const file of selected) {
@@ -98,7 +112,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
 function subjectOf({ subject, 'subject-url': subjectUrl, 'backend-port': backendPort }: Options): Subject {
   if (subjectUrl === undefined) return findSubject(subject ?? bundledName, process.cwd());
   if (backendPort === 0) {
-    throw new ParityError('usage', '--subject-url needs --backend-port: the port that the upstream of your proxy points at');
+    throw new ParityError(
+      'usage',
+      '--subject-url needs --backend-port: the port that the upstream of your proxy points at',
+    );
   }
   return subjectAt(subjectUrl);
 }

@@ -25,7 +25,10 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Opt
       const findings = parityFindings(golden, dialogueOf((await readTrace(trace)).events));
       const name = `${golden.codex} ${golden.scenario}`;
       for (const finding of findings) process.stdout.write(`${findingText(name, finding)}\n\n`);
-      const verdict = findings.length === 0 ? `parity: ${trace} matches ${name}` : `no parity: ${count(findings.length, 'finding')}`;
+      const verdict =
+        findings.length === 0
+          ? `parity: ${trace} matches ${name}`
+          : `no parity: ${count(findings.length, 'finding')}`;
       process.stdout.write(`${verdict}\n`);
       if (findings.length > 0) exit(1);
     },

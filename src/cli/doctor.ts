@@ -39,14 +39,16 @@ async function registry(signal: AbortSignal): Promise<Finding> {
 async function clients(): Promise<Finding> {
   const cache = defaultClientCache(process.env);
   const versions = (await installedClients(cache)).map(({ version }) => version);
-  const detail = versions.length === 0 ? 'none installed yet: they are when they are needed' : versions.join(', ');
+  const detail =
+    versions.length === 0 ? 'none installed yet: they are when they are needed' : versions.join(', ');
   return { what: 'official clients', ok: true, detail: `${cache}: ${detail}` };
 }
 
 async function authority(): Promise<Finding> {
   const folder = defaultAuthorityFolder();
   const what = 'certificate authority';
-  if (!existsSync(join(folder, 'ca.pem'))) return { what, ok: true, detail: `${folder}: not made yet, will be on first use` };
+  if (!existsSync(join(folder, 'ca.pem')))
+    return { what, ok: true, detail: `${folder}: not made yet, will be on first use` };
   try {
     return { what, ok: true, detail: (await openAuthority(folder)).certificatePath };
   } catch (error) {
@@ -58,5 +60,9 @@ function goldens(): Finding {
   const all = listGoldens(goldenFolder);
   const versions = [...new Set(all.map(({ codex }) => codex))];
   const ok = all.length > 0;
-  return { what: 'goldens', ok, detail: ok ? `${all.length}, of codex ${versions.join(', ')}` : `none in ${goldenFolder}` };
+  return {
+    what: 'goldens',
+    ok,
+    detail: ok ? `${all.length}, of codex ${versions.join(', ')}` : `none in ${goldenFolder}`,
+  };
 }

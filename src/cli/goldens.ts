@@ -23,7 +23,11 @@ export function selectGoldens(
   scenarios: readonly string[] | undefined,
 ): GoldenFile[] {
   const all = listGoldens(folder);
-  if (all.length === 0) throw new ParityError('no-golden', `there are no goldens in ${folder}: record some, or correct --goldens`);
+  if (all.length === 0)
+    throw new ParityError(
+      'no-golden',
+      `there are no goldens in ${folder}: record some, or correct --goldens`,
+    );
   const known = [...new Set(all.map(({ codex }) => codex))];
   for (const version of versions ?? []) {
     if (known.includes(version)) continue;
@@ -36,7 +40,10 @@ export function selectGoldens(
   const names = [...new Set(ofVersions.map(({ scenario }) => scenario))];
   for (const name of scenarios ?? []) {
     if (names.includes(name)) continue;
-    throw new ParityError('unknown-scenario', `there is no golden for scenario "${name}": there are ${names.join(', ')}`);
+    throw new ParityError(
+      'unknown-scenario',
+      `there is no golden for scenario "${name}": there are ${names.join(', ')}`,
+    );
   }
   return ofVersions.filter(({ scenario }) => scenarios === undefined || scenarios.includes(scenario));
 }

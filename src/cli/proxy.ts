@@ -36,7 +36,12 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           describe: 'Version of the official client to speak like',
           defaultDescription: 'the newest that has goldens',
         })
-        .option('goldens', { type: 'string', default: goldenFolder, defaultDescription: 'those that come along', describe: 'Folder of the goldens' })
+        .option('goldens', {
+          type: 'string',
+          default: goldenFolder,
+          defaultDescription: 'those that come along',
+          describe: 'Folder of the goldens',
+        })
         .example('$0 proxy', 'listen on port 8320 with your own sign-in')
         .example(
           `codex -c 'openai_base_url="http://127.0.0.1:8320/backend-api/codex"'`,
@@ -48,7 +53,10 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
       const all = await Promise.all(files.map(({ path }) => readGolden(path)));
       const golden = all.find(({ scenario }) => scenario === plainScenario);
       if (golden === undefined) {
-        throw new ParityError('no-golden', `codex ${version} has no golden for scenario "${plainScenario}", from which the proxy takes its shape`);
+        throw new ParityError(
+          'no-golden',
+          `codex ${version} has no golden for scenario "${plainScenario}", from which the proxy takes its shape`,
+        );
       }
       if (!/^https?:\/\//.test(upstream) || !URL.canParse(upstream)) {
         throw new ParityError('usage', `--upstream "${upstream}" must be an http or https URL`);

@@ -12,7 +12,13 @@ import { list } from './goldens.ts';
 import { progress } from './progress.ts';
 import type { CommandContext } from './run.ts';
 
-type Options = { codex: string | undefined; scenario: string; runs: number; out: string | undefined; '--'?: string[] };
+type Options = {
+  codex: string | undefined;
+  scenario: string;
+  runs: number;
+  out: string | undefined;
+  '--'?: string[];
+};
 
 export function recordCommand({ signal, exit }: CommandContext): CommandModule<object, Options> {
   return {
@@ -21,23 +27,42 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
     builder: (yargs) =>
       yargs
         .usage('$0 record --codex VERSION [--scenario NAMES]\n$0 record [--out FILE] -- COMMAND…')
-        .option('codex', { type: 'string', describe: 'Versions of the official client to record, separated by commas' })
-        .option('scenario', { type: 'string', default: 'default,fast', describe: 'Scenarios to record, separated by commas' })
-        .option('runs', { type: 'number', default: 3, describe: 'Runs to learn each golden from, at least 2' })
+        .option('codex', {
+          type: 'string',
+          describe: 'Versions of the official client to record, separated by commas',
+        })
+        .option('scenario', {
+          type: 'string',
+          default: 'default,fast',
+          describe: 'Scenarios to record, separated by commas',
+        })
+        .option('runs', {
+          type: 'number',
+          default: 3,
+          describe: 'Runs to learn each golden from, at least 2',
+        })
         .option('out', {
           type: 'string',
           describe: 'Folder for goldens, or file for the trace of a command',
           defaultDescription: 'traces, or .codex-parity/live-<time>.trace.jsonl',
         })
-        .example('$0 record --codex 0.169.0 --scenario default,fast', 'goldens of one version, against a simulated backend')
-        .example('$0 record -- codex exec "Say hello"', 'a sealed trace of what your own client says to the real backend'),
+        .example(
+          '$0 record --codex 0.169.0 --scenario default,fast',
+          'goldens of one version, against a simulated backend',
+        )
+        .example(
+          '$0 record -- codex exec "Say hello"',
+          'a sealed trace of what your own client says to the real backend',
+        ),
     handler: async (options) => {
       const command = options['--'] ?? [];
       if (command.length === 0) return recordGoldens(options, signal);
       if (options.codex !== undefined) {
         throw new ParityError('usage', 'name either --codex VERSION or -- COMMAND, not both');
       }
-      const out = options.out ?? join('.codex-parity', `live-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
+      const out =
+        options.out ??
+        join('.codex-parity', `live-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
       const { exitCode } = await recordCommandThroughTap(command, out, signal);
       progress(`wrote ${out}: see it with "codex-parity show ${out}"`);
       exit(exitCode ?? 3);
@@ -45,13 +70,22 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
   };
 }
 
-async function recordGoldens({ codex, scenario, runs, out = 'traces' }: Options, signal: AbortSignal): Promise<void> {
+async function recordGoldens(
+  { codex, scenario, runs, out = 'traces' }: Options,
+  signal: AbortSignal,
+): Promise<void> {
   const versions = list(codex) ?? [];
   if (versions.length === 0) {
-    throw new ParityError('usage', 'name a version with --codex, or a command after -- (see codex-parity record --help)');
+    throw new ParityError(
+      'usage',
+      'name a version with --codex, or a command after -- (see codex-parity record --help)',
+    );
   }
   if (!Number.isInteger(runs) || runs < 2) {
-    throw new ParityError('usage', '--runs must be a whole number of at least 2: a single run shows nothing that varies');
+    throw new ParityError(
+      'usage',
+      '--runs must be a whole number of at least 2: a single run shows nothing that varies',
+    );
   }
   // Everything that can be wrong with the words is said before the first download.
   const scenarios = (list(scenario) ?? []).map(loadScenario);

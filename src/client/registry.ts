@@ -4,7 +4,9 @@ import { configuredRegistry } from './npm.ts';
 const pingLimit = 5_000;
 
 /** Whether the npm registry that official clients are installed from answers. `detail` is for a reader. */
-export async function registryAnswers(signal: AbortSignal): Promise<{ url: string; ok: boolean; detail: string }> {
+export async function registryAnswers(
+  signal: AbortSignal,
+): Promise<{ url: string; ok: boolean; detail: string }> {
   const url = await configuredRegistry(process.cwd());
   if (!URL.canParse(url)) return { url, ok: false, detail: 'npm names no registry' };
   return { url, ...(await ping(new URL('-/ping', url.endsWith('/') ? url : `${url}/`), signal)) };

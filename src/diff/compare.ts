@@ -1,18 +1,39 @@
 import type { Exchange } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
+import type { Mismatch } from '../golden/mismatch.ts';
 import { unify } from '../golden/unify.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { requestNeutrality, responseNeutrality } from './neutrality.ts';
 
 /** Parity: what went upstream, against the golden. */
 export function parityFindings(golden: Golden, upstream: readonly Exchange[]): Finding[] {
-  return unify(golden, upstream).map((mismatch) => findingOf('parity', mismatch));
+  return byCause(unify(golden, upstream)).map((mismatch) => findingOf('parity', mismatch));
 }
 
 /** Neutrality in both directions: what was seen in front of a subject, against what was seen behind it. */
 export function neutralityFindings(front: readonly Exchange[], back: readonly Exchange[]): Finding[] {
   return [
-    ...requestNeutrality(front, back).map((mismatch) => findingOf('request neutrality', mismatch)),
-    ...responseNeutrality(front, back).map((mismatch) => findingOf('response neutrality', mismatch)),
+    ...byCause(requestNeutrality(front, back)).map((mismatch) => findingOf('request neutrality', mismatch)),
+    ...byCause(responseNeutrality(front, back)).map((mismatch) => findingOf('response neutrality', mismatch)),
   ];
+}
+
+/** The same difference at the same key of several messages has one cause, and is one mismatch with several places. */
+function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
+  const causes = new Map<string, Mismatch>();
+  for (const mismatch of mismatches) {
+    const { kind, places, expected, actual, variable } = mismatch;
+    const keys = places[0]?.path.filter((key) => !/^\d+$/.test(key)) ?? [];
+    // A whole message has no key: two of them that are missing are two causes.
+    const cause = JSON.stringify([
+      kind,
+      keys.length === 0 ? places : keys.at(-1),
+      expected,
+      actual,
+      variable,
+    ]);
+    const known = causes.get(cause);
+    causes.set(cause, known === undefined ? mismatch : { ...known, places: [...known.places, ...places] });
+  }
+  return [...causes.values()];
 }

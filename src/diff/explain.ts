@@ -20,7 +20,10 @@ const known: readonly Explanation[] = [
     why: 'without the field the request is served at the standard tier, and nothing in the response tells',
   },
   { at: /^x-codex-routing-hint$/, why: 'the hint must name the model and tier of the request it opens' },
-  { at: /^prompt_cache_key$/, why: 'prompt caches are keyed by it: when it is not the session id, every hit is lost' },
+  {
+    at: /^prompt_cache_key$/,
+    why: 'prompt caches are keyed by it: when it is not the session id, every hit is lost',
+  },
   {
     at: /^session[-_]id$/,
     kinds: ['renamed', 'recased'],
@@ -32,9 +35,15 @@ const known: readonly Explanation[] = [
   },
   { at: /^conversation_id$/, kinds: ['added'], why: 'the official client does not send this header' },
   { at: /^previous_response_id$/, why: 'the turn is chained by it to what the backend already has' },
-  { at: /^instructions$/, why: 'instructions belong to the client: nothing is injected, dropped or rewritten' },
+  {
+    at: /^instructions$/,
+    why: 'instructions belong to the client: nothing is injected, dropped or rewritten',
+  },
   { at: /^(?:root_)?turn_id$/, why: 'each turn has an id of its own, the same wherever the turn is named' },
-  { at: /^x-codex-turn-metadata$/, why: 'turn metadata is made anew for each request; a copy from the handshake is stale' },
+  {
+    at: /^x-codex-turn-metadata$/,
+    why: 'turn metadata is made anew for each request; a copy from the handshake is stale',
+  },
   { at: /^(?:user-agent|originator|version)$/, why: 'it tells the backend which client speaks' },
 ];
 

@@ -43,7 +43,14 @@ function byExchange(
     const other = passed[at];
     const exchange = at + 1;
     if (other !== undefined) return compare(one, other, exchange);
-    return [{ kind: 'missing', places: [{ exchange, part: 'request', path: [] }], expected: one.request.method, actual: null }];
+    return [
+      {
+        kind: 'missing',
+        places: [{ exchange, part: 'request', path: [] }],
+        expected: one.request.method,
+        actual: null,
+      },
+    ];
   });
 }
 

@@ -9,9 +9,11 @@ import { type JsonMember, type JsonNode, type JsonObject, jsonString, sameJson }
  */
 export function structuralDiff(expected: JsonNode, actual: JsonNode, place: Place): Mismatch[] {
   if (sameJson(expected, actual)) return [];
-  if (expected.kind === 'array' && actual.kind === 'array') return arrayDiff(expected.items, actual.items, place);
+  if (expected.kind === 'array' && actual.kind === 'array')
+    return arrayDiff(expected.items, actual.items, place);
   if (expected.kind === 'object' && actual.kind === 'object') return objectDiff(expected, actual, place);
-  const kind = expected.kind === actual.kind ? (sameValue(expected, actual) ? 'respelled' : 'changed') : 'retyped';
+  const kind =
+    expected.kind === actual.kind ? (sameValue(expected, actual) ? 'respelled' : 'changed') : 'retyped';
   return [mismatch(kind, place, expected, actual)];
 }
 
@@ -41,12 +43,15 @@ function objectDiff(expected: JsonObject, actual: JsonObject, place: Place): Mis
   const mismatches: Mismatch[] = [];
   // Leaves go to deep-diff as their spelled text, so that it sees a changed spelling too; composites are met here.
   const leaves = (members: ReadonlyMap<string, JsonNode>) =>
-    Object.fromEntries([...members].map(([key, node]) => [key, isComposite(node) ? node.kind : brief(node, Infinity)]));
+    Object.fromEntries(
+      [...members].map(([key, node]) => [key, isComposite(node) ? node.kind : brief(node, Infinity)]),
+    );
   for (const change of deepDiff.diff(leaves(wanted), leaves(found)) ?? []) {
     const key = String(change.path?.[0]);
     const [one, other] = [wanted.get(key), found.get(key)];
     if (one !== undefined && other !== undefined) mismatches.push(...structuralLeaf(one, other, at(key)));
-    else mismatches.push(mismatch(one === undefined ? 'added' : 'missing', at(key), one ?? null, other ?? null));
+    else
+      mismatches.push(mismatch(one === undefined ? 'added' : 'missing', at(key), one ?? null, other ?? null));
   }
   const common = [...found.keys()].filter((key) => wanted.has(key));
   for (const key of common) {
@@ -58,7 +63,12 @@ function objectDiff(expected: JsonObject, actual: JsonObject, place: Place): Mis
   const ranks = [...wanted.keys()];
   for (const index of outOfOrder(common.map((key) => ranks.indexOf(key)))) {
     const key = common[index] ?? '';
-    mismatches.push({ kind: 'moved', places: [at(key)], expected: `key ${ranks.indexOf(key) + 1}`, actual: `key ${index + 1}` });
+    mismatches.push({
+      kind: 'moved',
+      places: [at(key)],
+      expected: `key ${ranks.indexOf(key) + 1}`,
+      actual: `key ${index + 1}`,
+    });
   }
   return mismatches;
 }
@@ -103,7 +113,12 @@ function sameValue(one: JsonNode, other: JsonNode): boolean {
   return one.kind === 'string' && other.kind === 'string' && one.value === other.value;
 }
 
-function mismatch(kind: MismatchKind, place: Place, expected: JsonNode | null, actual: JsonNode | null): Mismatch {
+function mismatch(
+  kind: MismatchKind,
+  place: Place,
+  expected: JsonNode | null,
+  actual: JsonNode | null,
+): Mismatch {
   const text = (node: JsonNode | null) => (node === null ? null : brief(node));
   return { kind, places: [place], expected: text(expected), actual: text(actual) };
 }

@@ -47,7 +47,11 @@ export function align(
 }
 
 /** The pairs, in order, whose likenesses sum up to the most (Needleman and Wunsch, without gap penalty). */
-function bestPairs(rows: number, columns: number, likeness: (row: number, column: number) => number): [number, number][] {
+function bestPairs(
+  rows: number,
+  columns: number,
+  likeness: (row: number, column: number) => number,
+): [number, number][] {
   const width = columns + 1;
   const likenesses = new Float64Array(rows * columns);
   const best = new Float64Array((rows + 1) * width);

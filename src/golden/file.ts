@@ -20,7 +20,9 @@ export function goldenPath(folder: string, { codex, lane, scenario }: GoldenId):
 export function printGolden({ codex, lane, scenario, runs, variables, exchanges }: Golden): string {
   const nodes = [
     ...[...variables.values()].map(encodeVariable),
-    ...exchanges.flatMap(({ connection, request, steps }) => [connection, request, ...steps].map(encodeEvent)),
+    ...exchanges.flatMap(({ connection, request, steps }) =>
+      [connection, request, ...steps].map(encodeEvent),
+    ),
   ];
   const about = { codex, lane, scenario, runs };
   return headerLine('golden', about) + nodes.map((node) => `${printJson(node)}\n`).join('') + closingLine;

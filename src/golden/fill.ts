@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { uuid4, uuid7 } from '../wire/ids.ts';
 import { type JsonNode, jsonString, member, printJson } from '../wire/json.ts';
-import { type Variable, jsonMark, unorderedMark } from './golden.ts';
+import { jsonMark, unorderedMark, type Variable } from './golden.ts';
 import { parseTemplate, soleVariable } from './template.ts';
 
 /**
@@ -14,7 +14,11 @@ export class Filler {
   /** Milliseconds since 1970; advanced at each reading, so that no two clocks of one conversation show the same. */
   #now: number;
 
-  constructor(variables: ReadonlyMap<string, Variable>, values: Iterable<readonly [string, string]>, now = Date.now()) {
+  constructor(
+    variables: ReadonlyMap<string, Variable>,
+    values: Iterable<readonly [string, string]>,
+    now = Date.now(),
+  ) {
     this.#variables = variables;
     this.#values = new Map(values);
     this.#now = now;
@@ -41,7 +45,8 @@ export class Filler {
     switch (pattern.kind) {
       case 'string': {
         const sole = soleVariable(pattern.value);
-        if (sole !== undefined && this.#variables.get(sole)?.number) return { kind: 'number', text: this.value(sole) };
+        if (sole !== undefined && this.#variables.get(sole)?.number)
+          return { kind: 'number', text: this.value(sole) };
         return pattern.value.includes('{{') ? jsonString(this.text(pattern.value)) : pattern;
       }
       case 'array':

@@ -2,9 +2,16 @@ import { ParityError } from '../errors.ts';
 import { decodeEvent, encodeEvent } from '../trace/codec.ts';
 import type { RequestEvent, TraceEvent } from '../trace/event.ts';
 import { seals } from '../trace/seal.ts';
-import { type JsonArray, type JsonMember, type JsonNode, type JsonObject, jsonString, tryParseJson } from '../wire/json.ts';
+import {
+  type JsonArray,
+  type JsonMember,
+  type JsonNode,
+  type JsonObject,
+  jsonString,
+  tryParseJson,
+} from '../wire/json.ts';
 import type { Exchange, Step } from './dialogue.ts';
-import { type Golden, type GoldenId, type Variable, jsonMark, unorderedMark } from './golden.ts';
+import { type Golden, type GoldenId, jsonMark, unorderedMark, type Variable } from './golden.ts';
 import { Holes, type Spot } from './holes.ts';
 import { type HostTextRule, hostTextRule } from './host-text.ts';
 import { kindOf } from './kinds.ts';
@@ -83,7 +90,9 @@ class Fold {
 
   #events(events: readonly TraceEvent[], place: string): TraceEvent {
     this.#event += 1;
-    this.#fromClient = events.every((event) => event.type === 'request' || ('from' in event && event.from === 'client'));
+    this.#fromClient = events.every(
+      (event) => event.type === 'request' || ('from' in event && event.from === 'client'),
+    );
     return decodeEvent(this.#nodes(events.map(encodeEvent), [], place));
   }
 
@@ -100,8 +109,15 @@ class Fold {
         place,
       );
     }
-    if (nodes.every((node) => node.kind === 'number')) return this.#numbers(nodes.map(({ text }) => text), path);
-    if (nodes.every((node) => node.kind === 'literal' && first.kind === 'literal' && node.value === first.value)) return first;
+    if (nodes.every((node) => node.kind === 'number'))
+      return this.#numbers(
+        nodes.map(({ text }) => text),
+        path,
+      );
+    if (
+      nodes.every((node) => node.kind === 'literal' && first.kind === 'literal' && node.value === first.value)
+    )
+      return first;
     throw disagree(place, path, 'is of different types');
   }
 
@@ -115,7 +131,9 @@ class Fold {
     const ordered = others.every((keys) => keys.every((key, at) => key === first[at]));
     const keys = ordered ? first : sorted;
     const members = keys.map((key, at): JsonMember => {
-      const values = objects.map(({ members }) => (ordered ? members[at] : members.find(([name]) => name === key))?.[1]);
+      const values = objects.map(
+        ({ members }) => (ordered ? members[at] : members.find(([name]) => name === key))?.[1],
+      );
       const present = values.filter((value) => value !== undefined);
       return [key, this.#nodes(present, [...path, key], place)];
     });
@@ -130,7 +148,9 @@ class Fold {
       arrays.map(({ items }) => items),
       `${place}, ${path.join('.')}: the number of items`,
     );
-    const items = columns.map((column, at) => this.#nodes(column, [...path, nameOfItem(column[0]) ?? String(at)], place));
+    const items = columns.map((column, at) =>
+      this.#nodes(column, [...path, nameOfItem(column[0]) ?? String(at)], place),
+    );
     return { kind: 'array', items };
   }
 
@@ -156,7 +176,10 @@ class Fold {
     const rule = hostTextRule(path);
     if (rule !== undefined) return jsonString(this.#declared(rule, values, path));
     if (values.every((value) => value === first) && !seals.test(first) && !first.includes('{{')) {
-      return jsonString(first, spellings.every((spelling) => spelling === spellings[0]) ? spellings[0] : undefined);
+      return jsonString(
+        first,
+        spellings.every((spelling) => spelling === spellings[0]) ? spellings[0] : undefined,
+      );
     }
     return jsonString(this.#template(values, path));
   }
@@ -169,10 +192,14 @@ class Fold {
       return [value.slice(0, from), value.slice(from, to), value.slice(to)] as const;
     });
     const around = (texts: readonly string[]) =>
-      texts.every((one) => one === texts[0]) ? printTemplate([{ literal: texts[0] ?? '' }]) : this.#template(texts, path);
+      texts.every((one) => one === texts[0])
+        ? printTemplate([{ literal: texts[0] ?? '' }])
+        : this.#template(texts, path);
     const before = around(cuts.map(([head]) => head));
     const declared = cuts.map(([, middle]) => middle);
-    const hole = declared.every((one) => one === '') ? '' : `{{${this.holes.claim(declared, false, this.#spot(path, ''))}}}`;
+    const hole = declared.every((one) => one === '')
+      ? ''
+      : `{{${this.holes.claim(declared, false, this.#spot(path, ''))}}}`;
     return before + hole + around(cuts.map(([, , tail]) => tail));
   }
 
@@ -197,7 +224,11 @@ class Fold {
         const [first = ''] = column;
         const constant = column.every((token) => token === first) && !seals.test(first);
         const sealed = /^(<<sealed (?:[a-zA-Z]\w* )?)/.exec(first)?.[1];
-        const literal = constant ? first : sealed !== undefined && column.every((token) => token.startsWith(sealed)) ? sealed : '';
+        const literal = constant
+          ? first
+          : sealed !== undefined && column.every((token) => token.startsWith(sealed))
+            ? sealed
+            : '';
         before += literal;
         const text = printTemplate([{ literal }]);
         if (constant) return text;
@@ -222,7 +253,9 @@ function nameOfItem(item: JsonNode | undefined): string | undefined {
 
 /** Cuts a string where identifiers, seals and words begin and end. */
 function tokens(text: string): string[] {
-  return text.match(/<<[^<>]*>>|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\p{L}\p{N}]+|[^\p{L}\p{N}]/gu) ?? [];
+  return (
+    text.match(/<<[^<>]*>>|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\p{L}\p{N}]+|[^\p{L}\p{N}]/gu) ?? []
+  );
 }
 
 /** Three columns: what all strings begin with, what differs, what all end with; cut at the ends of words. */
@@ -249,7 +282,12 @@ function joined(columns: readonly (readonly string[])[]): (readonly string[])[] 
   const from = vague.indexOf(true);
   if (from === -1) return [...columns];
   const to = vague.lastIndexOf(true);
-  const merged = (columns[0] ?? []).map((_, run) => columns.slice(from, to + 1).map((column) => column[run]).join(''));
+  const merged = (columns[0] ?? []).map((_, run) =>
+    columns
+      .slice(from, to + 1)
+      .map((column) => column[run])
+      .join(''),
+  );
   return [...columns.slice(0, from), merged, ...columns.slice(to + 1)];
 }
 
@@ -258,7 +296,7 @@ function isVague(column: readonly string[]): boolean {
 }
 
 function withAuthority(request: RequestEvent, authority: string): RequestEvent {
-  const headers = request.headers.map(([name, value]): typeof request.headers[number] =>
+  const headers = request.headers.map(([name, value]): (typeof request.headers)[number] =>
     name.toLowerCase() === 'host' && value.kind === 'string' && value.value === authority
       ? [name, jsonString('{{authority}}')]
       : [name, value],
@@ -298,7 +336,10 @@ function renameIn(node: JsonNode, variables: ReadonlyMap<string, Variable>): Jso
     case 'array':
       return { kind: 'array', items: node.items.map((item) => renameIn(item, variables)) };
     case 'object':
-      return { kind: 'object', members: node.members.map(([key, value]) => [key, renameIn(value, variables)]) };
+      return {
+        kind: 'object',
+        members: node.members.map(([key, value]) => [key, renameIn(value, variables)]),
+      };
     case 'string': {
       if (!node.value.includes('{{#')) return node;
       const parts = parseTemplate(node.value).map((part) =>
@@ -312,5 +353,8 @@ function renameIn(node: JsonNode, variables: ReadonlyMap<string, Variable>): Jso
 }
 
 function disagree(place: string, path: readonly string[], what: string): ParityError {
-  return new ParityError('runs-disagree', `${place}: ${path.join('.') || 'the message'} ${what} between recordings`);
+  return new ParityError(
+    'runs-disagree',
+    `${place}: ${path.join('.') || 'the message'} ${what} between recordings`,
+  );
 }

@@ -1,5 +1,5 @@
-import { type VariableKind, kindOf, kinds } from './kinds.ts';
 import type { Variable } from './golden.ts';
+import { kindOf, kinds, type VariableKind } from './kinds.ts';
 
 /** Where a value was found. */
 export type Spot = {
@@ -36,7 +36,12 @@ export class Holes {
   claim(values: readonly string[], number: boolean, spot: Spot): string {
     const kind = kindOf(values);
     const name = nameAt(spot, values);
-    const identity = JSON.stringify([kind, number, values, kinds[kind].clock ? this.#reading(name, values, spot) : '']);
+    const identity = JSON.stringify([
+      kind,
+      number,
+      values,
+      kinds[kind].clock ? this.#reading(name, values, spot) : '',
+    ]);
     const token = this.#tokens.get(identity) ?? `#${this.#holes.size}`;
     this.#tokens.set(identity, token);
     const hole = this.#holes.get(token) ?? {
@@ -126,5 +131,10 @@ function nameAt({ path, before }: Spot, values: readonly string[]): string {
 }
 
 function plain(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_').replaceAll(/^_+|_+$/g, '') || 'value';
+  return (
+    name
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '_')
+      .replaceAll(/^_+|_+$/g, '') || 'value'
+  );
 }

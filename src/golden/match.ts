@@ -1,9 +1,9 @@
 import { type JsonNode, type JsonObject, jsonString, member, printJson, tryParseJson } from '../wire/json.ts';
 import { align } from './align.ts';
-import { type Variable, jsonMark, unorderedMark } from './golden.ts';
+import { jsonMark, unorderedMark, type Variable } from './golden.ts';
 import { kinds } from './kinds.ts';
 import { brief, type Mismatch, type MismatchKind, type Place } from './mismatch.ts';
-import { type NameMatch, matchNames } from './names.ts';
+import { matchNames, type NameMatch } from './names.ts';
 import { parseTemplate, soleVariable } from './template.ts';
 
 /** What a pattern is matched for: mismatches are told, values of variables are collected. */
@@ -38,15 +38,20 @@ export class Matcher {
   }
 
   node(expected: JsonNode, actual: JsonNode, place: Place): void {
-    if (expected.kind === 'object' && member(expected, jsonMark) !== undefined) return this.#json(expected, actual, place);
+    if (expected.kind === 'object' && member(expected, jsonMark) !== undefined)
+      return this.#json(expected, actual, place);
     if (expected.kind === 'string') return this.#string(expected, actual, place);
     if (expected.kind === 'object' && actual.kind === 'object') return this.#object(expected, actual, place);
-    if (expected.kind === 'array' && actual.kind === 'array') return this.#items(expected.items, actual.items, place);
+    if (expected.kind === 'array' && actual.kind === 'array')
+      return this.#items(expected.items, actual.items, place);
     if (expected.kind !== actual.kind) return this.#tell('retyped', place, expected, actual);
     if (printJson(expected) === printJson(actual)) return;
     const sameNumber =
       expected.kind === 'number' && actual.kind === 'number' && Number(expected.text) === Number(actual.text);
-    const retyped = expected.kind === 'literal' && (actual.kind === 'literal') && typeof expected.value !== typeof actual.value;
+    const retyped =
+      expected.kind === 'literal' &&
+      actual.kind === 'literal' &&
+      typeof expected.value !== typeof actual.value;
     this.#tell(sameNumber ? 'respelled' : retyped ? 'retyped' : 'changed', place, expected, actual);
   }
 
@@ -192,7 +197,8 @@ export class Matcher {
     const alignment = align(expected.length, actual.length, (one, other) =>
       this.likeness(at(expected, one), at(actual, other)),
     );
-    for (const [one, other] of alignment.pairs) this.node(at(expected, one), at(actual, other), indexed(other));
+    for (const [one, other] of alignment.pairs)
+      this.node(at(expected, one), at(actual, other), indexed(other));
     const added = [...alignment.added];
     for (const one of alignment.missing) {
       const elsewhere = added.findIndex((other) => this.likeness(at(expected, one), at(actual, other)) === 1);

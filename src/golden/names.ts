@@ -60,7 +60,11 @@ function findRenamed(
     !renamed.some(([taken, alsoTaken]) => taken === one || alsoTaken === other);
   const candidates = (wanted: number) =>
     missing
-      .flatMap((one) => added.filter((other) => closeness(one, other) === wanted).map((other): [number, number] => [one, other]))
+      .flatMap((one) =>
+        added
+          .filter((other) => closeness(one, other) === wanted)
+          .map((other): [number, number] => [one, other]),
+      )
       .filter(isFree);
   for (const pair of candidates(2)) if (isFree(pair)) renamed.push(pair);
   const byValue = candidates(1);

@@ -67,12 +67,16 @@ class Unification {
     this.#compare(jsonString(expected.request.method), jsonString(actual.request.method), place, 'method');
     this.#compare(expected.request.target, actual.request.target, place, 'target');
     this.#alpn(expected, actual, place);
-    const headers = actual.request.headers.map(([name, value]): typeof actual.request.headers[number] => {
+    const headers = actual.request.headers.map(([name, value]): (typeof actual.request.headers)[number] => {
       const isHost = name.toLowerCase() === 'host' && value.kind === 'string';
-      return isHost && value.value === actual.connection.authority ? [name, jsonString(authority)] : [name, value];
+      return isHost && value.value === actual.connection.authority
+        ? [name, jsonString(authority)]
+        : [name, value];
     });
-    const patterns = expected.request.headers.map(([name, value]): typeof actual.request.headers[number] =>
-      value.kind === 'string' && value.value === '{{authority}}' ? [name, jsonString(authority)] : [name, value],
+    const patterns = expected.request.headers.map(([name, value]): (typeof actual.request.headers)[number] =>
+      value.kind === 'string' && value.value === '{{authority}}'
+        ? [name, jsonString(authority)]
+        : [name, value],
     );
     this.#matcher.fields(patterns, headers, place);
     this.#backendSteps(expected.steps, actual.steps, exchange);
@@ -176,7 +180,9 @@ function isFrom(step: Step, side: Side): boolean {
 }
 
 function eventType(step: Step): string | undefined {
-  return step.type === 'message' && step.content.kind === 'json' ? stringAt(step.content.json, 'type') : undefined;
+  return step.type === 'message' && step.content.kind === 'json'
+    ? stringAt(step.content.json, 'type')
+    : undefined;
 }
 
 function part(exchange: number, step: Step, at: number): Place {
@@ -185,7 +191,8 @@ function part(exchange: number, step: Step, at: number): Place {
 
 function describe(step: Step): string {
   if (step.type === 'response') return `response ${step.status}`;
-  if (step.type === 'message' && step.content.kind === 'close') return `close ${step.content.code ?? 'without a code'}`;
+  if (step.type === 'message' && step.content.kind === 'close')
+    return `close ${step.content.code ?? 'without a code'}`;
   return brief(contentNode(step.content));
 }
 

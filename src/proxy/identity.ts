@@ -15,7 +15,10 @@ export type Identity = { readonly session: string; readonly thread: string };
 export function identityFromHeaders(headers: HeaderList): Identity | undefined {
   const session = headerValue(headers, 'session-id') ?? headerValue(headers, 'session_id');
   if (session === undefined) return undefined;
-  return { session, thread: headerValue(headers, 'thread-id') ?? headerValue(headers, 'thread_id') ?? session };
+  return {
+    session,
+    thread: headerValue(headers, 'thread-id') ?? headerValue(headers, 'thread_id') ?? session,
+  };
 }
 
 /** What a request body tells, in this order: client_metadata, `prompt_cache_key`; else a session of its own. */

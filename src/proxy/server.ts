@@ -1,17 +1,16 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { ParityError } from '../errors.ts';
-import { type HeaderList, headerValue } from '../wire/headers.ts';
+import { listenLocally } from '../listening.ts';
+import { type HeaderList, headerValue, pairHeaders } from '../wire/headers.ts';
 import { type JsonNode, stringAt, tryParseJson } from '../wire/json.ts';
 import { type Identity, identityFromBody, identityFromHeaders } from './identity.ts';
 import { relay, toBuffer } from './relay.ts';
 import type { Shape } from './shape.ts';
 import type { SignIn } from './sign-in.ts';
 import { wireTier } from './tier.ts';
-import { maximumMessageBytes, openUpstream, pairs, type Upgrade } from './upstream.ts';
+import { maximumMessageBytes, openUpstream, type Upgrade } from './upstream.ts';
 
 export type ProxyOptions = {
   readonly shape: Shape;
@@ -39,7 +38,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     response.writeHead(404, { 'content-type': 'application/json' });
     response.end(errorBody(404, 'not_found', 'codex-parity serves the responses websocket only'));
   });
-  const clients = new WebSocketServer({ noServer: true, perMessageDeflate: true, maxPayload: maximumMessageBytes });
+  const clients = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: true,
+    maxPayload: maximumMessageBytes,
+  });
   clients.on('headers', (lines, request) => {
     lines.push(...(answerHeaders.get(request) ?? []).map(([name, value]) => `${name}: ${value}`));
   });
@@ -51,8 +54,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       refuse(socket, 502, errorBody(502, 'upstream_unreachable', 'the backend cannot be reached'));
     });
   });
-  await listen(server, options.port);
-  const { port } = server.address() as AddressInfo;
+  const port = await listenLocally(server, options.port);
   return {
     port,
     close: async () => {
@@ -74,9 +76,10 @@ async function serve(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  const heard = pairs(request.rawHeaders);
+  const heard = pairHeaders(request.rawHeaders);
   const path = (request.url ?? '').split('?')[0] ?? '';
-  if (!served.has(path)) return refuse(socket, 404, errorBody(404, 'not_found', `nothing is served at ${path}`));
+  if (!served.has(path))
+    return refuse(socket, 404, errorBody(404, 'not_found', `nothing is served at ${path}`));
   // A page in a browser may open a websocket to loopback; it must not be able to use the user's sign-in.
   if (headerValue(heard, 'origin') !== undefined) {
     return refuse(socket, 403, errorBody(403, 'forbidden_origin', 'requests from browser pages are refused'));
@@ -89,7 +92,7 @@ async function serve(
     // Asked first, answered second: so a refusal reaches the client as a refusal of its own upgrade.
     const { upgrade, shape } = await open(options, known, heard);
     if (!upgrade.accepted) return refuse(socket, upgrade.status, upgrade.body, upgrade.headers);
-    answerHeaders.set(request, endToEnd(pairs(upgrade.response.rawHeaders)));
+    answerHeaders.set(request, endToEnd(pairHeaders(upgrade.response.rawHeaders)));
     relay(await accept(), upgrade.socket, shape, undefined);
     return;
   }
@@ -97,11 +100,17 @@ async function serve(
   const first = await firstRequest(client);
   if (first === undefined) return client.terminate();
   const identity = identityFromHeaders(heard) ?? identityFromBody(first);
-  const opening = { identity, model: stringAt(first, 'model') ?? '', tier: wireTier(stringAt(first, 'service_tier')) };
+  const opening = {
+    identity,
+    model: stringAt(first, 'model') ?? '',
+    tier: wireTier(stringAt(first, 'service_tier')),
+  };
   const { upgrade, shape } = await open(options, opening, heard);
   if (!upgrade.accepted) {
     const body = tryParseJson(upgrade.body.toString('utf8'))?.node;
-    client.send(errorBody(upgrade.status, 'upstream_refused', stringAt(body, 'error', 'message') ?? 'refused'));
+    client.send(
+      errorBody(upgrade.status, 'upstream_refused', stringAt(body, 'error', 'message') ?? 'refused'),
+    );
     return client.close(1011);
   }
   relay(client, upgrade.socket, shape, first);
@@ -163,15 +172,4 @@ const json: HeaderList = [['content-type', 'application/json']];
 /** An error as the backend words its own, over HTTP and over the websocket. */
 function errorBody(status: number, code: string, message: string): string {
   return JSON.stringify({ type: 'error', status, error: { type: 'proxy_error', code, message } });
-}
-
-async function listen(server: Server, port: number): Promise<void> {
-  server.listen(port, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-    if (!taken) throw error;
-    throw new ParityError('port-in-use', `port ${port} is in use: name another with --port`);
-  }
 }

@@ -5,14 +5,7 @@ import { kinds } from '../golden/kinds.ts';
 import { Matcher } from '../golden/match.ts';
 import { parseTemplate } from '../golden/template.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import {
-  type JsonMember,
-  type JsonNode,
-  jsonString,
-  member,
-  printJson,
-  stringAt,
-} from '../wire/json.ts';
+import { type JsonMember, type JsonNode, jsonString, member, printJson, stringAt } from '../wire/json.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
 import type { SignIn } from './sign-in.ts';
@@ -22,10 +15,20 @@ import { wireTier } from './tier.ts';
  * Members of a request that are not content: they are written anew from identity, tier and golden. All others are
  * the client's own words and go upstream as they came.
  */
-const envelope: ReadonlySet<string> = new Set(['type', 'stream', 'service_tier', 'prompt_cache_key', 'client_metadata']);
+const envelope: ReadonlySet<string> = new Set([
+  'type',
+  'stream',
+  'service_tier',
+  'prompt_cache_key',
+  'client_metadata',
+]);
 
 /** Handshake headers in which the client states facts of its own: its value wins over the golden's. */
-const clientStates: ReadonlySet<string> = new Set(['x-codex-beta-features', 'x-codex-window-id', 'x-codex-turn-metadata']);
+const clientStates: ReadonlySet<string> = new Set([
+  'x-codex-beta-features',
+  'x-codex-window-id',
+  'x-codex-turn-metadata',
+]);
 
 /** The shape of requests at one version, as its goldens show it: the names, order and case of all that is sent. */
 export class Shape {
@@ -46,7 +49,9 @@ export class Shape {
 
   /** Whether the golden's client offers permessage-deflate. */
   get compresses(): boolean {
-    const offer = this.#handshake.headers.find(([name]) => name.toLowerCase() === 'sec-websocket-extensions')?.[1];
+    const offer = this.#handshake.headers.find(
+      ([name]) => name.toLowerCase() === 'sec-websocket-extensions',
+    )?.[1];
     return offer?.kind === 'string' && offer.value.startsWith('permessage-deflate');
   }
 
@@ -57,7 +62,15 @@ export class Shape {
 
   /** A conversation in this shape. `heard` is the client's own handshake. */
   conversation(identity: Identity, signIn: SignIn, heard: HeaderList): Conversation {
-    return new Conversation(this.#golden, this.#handshake, this.#bodies, this.#order, identity, signIn, heard);
+    return new Conversation(
+      this.#golden,
+      this.#handshake,
+      this.#bodies,
+      this.#order,
+      identity,
+      signIn,
+      heard,
+    );
   }
 }
 
@@ -161,7 +174,9 @@ export class Conversation {
 
   #aliases(): [string, string][] {
     const session = headerValue(this.#heard, 'session-id') ?? headerValue(this.#heard, 'session_id');
-    return session === undefined || session === this.#identity.session ? [] : [[session, this.#identity.session]];
+    return session === undefined || session === this.#identity.session
+      ? []
+      : [[session, this.#identity.session]];
   }
 
   #learnHeaders(): void {
@@ -217,7 +232,9 @@ function requestBodies(goldens: readonly Golden[]): JsonNode[] {
     .flatMap(({ exchanges }) => exchanges)
     .flatMap(({ steps }) => steps)
     .flatMap((step) =>
-      step.type === 'message' && step.from === 'client' && step.content.kind === 'json' ? [step.content.json] : [],
+      step.type === 'message' && step.from === 'client' && step.content.kind === 'json'
+        ? [step.content.json]
+        : [],
     );
 }
 

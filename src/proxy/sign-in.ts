@@ -18,7 +18,10 @@ export function readSignIn(path: string): SignIn {
   try {
     text = readFileSync(path, 'utf8');
   } catch {
-    throw new ParityError('bad-sign-in', `cannot read the sign-in ${path}: run "codex login", or name another with --auth`);
+    throw new ParityError(
+      'bad-sign-in',
+      `cannot read the sign-in ${path}: run "codex login", or name another with --auth`,
+    );
   }
   const tokens = tryParseJson(text)?.node;
   const accessToken = stringAt(tokens, 'tokens', 'access_token');

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import type { HeaderList } from '../wire/headers.ts';
+import { type HeaderList, pairHeaders } from '../wire/headers.ts';
 
 /** The largest message the backend takes or sends: 16 MiB. */
 export const maximumMessageBytes = 16 * 1024 * 1024;
@@ -8,7 +8,12 @@ export const maximumMessageBytes = 16 * 1024 * 1024;
 /** How the backend answered an upgrade. */
 export type Upgrade =
   | { readonly accepted: true; readonly socket: WebSocket; readonly response: IncomingMessage }
-  | { readonly accepted: false; readonly status: number; readonly headers: HeaderList; readonly body: Buffer };
+  | {
+      readonly accepted: false;
+      readonly status: number;
+      readonly headers: HeaderList;
+      readonly body: Buffer;
+    };
 
 export type UpgradeRequest = {
   /** `ws:` or `wss:` URL. */
@@ -50,7 +55,7 @@ export function openUpstream({ url, compresses, headers }: UpgradeRequest): Prom
         resolve({
           accepted: false,
           status: response.statusCode ?? 502,
-          headers: pairs(response.rawHeaders),
+          headers: pairHeaders(response.rawHeaders),
           body: Buffer.concat(chunks),
         });
       });
@@ -58,9 +63,4 @@ export function openUpstream({ url, compresses, headers }: UpgradeRequest): Prom
     });
     socket.once('error', reject);
   });
-}
-
-/** Node's flat list of names and values as pairs. */
-export function pairs(rawHeaders: readonly string[]): HeaderList {
-  return rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? ''] as const] : []));
 }

@@ -20,9 +20,17 @@ export async function recordCommandThroughTap(
   const authority = await openAuthority(defaultAuthorityFolder());
   const trace = createTrace(out, { recorded: 'live' });
   const recorder = new TraceRecorder(new Sealer({ secrets: { path: homePaths() } }), trace.write);
-  const tap = await startInterceptingTap({ authority, upstream: { kind: 'real' }, observe: recorder.observe });
+  const tap = await startInterceptingTap({
+    authority,
+    upstream: { kind: 'real' },
+    observe: recorder.observe,
+  });
   try {
-    const exitCode = await runInteractive(command, trustingEnvironment(tap.url, authority.certificatePath), signal);
+    const exitCode = await runInteractive(
+      command,
+      trustingEnvironment(tap.url, authority.certificatePath),
+      signal,
+    );
     return { exitCode };
   } finally {
     await tap.close();
@@ -41,7 +49,11 @@ function trustingEnvironment(proxyUrl: string, certificate: string): NodeJS.Proc
   };
 }
 
-function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number | null> {
+function runInteractive(
+  command: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<number | null> {
   const [program = '', ...args] = command;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: 'inherit', env });

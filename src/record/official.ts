@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startBackend } from '../backend/server.ts';
 import { type ClientEnvironment, makeEnvironment } from '../client/environment.ts';

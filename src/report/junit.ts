@@ -6,22 +6,24 @@ import { findingText } from './text.ts';
 export function junitReport({ subject, scenarios }: Report): string {
   const suites = scenarios.map(({ codex, lane, scenario, findings }) => {
     const name = `${subject} ${codex} ${lane} ${scenario}`;
-    const failures = comparisons.filter((comparison) => findings.some((one) => one.comparison === comparison));
+    const failures = comparisons.filter((comparison) =>
+      findings.some((one) => one.comparison === comparison),
+    );
     const cases = comparisons.map((comparison) => {
       const own = findings.filter((finding) => finding.comparison === comparison);
-      const start = `    <testcase classname="${escape(name)}" name="${comparison}"`;
+      const start = `    <testcase classname="${escaped(name)}" name="${comparison}"`;
       if (own.length === 0) return `${start}/>`;
       const message = own.map(({ kind, place }) => `${place}: ${kind}`).join('; ');
       const text = own.map((finding) => findingText(scenario, finding)).join('\n\n');
-      return `${start}>\n      <failure message="${escape(message)}">${escape(text)}</failure>\n    </testcase>`;
+      return `${start}>\n      <failure message="${escaped(message)}">${escaped(text)}</failure>\n    </testcase>`;
     });
-    const head = `  <testsuite name="${escape(name)}" tests="${comparisons.length}" failures="${failures.length}">`;
+    const head = `  <testsuite name="${escaped(name)}" tests="${comparisons.length}" failures="${failures.length}">`;
     return [head, ...cases, '  </testsuite>'].join('\n');
   });
   return `${['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites>', ...suites, '</testsuites>'].join('\n')}\n`;
 }
 
-function escape(text: string): string {
+function escaped(text: string): string {
   // XML 1.0 has no spelling for most control characters.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to be taken out
   const printable = text.replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '�');

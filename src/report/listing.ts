@@ -20,7 +20,8 @@ export function goldenListing({ codex, lane, scenario, runs, variables, exchange
 export function eventListing(event: TraceEvent): string {
   switch (event.type) {
     case 'connection': {
-      const tls = event.tls === null ? 'plain' : `TLS, ALPN offered: ${event.tls.offered.join(', ') || 'none'}`;
+      const tls =
+        event.tls === null ? 'plain' : `TLS, ALPN offered: ${event.tls.offered.join(', ') || 'none'}`;
       return `connection ${event.connection} to ${event.authority} (${tls})`;
     }
     case 'request':
@@ -37,7 +38,10 @@ export function eventListing(event: TraceEvent): string {
       return `exchange ${event.exchange}: body from the ${event.from}${said(event.from, event.content)}`;
     case 'message': {
       const { exchange, from, opcode, compressed, fragments, content } = event;
-      const carried = [...(compressed ? ['compressed'] : []), ...(fragments === 1 ? [] : [`${fragments} frames`])];
+      const carried = [
+        ...(compressed ? ['compressed'] : []),
+        ...(fragments === 1 ? [] : [`${fragments} frames`]),
+      ];
       const how = carried.length === 0 ? '' : ` (${carried.join(', ')})`;
       return `exchange ${exchange}: ${opcode} from the ${from}${how}${said(from, content)}`;
     }
@@ -67,9 +71,11 @@ function said(from: string, content: Content): string {
 /** JSON with one member or item a line; what fits on a line stays on it. */
 function indented(node: JsonNode, indent: string): string {
   const short = brief(node, Number.POSITIVE_INFINITY);
-  if ((node.kind !== 'object' && node.kind !== 'array') || short.length + indent.length <= 100) return `${indent}${short}`;
+  if ((node.kind !== 'object' && node.kind !== 'array') || short.length + indent.length <= 100)
+    return `${indent}${short}`;
   const deeper = `${indent}  `;
-  if (node.kind === 'array') return [`${indent}[`, ...node.items.map((item) => indented(item, deeper)), `${indent}]`].join('\n');
+  if (node.kind === 'array')
+    return [`${indent}[`, ...node.items.map((item) => indented(item, deeper)), `${indent}]`].join('\n');
   const members = node.members.map(
     ([key, value]) => `${deeper}${JSON.stringify(key)}: ${indented(value, deeper).trimStart()}`,
   );

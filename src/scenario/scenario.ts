@@ -29,14 +29,18 @@ export function scenarioNames(): string[] {
 export function loadScenario(name: string): Scenario {
   const path = join(scenarioFolder, `${name}.json`);
   if (!scenarioNames().includes(name) || !existsSync(path)) {
-    throw new ParityError('unknown-scenario', `there is no scenario "${name}": choose from ${scenarioNames().join(', ')}`);
+    throw new ParityError(
+      'unknown-scenario',
+      `there is no scenario "${name}": choose from ${scenarioNames().join(', ')}`,
+    );
   }
   const document = tryParseJson(readFileSync(path, 'utf8'))?.node;
   try {
     if (document === undefined) throw new FieldError('it is not JSON');
     return decodeScenario(new Fields(document));
   } catch (error) {
-    if (error instanceof FieldError) throw new ParityError('file-corrupt', `scenario ${path}: ${error.message}`);
+    if (error instanceof FieldError)
+      throw new ParityError('file-corrupt', `scenario ${path}: ${error.message}`);
     throw error;
   }
 }
@@ -71,5 +75,9 @@ function decodeValue(key: string, node: JsonNode): ConfigValue {
 function decodeReply(fields: Fields): Reply {
   const reply = fields.oneOf('reply', ['text', 'tool_call'] as const);
   if (reply === 'text') return { reply, text: fields.text('text') };
-  return { reply, style: fields.oneOf('style', ['custom', 'function'] as const), command: fields.text('command') };
+  return {
+    reply,
+    style: fields.oneOf('style', ['custom', 'function'] as const),
+    command: fields.text('command'),
+  };
 }

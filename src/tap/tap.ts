@@ -1,6 +1,6 @@
 import type { Server } from 'node:net';
+import { listenLocally } from '../listening.ts';
 import type { Observe } from '../trace/observation.ts';
-import { listenLocally } from './listening.ts';
 import { OpenSockets } from './open-sockets.ts';
 
 /** A tap that is listening. */

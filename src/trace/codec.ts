@@ -7,7 +7,14 @@ export function encodeEvent(event: TraceEvent): JsonNode {
   switch (event.type) {
     case 'request': {
       const { type, connection, exchange, method, target, headers } = event;
-      return object({ type, connection, exchange, method, target: node(target), headers: encodeHeaders(headers) });
+      return object({
+        type,
+        connection,
+        exchange,
+        method,
+        target: node(target),
+        headers: encodeHeaders(headers),
+      });
     }
     case 'response': {
       const { type, exchange, status, headers } = event;
@@ -21,8 +28,19 @@ export function encodeEvent(event: TraceEvent): JsonNode {
       const { type, exchange, from, opcode, compressed, fragments, content } = event;
       return object({ type, exchange, from, opcode, compressed, fragments, ...encodeContent(content) });
     }
-    default:
-      return toNode(event);
+    case 'connection': {
+      const { type, connection, authority, tls } = event;
+      const alpn = tls === null ? null : object({ offered: toNode(tls.offered), chosen: tls.chosen });
+      return object({ type, connection, authority, tls: alpn });
+    }
+    case 'end': {
+      const { type, connection, by } = event;
+      return object({ type, connection, by });
+    }
+    case 'undecodable': {
+      const { type, connection, from, reason } = event;
+      return object({ type, connection, from, reason });
+    }
   }
 }
 
@@ -32,7 +50,12 @@ export function decodeEvent(line: JsonNode): TraceEvent {
   const type = read.text('type');
   switch (type) {
     case 'connection':
-      return { type, connection: read.integer('connection'), authority: read.text('authority'), tls: decodeTls(read) };
+      return {
+        type,
+        connection: read.integer('connection'),
+        authority: read.text('authority'),
+        tls: decodeTls(read),
+      };
     case 'request':
       return {
         type,
@@ -68,7 +91,11 @@ export function decodeEvent(line: JsonNode): TraceEvent {
         content: decodeContent(read),
       };
     case 'end':
-      return { type, connection: read.integer('connection'), by: read.oneOf<Side>('by', ['client', 'backend']) };
+      return {
+        type,
+        connection: read.integer('connection'),
+        by: read.oneOf<Side>('by', ['client', 'backend']),
+      };
     case 'undecodable':
       return { type, connection: read.integer('connection'), from: side(read), reason: read.text('reason') };
     default:
@@ -77,7 +104,9 @@ export function decodeEvent(line: JsonNode): TraceEvent {
 }
 
 function encodeHeaders(headers: readonly HeaderField[]): JsonNode {
-  const items = headers.map(([name, value]): JsonArray => ({ kind: 'array', items: [jsonString(name), value] }));
+  const items = headers.map(
+    ([name, value]): JsonArray => ({ kind: 'array', items: [jsonString(name), value] }),
+  );
   return { kind: 'array', items };
 }
 
@@ -216,7 +245,8 @@ export class Fields {
 
   flag(key: string): boolean {
     const value = this.node(key);
-    if (value.kind !== 'literal' || value.value === null) throw new FieldError(`"${key}" must be true or false`);
+    if (value.kind !== 'literal' || value.value === null)
+      throw new FieldError(`"${key}" must be true or false`);
     return value.value;
   }
 }

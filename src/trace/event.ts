@@ -63,7 +63,11 @@ export type UndecodableEvent = {
 
 /** What a body or a message holds, after decompression. */
 export type Content =
-  | { readonly kind: 'json'; readonly json: JsonNode; /** White space between tokens. */ readonly spaced: boolean }
+  | {
+      readonly kind: 'json';
+      readonly json: JsonNode /** White space between tokens. */;
+      readonly spaced: boolean;
+    }
   | { readonly kind: 'text'; readonly text: JsonNode }
   | {
       readonly kind: 'events';
@@ -71,4 +75,4 @@ export type Content =
       readonly events: readonly { readonly event: string; readonly data: JsonNode }[];
     }
   | { readonly kind: 'bytes'; readonly bytes: number; readonly sha256: string }
-  | { readonly kind: 'close'; /** null where the close message had no code. */ readonly code: number | null };
+  | { readonly kind: 'close' /** null where the close message had no code. */; readonly code: number | null };

@@ -1,6 +1,5 @@
 import { closeSync, createReadStream, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { ParityError } from '../errors.ts';
 import { type JsonNode, JsonSyntaxError, parseJson, printJson, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from './codec.ts';
@@ -47,14 +46,19 @@ export async function* readRecords(path: string, format: Format): AsyncGenerator
     const node = parseLine(path, line, text);
     if (line === 1) {
       const found = checkHeader(path, node);
-      if (found !== format) throw new ParityError('file-corrupt', `${path} is a ${found}, and a ${format} is needed here`);
+      if (found !== format)
+        throw new ParityError('file-corrupt', `${path} is a ${found}, and a ${format} is needed here`);
     }
     finished = isClosing(node);
     if (!finished) yield { line, node };
   }
   if (line === 0) throw new ParityError('file-corrupt', `${path} is empty: it is no ${format}`);
   if (!finished) {
-    throw corrupt(path, line, 'is the last, and the closing line is missing: the file was cut off; record it again');
+    throw corrupt(
+      path,
+      line,
+      'is the last, and the closing line is missing: the file was cut off; record it again',
+    );
   }
 }
 
@@ -94,10 +98,21 @@ export class RecordFile {
   }
 }
 
+/** The lines of a file. Not by node:readline, which also breaks lines at U+2028, and that may stand in JSON as it is. */
 async function* lines(path: string): AsyncGenerator<string> {
   const source = createReadStream(path, 'utf8');
+  let rest: string[] = [];
   try {
-    yield* createInterface({ input: source, crlfDelay: Number.POSITIVE_INFINITY });
+    for await (const chunk of source) {
+      const [first = '', ...others] = String(chunk).split('\n');
+      rest.push(first);
+      for (const start of others) {
+        yield rest.join('');
+        rest = [start];
+      }
+    }
+    const last = rest.join('');
+    if (last !== '') yield last;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
@@ -127,7 +142,11 @@ function checkHeader(path: string, node: JsonNode): Format {
 
 function isClosing(node: JsonNode): boolean {
   const fields = node.kind === 'object' ? new Fields(node) : undefined;
-  return fields?.has('type') === true && fields.node('type').kind === 'string' && fields.text('type') === 'finished';
+  return (
+    fields?.has('type') === true &&
+    fields.node('type').kind === 'string' &&
+    fields.text('type') === 'finished'
+  );
 }
 
 function parseLine(path: string, line: number, text: string): JsonNode {

@@ -62,7 +62,15 @@ export class TraceRecorder {
       case 'message': {
         const { exchange, from, message } = seen;
         const { opcode, compressed, fragments } = message;
-        return { type: 'message', exchange, from, opcode, compressed, fragments, content: this.#message(message) };
+        return {
+          type: 'message',
+          exchange,
+          from,
+          opcode,
+          compressed,
+          fragments,
+          content: this.#message(message),
+        };
       }
     }
   }
@@ -74,7 +82,10 @@ export class TraceRecorder {
     const plain = decompress(headerValue(headers, 'content-encoding'), bytes);
     if (plain === undefined) return digest(bytes);
     if (headerValue(headers, 'content-type')?.startsWith('text/event-stream')) {
-      const events = decodeSse(plain).map(({ event, data }) => ({ event: event ?? '', data: this.#text(data ?? '') }));
+      const events = decodeSse(plain).map(({ event, data }) => ({
+        event: event ?? '',
+        data: this.#text(data ?? ''),
+      }));
       return { kind: 'events', events };
     }
     return this.#textual(plain);
@@ -82,7 +93,8 @@ export class TraceRecorder {
 
   #message({ opcode, payload }: WebSocketMessage): Content {
     if (opcode === 'text') return this.#textual(payload.toString('utf8'));
-    if (opcode === 'close') return { kind: 'close', code: payload.length >= 2 ? payload.readUInt16BE(0) : null };
+    if (opcode === 'close')
+      return { kind: 'close', code: payload.length >= 2 ? payload.readUInt16BE(0) : null };
     return digest(payload);
   }
 

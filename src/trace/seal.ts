@@ -60,9 +60,7 @@ export class Sealer {
       return jsonString(scheme + this.#markOf(kind, value.slice(scheme.length)));
     }
     const inner = value.startsWith('{') ? tryParseJson(value) : undefined;
-    return jsonString(
-      inner?.compact ? printJson(this.#node('', inner.node)) : this.#secretsIn(value),
-    );
+    return jsonString(inner?.compact ? printJson(this.#node('', inner.node)) : this.#secretsIn(value));
   }
 
   #node(key: string, node: JsonNode): JsonNode {
@@ -93,9 +91,13 @@ export class Sealer {
   #secretTree(kind: string, node: JsonNode): JsonNode {
     if (node.kind === 'string') return jsonString(this.#markOf(kind, node.value));
     if (node.kind === 'number') return jsonString(this.#markOf(kind, node.text));
-    if (node.kind === 'array') return { kind: 'array', items: node.items.map((item) => this.#secretTree(kind, item)) };
+    if (node.kind === 'array')
+      return { kind: 'array', items: node.items.map((item) => this.#secretTree(kind, item)) };
     if (node.kind === 'object') {
-      return { kind: 'object', members: node.members.map(([key, value]) => [this.#key(key), this.#secretTree(kind, value)]) };
+      return {
+        kind: 'object',
+        members: node.members.map(([key, value]) => [this.#key(key), this.#secretTree(kind, value)]),
+      };
     }
     return node;
   }

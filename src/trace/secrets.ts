@@ -57,7 +57,7 @@ export const credentialPatterns: readonly (readonly [kind: string, pattern: RegE
 
 /** The kind of secret that a header of this name carries; undefined for an ordinary header. */
 export function secretHeader(name: string): string | undefined {
-  return headerKinds.get(name.toLowerCase());
+  return headerKinds.get(name.toLowerCase()) ?? secretKey(name);
 }
 
 /** The kind of secret that stands under this JSON key; undefined for an ordinary key. */

@@ -9,3 +9,8 @@ export function headerValue(headers: HeaderList, name: string): string | undefin
   const wanted = name.toLowerCase();
   return headers.find(([given]) => given.toLowerCase() === wanted)?.[1];
 }
+
+/** Node's flat list of names and values (`rawHeaders`) as pairs. */
+export function pairHeaders(rawHeaders: readonly string[]): HeaderList {
+  return rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? ''] as const] : []));
+}

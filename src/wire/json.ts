@@ -11,7 +11,8 @@ export type JsonNumber = { readonly kind: 'number'; readonly text: string };
 export type JsonString = { readonly kind: 'string'; readonly value: string; readonly spelling?: string };
 export type JsonArray = { readonly kind: 'array'; readonly items: readonly JsonNode[] };
 export type JsonObject = { readonly kind: 'object'; readonly members: readonly JsonMember[] };
-export type JsonMember = readonly [key: string, value: JsonNode];
+/** `spelling` of the key: as for strings. */
+export type JsonMember = readonly [key: string, value: JsonNode, spelling?: string];
 
 /** Text that is not JSON; `offset` counts UTF-16 units from 0. */
 export class JsonSyntaxError extends Error {
@@ -96,9 +97,9 @@ class Parser {
     if (this.#skip('}')) return { kind: 'object', members };
     do {
       this.#blank();
-      const key = this.#string().value;
+      const { value: key, spelling } = this.#string();
       this.#expect(':');
-      members.push([key, this.#value(depth + 1)]);
+      members.push(jsonMember(key, this.#value(depth + 1), spelling));
     } while (this.#skip(','));
     this.#expect('}');
     return { kind: 'object', members };
@@ -129,7 +130,7 @@ class Parser {
     this.#at = end + 1;
     if (!escaped) return { kind: 'string', value: this.#text.slice(start + 1, end) };
     const spelling = this.#text.slice(start, end + 1);
-    return jsonString(unescape(spelling, start), spelling);
+    return jsonString(unescaped(spelling, start), spelling);
   }
 
   #take(token: RegExp, expected: string): string {
@@ -159,7 +160,7 @@ class Parser {
   }
 }
 
-function unescape(spelling: string, offset: number): string {
+function unescaped(spelling: string, offset: number): string {
   try {
     return String(JSON.parse(spelling));
   } catch {
@@ -179,8 +180,12 @@ export function printJson(node: JsonNode): string {
     case 'array':
       return `[${node.items.map(printJson).join(',')}]`;
     case 'object':
-      return `{${node.members.map(([key, value]) => `${JSON.stringify(key)}:${printJson(value)}`).join(',')}}`;
+      return `{${node.members.map(printMember).join(',')}}`;
   }
+}
+
+function printMember([key, value, spelling]: JsonMember): string {
+  return `${spelling ?? JSON.stringify(key)}:${printJson(value)}`;
 }
 
 /** A string node; `spelling` (with its quotes) is dropped where it is the usual one. */
@@ -188,6 +193,11 @@ export function jsonString(value: string, spelling?: string): JsonString {
   return spelling === undefined || spelling === JSON.stringify(value)
     ? { kind: 'string', value }
     : { kind: 'string', value, spelling };
+}
+
+/** A member of an object; `spelling` is the key's, if it is not the usual one. */
+export function jsonMember(key: string, value: JsonNode, spelling?: string): JsonMember {
+  return spelling === undefined ? [key, value] : [key, value, spelling];
 }
 
 /** A node for a plain value, with object keys in insertion order; undefined members are left out. */

@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
+import { readGolden } from '../../src/golden/file.ts';
+import { startProxy } from '../../src/proxy/server.ts';
+import { Shape } from '../../src/proxy/shape.ts';
+import { readSignIn } from '../../src/proxy/sign-in.ts';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+it('finds the bundled proxy at parity with every golden', async () => {
+  const { exitCode, stdout } = await cli(['check']);
+  expect(stdout).toContain('parity: bundled says what the official client says');
+  expect(stdout).toMatch(/0\.169\.0 chatgpt {2}fast +ok +ok +ok/);
+  expect(stdout).toMatch(/0\.118\.0 chatgpt {2}default +ok +ok +ok/);
+  expect(exitCode).toBe(0);
+});
+
+it.each(['0.169.0', '0.118.0'])(
+  'finds the real client %s at parity through the bundled proxy',
+  async (version) => {
+    const { exitCode, stdout } = await cli(['check', '--driver', 'codex', '--codex', version]);
+    expect(stdout).toContain('driver codex');
+    expect(stdout).toContain('parity: bundled');
+    expect(exitCode).toBe(0);
+  },
+);
+
+it.each([
+  {
+    broken: 'does not set prompt_cache_key',
+    change: (source: string) => source.replace(/^.*members\.set\('prompt_cache_key'.*$/m, ''),
+    finding: /client message 1 › prompt_cache_key: missing/,
+  },
+  {
+    broken: 'renames its session header',
+    change: (source: string) =>
+      source.replace(
+        'const lower = name.toLowerCase();',
+        "const lower = name.toLowerCase();\n      if (lower === 'session-id') return ['session_id', this.#identity.session];",
+      ),
+    finding: /handshake › session-id: renamed\n {2}expected session-id\n {2}actual {3}session_id/,
+  },
+  {
+    broken: 'sends the literal default tier',
+    change: (source: string) => source.replace('jsonString(tier)', "jsonString('default')"),
+    finding: /service_tier: changed\n(?:.*\n)*? {2}why .*refuses the literal "default"/,
+  },
+  {
+    broken: 'freezes the turn metadata of the handshake',
+    change: (source: string) =>
+      source.replace(
+        'const own = stringAt(said, key);',
+        "const own = key === 'x-codex-turn-metadata' ? headerValue(this.#heard, key) : stringAt(said, key);",
+      ),
+    finding: /client message 2 › client_metadata\.x-codex-turn-metadata\.turn_id/,
+  },
+])('names the place when the proxy $broken', async ({ change, finding }) => {
+  const checkout = temporaryFolder();
+  for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
+    cpSync(join(repository, part), join(checkout, part), { recursive: true });
+  }
+  symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
+  const shape = join(checkout, 'src', 'proxy', 'shape.ts');
+  const source = readFileSync(shape, 'utf8');
+  expect(change(source)).not.toBe(source);
+  writeFileSync(shape, change(source));
+  const { exitCode, stdout } = await cli(['check', '--codex', '0.169.0', '--scenario', 'fast'], {
+    from: checkout,
+  });
+  expect(stdout).toMatch(finding);
+  expect(exitCode).toBe(1);
+});
+
+it('checks a proxy that runs already, at its own path', async () => {
+  const folder = temporaryFolder();
+  const auth = join(folder, 'auth.json');
+  const account = { accountId: 'acct-url', userId: 'user-url', email: 'url@example.com', plan: 'pro' as const };
+  writeFileSync(auth, authJson(madeUpSignIn(account)));
+  const backendPort = await freePort();
+  const golden = await readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
+  const proxy = await startProxy({
+    shape: new Shape(golden, []),
+    signIn: () => readSignIn(auth),
+    upstream: new URL(`http://127.0.0.1:${backendPort}/backend-api/codex`),
+    port: 0,
+    log: () => {},
+  });
+  const { exitCode, stdout } = await cli([
+    ...['check', '--codex', '0.169.0', '--scenario', 'default'],
+    ...['--subject-url', `http://127.0.0.1:${proxy.port}/v1`, '--backend-port', String(backendPort)],
+  ]);
+  await proxy.close();
+  expect(stdout).toMatch(/0\.169\.0 chatgpt {2}default +ok +ok +ok/);
+  expect(exitCode).toBe(0);
+});
+
+it('checks a subject from the configuration file and writes all reports', async () => {
+  const folder = temporaryFolder();
+  const program = join(repository, 'src', 'cli', 'main.ts');
+  const command = [
+    process.execPath,
+    program,
+    'proxy',
+    '--port',
+    '{port}',
+    '--upstream',
+    '{upstream}',
+    '--auth',
+    '{auth}',
+    '--codex',
+    '{codex}',
+  ];
+  writeFileSync(
+    join(folder, 'codex-parity.config.json'),
+    JSON.stringify({ subjects: { mine: { command, path: '/v1' } } }),
+  );
+  const { exitCode, stdout } = await cli(
+    [
+      ...['check', '--subject', 'mine', '--codex', '0.118.0', '--scenario', 'fast'],
+      ...['--report', 'json=out/report.json', '--report', 'junit=out/junit.xml', '--report', 'github=-'],
+    ],
+    { cwd: folder },
+  );
+  expect(exitCode).toBe(0);
+  expect(stdout).toBe('::notice title=codex-parity::mine: parity\n');
+  expect(JSON.parse(readFileSync(join(folder, 'out', 'report.json'), 'utf8'))).toMatchObject({
+    parity: true,
+    subject: 'mine',
+    scenarios: [{ codex: '0.118.0', scenario: 'fast', findings: [] }],
+  });
+  expect(readFileSync(join(folder, 'out', 'junit.xml'), 'utf8')).toContain('tests="3" failures="0"');
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+export const repository = join(import.meta.dirname, '..', '..');
+
+export type CliResult = {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type CliOptions = {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** The checkout to run; this one unless given. */
+  readonly from?: string;
+  /** Given the process once it has started, and each whole text of standard error. */
+  readonly onStderr?: (text: string, child: ChildProcess) => void;
+};
+
+/** Runs the command line as a user does, as a process of its own. */
+export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const { cwd = repository, env = {}, from = repository, onStderr } = options;
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(from, 'src', 'cli', 'main.ts'), ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      onStderr?.(text, child);
+    });
+    child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
+  });
+}
+
+/** A new empty folder, gone when the test is. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
