@@ -1,5 +1,6 @@
 import type { Exchange } from './dialogue.ts';
 import type { VariableKind } from './kinds.ts';
+import { parseTemplate, printTemplate } from './template.ts';
 
 /** What a golden is a pattern of: one version of the client, one way of signing in, one scenario. */
 export type GoldenId = { readonly codex: string; readonly lane: string; readonly scenario: string };
@@ -26,5 +27,16 @@ export type Variable = {
 
 /** `{"{{json}}": X}` stands for a string that holds the JSON document X. */
 export const jsonMark = '{{json}}';
+/** A key of a recording that begins like a mark is written with its braces spelled out, as in strings (template.ts). */
+export function keyPattern(key: string): string {
+  return key.startsWith('{{') ? printTemplate([{ literal: key }]) : key;
+}
+
+/** The key that a pattern of a key stands for. */
+export function plainKey(pattern: string): string {
+  const [part] = pattern.startsWith('{{{{') ? parseTemplate(pattern) : [];
+  return part !== undefined && 'literal' in part ? part.literal : pattern;
+}
+
 /** An object whose first member is `"{{unordered}}": true` has its other members in any order. */
 export const unorderedMark = '{{unordered}}';

@@ -4,7 +4,6 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { ParityError } from '../errors.ts';
-import { createAuthority, createLeaf } from './certificates.ts';
 
 /** The certificate authority of this machine, with which the tap stands in for the hosts it intercepts. */
 export type Authority = {
@@ -54,14 +53,21 @@ export async function openAuthority(folder: string): Promise<Authority> {
     contextFor(host) {
       const known = contexts.get(host);
       if (known !== undefined) return known;
-      const made = createLeaf(host, certificate, key).then((leaf) =>
-        createSecureContext({ cert: leaf.certificate, key: leaf.key, minVersion: 'TLSv1.2' }),
-      );
+      const made = leafContext(host, certificate, key);
       contexts.set(host, made);
       return made;
     },
   };
 }
+
+async function leafContext(host: string, certificate: string, key: KeyObject): Promise<SecureContext> {
+  const { createLeaf } = await certificates();
+  const leaf = await createLeaf(host, certificate, key);
+  return createSecureContext({ cert: leaf.certificate, key: leaf.key, minVersion: 'TLSv1.2' });
+}
+
+/** Loaded when a certificate has to be made: loading the library takes longer than all the rest of a start. */
+const certificates = () => import('./certificates.ts');
 
 /**
  * Key and certificate share one file, so that no moment shows the one without the other. It is written aside and
@@ -72,6 +78,7 @@ async function readOrCreate(folder: string): Promise<string> {
   const existing = await readIfThere(path);
   if (existing !== undefined) return existing;
 
+  const { createAuthority } = await certificates();
   const { certificate, key } = await createAuthority();
   const aside = join(folder, `.authority-${randomUUID()}`);
   try {

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { HeaderList } from '../wire/headers.ts';
 import { isUuid4, isUuid7 } from '../wire/ids.ts';
-import { type JsonMember, type JsonNode, jsonString, printJson, tryParseJson } from '../wire/json.ts';
+import {
+  type JsonMember,
+  type JsonNode,
+  type JsonString,
+  jsonMember,
+  jsonString,
+  printJson,
+  tryParseJson,
+} from '../wire/json.ts';
 import type { HeaderField } from './event.ts';
 import { credentialPatterns, isContentKey, secretHeader, secretKey } from './secrets.ts';
 
@@ -36,16 +44,21 @@ export class Sealer {
   }
 
   headers(headers: HeaderList): HeaderField[] {
-    return headers.map(([name, value]) => [name, this.#header(name, value)]);
+    return twice(() => headers.map(([name, value]) => [name, this.#header(name, value)]));
   }
 
   /** A request target: secrets in its query are sealed, the path stays. */
   target(target: string): JsonNode {
-    return jsonString(this.#secretsIn(target));
+    const [path = '', ...query] = target.split('?');
+    const fields = query.join('?').replaceAll(/([^&=]+)=([^&]+)/g, (field, key: string, value: string) => {
+      const kind = secretKey(key);
+      return kind === undefined ? field : `${key}=${this.#markOf(kind, decoded(value))}`;
+    });
+    return jsonString(this.#secretsIn(query.length === 0 ? path : `${path}?${fields}`));
   }
 
   json(node: JsonNode): JsonNode {
-    return this.#node('', node);
+    return twice(() => this.#node('', node));
   }
 
   /** A text that is not JSON: an error page, an event stream's stray line. */
@@ -59,8 +72,7 @@ export class Sealer {
       const scheme = /^(?:Bearer|Basic) /.exec(value)?.[0] ?? '';
       return jsonString(scheme + this.#markOf(kind, value.slice(scheme.length)));
     }
-    const inner = value.startsWith('{') ? tryParseJson(value) : undefined;
-    return jsonString(inner?.compact ? printJson(this.#node('', inner.node)) : this.#secretsIn(value));
+    return jsonString(this.#document(value) ?? this.#secretsIn(value));
   }
 
   #node(key: string, node: JsonNode): JsonNode {
@@ -76,10 +88,14 @@ export class Sealer {
     }
   }
 
-  #member([key, value]: JsonMember): JsonMember {
+  #member([key, value, spelling]: JsonMember): JsonMember {
     const kind = secretKey(key);
-    if (kind !== undefined) return [this.#key(key), this.#secretTree(kind, value)];
-    return [this.#key(key), this.#node(key, value)];
+    const safe = this.#key(key);
+    return jsonMember(
+      safe,
+      kind === undefined ? this.#node(key, value) : this.#secretTree(kind, value),
+      safe === key ? spelling : undefined,
+    );
   }
 
   /** Keys are facts of the protocol, except where a path or a text of the user became one. */
@@ -89,7 +105,7 @@ export class Sealer {
   }
 
   #secretTree(kind: string, node: JsonNode): JsonNode {
-    if (node.kind === 'string') return jsonString(this.#markOf(kind, node.value));
+    if (node.kind === 'string') return withValue(node, this.#markOf(kind, node.value));
     if (node.kind === 'number') return jsonString(this.#markOf(kind, node.text));
     if (node.kind === 'array')
       return { kind: 'array', items: node.items.map((item) => this.#secretTree(kind, item)) };
@@ -102,21 +118,29 @@ export class Sealer {
     return node;
   }
 
-  #string(key: string, node: JsonNode & { kind: 'string' }): JsonNode {
+  #string(key: string, node: JsonString): JsonString {
     const { value } = node;
     if (this.#ownTexts.has(value)) return node;
-    if (isContentKey(key) && this.#isProse(key, value)) return jsonString(sealText(value));
-    const inner = /^[{[]/.test(value) ? tryParseJson(value) : undefined;
-    if (inner?.compact) return jsonString(printJson(this.#node('', inner.node)));
-    if (this.#isProse(key, value)) return jsonString(sealText(value));
-    const safe = this.#secretsIn(value);
-    return safe === value ? node : jsonString(safe);
+    if (isContentKey(key) && this.#isProse(key, value)) return withValue(node, sealText(value));
+    const inner = this.#document(value);
+    if (inner !== undefined) return withValue(node, inner);
+    if (this.#isProse(key, value)) return withValue(node, sealText(value));
+    return withValue(node, this.#secretsIn(value));
+  }
+
+  /** The text of a JSON object or list, sealed like any other, its white space kept; undefined for another text. */
+  #document(text: string): string | undefined {
+    const parsed = /^\s*[{[]/.test(text) ? tryParseJson(text) : undefined;
+    if (parsed === undefined) return undefined;
+    const sealed = printJson(this.#node('', parsed.node));
+    return parsed.compact ? sealed : spacedLike(text, sealed);
   }
 
   /** Prose: what stands under a key that carries content, three words in a row, or more than 80 characters. */
   #isProse(key: string, text: string): boolean {
     if (text === '' || this.#ownTexts.has(text)) return false;
-    const rest = text.split(seals).join('');
+    // A seal counts as no word and as no character; but what stands on its two sides is not one text.
+    const rest = text.split(seals).join('|');
     return isContentKey(key) || rest.length > 80 || /\p{L}{2,} \p{L}{2,} \p{L}{2,}/u.test(rest);
   }
 
@@ -127,11 +151,18 @@ export class Sealer {
       .join('');
   }
 
-  #replaceSecrets(text: string): string {
+  /** What is between known secrets is searched for the next one: a mark that was put in is never searched itself. */
+  #replaceSecrets(text: string, from = 0): string {
+    const [value, mark] = this.#known[from] ?? [];
+    if (value !== undefined && mark !== undefined) {
+      return text
+        .split(value)
+        .map((part) => this.#replaceSecrets(part, from + 1))
+        .join(mark);
+    }
     let safe = text;
-    for (const [value, mark] of this.#known) safe = safe.replaceAll(value, mark);
     for (const [kind, pattern] of credentialPatterns) {
-      safe = safe.replace(pattern, (value) => this.#markOf(kind, value));
+      safe = safe.replace(pattern, (credential) => this.#markOf(kind, credential));
     }
     return safe;
   }
@@ -150,6 +181,39 @@ export class Sealer {
       this.#known = [...this.#known, [value, mark] as const].sort((a, b) => b[0].length - a[0].length);
     }
     return mark;
+  }
+}
+
+/** Seals, and seals again: what only its key tells to be a secret is then known wherever else it stood before. */
+function twice<T>(seal: () => T): T {
+  seal();
+  return seal();
+}
+
+/**
+ * A string with another value. One that was spelled unusually (as a JSON library that escapes all but ASCII does)
+ * goes on being so, or the seal would hide it: its first character is escaped.
+ */
+function withValue(node: JsonString, value: string): JsonString {
+  if (value === node.value) return node;
+  if (node.spelling === undefined || value === '') return jsonString(value);
+  const first = value.charCodeAt(0).toString(16).padStart(4, '0');
+  return jsonString(value, `"\\u${first}${JSON.stringify(value.slice(1)).slice(1)}`);
+}
+
+/** A compact document with the white space of another that has as many tokens. */
+function spacedLike(spaced: string, compact: string): string {
+  const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+  const tokens = compact.match(token) ?? [];
+  let at = 0;
+  return spaced.replaceAll(token, () => tokens[at++] ?? '');
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

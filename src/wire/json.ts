@@ -128,9 +128,8 @@ class Parser {
       end += code === backslash ? 2 : 1;
     }
     this.#at = end + 1;
-    if (!escaped) return { kind: 'string', value: this.#text.slice(start + 1, end) };
     const spelling = this.#text.slice(start, end + 1);
-    return jsonString(unescaped(spelling, start), spelling);
+    return jsonString(escaped ? unescaped(spelling, start) : spelling.slice(1, -1), spelling);
   }
 
   #take(token: RegExp, expected: string): string {

@@ -77,7 +77,12 @@ it.each([
 it('checks a proxy that runs already, at its own path', async () => {
   const folder = temporaryFolder();
   const auth = join(folder, 'auth.json');
-  const account = { accountId: 'acct-url', userId: 'user-url', email: 'url@example.com', plan: 'pro' as const };
+  const account = {
+    accountId: 'acct-url',
+    userId: 'user-url',
+    email: 'url@example.com',
+    plan: 'pro' as const,
+  };
   writeFileSync(auth, authJson(madeUpSignIn(account)));
   const backendPort = await freePort();
   const golden = await readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));

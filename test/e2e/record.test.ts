@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { startBackend } from '../../src/backend/server.ts';
+import { makeEnvironment } from '../../src/client/environment.ts';
+import { installOfficialClient } from '../../src/client/install.ts';
+import { runOfficialClient } from '../../src/client/official.ts';
+import { readGolden } from '../../src/golden/file.ts';
+import { placeText } from '../../src/golden/mismatch.ts';
+import { unify } from '../../src/golden/unify.ts';
+import { inFreshFolder, recordRuns, secretsOf } from '../../src/record/official.ts';
+import { loadScenario, ownTexts } from '../../src/scenario/scenario.ts';
+import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
+import { startInterceptingTap } from '../../src/tap/intercept.ts';
+import { encodeEvent } from '../../src/trace/codec.ts';
+import { TraceRecorder } from '../../src/trace/record.ts';
+import { Sealer } from '../../src/trace/seal.ts';
+import { printJson } from '../../src/wire/json.ts';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+const versions = ['0.169.0', '0.118.0'];
+const cells = versions.flatMap((version) => ['default', 'fast'].map((scenario) => ({ version, scenario })));
+
+it.each(versions)(
+  'records the committed goldens of %s again, byte for byte, from another folder',
+  async (version) => {
+    const folder = temporaryFolder();
+    const { exitCode, stderr } = await cli(['record', '--codex', version], { cwd: folder });
+    expect(stderr).toContain('default: run 3 of 3');
+    expect(exitCode).toBe(0);
+    for (const scenario of ['default', 'fast']) {
+      const path = join('traces', version, 'chatgpt', `${scenario}.golden.jsonl`);
+      expect(readFileSync(join(folder, path), 'utf8')).toBe(readFileSync(join(repository, path), 'utf8'));
+    }
+  },
+);
+
+it.each(cells)(
+  'unifies a fresh run of $version $scenario with its golden, without a finding',
+  async ({ version, scenario }) => {
+    const golden = await readGolden(
+      join(repository, 'traces', version, 'chatgpt', `${scenario}.golden.jsonl`),
+    );
+    const runs = await recordRuns({
+      client: await installOfficialClient(version),
+      authority: await openAuthority(defaultAuthorityFolder()),
+      scenario: loadScenario(scenario),
+      runs: 2,
+      // Environments that no golden was learned in.
+      firstEnvironment: 10,
+      signal: new AbortController().signal,
+    });
+    expect(runs).toHaveLength(2);
+    for (const run of runs) {
+      expect(run).not.toEqual([]);
+      expect(unify(golden, run)).toEqual([]);
+    }
+  },
+);
+
+it('tells fast from default, when a fresh run of one is held against the golden of the other', async () => {
+  const golden = await readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
+  const [run = []] = await recordRuns({
+    client: await installOfficialClient('0.169.0'),
+    authority: await openAuthority(defaultAuthorityFolder()),
+    scenario: loadScenario('fast'),
+    runs: 1,
+    signal: new AbortController().signal,
+  });
+  const found = unify(golden, run).map(({ kind, places }) => `${kind} ${places.map(placeText).join(', ')}`);
+  expect(found).toEqual([
+    'changed exchange 1 › handshake › x-codex-routing-hint',
+    'added exchange 1 › client message 1 › service_tier',
+    'added exchange 1 › client message 2 › service_tier',
+  ]);
+});
+
+it.each(versions)('writes no secret and no sentence of the prompts of %s into a trace', async (version) => {
+  const client = await installOfficialClient(version);
+  const authority = await openAuthority(defaultAuthorityFolder());
+  const scenario = loadScenario('default');
+  await inFreshFolder(async (root) => {
+    const environment = await makeEnvironment(root, 5);
+    const bodies: string[] = [];
+    const backend = await startBackend({
+      script: scenario.backend,
+      onEvent: (event) => {
+        if (event.type === 'create') bodies.push(event.body);
+      },
+    });
+    onTestFinished(backend.close);
+    const lines: string[] = [];
+    const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
+    const recorder = new TraceRecorder(sealer, (event) => lines.push(printJson(encodeEvent(event))));
+    const tap = await startInterceptingTap({
+      authority,
+      upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
+      onOtherHost: 'refuse',
+      observe: recorder.observe,
+    });
+    await runOfficialClient({
+      client,
+      environment,
+      prompt: scenario.client.prompt,
+      config: scenario.client.config,
+      connect: { kind: 'intercepted', proxyUrl: tap.url, certificate: authority.certificatePath },
+      timeoutMs: 60_000,
+    });
+    await tap.close();
+    const trace = lines.join('\n');
+    const goldens = ['default', 'fast'].map((name) =>
+      readFileSync(join(repository, 'traces', version, 'chatgpt', `${name}.golden.jsonl`), 'utf8'),
+    );
+
+    expect(bodies).toHaveLength(2);
+    expect(trace).toContain('response.create');
+    for (const secret of Object.values(environment.secrets)) expect(trace).not.toContain(secret);
+    for (const path of [environment.home, environment.codexHome, environment.cwd])
+      expect(trace).not.toContain(path);
+    expect(trace).not.toMatch(/eyJ|@example\.com/);
+
+    // Every run of three words that the client sent, but for our own prompt: none may stand in what is written.
+    const sentences = new Set(bodies.flatMap((body) => wordRuns(JSON.parse(body))));
+    expect(sentences.size).toBeGreaterThan(1000);
+    const own = wordRuns(scenario.client.prompt);
+    const written = new Set([trace, ...goldens].flatMap(wordRuns));
+    expect([...sentences].filter((words) => written.has(words) && !own.includes(words))).toEqual([]);
+  });
+});
+
+const threeWords = /(?=(\b\p{L}{2,} \p{L}{2,} \p{L}{2,}\b))/gu;
+
+/** Every three words in a row in the strings of a value. */
+function wordRuns(value: unknown): string[] {
+  if (typeof value === 'string') return [...value.matchAll(threeWords)].map((match) => match[1] ?? '');
+  if (Array.isArray(value)) return value.flatMap(wordRuns);
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(wordRuns) : [];
+}
