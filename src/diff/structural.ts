@@ -1,7 +1,14 @@
 import deepDiff from 'deep-diff';
-import { align, outOfOrder } from '../golden/align.ts';
-import { brief, type Mismatch, type MismatchKind, type Place } from '../golden/mismatch.ts';
-import { type JsonMember, type JsonNode, type JsonObject, jsonString, sameJson } from '../wire/json.ts';
+import { align, likenessOfScalars, outOfOrder } from '../golden/align.ts';
+import { contrast, differenceOf, type Mismatch, type MismatchKind, type Place } from '../golden/mismatch.ts';
+import {
+  type JsonMember,
+  type JsonNode,
+  type JsonObject,
+  jsonString,
+  printJson,
+  sameJson,
+} from '../wire/json.ts';
 
 /**
  * How two JSON documents differ: arrays are aligned by content, keys compared in order, leaves by deep-diff. Unlike
@@ -12,16 +19,17 @@ export function structuralDiff(expected: JsonNode, actual: JsonNode, place: Plac
   if (expected.kind === 'array' && actual.kind === 'array')
     return arrayDiff(expected.items, actual.items, place);
   if (expected.kind === 'object' && actual.kind === 'object') return objectDiff(expected, actual, place);
-  const kind =
-    expected.kind === actual.kind ? (sameValue(expected, actual) ? 'respelled' : 'changed') : 'retyped';
-  return [mismatch(kind, place, expected, actual)];
+  return [mismatch(differenceOf(expected, actual), place, expected, actual)];
 }
 
 function arrayDiff(expected: readonly JsonNode[], actual: readonly JsonNode[], place: Place): Mismatch[] {
   const at = (list: readonly JsonNode[], index: number): JsonNode => list[index] ?? jsonString('');
   const item = (index: number): Place => ({ ...place, path: [...place.path, String(index)] });
   const { pairs, missing, added } = align(expected.length, actual.length, (one, other) =>
-    likeness(at(expected, one), at(actual, other)),
+    Math.max(
+      likeness(at(expected, one), at(actual, other)),
+      likenessOfScalars(at(expected, one), at(actual, other)),
+    ),
   );
   const free = [...added];
   const gone = missing.map((one): Mismatch => {
@@ -42,22 +50,27 @@ function objectDiff(expected: JsonObject, actual: JsonObject, place: Place): Mis
   const at = (key: string): Place => ({ ...place, path: [...place.path, key] });
   const mismatches: Mismatch[] = [];
   // Leaves go to deep-diff as their spelled text, so that it sees a changed spelling too; composites are met here.
-  const leaves = (members: ReadonlyMap<string, JsonNode>) =>
+  const leaves = (members: ReadonlyMap<string, NamedValue>) =>
     Object.fromEntries(
-      [...members].map(([key, node]) => [key, isComposite(node) ? node.kind : brief(node, Infinity)]),
+      [...members].map(([key, { value }]) => [key, isComposite(value) ? value.kind : printJson(value)]),
     );
   for (const change of deepDiff.diff(leaves(wanted), leaves(found)) ?? []) {
     const key = String(change.path?.[0]);
     const [one, other] = [wanted.get(key), found.get(key)];
-    if (one !== undefined && other !== undefined) mismatches.push(...structuralLeaf(one, other, at(key)));
-    else
-      mismatches.push(mismatch(one === undefined ? 'added' : 'missing', at(key), one ?? null, other ?? null));
+    const kind =
+      one === undefined ? 'added' : other === undefined ? 'missing' : differenceOf(one.value, other.value);
+    mismatches.push(mismatch(kind, at(key), one?.value ?? null, other?.value ?? null));
   }
   const common = [...found.keys()].filter((key) => wanted.has(key));
   for (const key of common) {
     const [one, other] = [wanted.get(key), found.get(key)];
-    if (one !== undefined && other !== undefined && isComposite(one) && one.kind === other.kind) {
-      mismatches.push(...structuralDiff(one, other, at(key)));
+    if (one === undefined || other === undefined) continue;
+    if (isComposite(one.value) && one.value.kind === other.value.kind) {
+      mismatches.push(...structuralDiff(one.value, other.value, at(key)));
+    }
+    if (one.spelling !== other.spelling) {
+      const text = ({ spelling }: NamedValue) => `key ${spelling ?? JSON.stringify(key)}`;
+      mismatches.push({ kind: 'respelled', places: [at(key)], expected: text(one), actual: text(other) });
     }
   }
   const ranks = [...wanted.keys()];
@@ -73,33 +86,40 @@ function objectDiff(expected: JsonObject, actual: JsonObject, place: Place): Mis
   return mismatches;
 }
 
-function structuralLeaf(one: JsonNode, other: JsonNode, place: Place): Mismatch[] {
-  const kind = one.kind === other.kind ? (sameValue(one, other) ? 'respelled' : 'changed') : 'retyped';
-  return [mismatch(kind, place, one, other)];
-}
-
 /** How alike two documents are, from 0 to 1: the share of members that are equal, two levels deep. */
 function likeness(one: JsonNode, other: JsonNode, depth = 2): number {
   if (sameJson(one, other)) return 1;
+  if (one.kind === 'array' && other.kind === 'array' && depth > 0) {
+    const items = one.items.map((item, at) => {
+      const counterpart = other.items[at];
+      return counterpart === undefined ? 0 : likeness(item, counterpart, depth - 1);
+    });
+    return Math.min(0.99, sum(items) / Math.max(one.items.length, other.items.length));
+  }
   if (one.kind !== 'object' || other.kind !== 'object') return one.kind === other.kind ? 0.1 : 0;
   const [wanted, found] = [distinct(one.members), distinct(other.members)];
   const keys = new Set([...wanted.keys(), ...found.keys()]);
-  let sum = 0;
-  for (const key of keys) {
-    const [mine, theirs] = [wanted.get(key), found.get(key)];
-    if (mine === undefined || theirs === undefined) continue;
-    sum += depth > 0 ? likeness(mine, theirs, depth - 1) : Number(sameJson(mine, theirs));
-  }
-  return Math.min(0.99, sum / keys.size);
+  const shares = [...keys].map((key) => {
+    const [mine, theirs] = [wanted.get(key)?.value, found.get(key)?.value];
+    if (mine === undefined || theirs === undefined) return 0;
+    return depth > 0 ? likeness(mine, theirs, depth - 1) : Number(sameJson(mine, theirs));
+  });
+  return Math.min(0.99, sum(shares) / keys.size);
 }
 
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+type NamedValue = { readonly value: JsonNode; readonly spelling: string | undefined };
+
 /** Members by key; a key that is repeated gets its number, so that a duplicate is a member of its own. */
-function distinct(members: readonly JsonMember[]): Map<string, JsonNode> {
-  const map = new Map<string, JsonNode>();
-  for (const [key, value] of members) {
+function distinct(members: readonly JsonMember[]): Map<string, NamedValue> {
+  const map = new Map<string, NamedValue>();
+  for (const [key, value, spelling] of members) {
     let name = key;
     for (let count = 2; map.has(name); count += 1) name = `${key} (${count})`;
-    map.set(name, value);
+    map.set(name, { value, spelling });
   }
   return map;
 }
@@ -108,17 +128,11 @@ function isComposite(node: JsonNode): boolean {
   return node.kind === 'array' || node.kind === 'object';
 }
 
-function sameValue(one: JsonNode, other: JsonNode): boolean {
-  if (one.kind === 'number' && other.kind === 'number') return Number(one.text) === Number(other.text);
-  return one.kind === 'string' && other.kind === 'string' && one.value === other.value;
-}
-
 function mismatch(
   kind: MismatchKind,
   place: Place,
   expected: JsonNode | null,
   actual: JsonNode | null,
 ): Mismatch {
-  const text = (node: JsonNode | null) => (node === null ? null : brief(node));
-  return { kind, places: [place], expected: text(expected), actual: text(actual) };
+  return { kind, places: [place], ...contrast(expected, actual) };
 }

@@ -1,3 +1,5 @@
+import type { JsonNode } from '../wire/json.ts';
+
 /** How two lists correspond. Indices into `expected` and `actual`; every index stands in exactly one place. */
 export type Alignment = {
   readonly pairs: readonly (readonly [expected: number, actual: number])[];
@@ -7,11 +9,13 @@ export type Alignment = {
 
 /** Below this likeness two items are not versions of each other. */
 const threshold = 0.4;
+/** What an exact match weighs: so many near ones, or one item that is out of place would be two changed ones. */
+const exactly = 10;
 /** A table of more cells than this is not filled: the lists' middles are then paired by position. */
 const maximumCells = 250_000;
 
 /**
- * Aligns two lists by content, keeping their order, so that an inserted item is one addition and not a change of
+ * Aligns two lists by content, keeping their order, exact matches before all others, so that an inserted item is one addition and not a change of
  * everything after it. `likeness` is 1 for items that match and near 0 for items that have nothing in common. Equal
  * ends are taken off first, so lists that hardly differ cost linear time.
  */
@@ -59,7 +63,7 @@ function bestPairs(
     for (let column = columns - 1; column >= 0; column -= 1) {
       const alike = likeness(row, column);
       likenesses[row * columns + column] = alike;
-      const paired = alike >= threshold ? alike + at(best, (row + 1) * width + column + 1) : 0;
+      const paired = alike >= threshold ? weight(alike) + at(best, (row + 1) * width + column + 1) : 0;
       best[row * width + column] = Math.max(
         paired,
         at(best, (row + 1) * width + column),
@@ -71,7 +75,7 @@ function bestPairs(
   for (let row = 0, column = 0; row < rows && column < columns; ) {
     const alike = at(likenesses, row * columns + column);
     const here = at(best, row * width + column);
-    if (alike >= threshold && here === alike + at(best, (row + 1) * width + column + 1)) {
+    if (alike >= threshold && here === weight(alike) + at(best, (row + 1) * width + column + 1)) {
       pairs.push([row, column]);
       row += 1;
       column += 1;
@@ -100,6 +104,16 @@ export function outOfOrder(ranks: readonly number[]): number[] {
   const kept = new Set<number>();
   for (let here = lengths.indexOf(Math.max(...lengths)); here >= 0; here = before[here] ?? -1) kept.add(here);
   return ranks.map((_, index) => index).filter((index) => !kept.has(index));
+}
+
+/** A changed number, word or flag is a version of the one at its place, however little the two have in common. */
+export function likenessOfScalars(one: JsonNode, other: JsonNode): number {
+  const scalar = ({ kind }: JsonNode) => kind !== 'array' && kind !== 'object';
+  return scalar(one) && scalar(other) ? (one.kind === other.kind ? 0.5 : threshold) : 0;
+}
+
+function weight(likeness: number): number {
+  return likeness === 1 ? exactly : likeness;
 }
 
 function at(table: Float64Array, index: number): number {

@@ -7,11 +7,14 @@ import {
   type JsonMember,
   type JsonNode,
   type JsonObject,
+  jsonMember,
   jsonString,
+  member,
+  printJson,
   tryParseJson,
 } from '../wire/json.ts';
 import type { Exchange, Step } from './dialogue.ts';
-import { type Golden, type GoldenId, jsonMark, unorderedMark, type Variable } from './golden.ts';
+import { type Golden, type GoldenId, jsonMark, keyPattern, unorderedMark, type Variable } from './golden.ts';
 import { Holes, type Spot } from './holes.ts';
 import { type HostTextRule, hostTextRule } from './host-text.ts';
 import { kindOf } from './kinds.ts';
@@ -51,6 +54,21 @@ const responseHeadersKept: ReadonlySet<string> = new Set([
   'retry-after',
 ]);
 
+/** What an event is, besides what it holds: of this nothing may vary, and there is no pattern for it. */
+const framing = [
+  'type',
+  'from',
+  'method',
+  'status',
+  'opcode',
+  'compressed',
+  'fragments',
+  'complete',
+  'bytes',
+  'sha256',
+  'close',
+] as const;
+
 class Fold {
   readonly holes = new Holes();
   #event = 0;
@@ -64,6 +82,8 @@ class Fold {
       runs.map(({ steps }) => steps),
       `${place}: the number of messages`,
     );
+    const offers = runs.map(({ connection }) => JSON.stringify(connection.tls));
+    if (offers.some((offer) => offer !== offers[0])) throw disagree(place, ['ALPN'], 'differs');
     return {
       connection: { ...first.connection, authority: '{{authority}}' },
       request,
@@ -93,7 +113,12 @@ class Fold {
     this.#fromClient = events.every(
       (event) => event.type === 'request' || ('from' in event && event.from === 'client'),
     );
-    return decodeEvent(this.#nodes(events.map(encodeEvent), [], place));
+    const nodes = events.map(encodeEvent);
+    for (const key of framing) {
+      const texts = nodes.map((node) => printJson(member(node, key) ?? jsonString('')));
+      if (texts.some((text) => text !== texts[0])) throw disagree(place, [key], 'differs');
+    }
+    return decodeEvent(this.#nodes(nodes, [], place));
   }
 
   #nodes(nodes: readonly JsonNode[], path: readonly string[], place: string): JsonNode {
@@ -118,24 +143,25 @@ class Fold {
       nodes.every((node) => node.kind === 'literal' && first.kind === 'literal' && node.value === first.value)
     )
       return first;
-    throw disagree(place, path, 'is of different types');
+    const literals = nodes.every((node) => node.kind === 'literal' && node.value !== null);
+    throw disagree(place, path, literals ? 'differs' : 'is of different types');
   }
 
   #objects(objects: readonly JsonObject[], path: readonly string[], place: string): JsonNode {
-    const [first, ...others] = objects.map(({ members }) => members.map(([key]) => key));
-    if (first === undefined) throw new RangeError('nothing to fold');
-    const sorted = [...first].sort();
-    if (others.some((keys) => [...keys].sort().join('\n') !== sorted.join('\n'))) {
-      throw disagree(place, path, 'has different keys');
-    }
+    const lists = objects.map(({ members }) => members.map(([key]) => key));
+    const [first = [], ...others] = lists;
+    const sorted = lists.map((keys) => JSON.stringify([...keys].sort()));
+    if (sorted.some((keys) => keys !== sorted[0])) throw disagree(place, path, 'has different keys');
     const ordered = others.every((keys) => keys.every((key, at) => key === first[at]));
-    const keys = ordered ? first : sorted;
-    const members = keys.map((key, at): JsonMember => {
-      const values = objects.map(
-        ({ members }) => (ordered ? members[at] : members.find(([name]) => name === key))?.[1],
-      );
-      const present = values.filter((value) => value !== undefined);
-      return [key, this.#nodes(present, [...path, key], place)];
+    const rows = objects.map(({ members }) => (ordered ? members : sortedByKey(members)));
+    const members = sameLength(rows, place).map((column): JsonMember => {
+      const [[key, , spelling] = ['']] = column;
+      const here = [...path, key];
+      if (this.#fromClient && column.some((one) => one[2] !== spelling)) {
+        throw disagree(place, here, 'has a key that is spelled differently');
+      }
+      const values = column.map(([, value]) => value);
+      return jsonMember(keyPattern(key), this.#nodes(values, here, place), spelling);
     });
     return {
       kind: 'object',
@@ -167,21 +193,28 @@ class Fold {
     place: string,
   ): JsonNode {
     const [first = ''] = values;
+    const [spelling] = spellings;
     const inner = values.map((value) => (/^[{[]/.test(value) ? tryParseJson(value) : undefined));
     const documents = inner.filter((parsed) => parsed?.compact).map((parsed) => parsed?.node ?? null);
     if (documents.length === values.length) {
       const nodes = documents.filter((node) => node !== null);
+      this.#assertUsual(spellings, path, place);
       return { kind: 'object', members: [[jsonMark, this.#nodes(nodes, path, place)]] };
     }
     const rule = hostTextRule(path);
-    if (rule !== undefined) return jsonString(this.#declared(rule, values, path));
-    if (values.every((value) => value === first) && !seals.test(first) && !first.includes('{{')) {
-      return jsonString(
-        first,
-        spellings.every((spelling) => spelling === spellings[0]) ? spellings[0] : undefined,
-      );
+    const literal = values.every((value) => value === first) && !seals.test(first) && !first.includes('{{');
+    if (rule === undefined && literal && spellings.every((one) => one === spelling)) {
+      return jsonString(first, spelling);
     }
-    return jsonString(this.#template(values, path));
+    this.#assertUsual(spellings, path, place);
+    return jsonString(rule === undefined ? this.#template(values, path) : this.#declared(rule, values, path));
+  }
+
+  /** A template is a text, and has no room for escapes that a JSON library would not write by itself. */
+  #assertUsual(spellings: readonly (string | undefined)[], path: readonly string[], place: string): void {
+    if (this.#fromClient && spellings.some((spelling) => spelling !== undefined)) {
+      throw disagree(place, path, 'is written with unusual escapes, or not with the same ones');
+    }
   }
 
   /** A template in which the text that a rule finds is a variable, though it did not vary here. */
@@ -243,6 +276,11 @@ class Fold {
   #spot(path: readonly string[], before: string): Spot {
     return { event: this.#event, fromClient: this.#fromClient, path, before };
   }
+}
+
+/** Members in the order of their keys; those of one key stay as they stood. */
+function sortedByKey(members: readonly JsonMember[]): JsonMember[] {
+  return [...members].sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
 }
 
 /** Header names stand in pairs, and name the value that follows them. */
@@ -338,7 +376,9 @@ function renameIn(node: JsonNode, variables: ReadonlyMap<string, Variable>): Jso
     case 'object':
       return {
         kind: 'object',
-        members: node.members.map(([key, value]) => [key, renameIn(value, variables)]),
+        members: node.members.map(([key, value, spelling]) =>
+          jsonMember(key, renameIn(value, variables), spelling),
+        ),
       };
     case 'string': {
       if (!node.value.includes('{{#')) return node;

@@ -1,8 +1,18 @@
-import { type JsonNode, type JsonObject, jsonString, member, printJson, tryParseJson } from '../wire/json.ts';
-import { align } from './align.ts';
-import { jsonMark, unorderedMark, type Variable } from './golden.ts';
+import {
+  type JsonMember,
+  type JsonNode,
+  type JsonObject,
+  type JsonString,
+  jsonMember,
+  jsonString,
+  member,
+  printJson,
+  tryParseJson,
+} from '../wire/json.ts';
+import { align, likenessOfScalars } from './align.ts';
+import { jsonMark, plainKey, unorderedMark, type Variable } from './golden.ts';
 import { kinds } from './kinds.ts';
-import { brief, type Mismatch, type MismatchKind, type Place } from './mismatch.ts';
+import { brief, contrast, differenceOf, type Mismatch, type MismatchKind, type Place } from './mismatch.ts';
 import { matchNames, type NameMatch } from './names.ts';
 import { parseTemplate, soleVariable } from './template.ts';
 
@@ -22,13 +32,8 @@ export class Matcher {
     this.#listener = listener;
   }
 
-  /** A named list: the headers of a message. Order, case and duplicates count. */
-  fields(
-    expected: readonly (readonly [name: string, value: JsonNode])[],
-    actual: readonly (readonly [name: string, value: JsonNode])[],
-    place: Place,
-    ordered = true,
-  ): void {
+  /** A named list: the headers of a message, the members of an object. Order, case and duplicates count. */
+  fields(expected: readonly JsonMember[], actual: readonly JsonMember[], place: Place, ordered = true): void {
     const names = matchNames(
       expected.map(([name]) => name),
       actual.map(([name]) => name),
@@ -44,26 +49,19 @@ export class Matcher {
     if (expected.kind === 'object' && actual.kind === 'object') return this.#object(expected, actual, place);
     if (expected.kind === 'array' && actual.kind === 'array')
       return this.#items(expected.items, actual.items, place);
-    if (expected.kind !== actual.kind) return this.#tell('retyped', place, expected, actual);
     if (printJson(expected) === printJson(actual)) return;
-    const sameNumber =
-      expected.kind === 'number' && actual.kind === 'number' && Number(expected.text) === Number(actual.text);
-    const retyped =
-      expected.kind === 'literal' &&
-      actual.kind === 'literal' &&
-      typeof expected.value !== typeof actual.value;
-    this.#tell(sameNumber ? 'respelled' : retyped ? 'retyped' : 'changed', place, expected, actual);
+    this.#tell(differenceOf(expected, actual), place, expected, actual);
   }
 
   /** How alike a pattern and a node are, from 0 to 1; variables take any value of their kind. */
   likeness(expected: JsonNode, actual: JsonNode): number {
     if (expected.kind === 'object' && actual.kind === 'object') {
-      const keys = new Set([...expected.members, ...actual.members].map(([key]) => key));
-      keys.delete(unorderedMark);
+      const wanted = new Map(membersOf(expected).map(([key, value]) => [key, value]));
+      const keys = new Set([...wanted.keys(), ...actual.members.map(([key]) => key)]);
       if (keys.size === 0) return 1;
       let sum = 0;
       for (const key of keys) {
-        const [one, other] = [member(expected, key), member(actual, key)];
+        const [one, other] = [wanted.get(key), member(actual, key)];
         if (one !== undefined && other !== undefined) sum += this.likeness(one, other);
       }
       return sum / keys.size;
@@ -114,27 +112,35 @@ export class Matcher {
         actual: brief(actual),
       });
     }
+    this.#spelling(undefined, actual, place);
     this.node(inner, parsed.node, place);
   }
 
-  #string(expected: JsonNode & { kind: 'string' }, actual: JsonNode, place: Place): void {
+  #string(expected: JsonString, actual: JsonNode, place: Place): void {
     const sole = soleVariable(expected.value);
     const isNumber = sole !== undefined && this.#variables.get(sole)?.number === true;
     if (isNumber && actual.kind === 'number') return this.#listener.occurrence(sole, actual.text, place);
     if (isNumber || actual.kind !== 'string') return this.#tell('retyped', place, expected, actual);
-    if (sole !== undefined) return this.#listener.occurrence(sole, actual.value, place);
+    if (sole !== undefined) {
+      this.#listener.occurrence(sole, actual.value, place);
+      return this.#spelling(expected.spelling, actual, place);
+    }
     const parts = parseTemplate(expected.value);
     const [only] = parts;
     if (parts.length === 1 && only !== undefined && 'literal' in only) {
       if (only.literal !== actual.value) return this.#tell('changed', place, expected, actual);
-      if (only.literal === expected.value && expected.spelling !== actual.spelling) {
-        this.#tell('respelled', place, expected, actual);
-      }
-      return;
+      return this.#spelling(expected.spelling, actual, place);
     }
     const values = this.#split(parts, actual.value);
     if (values === undefined) return this.#tell('changed', place, expected, actual);
     for (const [name, value] of values) this.#listener.occurrence(name, value, place);
+    this.#spelling(expected.spelling, actual, place);
+  }
+
+  /** Tells a string whose value is right, but not its escapes. */
+  #spelling(expected: string | undefined, actual: JsonNode, place: Place): void {
+    if (actual.kind !== 'string' || actual.spelling === expected) return;
+    this.#tell('respelled', place, jsonString(actual.value, expected), actual);
   }
 
   /** The values of a template's variables in a text: first by their kinds, then by the literal parts alone. */
@@ -153,24 +159,35 @@ export class Matcher {
 
   #object(expected: JsonObject, actual: JsonObject, place: Place): void {
     const unordered = expected.members[0]?.[0] === unorderedMark;
-    this.fields(unordered ? expected.members.slice(1) : expected.members, actual.members, place, !unordered);
+    this.fields(membersOf(expected), actual.members, place, !unordered);
   }
 
   #names(
     match: NameMatch,
-    expected: readonly (readonly [string, JsonNode])[],
-    actual: readonly (readonly [string, JsonNode])[],
+    expected: readonly JsonMember[],
+    actual: readonly JsonMember[],
     place: Place,
     ordered: boolean,
   ): void {
-    const nameless: JsonNode = jsonString('');
+    const nameless: JsonMember = ['', jsonString('')];
     const [wanted, found] = [
-      (at: number) => expected[at] ?? (['', nameless] as const),
-      (at: number) => actual[at] ?? (['', nameless] as const),
+      (at: number) => expected[at] ?? nameless,
+      (at: number) => actual[at] ?? nameless,
     ];
     const named = (name: string) => ({ ...place, path: [...place.path, name] });
     for (const [one, other] of [...match.pairs, ...match.renamed]) {
       this.node(wanted(one)[1], found(other)[1], named(wanted(one)[0]));
+    }
+    for (const [one, other] of match.pairs) {
+      const [[name, , before], [, , after]] = [wanted(one), found(other)];
+      if (before === after) continue;
+      const usual = JSON.stringify(name);
+      this.#listener.mismatch({
+        kind: 'respelled',
+        places: [named(name)],
+        expected: `key ${before ?? usual}`,
+        actual: `key ${after ?? usual}`,
+      });
     }
     for (const [one, other] of match.renamed) {
       const [before, after] = [wanted(one)[0], found(other)[0]];
@@ -194,9 +211,10 @@ export class Matcher {
   #items(expected: readonly JsonNode[], actual: readonly JsonNode[], place: Place): void {
     const at = (list: readonly JsonNode[], index: number): JsonNode => list[index] ?? jsonString('');
     const indexed = (index: number) => ({ ...place, path: [...place.path, String(index)] });
-    const alignment = align(expected.length, actual.length, (one, other) =>
-      this.likeness(at(expected, one), at(actual, other)),
-    );
+    const alignment = align(expected.length, actual.length, (one, other) => {
+      const likeness = this.likeness(at(expected, one), at(actual, other));
+      return Math.max(likeness, likenessOfScalars(at(expected, one), at(actual, other)));
+    });
     for (const [one, other] of alignment.pairs)
       this.node(at(expected, one), at(actual, other), indexed(other));
     const added = [...alignment.added];
@@ -219,12 +237,18 @@ export class Matcher {
   }
 
   #tell(kind: MismatchKind, place: Place, expected: JsonNode | null, actual: JsonNode | null): void {
-    const text = (node: JsonNode | null) => (node === null ? null : brief(node));
-    this.#listener.mismatch({ kind, places: [place], expected: text(expected), actual: text(actual) });
+    this.#listener.mismatch({ kind, places: [place], ...contrast(expected, actual) });
   }
 }
 
-function neighbour(fields: readonly (readonly [string, JsonNode])[], at: number): string {
+/** The members of a pattern object, without its marks. */
+function membersOf({ members }: JsonObject): JsonMember[] {
+  return members
+    .filter(([key]) => key !== unorderedMark)
+    .map(([key, value, spelling]) => jsonMember(plainKey(key), value, spelling));
+}
+
+function neighbour(fields: readonly JsonMember[], at: number): string {
   const before = fields[at - 1]?.[0];
   return before === undefined ? 'first' : `after ${before}`;
 }

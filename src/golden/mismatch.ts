@@ -1,4 +1,4 @@
-import type { JsonNode } from '../wire/json.ts';
+import { type JsonNode, printJson } from '../wire/json.ts';
 
 /** Where in a dialogue something stands: `exchange` counts from 1; `part` is "handshake", "client message 2", "body"; `path` leads on from there. */
 export type Place = {
@@ -45,23 +45,38 @@ export function placeText({ exchange, part, path }: Place): string {
   return [`exchange ${exchange}`, part, ...(path.length === 0 ? [] : [path.join('.')])].join(' › ');
 }
 
-/** A node as a reader wants it: short, with pattern objects shown for what they stand for. */
-export function brief(node: JsonNode, most = 120): string {
-  const text = full(node);
-  return text.length <= most ? text : `${text.slice(0, most)}… (${text.length} characters)`;
+/** A node as a reader wants it: at most so many characters, from that one on. */
+export function brief(node: JsonNode, most = 120, from = 0): string {
+  const text = printJson(node);
+  if (text.length <= most) return text;
+  const end = from + most < text.length ? '…' : '';
+  return `${from > 0 ? '…' : ''}${text.slice(from, from + most)}${end} (${text.length} characters)`;
 }
 
-function full(node: JsonNode): string {
-  switch (node.kind) {
-    case 'literal':
-      return String(node.value);
-    case 'number':
-      return node.text;
-    case 'string':
-      return node.spelling ?? JSON.stringify(node.value);
-    case 'array':
-      return `[${node.items.map(full).join(',')}]`;
-    case 'object':
-      return `{${node.members.map(([key, value]) => `${JSON.stringify(key)}:${full(value)}`).join(',')}}`;
+/** The texts of what was expected and what is there; of two long ones what is around their first difference. */
+export function contrast(
+  expected: JsonNode | null,
+  actual: JsonNode | null,
+): { readonly expected: string | null; readonly actual: string | null } {
+  const text = (node: JsonNode | null, from: number) => (node === null ? null : brief(node, 120, from));
+  if (expected === null || actual === null) return { expected: text(expected, 0), actual: text(actual, 0) };
+  const [one, other] = [printJson(expected), printJson(actual)];
+  let same = 0;
+  while (same < one.length && one[same] === other[same]) same += 1;
+  const from = same < 100 ? 0 : same - 40;
+  return { expected: text(expected, from), actual: text(actual, from) };
+}
+
+/** What kind of difference there is between two values that are not spelled alike. */
+export function differenceOf(expected: JsonNode, actual: JsonNode): 'retyped' | 'respelled' | 'changed' {
+  if (expected.kind === 'literal' && actual.kind === 'literal') {
+    return typeof expected.value === typeof actual.value ? 'changed' : 'retyped';
   }
+  if (expected.kind === 'number' && actual.kind === 'number') {
+    return Number(expected.text) === Number(actual.text) ? 'respelled' : 'changed';
+  }
+  if (expected.kind === 'string' && actual.kind === 'string') {
+    return expected.value === actual.value ? 'respelled' : 'changed';
+  }
+  return expected.kind === actual.kind ? 'changed' : 'retyped';
 }

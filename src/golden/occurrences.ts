@@ -16,7 +16,7 @@ export class Occurrences {
     this.#variables = variables;
   }
 
-  /** `given`: the backend said it, so it is right wherever the client disagrees. */
+  /** `given`: the backend was the first to say it, so it is right wherever the client disagrees. */
   add(variable: string, value: string, place: Place, given: boolean): void {
     const found = this.#found.get(variable) ?? [];
     found.push({ place, value, given });
@@ -31,7 +31,8 @@ export class Occurrences {
       const right = binding(found);
       if (variable === undefined || right === undefined) continue;
       bindings.set(name, right);
-      if (!kinds[variable.kind].takes(right.value)) {
+      // What the backend gave may be of any kind: it is the client that is judged.
+      if (!right.given && !kinds[variable.kind].takes(right.value)) {
         mismatches.push({
           kind: 'retyped',
           places: found.filter(({ value }) => value === right.value).map(({ place }) => place),
@@ -66,7 +67,8 @@ export class Occurrences {
   #repeated(bindings: ReadonlyMap<string, Occurrence>): Mismatch[] {
     const mismatches: Mismatch[] = [];
     const seen = new Map<string, string>();
-    for (const [name, { value, place }] of bindings) {
+    for (const [name, { value, given }] of bindings) {
+      if (given) continue;
       const group = this.#variables.get(name)?.group;
       if (group === undefined) continue;
       const other = seen.get(`${group} ${value}`);
@@ -76,7 +78,7 @@ export class Occurrences {
       }
       mismatches.push({
         kind: 'repeated',
-        places: [place],
+        places: (this.#found.get(name) ?? []).filter((one) => one.value === value).map(({ place }) => place),
         expected: `a value of its own: in every recording ${name} differs from ${other}`,
         actual: value,
         variable: name,

@@ -1,12 +1,13 @@
-import type { Content, MessageEvent } from '../trace/event.ts';
+import type { Content, MessageEvent, ResponseEvent } from '../trace/event.ts';
 import { type JsonNode, jsonString, stringAt, toNode } from '../wire/json.ts';
 import type { Side } from '../wire/message.ts';
-import { align } from './align.ts';
+import { type Alignment, align } from './align.ts';
 import type { Exchange, Step } from './dialogue.ts';
 import type { Golden } from './golden.ts';
 import { Matcher } from './match.ts';
 import { brief, type Mismatch, type Place } from './mismatch.ts';
 import { Occurrences } from './occurrences.ts';
+import { givenByBackend } from './origin.ts';
 
 /**
  * Unifies the model traffic of a trace with a golden: every mismatch, in the order of the golden, none when the
@@ -28,30 +29,60 @@ class Unification {
   constructor(golden: Golden) {
     this.#golden = golden;
     this.#occurrences = new Occurrences(golden.variables);
+    const given = givenByBackend(golden.exchanges);
     this.#matcher = new Matcher(golden.variables, {
       mismatch: (mismatch) => this.#mismatches.push(mismatch),
       occurrence: (variable, value, place) => this.#occurrences.add(variable, value, place, false),
     });
     this.#reader = new Matcher(golden.variables, {
       mismatch: () => {},
-      occurrence: (variable, value, place) => this.#occurrences.add(variable, value, place, true),
+      occurrence: (variable, value, place) => {
+        if (given.has(variable)) this.#occurrences.add(variable, value, place, true);
+      },
     });
   }
 
   run(actual: readonly Exchange[]): Mismatch[] {
     const { exchanges } = this.#golden;
-    exchanges.forEach((expected, at) => {
-      const found = actual[at];
-      if (found !== undefined) this.#exchange(expected, found);
-      else this.#wholeExchange('missing', expected, at + 1);
-    });
-    actual.slice(exchanges.length).forEach((extra, at) => {
-      this.#wholeExchange('added', extra, exchanges.length + at + 1);
-    });
+    const { pairs, missing, added } = this.#correspondence(exchanges, actual);
+    for (const [one, other] of pairs) {
+      const [expected, found] = [exchanges[one], actual[other]];
+      if (expected !== undefined && found !== undefined) this.#exchange(expected, found);
+    }
+    for (const at of missing) this.#wholeExchange('missing', exchanges[at], at + 1);
+    for (const at of added) this.#wholeExchange('added', actual[at], at + 1);
     return [...this.#mismatches, ...this.#occurrences.mismatches()];
   }
 
-  #wholeExchange(kind: 'missing' | 'added', { request }: Exchange, exchange: number): void {
+  /** Exchanges correspond by position; where there are too many or too few, by what they are like. */
+  #correspondence(expected: readonly Exchange[], actual: readonly Exchange[]): Alignment {
+    if (expected.length === actual.length) {
+      return { pairs: expected.map((_, at): [number, number] => [at, at]), missing: [], added: [] };
+    }
+    const { pairs, missing, added } = align(expected.length, actual.length, (one, other) =>
+      this.#likenessOfExchanges(expected[one], actual[other]),
+    );
+    // What is like nothing is still better compared with what is left than told twice.
+    const both = Math.min(missing.length, added.length);
+    const further = missing.slice(0, both).map((one, at): [number, number] => [one, added[at] ?? one]);
+    return { pairs: [...pairs, ...further], missing: missing.slice(both), added: added.slice(both) };
+  }
+
+  #likenessOfExchanges(expected: Exchange | undefined, actual: Exchange | undefined): number {
+    if (expected === undefined || actual === undefined) return 0;
+    if (expected.request.method !== actual.request.method) return 0;
+    const said = ({ steps }: Exchange): JsonNode => ({
+      kind: 'array',
+      items: steps.flatMap((step) =>
+        step.type !== 'response' && step.from === 'client' ? [contentNode(step.content)] : [],
+      ),
+    });
+    return this.#matcher.likeness(said(expected), said(actual));
+  }
+
+  #wholeExchange(kind: 'missing' | 'added', whole: Exchange | undefined, exchange: number): void {
+    if (whole === undefined) return;
+    const { request } = whole;
     const text = `${request.method} ${request.target.kind === 'string' ? request.target.value : ''}`;
     this.#mismatches.push({
       kind,
@@ -125,8 +156,22 @@ class Unification {
 
   #step(expected: Step, actual: Step, place: Place): void {
     if (expected.type === 'message' && actual.type === 'message') this.#framing(expected, actual, place);
+    if (expected.type === 'body' && actual.type === 'body' && expected.complete !== actual.complete) {
+      const text = (complete: boolean) => (complete ? 'a whole body' : 'a body that was cut off');
+      this.#mismatches.push({
+        kind: 'reframed',
+        places: [place],
+        expected: text(expected.complete),
+        actual: text(actual.complete),
+      });
+    }
     if (expected.type === 'response' || actual.type === 'response') return;
     const [wanted, found] = [expected.content, actual.content];
+    if (wanted.kind !== found.kind) {
+      const [mine, theirs] = [describe(expected), describe(actual)];
+      this.#mismatches.push({ kind: 'retyped', places: [place], expected: mine, actual: theirs });
+      return;
+    }
     if (wanted.kind === 'json' && found.kind === 'json' && wanted.spaced !== found.spaced) {
       const text = (spaced: boolean) => (spaced ? 'JSON with white space' : 'JSON without white space');
       this.#mismatches.push({
@@ -158,6 +203,11 @@ class Unification {
 
   /** Each backend message of the golden is looked up, by its type, after the one before it. */
   #backendSteps(expectedSteps: readonly Step[], actualSteps: readonly Step[], exchange: number): void {
+    const [expectedHead, actualHead] = [expectedSteps.find(isResponse), actualSteps.find(isResponse)];
+    if (expectedHead !== undefined && actualHead !== undefined) {
+      const place = { exchange, part: 'backend response', path: [] };
+      this.#reader.fields(expectedHead.headers, actualHead.headers, place);
+    }
     const actual = actualSteps.filter((step) => isFrom(step, 'backend'));
     let from = 0;
     for (const expected of expectedSteps.filter((step) => isFrom(step, 'backend'))) {
@@ -174,6 +224,10 @@ class Unification {
 
 /** What stands for the connection's own authority while headers are compared; no host can be called so. */
 const authority = '<the host connected to>';
+
+function isResponse(step: Step): step is ResponseEvent {
+  return step.type === 'response';
+}
 
 function isFrom(step: Step, side: Side): boolean {
   return step.type !== 'response' && step.from === side;

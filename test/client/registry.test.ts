@@ -1,0 +1,27 @@
+import { HttpResponse, http } from 'msw';
+import { setupServer } from 'msw/node';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { ping } from '../../src/client/registry.ts';
+
+const url = new URL('https://registry.example/npm/-/ping');
+const registry = setupServer();
+beforeAll(() => registry.listen({ onUnhandledFrame: 'error' }));
+afterEach(() => registry.resetHandlers());
+afterAll(() => registry.close());
+
+const { signal } = new AbortController();
+
+it('says that a registry answers', async () => {
+  registry.use(http.get(url.href, () => HttpResponse.json({})));
+  expect(await ping(url, signal)).toEqual({ ok: true, detail: 'answers' });
+});
+
+it('says with which status a registry refuses', async () => {
+  registry.use(http.get(url.href, () => new HttpResponse(null, { status: 503 })));
+  expect(await ping(url, signal)).toEqual({ ok: false, detail: 'answers with status 503' });
+});
+
+it('says that a registry cannot be reached', async () => {
+  registry.use(http.get(url.href, () => HttpResponse.error()));
+  expect(await ping(url, signal)).toEqual({ ok: false, detail: 'cannot be reached' });
+});

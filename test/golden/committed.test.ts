@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { Exchange } from '../../src/golden/dialogue.ts';
+import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
+import { jsonMark } from '../../src/golden/golden.ts';
+import { type JsonNode, member, stringAt } from '../../src/wire/json.ts';
+
+const folder = join(import.meta.dirname, '..', '..', 'traces');
+const goldens = listGoldens(folder);
+
+it('has goldens of default and fast at both ends of the version range', () => {
+  expect(goldens.map(({ codex, lane, scenario }) => `${codex} ${lane} ${scenario}`)).toEqual([
+    '0.118.0 chatgpt default',
+    '0.118.0 chatgpt fast',
+    '0.169.0 chatgpt default',
+    '0.169.0 chatgpt fast',
+  ]);
+});
+
+it.each(goldens)('prints $codex $scenario as it was read', async ({ path }) => {
+  expect(printGolden(await readGolden(path))).toBe(readFileSync(path, 'utf8'));
+});
+
+it.each(goldens)('holds no token, account, path or date in $codex $scenario', ({ path }) => {
+  const text = readFileSync(path, 'utf8');
+  expect(text).not.toMatch(/eyJ|\bsk-|\brt-|acct-|user-[0-9a-f]{6}|@[a-z]+\./);
+  expect(text).not.toMatch(/\/home\/|\/users\/|\/tmp\/|\/root\/|\.cache|[A-Z]:\\/i);
+  expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-/);
+  // The one date is the name of a protocol, the one time the made-up one of the simulated backend.
+  expect(text.match(/\b20\d\d-\d\d-\d\d\b/g)).toEqual(['2026-02-06']);
+  expect(new Set(text.match(/(?<![0-9a-f])1[6-9]\d{8}(?:\d{3})?(?![0-9a-f])/g))).toEqual(
+    new Set(['1700000000']),
+  );
+});
+
+it.each(goldens)('holds no sentence but our own prompt in $codex $scenario', ({ path }) => {
+  const sentences = readFileSync(path, 'utf8').match(/\p{L}{2,} \p{L}{2,} \p{L}{2,}[^"\\<]*/gu) ?? [];
+  expect(new Set(sentences)).toEqual(new Set(['Reply with exactly: OK']));
+});
+
+it('binds one session variable in headers, body, client metadata and turn metadata of 0.169.0', async () => {
+  const { request, bodies } = await requestsOf('0.169.0', 'fast');
+  const header = (name: string) => request.headers.find(([other]) => other === name)?.[1];
+  const session = '{{session_id}}';
+  const text = (node: JsonNode | undefined) => (node?.kind === 'string' ? node.value : undefined);
+  expect(text(header('session-id'))).toBe(session);
+  expect(text(header('thread-id'))).toBe(session);
+  expect(text(header('x-client-request-id'))).toBe(session);
+  expect(text(header('x-codex-window-id'))).toBe(`${session}:0`);
+  expect(stringAt(header('x-codex-turn-metadata'), jsonMark, 'session_id')).toBe(session);
+  expect(bodies).toHaveLength(2);
+  for (const body of bodies) {
+    const metadata = member(body, 'client_metadata');
+    expect(stringAt(body, 'prompt_cache_key')).toBe(session);
+    expect(stringAt(metadata, 'session_id')).toBe(session);
+    expect(stringAt(metadata, 'thread_id')).toBe(session);
+    expect(stringAt(metadata, 'x-codex-turn-metadata', jsonMark, 'session_id')).toBe(session);
+  }
+});
+
+it('binds one session variable under the names of 0.118.0', async () => {
+  const { request, bodies } = await requestsOf('0.118.0', 'default');
+  expect(request.headers.find(([name]) => name === 'session_id')?.[1]).toEqual({
+    kind: 'string',
+    value: '{{session_id}}',
+  });
+  expect(request.headers.map(([name]) => name)).not.toContain('session-id');
+  expect(bodies.map((body) => stringAt(body, 'prompt_cache_key'))).toEqual([
+    '{{session_id}}',
+    '{{session_id}}',
+  ]);
+});
+
+it.each(['0.118.0', '0.169.0'])(
+  'has the tier "priority" on every request of fast and none on default in %s',
+  async (codex) => {
+    const fast = await requestsOf(codex, 'fast');
+    const plain = await requestsOf(codex, 'default');
+    expect(fast.bodies.map((body) => stringAt(body, 'service_tier'))).toEqual(['priority', 'priority']);
+    expect(plain.bodies.map((body) => member(body, 'service_tier'))).toEqual([undefined, undefined]);
+  },
+);
+
+async function requestsOf(
+  codex: string,
+  scenario: string,
+): Promise<{ request: Exchange['request']; bodies: JsonNode[] }> {
+  const golden = await readGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
+  const [exchange] = golden.exchanges;
+  if (exchange === undefined) throw new Error('a golden without an exchange');
+  const bodies = exchange.steps.flatMap((step) =>
+    step.type === 'message' && step.from === 'client' && step.content.kind === 'json'
+      ? [step.content.json]
+      : [],
+  );
+  return { request: exchange.request, bodies };
+}
