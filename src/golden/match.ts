@@ -14,7 +14,7 @@ import { jsonMark, plainKey, unorderedMark, type Variable } from './golden.ts';
 import { kinds } from './kinds.ts';
 import { brief, contrast, differenceOf, type Mismatch, type MismatchKind, type Place } from './mismatch.ts';
 import { matchNames, type NameMatch } from './names.ts';
-import { parseTemplate, soleVariable } from './template.ts';
+import { parseTemplate, soleVariable, type TemplatePart } from './template.ts';
 
 /** What a pattern is matched for: mismatches are told, values of variables are collected. */
 export type Listener = {
@@ -43,14 +43,17 @@ export class Matcher {
   }
 
   node(expected: JsonNode, actual: JsonNode, place: Place): void {
-    if (expected.kind === 'object' && member(expected, jsonMark) !== undefined)
-      return this.#json(expected, actual, place);
-    if (expected.kind === 'string') return this.#string(expected, actual, place);
-    if (expected.kind === 'object' && actual.kind === 'object') return this.#object(expected, actual, place);
-    if (expected.kind === 'array' && actual.kind === 'array')
-      return this.#items(expected.items, actual.items, place);
-    if (printJson(expected) === printJson(actual)) return;
-    this.#tell(differenceOf(expected, actual), place, expected, actual);
+    if (expected.kind === 'object' && member(expected, jsonMark) !== undefined) {
+      this.#json(expected, actual, place);
+    } else if (expected.kind === 'string') {
+      this.#string(expected, actual, place);
+    } else if (expected.kind === 'object' && actual.kind === 'object') {
+      this.#object(expected, actual, place);
+    } else if (expected.kind === 'array' && actual.kind === 'array') {
+      this.#items(expected.items, actual.items, place);
+    } else if (printJson(expected) !== printJson(actual)) {
+      this.#tell(differenceOf(expected, actual), place, expected, actual);
+    }
   }
 
   /** How alike a pattern and a node are, from 0 to 1; variables take any value of their kind. */
@@ -103,7 +106,10 @@ export class Matcher {
   #json(pattern: JsonObject, actual: JsonNode, place: Place): void {
     const inner = member(pattern, jsonMark);
     const parsed = actual.kind === 'string' ? tryParseJson(actual.value) : undefined;
-    if (inner === undefined || parsed === undefined) return this.#tell('retyped', place, pattern, actual);
+    if (inner === undefined || parsed === undefined) {
+      this.#tell('retyped', place, pattern, actual);
+      return;
+    }
     if (!parsed.compact) {
       this.#listener.mismatch({
         kind: 'respelled',
@@ -118,21 +124,17 @@ export class Matcher {
 
   #string(expected: JsonString, actual: JsonNode, place: Place): void {
     const sole = soleVariable(expected.value);
-    const isNumber = sole !== undefined && this.#variables.get(sole)?.number === true;
-    if (isNumber && actual.kind === 'number') return this.#listener.occurrence(sole, actual.text, place);
-    if (isNumber || actual.kind !== 'string') return this.#tell('retyped', place, expected, actual);
-    if (sole !== undefined) {
-      this.#listener.occurrence(sole, actual.value, place);
-      return this.#spelling(expected.spelling, actual, place);
+    if (sole !== undefined && this.#variables.get(sole)?.number === true) {
+      if (actual.kind === 'number') this.#listener.occurrence(sole, actual.text, place);
+      else this.#tell('retyped', place, expected, actual);
+      return;
     }
-    const parts = parseTemplate(expected.value);
-    const [only] = parts;
-    if (parts.length === 1 && only !== undefined && 'literal' in only) {
-      if (only.literal !== actual.value) return this.#tell('changed', place, expected, actual);
-      return this.#spelling(expected.spelling, actual, place);
+    const values =
+      actual.kind === 'string' ? this.#split(parseTemplate(expected.value), actual.value) : undefined;
+    if (values === undefined) {
+      this.#tell(actual.kind === 'string' ? 'changed' : 'retyped', place, expected, actual);
+      return;
     }
-    const values = this.#split(parts, actual.value);
-    if (values === undefined) return this.#tell('changed', place, expected, actual);
     for (const [name, value] of values) this.#listener.occurrence(name, value, place);
     this.#spelling(expected.spelling, actual, place);
   }
@@ -143,8 +145,16 @@ export class Matcher {
     this.#tell('respelled', place, jsonString(actual.value, expected), actual);
   }
 
-  /** The values of a template's variables in a text: first by their kinds, then by the literal parts alone. */
-  #split(parts: ReturnType<typeof parseTemplate>, text: string): (readonly [string, string])[] | undefined {
+  /**
+   * The values of a template's variables in a text: first by their kinds, then by the literal parts alone. Undefined
+   * where the literal parts do not fit.
+   */
+  #split(parts: readonly TemplatePart[], text: string): (readonly [string, string])[] | undefined {
+    const [only, ...further] = parts;
+    if (only === undefined || (further.length === 0 && 'literal' in only)) {
+      return (only === undefined ? '' : only.literal) === text ? [] : undefined;
+    }
+    if (further.length === 0 && 'variable' in only) return [[only.variable, text]];
     const names = parts.flatMap((part) => ('variable' in part ? [part.variable] : []));
     const attempt = (patternOf: (name: string) => string) => {
       const source = parts

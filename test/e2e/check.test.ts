@@ -52,8 +52,9 @@ it.each([
     broken: 'freezes the turn metadata of the handshake',
     change: (source: string) =>
       source.replace(
-        'const own = stringAt(said, key);',
-        "const own = key === 'x-codex-turn-metadata' ? headerValue(this.#heard, key) : stringAt(said, key);",
+        "this.#envelope.value(metadata, said, 'client_metadata')",
+        `this.#envelope.value(metadata, { kind: 'object', members: membersOf(said).map(([key, value]) =>
+          [key, key === 'x-codex-turn-metadata' ? jsonString(headerValue(this.#heard, key) ?? '') : value]) }, '')`,
       ),
     finding: /client message 2 › client_metadata\.x-codex-turn-metadata\.turn_id/,
   },
@@ -63,7 +64,7 @@ it.each([
     cpSync(join(repository, part), join(checkout, part), { recursive: true });
   }
   symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
-  const shape = join(checkout, 'src', 'proxy', 'shape.ts');
+  const shape = join(checkout, 'src', 'proxy', 'conversation.ts');
   const source = readFileSync(shape, 'utf8');
   expect(change(source)).not.toBe(source);
   writeFileSync(shape, change(source));
