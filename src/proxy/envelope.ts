@@ -40,13 +40,16 @@ export class Envelope {
 
   /** The value for a place of the golden: `pattern` is what stands there, `said` what the client stated there. */
   value(pattern: JsonNode, said: JsonNode | undefined, key: string): JsonNode {
-    if (pattern.kind === 'string') return this.#text(pattern.value, said, key) ?? said ?? this.#filler.node(pattern);
+    if (pattern.kind === 'string')
+      return this.#text(pattern.value, said, key) ?? said ?? this.#filler.node(pattern);
     if (pattern.kind !== 'object') return said ?? pattern;
     const inner = member(pattern, jsonMark);
     if (inner === undefined) return this.#object(pattern, said?.kind === 'object' ? said : undefined, true);
     const document = said?.kind === 'string' ? tryParseJson(said.value)?.node : undefined;
     if (inner.kind !== 'object') return said ?? this.#filler.node(pattern);
-    return jsonString(printJson(this.#object(inner, document?.kind === 'object' ? document : undefined, false)));
+    return jsonString(
+      printJson(this.#object(inner, document?.kind === 'object' ? document : undefined, false)),
+    );
   }
 
   /** `complete`: members that the client did not state are added; its turn metadata is taken to be whole. */

@@ -48,7 +48,9 @@ function requestBodies({ exchanges }: Golden): JsonNode[] {
   return exchanges
     .flatMap(({ steps }) => steps)
     .flatMap((step) =>
-      step.type === 'message' && step.from === 'client' && step.content.kind === 'json' ? [step.content.json] : [],
+      step.type === 'message' && step.from === 'client' && step.content.kind === 'json'
+        ? [step.content.json]
+        : [],
     );
 }
 

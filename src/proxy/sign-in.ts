@@ -9,7 +9,7 @@ export type SignIn = { readonly accessToken: string; readonly accountId: string 
 
 /** Where the official client keeps its sign-in: `$CODEX_HOME/auth.json`, else `~/.codex/auth.json`. */
 export function defaultAuthFile(env: NodeJS.ProcessEnv): string {
-  return join(env['CODEX_HOME'] ?? join(homedir(), '.codex'), 'auth.json');
+  return join(env.CODEX_HOME ?? join(homedir(), '.codex'), 'auth.json');
 }
 
 /** Reads a ChatGPT sign-in as `codex login` writes it. Throws ParityError where there is none. */

@@ -151,6 +151,6 @@ it('adds no instructions where the client gives none', async () => {
 
 it('fills what the client does not say with values of the right kind', async () => {
   const { body } = await shaped(turn);
-  expect(isUuid7(body.client_metadata['turn_id'] ?? '')).toBe(true);
+  expect(isUuid7(body.client_metadata.turn_id ?? '')).toBe(true);
   expect(body.client_metadata['x-codex-ws-stream-request-start-ms']).toMatch(/^1\d{12}$/);
 });

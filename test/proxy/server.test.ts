@@ -76,7 +76,9 @@ function refusal(
 
 it('hands events down byte for byte, in order', async () => {
   const events = ['{"type":"a" , "n":1.0}', '{"type":"b","text":"\\u00e9"}', 'not json'];
-  const { port } = await backend((socket) => events.forEach((event) => socket.send(event)));
+  const { port } = await backend((socket) => {
+    for (const event of events) socket.send(event);
+  });
   const client = await opened(`${await proxyTo(port)}/v1/responses`, official);
   const received: string[] = [];
   client.on('message', (data) => received.push(String(data)));

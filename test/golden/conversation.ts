@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import { dialogueOf, type Exchange } from '../../src/golden/dialogue.ts';
+import { generalise } from '../../src/golden/generalise.ts';
+import type { Golden } from '../../src/golden/golden.ts';
+import type { MessageEvent, TraceEvent } from '../../src/trace/event.ts';
+import { type JsonNode, jsonString, toNode } from '../../src/wire/json.ts';
+import type { Side } from '../../src/wire/message.ts';
+
+/**
+ * A small conversation that is built like those of codex 0.169.0: a handshake, a prewarm, a turn, one identity all
+ * over, turn metadata as JSON in a string, `client_metadata` in an order of its own each time. Everything that the
+ * official client chooses anew is made from the number of the run, so that runs are different and repeatable.
+ */
+export function conversation(run: number): TraceEvent[] {
+  const thread = uuid7(run, 'thread');
+  const turn = uuid7(run, 'turn');
+  const window = uuid7(run, 'window');
+  const start = 1_785_432_000_000 + run * 60_011;
+  const [warmed, answered] = [hex(run, 'prewarm'), hex(run, 'turn')];
+  const metadata = (more: object) => ({
+    installation_id: installation,
+    session_id: thread,
+    thread_id: thread,
+    window_id: `${thread}:0`,
+    window_number: 0,
+    context_window_id: window,
+    ...more,
+    sandbox: 'seccomp',
+    analytics_enabled: true,
+  });
+  const prewarmed = metadata({ turn_id: '', request_kind: 'prewarm' });
+  const turned = metadata({ turn_id: turn, request_kind: 'turn', turn_started_at_unix_ms: start + 5 });
+  const clientMetadata = (turnId: string, turnMetadata: object, at: number) =>
+    rotated(run, {
+      session_id: thread,
+      thread_id: thread,
+      turn_id: turnId,
+      'x-codex-installation-id': installation,
+      'x-codex-turn-metadata': JSON.stringify(turnMetadata),
+      'x-codex-window-id': `${thread}:0`,
+      'x-codex-ws-stream-request-start-ms': String(at),
+    });
+  const item = (name: string, role: string, kind: string, ...texts: string[]) => ({
+    type: 'message',
+    id: `msg_${uuid7(run, name)}`,
+    role,
+    content: texts.map((text) => ({ type: 'input_text', text })),
+    passthrough: { turn_id: turn, create_time: (start + 7) / 1000 + texts.length, kinds: [kind] },
+  });
+  const input = [
+    { type: 'additional_tools', id: `at_${uuid7(run, 'tools')}`, role: 'developer', tools },
+    item('base', 'developer', 'model.base_instructions', sealed('', 'instructions')),
+    item(
+      'skills',
+      'developer',
+      'host_skills.instructions',
+      sealed('skills_instructions', `skills of host ${run}`),
+      sealed('permissions_instructions', 'permissions'),
+    ),
+    item('context', 'user', 'environment_context', sealed('environment_context', `folder ${run}`)),
+    item('prompt', 'user', 'user.text', prompt),
+  ];
+  const common = {
+    tool_choice: 'auto',
+    parallel_tool_calls: false,
+    reasoning: { effort: 'low', context: null },
+  };
+  return [
+    { type: 'connection', connection: 1, authority: `127.0.0.1:${40_000 + run}`, tls: null },
+    ...sideRequest(1, 1),
+    { type: 'connection', connection: 2, authority: `127.0.0.1:${40_000 + run}`, tls: null },
+    {
+      type: 'request',
+      connection: 2,
+      exchange: 2,
+      method: 'GET',
+      target: jsonString('/backend-api/codex/responses'),
+      headers: Object.entries({
+        Host: `127.0.0.1:${40_000 + run}`,
+        Connection: 'Upgrade',
+        'Sec-WebSocket-Key': createHash('md5').update(`key ${run}`).digest('base64'),
+        'chatgpt-account-id': '<<secret account_id 1 uuid4>>',
+        authorization: 'Bearer <<secret token 1>>',
+        'user-agent': `codex_exec/0.169.0 (Debian 12.0.0; x86_64) terminal-${run} (codex_exec; 0.169.0)`,
+        originator: 'codex_exec',
+        version: '0.169.0',
+        'x-client-request-id': thread,
+        'session-id': thread,
+        'thread-id': thread,
+        'x-codex-window-id': `${thread}:0`,
+        'x-codex-turn-metadata': JSON.stringify(prewarmed),
+        'x-codex-routing-hint': 'model=gpt-6.1-sol;tier=priority',
+      }).map(([name, value]) => [name, jsonString(value)]),
+    },
+    { type: 'response', exchange: 2, status: 101, headers: [['Date', jsonString(`day ${run}`)]] },
+    message('client', {
+      type: 'response.create',
+      model: 'gpt-6.1-sol',
+      service_tier: 'priority',
+      input: [],
+      ...common,
+      include: ['reasoning.encrypted_content'],
+      prompt_cache_key: thread,
+      generate: false,
+      client_metadata: clientMetadata('', prewarmed, start),
+    }),
+    message('backend', responseEvent('response.created', warmed, thread, start)),
+    message('backend', responseEvent('response.completed', warmed, thread, start)),
+    message('client', {
+      type: 'response.create',
+      model: 'gpt-6.1-sol',
+      service_tier: 'priority',
+      previous_response_id: `resp_${warmed}`,
+      input,
+      ...common,
+      include: ['reasoning.encrypted_content'],
+      prompt_cache_key: thread,
+      client_metadata: clientMetadata(turn, turned, start + 9),
+    }),
+    message('backend', responseEvent('response.created', answered, thread, start + 1000)),
+    message('backend', responseEvent('response.completed', answered, thread, start + 1000)),
+    { type: 'end', connection: 2, by: 'client' },
+  ];
+}
+
+/** The model traffic of that run. */
+export function dialogue(run: number): Exchange[] {
+  return dialogueOf(conversation(run));
+}
+
+export const id = { codex: '0.169.0', lane: 'chatgpt', scenario: 'mini' };
+
+/** What is learned from runs 1, 2 and 3. */
+export function miniGolden(): Golden {
+  return generalise(id, [dialogue(1), dialogue(2), dialogue(3)]);
+}
+
+/** One exchange: an upgrade on a plain connection, and the messages given. */
+export function exchangeOf(...messages: readonly MessageEvent[]): Exchange {
+  return {
+    connection: { type: 'connection', connection: 1, authority: 'localhost:1', tls: null },
+    request: {
+      type: 'request',
+      connection: 1,
+      exchange: 1,
+      method: 'GET',
+      target: jsonString('/responses'),
+      headers: [],
+    },
+    steps: messages,
+  };
+}
+
+/** A text message that holds JSON: one compressed frame. */
+export function message(from: Side, json: unknown): MessageEvent {
+  return messageOf(from, toNode(json));
+}
+
+export function messageOf(from: Side, json: JsonNode): MessageEvent {
+  const content = { kind: 'json', json, spaced: false } as const;
+  return { type: 'message', exchange: 2, from, opcode: 'text', compressed: true, fragments: 1, content };
+}
+
+/** A request of no model, with its response. */
+export function sideRequest(connection: number, exchange: number): TraceEvent[] {
+  const target = jsonString('/backend-api/codex/models');
+  const headers = [['accept', jsonString('*/*')] as const];
+  return [
+    { type: 'request', connection, exchange, method: 'GET', target, headers },
+    { type: 'response', exchange, status: 200, headers: [] },
+  ];
+}
+
+export function uuid7(run: number, name: string): string {
+  const digits = createHash('sha256').update(`uuid ${run} ${name}`).digest('hex');
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-7${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`;
+}
+
+const installation = '<<secret installation_id 1 uuid4>>';
+const prompt = 'Reply with {{name}} and {{json}}, exactly: OK';
+const tools = [
+  { type: 'function', name: 'wait', strict: false, parameters: { max_tokens: { type: 'number' } } },
+  { type: 'custom', name: 'exec', format: { syntax: 'lark' } },
+];
+
+function hex(run: number, name: string): string {
+  return createHash('md5').update(`response ${run} ${name}`).digest('hex');
+}
+
+function sealed(tag: string, text: string): string {
+  const hash = createHash('sha256').update(text).digest('hex');
+  return `<<sealed ${tag === '' ? '' : `${tag} `}${text.length} ${hash}>>`;
+}
+
+/** The same members, beginning with another one in each run: as the official client's hash map gives them. */
+function rotated(run: number, members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const entries = Object.entries(members);
+  const first = run % entries.length;
+  return Object.fromEntries([...entries.slice(first), ...entries.slice(0, first)]);
+}
+
+/** What the backend says repeats the client's cache key. */
+function responseEvent(type: string, responseId: string, cacheKey: string, now: number): object {
+  const created = now / 1000;
+  return { type, response: { id: `resp_${responseId}`, created_at: created, prompt_cache_key: cacheKey } };
+}
