@@ -7,8 +7,8 @@ export type Alignment = {
   readonly added: readonly number[];
 };
 
-/** Below this likeness two items are not versions of each other. */
-const threshold = 0.4;
+/** Below this likeness two items are not versions of each other; of two members one may have another name. */
+const threshold = 0.3;
 /** What an exact match weighs: so many near ones, or one item that is out of place would be two changed ones. */
 const exactly = 10;
 /** A table of more cells than this is not filled: the lists' middles are then paired by position. */

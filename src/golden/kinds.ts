@@ -56,7 +56,8 @@ export const kinds: Readonly<Record<VariableKind, Kind>> = {
   },
   epoch_s: {
     means: 'seconds since 1970, with a fraction',
-    takes: (value) => /^[12]\d{9}(?:\.\d+)?$/.test(value),
+    // The official client writes the shortest form of a number: no zero at the end, but for ".0".
+    takes: (value) => /^[12]\d{9}(?:\.(?:0|\d*[1-9]))?$/.test(value),
     pattern: '\\d+(?:\\.\\d+)?',
     clock: true,
   },

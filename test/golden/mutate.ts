@@ -1,4 +1,4 @@
-import type { Exchange } from '../../src/golden/dialogue.ts';
+import type { Exchange, Step } from '../../src/golden/dialogue.ts';
 import type { MessageEvent } from '../../src/trace/event.ts';
 import { type JsonNode, jsonString, printJson, tryParseJson } from '../../src/wire/json.ts';
 
@@ -25,7 +25,7 @@ export function withClientMessages(
   change: (step: MessageEvent, number: number) => readonly MessageEvent[],
 ): Exchange {
   let number = 0;
-  const steps = exchange.steps.flatMap((step) => {
+  const steps = exchange.steps.flatMap((step): readonly Step[] => {
     if (step.type !== 'message' || step.from !== 'client') return [step];
     number += 1;
     return change(step, number);

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+it('runs a command behind the tap, keeps its exit code, and writes a trace that can be compared', async () => {
+  const folder = temporaryFolder();
+  const script =
+    'console.log(process.env.HTTPS_PROXY, process.env.CODEX_CA_CERTIFICATE); process.exitCode = 5';
+  const recorded = await cli(['record', '--out', 'live.trace.jsonl', '--', process.execPath, '-e', script], {
+    cwd: folder,
+  });
+  expect(recorded.stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+ .*ca\.pem$/m);
+  expect(recorded.stderr).toContain('wrote live.trace.jsonl');
+  expect(recorded.exitCode).toBe(5);
+  expect(readFileSync(join(folder, 'live.trace.jsonl'), 'utf8')).toBe(
+    '{"format":"codex-parity/trace","version":1,"recorded":"live"}\n{"type":"finished"}\n',
+  );
+
+  const golden = join(repository, 'traces', '0.169.0', 'chatgpt', 'fast.golden.jsonl');
+  const compared = await cli(['diff', golden, 'live.trace.jsonl'], { cwd: folder });
+  expect(compared.stdout).toContain(
+    'exchange 1 › request: missing\n  expected GET /backend-api/codex/responses',
+  );
+  expect(compared.exitCode).toBe(1);
+});
+
+it('never overwrites a trace', async () => {
+  const folder = temporaryFolder();
+  const command = ['record', '--out', 'live.trace.jsonl', '--', process.execPath, '-e', '0'];
+  await cli(command, { cwd: folder });
+  const again = await cli(command, { cwd: folder });
+  expect(again.stderr).toContain('live.trace.jsonl exists already');
+  expect(again.exitCode).toBe(2);
+});
