@@ -4,12 +4,13 @@ import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from 
 import { installOfficialClient } from '../client/install.ts';
 import { ParityError } from '../errors.ts';
 import { readGolden } from '../golden/file.ts';
-import { parseReportRequest, type Report, writeReport } from '../report/report.ts';
+import type { Report } from '../report/report.ts';
 import { textReport } from '../report/text.ts';
+import { parseReportRequest, writeReport } from '../report/write.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import type { CommandContext } from './context.ts';
 import { type GoldenFile, goldenFolder, list, selectGoldens } from './goldens.ts';
 import { progress } from './progress.ts';
-import type { CommandContext } from './run.ts';
 
 type Options = {
   subject: string | undefined;

@@ -4,7 +4,7 @@ import { dialogueOf } from '../golden/dialogue.ts';
 import { readGolden } from '../golden/file.ts';
 import { count, findingText } from '../report/text.ts';
 import { readTrace } from '../trace/trace.ts';
-import type { CommandContext } from './run.ts';
+import type { CommandContext } from './context.ts';
 
 type Options = { golden: string; trace: string };
 

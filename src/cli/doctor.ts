@@ -6,8 +6,8 @@ import { registryAnswers } from '../client/registry.ts';
 import { listGoldens } from '../golden/file.ts';
 import { table } from '../report/text.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import type { CommandContext } from './context.ts';
 import { goldenFolder } from './goldens.ts';
-import type { CommandContext } from './run.ts';
 
 type Finding = { readonly what: string; readonly ok: boolean; readonly detail: string };
 

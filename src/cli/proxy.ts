@@ -4,9 +4,9 @@ import { readGolden } from '../golden/file.ts';
 import { startProxy } from '../proxy/server.ts';
 import { Shape } from '../proxy/shape.ts';
 import { defaultAuthFile, readSignIn } from '../proxy/sign-in.ts';
+import type { CommandContext } from './context.ts';
 import { goldenFolder, newestVersion, selectGoldens } from './goldens.ts';
 import { progress } from './progress.ts';
-import type { CommandContext } from './run.ts';
 
 type Options = { port: number; upstream: string; auth: string; codex: string | undefined; goldens: string };
 

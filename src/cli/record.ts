@@ -8,9 +8,9 @@ import { recordCommandThroughTap } from '../record/live.ts';
 import { recordGolden } from '../record/official.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import type { CommandContext } from './context.ts';
 import { list } from './goldens.ts';
 import { progress } from './progress.ts';
-import type { CommandContext } from './run.ts';
 
 type Options = {
   codex: string | undefined;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import yargs from 'yargs';
 import { ParityError } from '../errors.ts';
 import { checkCommand } from './check.ts';
+import type { CommandContext } from './context.ts';
 import { diffCommand } from './diff.ts';
 import { doctorCommand } from './doctor.ts';
 import { proxyCommand } from './proxy.ts';
@@ -50,14 +51,6 @@ export async function run(args: readonly string[]): Promise<number> {
     process.removeListener('SIGTERM', interrupt);
   }
 }
-
-/** What every command is given. */
-export type CommandContext = {
-  /** Fires on SIGINT and SIGTERM. */
-  readonly signal: AbortSignal;
-  /** Sets the exit code of a command that went well. */
-  readonly exit: (code: number) => void;
-};
 
 function report(error: unknown): number {
   if (error instanceof ParityError) {

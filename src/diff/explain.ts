@@ -1,5 +1,5 @@
 import type { Mismatch, MismatchKind } from '../golden/mismatch.ts';
-import type { Comparison } from './finding.ts';
+import type { Comparison } from './comparison.ts';
 
 type Explanation = {
   /** The last key of the place, or the header, in lower case. */

@@ -1,9 +1,6 @@
 import { type Mismatch, type MismatchKind, placeText } from '../golden/mismatch.ts';
+import type { Comparison } from './comparison.ts';
 import { explain } from './explain.ts';
-
-/** The three questions of a check. */
-export const comparisons = ['parity', 'request neutrality', 'response neutrality'] as const;
-export type Comparison = (typeof comparisons)[number];
 
 /** `error`: the backend treats the request differently; `warning`: it shows that the request is not the official client's. */
 export type Severity = 'error' | 'warning';

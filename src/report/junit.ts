@@ -1,4 +1,4 @@
-import { comparisons } from '../diff/finding.ts';
+import { comparisons } from '../diff/comparison.ts';
 import type { Report } from './report.ts';
 import { findingText } from './text.ts';
 

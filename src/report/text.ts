@@ -1,4 +1,5 @@
-import { comparisons, type Finding } from '../diff/finding.ts';
+import { comparisons } from '../diff/comparison.ts';
+import type { Finding } from '../diff/finding.ts';
 import type { Report } from './report.ts';
 
 /** For a person: a table of scenarios against comparisons, then each finding with its place and reason. */
