@@ -6,6 +6,7 @@ import { checkCommand } from './check.ts';
 import type { CommandContext } from './context.ts';
 import { diffCommand } from './diff.ts';
 import { doctorCommand } from './doctor.ts';
+import { driftCommand } from './drift.ts';
 import { proxyCommand } from './proxy.ts';
 import { recordCommand } from './record.ts';
 import { showCommand } from './show.ts';
@@ -31,9 +32,10 @@ export async function run(args: readonly string[]): Promise<number> {
       .command(checkCommand(context))
       .command(diffCommand(context))
       .command(showCommand())
+      .command(driftCommand())
       .command(proxyCommand(context))
       .command(doctorCommand(context))
-      .demandCommand(1, 'name a command: record, check, diff, show, proxy or doctor')
+      .demandCommand(1, 'name a command: record, check, diff, show, drift, proxy or doctor')
       .strict()
       .version(version())
       .epilogue('Exit codes: 0 parity, 1 findings, 2 wrong use or input, 3 codex-parity itself failed.')

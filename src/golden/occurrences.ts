@@ -43,9 +43,13 @@ export class Occurrences {
       }
       for (const value of new Set(found.map((one) => one.value))) {
         if (value === right.value) continue;
+        const apart = found.filter((one) => one.value === value);
+        const agreeing = found.filter((one) => one.value === right.value);
+        // Of as many against as many, either may be the wrong ones.
+        const undecided = !right.given && apart.length === agreeing.length;
         mismatches.push({
           kind: 'disagrees',
-          places: found.filter((one) => one.value === value).map(({ place }) => place),
+          places: (undecided ? [...apart, ...agreeing] : apart).map(({ place }) => place),
           expected: `${name}, which is ${right.value} at ${placeText(right.place)}`,
           actual: this.#described(value, name),
           variable: name,

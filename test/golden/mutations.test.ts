@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import type { Exchange } from '../../src/golden/dialogue.ts';
-import type { Golden } from '../../src/golden/golden.ts';
 import type { Mismatch } from '../../src/golden/mismatch.ts';
 import { unify } from '../../src/golden/unify.ts';
 import { dialogue, miniGolden } from './conversation.ts';
@@ -16,7 +15,7 @@ it('finds nothing in the run that is mutated', () => {
 
 it('finds every mutant, at its place', () => {
   const missed: string[] = [];
-  const score = [...operators].map(([operator, mutants]) => {
+  const score = [...mutantsOf(official, other)].map(([operator, mutants]) => {
     const findings = mutants.map((mutant) => unify(golden, [mutant.exchange]));
     const found = mutants.filter((mutant, at) => names(findings[at] ?? [], mutant));
     for (const mutant of mutants) {
@@ -65,7 +64,7 @@ it('finds every mutant, at its place', () => {
 });
 
 function names(mismatches: readonly Mismatch[], mutant: Mutant): boolean {
-  const named = mismatches.flatMap(({ places }) => said.places);
+  const named = mismatches.flatMap(({ places }) => places);
   return mutant.places.some(({ part, names }) =>
     named.some((place) => place.part === part && names.every((key, at) => place.path[at] === key)),
   );

@@ -67,12 +67,7 @@ export function mutantsOf(official: Exchange, other: Exchange): ReadonlyMap<stri
     ],
     ['escape a key', memberMutants(said, escapedKey)],
     ['swap two neighbouring headers or keys', swaps(said)],
-    [
-      'change a literal',
-      valueMutants(said, (site) =>
-        said.varies(site) || declaredHostText.has(lastName(site)) ? undefined : changed(site.node),
-      ),
-    ],
+    ['change a literal', valueMutants(said, (site) => (said.varies(site) ? undefined : changed(site.node)))],
     [
       'give a varying value another form',
       valueMutants(said, (site) => (said.varies(site) ? misshapen(site.node) : undefined)),
@@ -149,16 +144,16 @@ function mutant(site: Site, node: JsonNode): Mutant {
 
 /** The official exchange with other values at all the leaves that `change` has one for. */
 function changedAt(said: Said, change: (site: Site) => JsonNode | undefined): Exchange {
-  return leaves.reduce((exchange, site) => {
+  return said.leaves.reduce((exchange, site) => {
     const node = change(site);
     if (node === undefined) return exchange;
     const now = sites(exchange).find((one) => address(one) === address(site));
     return now?.replace(node) ?? exchange;
-  }, official);
+  }, said.official);
 }
 
 function valueMutants(said: Said, change: (site: Site) => JsonNode | undefined): Mutant[] {
-  return leaves.flatMap((site) => {
+  return said.leaves.flatMap((site) => {
     const node = change(site);
     return node === undefined ? [] : [mutant(site, node)];
   });
@@ -170,7 +165,7 @@ function memberMutants(
   change: (members: readonly JsonMember[], at: number, inJson: boolean) => readonly JsonMember[] | undefined,
   added?: string,
 ): Mutant[] {
-  return places.flatMap(({ node, document, names, replace, inJson }) => {
+  return said.places.flatMap(({ node, document, names, replace, inJson }) => {
     if (node.kind !== 'object') return [];
     return node.members.flatMap(([key], at) => {
       const members = change(node.members, at, inJson);
@@ -206,7 +201,7 @@ function escapedKey(
 
 /** Which of two neighbours moved cannot be told. */
 function swaps(said: Said): Mutant[] {
-  return places.flatMap((site) => {
+  return said.places.flatMap((site) => {
     const { node, document, names, replace } = site;
     if (node.kind !== 'object' || unorderedObjects.has(lastName(site))) return [];
     return node.members.slice(1).map(([key], at) => ({
@@ -266,7 +261,7 @@ function escaped(text: string): string {
 }
 
 function whiteSpace(said: Said): Mutant[] {
-  const inStrings = [...opened].map((site) =>
+  const inStrings = [...said.opened].map((site) =>
     mutant(site, jsonString(site.node.kind === 'string' ? site.node.value.replace(',', ', ') : '')),
   );
   const whole = messageMutants(said, (step) =>
@@ -280,7 +275,7 @@ function itemMutants(
   said: Said,
   change: (items: readonly JsonNode[], at: number) => readonly JsonNode[],
 ): Mutant[] {
-  return places.flatMap((site) => {
+  return said.places.flatMap((site) => {
     const { node } = site;
     if (node.kind !== 'array') return [];
     return node.items
@@ -295,21 +290,17 @@ type Id = { readonly value: string; readonly sites: readonly Site[] };
 /** The identifiers that the official client chose anew, with all the places they stand at. */
 function identifiers(said: Said): Id[] {
   const found = new Map<string, Site[]>();
-  for (const site of leaves) {
-    if (!said.varies(site) || site.node.kind !== 'string' || site.node.value.startsWith('<<sealed '))
-      continue;
-    const value = /[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}/.exec(site.node.value)?.[0];
+  for (const site of said.leaves) {
+    if (site.node.kind !== 'string' || site.node.value.startsWith('<<sealed ')) continue;
+    const value = /[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}|<<secret [^<>]*>>/.exec(site.node.value)?.[0];
     if (value !== undefined) found.set(value, [...(found.get(value) ?? []), site]);
   }
   return [...found].map(([value, sites]) => ({ value, sites }));
 }
 
-function isFresh({ sites }: Id): boolean {
-  const [site] = sites;
-  return (
-    sites.length === 1 &&
-    freshIds.some((prefix) => site?.node.kind === 'string' && site.node.value.startsWith(prefix))
-  );
+/** It stands at one place only, and the backend did not give it: another one of its kind is as good. */
+function isFresh({ sites: [site, ...others] }: Id): boolean {
+  return others.length === 0 && site !== undefined && lastName(site) !== 'previous_response_id';
 }
 
 function withId({ node }: Site, before: string, after: string): JsonNode {
@@ -319,17 +310,24 @@ function withId({ node }: Site, before: string, after: string): JsonNode {
 function identityMutants(said: Said): Mutant[] {
   return identifiers(said)
     .filter((id) => !isFresh(id))
-    .flatMap(({ value, sites }) =>
-      sites.map((site) =>
-        mutant(site, withId(site, value, value.length === 32 ? 'f'.repeat(32) : uuid7(9, 'another'))),
-      ),
-    );
+    .flatMap(({ value, sites }) => sites.map((site) => mutant(site, withId(site, value, another(value)))));
+}
+
+/** Another identifier of the same form. */
+function another(value: string): string {
+  if (form(value) === 'hex') return 'f'.repeat(value.length);
+  return form(value) === 'uuid' ? uuid7(9, 'another') : value.replace(/ \d+/, ' 9');
+}
+
+function form(value: string): string {
+  if (value.startsWith('<<')) return value.replace(/<<secret \w+ \d+/, 'secret');
+  return value.includes('-') ? 'uuid' : 'hex';
 }
 
 /** Two places, each of an identifier of its own, exchange their values. */
 function identifierSwaps(said: Said): Mutant[] {
   return pairs(identifiers(said)).flatMap(([one, another]) => {
-    if (isFresh(one) && isFresh(another)) return [];
+    if (isFresh(one) && isFresh(another) && form(one.value) === form(another.value)) return [];
     return one.sites.flatMap((here) =>
       another.sites.map((there) => ({
         places: [where(here), where(there)],
@@ -344,7 +342,8 @@ function identifierSwaps(said: Said): Mutant[] {
 
 /** All places of an identifier get the value of another one, so that nothing disagrees. */
 function repetitions(said: Said): Mutant[] {
-  return pairs(identifiers(said)).map(([one, another]) => ({
+  const alike = pairs(identifiers(said)).filter(([one, another]) => form(one.value) === form(another.value));
+  return alike.map(([one, another]) => ({
     places: [...one.sites, ...another.sites].map(where),
     exchange: changedAt(said, (site) =>
       another.sites.includes(site) ? withId(site, another.value, one.value) : undefined,
@@ -379,9 +378,9 @@ function conversationIds(said: Said): Mutant[] {
     [0, headers.length].map((at) => ({
       places: [{ part: 'handshake', names: [name] }],
       exchange: {
-        ...official,
+        ...said.official,
         request: {
-          ...official.request,
+          ...said.official.request,
           headers: headers.toSpliced(at, 0, [name, jsonString(uuid7(7, 'thread'))]),
         },
       },
@@ -404,11 +403,11 @@ function requestLines(said: Said): Mutant[] {
   return [
     {
       places: [{ part: 'handshake', names: ['method'] }],
-      exchange: { ...official, request: { ...request, method: 'POST' } },
+      exchange: { ...said.official, request: { ...request, method: 'POST' } },
     },
     {
       places: [{ part: 'handshake', names: ['target'] }],
-      exchange: { ...official, request: { ...request, target: jsonString('/v1/responses') } },
+      exchange: { ...said.official, request: { ...request, target: jsonString('/v1/responses') } },
     },
   ];
 }

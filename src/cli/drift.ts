@@ -1,0 +1,71 @@
+import type { CommandModule } from 'yargs';
+import { ParityError } from '../errors.ts';
+import { drift } from '../golden/drift.ts';
+import { compareVersions, readGolden } from '../golden/file.ts';
+import type { Golden } from '../golden/golden.ts';
+import { type Drift, driftFormats } from '../report/drift.ts';
+import { goldenFolder, selectGoldens } from './goldens.ts';
+
+type Options = {
+  from: string | undefined;
+  to: string | undefined;
+  since: string | undefined;
+  format: keyof typeof driftFormats;
+  goldens: string;
+};
+
+export function driftCommand(): CommandModule<object, Options> {
+  return {
+    command: 'drift [from] [to]',
+    describe: 'Tell what changed in the protocol between versions, by their goldens',
+    builder: (yargs) =>
+      yargs
+        .positional('from', { type: 'string', describe: 'The older version' })
+        .positional('to', { type: 'string', describe: 'The newer version' })
+        .option('since', {
+          type: 'string',
+          describe: 'Walk all versions from this one on, and tell at which step each change came',
+          conflicts: ['from', 'to'],
+        })
+        .option('format', {
+          choices: ['text', 'markdown', 'json'] as const,
+          default: 'text' as const,
+          describe: 'How to print it',
+        })
+        .option('goldens', {
+          type: 'string',
+          default: goldenFolder,
+          defaultDescription: 'those that come along',
+          describe: 'Folder of the goldens',
+        })
+        .example('$0 drift 0.118.0 0.169.0', 'what a proxy that was right for 0.118.0 does wrong today')
+        .example('$0 drift --since 0.118.0 --format markdown', 'the history of the protocol'),
+    handler: async ({ from, to, since, format, goldens }) => {
+      const versions = since === undefined ? pair(from, to) : versionsSince(goldens, since);
+      const steps = await Promise.all(versions.map((version) => goldensOf(goldens, version)));
+      const drifts = steps.slice(1).map(
+        (after, at): Drift => ({
+          from: versions[at] ?? '',
+          to: versions[at + 1] ?? '',
+          changes: drift(steps[at] ?? [], after),
+        }),
+      );
+      process.stdout.write(driftFormats[format](drifts));
+    },
+  };
+}
+
+function pair(from: string | undefined, to: string | undefined): string[] {
+  if (from !== undefined && to !== undefined) return [from, to];
+  throw new ParityError('usage', 'name two versions, or one with --since (see codex-parity drift --help)');
+}
+
+function versionsSince(folder: string, since: string): string[] {
+  selectGoldens(folder, [since], undefined);
+  const all = [...new Set(selectGoldens(folder, undefined, undefined).map(({ codex }) => codex))];
+  return all.filter((version) => compareVersions(version, since) >= 0);
+}
+
+async function goldensOf(folder: string, version: string): Promise<Golden[]> {
+  return Promise.all(selectGoldens(folder, [version], undefined).map(({ path }) => readGolden(path)));
+}

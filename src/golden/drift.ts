@@ -1,0 +1,168 @@
+import { encodeEvent } from '../trace/codec.ts';
+import type { HeaderField } from '../trace/event.ts';
+import { seals } from '../trace/seal.ts';
+import { type JsonMember, type JsonNode, jsonString, member } from '../wire/json.ts';
+import type { Exchange, Step } from './dialogue.ts';
+import { type Golden, jsonMark, unorderedMark } from './golden.ts';
+import { Matcher } from './match.ts';
+import type { Mismatch, MismatchKind } from './mismatch.ts';
+import { parseTemplate, printTemplate } from './template.ts';
+
+/** Parts of the protocol, in the order in which changes are told. */
+export const driftGroups = [
+  'transport',
+  'handshake',
+  'turn metadata',
+  'client metadata',
+  'body',
+  'prompts',
+] as const;
+export type DriftGroup = (typeof driftGroups)[number];
+
+/** One change of the protocol between two versions, and the scenarios that show it. */
+export type Change = {
+  readonly group: DriftGroup;
+  readonly kind: MismatchKind;
+  /** The header, or the keys from the body down; numbers of items are left out. */
+  readonly place: string;
+  /** What the older version has, and the newer; null where there is nothing. */
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly scenarios: readonly string[];
+};
+
+/**
+ * What changed from one version to another, by the goldens of both. Only scenarios that both have are compared; a
+ * change that shows in several of them, or in several messages, is told once.
+ */
+export function drift(before: readonly Golden[], after: readonly Golden[]): Change[] {
+  const changes = new Map<string, Change>();
+  for (const old of before) {
+    const young = after.find(({ lane, scenario }) => lane === old.lane && scenario === old.scenario);
+    if (young === undefined) continue;
+    for (const mismatch of compare(old, young)) {
+      const change = changeOf(mismatch, old.scenario);
+      const { group, kind, place, before: was, after: is } = change;
+      // What came or went does so once, whatever its values; of a prompt it matters that it changed, and not each hash.
+      const once = kind === 'added' || kind === 'missing' || group === 'prompts';
+      const key = JSON.stringify(once ? [group, kind, place] : [group, kind, place, was, is]);
+      const known = changes.get(key);
+      const scenarios =
+        known === undefined ? [old.scenario] : [...new Set([...known.scenarios, old.scenario])];
+      changes.set(key, { ...(known ?? change), scenarios });
+    }
+  }
+  return [...changes.values()].sort((a, b) => driftGroups.indexOf(a.group) - driftGroups.indexOf(b.group));
+}
+
+function compare(before: Golden, after: Golden): Mismatch[] {
+  const mismatches: Mismatch[] = [];
+  const matcher = new Matcher(new Map(), {
+    mismatch: (mismatch) => mismatches.push(mismatch),
+    occurrence: () => {},
+  });
+  const [old, young] = [
+    before.exchanges.map((one) => plain(before, one)),
+    after.exchanges.map((one) => plain(after, one)),
+  ];
+  old.forEach((one, at) => {
+    const other = young[at];
+    if (other === undefined) return;
+    const exchange = at + 1;
+    matcher.fields(one.headers, other.headers, { exchange, part: 'handshake', path: [] });
+    one.requests.forEach((request, index) => {
+      const counterpart = other.requests[index];
+      if (counterpart !== undefined) matcher.node(request, counterpart, { exchange, part: 'body', path: [] });
+    });
+    const carried = { exchange, part: 'transport', path: [] };
+    matcher.node(jsonString(one.transport), jsonString(other.transport), carried);
+  });
+  const counts = { exchange: 1, part: 'transport', path: ['model requests'] };
+  matcher.node(jsonString(String(old.length)), jsonString(String(young.length)), counts);
+  return mismatches;
+}
+
+/** A golden's exchange with its variables shown by their kinds, so that their names do not matter. */
+type Plain = {
+  readonly headers: readonly HeaderField[];
+  readonly requests: readonly JsonNode[];
+  readonly transport: string;
+};
+
+function plain(golden: Golden, { request, steps }: Exchange): Plain {
+  const said = steps.filter((step) => step.type !== 'response' && step.from === 'client');
+  return {
+    headers: request.headers.map(([name, value]) => [name, withoutNames(golden, value)]),
+    requests: said.flatMap((step) => requestOf(step)).map((node) => withoutNames(golden, node)),
+    transport: [request.method, ...said.map(transportOf)].join(', '),
+  };
+}
+
+function requestOf(step: Step): JsonNode[] {
+  return step.type !== 'response' && step.content.kind === 'json' ? [step.content.json] : [];
+}
+
+function transportOf(step: Step): string {
+  const line = encodeEvent(step);
+  const carried = ['opcode', 'compressed', 'fragments'].map((key) => member(line, key));
+  return carried
+    .map((node) => (node === undefined ? '' : JSON.stringify('value' in node ? node.value : null)))
+    .join(' ');
+}
+
+function withoutNames(golden: Golden, node: JsonNode): JsonNode {
+  switch (node.kind) {
+    case 'string':
+      return jsonString(withoutVersion(golden, withoutNamesInText(golden, node.value)));
+    case 'array':
+      return { kind: 'array', items: node.items.map((item) => withoutNames(golden, item)) };
+    case 'object': {
+      const inner = member(node, jsonMark);
+      if (inner !== undefined) return withoutNames(golden, inner);
+      const members = node.members
+        .filter(([key]) => key !== unorderedMark)
+        .map(([key, value]): JsonMember => [key, withoutNames(golden, value)]);
+      return { kind: 'object', members };
+    }
+    default:
+      return node;
+  }
+}
+
+/** Braces of the pattern language become plain text, so that nothing is taken for a variable any more. */
+function withoutNamesInText(golden: Golden, text: string): string {
+  const parts = parseTemplate(text).map((part) =>
+    'variable' in part ? `<${golden.variables.get(part.variable)?.kind ?? part.variable}>` : part.literal,
+  );
+  return printTemplate([{ literal: parts.join('') }]);
+}
+
+function withoutVersion({ codex }: Golden, text: string): string {
+  return text.replaceAll(codex, '<version>');
+}
+
+function changeOf({ kind, places: [place], expected, actual }: Mismatch, scenario: string): Change {
+  const path = (place?.path ?? []).filter((key) => !/^\d+$/.test(key));
+  const part = place?.part ?? 'body';
+  const group = groupOf(part, path, expected, actual);
+  // The same document as a header and in client_metadata: it changes at both places at once.
+  const keys = group === 'turn metadata' ? path.slice(path.indexOf('x-codex-turn-metadata') + 1) : path;
+  return {
+    group,
+    kind,
+    place: keys.join('.') || 'messages',
+    before: expected,
+    after: actual,
+    scenarios: [scenario],
+  };
+}
+
+function groupOf(part: string, keys: readonly string[], ...values: (string | null)[]): DriftGroup {
+  if (part === 'transport') return 'transport';
+  const metadata = keys.indexOf('x-codex-turn-metadata');
+  if (metadata !== -1 && metadata < keys.length - 1) return 'turn metadata';
+  if (part === 'handshake') return 'handshake';
+  if (keys[0] === 'client_metadata') return 'client metadata';
+  const isPrompt = values.some((value) => value !== null && seals.test(value));
+  return isPrompt || keys.includes('tools') ? 'prompts' : 'body';
+}

@@ -1,0 +1,51 @@
+import { type Change, driftGroups } from '../golden/drift.ts';
+
+/** What changed between two versions, as every form of the report has it. */
+export type Drift = { readonly from: string; readonly to: string; readonly changes: readonly Change[] };
+
+export const driftFormats: Readonly<
+  Record<'text' | 'markdown' | 'json', (drifts: readonly Drift[]) => string>
+> = {
+  text: (drifts) => drifts.map((one) => sections(one, (title) => title, '')).join('\n'),
+  markdown: (drifts) =>
+    drifts.map((one) => sections(one, (title, level) => `${'#'.repeat(level)} ${title}\n`, '- ')).join('\n'),
+  json: (drifts) => `${JSON.stringify({ format: 'codex-parity/drift', version: 1, drifts }, null, 2)}\n`,
+};
+
+type Heading = (title: string, level: 2 | 3) => string;
+
+function sections({ from, to, changes }: Drift, heading: Heading, bullet: string): string {
+  const title = heading(`${from} → ${to}`, 2);
+  if (changes.length === 0) return `${title}\n${bullet}no change\n`;
+  const scenarios = new Set(changes.flatMap((change) => change.scenarios));
+  const parts = driftGroups.flatMap((group) => {
+    const own = changes.filter((change) => change.group === group);
+    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios.size)}`);
+    return own.length === 0 ? [] : [[heading(group, 3), ...lines].join('\n')];
+  });
+  return `${title}\n${parts.join('\n\n')}\n`;
+}
+
+/** One change in a line. Scenarios are named where not all show it. */
+function changeText({ group, kind, place, before, after, scenarios }: Change, all: number): string {
+  const shown = scenarios.length === all ? '' : ` (${scenarios.join(', ')})`;
+  const verb = kind === 'missing' ? 'removed' : kind;
+  if (group === 'prompts') return `${verb} \`${place}\`${shown}`;
+  switch (kind) {
+    case 'added':
+      return `added \`${place}\`: ${code(after)}${shown}`;
+    case 'missing':
+      return `removed \`${place}\`: ${code(before)}${shown}`;
+    case 'renamed':
+    case 'recased':
+      return `renamed \`${before}\` to \`${after}\`${shown}`;
+    default:
+      return `${kind} \`${place}\`: ${code(before)} → ${code(after)}${shown}`;
+  }
+}
+
+function code(text: string | null): string {
+  if (text === null) return 'nothing';
+  const short = text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  return `\`${short.replaceAll('`', "'")}\``;
+}
