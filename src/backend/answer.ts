@@ -1,6 +1,7 @@
 import { type CreateRequest, readCreateRequest } from './create-request.ts';
 import type { OnBackendEvent } from './event.ts';
-import { prewarmEvents, type ResponseEvent, replyEvents } from './response-events.ts';
+import type { ResponseEvent } from './output.ts';
+import { prewarmEvents, replyEvents } from './response-events.ts';
 import type { Script } from './script.ts';
 
 /** What is to be said to one message that asks for a response. */

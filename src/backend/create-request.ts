@@ -9,6 +9,8 @@ export type CreateRequest = {
   readonly serviceTier: string | null;
   readonly promptCacheKey: string | null;
   readonly parallelToolCalls: boolean;
+  /** Asked of a lite model: its tools are input items, and not at top level (measured: codex 0.169.0). */
+  readonly lite: boolean;
 };
 
 export type ReadCreateRequest =
@@ -33,6 +35,7 @@ export function readCreateRequest(text: string): ReadCreateRequest {
       serviceTier: textOrNull(message.service_tier),
       promptCacheKey: textOrNull(message.prompt_cache_key),
       parallelToolCalls: message.parallel_tool_calls === true,
+      lite: message.tools === undefined,
     },
   };
 }

@@ -1,17 +1,11 @@
 import type { CreateRequest } from './create-request.ts';
 import { newId } from './identifiers.ts';
+import type { Output, OutputItem, ResponseEvent } from './output.ts';
 import type { Reply } from './script.ts';
+import { toolCall } from './tool-calls.ts';
 
 /** Seconds since 1970. Always the same: clocks that agree by chance would be learned as one. */
 const createdAt = 1_700_000_000;
-
-/** One event of a response stream, in the shape the public Responses API documents. */
-export type ResponseEvent = { readonly type: string; readonly [member: string]: unknown };
-
-type OutputItem = { readonly id: string; readonly [member: string]: unknown };
-
-/** The events that lead to one finished output item, and that item as the last event shows it. */
-type Output = { readonly events: readonly ResponseEvent[]; readonly item: OutputItem };
 
 /** What a prewarm gets: an id to chain to and nothing else. 0.118 to 0.169 take it with created and completed alone. */
 export function prewarmEvents(request: CreateRequest): ResponseEvent[] {
@@ -25,18 +19,23 @@ export function prewarmEvents(request: CreateRequest): ResponseEvent[] {
 /** All events of one scripted reply, in the order the Responses API documents them. Ids are fresh at every call. */
 export function replyEvents(reply: Reply, request: CreateRequest): ResponseEvent[] {
   const response = newResponse(request);
-  const output = outputOf(reply);
+  const outputs = outputsOf(reply, request);
+  const items = outputs.map(({ item }) => item);
   return numbered([
     { type: 'response.created', response },
     { type: 'response.in_progress', response },
-    ...output.events,
-    { type: 'response.completed', response: completed(response, [output.item]) },
+    ...outputs.flatMap(({ begun, events, item }, output_index) => [
+      { type: 'response.output_item.added', output_index, item: begun },
+      ...events,
+      { type: 'response.output_item.done', output_index, item },
+    ]),
+    { type: 'response.completed', response: completed(response, items) },
   ]);
 }
 
-function outputOf(reply: Reply): Output {
-  if (reply.reply === 'text') return message(reply.text);
-  return reply.style === 'custom' ? customToolCall(reply.command) : functionCall(reply.command);
+function outputsOf(reply: Reply, request: CreateRequest): Output[] {
+  if (reply.reply === 'text') return [message(reply.text)];
+  return reply.calls.map((call, at) => toolCall(call, reply.style, at, request));
 }
 
 function message(text: string): Output {
@@ -46,70 +45,14 @@ function message(text: string): Output {
   const item = { id, type: 'message', status: 'completed', content: [part], role: 'assistant' };
   return {
     item,
+    begun: { ...item, status: 'in_progress', content: [] },
     events: [
-      added({ ...item, status: 'in_progress', content: [] }),
       { type: 'response.content_part.added', ...place, part: { ...part, text: '' } },
       { type: 'response.output_text.delta', ...place, delta: text, logprobs: [] },
       { type: 'response.output_text.done', ...place, text, logprobs: [] },
       { type: 'response.content_part.done', ...place, part },
-      done(item),
     ],
   };
-}
-
-/** Lite models run commands by writing JavaScript against `tools`, so that is what the input is. */
-function customToolCall(command: string): Output {
-  const id = newId('customToolCall');
-  const place = { item_id: id, output_index: 0 };
-  const input = `await tools.exec_command(${JSON.stringify({ cmd: command })})`;
-  const item = {
-    id,
-    type: 'custom_tool_call',
-    status: 'completed',
-    call_id: newId('call'),
-    input,
-    name: 'exec',
-  };
-  return {
-    item,
-    events: [
-      added({ ...item, status: 'in_progress', input: '' }),
-      { type: 'response.custom_tool_call_input.delta', ...place, delta: input },
-      { type: 'response.custom_tool_call_input.done', ...place, input },
-      done(item),
-    ],
-  };
-}
-
-function functionCall(command: string): Output {
-  const id = newId('functionCall');
-  const place = { item_id: id, output_index: 0 };
-  const args = JSON.stringify({ cmd: command });
-  const item = {
-    id,
-    type: 'function_call',
-    status: 'completed',
-    arguments: args,
-    call_id: newId('call'),
-    name: 'exec_command',
-  };
-  return {
-    item,
-    events: [
-      added({ ...item, status: 'in_progress', arguments: '' }),
-      { type: 'response.function_call_arguments.delta', ...place, delta: args },
-      { type: 'response.function_call_arguments.done', ...place, arguments: args },
-      done(item),
-    ],
-  };
-}
-
-function added(item: OutputItem): ResponseEvent {
-  return { type: 'response.output_item.added', output_index: 0, item };
-}
-
-function done(item: OutputItem): ResponseEvent {
-  return { type: 'response.output_item.done', output_index: 0, item };
 }
 
 /**

@@ -11,7 +11,8 @@ import { ParityError } from '../errors.ts';
 import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
 import type { Golden, GoldenId } from '../golden/golden.ts';
 import { inFreshFolder, secretsOf } from '../record/official.ts';
-import { loadScenario, ownTexts, type Scenario } from '../scenario/scenario.ts';
+import { ownTexts, type Scenario } from '../scenario/definition.ts';
+import { loadScenario } from '../scenario/scenario.ts';
 import type { Authority } from '../tap/authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import { startReverseTap } from '../tap/reverse.ts';
@@ -28,6 +29,8 @@ export type Driver =
 
 export type CheckOptions = {
   readonly golden: Golden;
+  /** The folder it is from. */
+  readonly goldens: string;
   readonly subject: Subject;
   readonly driver: Driver;
   /** The port at which the subject's upstream is expected; any free one where the subject is told. */
@@ -90,6 +93,7 @@ async function observe(
         upstream: `${behind.url}${officialPath}`,
         auth: join(environment.codexHome, 'auth.json'),
         codex: golden.codex,
+        goldens: options.goldens,
       },
       timeLimit,
       signal,
@@ -170,8 +174,7 @@ async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortS
     const { exitCode, stderr } = await runOfficialClient({
       client: driver.client,
       environment,
-      prompt: scenario.client.prompt,
-      config: scenario.client.config,
+      ...scenario.client,
       connect: {
         kind: 'base-url',
         baseUrl: url.href.replace(/\/$/, ''),

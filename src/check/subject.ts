@@ -9,7 +9,7 @@ export type Subject =
   | {
       readonly kind: 'command';
       readonly name: string;
-      /** May hold {port}, {upstream}, {auth} and {codex}, see `placeholders`. */
+      /** May hold {port}, {upstream}, {auth}, {codex} and {goldens}, see `placeholders`. */
       readonly command: readonly string[];
       /** Where it serves the responses API, below its origin; the official client's own path unless given. */
       readonly path: string;
@@ -26,6 +26,8 @@ export type Placeholders = {
   readonly auth: string;
   /** The version whose goldens are checked. */
   readonly codex: string;
+  /** The folder of the goldens that are checked against. */
+  readonly goldens: string;
 };
 
 /** The path under which the official client itself asks for responses. */
@@ -46,7 +48,7 @@ const bundled: Subject = {
   name: bundledName,
   command: [
     ...[process.execPath, program, 'proxy', '--port', '{port}', '--upstream', '{upstream}'],
-    ...['--auth', '{auth}', '--codex', '{codex}'],
+    ...['--auth', '{auth}', '--codex', '{codex}', '--goldens', '{goldens}'],
   ],
   path: officialPath,
 };
@@ -79,7 +81,7 @@ export function subjectAt(text: string): Subject {
 
 export function fillPlaceholders(command: readonly string[], values: Placeholders): string[] {
   return command.map((word) =>
-    word.replaceAll(/\{(port|upstream|auth|codex)\}/g, (_, name: keyof Placeholders) => String(values[name])),
+    word.replaceAll(/\{(port|upstream|auth|codex|goldens)\}/g, (_, name: keyof Placeholders) => String(values[name])),
   );
 }
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { type CheckResult, check, type Driver } from '../check/check.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
@@ -94,6 +95,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         scenarios.push(
           await check({
             golden: await readGolden(file.path),
+            goldens: resolve(options.goldens),
             subject,
             driver: await driverFor(options.driver, file, signal),
             backendPort: options['backend-port'],

@@ -6,7 +6,8 @@ import { ParityError } from '../errors.ts';
 import { writeGolden } from '../golden/file.ts';
 import { recordCommandThroughTap } from '../record/live.ts';
 import { recordGolden } from '../record/official.ts';
-import { loadScenario } from '../scenario/scenario.ts';
+import { cannotPlay, type Scenario } from '../scenario/definition.ts';
+import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import type { CommandContext } from './context.ts';
 import { list } from './goldens.ts';
@@ -34,7 +35,7 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
         .option('scenario', {
           type: 'string',
           default: 'default,fast',
-          describe: 'Scenarios to record, separated by commas',
+          describe: 'Scenarios to record, separated by commas; "all" for every one that the version can play',
         })
         .option('runs', {
           type: 'number',
@@ -50,6 +51,7 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
           '$0 record --codex 0.169.0 --scenario default,fast',
           'goldens of one version, against a simulated backend',
         )
+        .example('$0 record --codex 0.169.0 --scenario all', 'the same for every scenario')
         .example(
           '$0 record -- codex exec "Say hello"',
           'a sealed trace of what your own client says to the real backend',
@@ -88,10 +90,11 @@ async function recordGoldens(
     );
   }
   // Everything that can be wrong with the words is said before the first download.
-  const scenarios = (list(scenario) ?? []).map(loadScenario);
   for (const version of versions) if (!isVersion(version)) throw unknownVersion(version, 'is not a version');
+  const playable = versions.map((version) => ({ version, scenarios: scenariosFor(version, scenario) }));
   const authority = await openAuthority(defaultAuthorityFolder());
-  for (const version of versions) {
+  for (const { version, scenarios } of playable) {
+    if (scenarios.length === 0) continue;
     const client = await installOfficialClient(version, { signal, onProgress: progress });
     for (const one of scenarios) {
       const golden = await recordGolden({
@@ -106,4 +109,21 @@ async function recordGoldens(
       progress(`${changed ? 'wrote' : 'unchanged:'} ${path}`);
     }
   }
+}
+
+/**
+ * The scenarios of a list that a version can play; the others are named, with the reason. Throws ParityError where
+ * one scenario alone is asked for and cannot be played.
+ */
+function scenariosFor(version: string, wanted: string): Scenario[] {
+  const names = list(wanted) ?? [];
+  const every = names.includes('all') ? [...new Set([...names, ...scenarioNames()])] : names;
+  const scenarios = every.filter((name) => name !== 'all').map(loadScenario);
+  return scenarios.filter((one) => {
+    const reason = cannotPlay(one, version);
+    if (reason === undefined) return true;
+    if (scenarios.length === 1) throw new ParityError('usage', reason);
+    progress(`skipped: ${reason}`);
+    return false;
+  });
 }

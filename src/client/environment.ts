@@ -21,9 +21,10 @@ export type ClientEnvironment = {
   >;
 };
 
-/** What differs from run to run. The lists have lengths without a common factor, so that no two traits stay paired. */
+/** What differs from run to run, each list at its own pace. */
 const people = ['ada', 'grace-hopper', 'k.thompson', 'barbara', 'e_dijkstra', 'lin', 'margaret-h'] as const;
-const plans = ['pro', 'plus', 'business'] as const;
+/** Not business: it makes 0.128.0 and 0.130.0 ask for the tier "priority" of themselves (measured). */
+const plans = ['pro', 'plus'] as const;
 const languages = ['en_US.UTF-8', 'C.UTF-8', 'de_DE.UTF-8', 'ja_JP.UTF-8'] as const;
 const workFolders = [
   ['engine'],

@@ -37,7 +37,9 @@ export async function installOfficialClient(
   const staging = await mkdtemp(join(cache, '.installing-'));
   try {
     await npmInstall(version, staging, options);
-    await prove(await clientAt(staging, version), version, staging, options);
+    // The program itself is an optional package, and npm says nothing when the download of such a one breaks off.
+    if (!(await runs(version, staging, options))) await npmInstall(version, staging, options);
+    if (!(await runs(version, staging, options))) throw notWorking(version);
     await moveInto(place, staging, version, options.signal);
   } finally {
     await rm(staging, { recursive: true, force: true, maxRetries: 3 });
@@ -47,17 +49,12 @@ export async function installOfficialClient(
   return client;
 }
 
-async function prove(
-  client: OfficialClient | undefined,
-  version: string,
-  folder: string,
-  { signal, onProgress }: InstallOptions,
-): Promise<void> {
+async function runs(version: string, folder: string, { signal, onProgress }: InstallOptions): Promise<boolean> {
   onProgress?.(`checking that Codex ${version} runs`);
-  if (client !== undefined && (await saysItsVersion(client, folder, signal))) return;
-  throw signal?.aborted === true
-    ? new ParityError('interrupted', `Installing Codex ${version} was interrupted`)
-    : notWorking(version);
+  const client = await clientAt(folder, version);
+  const ran = client !== undefined && (await saysItsVersion(client, folder, signal));
+  if (signal?.aborted === true) throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
+  return ran;
 }
 
 /** Renames a proved install into place; when another was faster and its result is good, ours is left to be removed. */

@@ -1,10 +1,9 @@
 import { ParityError } from '../errors.ts';
 import type { ClientEnvironment } from './environment.ts';
 import type { OfficialClient } from './installed.ts';
+import { type LaidOut, layOut } from './lay-out.ts';
 import { type GroupRun, runInGroup } from './process-group.ts';
-
-/** A value of the client's configuration, as `-c key=value` takes it. */
-export type ConfigValue = string | number | boolean;
+import type { Task } from './task.ts';
 
 /** How the client's traffic reaches us. */
 export type Connect =
@@ -28,12 +27,9 @@ export type Connect =
       readonly certificate?: string;
     };
 
-export type ClientRun = {
+export type ClientRun = Task & {
   readonly client: OfficialClient;
   readonly environment: ClientEnvironment;
-  readonly prompt: string;
-  /** Configuration of the scenario, by dotted key. */
-  readonly config: Readonly<Record<string, ConfigValue>>;
   readonly connect: Connect;
   /** Milliseconds until the client is killed and the run counts as failed. A whole turn takes about one second. */
   readonly timeoutMs: number;
@@ -64,7 +60,7 @@ const quiet: readonly string[] = [
 ];
 
 /**
- * Runs one whole turn: `codex exec PROMPT` with nothing on standard input, in its own process group, which is killed
+ * Runs one whole turn: lays out the files of the task, then `codex exec PROMPT` with nothing on standard input, in its own process group, which is killed
  * when the run ends. A non-zero exit is a result and not an error: a scenario may want it.
  *
  * @throws ParityError `client-failed` when the client cannot be started or does not end in time, `interrupted` when
@@ -72,8 +68,9 @@ const quiet: readonly string[] = [
  */
 export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
   const { client, environment, connect, timeoutMs, signal } = run;
+  const laidOut = await layOut(run, environment);
   const ended = await started(
-    runInGroup([...client.command, ...argumentsOf(run)], {
+    runInGroup([...client.command, ...argumentsOf(run, laidOut)], {
       cwd: environment.cwd,
       env: { ...environment.env, ...connection(connect) },
       timeoutMs,
@@ -93,21 +90,22 @@ export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
   return { exitCode: ended.exitCode, stdout: ended.stdout, stderr: ended.stderr };
 }
 
-function argumentsOf({ prompt, config, connect }: ClientRun): string[] {
+function argumentsOf({ prompt, config, connect }: ClientRun, laidOut: LaidOut): string[] {
   const settings = [
     ...quiet,
     ...(connect.kind === 'base-url' ? [`openai_base_url=${toml(connect.baseUrl)}`] : []),
-    ...Object.entries(config).map(([key, value]) => `${key}=${toml(value)}`),
+    ...Object.entries({ ...laidOut.config, ...config }).map(([key, value]) => `${key}=${toml(value)}`),
   ];
   return [
     ...['exec', '--skip-git-repo-check', '--ephemeral'],
     ...settings.flatMap((setting) => ['-c', setting]),
+    ...laidOut.options,
     ...['--', prompt],
   ];
 }
 
 /** JSON spells these values as TOML does. */
-function toml(value: ConfigValue): string {
+function toml(value: LaidOut['config'][string]): string {
   return JSON.stringify(value);
 }
 

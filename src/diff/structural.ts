@@ -1,5 +1,5 @@
 import deepDiff from 'deep-diff';
-import { align, likenessOfScalars, outOfOrder } from '../golden/align.ts';
+import { align, likenessOfForm, outOfOrder } from '../golden/align.ts';
 import { contrast, differenceOf, type Mismatch, type MismatchKind, type Place } from '../golden/mismatch.ts';
 import {
   type JsonMember,
@@ -28,7 +28,7 @@ function arrayDiff(expected: readonly JsonNode[], actual: readonly JsonNode[], p
   const { pairs, missing, added } = align(expected.length, actual.length, (one, other) =>
     Math.max(
       likeness(at(expected, one), at(actual, other)),
-      likenessOfScalars(at(expected, one), at(actual, other)),
+      likenessOfForm(at(expected, one), at(actual, other)),
     ),
   );
   const free = [...added];

@@ -7,7 +7,7 @@ export type Alignment = {
   readonly added: readonly number[];
 };
 
-/** Below this likeness two items are not versions of each other; of two members one may have another name. */
+/** Below this likeness two items are not versions of each other. */
 const threshold = 0.3;
 /** What an exact match weighs: so many near ones, or one item that is out of place would be two changed ones. */
 const exactly = 10;
@@ -106,10 +106,20 @@ export function outOfOrder(ranks: readonly number[]): number[] {
   return ranks.map((_, index) => index).filter((index) => !kept.has(index));
 }
 
-/** A changed number, word or flag is a version of the one at its place, however little the two have in common. */
-export function likenessOfScalars(one: JsonNode, other: JsonNode): number {
-  const scalar = ({ kind }: JsonNode) => kind !== 'array' && kind !== 'object';
-  return scalar(one) && scalar(other) ? (one.kind === other.kind ? 0.5 : threshold) : 0;
+/**
+ * How alike two nodes are that have nothing in common but their form: a changed number, word or flag is a version of
+ * the one at its place, and so is a list, or an object of so few members that a single change leaves little of it.
+ */
+export function likenessOfForm(one: JsonNode, other: JsonNode): number {
+  if (isScalar(one) && isScalar(other)) return one.kind === other.kind ? 0.5 : threshold;
+  if (one.kind === 'object' && other.kind === 'object') {
+    return Math.max(one.members.length, other.members.length) <= 2 ? threshold : 0;
+  }
+  return one.kind === 'array' && other.kind === 'array' ? threshold : 0;
+}
+
+function isScalar({ kind }: JsonNode): boolean {
+  return kind !== 'array' && kind !== 'object';
 }
 
 function weight(likeness: number): number {

@@ -18,7 +18,7 @@ import { type Golden, type GoldenId, jsonMark, keyPattern, unorderedMark, type V
 import { Holes, type Spot } from './holes.ts';
 import { type HostTextRule, hostTextRule } from './host-text.ts';
 import { kindOf } from './kinds.ts';
-import { parseTemplate, printTemplate } from './template.ts';
+import { parseTemplate, printTemplate, type TemplatePart } from './template.ts';
 
 /**
  * The least general pattern that all recordings match (anti-unification). What was equal in all stays literal, what
@@ -174,8 +174,10 @@ class Fold {
       arrays.map(({ items }) => items),
       `${place}, ${path.join('.')}: the number of items`,
     );
+    // Headers stand in pairs, each under its name; all other items are known by their number.
+    const areHeaders = path.length === 1 && path[0] === 'headers';
     const items = columns.map((column, at) =>
-      this.#nodes(column, [...path, nameOfItem(column[0]) ?? String(at)], place),
+      this.#nodes(column, [...path, (areHeaders ? nameOf(column[0]) : undefined) ?? String(at)], place),
     );
     return { kind: 'array', items };
   }
@@ -207,7 +209,9 @@ class Fold {
       return jsonString(first, spelling);
     }
     this.#assertUsual(spellings, path, place);
-    return jsonString(rule === undefined ? this.#template(values, path) : this.#declared(rule, values, path));
+    return jsonString(
+      printTemplate(rule === undefined ? this.#template(values, path) : this.#declared(rule, values, path)),
+    );
   }
 
   /** A template is a text, and has no room for escapes that a JSON library would not write by itself. */
@@ -218,59 +222,54 @@ class Fold {
   }
 
   /** A template in which the text that a rule finds is a variable, though it did not vary here. */
-  #declared({ text }: HostTextRule, values: readonly string[], path: readonly string[]): string {
+  #declared({ text }: HostTextRule, values: readonly string[], path: readonly string[]): TemplatePart[] {
     const cuts = values.map((value) => {
       const found = text.exec(value);
       const [from, to] = found?.indices?.[1] ?? [value.length, value.length];
       return [value.slice(0, from), value.slice(from, to), value.slice(to)] as const;
     });
-    const around = (texts: readonly string[]) =>
-      texts.every((one) => one === texts[0])
-        ? printTemplate([{ literal: texts[0] ?? '' }])
-        : this.#template(texts, path);
+    const around = (texts: readonly string[]): TemplatePart[] =>
+      texts.every((one) => one === texts[0]) ? [{ literal: texts[0] ?? '' }] : this.#template(texts, path);
     const before = around(cuts.map(([head]) => head));
     const declared = cuts.map(([, middle]) => middle);
-    const hole = declared.every((one) => one === '')
-      ? ''
-      : `{{${this.holes.claim(declared, false, this.#spot(path, ''))}}}`;
-    return before + hole + around(cuts.map(([, , tail]) => tail));
+    const hole = declared.every((one) => one === '') ? [] : [this.#hole(declared, path, '')];
+    return [...before, ...hole, ...around(cuts.map(([, , tail]) => tail))];
   }
 
   /** A template for strings that differ: literal where they agree, variables where they do not. */
-  #template(values: readonly string[], path: readonly string[]): string {
+  #template(values: readonly string[], path: readonly string[]): TemplatePart[] {
     const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
-    if (isHost && values.every((value) => value === '{{authority}}')) return '{{authority}}';
-    const whole = kindOf(values);
-    if (whole !== 'host_text') return `{{${this.holes.claim(values, false, this.#spot(path, ''))}}}`;
+    if (isHost && values.every((value) => value === '{{authority}}')) return [{ variable: 'authority' }];
+    if (kindOf(values) !== 'host_text') return [this.#hole(values, path, '')];
     const rows = values.map(tokens);
     const width = rows[0]?.length ?? 0;
     const columns = rows.every((row) => row.length === width)
       ? Array.from({ length: width }, (_, at) => rows.map((row) => row[at] ?? ''))
       : middle(values);
-    return this.#columns(joined(columns), path);
+    let before = '';
+    return joined(columns).flatMap((column) => {
+      const parts = this.#column(column, path, before);
+      const [part] = parts;
+      if (part !== undefined && 'literal' in part) before += part.literal;
+      return parts;
+    });
   }
 
-  #columns(columns: readonly (readonly string[])[], path: readonly string[]): string {
-    let before = '';
-    return columns
-      .map((column) => {
-        const [first = ''] = column;
-        const constant = column.every((token) => token === first) && !seals.test(first);
-        const sealed = /^(<<sealed (?:[a-zA-Z]\w* )?)/.exec(first)?.[1];
-        const literal = constant
-          ? first
-          : sealed !== undefined && column.every((token) => token.startsWith(sealed))
-            ? sealed
-            : '';
-        before += literal;
-        const text = printTemplate([{ literal }]);
-        if (constant) return text;
-        if (literal === '') return `{{${this.holes.claim(column, false, this.#spot(path, before))}}}`;
-        const hashes = column.map((token) => token.slice(literal.length, -'>>'.length));
-        if (hashes.every((hash) => hash === hashes[0])) return printTemplate([{ literal: first }]);
-        return `${text}{{${this.holes.claim(hashes, false, this.#spot(path, before))}}}>>`;
-      })
-      .join('');
+  /** The parts of a template for texts that stand at one place of a string, behind the literal text `before`. */
+  #column(column: readonly string[], path: readonly string[], before: string): TemplatePart[] {
+    const [first = ''] = column;
+    if (column.every((token) => token === first) && !seals.test(first)) return [{ literal: first }];
+    const start = /^<<sealed (?:[a-zA-Z]\w* )?/.exec(first)?.[0];
+    if (start === undefined || !column.every((token) => token.startsWith(start))) {
+      return [this.#hole(column, path, before)];
+    }
+    const contents = column.map((token) => token.slice(start.length, -'>>'.length));
+    if (contents.every((content) => content === contents[0])) return [{ literal: first }];
+    return [{ literal: start }, this.#hole(contents, path, before + start), { literal: '>>' }];
+  }
+
+  #hole(values: readonly string[], path: readonly string[], before: string): TemplatePart {
+    return { variable: this.holes.claim(values, false, this.#spot(path, before)) };
   }
 
   #spot(path: readonly string[], before: string): Spot {
@@ -283,10 +282,10 @@ function sortedByKey(members: readonly JsonMember[]): JsonMember[] {
   return [...members].sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
 }
 
-/** Header names stand in pairs, and name the value that follows them. */
-function nameOfItem(item: JsonNode | undefined): string | undefined {
-  const [name, value, ...rest] = item?.kind === 'array' ? item.items : [];
-  return name?.kind === 'string' && value !== undefined && rest.length === 0 ? name.value : undefined;
+/** The name of a header, from its pair. */
+function nameOf(pair: JsonNode | undefined): string | undefined {
+  const [name] = pair?.kind === 'array' ? pair.items : [];
+  return name?.kind === 'string' ? name.value : undefined;
 }
 
 /** Cuts a string where identifiers, seals and words begin and end. */

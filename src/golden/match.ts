@@ -9,7 +9,7 @@ import {
   printJson,
   tryParseJson,
 } from '../wire/json.ts';
-import { align, likenessOfScalars } from './align.ts';
+import { align, likenessOfForm } from './align.ts';
 import { jsonMark, plainKey, unorderedMark, type Variable } from './golden.ts';
 import { kinds } from './kinds.ts';
 import { brief, contrast, differenceOf, type Mismatch, type MismatchKind, type Place } from './mismatch.ts';
@@ -223,7 +223,7 @@ export class Matcher {
     const indexed = (index: number) => ({ ...place, path: [...place.path, String(index)] });
     const alignment = align(expected.length, actual.length, (one, other) => {
       const likeness = this.likeness(at(expected, one), at(actual, other));
-      return Math.max(likeness, likenessOfScalars(at(expected, one), at(actual, other)));
+      return Math.max(likeness, likenessOfForm(at(expected, one), at(actual, other)));
     });
     for (const [one, other] of alignment.pairs)
       this.node(at(expected, one), at(actual, other), indexed(other));

@@ -29,9 +29,21 @@ export function parseTemplate(text: string): readonly TemplatePart[] {
 }
 
 export function printTemplate(parts: readonly TemplatePart[]): string {
-  return parts
-    .map((part) => ('variable' in part ? `{{${part.variable}}}` : part.literal.replaceAll('{{', '{{{{}}')))
-    .join('');
+  let text = '';
+  let literal = '';
+  for (const part of parts) {
+    // Literal parts in a row are one text: two of them may each end with a brace.
+    if ('literal' in part) literal += part.literal;
+    else {
+      text += `${spelledOut(literal)}{{${part.variable}}}`;
+      literal = '';
+    }
+  }
+  return text + spelledOut(literal);
+}
+
+function spelledOut(literal: string): string {
+  return literal.replaceAll('{{', '{{{{}}');
 }
 
 /** The one variable that a template consists of; undefined for any other template. */

@@ -1,7 +1,7 @@
 import type { Content, MessageEvent, ResponseEvent } from '../trace/event.ts';
 import { type JsonNode, jsonString, stringAt, toNode } from '../wire/json.ts';
 import type { Side } from '../wire/message.ts';
-import { type Alignment, align } from './align.ts';
+import { type Alignment, align, likenessOfForm } from './align.ts';
 import type { Exchange, Step } from './dialogue.ts';
 import type { Golden } from './golden.ts';
 import { Matcher } from './match.ts';
@@ -151,7 +151,9 @@ class Unification {
   #likeness(expected: Step | undefined, actual: Step | undefined): number {
     if (expected === undefined || actual === undefined || expected.type !== actual.type) return 0;
     if (expected.type === 'response' || actual.type === 'response') return 0;
-    return this.#matcher.likeness(contentNode(expected.content), contentNode(actual.content));
+    const [one, other] = [contentNode(expected.content), contentNode(actual.content)];
+    const form = expected.content.kind === actual.content.kind ? likenessOfForm(one, other) : 0;
+    return Math.max(form, this.#matcher.likeness(one, other));
   }
 
   #step(expected: Step, actual: Step, place: Place): void {

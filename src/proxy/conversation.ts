@@ -34,6 +34,12 @@ const envelopeKeys: ReadonlySet<string> = new Set([
   'client_metadata',
 ]);
 
+/**
+ * Says that the model takes instructions and tools as input items. A request that has them at top level is of another
+ * model, and does not say it (measured: codex 0.169.0 with gpt-5.4).
+ */
+const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
+
 /** Handshake headers in which the client states facts of its own: its value wins over the golden's. */
 const clientStates: ReadonlySet<string> = new Set([
   'x-codex-beta-features',
@@ -82,7 +88,7 @@ export class Conversation {
   /** A request as it goes upstream: the client's content in the golden's envelope. */
   body(heard: JsonNode): JsonNode {
     const pattern = this.#patternFor(heard);
-    const metadata = member(pattern, 'client_metadata');
+    const metadata = metadataFor(heard, member(pattern, 'client_metadata'));
     const said = member(heard, 'client_metadata');
     if (said !== undefined && metadata !== undefined) this.#learn(metadata, said);
 
@@ -138,6 +144,12 @@ export class Conversation {
       if ('variable' in part) this.#filler.set(part.variable, value);
     }
   }
+}
+
+/** The golden's client metadata, less what does not hold for a request's model. */
+function metadataFor(heard: JsonNode, metadata: JsonNode | undefined): JsonNode | undefined {
+  if (metadata?.kind !== 'object' || member(heard, 'tools') === undefined) return metadata;
+  return { kind: 'object', members: metadata.members.filter(([key]) => key !== liteFlag) };
 }
 
 /** The variables at the places of session and thread. */

@@ -8,7 +8,7 @@ import { ParityError } from '../errors.ts';
 import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
 import { generalise } from '../golden/generalise.ts';
 import type { Golden } from '../golden/golden.ts';
-import { ownTexts, type Scenario } from '../scenario/scenario.ts';
+import { ownTexts, type Scenario } from '../scenario/definition.ts';
 import type { Authority } from '../tap/authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import type { TraceEvent } from '../trace/event.ts';
@@ -94,8 +94,7 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
     const { exitCode, stderr } = await runOfficialClient({
       client,
       environment,
-      prompt: scenario.client.prompt,
-      config: scenario.client.config,
+      ...scenario.client,
       connect: { kind: 'intercepted', proxyUrl: tap.url, certificate: authority.certificatePath },
       timeoutMs: runLimit,
       signal,

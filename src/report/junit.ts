@@ -24,13 +24,17 @@ export function junitReport({ subject, scenarios }: Report): string {
 }
 
 function escaped(text: string): string {
-  // XML 1.0 has no spelling for most control characters.
+  // XML 1.0 has no spelling for most control characters, nor for halves of a character.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to be taken out
-  const printable = text.replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '�');
-  return printable
+  const unprintable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+  return text
+    .toWellFormed()
+    .replaceAll(unprintable, '�')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;')
+    .replaceAll('\t', '&#9;')
+    .replaceAll('\r', '&#13;')
     .replaceAll('\n', '&#10;');
 }

@@ -85,7 +85,11 @@ it('repeats the tier and the previous response of the request', async () => {
 });
 
 it('asks a lite model’s client for a command with the custom tool exec', async () => {
-  const { backend } = await backendWith({ reply: 'tool_call', style: 'custom', command: 'echo "hi"' });
+  const { backend } = await backendWith({
+    reply: 'tool_calls',
+    style: 'custom',
+    calls: [{ call: 'command', command: 'echo "hi"', output: 'hi\n' }],
+  });
   const { ask } = await connect(backend);
 
   expect(await ask(turn)).toContainEqual(
@@ -94,14 +98,18 @@ it('asks a lite model’s client for a command with the custom tool exec', async
       item: expect.objectContaining({
         type: 'custom_tool_call',
         name: 'exec',
-        input: 'await tools.exec_command({"cmd":"echo \\"hi\\""})',
+        input: 'text((await tools.exec_command({"cmd":"echo \\"hi\\""})).output)',
       }),
     }),
   );
 });
 
 it('asks the other models’ clients for a command with the function exec_command', async () => {
-  const { backend } = await backendWith({ reply: 'tool_call', style: 'function', command: 'echo hi' });
+  const { backend } = await backendWith({
+    reply: 'tool_calls',
+    style: 'function',
+    calls: [{ call: 'command', command: 'echo hi', output: 'hi\n' }],
+  });
   const { ask } = await connect(backend);
 
   expect(await ask(turn)).toContainEqual(

@@ -6,7 +6,8 @@ import { startBackend } from '../../src/backend/server.ts';
 import { makeEnvironment } from '../../src/client/environment.ts';
 import { installOfficialClient } from '../../src/client/install.ts';
 import type { OfficialClient } from '../../src/client/installed.ts';
-import { type ConfigValue, runOfficialClient } from '../../src/client/official.ts';
+import { runOfficialClient } from '../../src/client/official.ts';
+import type { ConfigValue } from '../../src/client/task.ts';
 import { temporaryFolder } from './folder.ts';
 
 // 0.118.0 needs nothing of chatgpt.com to do a turn, so this works without a tap: a proxy that refuses everything
@@ -62,7 +63,11 @@ it('lets the official client do a whole turn against the simulated backend', asy
 
 it('lets the official client call a tool', async () => {
   const { result, backend, frames } = await exchange([
-    { reply: 'tool_call', style: 'function', command: 'echo from the tool' },
+    {
+      reply: 'tool_calls',
+      style: 'auto',
+      calls: [{ call: 'command', command: 'echo from the tool', output: 'from the tool\n' }],
+    },
     { reply: 'text', text: 'Done.' },
   ]);
 

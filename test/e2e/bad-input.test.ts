@@ -59,7 +59,7 @@ it.each([
   {
     wrong: 'an unknown scenario to record',
     args: ['record', '--codex', '0.169.0', '--scenario', 'nope'],
-    says: /no scenario "nope": choose from default, fast/,
+    says: /no scenario "nope": choose from agents-md, default/,
   },
   { wrong: 'a single run', args: ['record', '--codex', '0.169.0', '--runs', '1'], says: /at least 2/ },
   {

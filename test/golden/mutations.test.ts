@@ -1,67 +1,87 @@
 import { expect, it } from 'vitest';
 import type { Exchange } from '../../src/golden/dialogue.ts';
+import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import type { Golden } from '../../src/golden/golden.ts';
 import type { Mismatch } from '../../src/golden/mismatch.ts';
 import { unify } from '../../src/golden/unify.ts';
 import { dialogue, miniGolden } from './conversation.ts';
+import { filled } from './filled.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
 
-const golden = miniGolden();
-/** Two runs that were not learned from. */
-const [official, other] = [first(dialogue(7)), first(dialogue(8))];
-
-it('finds nothing in the run that is mutated', () => {
-  expect(unify(golden, [official])).toEqual([]);
+/**
+ * The third law: every single-point mutation of what the official client said is found, at its place. Left out are
+ * mutants that the official client could have sent itself: another order where it has none (`client_metadata`),
+ * another value for what it draws anew and says only once (operators.ts, isFresh), another text of the host's.
+ */
+it('finds nothing in the runs that are mutated', () => {
+  expect(unify(miniGolden(), dialogue(7))).toEqual([]);
 });
 
-it('finds every mutant, at its place', () => {
+it('finds every mutant of a small conversation, at its place', () => {
+  const { missed, score } = attack(miniGolden(), dialogue(7), dialogue(8));
+  expect(missed).toEqual([]);
+  expect(score).toMatchInlineSnapshot(`
+    [
+      "drop a header or key: 141/141, at most 1 for one",
+      "add a header or key: 141/141, at most 1 for one",
+      "duplicate a header or key: 141/141, at most 1 for one",
+      "rename a header or key: 141/141, at most 2 for one",
+      "exchange dash and underscore in a name: 71/71, at most 1 for one",
+      "write a name with other letters: 141/141, at most 1 for one",
+      "escape a key: 127/127, at most 1 for one",
+      "swap two neighbouring headers or keys: 100/100, at most 1 for one",
+      "change a literal: 72/72, at most 1 for one",
+      "give a varying value another form: 48/48, at most 1 for one",
+      "retype a value: 148/148, at most 2 for one",
+      "spell a number otherwise: 8/8, at most 1 for one",
+      "escape a string: 89/89, at most 1 for one",
+      "add white space to JSON: 5/5, at most 1 for one",
+      "insert an item: 18/18, at most 1 for one",
+      "drop an item: 18/18, at most 1 for one",
+      "repeat an item: 18/18, at most 1 for one",
+      "swap two items: 6/6, at most 1 for one",
+      "change one place of an identity: 36/36, at most 1 for one",
+      "swap two identifiers: 655/655, at most 2 for one",
+      "use an identifier twice: 29/29, at most 1 for one",
+      "freeze the clock of a request: 2/2, at most 1 for one",
+      "change the tier: 14/14, at most 1 for one",
+      "add a conversation_id header: 4/4, at most 1 for one",
+      "drop a message: 2/2, at most 1 for one",
+      "send a message twice: 2/2, at most 1 for one",
+      "send a message in two frames: 2/2, at most 1 for one",
+      "send a message uncompressed: 2/2, at most 1 for one",
+      "send a message as binary: 2/2, at most 1 for one",
+      "ping: 2/2, at most 1 for one",
+      "close: 2/2, at most 1 for one",
+      "send another request line: 2/2, at most 1 for one",
+    ]
+  `);
+});
+
+it.each(listGoldens('traces'))('finds mutants of $codex $lane $scenario', async ({ path }) => {
+  const golden = await readGolden(path);
+  const official = filled(golden, 1);
+  expect(unify(golden, official)).toEqual([]);
+  expect(attack(golden, official, filled(golden, 2), 25).missed).toEqual([]);
+});
+
+/** Mutates the first exchange: what was missed, and for each operator how many of how many were found. */
+function attack(golden: Golden, official: readonly Exchange[], other: readonly Exchange[], most = Infinity) {
   const missed: string[] = [];
-  const score = [...mutantsOf(official, other)].map(([operator, mutants]) => {
-    const findings = mutants.map((mutant) => unify(golden, [mutant.exchange]));
+  const rest = official.slice(1);
+  const score = [...mutantsOf(first(official), first(other))].map(([operator, all]) => {
+    const step = Math.max(1, Math.ceil(all.length / most));
+    const mutants = all.filter((_, at) => at % step === 0);
+    const findings = mutants.map((mutant) => unify(golden, [mutant.exchange, ...rest]));
     const found = mutants.filter((mutant, at) => names(findings[at] ?? [], mutant));
     for (const mutant of mutants) {
       if (!found.includes(mutant)) missed.push(`${operator}: ${shown(mutant)}`);
     }
-    const most = Math.max(...findings.map(({ length }) => length));
-    return `${operator}: ${found.length}/${mutants.length}, at most ${most} findings each`;
+    const largest = Math.max(0, ...findings.map(({ length }) => length));
+    return `${operator}: ${found.length}/${mutants.length}, at most ${largest} for one`;
   });
-  expect(missed).toEqual([]);
-  expect(score).toMatchInlineSnapshot(`
-    [
-      "drop a header or key: 141/141, at most 1 findings each",
-      "add a header or key: 141/141, at most 1 findings each",
-      "duplicate a header or key: 141/141, at most 1 findings each",
-      "rename a header or key: 141/141, at most 2 findings each",
-      "exchange dash and underscore in a name: 71/71, at most 1 findings each",
-      "write a name with other letters: 141/141, at most 1 findings each",
-      "escape a key: 127/127, at most 1 findings each",
-      "swap two neighbouring headers or keys: 100/100, at most 1 findings each",
-      "change a literal: 69/69, at most 1 findings each",
-      "give a varying value another form: 48/48, at most 1 findings each",
-      "retype a value: 148/148, at most 2 findings each",
-      "spell a number otherwise: 8/8, at most 1 findings each",
-      "escape a string: 89/89, at most 1 findings each",
-      "add white space to JSON: 5/5, at most 1 findings each",
-      "insert an item: 18/18, at most 1 findings each",
-      "drop an item: 18/18, at most 1 findings each",
-      "repeat an item: 18/18, at most 1 findings each",
-      "swap two items: 6/6, at most 1 findings each",
-      "change one place of an identity: 31/31, at most 1 findings each",
-      "swap two identifiers: 392/392, at most 2 findings each",
-      "use an identifier twice: 36/36, at most 1 findings each",
-      "freeze the clock of a request: 2/2, at most 1 findings each",
-      "change the tier: 14/14, at most 1 findings each",
-      "add a conversation_id header: 4/4, at most 1 findings each",
-      "drop a message: 2/2, at most 1 findings each",
-      "send a message twice: 2/2, at most 1 findings each",
-      "send a message in two frames: 2/2, at most 1 findings each",
-      "send a message uncompressed: 2/2, at most 1 findings each",
-      "send a message as binary: 2/2, at most 1 findings each",
-      "ping: 2/2, at most 1 findings each",
-      "close: 2/2, at most 1 findings each",
-      "send another request line: 2/2, at most 1 findings each",
-    ]
-  `);
-});
+  return { missed, score };
+}
 
 function names(mismatches: readonly Mismatch[], mutant: Mutant): boolean {
   const named = mismatches.flatMap(({ places }) => places);

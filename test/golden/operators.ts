@@ -262,7 +262,7 @@ function escaped(text: string): string {
 
 function whiteSpace(said: Said): Mutant[] {
   const inStrings = [...said.opened].map((site) =>
-    mutant(site, jsonString(site.node.kind === 'string' ? site.node.value.replace(',', ', ') : '')),
+    mutant(site, jsonString(site.node.kind === 'string' ? site.node.value.replace(/^./, '$& ') : '')),
   );
   const whole = messageMutants(said, (step) =>
     step.content.kind === 'json' ? [{ ...step, content: { ...step.content, spaced: true } }] : [step],

@@ -1,0 +1,73 @@
+import type { CreateRequest } from './create-request.ts';
+import { newId } from './identifiers.ts';
+import type { Output } from './output.ts';
+import type { CallStyle, ToolCall } from './script.ts';
+
+/** The output item that asks for a tool, in the style of the model that the request names. */
+export function toolCall(call: ToolCall, style: CallStyle, at: number, request: CreateRequest): Output {
+  const custom = style === 'auto' ? request.lite : style === 'custom';
+  return custom ? customToolCall(scriptOf(call), at) : functionCall(functionOf(call), at);
+}
+
+/** All texts that a call and its output travel as, whichever the style. */
+export function callTexts(call: ToolCall): string[] {
+  const own = call.call === 'command' ? [call.command, call.output] : [];
+  return [scriptOf(call), functionOf(call).args, ...own];
+}
+
+/** The JavaScript by which a lite model uses a tool; its tools are functions of `tools`, and `text` says what goes back. */
+function scriptOf(call: ToolCall): string {
+  if (call.call === 'command')
+    return `text((await tools.exec_command(${JSON.stringify({ cmd: call.command })})).output)`;
+  return `text((await tools.mcp__${call.server}__${call.tool}(${call.arguments})).content[0].text)`;
+}
+
+type FunctionOf = { readonly name: string; readonly namespace?: string; readonly args: string };
+
+function functionOf(call: ToolCall): FunctionOf {
+  if (call.call === 'command') return { name: 'exec_command', args: JSON.stringify({ cmd: call.command }) };
+  return { name: call.tool, namespace: `mcp__${call.server}__`, args: call.arguments };
+}
+
+function customToolCall(input: string, at: number): Output {
+  const id = newId('customToolCall');
+  const place = { item_id: id, output_index: at };
+  const item = {
+    id,
+    type: 'custom_tool_call',
+    status: 'completed',
+    call_id: newId('call'),
+    input,
+    name: 'exec',
+  };
+  return {
+    item,
+    begun: { ...item, status: 'in_progress', input: '' },
+    events: [
+      { type: 'response.custom_tool_call_input.delta', ...place, delta: input },
+      { type: 'response.custom_tool_call_input.done', ...place, input },
+    ],
+  };
+}
+
+function functionCall({ name, namespace, args }: FunctionOf, at: number): Output {
+  const id = newId('functionCall');
+  const place = { item_id: id, output_index: at };
+  const item = {
+    id,
+    type: 'function_call',
+    status: 'completed',
+    arguments: args,
+    call_id: newId('call'),
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+  return {
+    item,
+    begun: { ...item, status: 'in_progress', arguments: '' },
+    events: [
+      { type: 'response.function_call_arguments.delta', ...place, delta: args },
+      { type: 'response.function_call_arguments.done', ...place, arguments: args },
+    ],
+  };
+}

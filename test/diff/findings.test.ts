@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest';
+import { parityFindings } from '../../src/diff/compare.ts';
+import type { Exchange } from '../../src/golden/dialogue.ts';
+import { type JsonNode, jsonString } from '../../src/wire/json.ts';
+import { dialogue, miniGolden, uuid7 } from '../golden/conversation.ts';
+import { sites } from '../golden/mutate.ts';
+
+/** The findings where every header and key of that name has another value. */
+function findings(name: string, node: JsonNode) {
+  const [exchange] = dialogue(7);
+  if (exchange === undefined) throw new RangeError('there is no exchange');
+  const count = sites(exchange).filter(({ names }) => names.at(-1) === name).length;
+  const changed = Array.from({ length: count }).reduce<Exchange>((now, _, at) => {
+    const site = sites(now).filter(({ names }) => names.at(-1) === name)[at];
+    return site?.replace(node) ?? now;
+  }, exchange);
+  return parityFindings(miniGolden(), [changed]);
+}
+
+it('tells what was found where, and what follows from it', () => {
+  expect(findings('prompt_cache_key', jsonString(uuid7(7, 'other')))).toEqual([
+    {
+      comparison: 'parity',
+      kind: 'disagrees',
+      severity: 'error',
+      place: 'exchange 1 › client message 1 › prompt_cache_key',
+      places: [
+        'exchange 1 › client message 1 › prompt_cache_key',
+        'exchange 1 › client message 2 › prompt_cache_key',
+      ],
+      expected: `session_id, which is ${uuid7(7, 'thread')} at exchange 1 › handshake › x-client-request-id`,
+      actual: uuid7(7, 'other'),
+      why: 'prompt caches are keyed by it: when it is not the session id, every hit is lost',
+    },
+  ]);
+});
+
+it('tells a broken identity as one finding, however many places show it', () => {
+  const found = findings('session_id', jsonString(uuid7(7, 'other')));
+  expect(found).toHaveLength(1);
+  expect(found[0]?.places).toHaveLength(5);
+});
+
+it('tells one tier in two messages as one finding with two places', () => {
+  const found = findings('service_tier', jsonString('default'));
+  expect(found).toMatchObject([
+    {
+      kind: 'changed',
+      places: [
+        'exchange 1 › client message 1 › service_tier',
+        'exchange 1 › client message 2 › service_tier',
+      ],
+      why: 'the official client omits the field for the default tier; the backend refuses the literal "default"',
+    },
+  ]);
+});
+
+it('warns of what only shows who is speaking, and calls the rest an error', () => {
+  const [exchange] = dialogue(7);
+  if (exchange === undefined) throw new RangeError('there is no exchange');
+  const { request } = exchange;
+  const renamed = (change: (name: string) => string) =>
+    parityFindings(miniGolden(), [
+      {
+        ...exchange,
+        request: { ...request, headers: request.headers.map(([name, value]) => [change(name), value]) },
+      },
+    ]);
+  expect(renamed((name) => (name === 'originator' ? 'Originator' : name))).toMatchObject([
+    { kind: 'recased', severity: 'warning', why: 'it tells the backend which client speaks' },
+  ]);
+  expect(renamed((name) => (name === 'session-id' ? 'session_id' : name))).toMatchObject([
+    { kind: 'renamed', severity: 'error', why: expect.stringContaining('session_id up to 0.130') },
+  ]);
+});

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { structuralDiff } from '../../src/diff/structural.ts';
+import { parseJson, printJson } from '../../src/wire/json.ts';
+
+/** The differences as lines: kind, path, both values. */
+function diff(expected: string, actual: string): string[] {
+  const place = { exchange: 1, part: 'x', path: [] };
+  return structuralDiff(parseJson(expected).node, parseJson(actual).node, place).map(
+    ({ kind, places, expected, actual }) =>
+      `${kind} ${places.map(({ path }) => path.join('.')).join(', ')}: ${expected} -> ${actual}`,
+  );
+}
+
+it('finds nothing between documents that are spelled alike', () => {
+  const json = fc.json({ noUnicodeString: false }).map((text) => printJson(parseJson(text).node));
+  fc.assert(fc.property(json, (text) => diff(text, text).length === 0));
+});
+
+it('finds something between any two documents that are not', () => {
+  fc.assert(
+    fc.property(fc.json(), fc.json(), (one, other) => {
+      const same = printJson(parseJson(one).node) === printJson(parseJson(other).node);
+      expect(diff(one, other).length === 0).toBe(same);
+    }),
+  );
+});
+
+it('tells changed, missing and added members by their keys', () => {
+  expect(diff('{"a":1,"b":{"c":2},"d":3}', '{"a":2,"b":{},"e":3}')).toEqual([
+    'changed a: 1 -> 2',
+    'missing d: 3 -> null',
+    'added e: null -> 3',
+    'missing b.c: 2 -> null',
+  ]);
+});
+
+it('tells another type from another value and from another spelling', () => {
+  expect(diff('[1]', '["1"]')).toEqual(['retyped 0: 1 -> "1"']);
+  expect(diff('{"a":null}', '{"a":false}')).toEqual(['retyped a: null -> false']);
+  expect(diff('{"a":true}', '{"a":false}')).toEqual(['changed a: true -> false']);
+  expect(diff('{"a":{}}', '{"a":[]}')).toEqual(['retyped a: {} -> []']);
+  expect(diff('{"a":1.0}', '{"a":1}')).toEqual(['respelled a: 1.0 -> 1']);
+  expect(diff('{"a":"\\u00e9"}', '{"a":"é"}')).toEqual(['respelled a: "\\u00e9" -> "é"']);
+  expect(diff('{"\\u0061":1}', '{"a":1}')).toEqual(['respelled a: key "\\u0061" -> key "a"']);
+  expect(diff('12345678901234567890', '12345678901234567891')).toEqual(
+    ['respelled : 12345678901234567890 -> 12345678901234567891'].map((line) =>
+      line.replace('respelled', 'changed'),
+    ),
+  );
+});
+
+it('tells a key that moved, and not those it passed', () => {
+  expect(diff('{"a":1,"b":2,"c":3}', '{"c":3,"a":1,"b":2}')).toEqual(['moved c: key 3 -> key 1']);
+});
+
+it('takes a repeated key for a member of its own', () => {
+  expect(diff('{"a":1}', '{"a":1,"a":2}')).toEqual(['added a (2): null -> 2']);
+  expect(diff('{"a":1,"a":2}', '{"a":1,"a":3}')).toEqual(['changed a (2): 2 -> 3']);
+});
+
+it('aligns lists by content', () => {
+  expect(diff('[1,2,3]', '[1,9,2,3]')).toEqual(['added 1: null -> 9']);
+  expect(diff('[1,2,3]', '[1,3]')).toEqual(['missing 1: 2 -> null']);
+  expect(diff('[1,2,3]', '[3,1,2]')).toEqual(['moved 0: item 2 -> item 0']);
+  expect(diff('["a","b"]', '["a","c"]')).toEqual(['changed 1: "b" -> "c"']);
+  expect(diff('[[1,2],[3,4]]', '[[1,2],[3,5]]')).toEqual(['changed 1.1: 4 -> 5']);
+});
+
+it('looks into an item that is a version of another one', () => {
+  const [one, other] = [
+    '{"type":"message","role":"user","text":"a"}',
+    '{"type":"message","role":"user","text":"b"}',
+  ];
+  expect(diff(`[${one}]`, `[${other}]`)).toEqual(['changed 0.text: "a" -> "b"']);
+  expect(diff(`[${one}]`, `[${other},${one}]`)).toEqual([`added 0: null -> ${other}`]);
+  expect(diff('[{"a":1}]', '[{"b":1}]')).toEqual(['missing 0.a: 1 -> null', 'added 0.b: null -> 1']);
+});
+
+it('has no place for patterns', () => {
+  expect(diff('{"a":"{{name}}"}', '{"a":"x"}')).toEqual(['changed a: "{{name}}" -> "x"']);
+  expect(diff('{"a":{"{{json}}":{}}}', '{"a":"{}"}')).toEqual(['retyped a: {"{{json}}":{}} -> "{}"']);
+  expect(diff('{"{{unordered}}":true,"a":1,"b":2}', '{"{{unordered}}":true,"b":2,"a":1}')).toHaveLength(1);
+});
+
+it('is not confused by keys that objects have from birth', () => {
+  expect(diff('{"__proto__":1,"constructor":2}', '{"__proto__":3}')).toEqual(
+    ['missing constructor: 2 -> null', 'changed __proto__: 1 -> 3'].toSorted((a, b) => a.localeCompare(b)),
+  );
+});
+
+it('shows where two long texts part', () => {
+  const [line] = diff(`"${'x'.repeat(500)}a"`, `"${'x'.repeat(500)}b"`);
+  expect(line).toMatch(/^changed : …x{40}a" \(503 characters\) -> …x{40}b" \(503 characters\)$/);
+});

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { drift } from '../../src/golden/drift.ts';
+import { listGoldens, readGolden } from '../../src/golden/file.ts';
+
+const folder = join(import.meta.dirname, '..', '..', 'traces');
+const goldensOf = (codex: string) =>
+  Promise.all(
+    listGoldens(folder)
+      .filter((one) => one.codex === codex)
+      .map(({ path }) => readGolden(path)),
+  );
+const [old, young] = [await goldensOf('0.118.0'), await goldensOf('0.169.0')];
+const changes = drift(old, young);
+const at = (group: string, place: string) =>
+  changes.filter((one) => one.group === group && one.place === place);
+
+it('finds no change between a version and itself', () => {
+  expect(young.length).toBeGreaterThan(1);
+  expect(drift(young, young)).toEqual([]);
+});
+
+it('tells a renamed header as a rename', () => {
+  expect(at('handshake', 'session_id').map(({ kind, before, after }) => [kind, before, after])).toEqual([
+    ['renamed', 'session_id', 'session-id'],
+  ]);
+});
+
+it('tells a field that came once, though it shows in the header and in every message', () => {
+  expect(at('turn metadata', 'context_window_id')).toEqual([
+    {
+      group: 'turn metadata',
+      kind: 'added',
+      place: 'context_window_id',
+      before: null,
+      after: '"<uuid7>"',
+      scenarios: ['default', 'fast'],
+    },
+  ]);
+});
+
+it('names the scenarios that show a change', () => {
+  expect(at('body', 'service_tier').map(({ kind, scenarios }) => [kind, scenarios])).toEqual([
+    ['moved', ['fast']],
+  ]);
+});
+
+it('tells what went the other way round, as gone', () => {
+  const back = drift(young, old);
+  expect(back.find(({ place }) => place === 'x-codex-routing-hint')?.kind).toBe('missing');
+});
+
+it('does not take the version number for a change', () => {
+  expect(at('handshake', 'version')).toEqual([]);
+});
+
+it('keeps prompts apart: that they changed, not each hash', () => {
+  expect(
+    changes.filter(({ group }) => group === 'prompts').map(({ kind, place }) => `${kind} ${place}`),
+  ).toContain('missing instructions');
+});

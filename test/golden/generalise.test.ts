@@ -1,0 +1,343 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { dialogueOf, type Exchange } from '../../src/golden/dialogue.ts';
+import { printGolden } from '../../src/golden/file.ts';
+import { generalise } from '../../src/golden/generalise.ts';
+import type { Golden } from '../../src/golden/golden.ts';
+import { unify } from '../../src/golden/unify.ts';
+import type { MessageEvent } from '../../src/trace/event.ts';
+import { jsonString, parseJson, printJson } from '../../src/wire/json.ts';
+import { conversation, dialogue, exchangeOf, id, message, messageOf, uuid7 } from './conversation.ts';
+
+/** What is learned from runs in which the client says one of these each. */
+function learned(...said: readonly unknown[]): Golden {
+  return generalise(
+    id,
+    said.map((json) => [exchangeOf(message('client', json))]),
+  );
+}
+
+/** The pattern of what the client says, and the kinds of its variables. */
+function pattern(
+  golden: Golden,
+  step = 0,
+): { readonly pattern: string; readonly kinds: Record<string, string> } {
+  const said = golden.exchanges[0]?.steps[step];
+  const json = said?.type === 'message' && said.content.kind === 'json' ? said.content.json : jsonString('');
+  const kinds = [...golden.variables.values()].map(({ name, kind }) => [name, kind]);
+  return { pattern: printJson(json), kinds: Object.fromEntries(kinds) };
+}
+
+const [first, second] = [uuid7(1, 'a'), uuid7(2, 'a')];
+
+it('leaves literal what was equal in all runs', () => {
+  const json = { a: 'x', b: [1, true, null, {}], c: first };
+  expect(pattern(learned(json, json))).toEqual({ pattern: JSON.stringify(json), kinds: {} });
+});
+
+it.each([
+  ['uuid7', first, second],
+  ['uuid4', '11111111-1111-4111-8111-111111111111', '22222222-2222-4222-9222-222222222222'],
+  ['hex', '0123456789abcdef', 'fedcba9876543210ff'],
+  ['epoch_ms', '1785432000001', '1785432000002'],
+  ['integer', '17', '18'],
+  ['websocket_key', 'AAAAAAAAAAAAAAAAAAAAAA==', 'BAAAAAAAAAAAAAAAAAAAAA=='],
+  ['secret', '<<secret x 1>>', '<<secret x 2>>'],
+  ['secret_uuid4', '<<secret x 1 uuid4>>', '<<secret x 1 uuid4>>'],
+  ['host_text', '/home/a', '/home/b c'],
+])('makes a variable of kind %s of %j and %j', (kind, one, other) => {
+  const { kinds } = pattern(learned({ it: one }, { it: other }));
+  expect(Object.values(kinds)).toEqual([kind]);
+});
+
+it('makes number variables of numbers that varied', () => {
+  const golden = learned({ at: 1785432000.5, n: 1.0 }, { at: 1785432001.25, n: 1.0 });
+  expect(pattern(golden)).toEqual({ pattern: '{"at":"{{at}}","n":1}', kinds: { at: 'epoch_s' } });
+  expect(golden.variables.get('at')?.number).toBe(true);
+});
+
+it('finds one variable in a header, a body, JSON in a header and a part of a longer string', () => {
+  const run = (thread: string): Exchange[] => {
+    const exchange = exchangeOf(message('client', { key: thread, window: `${thread}:0` }));
+    const headers = [
+      ['thread-id', jsonString(thread)],
+      ['metadata', jsonString(JSON.stringify({ thread, n: 1 }))],
+    ] as const;
+    return [{ ...exchange, request: { ...exchange.request, headers } }];
+  };
+  const golden = generalise(id, [run(first), run(second)]);
+  expect([...golden.variables.keys()]).toEqual(['thread_id']);
+  expect(golden.exchanges[0]?.request.headers.map(([name, value]) => [name, printJson(value)])).toEqual([
+    ['thread-id', '"{{thread_id}}"'],
+    ['metadata', '{"{{json}}":{"thread":"{{thread_id}}","n":1}}'],
+  ]);
+  expect(pattern(golden).pattern).toBe('{"key":"{{thread_id}}","window":"{{thread_id}}:0"}');
+});
+
+it('keeps literal what two strings have in common', () => {
+  expect(pattern(learned({ a: 'Linux 5.1 (x)' }, { a: 'Linux 6.2 (x)' })).pattern).toBe(
+    '{"a":"Linux {{a}}.{{a_2}} (x)"}',
+  );
+  expect(pattern(learned({ a: 'in /home/a b now' }, { a: 'in /root now' })).pattern).toBe(
+    '{"a":"in /{{a}} now"}',
+  );
+});
+
+it('has an object unordered only when the order of its keys varied', () => {
+  expect(pattern(learned({ b: 1, a: 2 }, { b: 1, a: 2 })).pattern).toBe('{"b":1,"a":2}');
+  expect(pattern(learned({ b: 1, a: 2 }, { a: 2, b: 1 })).pattern).toBe('{"{{unordered}}":true,"a":2,"b":1}');
+});
+
+it('keeps both members of a repeated key where the order of keys varied', () => {
+  const run = (text: string) => [exchangeOf(messageOf('client', parseJson(text).node))];
+  const runs = [run('{"b":1,"a":2,"a":3}'), run('{"a":2,"a":3,"b":1}')];
+  const golden = generalise(id, runs);
+  expect(pattern(golden).pattern).toBe('{"{{unordered}}":true,"a":2,"a":3,"b":1}');
+  for (const one of runs) expect(unify(golden, one)).toEqual([]);
+});
+
+it('does not take two clocks of one message for one, though they show the same', () => {
+  const golden = learned(
+    { made: 1785432000001, sent: 1785432000001 },
+    { made: 1785432000002, sent: 1785432000002 },
+  );
+  expect(pattern(golden).pattern).toBe('{"made":"{{made}}","sent":"{{sent}}"}');
+});
+
+it('takes a clock that is repeated under its name in later messages for one', () => {
+  const run = (at: number) => [exchangeOf(message('client', { at }), message('client', { at }))];
+  const golden = generalise(id, [run(1785432000001), run(1785432000002)]);
+  expect([...golden.variables.keys()]).toEqual(['at']);
+});
+
+it('notes which identifiers and clocks were different in every run', () => {
+  const run = (n: number, same: boolean) => {
+    const at = 1785432000001 + n;
+    const b = uuid7(n, same ? 'a' : 'b');
+    return [exchangeOf(message('client', { a: uuid7(n, 'a'), b, at }), message('client', { at: at + 10 }))];
+  };
+  const groups = (golden: Golden) =>
+    [...golden.variables.values()].map(({ name, group }) => `${name}: ${group}`);
+  expect(groups(generalise(id, [run(1, false), run(2, false)]))).toEqual([
+    'a: uuid7',
+    'b: uuid7',
+    'at: at',
+    'at_2: at',
+  ]);
+  expect(groups(generalise(id, [run(1, false), run(2, true)])).slice(0, 2)).toEqual([
+    'a: undefined',
+    'b: undefined',
+  ]);
+});
+
+it('learns a text that the host decides though it did not vary', () => {
+  const run = [
+    {
+      ...exchangeOf(),
+      request: {
+        ...exchangeOf().request,
+        headers: [['user-agent', jsonString('x/1 (Debian 12) y')] as const],
+      },
+    },
+  ];
+  expect(printJson(generalise(id, [run, run]).exchanges[0]?.request.headers[0]?.[1] ?? jsonString(''))).toBe(
+    '"x/1 ({{user_agent}}) y"',
+  );
+});
+
+it.each(['{{name}}', '{{{{}}', 'a {{json}} b {{', '}}{{{{{', '{{unordered}}'])(
+  'takes %j in a prompt for a text and not for a pattern',
+  (text) => {
+    const say = (json: unknown) => [exchangeOf(message('client', json))];
+    const fixed = generalise(id, [say({ text }), say({ text })]);
+    expect(fixed.variables.size).toBe(0);
+    expect(unify(fixed, say({ text }))).toEqual([]);
+    expect(unify(fixed, say({ text: `${text}x` }))).toMatchObject([{ kind: 'changed' }]);
+
+    const mixed = generalise(id, [say({ text: `${text} ${first}` }), say({ text: `${text} ${second}` })]);
+    expect([...mixed.variables.keys()]).toEqual(['text']);
+    expect(unify(mixed, say({ text: `${text} ${uuid7(3, 'a')}` }))).toEqual([]);
+    expect(unify(mixed, say({ text: `x${text} ${uuid7(3, 'a')}` }))).toMatchObject([{ kind: 'changed' }]);
+
+    const asKey = generalise(id, [say({ [text]: 1 }), say({ [text]: 1 })]);
+    expect(unify(asKey, say({ [text]: 1 }))).toEqual([]);
+    expect(unify(asKey, say({ other: 1 })).map(({ kind }) => kind)).toEqual(['missing', 'added']);
+
+    const inString = generalise(
+      id,
+      [say({ a: JSON.stringify({ [text]: text }) }), say({ a: '{}' })].slice(0, 1),
+    );
+    expect(unify(inString, say({ a: JSON.stringify({ [text]: text }) }))).toEqual([]);
+    expect(unify(inString, say({ a: JSON.stringify({ [text]: 1 }) }))).toMatchObject([{ kind: 'retyped' }]);
+  },
+);
+
+it.each([
+  [
+    'the number of items',
+    [{ a: [1] }, { a: [] }],
+    'mini, exchange 1, step 1, json.a: the number of items differs between recordings (1, 0)',
+  ],
+  [
+    'keys',
+    [{ a: { b: 1 } }, { a: { c: 1 } }],
+    'mini, exchange 1, step 1: json.a has different keys between recordings',
+  ],
+  [
+    'types',
+    [{ a: [1] }, { a: ['1'] }],
+    'mini, exchange 1, step 1: json.a.0 is of different types between recordings',
+  ],
+  ['flags', [{ a: true }, { a: false }], 'mini, exchange 1, step 1: json.a differs between recordings'],
+])('names the place where runs disagree in %s', (_, said, text) => {
+  expect(() => learned(...said)).toThrow(expect.objectContaining({ code: 'runs-disagree', message: text }));
+});
+
+it('names the place where runs disagree in more than what is said', () => {
+  const runs = (...steps: MessageEvent[]) => steps.map((step) => [exchangeOf(step)]);
+  const said = message('client', {});
+  const thrown = (text: string) =>
+    expect.objectContaining({ code: 'runs-disagree', message: expect.stringContaining(text) });
+  expect(() => generalise(id, runs(said, { ...said, fragments: 2 }))).toThrow(
+    thrown('step 1: fragments differs'),
+  );
+  expect(() => generalise(id, runs(said, { ...said, from: 'backend' }))).toThrow(
+    thrown('step 1: from differs'),
+  );
+  expect(() => generalise(id, runs(said, { ...said, opcode: 'binary' }))).toThrow(
+    thrown('step 1: opcode differs'),
+  );
+  expect(() => generalise(id, [[exchangeOf(said)], [exchangeOf()]])).toThrow(
+    thrown('the number of messages'),
+  );
+  expect(() => generalise(id, [[exchangeOf()], []])).toThrow(thrown('the number of model requests'));
+  expect(() => generalise(id, [[], []])).toThrow(thrown('the client sent no model request'));
+  const bytes = (sha256: string) => ({ ...said, content: { kind: 'bytes' as const, bytes: 1, sha256 } });
+  expect(() => generalise(id, runs(bytes('a'), bytes('b')))).toThrow(thrown('step 1: sha256 differs'));
+  const tls = { offered: ['h2'], chosen: null };
+  const secure = { ...exchangeOf(), connection: { ...exchangeOf().connection, tls } };
+  expect(() => generalise(id, [[exchangeOf()], [secure]])).toThrow(thrown('exchange 1: ALPN differs'));
+});
+
+it('learns an unusual spelling, and refuses one that is different each time', () => {
+  const run = (text: string) => [exchangeOf(messageOf('client', parseJson(text).node))];
+  const golden = generalise(id, [run('{"\\u0061":"\\u00e9"}'), run('{"\\u0061":"\\u00e9"}')]);
+  expect(unify(golden, run('{"\\u0061":"\\u00e9"}'))).toEqual([]);
+  expect(unify(golden, run('{"a":"é"}')).map(({ kind }) => kind)).toEqual(['respelled', 'respelled']);
+  expect(() => generalise(id, [run('{"a":"\\u00e9"}'), run('{"a":"é"}')])).toThrow(
+    'json.a is written with unusual',
+  );
+  expect(() => generalise(id, [run('{"a":1}'), run('{"\\u0061":1}')])).toThrow(
+    'json.a has a key that is spelled',
+  );
+});
+
+it('keeps only those headers of a response that the client acts upon', () => {
+  const response = {
+    type: 'response',
+    exchange: 1,
+    status: 101,
+    headers: [
+      ['Date', jsonString('x')],
+      ['x-codex-turn-state', jsonString('y')],
+    ],
+  } as const;
+  const golden = generalise(id, [[{ ...exchangeOf(), steps: [response] }]]);
+  expect(golden.exchanges[0]?.steps[0]).toMatchObject({ headers: [['x-codex-turn-state', { value: 'y' }]] });
+});
+
+it('gives the same golden for the same runs, in whatever order they were made', () => {
+  const texts = [
+    [1, 2, 3],
+    [3, 1, 2],
+    [2, 1, 3],
+  ].map((runs) => printGolden(generalise(id, runs.map(dialogue))));
+  expect(new Set(texts).size).toBe(1);
+});
+
+it('gives the same golden whichever runs it is learned from', () => {
+  const texts = [
+    [1, 2, 3],
+    [11, 12, 20],
+  ].map((runs) => printGolden(generalise(id, runs.map(dialogue))));
+  expect(new Set(texts).size).toBe(1);
+});
+
+it('does not look at how connections and exchanges are numbered', () => {
+  const renumbered = conversation(2).map((event) => ({
+    ...event,
+    ...('connection' in event ? { connection: event.connection + 70 } : {}),
+    ...('exchange' in event ? { exchange: event.exchange + 700 } : {}),
+  }));
+  expect(printGolden(generalise(id, [dialogue(1), dialogueOf(renumbered)]))).toBe(
+    printGolden(generalise(id, [dialogue(1), dialogue(2)])),
+  );
+});
+
+it('learns patterns that every run it learned from unifies with', () => {
+  fc.assert(
+    fc.property(
+      fc.array(shape, { minLength: 1, maxLength: 4 }),
+      fc.integer({ min: 2, max: 4 }),
+      (shapes, count) => {
+        const runs = Array.from({ length: count }, (_, run) => [
+          exchangeOf(...shapes.map((make) => message('client', make(run)))),
+        ]);
+        const golden = generalise(id, runs);
+        for (const run of runs) expect(unify(golden, run)).toEqual([]);
+        expect(printGolden(generalise(id, runs.toReversed()))).toBe(printGolden(golden));
+      },
+    ),
+  );
+});
+
+it('learns patterns that a run it never saw unifies with', () => {
+  fc.assert(
+    fc.property(fc.array(shape, { minLength: 1, maxLength: 4 }), (shapes) => {
+      const run = (number: number) => [exchangeOf(...shapes.map((make) => message('client', make(number))))];
+      const golden = generalise(id, [run(0), run(1), run(2)]);
+      expect(unify(golden, run(3))).toEqual([]);
+      expect(unify(golden, run(17))).toEqual([]);
+    }),
+  );
+});
+
+/** A document as it is in each run. */
+type Shape = (run: number) => unknown;
+
+const { shape } = fc.letrec<{ shape: Shape; text: (run: number) => string }>((tie) => ({
+  text: fc
+    .array(
+      fc.oneof(
+        fc
+          .constantFrom('a', 'bc ', '-', ':0', '{', '{{', '{{a}}', '}}', '"', ' ', 'é')
+          .map((text) => () => text),
+        fc.constantFrom('t', 'u').map((name) => (run: number) => uuid7(run, name)),
+        fc.constantFrom('t', 'u').map((name) => (run: number) => `host${run}${name}`),
+        fc.constant((run: number) => String(run + 10)),
+        fc.constant(
+          (run: number) => `<<sealed tag ${run} ${uuid7(run, 's').replaceAll('-', '').repeat(2)}>>`,
+        ),
+        fc.constant(() => '<<secret token 1>>'),
+      ),
+      { maxLength: 4 },
+    )
+    .map((parts) => (run: number) => parts.map((part) => part(run)).join('')),
+  shape: fc.oneof(
+    { depthSize: 'small' },
+    tie('text'),
+    fc.constantFrom<unknown>(null, true, 1, 'x').map((value) => () => value),
+    fc.constantFrom(0, 500).map((offset) => (run: number) => 1_785_432_000_000 + run * 1000 + offset),
+    fc.array(tie('shape'), { maxLength: 3 }).map((items) => (run: number) => items.map((item) => item(run))),
+    fc
+      .tuple(
+        fc.dictionary(fc.constantFrom('a', 'b', 'c', '{{json}}'), tie('shape'), { noNullPrototype: true }),
+        fc.boolean(),
+      )
+      .map(([members, unordered]) => (run: number) => {
+        const entries = Object.entries(members).map(([key, value]) => [key, value(run)] as const);
+        return Object.fromEntries(unordered && run % 2 === 1 ? entries.reverse() : entries);
+      }),
+    tie('shape').map((inner) => (run: number) => JSON.stringify({ inner: inner(run) })),
+  ),
+}));

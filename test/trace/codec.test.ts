@@ -1,0 +1,66 @@
+import { expect, it } from 'vitest';
+import { decodeEvent, encodeEvent } from '../../src/trace/codec.ts';
+import type { Content, TraceEvent } from '../../src/trace/event.ts';
+import { jsonString, parseJson, printJson, toNode } from '../../src/wire/json.ts';
+
+const contents: Content[] = [
+  { kind: 'json', json: parseJson('{"a":1.0,"a":"\\u00e9"}').node, spaced: false },
+  { kind: 'json', json: toNode([]), spaced: true },
+  { kind: 'text', text: jsonString('<<sealed 1 a>>') },
+  { kind: 'events', events: [{ event: '', data: jsonString('[DONE]') }] },
+  { kind: 'bytes', bytes: 3, sha256: 'abc' },
+  { kind: 'close', code: 1000 },
+  { kind: 'close', code: null },
+];
+
+const events: TraceEvent[] = [
+  { type: 'connection', connection: 1, authority: 'a:1', tls: null },
+  { type: 'connection', connection: 2, authority: 'a', tls: { offered: ['h2', 'http/1.1'], chosen: 'h2' } },
+  {
+    type: 'request',
+    connection: 1,
+    exchange: 1,
+    method: 'GET',
+    target: jsonString('/responses'),
+    headers: [
+      ['A', jsonString('1')],
+      ['a', jsonString('2')],
+    ],
+  },
+  { type: 'response', exchange: 1, status: 101, headers: [] },
+  { type: 'end', connection: 1, by: 'backend' },
+  { type: 'undecodable', connection: 1, from: 'client', reason: 'no HTTP' },
+  ...contents.flatMap((content): TraceEvent[] => [
+    { type: 'body', exchange: 1, from: 'backend', complete: false, content },
+    { type: 'message', exchange: 1, from: 'client', opcode: 'text', compressed: true, fragments: 2, content },
+  ]),
+];
+
+it.each(events)('reads the line of an event back: $type $content', (event) => {
+  expect(decodeEvent(parseJson(printJson(encodeEvent(event))).node)).toEqual(event);
+});
+
+it('writes an event always alike, whatever the order of its members', () => {
+  const line = printJson(encodeEvent({ by: 'client', connection: 3, type: 'end' }));
+  expect(line).toBe('{"type":"end","connection":3,"by":"client"}');
+});
+
+it.each([
+  ['{"type":"message","exchange":1,"from":"proxy"}', '"from" must be one of client, backend'],
+  ['{"type":"response","exchange":1.5,"status":1,"headers":[]}', '"exchange" must be a whole number'],
+  [
+    '{"type":"response","exchange":1,"status":1,"headers":[["a"]]}',
+    '"headers" must hold [name, value] pairs',
+  ],
+  ['{"type":"response","exchange":1,"status":1,"headers":{}}', '"headers" must be a list'],
+  [
+    '{"type":"body","exchange":1,"from":"client","complete":null,"bytes":1}',
+    '"complete" must be true or false',
+  ],
+  [
+    '{"type":"connection","connection":1,"authority":"a","tls":{"offered":[1],"chosen":null}}',
+    '"offered" must hold strings',
+  ],
+])('says what is wrong with %s', (line, what) => {
+  expect(() => decodeEvent(parseJson(line).node)).toThrow(what);
+});

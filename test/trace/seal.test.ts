@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { Sealer, type SealerOptions, seals } from '../../src/trace/seal.ts';
+import { type JsonNode, parseJson, printJson, toNode } from '../../src/wire/json.ts';
+
+/** The text of a value after sealing. */
+function sealed(value: unknown, options?: SealerOptions): string {
+  return printJson(new Sealer(options).json(toNode(value)));
+}
+
+function sealOf(text: string, tag = ''): string {
+  const hash = createHash('sha256').update(text).digest('hex');
+  return `<<sealed ${tag}${Buffer.byteLength(text)} ${hash}>>`;
+}
+
+function headerOf(name: string, value: string, sealer = new Sealer()): JsonNode | undefined {
+  return sealer.headers([[name, value]])[0]?.[1];
+}
+
+it.each([
+  ['authorization', 'Bearer abc', 'Bearer <<secret token 1>>'],
+  ['Authorization', 'Basic abc', 'Basic <<secret token 1>>'],
+  ['authorization', 'abc', '<<secret token 1>>'],
+  ['x-api-key', 'k', '<<secret token 1>>'],
+  ['statsig-api-key', 'k', '<<secret token 1>>'],
+  ['Cookie', 'a=1; b=2', '<<secret cookie 1>>'],
+  ['Set-Cookie', 'a=1', '<<secret cookie 1>>'],
+  ['ChatGPT-Account-ID', 'acct-1', '<<secret account_id 1>>'],
+  ['OpenAI-Organization', 'org-1', '<<secret organization 1>>'],
+  ['openai-project', 'proj-1', '<<secret project 1>>'],
+  ['x-codex-installation-id', '018f5d1e-0000-4000-8000-000000000000', '<<secret installation_id 1 uuid4>>'],
+  [
+    'x-codex-turn-metadata',
+    '{"installation_id":"i-1","n":1}',
+    '{"installation_id":"<<secret installation_id 1>>","n":1}',
+  ],
+  [
+    'x-codex-turn-metadata',
+    '{ "installation_id" : "i-1" }',
+    '{ "installation_id" : "<<secret installation_id 1>>" }',
+  ],
+  ['x-note', 'of alice@example.com', 'of <<secret email 1>>'],
+  ['user-agent', 'codex_exec/0.169.0 (Debian 12.0.0; x86_64)', 'codex_exec/0.169.0 (Debian 12.0.0; x86_64)'],
+  ['authorization', '', ''],
+])('seals the header %s: %s', (name, value, safe) => {
+  expect(headerOf(name, value)).toEqual({ kind: 'string', value: safe });
+});
+
+it.each([
+  ['access_token', 'token'],
+  ['refresh_token', 'token'],
+  ['id_token', 'token'],
+  ['OPENAI_API_KEY', 'token'],
+  ['account_id', 'account_id'],
+  ['chatgpt_account_id', 'account_id'],
+  ['user_id', 'user_id'],
+  ['chatgpt_user_id', 'user_id'],
+  ['email', 'email'],
+  ['installation_id', 'installation_id'],
+  ['x-codex-installation-id', 'installation_id'],
+  ['latest_git_commit_hash', 'git_commit'],
+])('seals what stands under the key %s', (key, kind) => {
+  expect(sealed({ [key]: 'x' })).toBe(`{"${key}":"<<secret ${kind} 1>>"}`);
+  expect(sealed({ [key]: 17 })).toBe(`{"${key}":"<<secret ${kind} 1>>"}`);
+  expect(sealed({ [key]: null })).toBe(`{"${key}":null}`);
+});
+
+it('seals every leaf below a secret key', () => {
+  expect(sealed({ associated_remote_urls: { origin: 'git@host:a.git', others: ['b'] } })).toBe(
+    '{"associated_remote_urls":{"origin":"<<secret git_remote 1>>","others":["<<secret git_remote 2>>"]}}',
+  );
+});
+
+it.each([
+  ['a JWT', 'eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2ln', 'token'],
+  ['an API key', 'sk-proj-0123456789abcdef', 'token'],
+  ['an e-mail address', 'alice.b+c@mail.example.com', 'email'],
+])('seals %s wherever it stands', (_, secret, kind) => {
+  expect(sealed({ note: `<${secret}>` })).toBe(`{"note":"<<<secret ${kind} 1>>>"}`);
+  expect(sealed({ note: JSON.stringify({ a: secret }) })).toBe(
+    `{"note":"{\\"a\\":\\"<<secret ${kind} 1>>\\"}"}`,
+  );
+  expect(sealed({ [secret]: 1 })).toBe(`{"<<secret ${kind} 1>>":1}`);
+});
+
+it('gives the same secret the same number all over a recording', () => {
+  const sealer = new Sealer();
+  expect(headerOf('chatgpt-account-id', 'acct-123', sealer)).toMatchObject({
+    value: '<<secret account_id 1>>',
+  });
+  expect(printJson(sealer.json(toNode({ account_id: 'acct-456', at: 'of acct-123' })))).toBe(
+    '{"account_id":"<<secret account_id 2>>","at":"of <<secret account_id 1>>"}',
+  );
+});
+
+it('seals a secret that only a later key of the document tells to be one', () => {
+  expect(sealed({ note: 'is acct-123', inner: '{"account_id":"acct-123"}' })).toBe(
+    '{"note":"is <<secret account_id 1>>","inner":"{\\"account_id\\":\\"<<secret account_id 1>>\\"}"}',
+  );
+});
+
+it('seals secrets that are known before the first byte', () => {
+  expect(sealed({ note: 'is acct-123' }, { secrets: { account_id: ['acct-123'] } })).toBe(
+    '{"note":"is <<secret account_id 1>>"}',
+  );
+});
+
+it('does not look for secrets in the marks of others', () => {
+  const secrets = { user_id: ['secret'], account_id: ['account'] };
+  expect(sealed({ a: 'account', b: 'secret', c: 'account secret' }, { secrets })).toBe(
+    '{"a":"<<secret account_id 1>>","b":"<<secret user_id 1>>","c":"<<secret account_id 1>> <<secret user_id 1>>"}',
+  );
+});
+
+it('seals secrets in the query of a target, and leaves the path', () => {
+  const sealer = new Sealer({ secrets: { account_id: ['acct-123'] } });
+  expect(sealer.target('/accounts/acct-123/responses?account_id=acct%2D123&n=1&email=x')).toEqual({
+    kind: 'string',
+    value:
+      '/accounts/<<secret account_id 1>>/responses?account_id=<<secret account_id 1>>&n=1&email=<<secret email 1>>',
+  });
+});
+
+it('seals prose: three words, more than 80 characters, or anything under a key of content', () => {
+  expect(sealed('one two three')).toBe(JSON.stringify(sealOf('one two three')));
+  expect(sealed('one two 3')).toBe('"one two 3"');
+  expect(sealed('x'.repeat(81))).toBe(JSON.stringify(sealOf('x'.repeat(81))));
+  expect(sealed('x'.repeat(80))).toBe(JSON.stringify('x'.repeat(80)));
+  expect(sealed({ text: 'hi' })).toBe(`{"text":"${sealOf('hi')}"}`);
+  expect(sealed({ output: ['hi'], type: 'hi' })).toBe(`{"output":["${sealOf('hi')}"],"type":"hi"}`);
+  expect(sealed({ text: '' })).toBe('{"text":""}');
+  expect(sealed({ text: { verbosity: 'low' } })).toBe('{"text":{"verbosity":"low"}}');
+});
+
+it('keeps the tag that a prose text begins with', () => {
+  const text = '<permissions instructions>\nread only</permissions instructions>';
+  expect(sealed({ text })).toBe(`{"text":"${sealOf(text, 'permissions_instructions ')}"}`);
+});
+
+it('leaves our own texts readable, but only whole', () => {
+  const ownTexts = ['Reply with exactly: OK'];
+  expect(sealed({ text: 'Reply with exactly: OK' }, { ownTexts })).toBe('{"text":"Reply with exactly: OK"}');
+  expect(sealed({ text: 'Reply with exactly: OK!' }, { ownTexts })).not.toContain('Reply');
+});
+
+it('seals keys that are paths or prose, and no others', () => {
+  expect(
+    sealed({ '/home/alice/project': 1, 'C:\\Users\\alice': 2, 'one two three': 3, '/responses': 4 }),
+  ).toBe(`{"<<secret path 1>>":1,"<<secret path 2>>":2,"${sealOf('one two three')}":3,"/responses":4}`);
+});
+
+it('opens JSON in a string, and leaves its white space as it was', () => {
+  expect(sealed({ a: '{"email":"a","text":"b","n":1.0}' })).toBe(
+    `{"a":"{\\"email\\":\\"<<secret email 1>>\\",\\"text\\":\\"${sealOf('b')}\\",\\"n\\":1.0}"}`,
+  );
+  expect(sealed({ a: '{"email": "a"}' })).toBe('{"a":"{\\"email\\": \\"<<secret email 1>>\\"}"}');
+});
+
+it('still shows that a sealed text was escaped unusually', () => {
+  const text = sealed({ text: 'é' }).replace('{"text":"<', '{"text":"\\u003c');
+  expect(printJson(new Sealer().json(parseJson('{"text":"\\u00e9"}').node))).toBe(text);
+});
+
+it('keeps the spelling of what it does not seal', () => {
+  const text = '{"\\u0061":"\\u0062","n":1.0,"n":2}';
+  expect(printJson(new Sealer().json(parseJson(text).node))).toBe(text);
+});
+
+it('seals what is sealed to itself', () => {
+  fc.assert(
+    fc.property(anyValue, (value) => {
+      const once = new Sealer({ secrets }).json(toNode(value));
+      expect(printJson(new Sealer({ secrets }).json(once))).toBe(printJson(once));
+      const again = new Sealer({ secrets });
+      expect(printJson(again.json(again.json(toNode(value))))).toBe(printJson(once));
+    }),
+  );
+});
+
+it('lets no secret through', () => {
+  fc.assert(
+    fc.property(anyValue, (value) => {
+      const text = sealed(value, { secrets }).split(seals).join('|');
+      for (const secret of [...secrets.account_id, 'alice@example.com', 'sk-0123456789abcdef']) {
+        expect(text).not.toContain(secret);
+      }
+    }),
+  );
+});
+
+const secrets = { account_id: ['acct-123', 'secret token 1'] };
+
+const anyText = fc
+  .array(
+    fc.constantFrom(
+      'acct-123',
+      'secret token 1',
+      'alice@example.com',
+      ' sk-0123456789abcdef',
+      'one',
+      ' two ',
+      'three',
+      '<<secret token 1>>',
+      '<tag>',
+      '{',
+      '[',
+      '"',
+      ' ',
+      'é',
+    ),
+    { maxLength: 6 },
+  )
+  .map((parts) => parts.join(''));
+
+const { value: anyValue } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    anyText,
+    fc.constantFrom(null, 1, true),
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.dictionary(fc.oneof(fc.constantFrom('text', 'email', 'a', '/x/y'), anyText), tie('value'), {
+      maxKeys: 3,
+    }),
+    fc
+      .tuple(tie('value'), fc.constantFrom(0, 1))
+      .map(([value, indent]) => JSON.stringify({ inner: value }, null, indent)),
+  ),
+}));

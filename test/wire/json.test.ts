@@ -1,0 +1,119 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import {
+  JsonSyntaxError,
+  member,
+  parseJson,
+  printJson,
+  sameJson,
+  stringAt,
+  toNode,
+  tryParseJson,
+} from '../../src/wire/json.ts';
+
+it.each([
+  '{"b":1,"a":2,"b":3}',
+  '[1.0,1,1e0,1E+2,-0,0.10]',
+  '12345678901234567890',
+  '["\\u00e9","é"]',
+  '["\\/","/","\\ud83d\\ude00","😀","\\u0041"]',
+  '{"\\u006bey":1,"key":2}',
+  '{"":{"":[[],{},""]}}',
+  'null',
+])('gives back %s as it was spelled', (text) => {
+  expect(printJson(parseJson(text).node)).toBe(text);
+});
+
+it('gives back every compact document as it was spelled', () => {
+  fc.assert(fc.property(compactJson, (text) => printJson(parseJson(text).node) === text));
+});
+
+it('reads the value that JSON.parse reads', () => {
+  fc.assert(
+    fc.property(compactJson, (text) => {
+      expect(JSON.parse(printJson(parseJson(text).node))).toEqual(JSON.parse(text));
+    }),
+  );
+});
+
+it('knows the value of a string whatever its spelling', () => {
+  expect(parseJson('"\\u00e9"').node).toEqual({ kind: 'string', value: 'é', spelling: '"\\u00e9"' });
+  expect(parseJson('"é"').node).toEqual({ kind: 'string', value: 'é' });
+  expect(parseJson('"\\n\\""').node).toEqual({ kind: 'string', value: '\n"' });
+});
+
+it('tells documents with white space from compact ones', () => {
+  expect(parseJson('{"a":[1,2]}').compact).toBe(true);
+  for (const text of ['{"a": 1}', ' 1', '[1,\n2]', '{}\t', '{ }'])
+    expect(parseJson(text).compact).toBe(false);
+  expect(parseJson('" a b "').compact).toBe(true);
+});
+
+it.each([
+  ['', 0, 'a value'],
+  ['{"a":}', 5, 'a value'],
+  ['{"a" 1}', 5, '":"'],
+  ['[1 2]', 3, '"]"'],
+  ['{"a":1,}', 7, 'a string'],
+  ['01', 1, 'the end of the document'],
+  ['tru', 0, 'a value'],
+  ['"abc', 4, 'the rest of a string'],
+  ['"a\nb"', 2, 'the rest of a string'],
+  ['["\\x"]', 1, 'a string without broken escapes'],
+  ['{"a":1}}', 7, 'the end of the document'],
+])('says where %j is wrong', (text, offset, expected) => {
+  expect(tryParseJson(text)).toBeUndefined();
+  expect(() => parseJson(text)).toThrow(new JsonSyntaxError(expected, offset));
+  expect(() => parseJson(text)).toThrow(expect.objectContaining({ name: 'JsonSyntaxError', offset }));
+});
+
+it('refuses what is nested deeper than 500 levels instead of overflowing', () => {
+  const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+  expect(printJson(parseJson(nested(500)).node)).toBe(nested(500));
+  expect(() => parseJson(nested(502))).toThrow('at most 500 levels expected at character 502');
+  expect(tryParseJson('{"a":'.repeat(100_000))).toBeUndefined();
+});
+
+it('finds the first member of a key, and strings down a path', () => {
+  const node = parseJson('{"a":{"b":"x"},"a":1}').node;
+  expect(stringAt(node, 'a', 'b')).toBe('x');
+  expect(stringAt(node, 'a', 'c')).toBeUndefined();
+  expect(stringAt(node, 'a')).toBeUndefined();
+  expect(member(toNode([1]), '0')).toBeUndefined();
+});
+
+it('holds documents for equal only when they are spelled alike', () => {
+  expect(sameJson(parseJson('{ "a": 1 }').node, toNode({ a: 1 }))).toBe(true);
+  expect(sameJson(parseJson('1.0').node, toNode(1))).toBe(false);
+  expect(sameJson(parseJson('{"a":1,"b":2}').node, toNode({ b: 2, a: 1 }))).toBe(false);
+  expect(sameJson(parseJson('{"\\u0061":1}').node, toNode({ a: 1 }))).toBe(false);
+});
+
+it('makes nodes of plain values, and of nothing else', () => {
+  expect(printJson(toNode({ b: 1.5, a: [null, undefined], c: undefined }))).toBe('{"b":1.5,"a":[null,null]}');
+  expect(() => toNode(undefined)).toThrow(TypeError);
+});
+
+/** Documents with duplicate keys, odd numbers and odd escapes, but no white space. */
+const { document: compactJson } = fc.letrec<{ document: string; text: string }>((tie) => ({
+  text: fc
+    .array(
+      fc.oneof(
+        fc.string({ unit: 'binary', maxLength: 3 }).map((text) => JSON.stringify(text).slice(1, -1)),
+        fc.constantFrom('\\u00e9', '\\/', '\\u0041', '\\ud800', '\\"', '\\\\', '{{', '}}', '\u2028'),
+      ),
+      { maxLength: 4 },
+    )
+    .map((parts) => `"${parts.join('')}"`),
+  document: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom('null', 'true', 'false', '0', '-0', '1.0', '1E-7', '12345678901234567890', '-1.50e+10'),
+    tie('text'),
+    fc.array(tie('document'), { maxLength: 3 }).map((items) => `[${items.join(',')}]`),
+    fc
+      .array(fc.tuple(fc.oneof(fc.constantFrom('"a"', '"__proto__"'), tie('text')), tie('document')), {
+        maxLength: 3,
+      })
+      .map((members) => `{${members.map(([key, value]) => `${key}:${value}`).join(',')}}`),
+  ),
+}));
