@@ -81,7 +81,9 @@ export function subjectAt(text: string): Subject {
 
 export function fillPlaceholders(command: readonly string[], values: Placeholders): string[] {
   return command.map((word) =>
-    word.replaceAll(/\{(port|upstream|auth|codex|goldens)\}/g, (_, name: keyof Placeholders) => String(values[name])),
+    word.replaceAll(/\{(port|upstream|auth|codex|goldens)\}/g, (_, name: keyof Placeholders) =>
+      String(values[name]),
+    ),
   );
 }
 

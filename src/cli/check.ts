@@ -1,6 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { type CheckResult, check, type Driver } from '../check/check.ts';
+import { check, type Driver } from '../check/check.ts';
+import { inParallel } from '../check/in-parallel.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { installOfficialClient } from '../client/install.ts';
 import { ParityError } from '../errors.ts';
@@ -88,22 +90,21 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       if (!(options.timeout > 0))
         throw new ParityError('usage', '--timeout must be a number of seconds above 0');
       const selected = selectGoldens(options.goldens, list(options.codex), list(options.scenario));
-      const scenarios: CheckResult[] = [];
-      for (const file of selected) {
+      // A subject that runs already, or a port that was named, can serve one scenario at a time only.
+      const alone = subject.kind === 'url' || options['backend-port'] !== 0;
+      const scenarios = await inParallel(selected, alone ? 1 : availableParallelism(), async (file) => {
         signal.throwIfAborted();
         progress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
-        scenarios.push(
-          await check({
-            golden: await readGolden(file.path),
-            goldens: resolve(options.goldens),
-            subject,
-            driver: await driverFor(options.driver, file, signal),
-            backendPort: options['backend-port'],
-            timeLimit: options.timeout * 1000,
-            signal,
-          }),
-        );
-      }
+        return check({
+          golden: await readGolden(file.path),
+          goldens: resolve(options.goldens),
+          subject,
+          driver: await driverFor(options.driver, file, signal),
+          backendPort: options['backend-port'],
+          timeLimit: options.timeout * 1000,
+          signal,
+        });
+      });
       const report: Report = { subject: subject.name, driver: options.driver, scenarios };
       for (const request of reports) writeReport(report, request);
       if (!reports.some(({ file }) => file === '-')) process.stdout.write(textReport(report));

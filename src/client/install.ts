@@ -49,11 +49,16 @@ export async function installOfficialClient(
   return client;
 }
 
-async function runs(version: string, folder: string, { signal, onProgress }: InstallOptions): Promise<boolean> {
+async function runs(
+  version: string,
+  folder: string,
+  { signal, onProgress }: InstallOptions,
+): Promise<boolean> {
   onProgress?.(`checking that Codex ${version} runs`);
   const client = await clientAt(folder, version);
   const ran = client !== undefined && (await saysItsVersion(client, folder, signal));
-  if (signal?.aborted === true) throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
+  if (signal?.aborted === true)
+    throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
   return ran;
 }
 

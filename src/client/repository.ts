@@ -26,7 +26,7 @@ export async function makeRepository({ files }: Repository, environment: ClientE
   const git = async (...args: string[]) => {
     const ended = await runInGroup(['git', ...args], { cwd, env: { ...env, ...identity } }).catch(
       (cause: unknown) => {
-        throw new ParityError('client-failed', 'git is needed for this scenario, and is not there', {
+        throw new ParityError('client-failed', 'git is needed for this scenario, and cannot be started', {
           cause,
         });
       },

@@ -73,10 +73,20 @@ export function differenceOf(expected: JsonNode, actual: JsonNode): 'retyped' | 
     return typeof expected.value === typeof actual.value ? 'changed' : 'retyped';
   }
   if (expected.kind === 'number' && actual.kind === 'number') {
-    return Number(expected.text) === Number(actual.text) ? 'respelled' : 'changed';
+    return amount(expected.text) === amount(actual.text) ? 'respelled' : 'changed';
   }
   if (expected.kind === 'string' && actual.kind === 'string') {
     return expected.value === actual.value ? 'respelled' : 'changed';
   }
   return expected.kind === actual.kind ? 'changed' : 'retyped';
+}
+
+/** One text for all spellings of a number, whatever its size: all digits that count, and a power of ten. */
+function amount(text: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+  const all = (whole + fraction).replace(/^0+/, '');
+  const digits = all.replace(/0+$/, '');
+  if (digits === '') return '0';
+  return `${sign}${digits}e${Number(exponent) - fraction.length + all.length - digits.length}`;
 }

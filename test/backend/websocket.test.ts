@@ -124,6 +124,61 @@ it('asks the other models’ clients for a command with the function exec_comman
   );
 });
 
+it('asks for several tools in one response, each an item of its own', async () => {
+  const calls = ['printf one', 'printf two'].map((command) => ({
+    call: 'command' as const,
+    command,
+    output: command.slice(-3),
+  }));
+  const { backend } = await backendWith({ reply: 'tool_calls', style: 'custom', calls });
+  const { ask } = await connect(backend);
+
+  const answered = await ask(turn);
+
+  const done = answered.filter(({ type }) => type === 'response.output_item.done');
+  expect(done.map(({ output_index }) => output_index)).toEqual([0, 1]);
+  const items = done.map(({ item }) => item);
+  expect(items).toMatchObject([
+    { input: expect.stringContaining('printf one') },
+    { input: expect.stringContaining('printf two') },
+  ]);
+  expect(answered.at(-1)).toMatchObject({ response: { output: items } });
+  expect(answered.map((event) => event.sequence_number)).toEqual(answered.map((_, at) => at));
+  expect(backend.served()).toBe(1);
+});
+
+it.each([
+  { model: 'a lite model', tools: {}, type: 'custom_tool_call' },
+  { model: 'another model', tools: { tools: [] }, type: 'function_call' },
+])('asks $model in its own style, which the request tells', async ({ tools, type }) => {
+  const call = { call: 'command', command: 'printf one', output: 'one' } as const;
+  const { backend } = await backendWith({ reply: 'tool_calls', style: 'auto', calls: [call] });
+  const { ask } = await connect(backend);
+
+  expect(await ask({ ...turn, ...tools })).toContainEqual(
+    expect.objectContaining({ type: 'response.output_item.done', item: expect.objectContaining({ type }) }),
+  );
+});
+
+it.each([
+  {
+    style: 'custom' as const,
+    item: { name: 'exec', input: 'text((await tools.mcp__parity__measure({"word":"a"})).content[0].text)' },
+  },
+  {
+    style: 'function' as const,
+    item: { name: 'measure', namespace: 'mcp__parity__', arguments: '{"word":"a"}' },
+  },
+])('asks for a tool of an MCP server in the $style style', async ({ style, item }) => {
+  const call = { call: 'mcp', server: 'parity', tool: 'measure', arguments: '{"word":"a"}' } as const;
+  const { backend } = await backendWith({ reply: 'tool_calls', style, calls: [call] });
+  const { ask } = await connect(backend);
+
+  expect(await ask(turn)).toContainEqual(
+    expect.objectContaining({ type: 'response.output_item.done', item: expect.objectContaining(item) }),
+  );
+});
+
 it('reports a frame that is not JSON and keeps the connection', async () => {
   const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
   const { ask } = await connect(backend);

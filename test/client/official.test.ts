@@ -51,6 +51,18 @@ it('hands the scenario’s configuration over as TOML, last so that it wins', as
   ]);
 });
 
+it('gives the files of a task by their options, before the prompt', async () => {
+  const { args } = await told({
+    model: 'gpt-x',
+    outputSchema: '{}',
+    mcpServers: [{ name: 'parity', tools: [] }],
+  });
+
+  expect(args.slice(-6, -2)).toEqual(['--model', 'gpt-x', '--output-schema', expect.any(String)]);
+  const [server] = args.filter((arg) => arg.startsWith('mcp_servers.parity.args='));
+  expect(server).toMatch(/^mcp_servers\.parity\.args=\["[^"]*mcp-server\.mjs","\[\]"\]$/);
+});
+
 it('leaves alone what would show in the traffic', async () => {
   const { args } = await told({});
 

@@ -43,11 +43,13 @@ it('tells another type from another value and from another spelling', () => {
   expect(diff('{"a":1.0}', '{"a":1}')).toEqual(['respelled a: 1.0 -> 1']);
   expect(diff('{"a":"\\u00e9"}', '{"a":"é"}')).toEqual(['respelled a: "\\u00e9" -> "é"']);
   expect(diff('{"\\u0061":1}', '{"a":1}')).toEqual(['respelled a: key "\\u0061" -> key "a"']);
-  expect(diff('12345678901234567890', '12345678901234567891')).toEqual(
-    ['respelled : 12345678901234567890 -> 12345678901234567891'].map((line) =>
-      line.replace('respelled', 'changed'),
-    ),
-  );
+  expect(diff('[120, 0.5, -0]', '[1.2e2, 5E-1, 0]').map((line) => line.split(' ')[0])).toEqual([
+    'respelled',
+    'respelled',
+    'respelled',
+  ]);
+  expect(diff('12345678901234567890', '12345678901234567891')).toHaveLength(1);
+  expect(diff('12345678901234567890', '12345678901234567891')[0]).toMatch(/^changed/);
 });
 
 it('tells a key that moved, and not those it passed', () => {
@@ -84,9 +86,11 @@ it('has no place for patterns', () => {
 });
 
 it('is not confused by keys that objects have from birth', () => {
-  expect(diff('{"__proto__":1,"constructor":2}', '{"__proto__":3}')).toEqual(
-    ['missing constructor: 2 -> null', 'changed __proto__: 1 -> 3'].toSorted((a, b) => a.localeCompare(b)),
-  );
+  expect(diff('{"constructor":2,"__proto__":1}', '{"__proto__":3,"toString":4}')).toEqual([
+    'missing constructor: 2 -> null',
+    'changed __proto__: 1 -> 3',
+    'added toString: null -> 4',
+  ]);
 });
 
 it('shows where two long texts part', () => {

@@ -1,0 +1,130 @@
+import { expect, it } from 'vitest';
+import { loadScenario, parseScenario, scenarioNames } from '../../src/scenario/scenario.ts';
+
+const valid = {
+  name: 'one',
+  why: 'To see.',
+  client: { prompt: 'Say one', config: {} },
+  backend: [{ reply: 'text', text: 'One' }],
+};
+
+function parsed(change: Record<string, unknown>) {
+  return parseScenario(JSON.stringify({ ...valid, ...change }), 'one.json');
+}
+
+/** The valid scenario with members of its client, or with other replies. */
+const client = (members: Record<string, unknown>) => ({ client: { ...valid.client, ...members } });
+const calls = (...list: unknown[]) => ({ backend: [{ reply: 'tool_calls', calls: list }] });
+
+const tool = {
+  name: 'measure',
+  description: 'Measures',
+  inputSchema: { type: 'object' },
+  answer: '4',
+};
+
+it.each(scenarioNames())('reads %s, which is named like its file and says why it is there', (name) => {
+  const scenario = loadScenario(name);
+
+  expect(scenario.name).toBe(name);
+  expect(scenario.why).toMatch(/\.$/);
+});
+
+it('reads the least there can be', () => {
+  expect(parsed({})).toEqual(valid);
+});
+
+it('reads all that a client can be given, and keeps JSON as it is spelled', () => {
+  const given = {
+    model: 'gpt-x',
+    images: [{ name: 'a.png', base64: 'AAAA' }],
+    outputSchema: { b: 1.0, a: 2 },
+    repository: { files: { 'AGENTS.md': 'Be brief.' } },
+    mcpServers: [{ name: 'parity', tools: [tool] }],
+  };
+
+  expect(parsed(client(given)).client).toEqual({
+    ...valid.client,
+    ...given,
+    outputSchema: '{"b":1,"a":2}',
+    repository: { files: [['AGENTS.md', 'Be brief.']] },
+    mcpServers: [{ name: 'parity', tools: [{ ...tool, inputSchema: '{"type":"object"}' }] }],
+  });
+});
+
+it('takes the style of the model for calls that name none', () => {
+  const command = { call: 'command', command: 'printf a', output: 'a' };
+  const mcp = { call: 'mcp', server: 'parity', tool: 'measure', arguments: { word: 'a' } };
+
+  expect(parsed(calls(command, mcp)).backend).toEqual([
+    { reply: 'tool_calls', style: 'auto', calls: [command, { ...mcp, arguments: '{"word":"a"}' }] },
+  ]);
+});
+
+it.each([
+  { wrong: 'no prompt', change: { client: { config: {} } }, says: '"prompt" is missing' },
+  {
+    wrong: 'an unknown member',
+    change: { clients: {} },
+    says: 'a scenario has no "clients": it may have name,',
+  },
+  { wrong: 'an unknown option', change: client({ image: 'a.png' }), says: '"client" has no "image"' },
+  {
+    wrong: 'a list in the configuration',
+    change: client({ config: { a: [1] } }),
+    says: '"config.a" must be a string, a number or a boolean, not [1]',
+  },
+  {
+    wrong: 'a picture that is not base64',
+    change: client({ images: [{ name: 'a.png', base64: '?' }] }),
+    says: '"base64" must be base64',
+  },
+  {
+    wrong: 'a file outside its folder',
+    change: client({ repository: { files: { '../AGENTS.md': '' } } }),
+    says: '"../AGENTS.md" must be a file name without a folder',
+  },
+  {
+    wrong: 'an empty repository',
+    change: client({ repository: { files: {} } }),
+    says: '"repository.files" must hold a file',
+  },
+  {
+    wrong: 'a schema that is none',
+    change: client({ outputSchema: 'number' }),
+    says: '"outputSchema" must be an object',
+  },
+  {
+    wrong: 'a server with a name no tool can have',
+    change: client({ mcpServers: [{ name: 'my server', tools: [] }] }),
+    says: '"my server" must be lower-case letters, digits and _',
+  },
+  {
+    wrong: 'an unknown reply',
+    change: { backend: [{ reply: 'song' }] },
+    says: '"reply" must be one of text, tool_calls',
+  },
+  { wrong: 'a reply without a call', change: calls(), says: '"calls" must hold a call' },
+  {
+    wrong: 'a command without what it prints',
+    change: calls({ call: 'command', command: 'printf a' }),
+    says: '"output" is missing',
+  },
+  {
+    wrong: 'versions without an end',
+    change: { versions: { why: 'So.' } },
+    says: '"versions" needs "from", "to" or both',
+  },
+  { wrong: 'versions without a reason', change: { versions: { from: '0.144.0' } }, says: '"why" is missing' },
+  {
+    wrong: 'a version that is none',
+    change: { versions: { from: 'newest', why: 'So.' } },
+    says: '"versions.from" must be a version, not "newest"',
+  },
+])('refuses $wrong', ({ change, says }) => {
+  expect(() => parsed(change)).toThrow(`scenario one.json: ${says}`);
+});
+
+it('refuses what is not JSON', () => {
+  expect(() => parseScenario('{', 'one.json')).toThrow('scenario one.json: it is not JSON');
+});

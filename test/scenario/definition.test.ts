@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import { cannotPlay, ownTexts, type Scenario } from '../../src/scenario/definition.ts';
+import { loadScenario } from '../../src/scenario/scenario.ts';
+
+const scenario: Scenario = {
+  name: 'one',
+  why: 'To see.',
+  client: { prompt: 'Say one', config: {} },
+  backend: [],
+};
+
+it('lets every version play a scenario that asks for none', () => {
+  expect(cannotPlay(scenario, '0.1.0')).toBeUndefined();
+});
+
+it('says what a version outside the range lacks', () => {
+  const ranged = { ...scenario, versions: { from: '0.99.0', to: '0.144.2', why: 'it sings' } };
+
+  expect(cannotPlay(ranged, '0.98.9')).toBe(
+    'codex 0.98.9 cannot play one, which starts with 0.99.0: it sings',
+  );
+  expect(cannotPlay(ranged, '0.144.10')).toBe(
+    'codex 0.144.10 cannot play one, which ends with 0.144.2: it sings',
+  );
+  for (const version of ['0.99.0', '0.100.0', '0.144.2']) expect(cannotPlay(ranged, version)).toBeUndefined();
+});
+
+it('counts an alpha to its release', () => {
+  const ranged = { ...scenario, versions: { from: '0.170.0', why: 'it sings' } };
+
+  expect(cannotPlay(ranged, '0.170.0-alpha.3')).toBeUndefined();
+});
+
+it('knows as its own all that a command travels as', () => {
+  expect(ownTexts(loadScenario('tool-turn'))).toEqual(
+    expect.arrayContaining([
+      'Run both commands',
+      'printf one',
+      '{"cmd":"printf one"}',
+      'text((await tools.exec_command({"cmd":"printf one"})).output)',
+      'one',
+      'Done',
+    ]),
+  );
+});
+
+it('knows as its own the texts of schemas, files, pictures and tools', () => {
+  expect(ownTexts(loadScenario('output-schema'))).toContain('Any whole number you like');
+  expect(ownTexts(loadScenario('agents-md'))).toContain('Answer in one word.\n');
+  expect(ownTexts(loadScenario('image-input'))).toContainEqual(
+    expect.stringMatching(/^data:image\/png;base64,iVBORw0KGgo/),
+  );
+  expect(ownTexts(loadScenario('mcp-tool'))).toEqual(
+    expect.arrayContaining(['Tells the length of a word', 'The word to measure', '4', '{"word":"word"}']),
+  );
+});
