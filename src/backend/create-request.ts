@@ -1,5 +1,8 @@
 import { parseObject } from './json-object.ts';
 
+/** A function as a request offers it. */
+export type OfferedFunction = { readonly name: string; readonly namespace?: string };
+
 /** The members of a request for a response that the reply depends on, or repeats. */
 export type CreateRequest = {
   /** False only in a prewarm: the client wants an id to chain to, and no output. */
@@ -9,8 +12,8 @@ export type CreateRequest = {
   readonly serviceTier: string | null;
   readonly promptCacheKey: string | null;
   readonly parallelToolCalls: boolean;
-  /** Asked of a lite model: its tools are input items, and not at top level (measured: codex 0.169.0). */
-  readonly lite: boolean;
+  /** The functions at top level; undefined for a lite model, whose tools are input items (measured: codex 0.169.0). */
+  readonly functions: readonly OfferedFunction[] | undefined;
 };
 
 export type ReadCreateRequest =
@@ -35,11 +38,23 @@ export function readCreateRequest(text: string): ReadCreateRequest {
       serviceTier: textOrNull(message.service_tier),
       promptCacheKey: textOrNull(message.prompt_cache_key),
       parallelToolCalls: message.parallel_tool_calls === true,
-      lite: message.tools === undefined,
+      functions: Array.isArray(message.tools) ? message.tools.flatMap(offered) : undefined,
     },
   };
 }
 
 function textOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
+}
+
+function offered(tool: unknown): OfferedFunction[] {
+  const { type, name, tools } = asObject(tool);
+  if (typeof name !== 'string') return [];
+  if (type === 'function') return [{ name }];
+  if (type !== 'namespace' || !Array.isArray(tools)) return [];
+  return tools.flatMap(offered).map((one) => ({ ...one, namespace: name }));
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
 }

@@ -1,18 +1,18 @@
-import type { CreateRequest } from './create-request.ts';
+import type { CreateRequest, OfferedFunction } from './create-request.ts';
 import { newId } from './identifiers.ts';
 import type { Output } from './output.ts';
 import type { CallStyle, ToolCall } from './script.ts';
 
 /** The output item that asks for a tool, in the style of the model that the request names. */
 export function toolCall(call: ToolCall, style: CallStyle, at: number, request: CreateRequest): Output {
-  const custom = style === 'auto' ? request.lite : style === 'custom';
-  return custom ? customToolCall(scriptOf(call), at) : functionCall(functionOf(call), at);
+  const custom = style === 'auto' ? request.functions === undefined : style === 'custom';
+  return custom ? customToolCall(scriptOf(call), at) : functionCall(functionOf(call, request), at);
 }
 
 /** All texts that a call and its output travel as, whichever the style. */
 export function callTexts(call: ToolCall): string[] {
   const own = call.call === 'command' ? [call.command, call.output] : [];
-  return [scriptOf(call), functionOf(call).args, ...own];
+  return [scriptOf(call), argumentsOf(call), ...own];
 }
 
 /** The JavaScript by which a lite model uses a tool; its tools are functions of `tools`, and `text` says what goes back. */
@@ -22,11 +22,22 @@ function scriptOf(call: ToolCall): string {
   return `text((await tools.mcp__${call.server}__${call.tool}(${call.arguments})).content[0].text)`;
 }
 
-type FunctionOf = { readonly name: string; readonly namespace?: string; readonly args: string };
+type CalledFunction = OfferedFunction & { readonly args: string };
 
-function functionOf(call: ToolCall): FunctionOf {
-  if (call.call === 'command') return { name: 'exec_command', args: JSON.stringify({ cmd: call.command }) };
-  return { name: call.tool, namespace: `mcp__${call.server}__`, args: call.arguments };
+function functionOf(call: ToolCall, request: CreateRequest): CalledFunction {
+  const args = argumentsOf(call);
+  if (call.call === 'command') return { name: 'exec_command', args };
+  const name = `mcp__${call.server}__${call.tool}`;
+  // Measured: 0.118.0 offers the function under its whole name, 0.130.0 in a namespace `mcp__SERVER__`, 0.140.0 in
+  // `mcp__SERVER`. It must be called as it is offered.
+  const offered = request.functions?.find(
+    (one) => [one.namespace?.replace(/__$/, ''), one.name].filter(Boolean).join('__') === name,
+  );
+  return { ...(offered ?? { name }), args };
+}
+
+function argumentsOf(call: ToolCall): string {
+  return call.call === 'command' ? JSON.stringify({ cmd: call.command }) : call.arguments;
 }
 
 function customToolCall(input: string, at: number): Output {
@@ -50,7 +61,7 @@ function customToolCall(input: string, at: number): Output {
   };
 }
 
-function functionCall({ name, namespace, args }: FunctionOf, at: number): Output {
+function functionCall({ name, namespace, args }: CalledFunction, at: number): Output {
   const id = newId('functionCall');
   const place = { item_id: id, output_index: at };
   const item = {

@@ -14,6 +14,7 @@ import { startInterceptingTap } from '../tap/intercept.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
+import { toolFailure } from './played.ts';
 
 /** Milliseconds one run may take; a turn takes about one second, and a stalled transport falls back after seven. */
 const runLimit = 60_000;
@@ -83,7 +84,13 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
   const events: TraceEvent[] = [];
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const recorder = new TraceRecorder(sealer, (event) => events.push(event));
-  const backend = await startBackend({ script: scenario.backend });
+  const requests: string[] = [];
+  const backend = await startBackend({
+    script: scenario.backend,
+    onEvent: (event) => {
+      if (event.type === 'create' && !event.prewarm) requests.push(event.body);
+    },
+  });
   const tap = await startInterceptingTap({
     authority,
     upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
@@ -107,6 +114,12 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
           `${scenario.backend.length} replies used; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`,
       );
     }
+    const failure = toolFailure(scenario, requests);
+    if (failure !== undefined)
+      throw new ParityError(
+        'client-failed',
+        `codex ${client.version} did not play ${scenario.name}: ${failure}`,
+      );
     return events;
   } finally {
     await tap.close();

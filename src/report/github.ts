@@ -1,11 +1,13 @@
 import type { Report } from './report.ts';
+import { onOneLine } from './text.ts';
 
 /** Workflow commands of GitHub Actions: each finding becomes an annotation of the run. */
 export function githubReport({ subject, scenarios }: Report): string {
   const lines = scenarios.flatMap(({ codex, scenario, findings }) =>
     findings.map(({ severity, kind, place, expected, actual, why }) => {
       const title = `codex-parity: ${codex} ${scenario}: ${kind}`;
-      const text = `${place}\nexpected: ${expected ?? 'nothing'}\nactual: ${actual ?? 'nothing'}\n${why}`;
+      const values = [`expected: ${expected ?? 'nothing'}`, `actual: ${actual ?? 'nothing'}`];
+      const text = [place, ...values, why].map(onOneLine).join('\n');
       return `::${severity} title=${property(title)}::${data(text)}`;
     }),
   );

@@ -36,7 +36,7 @@ export function findingText(where: string, finding: Finding): string {
 }
 
 /** What a subject sent is printed to a terminal: it shall neither break a line nor command the terminal. */
-function onOneLine(text: string): string {
+export function onOneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to be shown
   const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
   return text.replaceAll(control, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -8,7 +8,7 @@ it('says in one line that its port is in use', async () => {
 
   await expect(startBackend({ port: backend.port, script: [] })).rejects.toMatchObject({
     code: 'port-in-use',
-    message: `Port ${backend.port} is in use: give another port, or none.`,
+    message: `port ${backend.port} is taken: choose another, or stop what listens there`,
   });
 });
 

@@ -160,21 +160,35 @@ it.each([
   );
 });
 
+const measure = { type: 'function', name: 'measure' };
+
 it.each([
   {
-    style: 'custom' as const,
+    where: 'by a script, of a lite model',
+    tools: {},
     item: { name: 'exec', input: 'text((await tools.mcp__parity__measure({"word":"a"})).content[0].text)' },
   },
   {
-    style: 'function' as const,
-    item: { name: 'measure', namespace: 'mcp__parity__', arguments: '{"word":"a"}' },
+    where: 'under its whole name, as 0.118.0 offers it',
+    tools: { tools: [{ ...measure, name: 'mcp__parity__measure' }] },
+    item: { name: 'mcp__parity__measure', arguments: '{"word":"a"}' },
   },
-])('asks for a tool of an MCP server in the $style style', async ({ style, item }) => {
+  {
+    where: 'in a namespace, as 0.130.0 offers it',
+    tools: { tools: [{ type: 'namespace', name: 'mcp__parity__', tools: [measure] }] },
+    item: { name: 'measure', namespace: 'mcp__parity__' },
+  },
+  {
+    where: 'in a namespace, as 0.140.0 offers it',
+    tools: { tools: [{ type: 'namespace', name: 'mcp__parity', tools: [measure] }] },
+    item: { name: 'measure', namespace: 'mcp__parity' },
+  },
+])('asks for a tool of an MCP server $where', async ({ tools, item }) => {
   const call = { call: 'mcp', server: 'parity', tool: 'measure', arguments: '{"word":"a"}' } as const;
-  const { backend } = await backendWith({ reply: 'tool_calls', style, calls: [call] });
+  const { backend } = await backendWith({ reply: 'tool_calls', style: 'auto', calls: [call] });
   const { ask } = await connect(backend);
 
-  expect(await ask(turn)).toContainEqual(
+  expect(await ask({ ...turn, ...tools })).toContainEqual(
     expect.objectContaining({ type: 'response.output_item.done', item: expect.objectContaining(item) }),
   );
 });

@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import { toolFailure } from '../../src/record/played.ts';
+import { loadScenario } from '../../src/scenario/scenario.ts';
+
+/** A request with tool outputs in its input. */
+function request(...outputs: unknown[]): string {
+  return JSON.stringify({ input: outputs.map((output) => ({ type: 'custom_tool_call_output', output })) });
+}
+
+const items = (text: string) => [
+  { type: 'input_text', text: 'Script completed\nWall time 0.1 seconds\nOutput:\n' },
+  { type: 'input_text', text },
+];
+
+it('finds nothing wrong where no tool was asked for', () => {
+  expect(toolFailure(loadScenario('default'), [request()])).toBeUndefined();
+});
+
+it('finds nothing wrong where each output holds what the command prints, as a text or as items', () => {
+  const requests = [request(), request('Output:\nalpha'), request(items('beta'))];
+
+  expect(toolFailure(loadScenario('tool-turn'), requests)).toBeUndefined();
+});
+
+it('names the command that was refused', () => {
+  const requests = [request(), request(items('alpha'), 'the sandbox cannot be started')];
+
+  expect(toolFailure(loadScenario('parallel-tool-calls'), requests)).toBe(
+    'printf beta gave "the sandbox cannot be started"',
+  );
+});
+
+it('names the tool that the client did not know', () => {
+  expect(toolFailure(loadScenario('mcp-tool'), [request(), request('unsupported call: measure')])).toBe(
+    'parity.measure gave "unsupported call: measure"',
+  );
+});
+
+it('misses the outputs of a client that sent none', () => {
+  expect(toolFailure(loadScenario('tool-turn'), [request()])).toBe('printf alpha gave ""');
+});

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { expect, it } from 'vitest';
+import type { TraceEvent } from '../../src/trace/event.ts';
+import type { Observation } from '../../src/trace/observation.ts';
+import { TraceRecorder } from '../../src/trace/record.ts';
+import { Sealer } from '../../src/trace/seal.ts';
+import type { HeaderList } from '../../src/wire/headers.ts';
+import { printJson } from '../../src/wire/json.ts';
+
+function record(...observations: readonly Observation[]): TraceEvent[] {
+  const events: TraceEvent[] = [];
+  const recorder = new TraceRecorder(new Sealer({ ownTexts: ['OK'] }), (event) => events.push(event));
+  for (const observation of observations) recorder.observe(observation);
+  return events;
+}
+
+function request(target: string, headers: HeaderList = []): Observation {
+  return {
+    type: 'request',
+    connection: 1,
+    exchange: 1,
+    head: { method: 'POST', target, version: '1.1', headers },
+  };
+}
+
+function response(headers: HeaderList): Observation {
+  return { type: 'response', exchange: 1, head: { status: 200, reason: 'OK', version: '1.1', headers } };
+}
+
+function body(from: 'client' | 'backend', bytes: Buffer, complete = true): Observation {
+  return { type: 'body', exchange: 1, from, bytes, complete };
+}
+
+function message(payload: Buffer, opcode: 'text' | 'binary' | 'close'): Observation {
+  const carried = { opcode, payload, compressed: false, fragments: 1 };
+  return { type: 'message', exchange: 1, from: 'client', message: carried };
+}
+
+/** What the last event of these holds. */
+function content(...observations: readonly Observation[]) {
+  const event = record(...observations).at(-1);
+  return event?.type === 'body' || event?.type === 'message' ? event.content : undefined;
+}
+
+function digest(bytes: Buffer) {
+  return { kind: 'bytes', bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+it('seals heads and JSON as they are observed', () => {
+  const events = record(
+    request('/responses?api_key=k', [['Authorization', 'Bearer t']]),
+    message(Buffer.from('{"email":"a","text":"OK"}'), 'text'),
+  );
+  expect(events).toMatchObject([
+    {
+      target: { value: '/responses?api_key=<<secret token 1>>' },
+      headers: [['Authorization', { value: 'Bearer <<secret token 2>>' }]],
+    },
+    { content: { kind: 'json', spaced: false } },
+  ]);
+  const [, said] = events;
+  expect(said?.type === 'message' && said.content.kind === 'json' && printJson(said.content.json)).toBe(
+    '{"email":"<<secret email 1>>","text":"OK"}',
+  );
+});
+
+it('notes white space in JSON, and seals a text that is none', () => {
+  expect(content(request('/responses'), message(Buffer.from('{ "a":1}'), 'text'))).toMatchObject({
+    spaced: true,
+  });
+  expect(content(request('/responses'), message(Buffer.from('who are you'), 'text'))).toMatchObject({
+    kind: 'text',
+    text: { value: expect.stringMatching(/^<<sealed 11 [0-9a-f]{64}>>$/) },
+  });
+});
+
+it.each([
+  ['zstd', zstdCompressSync],
+  ['gzip', gzipSync],
+  ['identity', (bytes: Buffer) => bytes],
+])('reads a model request that is encoded with %s', (encoding, encode) => {
+  const bytes = encode(Buffer.from('{"a":1}'));
+  const said = content(request('/v1/responses', [['Content-Encoding', encoding]]), body('client', bytes));
+  expect(said?.kind === 'json' && printJson(said.json)).toBe('{"a":1}');
+});
+
+it('keeps of a body that cannot be decoded its length and hash', () => {
+  const bytes = gzipSync('{"a":1}').subarray(0, 12);
+  const of = (encoding: string) =>
+    content(request('/responses', [['content-encoding', encoding]]), body('client', bytes, false));
+  expect(of('gzip')).toEqual(digest(bytes));
+  expect(of('unheard-of')).toEqual(digest(bytes));
+});
+
+it('keeps of the body of a side request its length and hash', () => {
+  const bytes = Buffer.from('{"email":"alice@example.com"}');
+  expect(content(request('/backend-api/accounts'), body('client', bytes))).toEqual(digest(bytes));
+});
+
+it('reads server-sent events, and the one that is no JSON', () => {
+  const bytes = Buffer.from('event: a\ndata: {"email":"x"}\n\ndata: [DONE]\n\n');
+  const headers = [['Content-Type', 'text/event-stream; charset=utf-8']] as const;
+  expect(content(request('/responses'), response(headers), body('backend', bytes))).toMatchObject({
+    kind: 'events',
+    events: [{ event: 'a', data: { kind: 'object' } }, { event: '' }],
+  });
+});
+
+it('keeps of a close its code, and nothing of the reason', () => {
+  expect(content(request('/responses'), message(Buffer.from([3, 232, 65, 66]), 'close'))).toEqual({
+    kind: 'close',
+    code: 1000,
+  });
+  expect(content(request('/responses'), message(Buffer.alloc(0), 'close'))).toEqual({
+    kind: 'close',
+    code: null,
+  });
+});
