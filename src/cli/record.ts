@@ -6,7 +6,7 @@ import { ParityError } from '../errors.ts';
 import { writeGolden } from '../golden/file.ts';
 import { recordCommandThroughTap } from '../record/live.ts';
 import { recordGolden } from '../record/official.ts';
-import { cannotPlay, type Scenario } from '../scenario/definition.ts';
+import { playableBy, type Scenario } from '../scenario/definition.ts';
 import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import type { CommandContext } from './context.ts';
@@ -91,7 +91,11 @@ async function recordGoldens(
   }
   // Everything that can be wrong with the words is said before the first download.
   for (const version of versions) if (!isVersion(version)) throw unknownVersion(version, 'is not a version');
-  const playable = versions.map((version) => ({ version, scenarios: scenariosFor(version, scenario) }));
+  const wanted = scenariosOf(scenario);
+  const playable = versions.map((version) => ({
+    version,
+    scenarios: playableBy(version, wanted, (reason) => progress(`skipped: ${reason}`)),
+  }));
   const authority = await openAuthority(defaultAuthorityFolder());
   for (const { version, scenarios } of playable) {
     if (scenarios.length === 0) continue;
@@ -111,19 +115,8 @@ async function recordGoldens(
   }
 }
 
-/**
- * The scenarios of a list that a version can play; the others are named, with the reason. Throws ParityError where
- * one scenario alone is asked for and cannot be played.
- */
-function scenariosFor(version: string, wanted: string): Scenario[] {
-  const names = list(wanted) ?? [];
-  const every = names.includes('all') ? [...new Set([...names, ...scenarioNames()])] : names;
-  const scenarios = every.filter((name) => name !== 'all').map(loadScenario);
-  return scenarios.filter((one) => {
-    const reason = cannotPlay(one, version);
-    if (reason === undefined) return true;
-    if (scenarios.length === 1) throw new ParityError('usage', reason);
-    progress(`skipped: ${reason}`);
-    return false;
-  });
+/** The scenarios of a list, each once; "all" stands for every one there is. */
+function scenariosOf(wanted: string): Scenario[] {
+  const names = (list(wanted) ?? []).flatMap((name) => (name === 'all' ? scenarioNames() : [name]));
+  return [...new Set(names)].map(loadScenario);
 }

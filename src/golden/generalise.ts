@@ -14,11 +14,12 @@ import {
   tryParseJson,
 } from '../wire/json.ts';
 import type { Exchange, Step } from './dialogue.ts';
-import { type Golden, type GoldenId, jsonMark, keyPattern, unorderedMark, type Variable } from './golden.ts';
+import { type Golden, type GoldenId, jsonMark, keyPattern, unorderedMark } from './golden.ts';
 import { Holes, type Spot } from './holes.ts';
-import { type HostTextRule, hostTextRule } from './host-text.ts';
-import { kindOf } from './kinds.ts';
-import { parseTemplate, printTemplate, type TemplatePart } from './template.ts';
+import { hostTextRule } from './host-text.ts';
+import { type Claim, declareTemplate, learnTemplate } from './learn-template.ts';
+import { nameVariables } from './name-variables.ts';
+import { printTemplate } from './template.ts';
 
 /**
  * The least general pattern that all recordings match (anti-unification). What was equal in all stays literal, what
@@ -209,9 +210,11 @@ class Fold {
       return jsonString(first, spelling);
     }
     this.#assertUsual(spellings, path, place);
-    return jsonString(
-      printTemplate(rule === undefined ? this.#template(values, path) : this.#declared(rule, values, path)),
-    );
+    const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
+    if (isHost && values.every((value) => value === '{{authority}}')) return jsonString('{{authority}}');
+    const claim: Claim = (varying, before) => this.holes.claim(varying, false, this.#spot(path, before));
+    const parts = rule === undefined ? learnTemplate(values, claim) : declareTemplate(rule, values, claim);
+    return jsonString(printTemplate(parts));
   }
 
   /** A template is a text, and has no room for escapes that a JSON library would not write by itself. */
@@ -219,57 +222,6 @@ class Fold {
     if (this.#fromClient && spellings.some((spelling) => spelling !== undefined)) {
       throw disagree(place, path, 'is written with unusual escapes, or not with the same ones');
     }
-  }
-
-  /** A template in which the text that a rule finds is a variable, though it did not vary here. */
-  #declared({ text }: HostTextRule, values: readonly string[], path: readonly string[]): TemplatePart[] {
-    const cuts = values.map((value) => {
-      const found = text.exec(value);
-      const [from, to] = found?.indices?.[1] ?? [value.length, value.length];
-      return [value.slice(0, from), value.slice(from, to), value.slice(to)] as const;
-    });
-    const around = (texts: readonly string[]): TemplatePart[] =>
-      texts.every((one) => one === texts[0]) ? [{ literal: texts[0] ?? '' }] : this.#template(texts, path);
-    const before = around(cuts.map(([head]) => head));
-    const declared = cuts.map(([, middle]) => middle);
-    const hole = declared.every((one) => one === '') ? [] : [this.#hole(declared, path, '')];
-    return [...before, ...hole, ...around(cuts.map(([, , tail]) => tail))];
-  }
-
-  /** A template for strings that differ: literal where they agree, variables where they do not. */
-  #template(values: readonly string[], path: readonly string[]): TemplatePart[] {
-    const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
-    if (isHost && values.every((value) => value === '{{authority}}')) return [{ variable: 'authority' }];
-    if (kindOf(values) !== 'host_text') return [this.#hole(values, path, '')];
-    const rows = values.map(tokens);
-    const width = rows[0]?.length ?? 0;
-    const columns = rows.every((row) => row.length === width)
-      ? Array.from({ length: width }, (_, at) => rows.map((row) => row[at] ?? ''))
-      : middle(values);
-    let before = '';
-    return joined(columns).flatMap((column) => {
-      const parts = this.#column(column, path, before);
-      const [part] = parts;
-      if (part !== undefined && 'literal' in part) before += part.literal;
-      return parts;
-    });
-  }
-
-  /** The parts of a template for texts that stand at one place of a string, behind the literal text `before`. */
-  #column(column: readonly string[], path: readonly string[], before: string): TemplatePart[] {
-    const [first = ''] = column;
-    if (column.every((token) => token === first) && !seals.test(first)) return [{ literal: first }];
-    const start = /^<<sealed (?:[a-zA-Z]\w* )?/.exec(first)?.[0];
-    if (start === undefined || !column.every((token) => token.startsWith(start))) {
-      return [this.#hole(column, path, before)];
-    }
-    const contents = column.map((token) => token.slice(start.length, -'>>'.length));
-    if (contents.every((content) => content === contents[0])) return [{ literal: first }];
-    return [{ literal: start }, this.#hole(contents, path, before + start), { literal: '>>' }];
-  }
-
-  #hole(values: readonly string[], path: readonly string[], before: string): TemplatePart {
-    return { variable: this.holes.claim(values, false, this.#spot(path, before)) };
   }
 
   #spot(path: readonly string[], before: string): Spot {
@@ -286,50 +238,6 @@ function sortedByKey(members: readonly JsonMember[]): JsonMember[] {
 function nameOf(pair: JsonNode | undefined): string | undefined {
   const [name] = pair?.kind === 'array' ? pair.items : [];
   return name?.kind === 'string' ? name.value : undefined;
-}
-
-/** Cuts a string where identifiers, seals and words begin and end. */
-function tokens(text: string): string[] {
-  return (
-    text.match(/<<[^<>]*>>|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\p{L}\p{N}]+|[^\p{L}\p{N}]/gu) ?? []
-  );
-}
-
-/** Three columns: what all strings begin with, what differs, what all end with; cut at the ends of words. */
-function middle(values: readonly string[]): string[][] {
-  const rows = values.map(tokens);
-  const shortest = Math.min(...rows.map((row) => row.length));
-  const common = (at: (row: string[], index: number) => string | undefined, limit: number) => {
-    let count = 0;
-    while (count < limit && rows.every((row) => at(row, count) === at(rows[0] ?? [], count))) count += 1;
-    return count;
-  };
-  const head = common((row, index) => row[index], shortest);
-  const tail = common((row, index) => row[row.length - 1 - index], shortest - head);
-  return [
-    rows.map((row) => row.slice(0, head).join('')),
-    rows.map((row) => row.slice(head, row.length - tail).join('')),
-    rows.map((row) => row.slice(row.length - tail).join('')),
-  ];
-}
-
-/** Joins what lies between two plain texts that vary into one column, so that a host's text is one variable. */
-function joined(columns: readonly (readonly string[])[]): (readonly string[])[] {
-  const vague = columns.map((column) => column.some((token) => token !== column[0]) && isVague(column));
-  const from = vague.indexOf(true);
-  if (from === -1) return [...columns];
-  const to = vague.lastIndexOf(true);
-  const merged = (columns[0] ?? []).map((_, run) =>
-    columns
-      .slice(from, to + 1)
-      .map((column) => column[run])
-      .join(''),
-  );
-  return [...columns.slice(0, from), merged, ...columns.slice(to + 1)];
-}
-
-function isVague(column: readonly string[]): boolean {
-  return kindOf(column) === 'host_text' && !column.every((token) => seals.test(token));
 }
 
 function withAuthority(request: RequestEvent, authority: string): RequestEvent {
@@ -354,41 +262,6 @@ function sameLength<T>(rows: readonly (readonly T[])[], what: string): T[][] {
     throw new ParityError('runs-disagree', `${what} differs between recordings (${lengths.join(', ')})`);
   }
   return Array.from({ length: first }, (_, at) => rows.flatMap((row) => row.slice(at, at + 1)));
-}
-
-function nameVariables(exchange: Exchange, variables: ReadonlyMap<string, Variable>): Exchange {
-  return {
-    connection: exchange.connection,
-    request: rename(exchange.request, variables),
-    steps: exchange.steps.map((step) => rename(step, variables)),
-  };
-}
-
-function rename<T extends TraceEvent>(event: T, variables: ReadonlyMap<string, Variable>): T {
-  return decodeEvent(renameIn(encodeEvent(event), variables)) as T;
-}
-
-function renameIn(node: JsonNode, variables: ReadonlyMap<string, Variable>): JsonNode {
-  switch (node.kind) {
-    case 'array':
-      return { kind: 'array', items: node.items.map((item) => renameIn(item, variables)) };
-    case 'object':
-      return {
-        kind: 'object',
-        members: node.members.map(([key, value, spelling]) =>
-          jsonMember(key, renameIn(value, variables), spelling),
-        ),
-      };
-    case 'string': {
-      if (!node.value.includes('{{#')) return node;
-      const parts = parseTemplate(node.value).map((part) =>
-        'variable' in part ? { variable: variables.get(part.variable)?.name ?? part.variable } : part,
-      );
-      return jsonString(printTemplate(parts));
-    }
-    default:
-      return node;
-  }
 }
 
 function disagree(place: string, path: readonly string[], what: string): ParityError {

@@ -2,6 +2,7 @@ import type { Reply } from '../backend/script.ts';
 import { callTexts } from '../backend/tool-calls.ts';
 import type { Task } from '../client/task.ts';
 import { versionOrder } from '../client/version.ts';
+import { ParityError } from '../errors.ts';
 import { type JsonNode, tryParseJson } from '../wire/json.ts';
 
 /** A scripted exchange: what the client is told to do, and what the backend answers. One file each. */
@@ -17,6 +18,24 @@ export type Scenario = {
 
 /** First and last version, both included; `why` says what the others lack. */
 export type VersionRange = { readonly from?: string; readonly to?: string; readonly why: string };
+
+/**
+ * Those of some scenarios that a version of the client can play; of each other one the reason is told. Throws
+ * ParityError where there is only one, and it cannot be played.
+ */
+export function playableBy(
+  codex: string,
+  scenarios: readonly Scenario[],
+  onSkipped: (reason: string) => void,
+): Scenario[] {
+  return scenarios.filter((scenario) => {
+    const reason = cannotPlay(scenario, codex);
+    if (reason === undefined) return true;
+    if (scenarios.length === 1) throw new ParityError('usage', reason);
+    onSkipped(reason);
+    return false;
+  });
+}
 
 /** Why a version of the client cannot play a scenario; undefined where it can. */
 export function cannotPlay({ name, versions }: Scenario, codex: string): string | undefined {

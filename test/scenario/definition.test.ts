@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { cannotPlay, ownTexts, type Scenario } from '../../src/scenario/definition.ts';
+import { cannotPlay, ownTexts, playableBy, type Scenario } from '../../src/scenario/definition.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 
 const scenario: Scenario = {
@@ -23,6 +23,24 @@ it('says what a version outside the range lacks', () => {
     'codex 0.144.10 cannot play one, which ends with 0.144.2: it sings',
   );
   for (const version of ['0.99.0', '0.100.0', '0.144.2']) expect(cannotPlay(ranged, version)).toBeUndefined();
+});
+
+it('leaves out what a version cannot play, and says why', () => {
+  const later = { ...scenario, name: 'later', versions: { from: '0.144.0', why: 'it sings' } };
+  const skipped: string[] = [];
+
+  const left = playableBy('0.118.0', [scenario, later], (reason) => skipped.push(reason));
+
+  expect(left).toEqual([scenario]);
+  expect(skipped).toEqual(['codex 0.118.0 cannot play later, which starts with 0.144.0: it sings']);
+});
+
+it('refuses a version that cannot play the only scenario asked for', () => {
+  const later = { ...scenario, versions: { from: '0.144.0', why: 'it sings' } };
+
+  expect(() => playableBy('0.118.0', [later], () => {})).toThrow(
+    'codex 0.118.0 cannot play one, which starts with 0.144.0: it sings',
+  );
 });
 
 it('counts an alpha to its release', () => {

@@ -1,0 +1,42 @@
+import { decodeEvent, encodeEvent } from '../trace/codec.ts';
+import type { TraceEvent } from '../trace/event.ts';
+import { type JsonNode, jsonMember, jsonString } from '../wire/json.ts';
+import type { Exchange } from './dialogue.ts';
+import type { Variable } from './golden.ts';
+import { parseTemplate, printTemplate } from './template.ts';
+
+/** An exchange in which the tokens of its variables are replaced by their names. */
+export function nameVariables(exchange: Exchange, variables: ReadonlyMap<string, Variable>): Exchange {
+  return {
+    connection: exchange.connection,
+    request: rename(exchange.request, variables),
+    steps: exchange.steps.map((step) => rename(step, variables)),
+  };
+}
+
+function rename<T extends TraceEvent>(event: T, variables: ReadonlyMap<string, Variable>): T {
+  return decodeEvent(renameIn(encodeEvent(event), variables)) as T;
+}
+
+function renameIn(node: JsonNode, variables: ReadonlyMap<string, Variable>): JsonNode {
+  switch (node.kind) {
+    case 'array':
+      return { kind: 'array', items: node.items.map((item) => renameIn(item, variables)) };
+    case 'object':
+      return {
+        kind: 'object',
+        members: node.members.map(([key, value, spelling]) =>
+          jsonMember(key, renameIn(value, variables), spelling),
+        ),
+      };
+    case 'string': {
+      if (!node.value.includes('{{#')) return node;
+      const parts = parseTemplate(node.value).map((part) =>
+        'variable' in part ? { variable: variables.get(part.variable)?.name ?? part.variable } : part,
+      );
+      return jsonString(printTemplate(parts));
+    }
+    default:
+      return node;
+  }
+}
