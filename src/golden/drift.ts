@@ -145,6 +145,18 @@ function changeOf({ kind, places: [place], expected, actual }: Mismatch, scenari
   const path = (place?.path ?? []).filter((key) => !/^\d+$/.test(key));
   const part = place?.part ?? 'body';
   const group = groupOf(part, path, expected, actual);
+  // Of prompts it is told which changed; what changed in them is theirs to say, and sealed.
+  if (group === 'prompts') {
+    const inside = path.length > 1;
+    return {
+      group,
+      kind: inside ? 'changed' : kind,
+      place: path[0] ?? '',
+      before: expected,
+      after: actual,
+      scenarios: [scenario],
+    };
+  }
   // The same document as a header and in client_metadata: it changes at both places at once.
   const keys = group === 'turn metadata' ? path.slice(path.indexOf('x-codex-turn-metadata') + 1) : path;
   return {

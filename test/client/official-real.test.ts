@@ -7,7 +7,8 @@ import { makeEnvironment } from '../../src/client/environment.ts';
 import { installOfficialClient } from '../../src/client/install.ts';
 import type { OfficialClient } from '../../src/client/installed.ts';
 import { runOfficialClient } from '../../src/client/official.ts';
-import type { ConfigValue } from '../../src/client/task.ts';
+import type { ConfigValue, Task } from '../../src/client/task.ts';
+import { loadScenario } from '../../src/scenario/scenario.ts';
 import { temporaryFolder } from './folder.ts';
 
 // 0.118.0 needs nothing of chatgpt.com to do a turn, so this works without a tap: a proxy that refuses everything
@@ -32,7 +33,12 @@ async function refusingProxy(): Promise<{ readonly url: string; readonly asked: 
   return { url: `http://127.0.0.1:${address.port}`, asked };
 }
 
-async function exchange(script: Reply[], config: Record<string, ConfigValue> = {}, n = 0) {
+async function exchange(
+  script: readonly Reply[],
+  config: Record<string, ConfigValue> = {},
+  n = 0,
+  task: Partial<Task> = {},
+) {
   const events: BackendEvent[] = [];
   const backend = await startBackend({ script, onEvent: (event) => events.push(event) });
   onTestFinished(() => backend.close());
@@ -42,6 +48,7 @@ async function exchange(script: Reply[], config: Record<string, ConfigValue> = {
     environment: await makeEnvironment(await temporaryFolder(), n),
     prompt: 'Reply with exactly: OK',
     config,
+    ...task,
     connect: { kind: 'base-url', baseUrl: `${backend.origin}/backend-api/codex`, proxyUrl: proxy.url },
     timeoutMs: 60_000,
   });
@@ -75,6 +82,37 @@ it('lets the official client call a tool', async () => {
   expect(backend.served()).toBe(2);
   expect(JSON.parse(frames.at(-1)?.body ?? 'null')).toMatchObject({
     input: [{ type: 'function_call_output', output: expect.stringContaining('from the tool') }],
+  });
+});
+
+it.each(['parallel-tool-calls', 'mcp-tool'])('lets the official client play %s', async (name) => {
+  const { backend: script, client: task } = loadScenario(name);
+
+  const { result, frames } = await exchange(script, {}, 0, task);
+
+  expect(result).toMatchObject({ exitCode: 0, stdout: 'Done\n' });
+  const { input }: { input: { output: string }[] } = JSON.parse(frames.at(-1)?.body ?? 'null');
+  const expected = name === 'mcp-tool' ? ['four letters'] : ['alpha', 'beta'];
+  expect(input.map(({ output }) => output)).toEqual(expected.map((text) => expect.stringContaining(text)));
+});
+
+it('shows the official client its own repository, and none around it', async () => {
+  const { backend: script, client: task } = loadScenario('agents-md');
+
+  const { frames } = await exchange(script, {}, 0, task);
+
+  const body = frames.at(-1)?.body ?? '';
+  expect(body).toContain('Answer in one word.');
+  expect(body.match(/[^"\\]*engine\.git/g)).toEqual(['https://git.example.com/ada/engine.git']);
+});
+
+it('hands the official client a picture and a schema', async () => {
+  const picture = await exchange([{ reply: 'text', text: 'Red' }], {}, 0, loadScenario('image-input').client);
+  const schema = await exchange([{ reply: 'text', text: '{}' }], {}, 0, loadScenario('output-schema').client);
+
+  expect(picture.frames.at(-1)?.body).toContain('data:image/png;base64,iVBORw0KGgo');
+  expect(JSON.parse(schema.frames.at(-1)?.body ?? 'null')).toMatchObject({
+    text: { format: { schema: { required: ['number'] } } },
   });
 });
 

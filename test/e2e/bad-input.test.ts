@@ -17,7 +17,7 @@ it.each([
   {
     wrong: 'a version without goldens',
     args: ['check', '--codex', '0.1.0'],
-    says: /no golden for codex 0\.1\.0: there are 0\.118\.0, 0\.169\.0/,
+    says: /no golden for codex 0\.1\.0: there are 0\.118\.0, .*0\.169\.0/,
   },
   {
     wrong: 'a scenario without goldens',

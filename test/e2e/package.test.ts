@@ -35,7 +35,7 @@ it.each(['record', 'check', 'diff', 'show', 'proxy', 'doctor'])(
 it('tells with doctor what is there', async () => {
   const { stdout } = await cli(['doctor']);
   expect(stdout).toMatch(/^ok +node +v/m);
-  expect(stdout).toMatch(/^ok +goldens +4, of codex 0\.118\.0, 0\.169\.0$/m);
+  expect(stdout).toMatch(/^ok +goldens +\d+, of codex 0\.118\.0, .*, 0\.169\.0$/m);
   expect(stdout).toMatch(/official clients/);
   expect(stdout).toMatch(/certificate authority/);
   expect(stdout).toMatch(/registry +https?:/);

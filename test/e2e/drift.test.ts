@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { cli, repository } from './cli.ts';
+
+it('tells the rename of the session header at the step where it came', async () => {
+  const { stdout, exitCode } = await cli(['drift', '0.130.0', '0.133.0']);
+  expect(stdout).toContain('renamed `session_id` to `session-id`');
+  expect(stdout).not.toMatch(/(added|removed) `session[-_]id`/);
+  expect(exitCode).toBe(0);
+});
+
+it('names all that came between 0.155.1 and 0.160.0', async () => {
+  const { stdout } = await cli(['drift', '0.155.1', '0.160.0']);
+  expect(stdout).toContain('added `x-openai-account-routing-override`');
+  expect(stdout).toContain('added `client_metadata.guardian_credits_requested`');
+  expect(stdout).toContain('added `client_metadata.mcp_attribution`');
+  expect(stdout).toContain('added `turn_trigger`');
+});
+
+it('prints JSON for programs', async () => {
+  const { stdout } = await cli(['drift', '0.130.0', '0.133.0', '--format', 'json']);
+  const { drifts } = JSON.parse(stdout);
+  expect(drifts).toHaveLength(1);
+  expect(drifts[0]).toMatchObject({ from: '0.130.0', to: '0.133.0' });
+  expect(drifts[0].changes).toContainEqual({
+    group: 'handshake',
+    kind: 'renamed',
+    place: 'session_id',
+    before: 'session_id',
+    after: 'session-id',
+    scenarios: ['default', 'fast'],
+  });
+});
+
+it('has a history in docs that is current', async () => {
+  const { stdout } = await cli(['drift', '--since', '0.118.0', '--format', 'markdown']);
+  const history = readFileSync(join(repository, 'docs', 'history.md'), 'utf8');
+  expect(stdout).toContain('## 0.130.0 → 0.133.0');
+  expect(history.endsWith(stdout), 'run: npm run history').toBe(true);
+});
+
+it.each([
+  { wrong: 'one version', args: ['drift', '0.118.0'], says: /name two versions/ },
+  {
+    wrong: 'a version without goldens',
+    args: ['drift', '0.118.0', '0.1.0'],
+    says: /no golden for codex 0\.1\.0/,
+  },
+])('answers $wrong with one line and exit code 2', async ({ args, says }) => {
+  const { stderr, exitCode } = await cli(args);
+  expect(stderr).toMatch(says);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(exitCode).toBe(2);
+});
