@@ -1,9 +1,14 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError } from '../errors.ts';
-import { fillPlaceholders, type Placeholders, type Subject } from './subject.ts';
+import { listenLocally } from '../listening.ts';
+import { loadShape } from '../proxy/load.ts';
+import { startProxy } from '../proxy/server.ts';
+import { readSignIn } from '../proxy/sign-in.ts';
+import { fillPlaceholders, officialPath, type Placeholders, type Subject } from './subject.ts';
 
 export type RunningSubject = {
   /** Where it serves the responses API. */
@@ -26,6 +31,7 @@ export async function startSubject(
     await reachable(subject.url);
     return { url: subject.url, lastLine: () => '', death: new Promise(() => {}), stop: async () => {} };
   }
+  if (subject.kind === 'bundled') return startBundled(values);
   const port = await freePort();
   const stopping = new AbortController();
   let last = '';
@@ -53,6 +59,30 @@ export async function startSubject(
     throw error;
   }
   return { url: new URL(`http://127.0.0.1:${port}${subject.path}`), lastLine: () => last, death, stop };
+}
+
+async function startBundled({
+  upstream,
+  auth,
+  codex,
+  goldens,
+}: Omit<Placeholders, 'port'>): Promise<RunningSubject> {
+  let last = '';
+  const proxy = await startProxy({
+    shape: await loadShape(goldens, codex),
+    signIn: () => readSignIn(auth),
+    upstream: new URL(upstream),
+    port: 0,
+    log: (line) => {
+      last = line;
+    },
+  });
+  return {
+    url: new URL(`http://127.0.0.1:${proxy.port}${officialPath}`),
+    lastLine: () => last,
+    death: new Promise(() => {}),
+    stop: proxy.close,
+  };
 }
 
 async function ended(run: Promise<GroupRun>, name: string, last: () => string): Promise<never> {
@@ -102,13 +132,22 @@ function canConnect(host: string, port: number): Promise<boolean> {
   });
 }
 
+/**
+ * A port that nobody listens on, for a subject to listen on in a moment. It is below those that systems hand out by
+ * themselves, or a connection of another check might be given it meanwhile.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  for (;;) {
+    const server = createServer();
+    try {
+      const port = await listenLocally(server, 20_000 + randomInt(10_000));
+      server.close();
+      await once(server, 'close');
+      return port;
+    } catch (error) {
+      if (!(error instanceof ParityError)) throw error;
+    }
+  }
 }
 
 function inherited(): Record<string, string> {

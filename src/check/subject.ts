@@ -4,8 +4,9 @@ import { ParityError } from '../errors.ts';
 import { FieldError, Fields } from '../trace/codec.ts';
 import { member, tryParseJson } from '../wire/json.ts';
 
-/** What is under test: a program that is started for each scenario, or one that runs already. */
+/** What is under test: the proxy that comes along, a program that is started for each scenario, or one that runs already. */
 export type Subject =
+  | { readonly kind: 'bundled'; readonly name: string }
   | {
       readonly kind: 'command';
       readonly name: string;
@@ -36,26 +37,9 @@ export const officialPath = '/backend-api/codex';
 export const bundledName = 'bundled';
 export const subjectsFile = 'codex-parity.config.json';
 
-const program = join(
-  import.meta.dirname,
-  '..',
-  'cli',
-  import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js',
-);
-
-const bundled: Subject = {
-  kind: 'command',
-  name: bundledName,
-  command: [
-    ...[process.execPath, program, 'proxy', '--port', '{port}', '--upstream', '{upstream}'],
-    ...['--auth', '{auth}', '--codex', '{codex}', '--goldens', '{goldens}'],
-  ],
-  path: officialPath,
-};
-
 /** A subject by its name: the bundled proxy, or one that the file in the working folder names. Throws ParityError. */
 export function findSubject(name: string, folder: string): Subject {
-  if (name === bundledName) return bundled;
+  if (name === bundledName) return { kind: 'bundled', name };
   const configured = configuredSubjects(join(folder, subjectsFile));
   const subject = configured.find((one) => one.name === name);
   if (subject !== undefined) return subject;

@@ -1,17 +1,13 @@
 import type { CommandModule } from 'yargs';
 import { ParityError } from '../errors.ts';
-import { readGolden } from '../golden/file.ts';
+import { loadShape } from '../proxy/load.ts';
 import { startProxy } from '../proxy/server.ts';
-import { Shape } from '../proxy/shape.ts';
 import { defaultAuthFile, readSignIn } from '../proxy/sign-in.ts';
 import type { CommandContext } from './context.ts';
 import { goldenFolder, newestVersion, selectGoldens } from './goldens.ts';
 import { progress } from './progress.ts';
 
 type Options = { port: number; upstream: string; auth: string; codex: string | undefined; goldens: string };
-
-/** The scenario whose golden is filled; the others of the version add the keys that it lacks. */
-const plainScenario = 'default';
 
 export function proxyCommand({ signal }: CommandContext): CommandModule<object, Options> {
   return {
@@ -49,22 +45,15 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         ),
     handler: async ({ port, upstream, auth, codex, goldens }) => {
       const version = codex ?? newestVersion(goldens);
-      const files = selectGoldens(goldens, [version], undefined).filter(({ lane }) => lane === 'chatgpt');
-      const all = await Promise.all(files.map(({ path }) => readGolden(path)));
-      const golden = all.find(({ scenario }) => scenario === plainScenario);
-      if (golden === undefined) {
-        throw new ParityError(
-          'no-golden',
-          `codex ${version} has no golden for scenario "${plainScenario}", from which the proxy takes its shape`,
-        );
-      }
+      selectGoldens(goldens, [version], undefined);
+      const shape = await loadShape(goldens, version);
       if (!/^https?:\/\//.test(upstream) || !URL.canParse(upstream)) {
         throw new ParityError('usage', `--upstream "${upstream}" must be an http or https URL`);
       }
       // Read once before anyone connects: a sign-in that is missing is better told now.
       readSignIn(auth);
       const proxy = await startProxy({
-        shape: new Shape(golden, all),
+        shape,
         signIn: () => readSignIn(auth),
         upstream: new URL(upstream),
         port,

@@ -17,6 +17,7 @@ import type { Exchange, Step } from './dialogue.ts';
 import { type Golden, type GoldenId, jsonMark, keyPattern, unorderedMark } from './golden.ts';
 import { Holes, type Spot } from './holes.ts';
 import { hostTextRule } from './host-text.ts';
+import { placeOf, unorderedPlaces } from './key-orders.ts';
 import { type Claim, declareTemplate, learnTemplate } from './learn-template.ts';
 import { nameVariables } from './name-variables.ts';
 import { printTemplate } from './template.ts';
@@ -31,7 +32,8 @@ export function generalise(id: GoldenId, runs: readonly (readonly Exchange[])[])
   if (first === undefined || first.length === 0) {
     throw new ParityError('runs-disagree', `${id.scenario}: the client sent no model request`);
   }
-  const fold = new Fold();
+  const events = runs.flat().flatMap(({ request, steps }) => [request, ...steps]);
+  const fold = new Fold(unorderedPlaces(events));
   const folded = sameLength(runs, `${id.scenario}: the number of model requests`).map((exchanges, at) =>
     fold.exchange(exchanges, `${id.scenario}, exchange ${at + 1}`),
   );
@@ -74,6 +76,11 @@ class Fold {
   readonly holes = new Holes();
   #event = 0;
   #fromClient = true;
+  readonly #unordered: ReadonlySet<string>;
+
+  constructor(unordered: ReadonlySet<string>) {
+    this.#unordered = unordered;
+  }
 
   exchange(runs: readonly Exchange[], place: string): Exchange {
     const [first] = runs;
@@ -153,7 +160,8 @@ class Fold {
     const [first = [], ...others] = lists;
     const sorted = lists.map((keys) => JSON.stringify([...keys].sort()));
     if (sorted.some((keys) => keys !== sorted[0])) throw disagree(place, path, 'has different keys');
-    const ordered = others.every((keys) => keys.every((key, at) => key === first[at]));
+    const alike = others.every((keys) => keys.every((key, at) => key === first[at]));
+    const ordered = alike && !this.#unordered.has(placeOf(path));
     const rows = objects.map(({ members }) => (ordered ? members : sortedByKey(members)));
     const members = sameLength(rows, place).map((column): JsonMember => {
       const [[key, , spelling] = ['']] = column;

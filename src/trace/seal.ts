@@ -22,6 +22,12 @@ import { credentialPatterns, isContentKey, secretHeader, secretKey } from './sec
  */
 export const seals = /<<(?:secret|sealed) [^<>]*>>/;
 
+/**
+ * The client's own words around what a tool gave back, with how long it ran: `Wall time 0.1 seconds` (measured: codex
+ * 0.130.0 to 0.169.0). Runs often agree in it by chance, so it is no variable: it is written as `<<elapsed>>`.
+ */
+const toolFrame = /^((?:Script [a-z]+\n)?Wall time:? )(?:\d+\.\d+|<<elapsed>>)( seconds\nOutput:\n)/;
+
 export type SealerOptions = {
   /** Texts of our own, exactly as they travel: prompts and replies of the scenario. They stay readable. */
   readonly ownTexts?: Iterable<string>;
@@ -121,6 +127,12 @@ export class Sealer {
   #string(key: string, node: JsonString): JsonString {
     const { value } = node;
     if (this.#ownTexts.has(value)) return node;
+    const frame = toolFrame.exec(value);
+    if (frame !== null) {
+      const given = value.slice(frame[0].length);
+      const safe = this.#isProse(key, given) ? sealText(given) : this.#secretsIn(given);
+      return withValue(node, `${frame[1]}<<elapsed>>${frame[2]}${safe}`);
+    }
     if (isContentKey(key) && this.#isProse(key, value)) return withValue(node, sealText(value));
     const inner = this.#document(value);
     if (inner !== undefined) return withValue(node, inner);

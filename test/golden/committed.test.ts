@@ -4,6 +4,8 @@ import { expect, it } from 'vitest';
 import type { Exchange } from '../../src/golden/dialogue.ts';
 import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
 import { jsonMark } from '../../src/golden/golden.ts';
+import { ownTexts } from '../../src/scenario/definition.ts';
+import { loadScenario } from '../../src/scenario/scenario.ts';
 import { type JsonNode, member, stringAt } from '../../src/wire/json.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
@@ -30,7 +32,7 @@ it.each(goldens)('prints $codex $scenario as it was read', async ({ path }) => {
 it.each(goldens)('holds no token, account, path or date in $codex $scenario', ({ path }) => {
   const text = readFileSync(path, 'utf8');
   expect(text).not.toMatch(/eyJ|\bsk-|\brt-|acct-|user-[0-9a-f]{6}|@[a-z]+\./);
-  expect(text).not.toMatch(/\/home\/|\/users\/|\/tmp\/|\/root\/|\.cache|[A-Z]:\\/i);
+  expect(text).not.toMatch(/\/home\/|\/users\/|\/tmp\/|\/root\/|\.cache|\b[A-Z]:\\\\/i);
   expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-/);
   // The one date is the name of a protocol, the one time the made-up one of the simulated backend.
   expect(text.match(/\b20\d\d-\d\d-\d\d\b/g)).toEqual(['2026-02-06']);
@@ -39,9 +41,13 @@ it.each(goldens)('holds no token, account, path or date in $codex $scenario', ({
   );
 });
 
-it.each(goldens)('holds no sentence but our own prompt in $codex $scenario', ({ path }) => {
-  const sentences = readFileSync(path, 'utf8').match(/\p{L}{2,} \p{L}{2,} \p{L}{2,}[^"\\<]*/gu) ?? [];
-  expect(new Set(sentences)).toEqual(new Set(['Reply with exactly: OK']));
+it.each(goldens)('holds no sentence but our own in $codex $scenario', ({ path, scenario }) => {
+  const text = readFileSync(path, 'utf8');
+  const sentences = text.match(/\p{L}{2,} \p{L}{2,} \p{L}{2,}[^"\\<]*/gu) ?? [];
+  const { client } = loadScenario(scenario);
+  const own = ownTexts(loadScenario(scenario));
+  expect(text).toContain(JSON.stringify(client.prompt));
+  expect(sentences.filter((sentence) => !own.some((one) => one.includes(sentence)))).toEqual([]);
 });
 
 it('binds one session variable in headers, body, client metadata and turn metadata of 0.169.0', async () => {

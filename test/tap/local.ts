@@ -38,12 +38,9 @@ export async function backend(serve: (socket: Socket) => void): Promise<number> 
   );
 }
 
-/** A port on which nothing listens. */
+/** A port that nobody listens on: reserved, and below those that the system hands out. */
 export async function closedPort(): Promise<number> {
-  const server = createServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return 1;
 }
 
 export async function connected(port: number): Promise<Socket> {

@@ -227,3 +227,11 @@ const { value: anyValue } = fc.letrec<{ value: unknown }>((tie) => ({
       .map(([value, indent]) => JSON.stringify({ inner: value }, null, indent)),
   ),
 }));
+
+it('takes the time a tool ran out of the words around its output, and leaves our own output readable', () => {
+  const sealer = new Sealer({ ownTexts: ['alpha'] });
+  const sealed = sealer.json(toNode({ text: 'Script completed\nWall time 0.1 seconds\nOutput:\nalpha' }));
+  const text = 'Script completed\nWall time <<elapsed>> seconds\nOutput:\nalpha';
+  expect(sealed).toEqual(toNode({ text }));
+  expect(sealer.json(sealed)).toEqual(sealed);
+});
