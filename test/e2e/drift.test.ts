@@ -29,7 +29,7 @@ it('prints JSON for programs', async () => {
     place: 'session_id',
     before: 'session_id',
     after: 'session-id',
-    scenarios: ['default', 'fast'],
+    scenarios: ['default', 'fast', 'tool-turn'],
   });
 });
 

@@ -34,7 +34,7 @@ it('tells a field that came once, though it shows in the header and in every mes
       place: 'context_window_id',
       before: null,
       after: '"<uuid7>"',
-      scenarios: ['default', 'fast'],
+      scenarios: ['default', 'fast', 'tool-turn'],
     },
   ]);
 });

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Exchange } from '../../src/golden/dialogue.ts';
 import { listGoldens, readGolden } from '../../src/golden/file.ts';
@@ -58,7 +59,12 @@ it('finds every mutant of a small conversation, at its place', () => {
   `);
 });
 
-it.each(listGoldens('traces'))('finds mutants of $codex $lane $scenario', async ({ path }) => {
+/** Both ends of the range: the versions between them have nothing that neither end has. */
+const committed = listGoldens(join(import.meta.dirname, '..', '..', 'traces')).filter(({ codex }) =>
+  ['0.118.0', '0.169.0'].includes(codex),
+);
+
+it.each(committed)('finds mutants of $codex $lane $scenario', async ({ path }) => {
   const golden = await readGolden(path);
   const official = filled(golden, 1);
   expect(unify(golden, official)).toEqual([]);

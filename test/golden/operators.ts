@@ -6,6 +6,7 @@ import {
   jsonMember,
   jsonString,
   printJson,
+  sameJson,
   toNode,
 } from '../../src/wire/json.ts';
 import { uuid7 } from './conversation.ts';
@@ -367,7 +368,10 @@ function frozenClock(said: Said): Mutant[] {
 function tiers(said: Said): Mutant[] {
   const tiers = said.leaves.filter((site) => lastName(site) === 'service_tier');
   return tiers.flatMap((site) => [
-    ...['default', 'fast', 'auto', 'flex', 'Priority', ''].map((tier) => mutant(site, jsonString(tier))),
+    ...['default', 'fast', 'auto', 'priority', 'flex', 'Priority', '']
+      .map((tier) => jsonString(tier))
+      .filter((tier) => !sameJson(tier, site.node))
+      .map((tier) => mutant(site, tier)),
     mutant(site, { kind: 'literal', value: null }),
   ]);
 }
