@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { installOfficialClient } from '../client/install.ts';
+import { defaultClientCache, removeClient } from '../client/installed.ts';
+import { latestVersion } from '../client/npm.ts';
 import { isVersion, unknownVersion } from '../client/version.ts';
 import { ParityError } from '../errors.ts';
-import { writeGolden } from '../golden/file.ts';
 import { recordCommandThroughTap } from '../record/live.ts';
-import { recordGolden } from '../record/official.ts';
+import { recordMatrix, type Shard, shardOf, withoutRecorded } from '../record/matrix.ts';
 import { playableBy, type Scenario } from '../scenario/definition.ts';
 import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
@@ -18,6 +19,9 @@ type Options = {
   scenario: string;
   runs: number;
   out: string | undefined;
+  shard: string | undefined;
+  resume: boolean;
+  prune: boolean;
   '--'?: string[];
 };
 
@@ -30,7 +34,8 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
         .usage('$0 record --codex VERSION [--scenario NAMES]\n$0 record [--out FILE] -- COMMAND…')
         .option('codex', {
           type: 'string',
-          describe: 'Versions of the official client to record, separated by commas',
+          describe:
+            'Versions of the official client to record, separated by commas; "latest" is the newest in the registry',
         })
         .option('scenario', {
           type: 'string',
@@ -47,11 +52,28 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
           describe: 'Folder for goldens, or file for the trace of a command',
           defaultDescription: 'traces, or .codex-parity/live-<time>.trace.jsonl',
         })
+        .option('shard', {
+          type: 'string',
+          describe: 'Record one part of the versions, as in 2/4, for one of several machines',
+        })
+        .option('resume', {
+          type: 'boolean',
+          default: false,
+          describe: 'Leave out what the folder has already, as after an interruption',
+        })
+        .option('prune', {
+          type: 'boolean',
+          default: false,
+          describe: 'Remove each version of the client when it has been recorded',
+        })
         .example(
           '$0 record --codex 0.169.0 --scenario default,fast',
           'goldens of one version, against a simulated backend',
         )
-        .example('$0 record --codex 0.169.0 --scenario all', 'the same for every scenario')
+        .example(
+          '$0 record --codex 0.160.0,latest --scenario all --prune',
+          'every scenario of two versions, with one installed at a time',
+        )
         .example(
           '$0 record -- codex exec "Say hello"',
           'a sealed trace of what your own client says to the real backend',
@@ -72,12 +94,10 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
   };
 }
 
-async function recordGoldens(
-  { codex, scenario, runs, out = 'traces' }: Options,
-  signal: AbortSignal,
-): Promise<void> {
-  const versions = list(codex) ?? [];
-  if (versions.length === 0) {
+async function recordGoldens(options: Options, signal: AbortSignal): Promise<void> {
+  const { codex, scenario, runs, out = 'traces', shard, resume, prune } = options;
+  const asked = list(codex) ?? [];
+  if (asked.length === 0) {
     throw new ParityError(
       'usage',
       'name a version with --codex, or a command after -- (see codex-parity record --help)',
@@ -90,29 +110,39 @@ async function recordGoldens(
     );
   }
   // Everything that can be wrong with the words is said before the first download.
-  for (const version of versions) if (!isVersion(version)) throw unknownVersion(version, 'is not a version');
+  const part = shard === undefined ? undefined : parseShard(shard);
   const wanted = scenariosOf(scenario);
-  const playable = versions.map((version) => ({
+  for (const version of asked) {
+    if (version !== latest && !isVersion(version)) throw unknownVersion(version, 'is not a version');
+  }
+  const versions = await Promise.all(
+    asked.map((version) => (version === latest ? latestVersion(signal) : version)),
+  );
+  const playable = [...new Set(versions)].map((version) => ({
     version,
     scenarios: playableBy(version, wanted, (reason) => progress(`skipped: ${reason}`)),
   }));
-  const authority = await openAuthority(defaultAuthorityFolder());
-  for (const { version, scenarios } of playable) {
-    if (scenarios.length === 0) continue;
-    const client = await installOfficialClient(version, { signal, onProgress: progress });
-    for (const one of scenarios) {
-      const golden = await recordGolden({
-        client,
-        authority,
-        scenario: one,
-        runs,
-        signal,
-        onRun: (run) => progress(`codex ${version}, ${one.name}: run ${run} of ${runs}`),
-      });
-      const { path, changed } = writeGolden(out, golden);
-      progress(`${changed ? 'wrote' : 'unchanged:'} ${path}`);
-    }
-  }
+  const rows = part === undefined ? playable : shardOf(playable, part);
+  await recordMatrix({
+    rows: resume ? withoutRecorded(rows, out, 'chatgpt') : rows,
+    out,
+    runs,
+    authority: await openAuthority(defaultAuthorityFolder()),
+    install: (version) => installOfficialClient(version, { signal, onProgress: progress }),
+    onVersionDone: async (version) => {
+      if (prune) await removeClient(defaultClientCache(process.env), version);
+    },
+    onProgress: progress,
+    signal,
+  });
+}
+
+const latest = 'latest';
+
+function parseShard(text: string): Shard {
+  const [, part = 0, of = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (part >= 1 && part <= of) return { part, of };
+  throw new ParityError('usage', `--shard "${text}" must be a part and their number, such as 2/4`);
 }
 
 /** The scenarios of a list, each once; "all" stands for every one there is. */

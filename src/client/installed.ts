@@ -1,4 +1,4 @@
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isVersion } from './version.ts';
@@ -22,6 +22,11 @@ export async function installedClients(cache: string): Promise<OfficialClient[]>
   const versions = names.filter(isVersion).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   const clients = await Promise.all(versions.map((version) => clientAt(join(cache, version), version)));
   return clients.filter((client) => client !== undefined);
+}
+
+/** Removes an installed client, if it is there. */
+export async function removeClient(cache: string, version: string): Promise<void> {
+  await rm(join(cache, version), { recursive: true, force: true, maxRetries: 3 });
 }
 
 /**

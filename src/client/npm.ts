@@ -1,6 +1,6 @@
 import { ParityError } from '../errors.ts';
 import { type GroupRun, runInGroup } from './process-group.ts';
-import { unknownVersion } from './version.ts';
+import { isVersion, unknownVersion } from './version.ts';
 
 export type NpmOptions = {
   /** Registry to ask in place of the one the user's npm configuration names. */
@@ -50,6 +50,19 @@ export async function npmInstall(version: string, folder: string, options: NpmOp
   if (run.ended === 'abort')
     throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
   if (run.exitCode !== 0) throw await failure(version, run, folder, options);
+}
+
+/** The newest released version in the registry. Throws ParityError `registry-silent` where it cannot be told. */
+export async function latestVersion(signal: AbortSignal): Promise<string> {
+  const args = ['view', '@openai/codex', 'dist-tags.latest', '--fetch-retries=1', '--fetch-timeout=9000'];
+  const { stdout, exitCode } = await npm(args, process.cwd(), { signal });
+  const version = stdout.trim();
+  if (exitCode === 0 && isVersion(version)) return version;
+  const registry = await configuredRegistry(process.cwd());
+  throw new ParityError(
+    'registry-silent',
+    `the npm registry ${registry} does not tell the newest version of Codex: name one with --codex`,
+  );
 }
 
 async function failure(

@@ -61,6 +61,11 @@ it.each([
     args: ['record', '--codex', '0.169.0', '--scenario', 'nope'],
     says: /no scenario "nope": choose from agents-md, default/,
   },
+  {
+    wrong: 'a shard that is none',
+    args: ['record', '--codex', '0.169.0', '--shard', '3/2'],
+    says: /must be a part and their number/,
+  },
   { wrong: 'a single run', args: ['record', '--codex', '0.169.0', '--runs', '1'], says: /at least 2/ },
   {
     wrong: 'a program that does not exist',

@@ -137,3 +137,35 @@ function wordRuns(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(wordRuns);
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(wordRuns) : [];
 }
+
+it('records the other versions when one fails, says so, and leaves out what is there when it resumes', async () => {
+  const out = temporaryFolder();
+  const args = ['record', '--codex', '0.0.3,0.118.0', '--scenario', 'default', '--runs', '2', '--out', out];
+  const first = await cli(args);
+  expect(first.stderr).toContain('failed: Codex "0.0.3" is not in the registry');
+  expect(first.stderr).toContain('0.118.0/chatgpt/default.golden.jsonl');
+  expect(first.stderr).toContain('2 of 2 done');
+  expect(first.exitCode).toBe(2);
+
+  const resumed = await cli([
+    'record',
+    '--codex',
+    '0.118.0',
+    '--scenario',
+    'default',
+    '--resume',
+    '--out',
+    out,
+  ]);
+  expect(resumed.stderr).not.toContain('run 1');
+  expect(resumed.exitCode).toBe(0);
+});
+
+it('resolves latest, and splits the versions over machines', async () => {
+  const out = temporaryFolder();
+  const args = ['record', '--codex', 'latest,0.118.0', '--scenario', 'default', '--runs', '2', '--out', out];
+  const { stderr, exitCode } = await cli([...args, '--shard', '2/2']);
+  expect(stderr).toContain('codex 0.118.0, default: run 2 of 2');
+  expect(stderr.match(/^wrote /gm)).toHaveLength(1);
+  expect(exitCode).toBe(0);
+});
