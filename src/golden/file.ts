@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { decodeEvent, encodeEvent, FieldError, Fields, object } from '../trace/codec.ts';
@@ -70,7 +79,7 @@ export async function readGolden(path: string): Promise<Golden> {
 
 /** The goldens below a folder, sorted by version, lane and scenario. */
 export function listGoldens(folder: string): (GoldenId & { readonly path: string })[] {
-  if (!existsSync(folder)) return [];
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))
     .filter((path) => path.endsWith(ending) && path.split('/').length === 3)

@@ -61,6 +61,14 @@ it.each([
     args: ['record', '--codex', '0.169.0', '--scenario', 'nope'],
     says: /no scenario "nope": choose from agents-md, default/,
   },
+  { wrong: 'an empty list of scenarios', args: ['check', '--scenario', ''], says: /list .* is empty/ },
+  { wrong: 'an empty list of versions', args: ['check', '--codex', ','], says: /list .* is empty/ },
+  {
+    wrong: 'a file for a folder of goldens',
+    args: ['check', '--goldens', golden],
+    says: /there are no goldens in/,
+  },
+  { wrong: 'a time limit of nothing', args: ['check', '--timeout', '0'], says: /above 0/ },
   {
     wrong: 'a shard that is none',
     args: ['record', '--codex', '0.169.0', '--shard', '3/2'],
