@@ -6,9 +6,18 @@ export async function inParallel<T, R>(
 ): Promise<R[]> {
   const results = new Map<number, R>();
   const queue = items.entries();
+  let failed = false;
   const take = async () => {
-    // All takers share one iterator, so each item is taken once.
-    for (const [at, item] of queue) results.set(at, await work(item));
+    // All takers share one iterator, so each item is taken once; after a failure, none is.
+    for (const [at, item] of queue) {
+      if (failed) return;
+      try {
+        results.set(at, await work(item));
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
   };
   await Promise.all(Array.from({ length: width }, take));
   return items.flatMap((_, at) => {

@@ -53,7 +53,7 @@ export async function startSubject(
     await run.catch(() => {});
   };
   try {
-    await Promise.race([death, listening(port, timeLimit, subject.name, () => last)]);
+    await Promise.race([death, listening(port, timeLimit, subject.name, () => last, stopping.signal)]);
   } catch (error) {
     await stop();
     throw error;
@@ -96,9 +96,15 @@ async function ended(run: Promise<GroupRun>, name: string, last: () => string): 
   );
 }
 
-async function listening(port: number, timeLimit: number, name: string, last: () => string): Promise<void> {
+async function listening(
+  port: number,
+  timeLimit: number,
+  name: string,
+  last: () => string,
+  stopped: AbortSignal,
+): Promise<void> {
   const deadline = Date.now() + timeLimit;
-  while (Date.now() < deadline) {
+  while (Date.now() < deadline && !stopped.aborted) {
     if (await canConnect('127.0.0.1', port)) return;
     await delay(25);
   }

@@ -80,14 +80,13 @@ function configuredSubjects(path: string): Subject[] {
     if (subjects?.kind !== 'object') throw new FieldError('it must be JSON with an object "subjects"');
     return subjects.members.map(([name, value]): Subject => {
       const fields = new Fields(value);
-      const command = fields.list('command').flatMap((word) => (word.kind === 'string' ? [word.value] : []));
-      if (command.length === 0) throw new FieldError(`"${name}" needs a "command": a list of words`);
-      return {
-        kind: 'command',
-        name,
-        command,
-        path: fields.has('path') ? fields.text('path') : officialPath,
-      };
+      const words = fields.list('command');
+      const command = words.flatMap((word) => (word.kind === 'string' ? [word.value] : []));
+      if (command.length === 0 || command.length < words.length)
+        throw new FieldError(`"${name}" needs a "command": a list of words`);
+      const path = fields.has('path') ? fields.text('path') : officialPath;
+      if (!path.startsWith('/')) throw new FieldError(`the "path" of "${name}" must begin with a slash`);
+      return { kind: 'command', name, command, path };
     });
   } catch (error) {
     if (error instanceof FieldError) throw new ParityError('usage', `${path}: ${error.message}`);

@@ -27,6 +27,9 @@ type Options = {
   goldens: string;
 };
 
+/** Seconds that one scenario may be given: a day. */
+const longest = 86_400;
+
 export function checkCommand({ signal, exit }: CommandContext): CommandModule<object, Options> {
   return {
     command: 'check',
@@ -87,8 +90,12 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
     handler: async (options) => {
       const subject = subjectOf(options);
       const reports = options.report.map(parseReportRequest);
-      if (!(options.timeout > 0))
-        throw new ParityError('usage', '--timeout must be a number of seconds above 0');
+      if (!(options.timeout > 0 && options.timeout <= longest)) {
+        throw new ParityError(
+          'usage',
+          `--timeout must be a number of seconds above 0, and ${longest} at most`,
+        );
+      }
       const selected = selectGoldens(options.goldens, list(options.codex), list(options.scenario));
       // A subject that runs already, or a port that was named, can serve one scenario at a time only.
       const alone = subject.kind === 'url' || options['backend-port'] !== 0;

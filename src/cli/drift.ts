@@ -43,6 +43,9 @@ export function driftCommand(): CommandModule<object, Options> {
     handler: async ({ from, to, since, format, goldens }) => {
       const versions = since === undefined ? pair(from, to) : versionsSince(goldens, since);
       const steps = await Promise.all(versions.map((version) => goldensOf(goldens, version)));
+      steps.slice(1).forEach((after, at) => {
+        mustShareScenario(steps[at] ?? [], after);
+      });
       const drifts = steps.slice(1).map(
         (after, at): Drift => ({
           from: versions[at] ?? '',
@@ -64,6 +67,17 @@ function versionsSince(folder: string, since: string): string[] {
   selectGoldens(folder, [since], undefined);
   const all = [...new Set(selectGoldens(folder, undefined, undefined).map(({ codex }) => codex))];
   return all.filter((version) => compareVersions(version, since) >= 0);
+}
+
+function mustShareScenario(before: readonly Golden[], after: readonly Golden[]): void {
+  if (
+    before.some((one) => after.some(({ lane, scenario }) => lane === one.lane && scenario === one.scenario))
+  )
+    return;
+  throw new ParityError(
+    'no-golden',
+    `codex ${before[0]?.codex} and ${after[0]?.codex} have no scenario in common: record one with both`,
+  );
 }
 
 async function goldensOf(folder: string, version: string): Promise<Golden[]> {

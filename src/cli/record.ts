@@ -87,7 +87,9 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
       const out =
         options.out ??
         join('.codex-parity', `live-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
-      const { exitCode } = await recordCommandThroughTap(command, out, signal);
+      const { exitCode, requests } = await recordCommandThroughTap(command, out);
+      if (requests === 0)
+        progress('no request to the Codex backend was seen: does the command use HTTPS_PROXY?');
       progress(`wrote ${out}: see it with "codex-parity show ${out}"`);
       exit(exitCode ?? 3);
     },

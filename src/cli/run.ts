@@ -42,7 +42,8 @@ export async function run(args: readonly string[]): Promise<number> {
       .fail((message, error) => {
         throw error ?? new ParityError('usage', `${message} (see codex-parity --help)`);
       })
-      .parserConfiguration({ 'populate--': true });
+      .parserConfiguration({ 'populate--': true })
+      .check((options) => refuseRepeated(options));
     for (const register of commandsFor(args[0] ?? '')) await register(cli, context);
     await cli.parseAsync();
     return exitCode;
@@ -60,10 +61,26 @@ function commandsFor(word: string): Register[] {
   return named === undefined ? Object.values(commands) : [named];
 }
 
+/** Options that may be given several times. */
+const repeatable: ReadonlySet<string> = new Set(['_', '--', 'report']);
+
+function refuseRepeated(options: Readonly<Record<string, unknown>>): true {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Array.isArray(value) || repeatable.has(name)) continue;
+    throw new ParityError('usage', `--${name} is given more than once: separate its values by commas`);
+  }
+  return true;
+}
+
 function report(error: unknown): number {
   if (error instanceof ParityError) {
     console.error(`codex-parity: ${error.message}`);
     return error.exitCode;
+  }
+  // What the system says about a file or a folder that was named is for the user to mend.
+  if (error instanceof Error && 'syscall' in error && 'code' in error) {
+    console.error(`codex-parity: ${error.message}`);
+    return 2;
   }
   // Not foreseen, so a fault of the program: here the stack is what helps.
   console.error('codex-parity: internal error, please report it:', error);

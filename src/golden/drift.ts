@@ -1,7 +1,7 @@
 import { encodeEvent } from '../trace/codec.ts';
 import type { HeaderField } from '../trace/event.ts';
 import { seals } from '../trace/seal.ts';
-import { type JsonMember, type JsonNode, jsonString, member } from '../wire/json.ts';
+import { type JsonMember, type JsonNode, jsonString, member, printJson } from '../wire/json.ts';
 import type { Exchange, Step } from './dialogue.ts';
 import { type Golden, jsonMark, unorderedMark } from './golden.ts';
 import { Matcher } from './match.ts';
@@ -89,13 +89,22 @@ type Plain = {
   readonly transport: string;
 };
 
-function plain(golden: Golden, { request, steps }: Exchange): Plain {
+function plain(golden: Golden, { connection, request, steps }: Exchange): Plain {
   const said = steps.filter((step) => step.type !== 'response' && step.from === 'client');
   return {
     headers: request.headers.map(([name, value]) => [name, withoutNames(golden, value)]),
     requests: said.flatMap((step) => requestOf(step)).map((node) => withoutNames(golden, node)),
-    transport: [request.method, ...said.map(transportOf)].join(', '),
+    transport: [
+      request.method,
+      printJson(request.target),
+      offered(connection.tls),
+      ...said.map(transportOf),
+    ].join(', '),
   };
+}
+
+function offered(tls: Exchange['connection']['tls']): string {
+  return tls === null ? 'plain' : `TLS, ALPN ${tls.offered.join(' ') || 'none'}`;
 }
 
 function requestOf(step: Step): JsonNode[] {

@@ -17,6 +17,7 @@ import { type JsonNode, printJson } from '../wire/json.ts';
 import { dialogueOf } from './dialogue.ts';
 import type { Golden, GoldenId, Variable } from './golden.ts';
 import { isVariableKind } from './kinds.ts';
+import { variablesOf } from './origin.ts';
 
 const ending = '.golden.jsonl';
 
@@ -74,6 +75,10 @@ export async function readGolden(path: string): Promise<Golden> {
     });
   }
   if (about === undefined) throw new ParityError('file-corrupt', `${path} is empty`);
+  for (const name of events.flatMap(variablesOf)) {
+    if (name === 'authority' || variables.has(name)) continue;
+    throw new ParityError('file-corrupt', `${path}: the variable {{${name}}} is used and not declared`);
+  }
   return { ...about, variables, exchanges: dialogueOf(events) };
 }
 

@@ -23,7 +23,8 @@ export function givenByBackend(exchanges: readonly Exchange[]): ReadonlySet<stri
   return given;
 }
 
-function variablesOf(event: TraceEvent): string[] {
+/** The names of the variables in an event, in their order. */
+export function variablesOf(event: TraceEvent): string[] {
   const names: string[] = [];
   const visit = (node: JsonNode): void => {
     if (node.kind === 'array') node.items.forEach(visit);

@@ -6,21 +6,21 @@ const highWater = 1024 * 1024;
 
 /**
  * Joins a client's websocket and the backend's: requests go up as `shape` makes them, events come down untouched,
- * closes and lost connections are passed on. A message that is no JSON object goes up as it came. `first` is what
+ * closes and lost connections are passed on. A message that is no JSON object goes up as it came. `said` is what
  * the client said before the backend was there.
  */
 export function relay(
   client: WebSocket,
   backend: WebSocket,
   shape: (heard: JsonNode) => JsonNode,
-  first: JsonNode | undefined,
+  said: readonly Buffer[],
 ): void {
-  const shaped = (heard: JsonNode) => Buffer.from(printJson(shape(heard)), 'utf8');
-  if (first !== undefined) backend.send(shaped(first), { binary: false });
-  forward(client, backend, (data) => {
+  const shaped = (data: Buffer) => {
     const heard = tryParseJson(data.toString('utf8'))?.node;
-    return heard?.kind === 'object' ? shaped(heard) : data;
-  });
+    return heard?.kind === 'object' ? Buffer.from(printJson(shape(heard)), 'utf8') : data;
+  };
+  for (const message of said) backend.send(shaped(message), { binary: false });
+  forward(client, backend, shaped);
   forward(backend, client, (data) => data);
   // The official client ends its connections without a close message (measured: codex 0.169.0).
   client.once('close', () => backend.terminate());

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { listenLocally } from '../listening.ts';
 import { type HeaderList, headerValue, pairHeaders } from '../wire/headers.ts';
 import { type JsonNode, stringAt, tryParseJson } from '../wire/json.ts';
@@ -46,6 +46,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   clients.on('headers', (lines, request) => {
     lines.push(...(answerHeaders.get(request) ?? []).map(([name, value]) => `${name}: ${value}`));
   });
+  // All connections, also those that the server has handed over to a websocket.
+  const open = new Set<Duplex>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Without a listener, a client that resets its connection would end the process.
     socket.on('error', () => {});
@@ -58,9 +64,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   return {
     port,
     close: async () => {
-      for (const client of clients.clients) client.terminate();
-      server.closeAllConnections();
       server.close();
+      for (const socket of open) socket.destroy();
       await once(server, 'close');
     },
   };
@@ -84,36 +89,50 @@ async function serve(
   if (headerValue(heard, 'origin') !== undefined) {
     return refuse(socket, 403, errorBody(403, 'forbidden_origin', 'requests from browser pages are refused'));
   }
+  // A client that leaves takes its upstream connection with it, also while that is still being opened.
+  const gone = new AbortController();
+  socket.once('close', () => gone.abort());
   const accept = () =>
-    new Promise<WebSocket>((resolve) => clients.handleUpgrade(request, socket, head, resolve));
+    new Promise<WebSocket>((resolve) => {
+      clients.handleUpgrade(request, socket, head, (client) => {
+        // Without a listener, a malformed frame would end the process.
+        client.on('error', () => client.terminate());
+        resolve(client);
+      });
+    });
 
   const known = openingFromHeaders(heard, options.shape);
   if (known !== undefined) {
     // Asked first, answered second: so a refusal reaches the client as a refusal of its own upgrade.
-    const { upgrade, shape } = await open(options, known, heard);
+    const { upgrade, shape } = await open(options, known, heard, gone.signal);
     if (!upgrade.accepted) return refuse(socket, upgrade.status, upgrade.body, upgrade.headers);
     answerHeaders.set(request, endToEnd(pairHeaders(upgrade.response.rawHeaders)));
-    relay(await accept(), upgrade.socket, shape, undefined);
+    relay(await accept(), upgrade.socket, shape, []);
     return;
   }
   const client = await accept();
+  const said: Buffer[] = [];
+  const collect = (data: RawData) => said.push(toBuffer(data));
+  client.on('message', collect);
   const first = await firstRequest(client);
   if (first === undefined) return client.terminate();
-  const identity = identityFromHeaders(heard) ?? identityFromBody(first);
-  const opening = {
-    identity,
-    model: stringAt(first, 'model') ?? '',
-    tier: wireTier(stringAt(first, 'service_tier')),
-  };
-  const { upgrade, shape } = await open(options, opening, heard);
-  if (!upgrade.accepted) {
+  try {
+    const identity = identityFromHeaders(heard) ?? identityFromBody(first);
+    const tier = wireTier(stringAt(first, 'service_tier'));
+    const opening = { identity, model: stringAt(first, 'model') ?? '', tier };
+    const { upgrade, shape } = await open(options, opening, heard, gone.signal);
+    if (upgrade.accepted) {
+      client.off('message', collect);
+      return relay(client, upgrade.socket, shape, said);
+    }
     const body = tryParseJson(upgrade.body.toString('utf8'))?.node;
-    client.send(
-      errorBody(upgrade.status, 'upstream_refused', stringAt(body, 'error', 'message') ?? 'refused'),
-    );
-    return client.close(1011);
+    const message = stringAt(body, 'error', 'message') ?? 'the backend refused the upgrade';
+    client.send(errorBody(upgrade.status, 'upstream_refused', message));
+  } catch (error) {
+    options.log(`failed: ${error instanceof Error ? error.message : String(error)}`);
+    client.send(errorBody(502, 'upstream_unreachable', 'the backend cannot be asked'));
   }
-  relay(client, upgrade.socket, shape, first);
+  client.close(1011);
 }
 
 /** What an official client's handshake tells; undefined where the first message must be awaited. */
@@ -129,12 +148,14 @@ async function open(
   { shape, signIn, upstream, log }: ProxyOptions,
   { identity, model, tier }: Opening,
   heard: HeaderList,
+  signal: AbortSignal,
 ): Promise<{ upgrade: Upgrade; shape: (heard: JsonNode) => JsonNode }> {
   const conversation = shape.conversation(identity, signIn(), heard);
   const url = new URL(`${upstream.href.replace(/^http/, 'ws').replace(/\/$/, '')}/responses`);
   const upgrade = await openUpstream({
     url,
     compresses: shape.compresses,
+    signal,
     headers: (key) => conversation.handshake(url.host, key, model, tier),
   });
   log(upgrade.accepted ? 'connected' : `the backend refused the upgrade with ${upgrade.status}`);
@@ -144,10 +165,7 @@ async function open(
 /** The client's first message that is a JSON object; undefined when it leaves or says something else. */
 async function firstRequest(client: WebSocket): Promise<JsonNode | undefined> {
   const message = await new Promise<Buffer | undefined>((resolve) => {
-    client.once('message', (data) => {
-      client.pause();
-      resolve(toBuffer(data));
-    });
+    client.once('message', (data) => resolve(toBuffer(data)));
     client.once('close', () => resolve(undefined));
   });
   const node = message === undefined ? undefined : tryParseJson(message.toString('utf8'))?.node;

@@ -5,6 +5,9 @@ import { type HeaderList, pairHeaders } from '../wire/headers.ts';
 /** The largest message the backend takes or sends: 16 MiB. */
 export const maximumMessageBytes = 16 * 1024 * 1024;
 
+/** Milliseconds in which the backend must answer an upgrade. */
+const handshakeTimeout = 30_000;
+
 /** How the backend answered an upgrade. */
 export type Upgrade =
   | { readonly accepted: true; readonly socket: WebSocket; readonly response: IncomingMessage }
@@ -19,6 +22,8 @@ export type UpgradeRequest = {
   /** `ws:` or `wss:` URL. */
   readonly url: URL;
   readonly compresses: boolean;
+  /** Gives the attempt up, or ends the connection, when it fires. */
+  readonly signal: AbortSignal;
   /** The handshake's headers for the Sec-WebSocket-Key that the library made. */
   readonly headers: (key: string) => HeaderList;
 };
@@ -28,12 +33,13 @@ export type UpgradeRequest = {
  * all taken away again before the request goes out, and the given ones set in their order and case. Rejects when the
  * backend cannot be reached.
  */
-export function openUpstream({ url, compresses, headers }: UpgradeRequest): Promise<Upgrade> {
+export function openUpstream({ url, compresses, signal, headers }: UpgradeRequest): Promise<Upgrade> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, {
       // The official client compresses every message, however short (measured: codex 0.169.0).
       perMessageDeflate: compresses ? { threshold: 0 } : false,
       maxPayload: maximumMessageBytes,
+      handshakeTimeout,
       finishRequest: (request) => {
         const shaped = headers(String(request.getHeader('sec-websocket-key')));
         for (const name of request.getHeaderNames()) request.removeHeader(name);
@@ -41,6 +47,8 @@ export function openUpstream({ url, compresses, headers }: UpgradeRequest): Prom
         request.end();
       },
     });
+    signal.addEventListener('abort', () => socket.terminate(), { once: true });
+    if (signal.aborted) socket.terminate();
     // Paused until somebody listens: the backend may speak first.
     socket.once('upgrade', (response) => {
       socket.once('open', () => {

@@ -10,28 +10,28 @@ import { createTrace } from '../trace/trace.ts';
 /**
  * Runs a command of the user's through the tap, against the real hosts, and writes a sealed trace of what it said to
  * the Codex backend. The command keeps the terminal and its own environment; only the proxy and the authority to
- * trust are added. Resolves to the command's exit code, null when a signal ended it.
+ * trust are added. Resolves to the command's exit code, null when a signal ended
+ * it, and to the number of requests that were seen.
  */
 export async function recordCommandThroughTap(
   command: readonly string[],
   out: string,
-  signal: AbortSignal,
-): Promise<{ exitCode: number | null }> {
+): Promise<{ exitCode: number | null; requests: number }> {
   const authority = await openAuthority(defaultAuthorityFolder());
+  let requests = 0;
   const trace = createTrace(out, { recorded: 'live' });
-  const recorder = new TraceRecorder(new Sealer({ secrets: { path: homePaths() } }), trace.write);
+  const recorder = new TraceRecorder(new Sealer({ secrets: { path: homePaths() } }), (event) => {
+    if (event.type === 'request') requests += 1;
+    trace.write(event);
+  });
   const tap = await startInterceptingTap({
     authority,
     upstream: { kind: 'real' },
     observe: recorder.observe,
   });
   try {
-    const exitCode = await runInteractive(
-      command,
-      trustingEnvironment(tap.url, authority.certificatePath),
-      signal,
-    );
-    return { exitCode };
+    const exitCode = await runInteractive(command, trustingEnvironment(tap.url, authority.certificatePath));
+    return { exitCode, requests };
   } finally {
     await tap.close();
     trace.finish();
@@ -44,26 +44,29 @@ function trustingEnvironment(proxyUrl: string, certificate: string): NodeJS.Proc
     ...process.env,
     HTTPS_PROXY: proxyUrl,
     https_proxy: proxyUrl,
+    // Or the hosts it names would go past the tap.
+    NO_PROXY: undefined,
+    no_proxy: undefined,
     CODEX_CA_CERTIFICATE: certificate,
     NODE_EXTRA_CA_CERTS: certificate,
   };
 }
 
-function runInteractive(
-  command: readonly string[],
-  env: NodeJS.ProcessEnv,
-  signal: AbortSignal,
-): Promise<number | null> {
+function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv): Promise<number | null> {
   const [program = '', ...args] = command;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: 'inherit', env });
-    // ^C reaches the command from the terminal itself; this is for a signal sent to us alone.
-    signal.addEventListener('abort', () => child.kill('SIGTERM'), { once: true });
+    // ^C reaches the command from the terminal itself, and is its own to answer: an agent interrupts a turn by it.
+    const terminate = () => child.kill('SIGTERM');
+    process.once('SIGTERM', terminate);
     child.once('error', (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'ENOENT' ? 'there is no such program' : error.message;
       reject(new ParityError('usage', `cannot run ${program}: ${reason}`));
     });
-    child.once('exit', (code) => resolve(code));
+    child.once('exit', (code) => {
+      process.removeListener('SIGTERM', terminate);
+      resolve(code);
+    });
   });
 }
 
