@@ -74,8 +74,10 @@ function compare(before: Golden, after: Golden): Mismatch[] {
       const counterpart = other.requests[index];
       if (counterpart !== undefined) matcher.node(request, counterpart, { exchange, part: 'body', path: [] });
     });
-    const carried = { exchange, part: 'transport', path: [] };
-    matcher.node(jsonString(one.transport), jsonString(other.transport), carried);
+    for (const [what, text] of Object.entries(one.transport)) {
+      const carried = { exchange, part: 'transport', path: [what] };
+      matcher.node(jsonString(text), jsonString(other.transport[what] ?? ''), carried);
+    }
   });
   const counts = { exchange: 1, part: 'transport', path: ['model requests'] };
   matcher.node(jsonString(String(old.length)), jsonString(String(young.length)), counts);
@@ -86,7 +88,7 @@ function compare(before: Golden, after: Golden): Mismatch[] {
 type Plain = {
   readonly headers: readonly HeaderField[];
   readonly requests: readonly JsonNode[];
-  readonly transport: string;
+  readonly transport: Readonly<Record<string, string>>;
 };
 
 function plain(golden: Golden, { connection, request, steps }: Exchange): Plain {
@@ -94,12 +96,11 @@ function plain(golden: Golden, { connection, request, steps }: Exchange): Plain 
   return {
     headers: request.headers.map(([name, value]) => [name, withoutNames(golden, value)]),
     requests: said.flatMap((step) => requestOf(step)).map((node) => withoutNames(golden, node)),
-    transport: [
-      request.method,
-      printJson(request.target),
-      offered(connection.tls),
-      ...said.map(transportOf),
-    ].join(', '),
+    transport: {
+      'request line': `${request.method} ${printJson(request.target)}`,
+      TLS: offered(connection.tls),
+      messages: said.map(transportOf).join(', '),
+    },
   };
 }
 
@@ -171,7 +172,7 @@ function changeOf({ kind, places: [place], expected, actual }: Mismatch, scenari
   return {
     group,
     kind,
-    place: keys.join('.') || 'messages',
+    place: keys.join('.'),
     before: expected,
     after: actual,
     scenarios: [scenario],

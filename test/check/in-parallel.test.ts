@@ -29,3 +29,15 @@ it('has no more under way than it is told', async () => {
 it('fails as the first failure does', async () => {
   await expect(inParallel([1], 2, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
 });
+
+it('takes no further item after a failure', async () => {
+  const taken: number[] = [];
+  const work = async (item: number) => {
+    taken.push(item);
+    if (item === 1) throw new Error('no');
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  await expect(inParallel([1, 2, 3, 4], 2, work)).rejects.toThrow('no');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(taken).toEqual([1, 2]);
+});

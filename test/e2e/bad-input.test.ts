@@ -61,6 +61,11 @@ it.each([
     args: ['record', '--codex', '0.169.0', '--scenario', 'nope'],
     says: /no scenario "nope": choose from agents-md, default/,
   },
+  {
+    wrong: 'an option given twice',
+    args: ['check', '--codex', '0.118.0', '--codex', '0.169.0'],
+    says: /--codex is given more than once/,
+  },
   { wrong: 'an empty list of scenarios', args: ['check', '--scenario', ''], says: /list .* is empty/ },
   { wrong: 'an empty list of versions', args: ['check', '--codex', ','], says: /list .* is empty/ },
   {
@@ -133,6 +138,11 @@ it.each([
   },
   { wrong: 'something else', change: () => '{"hello":"world"}\n', says: /no trace and no golden/ },
   { wrong: 'empty', change: () => '', says: /empty/ },
+  {
+    wrong: 'without one of its variables',
+    change: (text: string) => text.replace(/^.*"name":"session_id".*\n/m, ''),
+    says: /variable \{\{session_id\}\} is used and not declared/,
+  },
 ])('says what is wrong with a golden that is $wrong', async ({ change, says }) => {
   const file = join(temporaryFolder(), 'broken.golden.jsonl');
   writeFileSync(file, change(readFileSync(golden, 'utf8')));
@@ -244,4 +254,13 @@ it('leaves no golden and no process behind when it is interrupted', async () => 
   });
   expect(stdout).toContain('ps -eo args');
   expect(stdout).not.toContain(folder);
+});
+
+it('refuses a subject path that is none before it starts the subject', async () => {
+  const folder = temporaryFolder();
+  const subjects = { bad: { command: ['no-such-program'], path: 'v1' } };
+  writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
+  const { exitCode, stderr } = await cli(['check', '--subject', 'bad'], { cwd: folder });
+  expect(stderr).toMatch(/the "path" of "bad" must begin with a slash/);
+  expect(exitCode).toBe(2);
 });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { drift } from '../../src/golden/drift.ts';
 import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import { jsonString } from '../../src/wire/json.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
 const goldensOf = (codex: string) =>
@@ -58,4 +59,20 @@ it('keeps prompts apart: that they changed, not each hash', () => {
   expect(
     changes.filter(({ group }) => group === 'prompts').map(({ kind, place }) => `${kind} ${place}`),
   ).toContain('missing instructions');
+});
+
+it('tells another request path and another ALPN offer', () => {
+  const moved = young.map((golden) => ({
+    ...golden,
+    exchanges: golden.exchanges.map((exchange) => ({
+      ...exchange,
+      connection: { ...exchange.connection, tls: { offered: ['h3'], chosen: null } },
+      request: { ...exchange.request, target: jsonString('/v2/responses') },
+    })),
+  }));
+  const found = drift(young, moved);
+  expect(found.map(({ group, place, after }) => [group, place, after])).toEqual([
+    ['transport', 'request line', '"GET \\"/v2/responses\\""'],
+    ['transport', 'TLS', '"TLS, ALPN h3"'],
+  ]);
 });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -159,4 +160,55 @@ it('answers 502 when the backend cannot be reached, without saying more than tha
   const { status, body } = await refusal(`${await proxyTo(port)}/v1/responses`, official);
   expect(status).toBe(502);
   expect(JSON.parse(body)).toMatchObject({ type: 'error', error: { code: 'upstream_unreachable' } });
+});
+
+it('outlives a client that sends what is no websocket frame', async () => {
+  const { port } = await backend((socket) => socket.send('{}'));
+  const url = await proxyTo(port);
+  const hostile = connect(Number(new URL(url).port), '127.0.0.1');
+  hostile.on('error', () => {});
+  const head = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+  hostile.write(`GET /v1/responses HTTP/1.1\r\n${head}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`);
+  await once(hostile, 'data');
+  hostile.write(Buffer.from('ffff00000000', 'hex'));
+  await once(hostile.resume(), 'close');
+  const client = await opened(`${url}/v1/responses`);
+  client.send('{"type":"response.create","model":"m","input":[]}');
+  expect(String((await once(client, 'message'))[0])).toBe('{}');
+});
+
+it('passes on all that a client says before the backend is there', async () => {
+  const { port, heard } = await backend((socket) => socket.send('{}'));
+  const client = await opened(`${await proxyTo(port)}/v1/responses`);
+  for (const n of [1, 2, 3]) client.send(`{"type":"response.create","model":"m","input":[],"n":${n}}`);
+  await expect.poll(() => heard.messages.map((message) => JSON.parse(message).n)).toEqual([1, 2, 3]);
+});
+
+it('tells a client that is connected already in a message when the backend cannot be reached', async () => {
+  const client = await opened(`${await proxyTo(1)}/v1/responses`);
+  client.send('{"type":"response.create","model":"m","input":[]}');
+  expect(JSON.parse(String((await once(client, 'message'))[0]))).toMatchObject({
+    type: 'error',
+    error: { code: 'upstream_unreachable' },
+  });
+  expect((await once(client, 'close'))[0]).toBe(1011);
+});
+
+it('closes while a backend has not answered yet', async () => {
+  const silent = createTcpServer();
+  const port = await listenLocally(silent);
+  onTestFinished(() => void silent.close());
+  const proxy = await startProxy({
+    shape: new Shape(golden, []),
+    signIn: () => ({ accessToken: 'token', accountId: 'account' }),
+    upstream: new URL(`http://127.0.0.1:${port}`),
+    port: 0,
+    log: () => {},
+  });
+  const client = new WebSocket(`ws://127.0.0.1:${proxy.port}/v1/responses`, { headers: official });
+  client.on('error', () => {});
+  const [asked] = await once(silent, 'connection');
+  const given = once(asked.resume(), 'close');
+  await proxy.close();
+  await given;
 });
