@@ -68,12 +68,12 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
     const stdoutLines = lineSplitter(options.onStdoutLine);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
-      stdoutLines(text);
+      stdoutLines.push(text);
     });
     const stderrLines = lineSplitter(options.onStderrLine);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
-      stderrLines(text);
+      stderrLines.push(text);
     });
     child.once('error', (error) => {
       settle();
@@ -82,19 +82,26 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
     // A grandchild that is left over holds the pipes open, and `close` would wait for it: so it is killed first.
     child.once('exit', () => killGroup(child));
     child.once('close', (exitCode) => {
+      stdoutLines.end();
+      stderrLines.end();
       settle();
       resolve({ ended, exitCode, stdout, stderr });
     });
   });
 }
 
-/** Hands on whole lines of a text that comes in pieces; the last is handed on when its line end comes. */
-function lineSplitter(onLine: ((line: string) => void) | undefined): (text: string) => void {
+/** Hands on the lines of a text that comes in pieces; a last one without its line end is handed on at the end. */
+function lineSplitter(onLine: ((line: string) => void) | undefined) {
   let begun = '';
-  return (text) => {
-    const lines = (begun + text).split('\n');
-    begun = lines.pop() ?? '';
-    for (const whole of lines) onLine?.(whole);
+  return {
+    push(text: string): void {
+      const lines = (begun + text).split('\n');
+      begun = lines.pop() ?? '';
+      for (const whole of lines) onLine?.(whole);
+    },
+    end(): void {
+      if (begun !== '') onLine?.(begun);
+    },
   };
 }
 

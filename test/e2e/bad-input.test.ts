@@ -199,6 +199,11 @@ it.each([
     says: /ended with exit code 7; it last printed: no licence/,
   },
   {
+    subject: 'dies in the middle of a line',
+    script: 'process.stderr.write("no licence"); process.exitCode = 7',
+    says: /ended with exit code 7; it last printed: no licence/,
+  },
+  {
     subject: 'never listens',
     script: 'console.log("warming up"); setInterval(() => {}, 1000)',
     says: /does not listen on port \d+ after 2 s; it last printed: warming up/,
