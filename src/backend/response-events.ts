@@ -35,6 +35,7 @@ export function replyEvents(reply: Reply, request: CreateRequest): ResponseEvent
 
 function outputsOf(reply: Reply, request: CreateRequest): Output[] {
   if (reply.reply === 'text') return [message(reply.text)];
+  if (reply.reply !== 'tool_calls') throw new RangeError(`a reply "${reply.reply}" is not known yet`);
   return reply.calls.map((call, at) => toolCall(call, reply.style, at, request));
 }
 

@@ -14,6 +14,15 @@ export type ToolCall =
       readonly tool: string;
       /** JSON text of the arguments: an object. */
       readonly arguments: string;
+    }
+  | {
+      /** A tool that the client has by itself. */
+      readonly call: 'tool';
+      readonly name: string;
+      /** JSON text of the arguments: an object. */
+      readonly arguments: string;
+      /** Part of what it gives, wherever it runs. */
+      readonly output: string;
     };
 
 /**
@@ -23,15 +32,59 @@ export type ToolCall =
  */
 export type CallStyle = 'auto' | 'custom' | 'function';
 
+/** Whom a reply is for: the thread that the user talks to, one that it started, or a request to compact the thread. */
+export type Recipient = 'turn' | 'subagent' | 'compaction';
+
 /** One scripted reply, as scenarios write it down. */
-export type Reply =
-  | { readonly reply: 'text'; readonly text: string }
+export type Reply = {
+  /** Absent: whoever asks next. Threads that run side by side ask in no fixed order. */
+  readonly to?: Recipient;
+} & (
+  | {
+      readonly reply: 'text';
+      readonly text: string;
+      /** The value that the client must send along until its turn ends. */
+      readonly turnState?: string;
+      /** Things said in between that the client is to pass over. */
+      readonly noise?: readonly Noise[];
+      /** How the connection ends when all is said; it stays open unless given. */
+      readonly close?: Close;
+    }
   | {
       readonly reply: 'tool_calls';
       readonly style: CallStyle;
       /** All of one response, each an output item of its own. */
       readonly calls: readonly ToolCall[];
-    };
+      readonly turnState?: string;
+    }
+  /** The request is refused: an error frame, or an HTTP status. `error` is JSON text: the object under "error". */
+  | { readonly reply: 'error'; readonly status: number; readonly error: string }
+  /** The response fails after it began; `error` is JSON text: the object under "response.error". */
+  | { readonly reply: 'failed'; readonly error: string }
+  | { readonly reply: 'incomplete'; readonly reason: string }
+  /** The connection ends after the first words. */
+  | { readonly reply: 'break'; readonly close: Close }
+  /** A binary message after the first words. */
+  | { readonly reply: 'binary' }
+  /** The first words, and then nothing: the client steers or leaves. */
+  | { readonly reply: 'hold'; readonly text: string }
+);
+
+/** The code of the close message; null where the connection ends without one. */
+export type Close = number | null;
+
+/** What a client passes over: an event of no known type, text that is no JSON, the account's rate limits. */
+export type Noise = 'unknown-event' | 'not-json' | 'rate-limits';
+
+/** What goes wrong apart from replies; each is used up by the first occasions, after which all goes well. */
+export type Faults = {
+  /** HTTP statuses that upgrades are refused with. */
+  readonly upgrades?: readonly number[];
+  /** Prewarms that get no answer. */
+  readonly stalledPrewarms?: number;
+  /** The error code with which tokens are not refreshed, such as `refresh_token_reused`. */
+  readonly refresh?: string;
+};
 
 /** The replies of one run, used up one after the other by all connections together. */
 export type Script = {

@@ -1,17 +1,18 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { listenLocally } from '../listening.ts';
 import { headerValue, pairHeaders } from '../wire/headers.ts';
 import type { OnBackendEvent } from './event.ts';
-import type { HttpAnswer } from './http-answer.ts';
+import { type HttpAnswer, json } from './http-answer.ts';
 import { answerPost } from './http-responses.ts';
 import { answerPlain, notFound } from './routes.ts';
-import { type Reply, type Script, startScript } from './script.ts';
+import { type Faults, type Reply, type Script, startScript } from './script.ts';
 import { responsesWebSocket } from './websocket.ts';
 
 export type BackendOptions = {
   /** TCP port on 127.0.0.1; absent or 0 takes a free one. */
   readonly port?: number;
   readonly script: readonly Reply[];
+  readonly faults?: Faults;
   readonly onEvent?: OnBackendEvent;
 };
 
@@ -34,7 +35,8 @@ const responsesPaths = new Set(['/backend-api/codex/responses', '/v1/responses']
  * @throws ParityError `port-in-use` when something listens on the port already.
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
-  const { port = 0, script: replies, onEvent = () => {} } = options;
+  const { port = 0, script: replies, faults = {}, onEvent = () => {} } = options;
+  const refusals = [...(faults.upgrades ?? [])];
   const script = startScript(replies);
   const websocket = responsesWebSocket(script, onEvent);
   const server = createServer((request, response) => {
@@ -46,6 +48,15 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
     if (!responsesPaths.has(pathOf(target))) {
       onEvent({ type: 'unrouted', method: 'GET', target });
       socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+      return;
+    }
+    const refusal = refusals.shift();
+    if (refusal !== undefined) {
+      const { body } = json(refusal, { error: { type: 'upgrade_refused', code: 'upgrade_refused' } });
+      socket.end(
+        `HTTP/1.1 ${refusal} ${STATUS_CODES[refusal] ?? ''}\r\ncontent-type: application/json\r\n` +
+          `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+      );
       return;
     }
     onEvent({ type: 'upgrade', target, headers: pairHeaders(request.rawHeaders) });

@@ -12,13 +12,15 @@ export function toolCall(call: ToolCall, style: CallStyle, at: number, request: 
 /** All texts that a call and its output travel as, whichever the style. */
 export function callTexts(call: ToolCall): string[] {
   const own = call.call === 'command' ? [call.command, call.output] : [];
-  return [scriptOf(call), argumentsOf(call), ...own];
+  const given = call.call === 'tool' ? [call.output] : [];
+  return [scriptOf(call), argumentsOf(call), ...own, ...given];
 }
 
 /** The JavaScript by which a lite model uses a tool; its tools are functions of `tools`, and `text` says what goes back. */
 function scriptOf(call: ToolCall): string {
   if (call.call === 'command')
     return `text((await tools.exec_command(${JSON.stringify({ cmd: call.command })})).output)`;
+  if (call.call === 'tool') return `text(JSON.stringify(await tools.${call.name}(${call.arguments})))`;
   return `text((await tools.mcp__${call.server}__${call.tool}(${call.arguments})).content[0].text)`;
 }
 
@@ -27,6 +29,7 @@ type CalledFunction = OfferedFunction & { readonly args: string };
 function functionOf(call: ToolCall, request: CreateRequest): CalledFunction {
   const args = argumentsOf(call);
   if (call.call === 'command') return { name: 'exec_command', args };
+  if (call.call === 'tool') return { name: call.name, args };
   const name = `mcp__${call.server}__${call.tool}`;
   // Measured: 0.118.0 offers the function under its whole name, 0.130.0 in a namespace `mcp__SERVER__`, 0.140.0 in
   // `mcp__SERVER`. It must be called as it is offered.

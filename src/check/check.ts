@@ -79,7 +79,10 @@ async function observe(
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
   const open: (() => Promise<void>)[] = [];
   try {
-    const backend = await startBackend({ script: scenario.backend });
+    const backend = await startBackend({
+      script: scenario.backend,
+      ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),
+    });
     open.push(backend.close);
     const behind = await startReverseTap({
       upstream: { host: '127.0.0.1', port: backend.port },

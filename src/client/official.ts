@@ -90,7 +90,8 @@ export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
   return { exitCode: ended.exitCode, stdout: ended.stdout, stderr: ended.stderr };
 }
 
-function argumentsOf({ prompt, config, connect }: ClientRun, laidOut: LaidOut): string[] {
+function argumentsOf(run: ClientRun, laidOut: LaidOut): string[] {
+  const { config, connect } = run;
   const settings = [
     ...quiet,
     ...(connect.kind === 'base-url' ? [`openai_base_url=${toml(connect.baseUrl)}`] : []),
@@ -100,7 +101,7 @@ function argumentsOf({ prompt, config, connect }: ClientRun, laidOut: LaidOut): 
     ...['exec', '--skip-git-repo-check', '--ephemeral'],
     ...settings.flatMap((setting) => ['-c', setting]),
     ...laidOut.options,
-    ...['--', prompt],
+    ...['--', 'prompt' in run ? run.prompt : ''],
   ];
 }
 

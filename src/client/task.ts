@@ -1,9 +1,31 @@
 /** A value of the client's configuration, as `-c key=value` takes it. */
 export type ConfigValue = string | number | boolean;
 
-/** What the client is told to do in one run: its prompt and options, and the files that it finds. */
-export type Task = {
-  readonly prompt: string;
+/**
+ * What the client is told to do in one run, and what it finds: either one prompt (`codex exec`), or steps in one or
+ * more processes that keep a thread (`codex app-server`).
+ */
+export type Task = Setup & ({ readonly prompt: string } | { readonly steps: readonly Step[] });
+
+/** One thing that is done in a thread, once the one before has ended. */
+export type Step =
+  | {
+      readonly do: 'turn';
+      readonly prompt: string;
+      /** What is changed from this turn on. */
+      readonly model?: string;
+      readonly effort?: string;
+      readonly tier?: string;
+      /** What happens when the first words of the answer are there. */
+      readonly during?: { readonly steer: string } | 'interrupt';
+    }
+  /** A reviewer is started beside the thread. */
+  | { readonly do: 'review'; readonly instructions: string }
+  | { readonly do: 'compact' }
+  /** The client ends, is started again, and takes up its thread. */
+  | { readonly do: 'resume' };
+
+export type Setup = {
   /** Configuration by dotted key. */
   readonly config: Readonly<Record<string, ConfigValue>>;
   /** `--model`; the client's own default unless given. */
@@ -16,6 +38,10 @@ export type Task = {
   readonly repository?: Repository;
   /** MCP servers that the client starts, by the name it knows them under. */
   readonly mcpServers?: readonly McpServer[];
+  /** The access token has run out. */
+  readonly expired?: boolean;
+  /** The last turn is to end with an error. */
+  readonly fails?: boolean;
 };
 
 export type ImageFile = {

@@ -87,6 +87,7 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
   const requests: string[] = [];
   const backend = await startBackend({
     script: scenario.backend,
+    ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),
     onEvent: (event) => {
       if (event.type === 'create' && !event.prewarm) requests.push(event.body);
     },

@@ -36,11 +36,12 @@ function textOf(output: JsonNode | undefined): string {
 }
 
 function expected({ client }: Scenario, call: ToolCall): string {
-  if (call.call === 'command') return call.output;
+  if (call.call !== 'mcp') return call.output;
   const server = client.mcpServers?.find(({ name }) => name === call.server);
   return server?.tools.find(({ name }) => name === call.tool)?.answer ?? '';
 }
 
 function nameOf(call: ToolCall): string {
-  return call.call === 'command' ? call.command : `${call.server}.${call.tool}`;
+  if (call.call === 'mcp') return `${call.server}.${call.tool}`;
+  return call.call === 'command' ? call.command : call.name;
 }

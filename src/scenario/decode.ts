@@ -1,5 +1,15 @@
-import type { CallStyle, Reply, ToolCall } from '../backend/script.ts';
-import type { ConfigValue, ImageFile, McpServer, McpTool, Repository, Task } from '../client/task.ts';
+import type { CallStyle, Close, Faults, Noise, Recipient, Reply, ToolCall } from '../backend/script.ts';
+import { type Lane, lanes } from '../client/lane.ts';
+import type {
+  ConfigValue,
+  ImageFile,
+  McpServer,
+  McpTool,
+  Repository,
+  Setup,
+  Step,
+  Task,
+} from '../client/task.ts';
 import { isVersion } from '../client/version.ts';
 import { FieldError, Fields } from '../trace/codec.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
@@ -7,14 +17,43 @@ import type { Scenario, VersionRange } from './definition.ts';
 
 /** The scenario of a document. Throws a FieldError that names what is missing, wrong or unknown. */
 export function decodeScenario(document: JsonNode): Scenario {
-  const fields = fieldsOf(document, 'a scenario', ['name', 'why', 'versions', 'client', 'backend']);
+  const fields = fieldsOf(document, 'a scenario', [
+    ...['name', 'why', 'versions', 'lanes', 'client', 'backend', 'faults'],
+  ]);
   return {
     name: fields.text('name'),
     why: fields.text('why'),
     ...(fields.has('versions') ? { versions: decodeVersions(fields.node('versions')) } : {}),
+    ...(fields.has('lanes') ? { lanes: decodeLanes(fields) } : {}),
     client: decodeTask(fields.node('client')),
     backend: fields.list('backend').map(decodeReply),
+    ...(fields.has('faults') ? { faults: decodeFaults(fields.node('faults')) } : {}),
   };
+}
+
+function decodeLanes(fields: Fields): Lane[] {
+  return fields.list('lanes').map((node) => {
+    const lane = lanes.find((one) => node.kind === 'string' && node.value === one);
+    if (lane === undefined)
+      throw new FieldError(`"lanes" may hold ${lanes.join(', ')}, and not ${printJson(node)}`);
+    return lane;
+  });
+}
+
+function decodeFaults(node: JsonNode): Faults {
+  const fields = fieldsOf(node, '"faults"', ['upgrades', 'stalledPrewarms', 'refresh']);
+  return {
+    ...(fields.has('upgrades') ? { upgrades: fields.list('upgrades').map(statusOf) } : {}),
+    ...(fields.has('stalledPrewarms') ? { stalledPrewarms: fields.integer('stalledPrewarms') } : {}),
+    ...(fields.has('refresh') ? { refresh: fields.text('refresh') } : {}),
+  };
+}
+
+function statusOf(node: JsonNode): number {
+  const status = node.kind === 'number' ? Number(node.text) : 0;
+  if (!Number.isInteger(status) || status < 400 || status > 599)
+    throw new FieldError(`"upgrades" must hold HTTP statuses from 400 to 599, not ${printJson(node)}`);
+  return status;
 }
 
 function decodeVersions(node: JsonNode): VersionRange {
@@ -32,17 +71,54 @@ function decodeVersions(node: JsonNode): VersionRange {
 
 function decodeTask(node: JsonNode): Task {
   const fields = fieldsOf(node, '"client"', [
-    ...['prompt', 'config', 'model', 'images', 'outputSchema', 'repository', 'mcpServers'],
+    ...['prompt', 'steps', 'config', 'model', 'images', 'outputSchema', 'repository', 'mcpServers'],
+    ...['expired', 'fails'],
   ]);
+  if (!fields.has('steps')) return { prompt: fields.text('prompt'), ...decodeSetup(fields) };
+  if (fields.has('prompt')) throw new FieldError('"client" needs either "prompt" or "steps", not both');
+  const steps = fields.list('steps').map(decodeStep);
+  if (steps[0]?.do !== 'turn')
+    throw new FieldError('the first of "steps" must be a turn: it begins the thread');
+  return { steps, ...decodeSetup(fields) };
+}
+
+function decodeSetup(fields: Fields): Setup {
   return {
-    prompt: fields.text('prompt'),
     config: decodeConfig(fields.node('config')),
     ...(fields.has('model') ? { model: fields.text('model') } : {}),
     ...(fields.has('images') ? { images: fields.list('images').map(decodeImage) } : {}),
     ...(fields.has('outputSchema') ? { outputSchema: objectText(fields, 'outputSchema') } : {}),
     ...(fields.has('repository') ? { repository: decodeRepository(fields.node('repository')) } : {}),
     ...(fields.has('mcpServers') ? { mcpServers: fields.list('mcpServers').map(decodeMcpServer) } : {}),
+    ...(fields.has('expired') ? { expired: fields.flag('expired') } : {}),
+    ...(fields.has('fails') ? { fails: fields.flag('fails') } : {}),
   };
+}
+
+function decodeStep(node: JsonNode): Step {
+  const kind = new Fields(node).oneOf('do', ['turn', 'review', 'compact', 'resume'] as const);
+  if (kind === 'review') {
+    return { do: kind, instructions: fieldsOf(node, 'a step', ['do', 'instructions']).text('instructions') };
+  }
+  if (kind !== 'turn') {
+    fieldsOf(node, 'a step', ['do']);
+    return { do: kind };
+  }
+  const fields = fieldsOf(node, 'a step', ['do', 'prompt', 'model', 'effort', 'tier', 'during']);
+  return {
+    do: kind,
+    prompt: fields.text('prompt'),
+    ...(fields.has('model') ? { model: fields.text('model') } : {}),
+    ...(fields.has('effort') ? { effort: fields.text('effort') } : {}),
+    ...(fields.has('tier') ? { tier: fields.text('tier') } : {}),
+    ...(fields.has('during') ? { during: decodeDuring(fields) } : {}),
+  };
+}
+
+function decodeDuring(fields: Fields): 'interrupt' | { readonly steer: string } {
+  const node = fields.node('during');
+  if (node.kind === 'object') return { steer: fieldsOf(node, '"during"', ['steer']).text('steer') };
+  return fields.oneOf('during', ['interrupt'] as const);
 }
 
 function decodeConfig(node: JsonNode): Record<string, ConfigValue> {
@@ -93,23 +169,87 @@ function decodeMcpTool(node: JsonNode): McpTool {
 }
 
 function decodeReply(node: JsonNode): Reply {
-  const reply = new Fields(node).oneOf('reply', ['text', 'tool_calls'] as const);
-  if (reply === 'text') return { reply, text: fieldsOf(node, 'a reply', ['reply', 'text']).text('text') };
-  const fields = fieldsOf(node, 'a reply', ['reply', 'style', 'calls']);
-  const calls = fields.list('calls').map(decodeCall);
-  if (calls.length === 0) throw new FieldError('"calls" must hold a call');
-  return {
-    reply,
-    style: fields.has('style') ? fields.oneOf<CallStyle>('style', ['auto', 'custom', 'function']) : 'auto',
-    calls,
-  };
+  const kind = new Fields(node).oneOf('reply', [
+    ...(['text', 'tool_calls', 'error', 'failed', 'incomplete', 'break', 'binary', 'hold'] as const),
+  ]);
+  const read = (...keys: string[]) => fieldsOf(node, 'a reply', ['reply', 'to', ...keys]);
+  return { ...decodeTo(new Fields(node)), ...decodeReplyOf(kind, read) };
+}
+
+function decodeTo(fields: Fields): { to?: Recipient } {
+  if (!fields.has('to')) return {};
+  return { to: fields.oneOf<Recipient>('to', ['turn', 'subagent', 'compaction']) };
+}
+
+/** `read` gives the fields of the reply, which may have no others than those named. */
+function decodeReplyOf(reply: Reply['reply'], read: (...keys: string[]) => Fields): Reply {
+  switch (reply) {
+    case 'text': {
+      const fields = read('text', 'turnState', 'noise', 'close');
+      return {
+        reply,
+        text: fields.text('text'),
+        ...(fields.has('turnState') ? { turnState: fields.text('turnState') } : {}),
+        ...(fields.has('noise') ? { noise: fields.list('noise').map(decodeNoise) } : {}),
+        ...(fields.has('close') ? { close: decodeClose(fields) } : {}),
+      };
+    }
+    case 'tool_calls': {
+      const fields = read('style', 'calls', 'turnState');
+      const calls = fields.list('calls').map(decodeCall);
+      if (calls.length === 0) throw new FieldError('"calls" must hold a call');
+      const styles: readonly CallStyle[] = ['auto', 'custom', 'function'];
+      return {
+        reply,
+        style: fields.has('style') ? fields.oneOf<CallStyle>('style', styles) : 'auto',
+        calls,
+        ...(fields.has('turnState') ? { turnState: fields.text('turnState') } : {}),
+      };
+    }
+    case 'error': {
+      const fields = read('status', 'error');
+      return { reply, status: fields.integer('status'), error: objectText(fields, 'error') };
+    }
+    case 'failed':
+      return { reply, error: objectText(read('error'), 'error') };
+    case 'incomplete':
+      return { reply, reason: read('reason').text('reason') };
+    case 'break':
+      return { reply, close: decodeClose(read('close')) };
+    case 'binary':
+      read();
+      return { reply };
+    case 'hold':
+      return { reply, text: read('text').text('text') };
+  }
+}
+
+function decodeNoise(node: JsonNode): Noise {
+  const known: readonly Noise[] = ['unknown-event', 'not-json', 'rate-limits'];
+  const noise = known.find((one) => node.kind === 'string' && node.value === one);
+  if (noise === undefined)
+    throw new FieldError(`"noise" may hold ${known.join(', ')}, and not ${printJson(node)}`);
+  return noise;
+}
+
+function decodeClose(fields: Fields): Close {
+  return fields.integerOrNull('close');
 }
 
 function decodeCall(node: JsonNode): ToolCall {
-  const call = new Fields(node).oneOf('call', ['command', 'mcp'] as const);
+  const call = new Fields(node).oneOf('call', ['command', 'mcp', 'tool'] as const);
   if (call === 'command') {
     const fields = fieldsOf(node, 'a call', ['call', 'command', 'output']);
     return { call, command: fields.text('command'), output: fields.text('output') };
+  }
+  if (call === 'tool') {
+    const fields = fieldsOf(node, 'a call', ['call', 'name', 'arguments', 'output']);
+    return {
+      call,
+      name: identifier(fields.text('name')),
+      arguments: objectText(fields, 'arguments'),
+      output: fields.text('output'),
+    };
   }
   const fields = fieldsOf(node, 'a call', ['call', 'server', 'tool', 'arguments']);
   return {

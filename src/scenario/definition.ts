@@ -1,5 +1,6 @@
-import type { Reply } from '../backend/script.ts';
+import type { Faults, Reply } from '../backend/script.ts';
 import { callTexts } from '../backend/tool-calls.ts';
+import type { Lane } from '../client/lane.ts';
 import type { Task } from '../client/task.ts';
 import { versionOrder } from '../client/version.ts';
 import { ParityError } from '../errors.ts';
@@ -12,8 +13,11 @@ export type Scenario = {
   readonly why: string;
   /** The versions of the client that can play it; all unless given. */
   readonly versions?: VersionRange;
+  /** The lanes it is recorded in; `chatgpt` alone unless given. */
+  readonly lanes?: readonly Lane[];
   readonly client: Task;
   readonly backend: readonly Reply[];
+  readonly faults?: Faults;
 };
 
 /** First and last version, both included; `why` says what the others lack. */
@@ -50,10 +54,10 @@ export function cannotPlay({ name, versions }: Scenario, codex: string): string 
 
 /** The texts of a scenario, exactly as they travel: they are our own and so stay readable in what is recorded. */
 export function ownTexts({ client, backend }: Scenario): string[] {
-  const { prompt, images = [], outputSchema, repository, mcpServers = [] } = client;
+  const { images = [], outputSchema, repository, mcpServers = [] } = client;
   const tools = mcpServers.flatMap((server) => server.tools);
   return [
-    prompt,
+    ...promptsOf(client),
     ...images.map(({ base64 }) => `data:image/png;base64,${base64}`),
     ...(outputSchema === undefined ? [] : [outputSchema, ...textsIn(outputSchema)]),
     ...(repository?.files ?? []).map(([, text]) => text),
@@ -62,8 +66,33 @@ export function ownTexts({ client, backend }: Scenario): string[] {
       ...textsIn(inputSchema),
       answer,
     ]),
-    ...backend.flatMap((reply) => (reply.reply === 'text' ? [reply.text] : reply.calls.flatMap(callTexts))),
+    ...backend.flatMap(replyTexts),
   ];
+}
+
+/** What the user says in a task. */
+export function promptsOf(task: Task): string[] {
+  if ('prompt' in task) return [task.prompt];
+  return task.steps.flatMap((step) => {
+    if (step.do === 'review') return [step.instructions];
+    if (step.do !== 'turn') return [];
+    return [step.prompt, ...(typeof step.during === 'object' ? [step.during.steer] : [])];
+  });
+}
+
+function replyTexts(reply: Reply): string[] {
+  switch (reply.reply) {
+    case 'text':
+    case 'hold':
+      return [reply.text];
+    case 'tool_calls':
+      return reply.calls.flatMap(callTexts);
+    case 'error':
+    case 'failed':
+      return textsIn(reply.error);
+    default:
+      return [];
+  }
 }
 
 /** All strings of a JSON text, except its keys. */

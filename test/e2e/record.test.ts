@@ -9,7 +9,7 @@ import { readGolden } from '../../src/golden/file.ts';
 import { placeText } from '../../src/golden/mismatch.ts';
 import { unify } from '../../src/golden/unify.ts';
 import { inFreshFolder, recordRuns, secretsOf } from '../../src/record/official.ts';
-import { ownTexts } from '../../src/scenario/definition.ts';
+import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';
@@ -102,8 +102,7 @@ it.each(versions)('writes no secret and no sentence of the prompts of %s into a 
     await runOfficialClient({
       client,
       environment,
-      prompt: scenario.client.prompt,
-      config: scenario.client.config,
+      ...scenario.client,
       connect: { kind: 'intercepted', proxyUrl: tap.url, certificate: authority.certificatePath },
       timeoutMs: 60_000,
     });
@@ -123,7 +122,7 @@ it.each(versions)('writes no secret and no sentence of the prompts of %s into a 
     // Every run of three words that the client sent, but for our own prompt: none may stand in what is written.
     const sentences = new Set(bodies.flatMap((body) => wordRuns(JSON.parse(body))));
     expect(sentences.size).toBeGreaterThan(1000);
-    const own = wordRuns(scenario.client.prompt);
+    const own = wordRuns(promptsOf(scenario.client).join(' '));
     const written = new Set([trace, ...goldens].flatMap(wordRuns));
     expect([...sentences].filter((words) => written.has(words) && !own.includes(words))).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import type { Exchange } from '../../src/golden/dialogue.ts';
 import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
 import { jsonMark } from '../../src/golden/golden.ts';
-import { ownTexts } from '../../src/scenario/definition.ts';
+import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { type JsonNode, member, stringAt } from '../../src/wire/json.ts';
 
@@ -46,7 +46,7 @@ it.each(goldens)('holds no sentence but our own in $codex $scenario', ({ path, s
   const sentences = text.match(/\p{L}{2,} \p{L}{2,} \p{L}{2,}[^"\\<]*/gu) ?? [];
   const { client } = loadScenario(scenario);
   const own = ownTexts(loadScenario(scenario));
-  expect(text).toContain(JSON.stringify(client.prompt));
+  for (const prompt of promptsOf(client)) expect(text).toContain(JSON.stringify(prompt));
   expect(sentences.filter((sentence) => !own.some((one) => one.includes(sentence)))).toEqual([]);
 });
 

@@ -43,8 +43,7 @@ it('hears the same from the official client as mockttp does, which records behin
     runOfficialClient({
       client: await installOfficialClient('0.169.0'),
       environment: await makeEnvironment(root, 0),
-      prompt: scenario.client.prompt,
-      config: scenario.client.config,
+      ...scenario.client,
       connect: { kind: 'intercepted', proxyUrl: tap.url, certificate: authority.certificatePath },
       timeoutMs: 60_000,
     }),
