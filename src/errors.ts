@@ -10,6 +10,7 @@ const exitCodes = {
   /** npm is missing, or could not install the official client. */
   'install-failed': 2,
   'file-unreadable': 2,
+  'file-unwritable': 2,
   'file-corrupt': 2,
   'format-newer': 2,
   'bad-sign-in': 2,

@@ -91,7 +91,7 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
       if (requests === 0)
         progress('no request to the Codex backend was seen: does the command use HTTPS_PROXY?');
       progress(`wrote ${out}: see it with "codex-parity show ${out}"`);
-      exit(exitCode ?? 3);
+      exit(exitCode);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { homedir, userInfo } from 'node:os';
+import { rmSync } from 'node:fs';
+import { constants, homedir, userInfo } from 'node:os';
 import { ParityError } from '../errors.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
@@ -10,13 +11,13 @@ import { createTrace } from '../trace/trace.ts';
 /**
  * Runs a command of the user's through the tap, against the real hosts, and writes a sealed trace of what it said to
  * the Codex backend. The command keeps the terminal and its own environment; only the proxy and the authority to
- * trust are added. Resolves to the command's exit code, null when a signal ended
- * it, and to the number of requests that were seen.
+ * trust are added. Resolves to the command's exit code (128 and the signal's number where one ended it, as shells
+ * say it), and to the number of requests that were seen.
  */
 export async function recordCommandThroughTap(
   command: readonly string[],
   out: string,
-): Promise<{ exitCode: number | null; requests: number }> {
+): Promise<{ exitCode: number; requests: number }> {
   const authority = await openAuthority(defaultAuthorityFolder());
   let requests = 0;
   const trace = createTrace(out, { recorded: 'live' });
@@ -31,10 +32,14 @@ export async function recordCommandThroughTap(
   });
   try {
     const exitCode = await runInteractive(command, trustingEnvironment(tap.url, authority.certificatePath));
-    return { exitCode, requests };
-  } finally {
     await tap.close();
     trace.finish();
+    return { exitCode, requests };
+  } catch (error) {
+    await tap.close();
+    // Of a command that could not be run there is nothing to keep.
+    if (requests === 0) rmSync(out, { force: true });
+    throw error;
   }
 }
 
@@ -52,7 +57,7 @@ function trustingEnvironment(proxyUrl: string, certificate: string): NodeJS.Proc
   };
 }
 
-function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv): Promise<number | null> {
+function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const [program = '', ...args] = command;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: 'inherit', env });
@@ -63,9 +68,9 @@ function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv): Pro
       const reason = error.code === 'ENOENT' ? 'there is no such program' : error.message;
       reject(new ParityError('usage', `cannot run ${program}: ${reason}`));
     });
-    child.once('exit', (code) => {
+    child.once('exit', (code, signal) => {
       process.removeListener('SIGTERM', terminate);
-      resolve(code);
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   });
 }

@@ -40,13 +40,15 @@ export class TraceRecorder {
       case 'request': {
         const { method, target, headers } = seen.head;
         this.#heads.set(seen.exchange, { target, request: headers });
+        // First of all, so that an account named in a header is known where the path names it too.
+        const sealed = this.#sealer.headers(headers);
         return {
           type: 'request',
           connection: seen.connection,
           exchange: seen.exchange,
           method,
           target: this.#sealer.target(target),
-          headers: this.#sealer.headers(headers),
+          headers: sealed,
         };
       }
       case 'response': {
@@ -115,7 +117,10 @@ function digest(bytes: Buffer): Content {
   return { kind: 'bytes', bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-/** The text of a body; undefined where it cannot be decoded (an unknown encoding, or cut short). */
+/** What a body may grow to when it is unpacked: more than any that the backend takes, and less than fills a memory. */
+const limit = { maxOutputLength: 256 * 1024 * 1024 };
+
+/** The text of a body; undefined where it cannot be decoded (an unknown encoding, cut short, or beyond the limit). */
 function decompress(encoding: string | undefined, bytes: Buffer): string | undefined {
   try {
     switch (encoding) {
@@ -123,13 +128,13 @@ function decompress(encoding: string | undefined, bytes: Buffer): string | undef
       case 'identity':
         return bytes.toString('utf8');
       case 'zstd':
-        return decompressZstd(bytes).toString('utf8');
+        return decompressZstd(bytes, limit.maxOutputLength).toString('utf8');
       case 'gzip':
-        return gunzipSync(bytes).toString('utf8');
+        return gunzipSync(bytes, limit).toString('utf8');
       case 'deflate':
-        return inflateSync(bytes).toString('utf8');
+        return inflateSync(bytes, limit).toString('utf8');
       case 'br':
-        return brotliDecompressSync(bytes).toString('utf8');
+        return brotliDecompressSync(bytes, limit).toString('utf8');
       default:
         return undefined;
     }

@@ -11,7 +11,7 @@ import {
   tryParseJson,
 } from '../wire/json.ts';
 import type { HeaderField } from './event.ts';
-import { credentialPatterns, isContentKey, secretHeader, secretKey } from './secrets.ts';
+import { credentialPatterns, isAddressHeader, isContentKey, secretHeader, secretKey } from './secrets.ts';
 
 /**
  * What stands in a trace where a secret or a text of others stood. Both are plain ASCII, so that they can travel in
@@ -27,6 +27,9 @@ export const seals = /<<(?:secret|sealed) [^<>]*>>/;
  * 0.130.0 to 0.169.0). Runs often agree in it by chance, so it is no variable: it is written as `<<elapsed>>`.
  */
 const toolFrame = /^((?:Script [a-z]+\n)?Wall time:? )(?:\d+\.\d+|<<elapsed>>)( seconds\nOutput:\n)/;
+
+/** What tells prose from a value of the protocol. */
+const threeWords = /\p{L}{2,} \p{L}{2,} \p{L}{2,}/u;
 
 export type SealerOptions = {
   /** Texts of our own, exactly as they travel: prompts and replies of the scenario. They stay readable. */
@@ -55,12 +58,7 @@ export class Sealer {
 
   /** A request target: secrets in its query are sealed, the path stays. */
   target(target: string): JsonNode {
-    const [path = '', ...query] = target.split('?');
-    const fields = query.join('?').replaceAll(/([^&=]+)=([^&]+)/g, (field, key: string, value: string) => {
-      const kind = secretKey(key);
-      return kind === undefined ? field : `${key}=${this.#markOf(kind, decoded(value))}`;
-    });
-    return jsonString(this.#secretsIn(query.length === 0 ? path : `${path}?${fields}`));
+    return jsonString(this.#address(target));
   }
 
   json(node: JsonNode): JsonNode {
@@ -78,7 +76,20 @@ export class Sealer {
       const scheme = /^(?:Bearer|Basic) /.exec(value)?.[0] ?? '';
       return jsonString(scheme + this.#markOf(kind, value.slice(scheme.length)));
     }
-    return jsonString(this.#document(value) ?? this.#secretsIn(value));
+    if (isAddressHeader(name)) return jsonString(this.#address(value));
+    const document = this.#document(value);
+    if (document !== undefined) return jsonString(document);
+    const prose = !this.#ownTexts.has(value) && threeWords.test(withoutSeals(value));
+    return jsonString(prose ? sealText(value) : this.#secretsIn(value));
+  }
+
+  #address(address: string): string {
+    const [path = '', ...query] = address.split('?');
+    const fields = query.join('?').replaceAll(/([^&=]+)=([^&]+)/g, (field, key: string, value: string) => {
+      const kind = secretKey(key);
+      return kind === undefined ? field : `${key}=${this.#markOf(kind, decoded(value))}`;
+    });
+    return this.#secretsIn(query.length === 0 ? path : `${path}?${fields}`);
   }
 
   #node(key: string, node: JsonNode): JsonNode {
@@ -151,9 +162,8 @@ export class Sealer {
   /** Prose: what stands under a key that carries content, three words in a row, or more than 80 characters. */
   #isProse(key: string, text: string): boolean {
     if (text === '' || this.#ownTexts.has(text)) return false;
-    // A seal counts as no word and as no character; but what stands on its two sides is not one text.
-    const rest = text.split(seals).join('|');
-    return isContentKey(key) || rest.length > 80 || /\p{L}{2,} \p{L}{2,} \p{L}{2,}/u.test(rest);
+    const rest = withoutSeals(text);
+    return isContentKey(key) || rest.length > 80 || threeWords.test(rest);
   }
 
   #secretsIn(text: string): string {
@@ -194,6 +204,11 @@ export class Sealer {
     }
     return mark;
   }
+}
+
+/** A seal counts as no word and as no character; but what stands on its two sides is not one text. */
+function withoutSeals(text: string): string {
+  return text.split(seals).join('|');
 }
 
 /** Seals, and seals again: what only its key tells to be a secret is then known wherever else it stood before. */

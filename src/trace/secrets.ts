@@ -34,9 +34,19 @@ const keyKinds: ReadonlyMap<string, string> = new Map([
   ['latest_git_commit_hash', 'git_commit'],
 ]);
 
+/** Names that end in such a word carry a secret, however they are written: client_secret, refreshToken, X-Auth-Token. */
+const secretWord = /(?:^|_)(?:token|secret|password|passwd|passphrase|credentials?|api_?key|private_key)$/;
+
+/** Headers that hold an address, whose query may hold secrets. */
+const addressHeaders: ReadonlySet<string> = new Set(['location', 'content-location', 'referer']);
+
 /** Keys whose strings are content: what a person, a model, a tool or a prompt author wrote. */
 const contentKeys: ReadonlySet<string> = new Set([
   'text',
+  'content',
+  'input',
+  'message',
+  'title',
   'delta',
   'description',
   'instructions',
@@ -52,6 +62,7 @@ const contentKeys: ReadonlySet<string> = new Set([
 export const credentialPatterns: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['token', /eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g],
   ['token', /\b(?:sk|sess|rt)-[\w-]{16,}/g],
+  ['account_id', /\b(?:user|org|acct|account|proj)[-_][A-Za-z0-9]{16,}/g],
   ['email', /[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g],
 ];
 
@@ -62,7 +73,15 @@ export function secretHeader(name: string): string | undefined {
 
 /** The kind of secret that stands under this JSON key; undefined for an ordinary key. */
 export function secretKey(key: string): string | undefined {
-  return keyKinds.get(key.toLowerCase());
+  const words = key
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll('-', '_')
+    .toLowerCase();
+  return keyKinds.get(key.toLowerCase()) ?? (secretWord.test(words) ? 'token' : undefined);
+}
+
+export function isAddressHeader(name: string): boolean {
+  return addressHeaders.has(name.toLowerCase());
 }
 
 export function isContentKey(key: string): boolean {

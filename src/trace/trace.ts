@@ -1,3 +1,4 @@
+import { ParityError } from '../errors.ts';
 import { decodeEvent, encodeEvent } from './codec.ts';
 import type { TraceEvent } from './event.ts';
 import { decodeLine, type FileAbout, RecordFile, readRecords } from './file.ts';
@@ -11,11 +12,35 @@ export async function readTrace(path: string): Promise<{ readonly events: TraceE
   return { events };
 }
 
-/** A trace that is written while it is recorded. */
+/**
+ * A trace that is written while it is recorded. What cannot be written, as on a full disk, must not take the recorded
+ * program down with it: nothing more is written then, and `finish` throws ParityError `file-unwritable`.
+ */
 export function createTrace(
   path: string,
   about: FileAbout,
 ): { write: (event: TraceEvent) => void; finish: () => void } {
   const file = new RecordFile(path, 'trace', about);
-  return { write: (event) => file.append(encodeEvent(event)), finish: () => file.finish() };
+  let failure: unknown;
+  const unlessFailed = (work: () => void) => {
+    if (failure !== undefined) return;
+    try {
+      work();
+    } catch (error) {
+      failure = error;
+    }
+  };
+  return {
+    write: (event) => unlessFailed(() => file.append(encodeEvent(event))),
+    finish: () => {
+      unlessFailed(() => file.finish());
+      if (failure === undefined) return;
+      const reason = failure instanceof Error ? failure.message : String(failure);
+      throw new ParityError(
+        'file-unwritable',
+        `${path} could not be written to its end (${reason}): make room and record again`,
+        { cause: failure },
+      );
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { cli, repository, temporaryFolder } from './cli.ts';
@@ -23,6 +23,21 @@ it('runs a command behind the tap, keeps its exit code, and writes a trace that 
     'exchange 1 › request: missing\n  expected GET /backend-api/codex/responses',
   );
   expect(compared.exitCode).toBe(1);
+});
+
+it('ends as the command ends when a signal ends it', async () => {
+  const command = ['record', '--', process.execPath, '-e', 'process.kill(process.pid, "SIGKILL")'];
+  expect((await cli(command, { cwd: temporaryFolder() })).exitCode).toBe(128 + 9);
+});
+
+it('leaves no trace of a command that cannot be run', async () => {
+  const folder = temporaryFolder();
+  const recorded = await cli(['record', '--out', 'live.trace.jsonl', '--', 'no-such-program'], {
+    cwd: folder,
+  });
+  expect(recorded.stderr).toBe('codex-parity: cannot run no-such-program: there is no such program\n');
+  expect(recorded.exitCode).toBe(2);
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 it('never overwrites a trace', async () => {

@@ -54,8 +54,8 @@ it('seals heads and JSON as they are observed', () => {
   );
   expect(events).toMatchObject([
     {
-      target: { value: '/responses?api_key=<<secret token 1>>' },
-      headers: [['Authorization', { value: 'Bearer <<secret token 2>>' }]],
+      target: { value: '/responses?api_key=<<secret token 2>>' },
+      headers: [['Authorization', { value: 'Bearer <<secret token 1>>' }]],
     },
     { content: { kind: 'json', spaced: false } },
   ]);
@@ -63,6 +63,11 @@ it('seals heads and JSON as they are observed', () => {
   expect(said?.type === 'message' && said.content.kind === 'json' && printJson(said.content.json)).toBe(
     '{"email":"<<secret email 1>>","text":"OK"}',
   );
+});
+
+it('seals in the path of a request the account that its headers name', () => {
+  const [asked] = record(request('/accounts/acct-1/usage', [['chatgpt-account-id', 'acct-1']]));
+  expect(asked).toMatchObject({ target: { value: '/accounts/<<secret account_id 1>>/usage' } });
 });
 
 it('notes white space in JSON, and seals a text that is none', () => {

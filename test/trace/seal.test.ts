@@ -41,6 +41,11 @@ it.each([
     '{ "installation_id" : "<<secret installation_id 1>>" }',
   ],
   ['x-note', 'of alice@example.com', 'of <<secret email 1>>'],
+  ['X-Auth-Token', 'abc', '<<secret token 1>>'],
+  ['x-client-secret', 'abc', '<<secret token 1>>'],
+  ['location', '/next?code=1&access_token=abc', '/next?code=1&access_token=<<secret token 1>>'],
+  ['x-max-tokens', '17', '17'],
+  ['x-note', 'they met at noon', sealOf('they met at noon')],
   ['user-agent', 'codex_exec/0.169.0 (Debian 12.0.0; x86_64)', 'codex_exec/0.169.0 (Debian 12.0.0; x86_64)'],
   ['authorization', '', ''],
 ])('seals the header %s: %s', (name, value, safe) => {
@@ -57,6 +62,10 @@ it.each([
   ['user_id', 'user_id'],
   ['chatgpt_user_id', 'user_id'],
   ['email', 'email'],
+  ['password', 'token'],
+  ['client_secret', 'token'],
+  ['refreshToken', 'token'],
+  ['private-key', 'token'],
   ['installation_id', 'installation_id'],
   ['x-codex-installation-id', 'installation_id'],
   ['latest_git_commit_hash', 'git_commit'],
@@ -75,6 +84,7 @@ it('seals every leaf below a secret key', () => {
 it.each([
   ['a JWT', 'eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2ln', 'token'],
   ['an API key', 'sk-proj-0123456789abcdef', 'token'],
+  ['the id of a user', 'user-0123456789abcdefABCDEF', 'account_id'],
   ['an e-mail address', 'alice.b+c@mail.example.com', 'email'],
 ])('seals %s wherever it stands', (_, secret, kind) => {
   expect(sealed({ note: `<${secret}>` })).toBe(`{"note":"<<<secret ${kind} 1>>>"}`);
