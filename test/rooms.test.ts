@@ -31,7 +31,7 @@ it('knows every room of the source', () => {
 it.each(files.filter((file) => file.includes(sep)))('%s imports from the rooms it may', (file) => {
   const room = file.split(sep)[0] ?? '';
   const text = readFileSync(join(source, file), 'utf8');
-  const imported = [...text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, path = '']) =>
+  const imported = [...text.matchAll(/(?:from|import\(?) ?'(\.[^']+)'/g)].map(([, path = '']) =>
     relative(source, resolve(source, dirname(file), path)).split(sep),
   );
   // Errors and listening stand outside the rooms, for all.
