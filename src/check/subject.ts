@@ -1,8 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
-import { FieldError, Fields } from '../trace/codec.ts';
-import { member, tryParseJson } from '../wire/json.ts';
 
 /** What is under test: the proxy that comes along, a program that is started for each scenario, or one that runs already. */
 export type Subject =
@@ -35,12 +32,12 @@ export type Placeholders = {
 export const officialPath = '/backend-api/codex';
 
 export const bundledName = 'bundled';
-export const subjectsFile = 'codex-parity.config.json';
+export const [subjectsFile] = configFiles;
 
 /** A subject by its name: the bundled proxy, or one that the file in the working folder names. Throws ParityError. */
 export function findSubject(name: string, folder: string): Subject {
   if (name === bundledName) return { kind: 'bundled', name };
-  const configured = configuredSubjects(join(folder, subjectsFile));
+  const configured = configuredSubjects(folder);
   const subject = configured.find((one) => one.name === name);
   if (subject !== undefined) return subject;
   const names = [bundledName, ...configured.map((one) => one.name)].join(', ');
@@ -71,25 +68,11 @@ export function fillPlaceholders(command: readonly string[], values: Placeholder
   );
 }
 
-/** `{"subjects": {"NAME": {"command": ["…"], "path": "/v1"}}}` */
-function configuredSubjects(path: string): Subject[] {
-  if (!existsSync(path)) return [];
-  const document = tryParseJson(readFileSync(path, 'utf8'))?.node;
-  const subjects = member(document, 'subjects');
-  try {
-    if (subjects?.kind !== 'object') throw new FieldError('it must be JSON with an object "subjects"');
-    return subjects.members.map(([name, value]): Subject => {
-      const fields = new Fields(value);
-      const words = fields.list('command');
-      const command = words.flatMap((word) => (word.kind === 'string' ? [word.value] : []));
-      if (command.length === 0 || command.length < words.length)
-        throw new FieldError(`"${name}" needs a "command": a list of words`);
-      const path = fields.has('path') ? fields.text('path') : officialPath;
-      if (!path.startsWith('/')) throw new FieldError(`the "path" of "${name}" must begin with a slash`);
-      return { kind: 'command', name, command, path };
-    });
-  } catch (error) {
-    if (error instanceof FieldError) throw new ParityError('usage', `${path}: ${error.message}`);
-    throw error;
-  }
+function configuredSubjects(folder: string): Subject[] {
+  return Object.entries(readConfig(folder).subjects ?? {}).map(([name, { command, path }]) => ({
+    kind: 'command',
+    name,
+    command,
+    path: path ?? officialPath,
+  }));
 }

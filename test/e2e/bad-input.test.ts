@@ -266,6 +266,6 @@ it('refuses a subject path that is none before it starts the subject', async () 
   const subjects = { bad: { command: ['no-such-program'], path: 'v1' } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
   const { exitCode, stderr } = await cli(['check', '--subject', 'bad'], { cwd: folder });
-  expect(stderr).toMatch(/the "path" of "bad" must begin with a slash/);
+  expect(stderr).toMatch(/line 1: subjects\.bad\.path must begin with a slash/);
   expect(exitCode).toBe(2);
 });

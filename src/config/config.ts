@@ -1,0 +1,72 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { ParityError } from '../errors.ts';
+
+/** The names of the file in the working folder; one of them may be there. */
+export const configFiles = ['codex-parity.config.json', 'codex-parity.config.yaml'] as const;
+
+const subject = z.strictObject({
+  /** Program and arguments; see docs for the placeholders. */
+  command: z.array(z.string()).min(1, 'needs a word: the program to start'),
+  /** Where the subject serves the responses API, below its origin. */
+  path: z.string().startsWith('/', 'must begin with a slash').optional(),
+});
+
+const config = z.strictObject({
+  subjects: z.record(z.string(), subject).optional(),
+});
+
+export type Config = z.infer<typeof config>;
+
+/**
+ * The configuration of a folder, empty where it has none. Throws ParityError `usage` that names the file, the line and
+ * the key of what is wrong.
+ */
+export function readConfig(folder: string): Config {
+  const found = configFiles.map((name) => join(folder, name)).filter((path) => existsSync(path));
+  const [path, another] = found;
+  if (path === undefined) return {};
+  if (another !== undefined)
+    throw new ParityError('usage', `there is ${path} and ${another}: keep one of them`);
+  return parseConfig(readFileSync(path, 'utf8'), path);
+}
+
+/** The configuration of a text. JSON is read as the YAML that it is too, so that both are told by their lines. */
+export function parseConfig(text: string, path: string): Config {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter });
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    const [problem = ''] = broken.message.split('\n');
+    throw wrong(path, lineCounter.linePos(broken.pos[0]).line, problem.replace(/ at line .*$/, ''));
+  }
+  const read = config.safeParse(document.toJS() ?? {});
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  if (issue === undefined) throw new RangeError('a refusal without a reason');
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const key = [...issue.path.map(String), ...unknown];
+  throw wrong(path, lineOf(document, key, lineCounter), `${key.join('.') || 'the file'} ${problemOf(issue)}`);
+}
+
+function problemOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return 'is not known here';
+  if (issue.code !== 'invalid_type') return issue.message;
+  return issue.message.endsWith('received undefined') ? 'is missing' : `must be of type ${issue.expected}`;
+}
+
+function wrong(path: string, line: number, problem: string): ParityError {
+  return new ParityError('usage', `${path}, line ${line}: ${problem}`);
+}
+
+/** The line at which a value stands, or the innermost value around it that there is. */
+function lineOf(document: Document, key: readonly string[], lineCounter: LineCounter): number {
+  for (let depth = key.length; depth >= 0; depth -= 1) {
+    const path = key.slice(0, depth).map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+    const node = depth === 0 ? document.contents : document.getIn(path, true);
+    if (isNode(node) && node.range) return lineCounter.linePos(node.range[0]).line;
+  }
+  return 1;
+}

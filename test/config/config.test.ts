@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { parseConfig, readConfig } from '../../src/config/config.ts';
+
+function folderWith(files: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+it('is empty in a folder without a file', () => {
+  expect(readConfig(folderWith({}))).toEqual({});
+});
+
+it.each([
+  ['codex-parity.config.json', '{"subjects": {"mine": {"command": ["./mine", "{port}"], "path": "/v1"}}}'],
+  ['codex-parity.config.yaml', 'subjects:\n  mine:\n    command: [./mine, "{port}"]\n    path: /v1\n'],
+])('reads %s', (name, text) => {
+  expect(readConfig(folderWith({ [name]: text }))).toEqual({
+    subjects: { mine: { command: ['./mine', '{port}'], path: '/v1' } },
+  });
+});
+
+it('takes an empty file for no configuration', () => {
+  expect(parseConfig('', 'empty.yaml')).toEqual({});
+});
+
+it('refuses two files at once, as one of them would be ignored', () => {
+  const folder = folderWith({ 'codex-parity.config.json': '{}', 'codex-parity.config.yaml': '' });
+  expect(() => readConfig(folder)).toThrow(/config\.json and .*config\.yaml: keep one of them/);
+});
+
+it.each([
+  ['what is no JSON', '{\n  "subjects": {]\n}', 'line 2: '],
+  ['a list', '[]', 'line 1: the file must be of type object'],
+  ['an unknown key', '{\n  "subject": {}\n}', 'line 2: subject is not known here'],
+  [
+    'an unknown key of a subject',
+    '{"subjects": {\n"a": {"command": ["x"],\n"port": 1}}}',
+    'line 3: subjects.a.port is not',
+  ],
+  [
+    'a subject without a command',
+    'subjects:\n  a:\n    path: /v1\n',
+    'line 3: subjects.a.command is missing',
+  ],
+  ['an empty command', 'subjects:\n  a:\n    command: []\n', 'line 3: subjects.a.command needs a word'],
+  [
+    'a word that is a number',
+    'subjects:\n  a:\n    command:\n      - x\n      - 1\n',
+    'line 5: subjects.a.command.1 must be of type string',
+  ],
+  [
+    'a path without a slash',
+    'subjects:\n  a: { command: [x],\n    path: v1 }\n',
+    'line 3: subjects.a.path must begin with a slash',
+  ],
+])('names the line and the key of %s', (_, text, says) => {
+  expect(() => parseConfig(text, 'codex-parity.config.json')).toThrow(`codex-parity.config.json, ${says}`);
+});
