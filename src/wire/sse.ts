@@ -7,11 +7,6 @@ export type SseEvent = {
   readonly event: string;
   /** The data lines joined by LF; empty when there is none, as in a comment. */
   readonly data: string;
-  readonly id: string | null;
-  /** The block as sent, with its line ends and the empty line. */
-  readonly raw: string;
-  /** False for a last block that the stream ended without an empty line: no client dispatches it. */
-  readonly terminated: boolean;
 };
 
 /** Decodes a stream of server-sent events, in chunks of any size. */
@@ -20,21 +15,19 @@ export class SseDecoder {
   readonly #text = new TextDecoder('utf-8');
   #pending = '';
   #lines: string[] = [];
-  #raw = '';
 
   push(bytes: Buffer): SseEvent[] {
     this.#pending += this.#text.decode(bytes, { stream: true });
     return this.#takeLines(false);
   }
 
-  /** Tells that the stream is over; gives the block that was left without its empty line, if any. */
+  /** Tells that the stream is over; gives the block that was left without its empty line, if any: no client takes it. */
   end(): SseEvent[] {
     this.#pending += this.#text.decode();
     const events = this.#takeLines(true);
     if (this.#pending !== '') this.#lines.push(this.#pending);
-    this.#raw += this.#pending;
     this.#pending = '';
-    if (this.#raw !== '') events.push(this.#takeBlock(false));
+    if (this.#lines.length > 0) events.push(this.#takeBlock());
     return events;
   }
 
@@ -44,28 +37,22 @@ export class SseDecoder {
     const line = over ? /([^\r\n]*)(\r\n|\n|\r)/y : /([^\r\n]*)(\r\n|\n|\r(?!$))/y;
     let consumed = 0;
     for (let match = line.exec(this.#pending); match !== null; match = line.exec(this.#pending)) {
-      const [whole, content = ''] = match;
+      const [, content = ''] = match;
       consumed = line.lastIndex;
-      this.#raw += whole;
       if (content !== '') this.#lines.push(content);
-      else events.push(this.#takeBlock(true));
+      else events.push(this.#takeBlock());
     }
     this.#pending = this.#pending.slice(consumed);
     return events;
   }
 
-  #takeBlock(terminated: boolean): SseEvent {
+  #takeBlock(): SseEvent {
     const fields = this.#lines.map(field);
-    const raw = this.#raw;
     this.#lines = [];
-    this.#raw = '';
     const data = fields.filter(([name]) => name === 'data');
     return {
       event: fields.findLast(([name]) => name === 'event')?.[1] ?? '',
       data: data.map(([, value]) => value).join('\n'),
-      id: fields.findLast(([name]) => name === 'id')?.[1] ?? null,
-      raw,
-      terminated,
     };
   }
 }
@@ -77,15 +64,9 @@ export function decodeSse(text: string): SseEvent[] {
 }
 
 /** Writes one event as OpenAI's servers do: event line first, LF only, a data line for each line of `data`. */
-export function encodeSse(event: {
-  readonly event?: string;
-  readonly data: string;
-  readonly id?: string;
-}): string {
-  const lines = event.data.split('\n').map((line) => `data: ${line}`);
-  if (event.id !== undefined) lines.unshift(`id: ${event.id}`);
-  if (event.event !== undefined) lines.unshift(`event: ${event.event}`);
-  return `${lines.join('\n')}\n\n`;
+export function encodeSse(data: string, event?: string): string {
+  const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`);
+  return `${event === undefined ? '' : `event: ${event}\n`}${lines.join('')}\n`;
 }
 
 function field(line: string): readonly [name: string, value: string] {

@@ -1,0 +1,85 @@
+import { type ResponseEvent, responseEvent } from '../../../src/proxy/response-stream.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** An event as the backend sends it. */
+export function event(type: string, members: Json = {}): ResponseEvent {
+  const read = responseEvent(JSON.stringify({ type, ...members }));
+  if (read === undefined) throw new Error(`${type} was not read`);
+  return read;
+}
+
+/** A response of that status, as events carry it. */
+export function response(status: string, members: Json = {}): Json {
+  return {
+    id: 'resp_1',
+    object: 'response',
+    created_at: 5,
+    status,
+    model: 'm',
+    error: null,
+    incomplete_details: null,
+    output: [],
+    usage: null,
+    ...members,
+  };
+}
+
+const usage = {
+  input_tokens: 3,
+  input_tokens_details: { cached_tokens: 1 },
+  output_tokens: 4,
+  output_tokens_details: { reasoning_tokens: 2 },
+  total_tokens: 7,
+};
+
+export const created = event('response.created', { response: response('in_progress') });
+
+/** The last event of a response that went well. */
+export function completed(members: Json = {}): ResponseEvent {
+  return event('response.completed', { response: response('completed', { usage, ...members }) });
+}
+
+export function message(...texts: readonly string[]): Json {
+  const content = texts.map((text) => ({ type: 'output_text', text, annotations: [] }));
+  return { id: 'msg_1', type: 'message', role: 'assistant', status: 'completed', content };
+}
+
+export const refused = {
+  id: 'msg_2',
+  type: 'message',
+  role: 'assistant',
+  content: [{ type: 'refusal', refusal: 'no' }],
+};
+
+export const reasoning = {
+  id: 'rs_1',
+  type: 'reasoning',
+  summary: [{ type: 'summary_text', text: 'hmm' }],
+  content: [{ type: 'reasoning_text', text: 'hmm' }],
+};
+
+export function functionCall(name: string, args: string): Json {
+  return { id: `fc_${name}`, type: 'function_call', call_id: `call_${name}`, name, arguments: args };
+}
+
+export const customCall = {
+  id: 'ctc_1',
+  type: 'custom_tool_call',
+  call_id: 'call_c',
+  name: 'c',
+  input: 'go',
+};
+
+export function added(output_index: number, item: Json): ResponseEvent {
+  return event('response.output_item.added', { output_index, item });
+}
+
+export function done(output_index: number, item: Json): ResponseEvent {
+  return event('response.output_item.done', { output_index, item });
+}
+
+/** Some words of an item; `of` is the event's type without `response.` and `.delta`. */
+export function delta(of: string, output_index: number, words: string, content_index = 0): ResponseEvent {
+  return event(`response.${of}.delta`, { output_index, content_index, delta: words });
+}

@@ -1,0 +1,359 @@
+import { expect, it } from 'vitest';
+import { ApiError } from '../../../src/proxy/api-error.ts';
+import { chatRequest } from '../../../src/proxy/chat/request.ts';
+import { parseJson, printJson, toNode } from '../../../src/wire/json.ts';
+
+const user = { role: 'user', content: 'hello' };
+
+function translated(request: object): Record<string, unknown> {
+  return JSON.parse(printJson(chatRequest(toNode({ model: 'm', messages: [user], ...request })).body));
+}
+
+/** The input items for some messages. */
+const inputFor = (...messages: object[]) => translated({ messages }).input;
+
+function refusal(request: unknown): ApiError {
+  try {
+    chatRequest(toNode(request));
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+  throw new Error('it was not refused');
+}
+
+const text = (type: string, text: string) => ({ type, text });
+const message = (role: string, ...content: object[]) => ({ type: 'message', role, content });
+
+it('asks for a response that streams and is not stored, and adds no word of its own', () => {
+  expect(translated({})).toEqual({
+    model: 'm',
+    instructions: '',
+    input: [message('user', text('input_text', 'hello'))],
+    store: false,
+    stream: true,
+  });
+});
+
+it('keeps every message in its place, system messages as developer messages', () => {
+  expect(
+    inputFor(
+      { role: 'system', content: 'one' },
+      user,
+      { role: 'assistant', content: 'answer' },
+      { role: 'developer', content: [text('text', 'two'), text('text', 'three')] },
+    ),
+  ).toEqual([
+    message('developer', text('input_text', 'one')),
+    message('user', text('input_text', 'hello')),
+    message('assistant', text('output_text', 'answer')),
+    message('developer', text('input_text', 'two'), text('input_text', 'three')),
+  ]);
+});
+
+it('keeps the spelling of texts, schemas and numbers', () => {
+  const schema = '{"type":"object","z":1.0,"a":12345678901234567890}';
+  const request = `{"model":"m","temperature":1.0,"messages":[{"role":"user","content":"\\u00e9"}],"tools":[{"type":"function","function":{"parameters":${schema},"name":"f","strict":true}}]}`;
+  const body = printJson(chatRequest(parseJson(request).node).body);
+  expect(body).toContain('"text":"\\u00e9"');
+  expect(body).toContain('"temperature":1.0');
+  expect(body).toContain(`"tools":[{"type":"function","parameters":${schema},"name":"f","strict":true}]`);
+});
+
+it('translates pictures and files', () => {
+  const breakpoint = { mode: 'explicit' };
+  expect(
+    inputFor({
+      role: 'user',
+      content: [
+        { type: 'text', text: 'see', prompt_cache_breakpoint: breakpoint },
+        { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==', detail: 'low' } },
+        { type: 'image_url', image_url: { url: 'https://example.com/a.png' } },
+        { type: 'file', file: { file_data: 'data:application/pdf;base64,AA==', filename: 'a.pdf' } },
+      ],
+    }),
+  ).toEqual([
+    message(
+      'user',
+      { ...text('input_text', 'see'), prompt_cache_breakpoint: breakpoint },
+      { type: 'input_image', image_url: 'data:image/png;base64,AA==', detail: 'low' },
+      { type: 'input_image', image_url: 'https://example.com/a.png' },
+      { type: 'input_file', file_data: 'data:application/pdf;base64,AA==', filename: 'a.pdf' },
+    ),
+  ]);
+});
+
+it('translates tool calls and what the tools gave, by the type of the tool', () => {
+  expect(
+    inputFor(
+      user,
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [
+          { id: 'a', type: 'function', function: { name: 'f', arguments: '{"x": 1}' } },
+          { id: 'b', type: 'custom', custom: { name: 'g', input: 'go' } },
+        ],
+      },
+      { role: 'tool', tool_call_id: 'a', name: 'f', content: 'one' },
+      { role: 'tool', tool_call_id: 'b', content: [text('text', 'two')] },
+    ),
+  ).toEqual([
+    message('user', text('input_text', 'hello')),
+    { type: 'function_call', call_id: 'a', name: 'f', arguments: '{"x": 1}' },
+    { type: 'custom_tool_call', call_id: 'b', name: 'g', input: 'go' },
+    { type: 'function_call_output', call_id: 'a', output: 'one' },
+    { type: 'custom_tool_call_output', call_id: 'b', output: [text('input_text', 'two')] },
+  ]);
+});
+
+it('puts what the assistant said before what it called, and no empty message before a call', () => {
+  const tool_calls = [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }];
+  const call = { type: 'function_call', call_id: 'a', name: 'f', arguments: '{}' };
+  expect(inputFor({ role: 'assistant', content: 'let me see', tool_calls })).toEqual([
+    message('assistant', text('output_text', 'let me see')),
+    call,
+  ]);
+  expect(inputFor({ role: 'assistant', content: '', tool_calls })).toEqual([call]);
+  expect(inputFor({ role: 'assistant', content: '' })).toEqual([
+    message('assistant', text('output_text', '')),
+  ]);
+});
+
+it('translates refusals', () => {
+  const refusal = { type: 'refusal', refusal: 'no' };
+  expect(inputFor({ role: 'assistant', content: null, refusal: 'no' })).toEqual([
+    message('assistant', refusal),
+  ]);
+  expect(inputFor({ role: 'assistant', content: [text('text', 'well'), refusal] })).toEqual([
+    message('assistant', text('output_text', 'well'), refusal),
+  ]);
+});
+
+it('says of a function what the chat API takes for granted', () => {
+  const tools = [
+    { type: 'function', function: { name: 'f' } },
+    { type: 'function', function: { name: 'g', description: 'does', parameters: {}, strict: null } },
+  ];
+  expect(translated({ tools }).tools).toEqual([
+    { type: 'function', name: 'f', parameters: { type: 'object', properties: {} }, strict: false },
+    { type: 'function', name: 'g', description: 'does', parameters: {}, strict: false },
+  ]);
+});
+
+it('translates custom tools and their grammars', () => {
+  const grammar = { syntax: 'lark', definition: 'start: "a"' };
+  const tools = [
+    { type: 'custom', custom: { name: 'f', description: 'does', format: { type: 'grammar', grammar } } },
+    { type: 'custom', custom: { name: 'g', format: { type: 'text' } } },
+  ];
+  expect(translated({ tools }).tools).toEqual([
+    { type: 'custom', name: 'f', description: 'does', format: { type: 'grammar', ...grammar } },
+    { type: 'custom', name: 'g', format: { type: 'text' } },
+  ]);
+});
+
+const namedTool = { type: 'function', function: { name: 'f' } };
+
+it.each([
+  ['auto', 'auto'],
+  ['none', 'none'],
+  ['required', 'required'],
+  [namedTool, { type: 'function', name: 'f' }],
+  [
+    { type: 'custom', custom: { name: 'g' } },
+    { type: 'custom', name: 'g' },
+  ],
+  [
+    { type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [namedTool] } },
+    { type: 'allowed_tools', mode: 'auto', tools: [{ type: 'function', name: 'f' }] },
+  ],
+])('translates the tool choice %j', (tool_choice, choice) => {
+  expect(translated({ tool_choice }).tool_choice).toEqual(choice);
+});
+
+const json_schema = { name: 'answer', schema: { type: 'object' }, strict: true };
+
+it.each([
+  [{ type: 'text' }, { type: 'text' }],
+  [{ type: 'json_object' }, { type: 'json_object' }],
+  [
+    { type: 'json_schema', json_schema },
+    { type: 'json_schema', ...json_schema },
+  ],
+])('translates the response format %j', (response_format, format) => {
+  expect(translated({ response_format }).text).toEqual({ format });
+  expect(translated({ response_format, verbosity: 'low' }).text).toEqual({ format, verbosity: 'low' });
+});
+
+it.each([
+  [{ verbosity: 'high' }, { text: { verbosity: 'high' } }],
+  [{ reasoning_effort: 'low' }, { reasoning: { effort: 'low' } }],
+  [{ max_tokens: 5 }, { max_output_tokens: 5 }],
+  [{ max_tokens: 5, max_completion_tokens: 6 }, { max_output_tokens: 6 }],
+])('translates %j', (request, expected) => {
+  expect(translated(request)).toEqual({ ...translated({}), ...expected });
+});
+
+const carried = {
+  parallel_tool_calls: false,
+  temperature: 0.5,
+  top_p: 1,
+  service_tier: 'fast',
+  prompt_cache_key: 'key',
+  prompt_cache_retention: '24h',
+  prompt_cache_options: { mode: 'explicit' },
+  safety_identifier: 'someone',
+  user: 'someone',
+  metadata: { a: 'b' },
+  moderation: { model: 'm' },
+};
+
+it.each(Object.entries(carried))('passes %s on as it is', (key, value) => {
+  expect(translated({ [key]: value })).toEqual({ ...translated({}), [key]: value });
+  expect(refusal({ model: 'm', messages: [user], [key]: [] }).error).toMatchObject({
+    members: expect.arrayContaining([['param', { kind: 'string', value: key }]]),
+  });
+});
+
+it('takes null for absent', () => {
+  const keys = [...Object.keys(carried), 'tools', 'tool_choice', 'stop', 'n', 'response_format', 'stream'];
+  const nulls = Object.fromEntries(keys.map((key) => [key, null]));
+  expect(translated(nulls)).toEqual(translated({}));
+});
+
+it.each([
+  { n: 1 },
+  { logprobs: false, top_logprobs: 0 },
+  { presence_penalty: 0, frequency_penalty: 0 },
+  { logit_bias: {} },
+  { modalities: ['text'] },
+  { stop: [] },
+  { store: false },
+  { functions: [] },
+  { seed: 7 },
+  { prediction: { type: 'content', content: 'x' } },
+])('passes over %j, which no answer depends on', (request) => {
+  expect(translated(request)).toEqual(translated({}));
+});
+
+it.each([
+  ['n', 2],
+  ['stop', 'END'],
+  ['logprobs', true],
+  ['top_logprobs', 3],
+  ['presence_penalty', 0.5],
+  ['frequency_penalty', -1],
+  ['logit_bias', { 5: 1 }],
+  ['modalities', ['text', 'audio']],
+  ['audio', { voice: 'a' }],
+  ['functions', [{ name: 'f' }]],
+  ['function_call', 'auto'],
+  ['store', true],
+  ['web_search_options', {}],
+])('refuses %s: %j, which would be lost', (param, value) => {
+  const { status, body } = refusal({ model: 'm', messages: [user], [param]: value });
+  expect(status).toBe(400);
+  expect(JSON.parse(body)).toEqual({
+    error: {
+      message: expect.stringContaining(`'${param}'`),
+      type: 'invalid_request_error',
+      param,
+      code: 'unsupported_parameter',
+    },
+  });
+});
+
+const withMessage = (message: unknown) => ({ model: 'm', messages: [user, message] });
+const withTool = (tool: unknown) => ({ model: 'm', messages: [user], tools: [tool] });
+const called = (call: object) => withMessage({ role: 'assistant', tool_calls: [call] });
+
+it.each([
+  [[], null, 'invalid_type'],
+  [{ messages: [user] }, 'model', 'missing_required_parameter'],
+  [{ model: 5, messages: [user] }, 'model', 'invalid_type'],
+  [{ model: 'm' }, 'messages', 'missing_required_parameter'],
+  [{ model: 'm', messages: 'hello' }, 'messages', 'invalid_type'],
+  [{ model: 'm', messages: [] }, 'messages', 'invalid_value'],
+  [{ model: 'm', messages: [user], colour: 'red' }, 'colour', 'unknown_parameter'],
+  [{ model: 'm', messages: [user], toString: 1 }, 'toString', 'unknown_parameter'],
+  [{ model: 'm', messages: [user], stream: 'yes' }, 'stream', 'invalid_type'],
+  [{ model: 'm', messages: [user], stream_options: true }, 'stream_options', 'invalid_type'],
+  [{ model: 'm', messages: [user], max_tokens: '5' }, 'max_tokens', 'invalid_type'],
+  [withMessage('hello'), 'messages[1]', 'invalid_type'],
+  [withMessage({ content: 'hello' }), 'messages[1].role', 'missing_required_parameter'],
+  [withMessage({ role: 'function', content: '' }), 'messages[1].role', 'invalid_value'],
+  [withMessage({ role: 'user' }), 'messages[1].content', 'missing_required_parameter'],
+  [withMessage({ role: 'user', content: null }), 'messages[1].content', 'missing_required_parameter'],
+  [withMessage({ role: 'user', content: 7 }), 'messages[1].content', 'invalid_type'],
+  [withMessage({ ...user, name: 'Ann' }), 'messages[1].name', 'unsupported_parameter'],
+  [withMessage({ role: 'assistant' }), 'messages[1].content', 'missing_required_parameter'],
+  [withMessage({ role: 'assistant', audio: { id: 'a' } }), 'messages[1].audio', 'unsupported_parameter'],
+  [
+    withMessage({ role: 'assistant', function_call: { name: 'f', arguments: '' } }),
+    'messages[1].function_call',
+    'unsupported_parameter',
+  ],
+  [withMessage({ role: 'tool', content: 'x' }), 'messages[1].tool_call_id', 'missing_required_parameter'],
+  [
+    withMessage({ role: 'user', content: [{ type: 'input_audio', input_audio: {} }] }),
+    'messages[1].content[0].type',
+    'invalid_value',
+  ],
+  [
+    withMessage({ role: 'user', content: [{ type: 'image_url' }] }),
+    'messages[1].content[0].image_url.url',
+    'missing_required_parameter',
+  ],
+  [
+    withMessage({ role: 'system', content: [{ type: 'image_url', image_url: { url: 'x' } }] }),
+    'messages[1].content[0].type',
+    'invalid_value',
+  ],
+  [called({ id: 'a', type: 'other' }), 'messages[1].tool_calls[0].type', 'invalid_value'],
+  [
+    called({ type: 'function', function: { name: 'f', arguments: '' } }),
+    'messages[1].tool_calls[0].id',
+    'missing_required_parameter',
+  ],
+  [
+    called({ id: 'a', type: 'function', function: { name: 'f', arguments: {} } }),
+    'messages[1].tool_calls[0].function.arguments',
+    'invalid_type',
+  ],
+  [withTool({ type: 'web_search' }), 'tools[0].type', 'invalid_value'],
+  [withTool({ type: 'function', function: {} }), 'tools[0].function.name', 'missing_required_parameter'],
+  [withTool({ type: 'custom', custom: {} }), 'tools[0].custom.name', 'missing_required_parameter'],
+  [{ model: 'm', messages: [user], tool_choice: 'f' }, 'tool_choice', 'invalid_value'],
+  [
+    { model: 'm', messages: [user], tool_choice: { type: 'function' } },
+    'tool_choice.function',
+    'missing_required_parameter',
+  ],
+  [
+    { model: 'm', messages: [user], response_format: { type: 'xml' } },
+    'response_format.type',
+    'invalid_value',
+  ],
+  [
+    { model: 'm', messages: [user], response_format: { type: 'json_schema' } },
+    'response_format.json_schema.name',
+    'missing_required_parameter',
+  ],
+])('refuses %j, naming %s', (request, param, code) => {
+  const { status, body } = refusal(request);
+  expect(status).toBe(400);
+  expect(JSON.parse(body)).toEqual({
+    error: { message: expect.stringContaining(param ?? 'body'), type: 'invalid_request_error', param, code },
+  });
+});
+
+it('tells how the client wants the answer', () => {
+  const asked = (request: object) => chatRequest(toNode({ model: 'm', messages: [user], ...request }));
+  expect(asked({})).toMatchObject({ streams: false, includesUsage: false });
+  expect(asked({ stream: true })).toMatchObject({ streams: true, includesUsage: false });
+  expect(asked({ stream: true, stream_options: { include_usage: true } })).toMatchObject({
+    streams: true,
+    includesUsage: true,
+  });
+});
