@@ -14,6 +14,10 @@ const exitCodes = {
   'file-corrupt': 2,
   'format-newer': 2,
   'bad-sign-in': 2,
+  /** The sign-in is not renewed any more: only signing in again helps. */
+  'sign-in-refused': 2,
+  /** Whether the sign-in can be renewed is not known: the token endpoint did not answer, or with an error. */
+  'sign-in-unreachable': 2,
   'port-in-use': 2,
   'subject-failed': 2,
   interrupted: 2,

@@ -1,59 +1,69 @@
+import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { type CreateRequest, readCreateRequest } from './create-request.ts';
 import type { OnBackendEvent } from './event.ts';
-import type { ResponseEvent } from './output.ts';
-import { prewarmEvents, replyEvents } from './response-events.ts';
-import type { Script } from './script.ts';
+import type { Trouble } from './faults.ts';
+import type { Answer } from './output.ts';
+import { prewarmEvents, replyAnswer } from './response-events.ts';
+import type { Recipient, Script } from './script.ts';
 
-/** What is to be said to one message that asks for a response. */
-export type Answer =
-  | { readonly kind: 'events'; readonly events: readonly ResponseEvent[] }
-  | { readonly kind: 'error'; readonly status: number; readonly error: ApiError };
+/** What all connections of a backend share. */
+export type Stage = {
+  readonly script: Script;
+  readonly trouble: Trouble;
+  readonly onEvent: OnBackendEvent;
+};
 
-/** The `error` member of an error frame, and of an HTTP error body. */
-export type ApiError = { readonly type: string; readonly code: string; readonly message: string };
+/** A message that may ask for a response, and how it came. */
+export type Asked = {
+  readonly text: string;
+  readonly transport: 'websocket' | 'http';
+  /** Whom it is from, as far as path and headers tell. */
+  readonly from: Recipient;
+};
+
+/**
+ * Whom a request or an upgrade is from. A thread that another one started, such as a reviewer, names in this header what
+ * it is for, and has a websocket of its own (measured: codex 0.128.0 and 0.169.0).
+ */
+export function threadOf(headers: HeaderList): 'turn' | 'subagent' {
+  return headerValue(headers, 'x-openai-subagent') === undefined ? 'turn' : 'subagent';
+}
 
 /**
  * Decides what one websocket frame or HTTP body is answered with; the transports only differ in how they say it.
- * A prewarm answers itself. Everything else takes the next scripted reply, and gets a 400 when none is left.
+ * A prewarm answers itself. Everything else takes the next scripted reply for it, and gets a 400 when none is left.
  */
-export function answerTo(
-  text: string,
-  transport: 'websocket' | 'http',
-  script: Script,
-  onEvent: OnBackendEvent,
-): Answer {
+export function answerTo({ text, transport, from }: Asked, stage: Stage): Answer {
+  const { onEvent, trouble } = stage;
   const read = readCreateRequest(text);
   if (!read.understood) {
     onEvent({ type: 'not-understood', transport, reason: read.reason });
-    return badRequest(`the simulated backend does not understand this message: ${read.reason}`);
+    return badRequest(
+      'not_understood',
+      `the simulated backend does not understand this message: ${read.reason}`,
+    );
   }
-  const prewarm = !read.request.generate;
-  onEvent({ type: 'create', transport, body: text, prewarm });
-  return prewarm
-    ? { kind: 'events', events: prewarmEvents(read.request) }
-    : nextReply(read.request, script, onEvent);
+  const { request } = read;
+  onEvent({ type: 'create', transport, body: text, prewarm: !request.generate });
+  if (request.generate) return nextReply(request, request.compacts ? 'compaction' : from, stage);
+  return trouble.stallsPrewarm()
+    ? { kind: 'said', said: [], ending: { hold: [] } }
+    : { kind: 'said', said: prewarmEvents(request) };
 }
 
-function nextReply(request: CreateRequest, script: Script, onEvent: OnBackendEvent): Answer {
-  const reply = script.next();
-  if (reply !== undefined) return { kind: 'events', events: replyEvents(reply, request) };
+function nextReply(request: CreateRequest, recipient: Recipient, { script, onEvent }: Stage): Answer {
+  const reply = script.next(recipient);
+  if (reply !== undefined) return replyAnswer(reply, request, recipient);
   onEvent({ type: 'script-exhausted', scripted: script.length });
-  return {
-    kind: 'error',
-    // Fatal at once; at a 5xx the client would try again for half a minute (measured: codex 0.169.0).
-    status: 400,
-    error: {
-      type: 'invalid_request_error',
-      code: 'script_exhausted',
-      message: `the simulated backend's script is exhausted: all ${script.length} replies were used`,
-    },
-  };
+  // Fatal at once; at a 5xx the client would try again for half a minute (measured: codex 0.169.0).
+  return badRequest(
+    'script_exhausted',
+    `the simulated backend's script is exhausted: it has no reply left for this request`,
+  );
 }
 
-function badRequest(message: string): Answer {
-  return {
-    kind: 'error',
-    status: 400,
-    error: { type: 'invalid_request_error', code: 'not_understood', message },
-  };
+/** An error that the script does not ask for. */
+export function badRequest(code: string, message: string): Answer & { readonly kind: 'refused' } {
+  const error = JSON.stringify({ type: 'invalid_request_error', code, message });
+  return { kind: 'refused', status: 400, error };
 }

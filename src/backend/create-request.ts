@@ -14,6 +14,10 @@ export type CreateRequest = {
   readonly parallelToolCalls: boolean;
   /** The functions at top level; undefined for a lite model, whose tools are input items (measured: codex 0.169.0). */
   readonly functions: readonly OfferedFunction[] | undefined;
+  /** The functions that the input brings: a lite model's first request does (measured: codex 0.169.0). */
+  readonly functionsInInput: readonly OfferedFunction[];
+  /** The input ends with the trigger to compact the thread (measured: codex 0.140.0 to 0.169.0). */
+  readonly compacts: boolean;
 };
 
 export type ReadCreateRequest =
@@ -39,8 +43,15 @@ export function readCreateRequest(text: string): ReadCreateRequest {
       promptCacheKey: textOrNull(message.prompt_cache_key),
       parallelToolCalls: message.parallel_tool_calls === true,
       functions: Array.isArray(message.tools) ? message.tools.flatMap(offered) : undefined,
+      functionsInInput: Array.isArray(message.input) ? message.input.flatMap(offeredBy) : [],
+      compacts: Array.isArray(message.input) && asObject(message.input.at(-1)).type === 'compaction_trigger',
     },
   };
+}
+
+/** Whether a frame asks for the running response to end, to be steered (measured: codex 0.169.0). */
+export function isInterrupt(text: string): boolean {
+  return parseObject(text)?.type === 'response.interrupt';
 }
 
 function textOrNull(value: unknown): string | null {
@@ -53,6 +64,11 @@ function offered(tool: unknown): OfferedFunction[] {
   if (type === 'function') return [{ name }];
   if (type !== 'namespace' || !Array.isArray(tools)) return [];
   return tools.flatMap(offered).map((one) => ({ ...one, namespace: name }));
+}
+
+function offeredBy(item: unknown): OfferedFunction[] {
+  const { type, tools } = asObject(item);
+  return type === 'additional_tools' && Array.isArray(tools) ? tools.flatMap(offered) : [];
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {

@@ -31,7 +31,7 @@ export type BackendEvent =
       readonly transport: 'websocket' | 'http';
       readonly reason: string;
     }
-  /** A response was asked for after the last scripted reply had been used up; it was answered with an error. */
+  /** A response was asked for that no scripted reply is left for; it was answered with an error. */
   | { readonly type: 'script-exhausted'; readonly scripted: number };
 
 export type OnBackendEvent = (event: BackendEvent) => void;

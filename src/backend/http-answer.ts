@@ -1,10 +1,15 @@
 import type { HeaderList } from '../wire/headers.ts';
 
-/** A whole plain HTTP answer; the body's length is added when it is written. */
+/** A plain HTTP answer. */
 export type HttpAnswer = {
   readonly status: number;
   readonly headers: HeaderList;
-  readonly body: string;
+  readonly body: string | Buffer;
+  /**
+   * How the body ends: complete unless given, its length told before it; or it is a stream of which this is only the
+   * beginning, and nothing comes any more (`hold`), or the connection ends within it (`cut`).
+   */
+  readonly ending?: 'hold' | 'cut';
 };
 
 /** An answer with a JSON body. */

@@ -1,38 +1,61 @@
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
-import { answerTo } from './answer.ts';
-import type { OnBackendEvent } from './event.ts';
+import { type HeaderList, headerValue } from '../wire/headers.ts';
+import { answerTo, badRequest, type Stage, threadOf } from './answer.ts';
 import { type HttpAnswer, json } from './http-answer.ts';
-import type { Script } from './script.ts';
+import type { Answer, Said } from './output.ts';
 
 const unpackZstd = promisify(zstdDecompress);
+
+type Post = { readonly path: string; readonly headers: HeaderList; readonly body: Buffer };
 
 /**
  * Answers `POST …/responses`, which the client falls back to when it gets no websocket: the same events as server-sent
  * events, an error as an HTTP status. With a ChatGPT sign-in the client compresses the body with zstd.
+ *
+ * `POST …/responses/compact` gets the output alone, as one JSON object: so 0.118.0 to 0.137.0 compact a thread, and
+ * they go on with the items of `output` (measured).
  */
-export async function answerPost(
-  body: Buffer,
-  contentEncoding: string | undefined,
-  script: Script,
-  onEvent: OnBackendEvent,
-): Promise<HttpAnswer> {
-  const text = await decoded(body, contentEncoding);
+export async function answerPost({ path, headers, body }: Post, stage: Stage): Promise<HttpAnswer> {
+  const encoding = headerValue(headers, 'content-encoding');
+  const text = await decoded(body, encoding);
   if (text === undefined) {
-    const reason = `a body that is not ${contentEncoding ?? 'identity'}`;
-    onEvent({ type: 'not-understood', transport: 'http', reason });
-    return json(400, { error: { type: 'invalid_request_error', code: 'not_understood', message: reason } });
+    const reason = `a body that is not ${encoding ?? 'identity'}`;
+    stage.onEvent({ type: 'not-understood', transport: 'http', reason });
+    return http(badRequest('not_understood', reason));
   }
-  const answer = answerTo(text, 'http', script, onEvent);
-  if (answer.kind === 'error') return json(answer.status, { error: answer.error });
+  if (path.endsWith('/compact'))
+    return compacted(answerTo({ text, transport: 'http', from: 'compaction' }, stage));
+  return http(answerTo({ text, transport: 'http', from: threadOf(headers) }, stage));
+}
+
+/** The output items of an answer that ends well; any other is told as ever. */
+function compacted(answer: Answer): HttpAnswer {
+  const output = answer.kind === 'said' ? answer.output : undefined;
+  return output === undefined ? http(answer) : json(200, { output });
+}
+
+function http(answer: Answer): HttpAnswer {
+  if (answer.kind === 'refused') {
+    return { ...json(answer.status, {}), body: `{"error":${answer.error}}` };
+  }
+  const { turnState, said, ending } = answer;
   return {
     status: 200,
     headers: [
       ['content-type', 'text/event-stream; charset=utf-8'],
       ['cache-control', 'no-cache'],
+      ...(turnState === undefined ? [] : [['x-codex-turn-state', turnState] as const]),
     ],
-    body: answer.events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join(''),
+    body: Buffer.concat(said.map(serverSent)),
+    ...(ending === undefined ? {} : { ending: 'hold' in ending ? 'hold' : 'cut' }),
   };
+}
+
+function serverSent(said: Said): Buffer {
+  if (Buffer.isBuffer(said)) return said;
+  if (typeof said === 'string') return Buffer.from(`data: ${said}\n\n`);
+  return Buffer.from(`event: ${said.type}\ndata: ${JSON.stringify(said)}\n\n`);
 }
 
 async function decoded(body: Buffer, contentEncoding: string | undefined): Promise<string | undefined> {

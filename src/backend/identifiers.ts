@@ -7,6 +7,7 @@ const prefixes = {
   customToolCall: 'ctc_',
   functionCall: 'fc_',
   call: 'call_',
+  compaction: 'cmp_',
 } as const;
 
 /**

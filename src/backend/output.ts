@@ -1,3 +1,5 @@
+import type { Close } from './script.ts';
+
 /** One event of a response stream, in the shape the public Responses API documents. */
 export type ResponseEvent = { readonly type: string; readonly [member: string]: unknown };
 
@@ -10,3 +12,23 @@ export type Output = {
   readonly events: readonly ResponseEvent[];
   readonly item: OutputItem;
 };
+
+/** One thing that is said in a stream: an event, a text that is none, or bytes that are no text. */
+export type Said = ResponseEvent | string | Buffer;
+
+/** What is said to one message that asks for a response, whatever it travels over. */
+export type Answer =
+  /** The error frame, or the status and body, that it gets instead; `error` is JSON text: the object under "error". */
+  | { readonly kind: 'refused'; readonly status: number; readonly error: string }
+  | {
+      readonly kind: 'said';
+      readonly turnState?: string;
+      readonly said: readonly Said[];
+      /** The items that the response is made of; absent where it does not come to its end. */
+      readonly output?: readonly OutputItem[];
+      /**
+       * What follows: nothing, though more is expected, until the client interrupts the response and is told the
+       * rest; or the connection ends. Absent: all is said, and well.
+       */
+      readonly ending?: { readonly hold: readonly Said[] } | { readonly close: Close };
+    };

@@ -1,11 +1,13 @@
 import type { CreateRequest } from './create-request.ts';
 import { newId } from './identifiers.ts';
-import type { Output, OutputItem, ResponseEvent } from './output.ts';
-import type { Reply } from './script.ts';
+import type { Answer, Output, OutputItem, ResponseEvent, Said } from './output.ts';
+import { firstWords, type Noise, type Recipient, type Reply } from './script.ts';
 import { toolCall } from './tool-calls.ts';
 
 /** Seconds since 1970. Always the same: clocks that agree by chance would be learned as one. */
 const createdAt = 1_700_000_000;
+
+type Response = ReturnType<typeof newResponse>;
 
 /** What a prewarm gets: an id to chain to and nothing else. 0.118 to 0.169 take it with created and completed alone. */
 export function prewarmEvents(request: CreateRequest): ResponseEvent[] {
@@ -16,14 +18,67 @@ export function prewarmEvents(request: CreateRequest): ResponseEvent[] {
   ]);
 }
 
-/** All events of one scripted reply, in the order the Responses API documents them. Ids are fresh at every call. */
-export function replyEvents(reply: Reply, request: CreateRequest): ResponseEvent[] {
+/** One scripted reply, its events in the order the Responses API documents them. Ids are fresh at every call. */
+export function replyAnswer(reply: Reply, request: CreateRequest, recipient: Recipient): Answer {
   const response = newResponse(request);
-  const outputs = outputsOf(reply, request);
-  const items = outputs.map(({ item }) => item);
-  return numbered([
+  switch (reply.reply) {
+    case 'text': {
+      const { text, noise = [], close } = reply;
+      const output = recipient === 'compaction' ? compaction(text) : message(text);
+      return {
+        ...whole(response, [output], reply.turnState, noise),
+        ...(close === undefined ? {} : { ending: { close } }),
+      };
+    }
+    case 'tool_calls': {
+      const outputs = reply.calls.map((call, at) => toolCall(call, reply.style, at, request));
+      return whole(response, outputs, reply.turnState);
+    }
+    case 'error':
+      return { kind: 'refused', status: reply.status, error: reply.error };
+    case 'failed':
+      return {
+        kind: 'said',
+        said: unfinished(response, { status: 'failed', error: JSON.parse(reply.error) }),
+      };
+    case 'incomplete':
+      return {
+        kind: 'said',
+        said: unfinished(response, { status: 'incomplete', incomplete_details: { reason: reply.reason } }),
+      };
+    case 'break':
+      return { kind: 'said', said: begun(response, message(firstWords)), ending: { close: reply.close } };
+    case 'binary':
+      return { kind: 'said', said: [...begun(response, message(firstWords)), notText], ending: { hold: [] } };
+    case 'hold': {
+      const output = message(reply.text);
+      const said = begun(response, output);
+      return { kind: 'said', said, ending: { hold: interrupted(response, output, said.length) } };
+    }
+  }
+}
+
+/** Bytes that are no UTF-8. */
+const notText = Buffer.from([0xff, 0xfe, 0xfd]);
+
+function started(response: Response): ResponseEvent[] {
+  return [
     { type: 'response.created', response },
     { type: 'response.in_progress', response },
+  ];
+}
+
+/** A response that comes to its end. Noise comes when it has begun. */
+function whole(
+  response: Response,
+  outputs: readonly Output[],
+  turnState: string | undefined,
+  noise: readonly Noise[] = [],
+): Answer {
+  const items = outputs.map(({ item }) => item);
+  const beginning = started(response);
+  const said: Said[] = numbered([
+    ...beginning,
     ...outputs.flatMap(({ begun, events, item }, output_index) => [
       { type: 'response.output_item.added', output_index, item: begun },
       ...events,
@@ -31,12 +86,76 @@ export function replyEvents(reply: Reply, request: CreateRequest): ResponseEvent
     ]),
     { type: 'response.completed', response: completed(response, items) },
   ]);
+  return {
+    kind: 'said',
+    ...(turnState === undefined ? {} : { turnState }),
+    said: said.toSpliced(beginning.length, 0, ...noise.map(noiseOf)),
+    output: items,
+  };
 }
 
-function outputsOf(reply: Reply, request: CreateRequest): Output[] {
-  if (reply.reply === 'text') return [message(reply.text)];
-  if (reply.reply !== 'tool_calls') throw new RangeError(`a reply "${reply.reply}" is not known yet`);
-  return reply.calls.map((call, at) => toolCall(call, reply.style, at, request));
+/** A response as far as its first words. */
+function begun(response: Response, { begun: item, events }: Output): ResponseEvent[] {
+  const upToDelta = events.slice(0, events.findIndex(({ type }) => type.endsWith('.delta')) + 1);
+  return numbered([
+    ...started(response),
+    { type: 'response.output_item.added', output_index: 0, item },
+    ...upToDelta,
+  ]);
+}
+
+/**
+ * The rest of a response that the client interrupts in its first item: the client chains its next request to it, on
+ * the same connection (measured: codex 0.169.0; after an error frame it connects anew).
+ */
+function interrupted(response: Response, { item }: Output, said: number): ResponseEvent[] {
+  const response_id = response.id;
+  return numbered(
+    [
+      { type: 'response.interrupt.accepted', response_id },
+      { type: 'response.output_item.interrupted', response_id, item_id: item.id, output_index: 0 },
+      {
+        type: 'response.incomplete',
+        response: {
+          ...completed(response, []),
+          status: 'incomplete',
+          incomplete_details: { reason: 'interrupted' },
+        },
+      },
+    ],
+    said,
+  );
+}
+
+/** A response that ends without an output. */
+function unfinished(
+  response: Response,
+  end: { readonly status: 'failed' | 'incomplete'; readonly [member: string]: unknown },
+): ResponseEvent[] {
+  return numbered([
+    ...started(response),
+    { type: `response.${end.status}`, response: { ...response, ...end } },
+  ]);
+}
+
+function noiseOf(noise: Noise): Said {
+  switch (noise) {
+    case 'not-json':
+      return 'this is not JSON';
+    case 'unknown-event':
+      return { type: 'response.parity_unknown', value: 1 };
+    case 'rate-limits':
+      return {
+        type: 'codex.rate_limits',
+        plan_type: 'pro',
+        rate_limits: {
+          allowed: true,
+          limit_reached: false,
+          primary: { used_percent: 10, window_minutes: 300, reset_at: createdAt },
+          secondary: { used_percent: 20, window_minutes: 10_080, reset_at: createdAt },
+        },
+      };
+  }
 }
 
 function message(text: string): Output {
@@ -54,6 +173,12 @@ function message(text: string): Output {
       { type: 'response.content_part.done', ...place, part },
     ],
   };
+}
+
+/** What a compacted thread goes on from: a text that only the backend can read. */
+function compaction(text: string): Output {
+  const item = { id: newId('compaction'), type: 'compaction', encrypted_content: text };
+  return { item, begun: item, events: [] };
 }
 
 /**
@@ -88,7 +213,7 @@ function newResponse(request: CreateRequest) {
 }
 
 /** Token counts are made up, and kept small and equal, because no client here is judged by what it reports as usage. */
-function completed(response: ReturnType<typeof newResponse>, output: readonly OutputItem[]) {
+function completed(response: Response, output: readonly OutputItem[]) {
   const spoken = output.length;
   return {
     ...response,
@@ -104,6 +229,6 @@ function completed(response: ReturnType<typeof newResponse>, output: readonly Ou
   };
 }
 
-function numbered(events: readonly ResponseEvent[]): ResponseEvent[] {
-  return events.map((event, sequence_number) => ({ ...event, sequence_number }));
+function numbered(events: readonly ResponseEvent[], first = 0): ResponseEvent[] {
+  return events.map((event, at) => ({ ...event, sequence_number: first + at }));
 }

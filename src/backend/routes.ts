@@ -1,4 +1,5 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
+import type { Trouble } from './faults.ts';
 import { type HttpAnswer, json } from './http-answer.ts';
 import { answerMcp } from './mcp.ts';
 import { refreshedTokens } from './oauth-token.ts';
@@ -12,7 +13,11 @@ export type RoutedRequest = {
   readonly body: string;
 };
 
-type Route = readonly [method: string, path: string, answer: (request: RoutedRequest) => HttpAnswer];
+type Route = readonly [
+  method: string,
+  path: string,
+  answer: (request: RoutedRequest, trouble: Trouble) => HttpAnswer,
+];
 
 /**
  * What the official client asks for besides responses, seen from 0.118.0 and 0.169.0;
@@ -35,12 +40,13 @@ const routes: readonly Route[] = [
   ['POST', '/backend-api/ps/mcp', ({ body }) => answerMcp(body)],
   ['POST', '/backend-api/codex/analytics-events/events', () => json(200, {})],
   ['POST', '/otlp/v1/metrics', () => json(200, {})],
-  ['POST', '/oauth/token', () => json(200, refreshedTokens())],
+  ['POST', '/oauth/token', refresh],
 ];
 
 /** The answer of the table, or undefined where it has none. */
-export function answerPlain(request: RoutedRequest): HttpAnswer | undefined {
-  return routes.find(([method, path]) => method === request.method && path === request.path)?.[2](request);
+export function answerPlain(request: RoutedRequest, trouble: Trouble): HttpAnswer | undefined {
+  const route = routes.find(([method, path]) => method === request.method && path === request.path);
+  return route?.[2](request, trouble);
 }
 
 export function notFound(): HttpAnswer {
@@ -73,4 +79,13 @@ function models(): HttpAnswer {
 
 function usage(): HttpAnswer {
   return json(200, { plan_type: 'pro', rate_limit: null, credits: null });
+}
+
+/** The error's code tells the client whether to sign in again (measured: codex 0.169.0, scenario refresh-refused). */
+function refresh(_: RoutedRequest, trouble: Trouble): HttpAnswer {
+  const code = trouble.refreshRefusal();
+  if (code === undefined) return json(200, refreshedTokens());
+  return json(401, {
+    error: { type: 'invalid_request_error', code, message: 'The tokens are not refreshed.' },
+  });
 }

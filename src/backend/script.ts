@@ -86,25 +86,33 @@ export type Faults = {
   readonly refresh?: string;
 };
 
-/** The replies of one run, used up one after the other by all connections together. */
+/** The text that a reply begins with which brings no text of its own to its end. */
+export const firstWords = 'In the beginning';
+
+/** The replies of one run, used up by all connections together. */
 export type Script = {
-  /** The next reply, or undefined when all are used up. */
-  next(): Reply | undefined;
+  /** The first reply that is left and for this recipient, or undefined where there is none. */
+  next(recipient: Recipient): Reply | undefined;
   /** How many replies were used up so far. */
   served(): number;
+  /** How often a reply was asked for in vain. */
+  missed(): number;
   /** How many replies there are altogether. */
   readonly length: number;
 };
 
 export function startScript(replies: readonly Reply[]): Script {
-  let served = 0;
+  const left = [...replies];
+  let missed = 0;
   return {
-    next: () => {
-      const reply = replies[served];
-      if (reply !== undefined) served += 1;
-      return reply;
+    next: (recipient) => {
+      const at = left.findIndex(({ to }) => to === undefined || to === recipient);
+      if (at >= 0) return left.splice(at, 1)[0];
+      missed += 1;
+      return undefined;
     },
-    served: () => served,
+    served: () => replies.length - left.length,
+    missed: () => missed,
     length: replies.length,
   };
 }

@@ -1,11 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { listenLocally } from '../listening.ts';
-import { headerValue, pairHeaders } from '../wire/headers.ts';
+import { pairHeaders } from '../wire/headers.ts';
+import type { Stage } from './answer.ts';
 import type { OnBackendEvent } from './event.ts';
+import { startTrouble } from './faults.ts';
 import { type HttpAnswer, json } from './http-answer.ts';
 import { answerPost } from './http-responses.ts';
 import { answerPlain, notFound } from './routes.ts';
-import { type Faults, type Reply, type Script, startScript } from './script.ts';
+import { type Faults, type Reply, startScript } from './script.ts';
 import { responsesWebSocket } from './websocket.ts';
 
 export type BackendOptions = {
@@ -22,6 +25,8 @@ export type Backend = {
   readonly origin: string;
   /** How many scripted replies were used so far. */
   served(): number;
+  /** In what the run and the script differ, each as a reader is told: replies and faults not used, replies missed. */
+  deviations(): string[];
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
 };
@@ -36,27 +41,25 @@ const responsesPaths = new Set(['/backend-api/codex/responses', '/v1/responses']
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
   const { port = 0, script: replies, faults = {}, onEvent = () => {} } = options;
-  const refusals = [...(faults.upgrades ?? [])];
-  const script = startScript(replies);
-  const websocket = responsesWebSocket(script, onEvent);
+  const stage: Stage = { script: startScript(replies), trouble: startTrouble(faults), onEvent };
+  const { script, trouble } = stage;
+  const websocket = responsesWebSocket(stage);
   const server = createServer((request, response) => {
     // The only thing that fails here is a client that goes away in the middle of its request.
-    answer(request, response, script, onEvent).catch(() => response.destroy());
+    answer(request, response, stage).catch(() => response.destroy());
   });
   server.on('upgrade', (request, socket, head) => {
+    // Without a listener, a client that resets its connection would end the process.
+    socket.on('error', () => {});
     const target = request.url ?? '/';
     if (!responsesPaths.has(pathOf(target))) {
       onEvent({ type: 'unrouted', method: 'GET', target });
-      socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+      refuse(socket, notFound());
       return;
     }
-    const refusal = refusals.shift();
+    const refusal = trouble.upgradeRefusal();
     if (refusal !== undefined) {
-      const { body } = json(refusal, { error: { type: 'upgrade_refused', code: 'upgrade_refused' } });
-      socket.end(
-        `HTTP/1.1 ${refusal} ${STATUS_CODES[refusal] ?? ''}\r\ncontent-type: application/json\r\n` +
-          `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-      );
+      refuse(socket, json(refusal, { error: { type: 'upgrade_refused', code: 'upgrade_refused' } }));
       return;
     }
     onEvent({ type: 'upgrade', target, headers: pairHeaders(request.rawHeaders) });
@@ -67,6 +70,11 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
     port: listening,
     origin: `http://127.0.0.1:${listening}`,
     served: script.served,
+    deviations: () => [
+      ...(script.served() === script.length ? [] : [`${script.served()} of ${script.length} replies used`]),
+      ...(script.missed() === 0 ? [] : [`${script.missed()} more asked for`]),
+      ...trouble.left(),
+    ],
     close: () =>
       new Promise((resolve) => {
         websocket.close();
@@ -76,34 +84,50 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   };
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  script: Script,
-  onEvent: OnBackendEvent,
-): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, stage: Stage): Promise<void> {
+  const { onEvent, trouble } = stage;
   const body = await bodyOf(request);
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
   const path = pathOf(target);
   const headers = pairHeaders(request.rawHeaders);
-  if (method === 'POST' && responsesPaths.has(path)) {
-    const reply = await answerPost(body, headerValue(headers, 'content-encoding'), script, onEvent);
+  if (method === 'POST' && responsesPaths.has(path.replace(/\/compact$/, ''))) {
+    const reply = await answerPost({ path, headers, body }, stage);
     onEvent({ type: 'request', method, target, headers, status: reply.status });
     write(response, reply);
     return;
   }
-  const routed = answerPlain({ method, path, headers, body: body.toString('utf8') });
+  const routed = answerPlain({ method, path, headers, body: body.toString('utf8') }, trouble);
   if (routed === undefined) onEvent({ type: 'unrouted', method, target });
   const reply = routed ?? notFound();
   onEvent({ type: 'request', method, target, headers, status: reply.status });
   write(response, reply);
 }
 
-function write(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
-  const bytes = Buffer.from(body, 'utf8');
-  response.writeHead(status, [...headers.flat(), 'content-length', String(bytes.length)]);
-  response.end(bytes);
+/** Answers an upgrade otherwise than the client hoped, and lets go of it. */
+function refuse(socket: Duplex, { status, headers, body }: HttpAnswer): void {
+  // A client that breaks off has heard enough.
+  socket.on('error', () => {});
+  const fields = [...headers, ['content-length', String(Buffer.byteLength(body))], ['connection', 'close']];
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    ...fields.map((field) => field.join(': ')),
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+function write(response: ServerResponse, { status, headers, body, ending }: HttpAnswer): void {
+  const bytes = Buffer.from(body);
+  if (ending === undefined) {
+    response.writeHead(status, [...headers.flat(), 'content-length', String(bytes.length)]);
+    response.end(bytes);
+    return;
+  }
+  response.writeHead(status, headers.flat());
+  response.flushHeaders();
+  response.write(bytes, () => {
+    if (ending === 'cut') response.destroy();
+  });
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

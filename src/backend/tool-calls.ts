@@ -26,17 +26,26 @@ function scriptOf(call: ToolCall): string {
 
 type CalledFunction = OfferedFunction & { readonly args: string };
 
-function functionOf(call: ToolCall, request: CreateRequest): CalledFunction {
+function functionOf(call: ToolCall, { functions = [], functionsInInput }: CreateRequest): CalledFunction {
   const args = argumentsOf(call);
   if (call.call === 'command') return { name: 'exec_command', args };
-  if (call.call === 'tool') return { name: call.name, args };
-  const name = `mcp__${call.server}__${call.tool}`;
-  // Measured: 0.118.0 offers the function under its whole name, 0.130.0 in a namespace `mcp__SERVER__`, 0.140.0 in
-  // `mcp__SERVER`. It must be called as it is offered.
-  const offered = request.functions?.find(
-    (one) => [one.namespace?.replace(/__$/, ''), one.name].filter(Boolean).join('__') === name,
-  );
-  return { ...(offered ?? { name }), args };
+  const called =
+    call.call === 'tool'
+      ? { name: call.name, is: (one: OfferedFunction) => one.name === call.name }
+      : mcpFunction(`mcp__${call.server}__${call.tool}`);
+  // It must be called as it is offered: `spawn_agent` in a namespace `collaboration` (measured: codex 0.169.0).
+  const offered = [...functions, ...functionsInInput].find(called.is);
+  return { ...(offered ?? { name: called.name }), args };
+}
+
+/**
+ * Measured: 0.118.0 offers the function under its whole name, 0.130.0 in a namespace `mcp__SERVER__`, 0.140.0 in
+ * `mcp__SERVER`.
+ */
+function mcpFunction(name: string) {
+  const is = (one: OfferedFunction) =>
+    [one.namespace?.replace(/__$/, ''), one.name].filter(Boolean).join('__') === name;
+  return { name, is };
 }
 
 function argumentsOf(call: ToolCall): string {

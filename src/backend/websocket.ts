@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { answerTo } from './answer.ts';
-import type { OnBackendEvent } from './event.ts';
-import type { Script } from './script.ts';
+import { pairHeaders } from '../wire/headers.ts';
+import { answerTo, type Stage, threadOf } from './answer.ts';
+import { isInterrupt } from './create-request.ts';
+import type { Said } from './output.ts';
+import type { Close, Recipient } from './script.ts';
 
 /** The websocket side of /responses: takes over upgraded sockets and ends them all on `close`. */
 export type ResponsesWebSocket = {
@@ -15,11 +17,12 @@ export type ResponsesWebSocket = {
  * The client offers `permessage-deflate; client_max_window_bits` and compresses every frame once it is accepted. It is
  * accepted here without parameters, as the real backend's answer is not known to carry any.
  */
-export function responsesWebSocket(script: Script, onEvent: OnBackendEvent): ResponsesWebSocket {
+export function responsesWebSocket(stage: Stage): ResponsesWebSocket {
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: true });
   return {
     accept: (request, socket, head) => {
-      server.handleUpgrade(request, socket, head, (client) => converse(client, script, onEvent));
+      const from = threadOf(pairHeaders(request.rawHeaders));
+      server.handleUpgrade(request, socket, head, (client) => converse(client, from, stage));
     },
     close: () => {
       for (const client of server.clients) client.terminate();
@@ -28,25 +31,50 @@ export function responsesWebSocket(script: Script, onEvent: OnBackendEvent): Res
   };
 }
 
-function converse(client: WebSocket, script: Script, onEvent: OnBackendEvent): void {
+function converse(client: WebSocket, from: Recipient, stage: Stage): void {
+  /** The rest of the response that is held back. */
+  let held: readonly Said[] = [];
   // An interrupted client drops the TCP connection in mid-frame; that is how it behaves, and no error here.
   client.on('error', () => {});
   client.on('message', (data, isBinary) => {
     if (isBinary) {
-      onEvent({ type: 'not-understood', transport: 'websocket', reason: 'a binary message' });
+      stage.onEvent({ type: 'not-understood', transport: 'websocket', reason: 'a binary message' });
       return;
     }
-    reply(client, textOf(data), script, onEvent);
+    const text = textOf(data);
+    if (held.length > 0 && isInterrupt(text)) {
+      say(client, held);
+      held = [];
+      return;
+    }
+    const answer = answerTo({ text, transport: 'websocket', from }, stage);
+    if (answer.kind === 'refused') {
+      say(client, [`{"type":"error","status":${answer.status},"error":${answer.error}}`]);
+      return;
+    }
+    const { turnState, said, ending } = answer;
+    const told = say(client, turnState === undefined ? said : [turnStateEvent(turnState), ...said]);
+    held = ending !== undefined && 'hold' in ending ? ending.hold : [];
+    if (ending !== undefined && 'close' in ending) told.then(() => end(client, ending.close));
   });
 }
 
-function reply(client: WebSocket, text: string, script: Script, onEvent: OnBackendEvent): void {
-  const answer = answerTo(text, 'websocket', script, onEvent);
-  if (answer.kind === 'error') {
-    client.send(JSON.stringify({ type: 'error', status: answer.status, error: answer.error }));
-    return;
-  }
-  for (const event of answer.events) client.send(JSON.stringify(event));
+/** Resolves when all is on its way; to a client that is gone nothing is said. */
+async function say(client: WebSocket, said: readonly Said[]): Promise<void> {
+  const messages = said.map((one) =>
+    typeof one === 'string' || Buffer.isBuffer(one) ? one : JSON.stringify(one),
+  );
+  await Promise.all(messages.map((one) => new Promise<void>((sent) => client.send(one, () => sent()))));
+}
+
+function end(client: WebSocket, close: Close): void {
+  if (close === null) client.terminate();
+  else client.close(close);
+}
+
+/** What is a response header over HTTP is an event here (measured: codex 0.169.0, scenario turn-state). */
+function turnStateEvent(turnState: string) {
+  return { type: 'response.metadata', headers: { 'x-codex-turn-state': turnState } };
 }
 
 function textOf(data: RawData): string {

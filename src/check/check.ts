@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Backend, startBackend } from '../backend/server.ts';
-import { type ClientEnvironment, makeEnvironment } from '../client/environment.ts';
+import { type ClientEnvironment, inFreshFolder, makeEnvironment, secretsOf } from '../client/environment.ts';
 import type { OfficialClient } from '../client/installed.ts';
+import { isPointed, type Lane } from '../client/lane.ts';
 import { runOfficialClient } from '../client/official.ts';
 import { replay } from '../client/replay.ts';
 import { neutralityFindings, parityFindings } from '../diff/compare.ts';
@@ -10,7 +11,6 @@ import { type Finding, findingOf } from '../diff/finding.ts';
 import { ParityError } from '../errors.ts';
 import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
 import type { Golden, GoldenId } from '../golden/golden.ts';
-import { inFreshFolder, secretsOf } from '../record/official.ts';
 import { ownTexts, type Scenario } from '../scenario/definition.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import type { Authority } from '../tap/authority.ts';
@@ -19,8 +19,9 @@ import { startReverseTap } from '../tap/reverse.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
+import { pathOf, suppliedKeys } from './lane.ts';
 import { printed, type RunningSubject, startSubject } from './run-subject.ts';
-import { officialPath, type Subject } from './subject.ts';
+import { hostOf, type Subject } from './subject.ts';
 
 /** Who plays the client: the golden itself, or the real thing. */
 export type Driver =
@@ -28,8 +29,12 @@ export type Driver =
   | { readonly kind: 'codex'; readonly client: OfficialClient; readonly authority: Authority };
 
 export type CheckOptions = {
+  readonly lane: Lane;
+  /** What the client says to the subject. */
   readonly golden: Golden;
-  /** The folder it is from. */
+  /** What is to leave the subject: the same, but where the lane points the client at a proxy. */
+  readonly upstream: Golden;
+  /** The folder they are from. */
   readonly goldens: string;
   readonly subject: Subject;
   readonly driver: Driver;
@@ -57,15 +62,26 @@ type Failure = string | undefined;
  * with each other. Throws ParityError where the subject dies, hangs or never listens.
  */
 export async function check(options: CheckOptions): Promise<CheckResult> {
-  const { golden, driver } = options;
+  const { golden, upstream, lane, driver } = options;
   const scenario = loadScenario(golden.scenario);
   const { front, back, failure } = await inFreshFolder(async (root) =>
-    observe(options, scenario, await makeEnvironment(root, 0)),
+    observe(options, scenario, await makeEnvironment(root, 0, { ...scenario.client, lane })),
   );
-  const findings = [...parityFindings(golden, back), ...neutralityFindings(front, back)];
+  const findings = [
+    ...parityFindings(upstream, back),
+    ...neutralityFindings(front, back, suppliedKeys(golden, upstream)),
+  ];
   if (failure !== undefined) findings.push(unfinished(failure));
-  const { codex, lane } = golden;
-  return { codex, lane, scenario: golden.scenario, driver: driver.kind, findings };
+  return { ...idOf(golden), driver: driver.kind, findings };
+}
+
+/** The verdict on a scenario in which the subject failed, so that there is nothing to compare. */
+export function failedCheck({ golden, driver }: CheckOptions, failure: ParityError): CheckResult {
+  return { ...idOf(golden), driver: driver.kind, findings: [unfinished(failure.message)] };
+}
+
+function idOf({ codex, lane, scenario }: Golden): GoldenId {
+  return { codex, lane, scenario };
 }
 
 async function observe(
@@ -93,7 +109,7 @@ async function observe(
     const running = await startSubject(
       subject,
       {
-        upstream: `${behind.url}${officialPath}`,
+        upstream: `${behind.url}${pathOf(options.upstream)}`,
         auth: join(environment.codexHome, 'auth.json'),
         codex: golden.codex,
         goldens: options.goldens,
@@ -103,7 +119,7 @@ async function observe(
     );
     open.push(running.stop);
     const before = await startReverseTap({
-      upstream: { host: running.url.hostname, port: Number(running.url.port || 80) },
+      upstream: hostOf(running.url),
       observe: new TraceRecorder(sealer, (event) => front.push(event)).observe,
     });
     open.push(before.close);
@@ -163,7 +179,7 @@ async function driveReplay({ golden }: CheckOptions, { url }: Stage, signal: Abo
 }
 
 async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortSignal): Promise<Failure> {
-  const { driver, timeLimit, golden } = options;
+  const { driver, timeLimit, golden, lane } = options;
   const { scenario, environment, url, backend } = stage;
   if (driver.kind !== 'codex') throw new RangeError('this driver is no official client');
   // Accounts, settings and the like go to the real hosts' names whatever the base URL: they get their answers here.
@@ -179,7 +195,7 @@ async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortS
       environment,
       ...scenario.client,
       connect: {
-        kind: 'base-url',
+        kind: isPointed(lane) ? lane : 'base-url',
         baseUrl: url.href.replace(/\/$/, ''),
         proxyUrl: side.url,
         certificate: driver.authority.certificatePath,
@@ -188,7 +204,7 @@ async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortS
       timeoutMs: 2 * timeLimit,
       signal,
     });
-    if (exitCode === 0) return undefined;
+    if ((exitCode !== 0) === (scenario.client.fails ?? false)) return undefined;
     return `codex ${golden.codex} ended with exit code ${exitCode}; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`;
   } finally {
     await side.close();

@@ -1,10 +1,10 @@
-/** Calls `work` for each item, at most `width` at a time; the results stand in the order of the items. */
+/** Calls `work` for each item, at most `width` at a time; the results stand in the order of the items, those that are undefined left out. */
 export async function inParallel<T, R>(
   items: readonly T[],
   width: number,
-  work: (item: T) => Promise<R>,
+  work: (item: T) => Promise<R | undefined>,
 ): Promise<R[]> {
-  const results = new Map<number, R>();
+  const results = new Map<number, R | undefined>();
   const queue = items.entries();
   let failed = false;
   const take = async () => {

@@ -8,7 +8,7 @@ import { listenLocally } from '../listening.ts';
 import { loadShape } from '../proxy/load.ts';
 import { startProxy } from '../proxy/server.ts';
 import { readSignIn } from '../proxy/sign-in.ts';
-import { fillPlaceholders, officialPath, type Placeholders, type Subject } from './subject.ts';
+import { fillPlaceholders, hostOf, officialPath, type Placeholders, type Subject } from './subject.ts';
 
 export type RunningSubject = {
   /** Where it serves the responses API. */
@@ -105,7 +105,7 @@ async function listening(
 ): Promise<void> {
   const deadline = Date.now() + timeLimit;
   while (Date.now() < deadline && !stopped.aborted) {
-    if (await canConnect('127.0.0.1', port)) return;
+    if (await canConnect({ host: '127.0.0.1', port })) return;
     await delay(25);
   }
   throw new ParityError(
@@ -115,7 +115,7 @@ async function listening(
 }
 
 async function reachable(url: URL): Promise<void> {
-  if (await canConnect(url.hostname, Number(url.port || 80))) return;
+  if (await canConnect(hostOf(url))) return;
   throw new ParityError(
     'subject-failed',
     `nothing listens at ${url.href}: start the proxy first, or correct --subject-url`,
@@ -127,9 +127,9 @@ export function printed(line: string): string {
   return line === '' ? '; it printed nothing' : `; it last printed: ${line}`;
 }
 
-function canConnect(host: string, port: number): Promise<boolean> {
+function canConnect(at: { readonly host: string; readonly port: number }): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port });
+    const socket = connect(at);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);

@@ -18,7 +18,7 @@ export type Subject =
 export type Placeholders = {
   /** The port to listen on, at 127.0.0.1. */
   readonly port: number;
-  /** The base URL of the backend: http://127.0.0.1:PORT/backend-api/codex. */
+  /** The base URL of the backend: http://127.0.0.1:PORT/backend-api/codex, with an API key http://127.0.0.1:PORT/v1. */
   readonly upstream: string;
   /** The made-up sign-in: a file in the form of the official client's auth.json. */
   readonly auth: string;
@@ -58,6 +58,11 @@ export function subjectAt(text: string): Subject {
   }
   if (url.pathname === '/') url.pathname = officialPath;
   return { kind: 'url', name: url.href, url };
+}
+
+/** Where to connect to for a URL; an IPv6 address comes without its brackets. */
+export function hostOf(url: URL): { readonly host: string; readonly port: number } {
+  return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 80) };
 }
 
 export function fillPlaceholders(command: readonly string[], values: Placeholders): string[] {

@@ -1,14 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { check, type Driver } from '../check/check.ts';
+import { type CheckOptions, check, type Driver, failedCheck } from '../check/check.ts';
 import { inParallel } from '../check/in-parallel.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { installOfficialClient } from '../client/install.ts';
+import { isPointed, type Lane, lanes } from '../client/lane.ts';
 import { ParityError } from '../errors.ts';
-import { readGolden } from '../golden/file.ts';
+import { goldenPath, readGolden } from '../golden/file.ts';
 import type { Report } from '../report/report.ts';
-import { textReport } from '../report/text.ts';
+import { count, textReport } from '../report/text.ts';
 import { parseReportRequest, writeReport } from '../report/write.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import type { CommandContext } from './context.ts';
@@ -21,11 +22,15 @@ type Options = {
   codex: string | undefined;
   driver: 'replay' | 'codex';
   scenario: string | undefined;
+  lane: Lane;
   'backend-port': number;
   report: string[];
   timeout: number;
   goldens: string;
 };
+
+/** How many scenarios a subject may fail in before the others are left out: it would most likely fail in all. */
+const patience = 3;
 
 /** Seconds that one scenario may be given: a day. */
 const longest = 86_400;
@@ -61,6 +66,12 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           describe: 'Scenarios, separated by commas',
           defaultDescription: 'all that have goldens',
         })
+        .option('lane', {
+          choices: lanes,
+          default: 'chatgpt' as const,
+          describe:
+            'How the client is signed in and pointed at the proxy; what must leave the proxy stays the same',
+        })
         .option('backend-port', {
           type: 'number',
           default: 0,
@@ -86,6 +97,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           '$0 check --subject-url http://127.0.0.1:8317/v1 --backend-port 9100',
           'check a proxy whose upstream is http://127.0.0.1:9100/backend-api/codex',
         )
+        .example(
+          '$0 check --lane provider --subject mine',
+          'the client is pointed at the proxy as a provider',
+        )
         .example('$0 check --report junit=parity.xml --report github=-', 'reports for CI'),
     handler: async (options) => {
       const subject = subjectOf(options);
@@ -96,28 +111,63 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           `--timeout must be a number of seconds above 0, and ${longest} at most`,
         );
       }
-      const selected = selectGoldens(options.goldens, list(options.codex), list(options.scenario));
+      const { goldens, lane } = options;
+      const selected = inLane(selectGoldens(goldens, list(options.codex), list(options.scenario)), lane);
       // A subject that runs already, or a port that was named, can serve one scenario at a time only.
       const alone = subject.kind === 'url' || options['backend-port'] !== 0;
+      const failures: ParityError[] = [];
       const scenarios = await inParallel(selected, alone ? 1 : availableParallelism(), async (file) => {
         signal.throwIfAborted();
+        if (failures.length >= patience) return undefined;
         progress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
-        return check({
-          golden: await readGolden(file.path),
-          goldens: resolve(options.goldens),
+        const golden = await readGolden(file.path);
+        const checked: CheckOptions = {
+          lane,
+          golden,
+          upstream: isPointed(lane)
+            ? await readGolden(goldenPath(goldens, { ...file, lane: 'chatgpt' }))
+            : golden,
+          goldens: resolve(goldens),
           subject,
           driver: await driverFor(options.driver, file, signal),
           backendPort: options['backend-port'],
           timeLimit: options.timeout * 1000,
           signal,
+        };
+        return check(checked).catch((error: unknown) => {
+          signal.throwIfAborted();
+          if (!(error instanceof ParityError) || error.code !== 'subject-failed') throw error;
+          failures.push(error);
+          return failedCheck(checked, error);
         });
       });
       const report: Report = { subject: subject.name, driver: options.driver, scenarios };
       for (const request of reports) writeReport(report, request);
+      if (failures[0] !== undefined)
+        throw failed(failures[0], failures.length - 1, selected.length - scenarios.length);
       if (!reports.some(({ file }) => file === '-')) process.stdout.write(textReport(report));
       if (scenarios.some(({ findings }) => findings.length > 0)) exit(1);
     },
   };
+}
+
+/** The goldens of a lane. Throws ParityError where there is none. */
+function inLane(files: readonly GoldenFile[], lane: Lane): GoldenFile[] {
+  const found = files.filter((file) => file.lane === lane);
+  if (found.length > 0) return found;
+  throw new ParityError(
+    'no-golden',
+    `there is no golden for the lane ${lane}: there are ${[...new Set(files.map((file) => file.lane))].join(', ')}`,
+  );
+}
+
+/** The first failure of a subject, and how the other scenarios fared. */
+function failed(first: ParityError, further: number, leftOut: number): ParityError {
+  const rest = [
+    ...(further === 0 ? [] : [`it failed in ${count(further, 'further scenario')}`]),
+    ...(leftOut === 0 ? [] : [`${count(leftOut, 'scenario')} left out`]),
+  ];
+  return new ParityError(first.code, [first.message, ...rest].join('; '), { cause: first });
 }
 
 function subjectOf({ subject, 'subject-url': subjectUrl, 'backend-port': backendPort }: Options): Subject {

@@ -1,9 +1,10 @@
 import type { CommandModule } from 'yargs';
 import { ParityError } from '../errors.ts';
 import { drift } from '../golden/drift.ts';
-import { compareVersions, readGolden } from '../golden/file.ts';
+import { readGolden } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
+import { compareVersions } from '../wire/version.ts';
 import { goldenFolder, selectGoldens } from './goldens.ts';
 
 type Options = {

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { installOfficialClient } from '../client/install.ts';
 import { defaultClientCache, removeClient } from '../client/installed.ts';
+import { type Lane, lanes } from '../client/lane.ts';
 import { latestVersion } from '../client/npm.ts';
 import { isVersion, unknownVersion } from '../client/version.ts';
 import { ParityError } from '../errors.ts';
 import { recordCommandThroughTap } from '../record/live.ts';
-import { recordMatrix, type Shard, shardOf, withoutRecorded } from '../record/matrix.ts';
+import { cellsOf, recordMatrix, type Shard, shardOf, withoutRecorded } from '../record/matrix.ts';
 import { playableBy, type Scenario } from '../scenario/definition.ts';
 import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
@@ -17,6 +18,7 @@ import { progress } from './progress.ts';
 type Options = {
   codex: string | undefined;
   scenario: string;
+  lane: string | undefined;
   runs: number;
   out: string | undefined;
   shard: string | undefined;
@@ -41,6 +43,11 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
           type: 'string',
           default: 'default,fast',
           describe: 'Scenarios to record, separated by commas; "all" for every one that the version can play',
+        })
+        .option('lane', {
+          type: 'string',
+          describe: `Lanes to record, separated by commas: ${lanes.join(', ')}`,
+          defaultDescription: 'those of each scenario',
         })
         .option('runs', {
           type: 'number',
@@ -97,7 +104,7 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
 }
 
 async function recordGoldens(options: Options, signal: AbortSignal): Promise<void> {
-  const { codex, scenario, runs, out = 'traces', shard, resume, prune } = options;
+  const { codex, scenario, lane, runs, out = 'traces', shard, resume, prune } = options;
   const asked = list(codex) ?? [];
   if (asked.length === 0) {
     throw new ParityError(
@@ -114,6 +121,9 @@ async function recordGoldens(options: Options, signal: AbortSignal): Promise<voi
   // Everything that can be wrong with the words is said before the first download.
   const part = shard === undefined ? undefined : parseShard(shard);
   const wanted = scenariosOf(scenario);
+  const inLanes = list(lane)?.map(parseLane);
+  if (cellsOf(wanted, inLanes).length === 0)
+    throw new ParityError('usage', `${scenario} has no golden in the lane ${lane}: leave out --lane`);
   for (const version of asked) {
     if (version !== latest && !isVersion(version)) throw unknownVersion(version, 'is not a version');
   }
@@ -122,11 +132,14 @@ async function recordGoldens(options: Options, signal: AbortSignal): Promise<voi
   );
   const playable = [...new Set(versions)].map((version) => ({
     version,
-    scenarios: playableBy(version, wanted, (reason) => progress(`skipped: ${reason}`)),
+    cells: cellsOf(
+      playableBy(version, wanted, (reason) => progress(`skipped: ${reason}`)),
+      inLanes,
+    ),
   }));
   const rows = part === undefined ? playable : shardOf(playable, part);
   await recordMatrix({
-    rows: resume ? withoutRecorded(rows, out, 'chatgpt') : rows,
+    rows: resume ? withoutRecorded(rows, out) : rows,
     out,
     runs,
     authority: await openAuthority(defaultAuthorityFolder()),
@@ -145,6 +158,12 @@ function parseShard(text: string): Shard {
   const [, part = 0, of = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
   if (part >= 1 && part <= of) return { part, of };
   throw new ParityError('usage', `--shard "${text}" must be a part and their number, such as 2/4`);
+}
+
+function parseLane(text: string): Lane {
+  const lane = lanes.find((one) => one === text);
+  if (lane !== undefined) return lane;
+  throw new ParityError('usage', `there is no lane "${text}": choose from ${lanes.join(', ')}`);
 }
 
 /** The scenarios of a list, each once; "all" stands for every one there is. */

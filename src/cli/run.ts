@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import yargs, { type Argv } from 'yargs';
 import { ParityError } from '../errors.ts';
+import { onOneLine } from '../report/text.ts';
 import type { CommandContext } from './context.ts';
 
 type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
@@ -74,7 +75,8 @@ function refuseRepeated(options: Readonly<Record<string, unknown>>): true {
 
 function report(error: unknown): number {
   if (error instanceof ParityError) {
-    console.error(`codex-parity: ${error.message}`);
+    // What a subject printed, or a file holds, may be quoted in it.
+    console.error(`codex-parity: ${onOneLine(error.message)}`);
     return error.exitCode;
   }
   // What the system says about a file or a folder that was named is for the user to mend.

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { defaultClientCache } from './installed.ts';
+import type { Lane } from './lane.ts';
 import { programSearch } from './program-search.ts';
-import { type Account, authJson, madeUpSignIn, type SignIn } from './sign-in.ts';
+import { type Account, apiKeyJson, authJson, madeUpSignIn, type SignIn } from './sign-in.ts';
+import type { Setup } from './task.ts';
 
 /** The world one run of a client sees, and what in it must never be written down. */
 export type ClientEnvironment = {
@@ -17,7 +20,7 @@ export type ClientEnvironment = {
   readonly signIn: SignIn;
   /** Values of the sign-in that identify or authorise, by what they are. */
   readonly secrets: Readonly<
-    Record<'accountId' | 'userId' | 'email' | 'idToken' | 'accessToken' | 'refreshToken', string>
+    Record<'accountId' | 'userId' | 'email' | 'idToken' | 'accessToken' | 'refreshToken' | 'apiKey', string>
   >;
 };
 
@@ -35,8 +38,8 @@ const workFolders = [
 const homeFolders = [
   ['home'],
   ['users', 'staff'],
-  ['h'],
   ['export', 'people', 'x', 'home'],
+  ['h'],
   ['mnt', 'home'],
 ] as const;
 
@@ -65,17 +68,25 @@ const timeZones = ['LINT-14', 'AOE12'] as const;
  *
  * @param root a fresh folder; it need not exist
  * @param n counted from 0
+ * @param signed.lane decides what the client is signed in with: tokens, or in the lane `api-key` a key
+ * @param signed.expired the access token has run out
  */
-export async function makeEnvironment(root: string, n: number): Promise<ClientEnvironment> {
-  const world = resolve(root, `run-${n}`);
-  const user = pick(people, n);
-  const home = join(world, ...pick(homeFolders, n), user);
-  const codexHome = join(home, n % 2 === 0 ? '.codex' : 'codex-home');
-  const cwd = join(home, ...pick(workFolders, n));
+export async function makeEnvironment(
+  root: string,
+  n: number,
+  { lane = 'chatgpt', expired = false }: { readonly lane?: Lane } & Pick<Setup, 'expired'> = {},
+): Promise<ClientEnvironment> {
+  const traits = traitsOf(n);
+  const { user } = traits;
+  const world = resolve(root, traits.installation);
+  const home = join(world, ...traits.home, user);
+  const codexHome = join(home, traits['codex home']);
+  const cwd = join(home, ...traits.cwd);
   const temporary = join(world, 'tmp');
-  const signIn = madeUpSignIn(accountOf(n, user));
+  const signIn = madeUpSignIn(traits.account, { expired });
   for (const folder of [codexHome, cwd, temporary]) await mkdir(folder, { recursive: true });
-  await writeFile(join(codexHome, 'auth.json'), authJson(signIn), { mode: 0o600 });
+  const auth = lane === 'api-key' ? apiKeyJson(signIn) : authJson(signIn);
+  await writeFile(join(codexHome, 'auth.json'), auth, { mode: 0o600 });
   return {
     home,
     codexHome,
@@ -88,10 +99,11 @@ export async function makeEnvironment(root: string, n: number): Promise<ClientEn
       idToken: signIn.idToken,
       accessToken: signIn.accessToken,
       refreshToken: signIn.refreshToken,
+      apiKey: signIn.apiKey,
     },
     env: {
       ...programSearch(),
-      ...pick(terminals, n),
+      ...traits.terminal,
       HOME: home,
       USERPROFILE: home,
       CODEX_HOME: codexHome,
@@ -100,14 +112,63 @@ export async function makeEnvironment(root: string, n: number): Promise<ClientEn
       TMP: temporary,
       USER: user,
       LOGNAME: user,
-      LANG: pick(languages, n),
-      TZ: pick(timeZones, n),
+      LANG: traits.locale,
+      TZ: traits['time zone'],
       GIT_CEILING_DIRECTORIES: dirname(cwd),
     },
   };
 }
 
-function accountOf(n: number, user: string): Account {
+/** Calls `work` with a new empty folder, which is gone afterwards. It lies outside the system's temporary folder: the client warns of a home there. */
+export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Promise<T> {
+  const parent = join(defaultClientCache(process.env), '..', 'runs');
+  await mkdir(parent, { recursive: true });
+  const root = await mkdtemp(join(parent, 'run-'));
+  try {
+    return await work(root);
+  } finally {
+    await rm(root, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** The secrets of an environment, by the kind that a sealed trace names. */
+export function secretsOf({ secrets }: ClientEnvironment): Readonly<Record<string, readonly string[]>> {
+  return {
+    account_id: [secrets.accountId],
+    user_id: [secrets.userId],
+    email: [secrets.email],
+    token: [secrets.idToken, secrets.accessToken, secrets.refreshToken, secrets.apiKey],
+  };
+}
+
+/** What run `n` is like, by what a golden's header calls it. A fresh folder is a fresh installation. */
+function traitsOf(n: number) {
+  const user = pick(people, n);
+  const plan = pick(plans, n);
+  return {
+    account: accountOf(n, user, plan),
+    'codex home': n % 2 === 0 ? '.codex' : 'codex-home',
+    cwd: pick(workFolders, n),
+    home: pick(homeFolders, n),
+    installation: `run-${n}`,
+    locale: pick(languages, n),
+    plan,
+    terminal: pick(terminals, n),
+    'time zone': pick(timeZones, n),
+    user,
+  };
+}
+
+/** The names of what differs on purpose between runs of these numbers, sorted. */
+export function variedBetween(runs: readonly number[]): string[] {
+  const texts = new Map<string, Set<string>>();
+  for (const [name, trait] of runs.flatMap((n) => Object.entries(traitsOf(n)))) {
+    texts.set(name, (texts.get(name) ?? new Set()).add(JSON.stringify(trait)));
+  }
+  return [...texts].flatMap(([name, { size }]) => (size > 1 ? [name] : [])).sort();
+}
+
+function accountOf(n: number, user: string, plan: Account['plan']): Account {
   const hash = createHash('sha256').update(`codex-parity run ${n}`).digest('hex');
   const groups = [
     hash.slice(0, 8),
@@ -121,7 +182,7 @@ function accountOf(n: number, user: string): Account {
     accountId: n % 2 === 0 ? groups.join('-') : `acct-${hash.slice(0, 16)}`,
     userId: `user-${hash.slice(32, 56)}`,
     email: `${user}.${hash.slice(56, 62)}@example.com`,
-    plan: pick(plans, n),
+    plan,
   };
 }
 

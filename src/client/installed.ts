@@ -1,6 +1,7 @@
 import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { compareVersions } from '../wire/version.ts';
 import { isVersion } from './version.ts';
 
 /** An installed official client, ready to run. */
@@ -19,7 +20,7 @@ export function defaultClientCache(env: NodeJS.ProcessEnv): string {
 /** The clients a cache folder holds, oldest version first; none when there is no such folder. They are not run. */
 export async function installedClients(cache: string): Promise<OfficialClient[]> {
   const names = await readdir(cache).catch(() => []);
-  const versions = names.filter(isVersion).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const versions = names.filter(isVersion).sort(compareVersions);
   const clients = await Promise.all(versions.map((version) => clientAt(join(cache, version), version)));
   return clients.filter((client) => client !== undefined);
 }

@@ -5,3 +5,10 @@
  */
 export const lanes = ['chatgpt', 'api-key', 'base-url', 'provider-openai', 'provider'] as const;
 export type Lane = (typeof lanes)[number];
+
+/** A lane in which the client is given the URL of a proxy. */
+export type PointedLane = Exclude<Lane, 'chatgpt' | 'api-key'>;
+
+export function isPointed(lane: Lane): lane is PointedLane {
+  return lane !== 'chatgpt' && lane !== 'api-key';
+}

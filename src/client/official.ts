@@ -1,9 +1,11 @@
 import { ParityError } from '../errors.ts';
 import type { ClientEnvironment } from './environment.ts';
 import type { OfficialClient } from './installed.ts';
+import type { PointedLane } from './lane.ts';
 import { type LaidOut, layOut } from './lay-out.ts';
 import { type GroupRun, runInGroup } from './process-group.ts';
-import type { Task } from './task.ts';
+import { playSteps } from './steps.ts';
+import type { ConfigValue, Task } from './task.ts';
 
 /** How the client's traffic reaches us. */
 export type Connect =
@@ -20,7 +22,7 @@ export type Connect =
        * Responses and models go to the base URL, as when a user points the client at a proxy; accounts/check,
        * settings and analytics still go to chatgpt.com, so through the proxy when there is one.
        */
-      readonly kind: 'base-url';
+      readonly kind: PointedLane;
       /** `http://127.0.0.1:PORT/backend-api/codex`, without a slash at the end. */
       readonly baseUrl: string;
       readonly proxyUrl?: string;
@@ -60,8 +62,9 @@ const quiet: readonly string[] = [
 ];
 
 /**
- * Runs one whole turn: lays out the files of the task, then `codex exec PROMPT` with nothing on standard input, in its own process group, which is killed
- * when the run ends. A non-zero exit is a result and not an error: a scenario may want it.
+ * Lays out the files of a task and does it: one prompt is a whole run of `codex exec`, steps are told to
+ * `codex app-server`. Each process has a group of its own, which is killed when it ends. A non-zero exit is a result
+ * and not an error: a scenario may want it.
  *
  * @throws ParityError `client-failed` when the client cannot be started or does not end in time, `interrupted` when
  *   the signal fires.
@@ -69,13 +72,17 @@ const quiet: readonly string[] = [
 export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
   const { client, environment, connect, timeoutMs, signal } = run;
   const laidOut = await layOut(run, environment);
+  const settings = settingsOf(run, laidOut);
+  const options = {
+    cwd: environment.cwd,
+    env: { ...environment.env, ...connection(connect) },
+    timeoutMs,
+    ...(signal === undefined ? {} : { signal }),
+  };
   const ended = await started(
-    runInGroup([...client.command, ...argumentsOf(run, laidOut)], {
-      cwd: environment.cwd,
-      env: { ...environment.env, ...connection(connect) },
-      timeoutMs,
-      ...(signal === undefined ? {} : { signal }),
-    }),
+    'steps' in run
+      ? playSteps({ ...options, command: [...client.command, ...serve, ...settings], steps: run.steps })
+      : runInGroup([...client.command, ...exec, ...settings, ...laidOut.options, '--', run.prompt], options),
     client,
   );
   if (ended.ended === 'abort')
@@ -90,19 +97,38 @@ export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
   return { exitCode: ended.exitCode, stdout: ended.stdout, stderr: ended.stderr };
 }
 
-function argumentsOf(run: ClientRun, laidOut: LaidOut): string[] {
-  const { config, connect } = run;
-  const settings = [
-    ...quiet,
-    ...(connect.kind === 'base-url' ? [`openai_base_url=${toml(connect.baseUrl)}`] : []),
-    ...Object.entries({ ...laidOut.config, ...config }).map(([key, value]) => `${key}=${toml(value)}`),
-  ];
-  return [
-    ...['exec', '--skip-git-repo-check', '--ephemeral'],
-    ...settings.flatMap((setting) => ['-c', setting]),
-    ...laidOut.options,
-    ...['--', 'prompt' in run ? run.prompt : ''],
-  ];
+const exec = ['exec', '--skip-git-repo-check', '--ephemeral'];
+
+/** Analytics are on in `codex exec` by themselves, and show in the turn metadata. */
+const serve = ['app-server', '--analytics-default-enabled'];
+
+/** The configuration of a run, as options of the command line. */
+function settingsOf({ config, connect, ...run }: ClientRun, laidOut: LaidOut): string[] {
+  const values = {
+    ...(connect.kind === 'intercepted' ? {} : pointers[connect.kind](connect.baseUrl)),
+    ...('steps' in run && run.model !== undefined ? { model: run.model } : {}),
+    ...laidOut.config,
+    ...config,
+  };
+  const settings = Object.entries(values).map(([key, value]) => `${key}=${toml(value)}`);
+  return [...quiet, ...settings].flatMap((setting) => ['-c', setting]);
+}
+
+/** What a user writes into the configuration to point the client at a proxy. */
+const pointers: Readonly<Record<PointedLane, (baseUrl: string) => Record<string, ConfigValue>>> = {
+  'base-url': (baseUrl) => ({ openai_base_url: baseUrl }),
+  'provider-openai': (baseUrl) => providerNamed('OpenAI', baseUrl),
+  provider: (baseUrl) => providerNamed('Parity', baseUrl),
+};
+
+function providerNamed(name: string, baseUrl: string): Record<string, ConfigValue> {
+  return {
+    model_provider: 'parity',
+    'model_providers.parity.name': name,
+    'model_providers.parity.base_url': baseUrl,
+    'model_providers.parity.requires_openai_auth': true,
+    'model_providers.parity.supports_websockets': true,
+  };
 }
 
 /** JSON spells these values as TOML does. */
@@ -115,7 +141,7 @@ function connection(connect: Connect): Record<string, string> {
   return {
     ...(connect.proxyUrl === undefined ? {} : { HTTPS_PROXY: connect.proxyUrl }),
     ...(connect.certificate === undefined ? {} : { CODEX_CA_CERTIFICATE: connect.certificate }),
-    ...(connect.kind === 'base-url' ? { NO_PROXY: '127.0.0.1,localhost,::1' } : {}),
+    ...(connect.kind === 'intercepted' ? {} : { NO_PROXY: '127.0.0.1,localhost,::1' }),
   };
 }
 
@@ -123,6 +149,7 @@ async function started(run: Promise<GroupRun>, client: OfficialClient): Promise<
   try {
     return await run;
   } catch (cause) {
+    if (cause instanceof ParityError) throw cause;
     throw new ParityError(
       'client-failed',
       `Codex ${client.version} could not be started: ${client.command[0]}`,

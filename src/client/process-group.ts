@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import type { Writable } from 'node:stream';
 
 export type GroupOptions = {
   readonly cwd: string;
@@ -7,6 +8,8 @@ export type GroupOptions = {
   readonly signal?: AbortSignal;
   /** Milliseconds until the group is killed; absent waits for ever. */
   readonly timeoutMs?: number;
+  /** Is given standard input when the program has been started; without it there is nothing on it. */
+  readonly onStart?: (input: Writable) => void;
   /** Hears each whole line of standard error while the program runs. */
   readonly onStderrLine?: (line: string) => void;
   /** Hears each whole line of standard output while the program runs. */
@@ -27,8 +30,7 @@ export type GroupRun = {
 const onWindows = process.platform === 'win32';
 
 /**
- * Runs a program in a process group of its own, with nothing on standard input, and resolves when it is over and its
- * output read. The group is killed with it, whichever way it ends: no grandchild outlives the call. A signal the
+ * Runs a program in a process group of its own, and resolves when it is over and its output read. The group is killed with it, whichever way it ends: no grandchild outlives the call. A signal the
  * terminal sends (Ctrl-C) does not reach the group, so the caller's `signal` has to.
  *
  * @throws the spawn error (ENOENT, EACCES) when the program cannot be started.
@@ -45,9 +47,13 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
       env: options.env,
       detached: !onWindows,
       shell: options.shell ?? false,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
+    // A program that ends does not read what it is still being told.
+    child.stdin.on('error', () => {});
+    if (options.onStart === undefined) child.stdin.end();
+    else options.onStart(child.stdin);
     let ended: GroupRun['ended'] = 'exit';
     let stdout = '';
     let stderr = '';

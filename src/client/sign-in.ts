@@ -13,21 +13,31 @@ export type SignIn = Account & {
   readonly idToken: string;
   readonly accessToken: string;
   readonly refreshToken: string;
+  /** What the same person would sign in with in place of the tokens. */
+  readonly apiKey: string;
 };
 
 /** 2100-01-01 in epoch seconds: the client refreshes a token that has run out before it does anything else. */
 const expiry = 4_102_444_800;
 
+/** 2020-01-01 in epoch seconds. */
+const longAgo = 1_577_836_800;
+
 /** A fixed day, so that the file depends on the account alone; with an expiry far ahead the client lets it be old. */
 const lastRefresh = '2026-01-01T00:00:00Z';
 
-/** Makes the tokens for an account; the same account always gets the same ones. */
-export function madeUpSignIn(account: Account): SignIn {
+/**
+ * Makes the tokens for an account; the same account always gets the same ones.
+ *
+ * @param options.expired the access token has run out long ago
+ */
+export function madeUpSignIn(account: Account, { expired = false } = {}): SignIn {
   return {
     ...account,
-    idToken: unsignedToken(account, 'id'),
-    accessToken: unsignedToken(account, 'access'),
+    idToken: unsignedToken(account, 'id', expiry),
+    accessToken: unsignedToken(account, 'access', expired ? longAgo : expiry),
     refreshToken: `rt_${digest(account, 'refresh')}`,
+    apiKey: `sk-proj-${digest(account, 'key')}`,
   };
 }
 
@@ -46,9 +56,14 @@ export function authJson(signIn: SignIn): string {
   });
 }
 
-function unsignedToken(account: Account, use: string): string {
+/** The text of the auth.json that `codex login --with-api-key` writes (measured: codex 0.118.0 and 0.169.0). */
+export function apiKeyJson({ apiKey }: SignIn): string {
+  return JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: apiKey });
+}
+
+function unsignedToken(account: Account, use: string, exp: number): string {
   const claims = {
-    exp: expiry,
+    exp,
     jti: digest(account, use),
     email: account.email,
     'https://api.openai.com/auth': {

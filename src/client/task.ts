@@ -30,7 +30,7 @@ export type Setup = {
   readonly config: Readonly<Record<string, ConfigValue>>;
   /** `--model`; the client's own default unless given. */
   readonly model?: string;
-  /** Pictures that go with the prompt. */
+  /** Pictures that go with the one prompt. */
   readonly images?: readonly ImageFile[];
   /** JSON text of the schema that the last answer is to follow. */
   readonly outputSchema?: string;

@@ -14,10 +14,3 @@ export function unknownVersion(text: string, reason: string): ParityError {
     `Codex ${JSON.stringify(text)} ${reason}; list the versions there are with: npm view @openai/codex versions`,
   );
 }
-
-/** Negative where the first version is older, 0 where both are of one release: what follows a hyphen does not count. */
-export function versionOrder(one: string, other: string): number {
-  const [ours, theirs] = [one, other].map((text) => (text.split('-')[0] ?? '').split('.').map(Number));
-  const differing = (ours ?? []).map((part, at) => part - (theirs?.[at] ?? 0));
-  return differing.find((difference) => difference !== 0) ?? 0;
-}

@@ -3,6 +3,7 @@ import type { Golden } from '../golden/golden.ts';
 import type { Mismatch } from '../golden/mismatch.ts';
 import { unify } from '../golden/unify.ts';
 import { type Finding, findingOf } from './finding.ts';
+import { lastKey } from './last-key.ts';
 import { requestNeutrality, responseNeutrality } from './neutrality.ts';
 
 /** Parity: what went upstream, against the golden. */
@@ -10,10 +11,19 @@ export function parityFindings(golden: Golden, upstream: readonly Exchange[]): F
   return byCause(unify(golden, upstream)).map((mismatch) => findingOf('parity', mismatch));
 }
 
-/** Neutrality in both directions: what was seen in front of a subject, against what was seen behind it. */
-export function neutralityFindings(front: readonly Exchange[], back: readonly Exchange[]): Finding[] {
+/**
+ * Neutrality in both directions: what was seen in front of a subject, against what was seen behind it; `supplied` as
+ * requestNeutrality takes it.
+ */
+export function neutralityFindings(
+  front: readonly Exchange[],
+  back: readonly Exchange[],
+  supplied?: ReadonlySet<string>,
+): Finding[] {
   return [
-    ...byCause(requestNeutrality(front, back)).map((mismatch) => findingOf('request neutrality', mismatch)),
+    ...byCause(requestNeutrality(front, back, supplied)).map((mismatch) =>
+      findingOf('request neutrality', mismatch),
+    ),
     ...byCause(responseNeutrality(front, back)).map((mismatch) => findingOf('response neutrality', mismatch)),
   ];
 }
@@ -23,15 +33,9 @@ function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
   const causes = new Map<string, Mismatch>();
   for (const mismatch of mismatches) {
     const { kind, places, expected, actual, variable } = mismatch;
-    const keys = places[0]?.path.filter((key) => !/^\d+$/.test(key)) ?? [];
+    const key = lastKey(places[0]?.path ?? []);
     // A whole message has no key: two of them that are missing are two causes.
-    const cause = JSON.stringify([
-      kind,
-      keys.length === 0 ? places : keys.at(-1),
-      expected,
-      actual,
-      variable,
-    ]);
+    const cause = JSON.stringify([kind, key === '' ? places : key, expected, actual, variable]);
     const known = causes.get(cause);
     causes.set(cause, known === undefined ? mismatch : { ...known, places: [...known.places, ...places] });
   }

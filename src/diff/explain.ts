@@ -1,3 +1,4 @@
+import type { Lifetime } from '../golden/golden.ts';
 import type { Mismatch, MismatchKind } from '../golden/mismatch.ts';
 import type { Comparison } from './comparison.ts';
 
@@ -66,12 +67,23 @@ const neutral: Readonly<Record<Exclude<Comparison, 'parity'>, string>> = {
   'response neutrality': 'what the backend said did not reach the client as it was said',
 };
 
+/** What lives shorter than a session, where it is a value of before. */
+const outlived: Readonly<Partial<Record<Lifetime, string>>> = {
+  item: 'is new for each item: this is the one of another item',
+  request: 'is new in each request: this is the one of a request before',
+  turn: 'is new at each turn: this is the one of a turn before',
+  connection: 'is new on each connection: this is the one of a connection before',
+};
+
 /** Why a mismatch matters, in one sentence. */
-export function explain(comparison: Comparison, { kind, places }: Mismatch): string {
+export function explain(comparison: Comparison, { kind, places, lifetime }: Mismatch): string {
   if (comparison !== 'parity') return neutral[comparison];
   const names = places.map(({ path }) => (path.at(-1) ?? '').toLowerCase());
+  const stale = lifetime === undefined ? undefined : outlived[lifetime];
+  if (stale !== undefined) return `${names[0]} ${stale}`;
   const found = known.find(
     ({ at, kinds }) => names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
   );
+  if (found === undefined && lifetime !== undefined) return `${names[0]} is the same for a whole ${lifetime}`;
   return found?.why ?? general[kind];
 }

@@ -69,7 +69,8 @@ function compare(before: Golden, after: Golden): Mismatch[] {
     const other = young[at];
     if (other === undefined) return;
     const exchange = at + 1;
-    matcher.fields(one.headers, other.headers, { exchange, part: 'handshake', path: [] });
+    const place = { exchange, part: 'handshake', path: [] };
+    matcher.fields(one.headers, other.headers, place, one.inOrder && other.inOrder);
     one.requests.forEach((request, index) => {
       const counterpart = other.requests[index];
       if (counterpart !== undefined) matcher.node(request, counterpart, { exchange, part: 'body', path: [] });
@@ -87,19 +88,24 @@ function compare(before: Golden, after: Golden): Mismatch[] {
 /** A golden's exchange with its variables shown by their kinds, so that their names do not matter. */
 type Plain = {
   readonly headers: readonly HeaderField[];
+  readonly inOrder: boolean;
   readonly requests: readonly JsonNode[];
   readonly transport: Readonly<Record<string, string>>;
 };
 
-function plain(golden: Golden, { connection, request, steps }: Exchange): Plain {
+function plain(golden: Golden, { connection, request, steps, end }: Exchange): Plain {
   const said = steps.filter((step) => step.type !== 'response' && step.from === 'client');
+  const inOrder = request.unordered !== true;
   return {
+    inOrder,
     headers: request.headers.map(([name, value]) => [name, withoutNames(golden, value)]),
     requests: said.flatMap((step) => requestOf(step)).map((node) => withoutNames(golden, node)),
     transport: {
       'request line': `${request.method} ${printJson(request.target)}`,
       TLS: offered(connection.tls),
       messages: said.map(transportOf).join(', '),
+      'order of headers': inOrder ? 'one' : 'any',
+      'end of the connection': end === undefined ? 'with the conversation' : `before, by the ${end}`,
     },
   };
 }

@@ -14,9 +14,11 @@ import { decodeEvent, encodeEvent, FieldError, Fields, object } from '../trace/c
 import type { TraceEvent } from '../trace/event.ts';
 import { closingLine, decodeLine, headerLine, readRecords } from '../trace/file.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
-import { dialogueOf } from './dialogue.ts';
+import { compareVersions } from '../wire/version.ts';
+import { eventsOf, exchangesOf } from './dialogue.ts';
 import type { Golden, GoldenId, Variable } from './golden.ts';
 import { isVariableKind } from './kinds.ts';
+import { isLifetime } from './lifetimes.ts';
 import { variablesOf } from './origin.ts';
 
 const ending = '.golden.jsonl';
@@ -27,14 +29,12 @@ export function goldenPath(folder: string, { codex, lane, scenario }: GoldenId):
 }
 
 /** The text of a golden's file: the same golden always gives the same bytes. */
-export function printGolden({ codex, lane, scenario, runs, variables, exchanges }: Golden): string {
+export function printGolden({ codex, lane, scenario, runs, varied, variables, exchanges }: Golden): string {
   const nodes = [
     ...[...variables.values()].map(encodeVariable),
-    ...exchanges.flatMap(({ connection, request, steps }) =>
-      [connection, request, ...steps].map(encodeEvent),
-    ),
+    ...exchanges.flatMap(eventsOf).map(encodeEvent),
   ];
-  const about = { codex, lane, scenario, runs };
+  const about = { codex, lane, scenario, runs, ...(varied.length === 0 ? {} : { varied }) };
   return headerLine('golden', about) + nodes.map((node) => `${printJson(node)}\n`).join('') + closingLine;
 }
 
@@ -59,13 +59,13 @@ export function writeGolden(folder: string, golden: Golden): { path: string; cha
 export async function readGolden(path: string): Promise<Golden> {
   const variables = new Map<string, Variable>();
   const events: TraceEvent[] = [];
-  let about: Pick<Golden, 'codex' | 'lane' | 'scenario' | 'runs'> | undefined;
+  let about: Pick<Golden, 'codex' | 'lane' | 'scenario' | 'runs' | 'varied'> | undefined;
   for await (const record of readRecords(path, 'golden')) {
     decodeLine(path, record, (node) => {
       const fields = new Fields(node);
       if (record.line === 1) {
         const { codex, lane, scenario } = readId(fields);
-        about = { codex, lane, scenario, runs: fields.integer('runs') };
+        about = { codex, lane, scenario, runs: fields.integer('runs'), varied: readVaried(fields) };
       } else if (fields.text('type') === 'variable') {
         const variable = decodeVariable(fields);
         variables.set(variable.name, variable);
@@ -79,7 +79,7 @@ export async function readGolden(path: string): Promise<Golden> {
     if (name === 'authority' || variables.has(name)) continue;
     throw new ParityError('file-corrupt', `${path}: the variable {{${name}}} is used and not declared`);
   }
-  return { ...about, variables, exchanges: dialogueOf(events) };
+  return { ...about, variables, exchanges: exchangesOf(events) };
 }
 
 /** The goldens below a folder, sorted by version, lane and scenario. */
@@ -95,32 +95,35 @@ export function listGoldens(folder: string): (GoldenId & { readonly path: string
     .sort((a, b) => compareVersions(a.codex, b.codex) || a.path.localeCompare(b.path, 'en'));
 }
 
-/** Orders version numbers by their parts, as numbers: 0.118.0 before 0.1180.0, 0.99.0 before 0.118.0. */
-export function compareVersions(one: string, other: string): number {
-  return one.localeCompare(other, 'en', { numeric: true });
-}
-
 function readId(fields: Fields): GoldenId {
   return { codex: fields.text('codex'), lane: fields.text('lane'), scenario: fields.text('scenario') };
 }
 
-function encodeVariable({ name, kind, number, group }: Variable): JsonNode {
+function readVaried(fields: Fields): string[] {
+  return fields.has('varied') ? fields.texts('varied') : [];
+}
+
+function encodeVariable({ name, kind, number, group, lifetime }: Variable): JsonNode {
   return object({
     type: 'variable',
     name,
     kind,
     ...(number ? { number } : {}),
     ...(group === undefined ? {} : { distinct: group }),
+    ...(lifetime === undefined ? {} : { lifetime }),
   });
 }
 
 function decodeVariable(fields: Fields): Variable {
   const kind = fields.text('kind');
   if (!isVariableKind(kind)) throw new FieldError(`"${kind}" is no kind of variable`);
+  const lifetime = fields.has('lifetime') ? fields.text('lifetime') : undefined;
+  if (lifetime !== undefined && !isLifetime(lifetime)) throw new FieldError(`"${lifetime}" is no lifetime`);
   return {
     name: fields.text('name'),
     kind,
     number: fields.has('number') && fields.flag('number'),
     group: fields.has('distinct') ? fields.text('distinct') : undefined,
+    lifetime,
   };
 }

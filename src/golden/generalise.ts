@@ -19,15 +19,21 @@ import { Holes, type Spot } from './holes.ts';
 import { hostTextRule } from './host-text.ts';
 import { placeOf, unorderedPlaces } from './key-orders.ts';
 import { type Claim, declareTemplate, learnTemplate } from './learn-template.ts';
+import { learnLifetimes } from './lifetimes.ts';
 import { nameVariables } from './name-variables.ts';
 import { printTemplate } from './template.ts';
 
 /**
  * The least general pattern that all recordings match (anti-unification). What was equal in all stays literal, what
  * varied becomes a variable, values that agreed with each other in every recording become the same one. Throws
- * ParityError `runs-disagree`, naming the place, where recordings differ in more than values.
+ * ParityError `runs-disagree`, naming the place, where recordings differ in more than values. `varied` names what
+ * differed between them on purpose.
  */
-export function generalise(id: GoldenId, runs: readonly (readonly Exchange[])[]): Golden {
+export function generalise(
+  id: GoldenId,
+  runs: readonly (readonly Exchange[])[],
+  varied: readonly string[] = [],
+): Golden {
   const [first] = runs;
   if (first === undefined || first.length === 0) {
     throw new ParityError('runs-disagree', `${id.scenario}: the client sent no model request`);
@@ -38,11 +44,19 @@ export function generalise(id: GoldenId, runs: readonly (readonly Exchange[])[])
     fold.exchange(exchanges, `${id.scenario}, exchange ${at + 1}`),
   );
   const variables = fold.holes.variables();
+  const exchanges = folded.map((exchange) => nameVariables(exchange, variables));
+  const lifetimes = learnLifetimes(exchanges, variables.values());
   return {
     ...id,
     runs: runs.length,
-    variables: new Map([...variables.values()].map((variable) => [variable.name, variable])),
-    exchanges: folded.map((exchange) => nameVariables(exchange, variables)),
+    varied,
+    variables: new Map(
+      [...variables.values()].map((variable) => [
+        variable.name,
+        { ...variable, lifetime: lifetimes.get(variable.name) },
+      ]),
+    ),
+    exchanges,
   };
 }
 
@@ -96,14 +110,13 @@ class Fold {
       connection: { ...first.connection, authority: '{{authority}}' },
       request,
       steps: steps.map((events, at) => this.#step(events, `${place}, step ${at + 1}`)),
+      ...(first.end !== undefined && runs.every(({ end }) => end === first.end) ? { end: first.end } : {}),
     };
   }
 
   #request(runs: readonly Exchange[], place: string): RequestEvent {
-    const folded = this.#events(
-      runs.map(({ connection, request }) => withAuthority(request, connection.authority)),
-      place,
-    );
+    const requests = runs.map(({ connection, request }) => withAuthority(request, connection.authority));
+    const folded = this.#events(inOneOrder(requests), place);
     if (folded.type !== 'request') throw new RangeError('a request folded into something else');
     return folded;
   }
@@ -238,7 +251,9 @@ class Fold {
 }
 
 /** Members in the order of their keys; those of one key stay as they stood. */
-function sortedByKey(members: readonly JsonMember[]): JsonMember[] {
+function sortedByKey<T extends readonly [key: string, ...rest: readonly unknown[]]>(
+  members: readonly T[],
+): T[] {
   return [...members].sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
 }
 
@@ -260,6 +275,13 @@ function withAuthority(request: RequestEvent, authority: string): RequestEvent {
 function withoutForeignHeaders(step: Step): Step {
   if (step.type !== 'response') return step;
   return { ...step, headers: step.headers.filter(([name]) => responseHeadersKept.has(name.toLowerCase())) };
+}
+
+/** Requests whose headers come in one order: where it varied they are sorted by name, and marked as unordered. */
+function inOneOrder(requests: readonly RequestEvent[]): readonly RequestEvent[] {
+  const orders = requests.map(({ headers }) => headers.map(([name]) => name).join('\n'));
+  if (orders.every((order) => order === orders[0])) return requests;
+  return requests.map((request) => ({ ...request, unordered: true, headers: sortedByKey(request.headers) }));
 }
 
 /** Turns rows into columns; throws where the rows are not equally long. */

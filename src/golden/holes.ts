@@ -65,8 +65,8 @@ export class Holes {
   }
 
   /** The variables by their tokens, named, in the order of first appearance. */
-  variables(): Map<string, Variable> {
-    const named = new Map<string, Variable>();
+  variables(): Map<string, Omit<Variable, 'lifetime'>> {
+    const named = new Map<string, Omit<Variable, 'lifetime'>>();
     const taken = new Map<string, number>();
     for (const [token, hole] of this.#holes) {
       const base = nameOf(hole);
@@ -79,8 +79,8 @@ export class Holes {
   }
 
   /**
-   * Identifiers of a kind form a group, and so do clocks of one name read for different events, as long as no
-   * recording had two of them equal.
+   * Identifiers of a kind form a group, and so do clocks of one name, as long as no recording had two of them
+   * equal; two clocks that are read for one event may be equal by chance.
    */
   #group(hole: Hole, base: string): string | undefined {
     const { identifies, clock } = kinds[hole.kind];
@@ -90,8 +90,8 @@ export class Holes {
       return distinct ? hole.kind : undefined;
     }
     if (clock) {
-      const alike = others.filter((other) => nameOf(other) === base);
-      const distinct = alike.every((other) => other.firstEvent !== hole.firstEvent && !collide(hole, other));
+      const alike = others.filter((other) => nameOf(other) === base && other.firstEvent !== hole.firstEvent);
+      const distinct = alike.every((other) => !collide(hole, other));
       return alike.length > 0 && distinct ? base : undefined;
     }
     return undefined;

@@ -1,4 +1,5 @@
 import { type JsonNode, printJson } from '../wire/json.ts';
+import type { Lifetime } from './golden.ts';
 
 /** Where in a dialogue something stands: `exchange` counts from 1; `part` is "handshake", "client message 2", "body"; `path` leads on from there. */
 export type Place = {
@@ -38,6 +39,11 @@ export type Mismatch = {
   readonly actual: string | null;
   /** The variable concerned, where there is one. */
   readonly variable?: string;
+  /**
+   * How long its values live, where that is what went wrong: a value of an earlier time stands in the place of a new
+   * one, or one that stays the same was changed.
+   */
+  readonly lifetime?: Lifetime;
 };
 
 /** A place as one line: `exchange 1 › client message 2 › client_metadata.thread_id`. */

@@ -5,20 +5,23 @@ import type { Exchange } from './dialogue.ts';
 import type { Variable } from './golden.ts';
 import { parseTemplate, printTemplate } from './template.ts';
 
+/** Variables by their tokens. */
+type Names = ReadonlyMap<string, Pick<Variable, 'name'>>;
+
 /** An exchange in which the tokens of its variables are replaced by their names. */
-export function nameVariables(exchange: Exchange, variables: ReadonlyMap<string, Variable>): Exchange {
+export function nameVariables(exchange: Exchange, variables: Names): Exchange {
   return {
-    connection: exchange.connection,
+    ...exchange,
     request: rename(exchange.request, variables),
     steps: exchange.steps.map((step) => rename(step, variables)),
   };
 }
 
-function rename<T extends TraceEvent>(event: T, variables: ReadonlyMap<string, Variable>): T {
+function rename<T extends TraceEvent>(event: T, variables: Names): T {
   return decodeEvent(renameIn(encodeEvent(event), variables)) as T;
 }
 
-function renameIn(node: JsonNode, variables: ReadonlyMap<string, Variable>): JsonNode {
+function renameIn(node: JsonNode, variables: Names): JsonNode {
   switch (node.kind) {
     case 'array':
       return { kind: 'array', items: node.items.map((item) => renameIn(item, variables)) };

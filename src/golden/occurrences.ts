@@ -1,5 +1,6 @@
 import type { Variable } from './golden.ts';
 import { kinds } from './kinds.ts';
+import { familyOf } from './lifetimes.ts';
 import { type Mismatch, type Place, placeText } from './mismatch.ts';
 
 type Occurrence = { readonly place: Place; readonly value: string; readonly given: boolean };
@@ -10,10 +11,13 @@ type Occurrence = { readonly place: Place; readonly value: string; readonly give
  */
 export class Occurrences {
   readonly #variables: ReadonlyMap<string, Variable>;
+  readonly #firstEvents: ReadonlyMap<string, number>;
   readonly #found = new Map<string, Occurrence[]>();
 
-  constructor(variables: ReadonlyMap<string, Variable>) {
+  /** `firstEvents`: by variable, the number of the golden's event that it stands in first. */
+  constructor(variables: ReadonlyMap<string, Variable>, firstEvents: ReadonlyMap<string, number>) {
     this.#variables = variables;
+    this.#firstEvents = firstEvents;
   }
 
   /** `given`: the backend was the first to say it, so it is right wherever the client disagrees. */
@@ -53,6 +57,7 @@ export class Occurrences {
           expected: `${name}, which is ${right.value} at ${placeText(right.place)}`,
           actual: this.#described(value, name),
           variable: name,
+          ...outlived(variable, this.#ownerOf(value, name)),
         });
       }
     }
@@ -61,35 +66,55 @@ export class Occurrences {
 
   /** Says so where a wrong value is the value of another variable. */
   #described(value: string, name: string): string {
+    const owner = this.#ownerOf(value, name);
+    return owner === undefined ? value : `${value}, which is ${owner.name}`;
+  }
+
+  /** Another variable whose value it is. */
+  #ownerOf(value: string, name: string): Variable | undefined {
     for (const [other, found] of this.#found) {
-      const known = this.#variables.get(other)?.group !== undefined && binding(found)?.value === value;
-      if (other !== name && known) return `${value}, which is ${other}`;
+      const variable = this.#variables.get(other);
+      const known = variable?.group !== undefined && binding(found)?.value === value;
+      if (other !== name && known) return variable;
     }
-    return value;
+    return undefined;
   }
 
   #repeated(bindings: ReadonlyMap<string, Occurrence>): Mismatch[] {
     const mismatches: Mismatch[] = [];
-    const seen = new Map<string, string>();
+    const seen = new Map<string, Variable[]>();
     for (const [name, { value, given }] of bindings) {
-      if (given) continue;
-      const group = this.#variables.get(name)?.group;
-      if (group === undefined) continue;
-      const other = seen.get(`${group} ${value}`);
-      if (other === undefined) {
-        seen.set(`${group} ${value}`, name);
-        continue;
-      }
+      const variable = this.#variables.get(name);
+      if (given || variable?.group === undefined) continue;
+      const holders = seen.get(`${variable.group} ${value}`) ?? [];
+      seen.set(`${variable.group} ${value}`, [...holders, variable]);
+      const other = holders.find((holder) => !this.#mayAgree(variable, holder));
+      if (other === undefined) continue;
       mismatches.push({
         kind: 'repeated',
         places: (this.#found.get(name) ?? []).filter((one) => one.value === value).map(({ place }) => place),
-        expected: `a value of its own: in every recording ${name} differs from ${other}`,
+        expected: `a value of its own: in every recording ${name} differs from ${other.name}`,
         actual: value,
         variable: name,
+        ...outlived(variable, other),
       });
     }
     return mismatches;
   }
+
+  /** Two clocks that are read for one event. */
+  #mayAgree(one: Variable, other: Variable): boolean {
+    const together = this.#firstEvents.get(one.name) === this.#firstEvents.get(other.name);
+    return kinds[one.kind].clock === true && together;
+  }
+}
+
+/** The lifetime that a wrong value went past: `other` is the variable whose value it is. */
+function outlived(variable: Variable, other: Variable | undefined): Pick<Mismatch, 'lifetime'> {
+  const { name, lifetime } = variable;
+  if (lifetime === undefined) return {};
+  const earlier = other !== undefined && familyOf(other.name) === familyOf(name);
+  return lifetime === 'session' || earlier ? { lifetime } : {};
 }
 
 /** The value a variable is bound to: what the backend gave, else the commonest, of equals the first. */

@@ -23,8 +23,23 @@ export function givenByBackend(exchanges: readonly Exchange[]): ReadonlySet<stri
   return given;
 }
 
+/** The number of the event that each variable stands in first. */
+export function firstEvents(exchanges: readonly Exchange[]): ReadonlyMap<string, number> {
+  const first = new Map<string, number>();
+  const events = exchanges.flatMap(({ request, steps }) => [request, ...steps]);
+  for (const [at, event] of events.entries()) {
+    for (const name of variablesOf(event)) if (!first.has(name)) first.set(name, at);
+  }
+  return first;
+}
+
 /** The names of the variables in an event, in their order. */
 export function variablesOf(event: TraceEvent): string[] {
+  return variablesIn(encodeEvent(event));
+}
+
+/** The names of the variables in a node, in their order. */
+export function variablesIn(root: JsonNode | undefined): string[] {
   const names: string[] = [];
   const visit = (node: JsonNode): void => {
     if (node.kind === 'array') node.items.forEach(visit);
@@ -32,6 +47,6 @@ export function variablesOf(event: TraceEvent): string[] {
     if (node.kind !== 'string') return;
     for (const part of parseTemplate(node.value)) if ('variable' in part) names.push(part.variable);
   };
-  visit(encodeEvent(event));
+  if (root !== undefined) visit(root);
   return names;
 }

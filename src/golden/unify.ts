@@ -3,11 +3,12 @@ import { type JsonNode, jsonString, stringAt, toNode } from '../wire/json.ts';
 import type { Side } from '../wire/message.ts';
 import { type Alignment, align, likenessOfForm } from './align.ts';
 import type { Exchange, Step } from './dialogue.ts';
+import { endMismatches } from './ends.ts';
 import type { Golden } from './golden.ts';
 import { Matcher } from './match.ts';
 import { brief, type Mismatch, type Place } from './mismatch.ts';
 import { Occurrences } from './occurrences.ts';
-import { givenByBackend } from './origin.ts';
+import { firstEvents, givenByBackend } from './origin.ts';
 
 /**
  * Unifies the model traffic of a trace with a golden: every mismatch, in the order of the golden, none when the
@@ -28,7 +29,7 @@ class Unification {
 
   constructor(golden: Golden) {
     this.#golden = golden;
-    this.#occurrences = new Occurrences(golden.variables);
+    this.#occurrences = new Occurrences(golden.variables, firstEvents(golden.exchanges));
     const given = givenByBackend(golden.exchanges);
     this.#matcher = new Matcher(golden.variables, {
       mismatch: (mismatch) => this.#mismatches.push(mismatch),
@@ -109,9 +110,10 @@ class Unification {
         ? [name, jsonString(authority)]
         : [name, value],
     );
-    this.#matcher.fields(patterns, headers, place);
+    this.#matcher.fields(patterns, headers, place, expected.request.unordered !== true);
     this.#backendSteps(expected.steps, actual.steps, exchange);
     this.#clientSteps(expected.steps, actual.steps, exchange);
+    this.#mismatches.push(...endMismatches(expected, actual));
   }
 
   #compare(expected: JsonNode, actual: JsonNode, place: Place, name: string): void {

@@ -1,16 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { stringAt, tryParseJson } from '../wire/json.ts';
 
 /** What a request is signed with. The token is a secret: never logged, never in an error. */
 export type SignIn = { readonly accessToken: string; readonly accountId: string };
 
-/** Where the official client keeps its sign-in: `$CODEX_HOME/auth.json`, else `~/.codex/auth.json`. */
-export function defaultAuthFile(env: NodeJS.ProcessEnv): string {
-  return join(env.CODEX_HOME ?? join(homedir(), '.codex'), 'auth.json');
-}
+export { defaultAuthFile } from './sign-in/sign-in.ts';
 
 /** Reads a ChatGPT sign-in as `codex login` writes it. Throws ParityError where there is none. */
 export function readSignIn(path: string): SignIn {

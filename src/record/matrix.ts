@@ -1,13 +1,17 @@
 import { existsSync } from 'node:fs';
 import type { OfficialClient } from '../client/installed.ts';
+import type { Lane } from '../client/lane.ts';
 import { ParityError } from '../errors.ts';
 import { goldenPath, writeGolden } from '../golden/file.ts';
 import type { Scenario } from '../scenario/definition.ts';
 import type { Authority } from '../tap/authority.ts';
 import { recordGolden } from './official.ts';
 
-/** The scenarios to record with one version of the client. */
-export type Row = { readonly version: string; readonly scenarios: readonly Scenario[] };
+/** What is recorded with one version of the client, in this order. */
+export type Row = { readonly version: string; readonly cells: readonly Cell[] };
+
+/** One golden to be. */
+export type Cell = { readonly lane: Lane; readonly scenario: Scenario };
 
 /** One part of a matrix, for one of several machines; counted from 1. */
 export type Shard = { readonly part: number; readonly of: number };
@@ -18,7 +22,7 @@ export type MatrixOptions = {
   readonly runs: number;
   readonly authority: Authority;
   readonly install: (version: string) => Promise<OfficialClient>;
-  /** Called when all scenarios of a version are done. */
+  /** Called when all that is recorded of a version is done. */
   readonly onVersionDone: (version: string) => Promise<void>;
   readonly onProgress: (line: string) => void;
   readonly signal: AbortSignal;
@@ -29,29 +33,37 @@ export function shardOf(rows: readonly Row[], { part, of }: Shard): Row[] {
   return rows.filter((_, at) => at % of === part - 1);
 }
 
-/** The rows without the scenarios whose golden is in the folder already. */
-export function withoutRecorded(rows: readonly Row[], out: string, lane: string): Row[] {
-  return rows.map(({ version, scenarios }) => ({
+/** Each scenario in each lane that it has, or in those of them that are asked for. */
+export function cellsOf(scenarios: readonly Scenario[], asked?: readonly Lane[]): Cell[] {
+  return scenarios.flatMap((scenario) => {
+    const { lanes = ['chatgpt'] } = scenario;
+    return lanes.filter((lane) => asked?.includes(lane) ?? true).map((lane) => ({ lane, scenario }));
+  });
+}
+
+/** The rows without the cells whose golden is in the folder already. */
+export function withoutRecorded(rows: readonly Row[], out: string): Row[] {
+  return rows.map(({ version, cells }) => ({
     version,
-    scenarios: scenarios.filter(
-      ({ name }) => !existsSync(goldenPath(out, { codex: version, lane, scenario: name })),
+    cells: cells.filter(
+      ({ lane, scenario }) => !existsSync(goldenPath(out, { codex: version, lane, scenario: scenario.name })),
     ),
   }));
 }
 
 /**
- * Records a matrix of versions and scenarios, and writes each golden as soon as it is learned. A version or scenario
- * that fails is told and does not keep the others from being recorded; then the first failure is thrown.
+ * Records a matrix of versions, lanes and scenarios, and writes each golden as soon as it is learned. A version or
+ * golden that fails is told and does not keep the others from being recorded; then the first failure is thrown.
  */
 export async function recordMatrix(options: MatrixOptions): Promise<void> {
   const { rows, onProgress, onVersionDone, install } = options;
   const failures: ParityError[] = [];
-  const estimate = new Estimate(rows.reduce((sum, { scenarios }) => sum + scenarios.length, 0));
-  for (const { version, scenarios } of rows) {
-    if (scenarios.length === 0) continue;
+  const estimate = new Estimate(rows.reduce((sum, { cells }) => sum + cells.length, 0));
+  for (const { version, cells } of rows) {
+    if (cells.length === 0) continue;
     const client = await kept(failures, onProgress, () => install(version));
-    for (const scenario of scenarios) {
-      if (client !== undefined) await kept(failures, onProgress, () => recordCell(options, client, scenario));
+    for (const cell of cells) {
+      if (client !== undefined) await kept(failures, onProgress, () => recordCell(options, client, cell));
       onProgress(estimate.cellDone());
     }
     await onVersionDone(version);
@@ -62,13 +74,15 @@ export async function recordMatrix(options: MatrixOptions): Promise<void> {
   throw new ParityError(first.code, `${first.message}${more}`, { cause: first });
 }
 
-async function recordCell(options: MatrixOptions, client: OfficialClient, scenario: Scenario): Promise<void> {
+async function recordCell(options: MatrixOptions, client: OfficialClient, cell: Cell): Promise<void> {
   const { authority, runs, signal, onProgress, out } = options;
-  const name = `codex ${client.version}, ${scenario.name}`;
+  const { lane, scenario } = cell;
+  const name = `codex ${client.version}, ${scenario.name}${lane === 'chatgpt' ? '' : ` (${lane})`}`;
   const golden = await recordGolden({
     client,
     authority,
     scenario,
+    lane,
     runs,
     signal,
     onRun: (run) => onProgress(`${name}: run ${run} of ${runs}`),

@@ -1,9 +1,14 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { startBackend } from '../backend/server.ts';
-import { type ClientEnvironment, makeEnvironment } from '../client/environment.ts';
-import { defaultClientCache, type OfficialClient } from '../client/installed.ts';
-import { runOfficialClient } from '../client/official.ts';
+import { type Backend, startBackend } from '../backend/server.ts';
+import {
+  type ClientEnvironment,
+  inFreshFolder,
+  makeEnvironment,
+  secretsOf,
+  variedBetween,
+} from '../client/environment.ts';
+import type { OfficialClient } from '../client/installed.ts';
+import { isPointed, type Lane } from '../client/lane.ts';
+import { type Connect, runOfficialClient } from '../client/official.ts';
 import { ParityError } from '../errors.ts';
 import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
 import { generalise } from '../golden/generalise.ts';
@@ -11,7 +16,9 @@ import type { Golden } from '../golden/golden.ts';
 import { ownTexts, type Scenario } from '../scenario/definition.ts';
 import type { Authority } from '../tap/authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
+import { startReverseTap } from '../tap/reverse.ts';
 import type { TraceEvent } from '../trace/event.ts';
+import type { Observe } from '../trace/observation.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
 import { toolFailure } from './played.ts';
@@ -23,6 +30,8 @@ export type RecordingOptions = {
   readonly client: OfficialClient;
   readonly authority: Authority;
   readonly scenario: Scenario;
+  /** `chatgpt` unless given. */
+  readonly lane?: Lane;
   /** How many runs to learn from; at least 2, or nothing would vary. */
   readonly runs: number;
   readonly signal: AbortSignal;
@@ -38,49 +47,31 @@ export type RecordingOptions = {
  */
 export async function recordGolden(options: RecordingOptions): Promise<Golden> {
   const dialogues = await recordRuns(options);
-  const { client, scenario } = options;
-  return generalise({ codex: client.version, lane: 'chatgpt', scenario: scenario.name }, dialogues);
+  const { client, scenario, lane = 'chatgpt', firstEnvironment = 0 } = options;
+  return generalise(
+    { codex: client.version, lane, scenario: scenario.name },
+    dialogues,
+    variedBetween(dialogues.map((_, run) => firstEnvironment + run)),
+  );
 }
 
 /** The model traffic of each run. */
 export async function recordRuns(options: RecordingOptions): Promise<Exchange[][]> {
-  const { runs, firstEnvironment = 0, signal, onRun } = options;
+  const { runs, scenario, lane = 'chatgpt', firstEnvironment = 0, signal, onRun } = options;
   return inFreshFolder(async (root) => {
     const dialogues: Exchange[][] = [];
     for (let run = 0; run < runs; run += 1) {
       signal.throwIfAborted();
       onRun?.(run + 1);
-      const environment = await makeEnvironment(root, firstEnvironment + run);
+      const environment = await makeEnvironment(root, firstEnvironment + run, { ...scenario.client, lane });
       dialogues.push(dialogueOf(await recordRun(options, environment)));
     }
     return dialogues;
   });
 }
 
-/** Calls `work` with a new empty folder, which is gone afterwards. It lies outside the system's temporary folder: the client warns of a home there. */
-export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Promise<T> {
-  const parent = join(defaultClientCache(process.env), '..', 'runs');
-  await mkdir(parent, { recursive: true });
-  const root = await mkdtemp(join(parent, 'run-'));
-  try {
-    return await work(root);
-  } finally {
-    await rm(root, { recursive: true, force: true, maxRetries: 3 });
-  }
-}
-
-/** The secrets of an environment, by the kind that a sealed trace names. */
-export function secretsOf({ secrets }: ClientEnvironment): Readonly<Record<string, readonly string[]>> {
-  return {
-    account_id: [secrets.accountId],
-    user_id: [secrets.userId],
-    email: [secrets.email],
-    token: [secrets.idToken, secrets.accessToken, secrets.refreshToken],
-  };
-}
-
 async function recordRun(options: RecordingOptions, environment: ClientEnvironment): Promise<TraceEvent[]> {
-  const { client, authority, scenario, signal } = options;
+  const { client, authority, scenario, lane = 'chatgpt', signal } = options;
   const events: TraceEvent[] = [];
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const recorder = new TraceRecorder(sealer, (event) => events.push(event));
@@ -92,27 +83,22 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
       if (event.type === 'create' && !event.prewarm) requests.push(event.body);
     },
   });
-  const tap = await startInterceptingTap({
-    authority,
-    upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
-    onOtherHost: 'refuse',
-    observe: recorder.observe,
-  });
+  const taps = await startTaps(lane, authority, backend, recorder.observe);
   try {
     const { exitCode, stderr } = await runOfficialClient({
       client,
       environment,
       ...scenario.client,
-      connect: { kind: 'intercepted', proxyUrl: tap.url, certificate: authority.certificatePath },
+      connect: taps.connect,
       timeoutMs: runLimit,
       signal,
     });
-    const used = backend.served();
-    if (exitCode !== 0 || used !== scenario.backend.length) {
+    const problems = backend.deviations();
+    if ((exitCode !== 0) !== (scenario.client.fails ?? false)) problems.unshift(`exit code ${exitCode}`);
+    if (problems.length > 0) {
       throw new ParityError(
         'client-failed',
-        `codex ${client.version} did not play ${scenario.name}: exit code ${exitCode}, ${used} of ` +
-          `${scenario.backend.length} replies used; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`,
+        `codex ${client.version} did not play ${scenario.name}: ${problems.join(', ')}; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`,
       );
     }
     const failure = toolFailure(scenario, requests);
@@ -123,7 +109,36 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
       );
     return events;
   } finally {
-    await tap.close();
+    await taps.close();
     await backend.close();
   }
+}
+
+/**
+ * Puts the taps of a lane before the backend, of which one observes. A client that is pointed by URL is heard where a
+ * proxy would hear it; what it still asks of the real hosts is answered and not recorded.
+ */
+async function startTaps(
+  lane: Lane,
+  authority: Authority,
+  backend: Backend,
+  observe: Observe,
+): Promise<{ readonly connect: Connect; readonly close: () => Promise<void> }> {
+  const upstream = { host: '127.0.0.1', port: backend.port };
+  const side = await startInterceptingTap({
+    authority,
+    upstream: { kind: 'fixed', ...upstream, tls: false },
+    onOtherHost: 'refuse',
+    observe: isPointed(lane) ? () => {} : observe,
+  });
+  const proxy = { proxyUrl: side.url, certificate: authority.certificatePath };
+  if (!isPointed(lane)) return { connect: { kind: 'intercepted', ...proxy }, close: side.close };
+  const front = await startReverseTap({ upstream, observe });
+  return {
+    connect: { kind: lane, baseUrl: `${front.url}/backend-api/codex`, ...proxy },
+    close: async () => {
+      await front.close();
+      await side.close();
+    },
+  };
 }

@@ -1,11 +1,11 @@
 import type { Report } from './report.ts';
-import { onOneLine } from './text.ts';
+import { onOneLine, titleOf } from './text.ts';
 
 /** Workflow commands of GitHub Actions: each finding becomes an annotation of the run. */
 export function githubReport({ subject, scenarios }: Report): string {
-  const lines = scenarios.flatMap(({ codex, scenario, findings }) =>
+  const lines = scenarios.flatMap(({ findings, ...id }) =>
     findings.map(({ severity, kind, place, expected, actual, why }) => {
-      const title = `codex-parity: ${codex} ${scenario}: ${kind}`;
+      const title = `codex-parity: ${titleOf(id)}: ${kind}`;
       const values = [`expected: ${expected ?? 'nothing'}`, `actual: ${actual ?? 'nothing'}`];
       const text = [place, ...values, why].map(onOneLine).join('\n');
       return `::${severity} title=${property(title)}::${data(text)}`;

@@ -1,3 +1,4 @@
+import { eventsOf } from '../golden/dialogue.ts';
 import { type Golden, jsonMark } from '../golden/golden.ts';
 import { kinds } from '../golden/kinds.ts';
 import { brief } from '../golden/mismatch.ts';
@@ -6,13 +7,13 @@ import { type JsonNode, member, stringAt } from '../wire/json.ts';
 import { table } from './text.ts';
 
 /** A golden for a reader: what it is of, its variables, then its events. */
-export function goldenListing({ codex, lane, scenario, runs, variables, exchanges }: Golden): string {
+export function goldenListing({ codex, lane, scenario, runs, varied, variables, exchanges }: Golden): string {
   const rows = [...variables.values()].map(({ name, kind }) => [`  {{${name}}}`, kinds[kind].means]);
-  const events = exchanges.flatMap(({ connection, request, steps }) => [connection, request, ...steps]);
   return [
-    `golden: codex ${codex}, lane ${lane}, scenario ${scenario}, learned from ${runs} runs`,
+    `golden: codex ${codex}, lane ${lane}, scenario ${scenario}, learned from ${runs} runs` +
+      (varied.length === 0 ? '' : `\nvaried between them: ${varied.join(', ')}`),
     `variables, each with one value wherever it stands:\n${table(rows)}`,
-    ...events.map(eventListing),
+    ...exchanges.flatMap(eventsOf).map(eventListing),
   ].join('\n\n');
 }
 

@@ -9,8 +9,8 @@ export function textReport({ subject, driver, scenarios }: Report): string {
     scenario,
     ...comparisons.map((comparison) => cell(findings.filter((finding) => finding.comparison === comparison))),
   ]);
-  const found = scenarios.flatMap(({ codex, scenario, findings }) =>
-    findings.map((finding) => findingText(`${codex} ${scenario}`, finding)),
+  const found = scenarios.flatMap(({ findings, ...id }) =>
+    findings.map((finding) => findingText(titleOf(id), finding)),
   );
   const total = scenarios.reduce((sum, { findings }) => sum + findings.length, 0);
   const verdict =
@@ -18,6 +18,11 @@ export function textReport({ subject, driver, scenarios }: Report): string {
       ? `parity: ${subject} says what the official client says (${count(scenarios.length, 'scenario')}, driver ${driver})`
       : `no parity: ${count(total, 'finding')} for ${subject} (${count(scenarios.length, 'scenario')}, driver ${driver})`;
   return `${[table([['codex', 'scenario', ...comparisons], ...rows]), ...found, verdict].join('\n\n')}\n`;
+}
+
+/** What a scenario is called: version, name, and the lane where it is not the usual one. */
+export function titleOf({ codex, lane, scenario }: Omit<Report['scenarios'][number], 'findings'>): string {
+  return [codex, ...(lane === 'chatgpt' ? [] : [lane]), scenario].join(' ');
 }
 
 /** One finding, as it is printed everywhere: what and where first, then the two values, then what follows from it. */

@@ -75,7 +75,8 @@ function decodeTask(node: JsonNode): Task {
     ...['expired', 'fails'],
   ]);
   if (!fields.has('steps')) return { prompt: fields.text('prompt'), ...decodeSetup(fields) };
-  if (fields.has('prompt')) throw new FieldError('"client" needs either "prompt" or "steps", not both');
+  for (const key of ['prompt', 'images', 'outputSchema'])
+    if (fields.has(key)) throw new FieldError(`"client" needs either "${key}" or "steps", not both`);
   const steps = fields.list('steps').map(decodeStep);
   if (steps[0]?.do !== 'turn')
     throw new FieldError('the first of "steps" must be a turn: it begins the thread');

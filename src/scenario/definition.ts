@@ -1,10 +1,10 @@
-import type { Faults, Reply } from '../backend/script.ts';
+import { type Faults, firstWords, type Reply } from '../backend/script.ts';
 import { callTexts } from '../backend/tool-calls.ts';
 import type { Lane } from '../client/lane.ts';
 import type { Task } from '../client/task.ts';
-import { versionOrder } from '../client/version.ts';
 import { ParityError } from '../errors.ts';
 import { type JsonNode, tryParseJson } from '../wire/json.ts';
+import { compareVersions } from '../wire/version.ts';
 
 /** A scripted exchange: what the client is told to do, and what the backend answers. One file each. */
 export type Scenario = {
@@ -45,9 +45,11 @@ export function playableBy(
 export function cannotPlay({ name, versions }: Scenario, codex: string): string | undefined {
   if (versions === undefined) return undefined;
   const { from, to, why } = versions;
-  if (from !== undefined && versionOrder(codex, from) < 0)
+  // An alpha can what its release can.
+  const release = codex.replace(/-.*/, '');
+  if (from !== undefined && compareVersions(release, from) < 0)
     return `codex ${codex} cannot play ${name}, which starts with ${from}: ${why}`;
-  if (to !== undefined && versionOrder(codex, to) > 0)
+  if (to !== undefined && compareVersions(release, to) > 0)
     return `codex ${codex} cannot play ${name}, which ends with ${to}: ${why}`;
   return undefined;
 }
@@ -90,7 +92,10 @@ function replyTexts(reply: Reply): string[] {
     case 'error':
     case 'failed':
       return textsIn(reply.error);
-    default:
+    case 'break':
+    case 'binary':
+      return [firstWords];
+    case 'incomplete':
       return [];
   }
 }

@@ -76,6 +76,7 @@ function passOn(
 
 /** Ends a connection with a RST, as the other side did. */
 function reset({ stream, tcp }: Leg): void {
-  if (!tcp.destroyed) tcp.resetAndDestroy();
+  // A socket that is saying its last word cannot be reset any more: Node would neither close it nor ever end.
+  if (!tcp.destroyed && !tcp.writableEnded) tcp.resetAndDestroy();
   stream.destroy();
 }

@@ -6,13 +6,14 @@ import type { Content, HeaderField, TraceEvent } from './event.ts';
 export function encodeEvent(event: TraceEvent): JsonNode {
   switch (event.type) {
     case 'request': {
-      const { type, connection, exchange, method, target, headers } = event;
+      const { type, connection, exchange, method, target, headers, unordered } = event;
       return object({
         type,
         connection,
         exchange,
         method,
         target: node(target),
+        ...(unordered ? { unordered } : {}),
         headers: encodeHeaders(headers),
       });
     }
@@ -63,6 +64,7 @@ export function decodeEvent(line: JsonNode): TraceEvent {
         exchange: read.integer('exchange'),
         method: read.text('method'),
         target: read.node('target'),
+        ...(read.has('unordered') && read.flag('unordered') ? { unordered: true } : {}),
         headers: decodeHeaders(read),
       };
     case 'response':
@@ -160,11 +162,7 @@ function decodeTls(read: Fields) {
   const tls = read.node('tls');
   if (tls.kind === 'literal' && tls.value === null) return null;
   const fields = new Fields(tls);
-  const offered = fields.list('offered').map((item) => {
-    if (item.kind !== 'string') throw new FieldError('"offered" must hold strings');
-    return item.value;
-  });
-  return { offered, chosen: fields.textOrNull('chosen') };
+  return { offered: fields.texts('offered'), chosen: fields.textOrNull('chosen') };
 }
 
 function side(read: Fields): Side {
@@ -211,6 +209,13 @@ export class Fields {
     const value = this.node(key);
     if (value.kind !== 'array') throw new FieldError(`"${key}" must be a list`);
     return value.items;
+  }
+
+  texts(key: string): string[] {
+    return this.list(key).map((item) => {
+      if (item.kind !== 'string') throw new FieldError(`"${key}" must hold strings`);
+      return item.value;
+    });
   }
 
   text(key: string): string {

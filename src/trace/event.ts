@@ -24,6 +24,8 @@ export type RequestEvent = {
   readonly exchange: number;
   readonly method: string;
   readonly target: JsonNode;
+  /** In goldens: the headers come in any order. */
+  readonly unordered?: true;
   readonly headers: readonly HeaderField[];
 };
 

@@ -18,7 +18,7 @@ export const formatVersion = 1;
 export type FileRecord = { readonly line: number; readonly node: JsonNode };
 
 /** What stands in the first line besides format and version. */
-export type FileAbout = Readonly<Record<string, string | number>>;
+export type FileAbout = Readonly<Record<string, string | number | readonly string[]>>;
 
 export function headerLine(format: Format, about: FileAbout): string {
   return `${printJson(toNode({ format: formats[format], version: formatVersion, ...about }))}\n`;

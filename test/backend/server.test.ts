@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import { expect, it } from 'vitest';
 import { startBackend } from '../../src/backend/server.ts';
 import { backendWith, connect } from './conversation.ts';
@@ -21,4 +22,18 @@ it('ends open websockets when it is closed', async () => {
 
   expect(await closed).toEqual([1006, expect.anything()]);
   await expect(fetch(backend.origin)).rejects.toThrow();
+});
+
+it('outlives clients that reset their connection after a refused upgrade', async () => {
+  const backend = await startBackend({ script: [], faults: { upgrades: Array(40).fill(401) } });
+  for (let client = 0; client < 40; client += 1) {
+    const socket = connectTcp(backend.port, '127.0.0.1');
+    socket.write(
+      'GET /v1/responses HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    );
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
+    socket.resetAndDestroy();
+  }
+  await backend.close();
 });

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { makeEnvironment } from '../../src/client/environment.ts';
+import { makeEnvironment, secretsOf, variedBetween } from '../../src/client/environment.ts';
 import { authJson } from '../../src/client/sign-in.ts';
 import { temporaryFolder } from './folder.ts';
 
@@ -11,6 +11,17 @@ it('makes the folders of the run and signs it in', async () => {
   expect((await stat(home)).isDirectory()).toBe(true);
   expect(await readdir(cwd)).toEqual([]);
   expect(await readFile(join(codexHome, 'auth.json'), 'utf8')).toBe(authJson(signIn));
+});
+
+it('signs the run in with an access token that has run out, where the task says so', async () => {
+  const root = await temporaryFolder();
+  const [valid, expired] = [
+    await makeEnvironment(root, 0),
+    await makeEnvironment(root, 0, { expired: true }),
+  ];
+
+  expect(expired.secrets.accessToken).not.toBe(valid.secrets.accessToken);
+  expect(await readFile(join(expired.codexHome, 'auth.json'), 'utf8')).toBe(authJson(expired.signIn));
 });
 
 it('differs between two runs in everything the client could tell', async () => {
@@ -27,11 +38,28 @@ it('differs between two runs in everything the client could tell', async () => {
   }
 });
 
-it('varies the depth of the working folder', async () => {
+it('gives each of three runs its own depth of the working folder, locale, user and terminal', async () => {
   const root = await temporaryFolder();
-  const runs = await Promise.all([0, 1, 2, 3].map((n) => makeEnvironment(root, n)));
+  const runs = await Promise.all([0, 1, 2].map((n) => makeEnvironment(root, n)));
 
-  expect(new Set(runs.map(({ cwd }) => cwd.split(/[\\/]/).length)).size).toBeGreaterThan(2);
+  for (const different of [
+    runs.map(({ cwd }) => depth(cwd)),
+    runs.map(({ home }) => depth(home)),
+    ...['LANG', 'USER', 'HOME'].map((name) => runs.map(({ env }) => env[name])),
+    runs.map(({ env }) => `${env.TERM} ${env.TERM_PROGRAM}`),
+  ])
+    expect(new Set(different).size, String(different)).toBe(3);
+});
+
+it('signs in with a key in its lane, which is a secret like the tokens', async () => {
+  const environment = await makeEnvironment(await temporaryFolder(), 0, { lane: 'api-key' });
+  const { OPENAI_API_KEY: key, ...rest }: { OPENAI_API_KEY: string } = JSON.parse(
+    await readFile(join(environment.codexHome, 'auth.json'), 'utf8'),
+  );
+
+  expect(key).toMatch(/^sk-/);
+  expect(rest).toEqual({ auth_mode: 'apikey' });
+  expect(secretsOf(environment).token).toContain(key);
 });
 
 it('never shows two runs in a row the same date, at any hour', async () => {
@@ -79,7 +107,31 @@ it('lists as secrets all that auth.json holds', async () => {
   for (const value of Object.values(tokens)) expect(Object.values(secrets)).toContain(value);
 });
 
+function depth(path: string): string {
+  return String(path.split(/[\\/]/).length);
+}
+
 /** Reads a POSIX time zone such as `LINT-14`, whose sign says how far UTC is ahead of it. */
 function hoursAheadOfUtc(zone: string): number {
   return -Number(/-?\d+$/.exec(zone)?.[0]);
 }
+
+it('names what differs between runs, and nothing that does not', () => {
+  const all = [
+    'account',
+    'codex home',
+    'cwd',
+    'home',
+    'installation',
+    'locale',
+    'plan',
+    'terminal',
+    'time zone',
+    'user',
+  ];
+  expect(variedBetween([0, 1, 2])).toEqual(all);
+  expect(variedBetween([4])).toEqual([]);
+  // Of these there are two each, so that runs 0 and 2 are alike in them.
+  const alike = ['codex home', 'plan', 'time zone'];
+  expect(variedBetween([0, 2])).toEqual(all.filter((name) => !alike.includes(name)));
+});

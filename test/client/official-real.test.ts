@@ -142,3 +142,31 @@ it('shows the backend another account and another folder in another run', async 
   expect(folders[0]).toBeDefined();
   expect(folders[0]).not.toEqual(folders[1]);
 });
+
+it('lets the official client play two turns in one process, and take up its thread in another', async () => {
+  const { frames, result, events } = await exchange(
+    [
+      { reply: 'text', text: 'one' },
+      { reply: 'text', text: 'two' },
+      { reply: 'text', text: 'three' },
+    ],
+    {},
+    0,
+    {
+      steps: [
+        { do: 'turn', prompt: 'First' },
+        { do: 'turn', prompt: 'Second' },
+        { do: 'resume' },
+        { do: 'turn', prompt: 'Third' },
+      ],
+    },
+  );
+
+  const bodies = frames.map(({ body }) => JSON.parse(body));
+  expect(result).toMatchObject({ exitCode: 0, stdout: 'three' });
+  expect(events.filter(({ type }) => type === 'upgrade')).toHaveLength(2);
+  expect(bodies.map(({ generate = true }) => generate)).toEqual([false, true, true, false, true]);
+  expect(new Set(bodies.map(({ prompt_cache_key: key }) => key)).size).toBe(1);
+  expect(bodies[2].input).toMatchObject([{ role: 'user', content: [{ text: 'Second' }] }]);
+  expect(JSON.stringify(bodies[4].input)).toMatch(/First.*Second.*Third/);
+});

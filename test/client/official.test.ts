@@ -131,3 +131,34 @@ it('fails in one line when the client is not there', async () => {
     message: 'Codex 0.0.0 could not be started: /nowhere/codex',
   });
 });
+
+it.each([
+  ['provider-openai', 'OpenAI'],
+  ['provider', 'Parity'],
+] as const)('points the client at a proxy by a provider, in the lane %s named %s', async (kind, name) => {
+  const baseUrl = 'http://127.0.0.1:9/backend-api/codex';
+
+  const { args, env } = await told({ connect: { kind, baseUrl } });
+
+  const settings = args.filter((_, at) => args[at - 1] === '-c');
+  expect(settings.slice(-5)).toEqual([
+    'model_provider="parity"',
+    `model_providers.parity.name="${name}"`,
+    `model_providers.parity.base_url="${baseUrl}"`,
+    'model_providers.parity.requires_openai_auth=true',
+    'model_providers.parity.supports_websockets=true',
+  ]);
+  expect(args.join(' ')).not.toContain('openai_base_url');
+  expect(env.NO_PROXY?.split(',')).toContain('127.0.0.1');
+});
+
+it('serves the steps of a task with the same configuration as a prompt, and with the model among it', async () => {
+  const steps = [{ do: 'turn', prompt: 'One' }] as const;
+  const run = { ...(await standIn('console.error(process.argv.slice(2).join(" "))')), model: 'gpt-x', steps };
+
+  const { stderr, exitCode } = await runOfficialClient(run);
+
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^app-server --analytics-default-enabled -c features\.plugins=false /);
+  expect(stderr).toContain(' -c project_root_markers=[] -c model="gpt-x"\n');
+});

@@ -47,6 +47,17 @@ it('has not run out', () => {
   );
 });
 
+it('lets the access token alone run out, where it is asked to', () => {
+  const { idToken, accessToken, refreshToken } = madeUpSignIn(account, { expired: true });
+  const valid = madeUpSignIn(account);
+
+  expect(claims(accessToken)).toEqual({
+    ...Object(claims(valid.accessToken)),
+    exp: Date.UTC(2020, 0, 1) / 1000,
+  });
+  expect([idToken, refreshToken]).toEqual([valid.idToken, valid.refreshToken]);
+});
+
 it('is written as the client’s auth.json', () => {
   const signIn = madeUpSignIn(account);
 

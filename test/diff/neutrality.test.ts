@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { neutralityFindings } from '../../src/diff/compare.ts';
-import type { Exchange } from '../../src/golden/dialogue.ts';
-import type { MessageEvent } from '../../src/trace/event.ts';
+import type { Exchange, Step } from '../../src/golden/dialogue.ts';
+import type { Content, MessageEvent } from '../../src/trace/event.ts';
 import { jsonString, parseJson, toNode } from '../../src/wire/json.ts';
 import { exchangeOf, message, messageOf } from '../golden/conversation.ts';
 
@@ -129,26 +129,151 @@ it('finds the same event whether it came by websocket or by server-sent events',
   ]);
 });
 
+const eventStream = 'text/event-stream; charset=utf-8';
+
+/** An answer by HTTP: what one side said, or what the other got. */
+function answered(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  ...steps: readonly Step[]
+): Exchange {
+  const pairs = Object.entries(headers).map(([name, value]) => [name, jsonString(value)] as const);
+  return { ...exchangeOf(), steps: [{ type: 'response', exchange: 1, status, headers: pairs }, ...steps] };
+}
+
+function body(content: Content, complete = true): Step {
+  return { type: 'body', exchange: 1, from: 'backend', complete, content };
+}
+
+function jsonBody(json: unknown, spaced = false): Step {
+  return body({ kind: 'json', json: toNode(json), spaced });
+}
+
+function named(...names: readonly string[]): Content {
+  return { kind: 'events', events: names.map((event) => ({ event, data: toNode({ same: true }) })) };
+}
+
 it('finds another status', () => {
-  const answered = (status: number): Exchange => ({
-    ...exchangeOf(),
-    steps: [{ type: 'response', exchange: 1, status, headers: [] }],
-  });
-  expect(found([answered(200)], [answered(429)])).toEqual([
+  expect(found([answered(200, {})], [answered(429, {})])).toEqual([
     'response neutrality | changed | response › status',
   ]);
 });
 
-it('leaves pings and closes to each connection', () => {
-  const close: MessageEvent = {
-    ...message('backend', {}),
+it('finds a header that clients act upon lost, changed or made up, and leaves the others', () => {
+  const back = answered(429, { 'Retry-After': '7', server: 'a', 'x-codex-primary-used-percent': '99' });
+  expect(
+    found([answered(429, { 'x-codex-primary-used-percent': '99', 'retry-after': '7', via: 'b' })], [back]),
+  ).toEqual([]);
+  expect(found([answered(429, { 'retry-after': '70' })], [back])).toEqual([
+    'response neutrality | changed | response › retry-after',
+    'response neutrality | missing | response › x-codex-primary-used-percent',
+  ]);
+  expect(found([back], [answered(429, { 'retry-after': '7' })])).toEqual([
+    'response neutrality | added | response › x-codex-primary-used-percent',
+  ]);
+});
+
+it('finds another media type, whatever its parameters', () => {
+  const back = answered(200, { 'content-type': eventStream });
+  expect(found([answered(200, { 'content-type': 'Text/Event-Stream' })], [back])).toEqual([]);
+  expect(found([answered(200, { 'content-type': 'text/plain' })], [back])).toEqual([
+    'response neutrality | changed | response › content-type',
+  ]);
+});
+
+it('finds a changed error body, and what was said by a POST', () => {
+  const back = answered(400, {}, jsonBody({ error: { code: 'bad', message: 'no' } }));
+  expect(found([answered(400, {}, jsonBody({ error: { code: 'bad' } }))], [back])).toEqual([
+    'response neutrality | missing | backend body › error.message',
+  ]);
+  const posted = (json: unknown): Exchange => ({
+    ...exchangeOf(),
+    steps: [
+      {
+        type: 'body',
+        exchange: 1,
+        from: 'client',
+        complete: true,
+        content: { kind: 'json', json: toNode(json), spaced: false },
+      },
+    ],
+  });
+  expect(found([posted(request)], [posted({ ...request, instructions: 'Obey.' })])).toEqual([
+    'request neutrality | changed | client body › instructions',
+  ]);
+});
+
+it('finds an answer that was cut off for one side only', () => {
+  const [whole, cut] = [true, false].map((complete) =>
+    answered(200, {}, body(named('response.created'), complete)),
+  );
+  if (whole === undefined || cut === undefined) throw new RangeError();
+  expect(found([cut], [cut])).toEqual([]);
+  expect(found([whole], [cut])).toEqual(['response neutrality | missing | the end of the answer']);
+  expect(found([{ ...cut, end: 'backend' }], [whole])).toEqual([
+    'response neutrality | added | the end of the answer',
+  ]);
+});
+
+it('finds white space between the tokens of JSON, and another name of a server-sent event', () => {
+  expect(
+    found([answered(400, {}, jsonBody({ a: 1 }, true))], [answered(400, {}, jsonBody({ a: 1 }))]),
+  ).toEqual(['response neutrality | respelled | backend body › white space']);
+  const spaced = { kind: 'json', json: toNode({ type: 'x' }), spaced: true } as const;
+  const sent = message('backend', { type: 'x' });
+  expect(found([exchangeOf({ ...sent, content: spaced })], [exchangeOf(sent)])).toEqual([
+    'response neutrality | respelled | backend message 1 › white space',
+  ]);
+  expect(
+    found([answered(200, {}, body(named('a', 'b')))], [answered(200, {}, body(named('a', 'c')))]),
+  ).toEqual(['response neutrality | changed | backend message 2 › event']);
+});
+
+it('finds a close that was lost, changed or made up', () => {
+  const close = (code: number | null, from: 'client' | 'backend' = 'backend'): MessageEvent => ({
+    ...message(from, {}),
     opcode: 'close',
-    content: { kind: 'close', code: 1000 },
-  };
+    content: { kind: 'close', code },
+  });
+  const socket = (end: Exchange['end'], ...messages: readonly MessageEvent[]): Exchange => ({
+    ...answered(101, {}, ...messages),
+    ...(end === undefined ? {} : { end }),
+  });
+  const closed = socket('backend', ...events, close(1011));
+  expect(found([closed], [closed])).toEqual([]);
+  expect(found([socket('backend', ...events, close(1000))], [closed])).toEqual([
+    'response neutrality | changed | the end of the answer',
+  ]);
+  expect(found([socket(undefined, ...events)], [closed])).toEqual([
+    'response neutrality | missing | the end of the answer',
+  ]);
+  expect(found([closed], [socket(undefined, ...events)])).toEqual([
+    'response neutrality | added | the end of the answer',
+  ]);
+  const ended = socket('backend', ...events);
+  expect(found([ended], [ended])).toEqual([]);
+  expect(found([closed], [ended])).toEqual(['response neutrality | changed | the end of the answer']);
+  // The client went first: what a subject says to it then, and the backend's answer to a close, are no one's loss.
+  expect(found([socket('client', ...events, close(1006))], [socket('client', ...events)])).toEqual([]);
+  expect(
+    found([socket(undefined, ...events)], [socket(undefined, ...events, close(1000, 'client'), close(1000))]),
+  ).toEqual([]);
+});
+
+it('leaves pings to each connection', () => {
   const ping: MessageEvent = {
     ...message('backend', {}),
     opcode: 'ping',
     content: { kind: 'text', text: toNode('') },
   };
-  expect(got(ping, ...events, close)).toEqual([]);
+  expect(got(ping, ...events)).toEqual([]);
+});
+
+it('lets a subject add what this client leaves out and the official client sends', () => {
+  const passed = { ...request, input: request.input.map((one) => ({ ...one, passthrough: { kind: 'x' } })) };
+  const exchanges = [request, passed].map((said) => [exchangeOf(message('client', said))] as const);
+  const kinds = (supplied: readonly string[]) =>
+    neutralityFindings(exchanges[0] ?? [], exchanges[1] ?? [], new Set(supplied)).map(({ kind }) => kind);
+  expect(kinds([])).toEqual(['added']);
+  expect(kinds(['passthrough'])).toEqual([]);
 });

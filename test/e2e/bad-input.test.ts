@@ -62,6 +62,16 @@ it.each([
     says: /no scenario "nope": choose from agents-md, default/,
   },
   {
+    wrong: 'an unknown lane',
+    args: ['record', '--codex', '0.169.0', '--lane', 'fast'],
+    says: /no lane "fast": choose from chatgpt, api-key/,
+  },
+  {
+    wrong: 'a lane that the scenario has not',
+    args: ['record', '--codex', '0.169.0', '--scenario', 'flex', '--lane', 'provider'],
+    says: /flex has no golden in the lane provider/,
+  },
+  {
     wrong: 'an option given twice',
     args: ['check', '--codex', '0.118.0', '--codex', '0.169.0'],
     says: /--codex is given more than once/,

@@ -1,19 +1,22 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/server.ts';
-import { makeEnvironment } from '../../src/client/environment.ts';
+import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/environment.ts';
 import { installOfficialClient } from '../../src/client/install.ts';
+import type { Lane } from '../../src/client/lane.ts';
 import { runOfficialClient } from '../../src/client/official.ts';
+import type { Exchange } from '../../src/golden/dialogue.ts';
 import { readGolden } from '../../src/golden/file.ts';
 import { placeText } from '../../src/golden/mismatch.ts';
 import { unify } from '../../src/golden/unify.ts';
-import { inFreshFolder, recordRuns, secretsOf } from '../../src/record/official.ts';
+import { recordRuns } from '../../src/record/official.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';
 import { encodeEvent } from '../../src/trace/codec.ts';
+import type { RequestEvent } from '../../src/trace/event.ts';
 import { TraceRecorder } from '../../src/trace/record.ts';
 import { Sealer } from '../../src/trace/seal.ts';
 import { printJson } from '../../src/wire/json.ts';
@@ -26,7 +29,9 @@ it.each(versions)(
   'records the committed goldens of %s again, byte for byte, from another folder',
   async (version) => {
     const folder = temporaryFolder();
-    const { exitCode, stderr } = await cli(['record', '--codex', version], { cwd: folder });
+    const { exitCode, stderr } = await cli(['record', '--codex', version, '--lane', 'chatgpt'], {
+      cwd: folder,
+    });
     expect(stderr).toContain('default: run 3 of 3');
     expect(exitCode).toBe(0);
     for (const scenario of ['default', 'fast']) {
@@ -139,31 +144,62 @@ function wordRuns(value: unknown): string[] {
 
 it('records the other versions when one fails, says so, and leaves out what is there when it resumes', async () => {
   const out = temporaryFolder();
-  const args = ['record', '--codex', '0.0.3,0.118.0', '--scenario', 'default', '--runs', '2', '--out', out];
-  const first = await cli(args);
+  const what = ['--scenario', 'default', '--lane', 'chatgpt,api-key', '--runs', '2', '--out', out];
+  const first = await cli(['record', '--codex', '0.0.3,0.118.0', ...what]);
   expect(first.stderr).toContain('failed: Codex "0.0.3" is not in the registry');
-  expect(first.stderr).toContain('0.118.0/chatgpt/default.golden.jsonl');
-  expect(first.stderr).toContain('2 of 2 done');
+  expect(first.stderr).toContain('codex 0.118.0, default: run 2 of 2');
+  expect(first.stderr).toContain('codex 0.118.0, default (api-key): run 2 of 2');
+  expect(first.stderr).toContain('4 of 4 done');
   expect(first.exitCode).toBe(2);
+  rmSync(join(out, '0.118.0', 'chatgpt'), { recursive: true });
 
-  const resumed = await cli([
-    'record',
-    '--codex',
-    '0.118.0',
-    '--scenario',
-    'default',
-    '--resume',
-    '--out',
-    out,
-  ]);
-  expect(resumed.stderr).not.toContain('run 1');
+  const resumed = await cli(['record', '--codex', '0.118.0', '--resume', ...what]);
+  expect(resumed.stderr.match(/run \d of 2/g)).toEqual(['run 1 of 2', 'run 2 of 2']);
+  expect(resumed.stderr).toContain('0.118.0/chatgpt/default.golden.jsonl');
   expect(resumed.exitCode).toBe(0);
 });
 
+it('tells the key from the sign-in: no token and no account, at the host of the API, and never in the clear', async () => {
+  const { connection, request } = await openingOf('api-key');
+  expect(connection.authority).toBe('api.openai.com');
+  expect(printJson(request.target)).toBe('"/v1/responses"');
+  expect(namesOf(request)).not.toContain('chatgpt-account-id');
+  expect(printJson(encodeEvent(request))).toMatch(/\["authorization","Bearer <<secret token \d>>"\]/);
+});
+
+it.each(['base-url', 'provider-openai', 'provider'] as const)(
+  'hears in the lane %s what a proxy would hear, with the sign-in of the user',
+  async (lane) => {
+    const { connection, request } = await openingOf(lane);
+    expect(connection.authority).toMatch(/^127\.0\.0\.1:\d+$/);
+    expect(namesOf(request)).toEqual(expect.arrayContaining(['chatgpt-account-id', 'authorization']));
+    expect(namesOf(request)).not.toContain('x-openai-account-routing-override');
+    expect(namesOf(request).includes('x-codex-routing-hint')).toBe(lane !== 'provider');
+  },
+);
+
+/** How the first exchange of a run in a lane begins. */
+async function openingOf(lane: Lane): Promise<Exchange> {
+  const [[opening] = []] = await recordRuns({
+    client: await installOfficialClient('0.169.0'),
+    authority: await openAuthority(defaultAuthorityFolder()),
+    scenario: loadScenario('default'),
+    lane,
+    runs: 1,
+    signal: new AbortController().signal,
+  });
+  if (opening === undefined) throw new Error('nothing was said');
+  return opening;
+}
+
+function namesOf({ headers }: RequestEvent): string[] {
+  return headers.map(([name]) => name.toLowerCase());
+}
+
 it('resolves latest, and splits the versions over machines', async () => {
   const out = temporaryFolder();
-  const args = ['record', '--codex', 'latest,0.118.0', '--scenario', 'default', '--runs', '2', '--out', out];
-  const { stderr, exitCode } = await cli([...args, '--shard', '2/2']);
+  const args = ['record', '--codex', 'latest,0.118.0', '--lane', 'chatgpt', '--runs', '2', '--out', out];
+  const { stderr, exitCode } = await cli([...args, '--scenario', 'default', '--shard', '2/2']);
   expect(stderr).toContain('codex 0.118.0, default: run 2 of 2');
   expect(stderr.match(/^wrote /gm)).toHaveLength(1);
   expect(exitCode).toBe(0);

@@ -35,10 +35,10 @@ it.each(goldens)('holds no token, account, path or date in $codex $scenario', ({
   expect(text).not.toMatch(/\/home\/|\/users\/|\/tmp\/|\/root\/|\.cache|\b[A-Z]:\\\\/i);
   expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-/);
   // The one date is the name of a protocol, the one time the made-up one of the simulated backend.
-  expect(text.match(/\b20\d\d-\d\d-\d\d\b/g)).toEqual(['2026-02-06']);
-  expect(new Set(text.match(/(?<![0-9a-f])1[6-9]\d{8}(?:\d{3})?(?![0-9a-f])/g))).toEqual(
-    new Set(['1700000000']),
-  );
+  const dates = text.match(/\b20\d\d-\d\d-\d\d\b/g) ?? [];
+  expect(dates.filter((date) => date !== '2026-02-06')).toEqual([]);
+  const times = text.match(/(?<![0-9a-f])1[6-9]\d{8}(?:\d{3})?(?![0-9a-f])/g) ?? [];
+  expect(times.filter((time) => time !== '1700000000')).toEqual([]);
 });
 
 it.each(goldens)('holds no sentence but our own in $codex $scenario', ({ path, scenario }) => {

@@ -11,12 +11,14 @@ import type { Side } from '../../src/wire/message.ts';
  * over, turn metadata as JSON in a string, `client_metadata` in an order of its own each time. Everything that the
  * official client chooses anew is made from the number of the run, so that runs are different and repeatable.
  */
-export function conversation(run: number): TraceEvent[] {
+export function conversation(run: number, turns: 1 | 2 = 1): TraceEvent[] {
   const thread = uuid7(run, 'thread');
   const turn = uuid7(run, 'turn');
+  const nextTurn = uuid7(run, 'second turn');
   const window = uuid7(run, 'window');
   const start = 1_785_432_000_000 + run * 60_011;
-  const [warmed, answered] = [hex(run, 'prewarm'), hex(run, 'turn')];
+  const later = start + 60_000;
+  const [warmed, answered, last] = [hex(run, 'prewarm'), hex(run, 'turn'), hex(run, 'second turn')];
   const metadata = (more: object) => ({
     installation_id: installation,
     session_id: thread,
@@ -30,6 +32,7 @@ export function conversation(run: number): TraceEvent[] {
   });
   const prewarmed = metadata({ turn_id: '', request_kind: 'prewarm' });
   const turned = metadata({ turn_id: turn, request_kind: 'turn', turn_started_at_unix_ms: start + 5 });
+  const turnedAgain = metadata({ turn_id: nextTurn, request_kind: 'turn', turn_started_at_unix_ms: later });
   const clientMetadata = (turnId: string, turnMetadata: object, at: number) =>
     rotated(run, {
       session_id: thread,
@@ -40,13 +43,16 @@ export function conversation(run: number): TraceEvent[] {
       'x-codex-window-id': `${thread}:0`,
       'x-codex-ws-stream-request-start-ms': String(at),
     });
-  const item = (name: string, role: string, kind: string, ...texts: string[]) => ({
-    type: 'message',
-    id: `msg_${uuid7(run, name)}`,
-    role,
-    content: texts.map((text) => ({ type: 'input_text', text })),
-    passthrough: { turn_id: turn, create_time: (start + 7) / 1000 + texts.length, kinds: [kind] },
-  });
+  const itemOf =
+    (id: string, time: number) =>
+    (name: string, role: string, kind: string, ...texts: string[]) => ({
+      type: 'message',
+      id: `msg_${uuid7(run, name)}`,
+      role,
+      content: texts.map((text) => ({ type: 'input_text', text })),
+      passthrough: { turn_id: id, create_time: (time + 7) / 1000 + texts.length, kinds: [kind] },
+    });
+  const item = itemOf(turn, start);
   const input = [
     { type: 'additional_tools', id: `at_${uuid7(run, 'tools')}`, role: 'developer', tools },
     item('base', 'developer', 'model.base_instructions', sealed('', 'instructions')),
@@ -119,6 +125,23 @@ export function conversation(run: number): TraceEvent[] {
     }),
     message('backend', responseEvent('response.created', answered, thread, start + 1000)),
     message('backend', responseEvent('response.completed', answered, thread, start + 1000)),
+    ...(turns === 1
+      ? []
+      : [
+          message('client', {
+            type: 'response.create',
+            model: 'gpt-6.1-sol',
+            service_tier: 'priority',
+            previous_response_id: `resp_${answered}`,
+            input: [itemOf(nextTurn, later)('second prompt', 'user', 'user.text', prompt)],
+            ...common,
+            include: ['reasoning.encrypted_content'],
+            prompt_cache_key: thread,
+            client_metadata: clientMetadata(nextTurn, turnedAgain, later + 9),
+          }),
+          message('backend', responseEvent('response.created', last, thread, later + 1000)),
+          message('backend', responseEvent('response.completed', last, thread, later + 1000)),
+        ]),
     { type: 'end', connection: 2, by: 'client' },
   ];
 }
@@ -129,6 +152,11 @@ export function dialogue(run: number): Exchange[] {
 }
 
 export const id = { codex: '0.169.0', lane: 'chatgpt', scenario: 'mini' };
+
+/** The same conversation with a second turn on its socket: what the client says of one turn and of the next. */
+export function twoTurns(run: number): Exchange[] {
+  return dialogueOf(conversation(run, 2));
+}
 
 /** What is learned from runs 1, 2 and 3. */
 export function miniGolden(): Golden {

@@ -76,3 +76,22 @@ it('tells another request path and another ALPN offer', () => {
     ['transport', 'TLS', '"TLS, ALPN h3"'],
   ]);
 });
+
+it('tells that headers come in any order now, or that a connection ends earlier', () => {
+  const changed = young.map((golden) => ({
+    ...golden,
+    exchanges: golden.exchanges.map((exchange) => ({
+      ...exchange,
+      request: {
+        ...exchange.request,
+        unordered: true as const,
+        headers: exchange.request.headers.toReversed(),
+      },
+      end: 'client' as const,
+    })),
+  }));
+  expect(drift(young, changed).map(({ group, place, after }) => [group, place, after])).toEqual([
+    ['transport', 'order of headers', '"any"'],
+    ['transport', 'end of the connection', '"before, by the client"'],
+  ]);
+});

@@ -10,16 +10,11 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import {
-  compareVersions,
-  goldenPath,
-  listGoldens,
-  printGolden,
-  readGolden,
-  writeGolden,
-} from '../../src/golden/file.ts';
+import type { Exchange } from '../../src/golden/dialogue.ts';
+import { goldenPath, listGoldens, printGolden, readGolden, writeGolden } from '../../src/golden/file.ts';
+import { generalise } from '../../src/golden/generalise.ts';
 import { unify } from '../../src/golden/unify.ts';
-import { dialogue, id, miniGolden } from './conversation.ts';
+import { dialogue, id, miniGolden, twoTurns } from './conversation.ts';
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'parity-goldens-'));
@@ -35,8 +30,35 @@ it('reads back what it wrote, byte for byte', async () => {
   expect(unify(golden, dialogue(9))).toEqual([]);
 });
 
-it.each(listGoldens('traces'))('reads back $codex $lane $scenario, byte for byte', async ({ path }) => {
-  expect(printGolden(await readGolden(path))).toBe(readFileSync(path, 'utf8'));
+it('reads back what varied, lifetimes, headers in any order, and ends of connections', async () => {
+  const learned = generalise(id, [1, 2, 3].map(twoTurns), ['cwd', 'time zone']);
+  const exchanges = learned.exchanges.map(
+    (exchange): Exchange => ({
+      ...exchange,
+      request: { ...exchange.request, unordered: true },
+      end: 'client',
+    }),
+  );
+  const { path } = writeGolden(folder(), { ...learned, exchanges });
+  const text = readFileSync(path, 'utf8');
+  for (const part of ['"varied":["cwd","time zone"]', '"lifetime":"turn"', '"unordered":true,"headers"']) {
+    expect(text).toContain(part);
+  }
+  expect(text).toMatch(/\n\{"type":"end","connection":1,"by":"client"\}\n\{"type":"finished"\}\n$/);
+  const golden = await readGolden(path);
+  expect(golden).toEqual({ ...learned, exchanges });
+  expect(printGolden(golden)).toBe(text);
+});
+
+it('reads a golden that notes neither lifetimes nor what varied', async () => {
+  const path = join(folder(), 'old.golden.jsonl');
+  const old = printGolden(miniGolden()).replaceAll(/,"lifetime":"\w+"/g, '');
+  expect(old).not.toContain('varied');
+  writeFileSync(path, old);
+  const golden = await readGolden(path);
+  expect(golden.varied).toEqual([]);
+  expect([...golden.variables.values()].map(({ lifetime }) => lifetime)).toContain(undefined);
+  expect(printGolden(golden)).toBe(old);
 });
 
 it('writes nothing when nothing changed, and leaves no other file behind', () => {
@@ -56,6 +78,11 @@ it('names the line of a golden that is corrupt', async () => {
   await expect(readGolden(path)).rejects.toMatchObject({
     code: 'file-corrupt',
     message: expect.stringContaining('line 2 is not valid: "colour" is no kind of variable'),
+  });
+  const odd = '{"type":"variable","name":"a","kind":"hex","lifetime":"age"}';
+  writeFileSync(path, lines.with(1, odd).join('\n'));
+  await expect(readGolden(path)).rejects.toMatchObject({
+    message: expect.stringContaining('line 2 is not valid: "age" is no lifetime'),
   });
   writeFileSync(path, lines.slice(0, -2).join('\n'));
   await expect(readGolden(path)).rejects.toMatchObject({ message: expect.stringContaining('was cut off') });
@@ -82,14 +109,4 @@ it('lists goldens by version, lane and scenario, and nothing else', () => {
   ]);
   expect(listGoldens(join(goldens, 'none'))).toEqual([]);
   expect(existsSync(join(goldens, 'none'))).toBe(false);
-});
-
-it('orders versions by their numbers', () => {
-  expect(['0.118.0', '0.99.0', '0.118.10', '0.118.9', '1.0.0'].sort(compareVersions)).toEqual([
-    '0.99.0',
-    '0.118.0',
-    '0.118.9',
-    '0.118.10',
-    '1.0.0',
-  ]);
 });

@@ -1,6 +1,7 @@
 import type { Exchange } from '../../src/golden/dialogue.ts';
 import { Filler } from '../../src/golden/fill.ts';
 import type { Golden } from '../../src/golden/golden.ts';
+import type { Content } from '../../src/trace/event.ts';
 
 /** What the official client would have said in another run: a golden with fresh values for all its variables. */
 export function filled(golden: Golden, run: number): Exchange[] {
@@ -12,16 +13,24 @@ export function filled(golden: Golden, run: number): Exchange[] {
   });
   const values: [string, string][] = [['authority', `localhost:${run}`], ...sealed];
   const filler = new Filler(golden.variables, values, 1_785_432_000_000 + run * 60_000);
-  return golden.exchanges.map(({ connection, request, steps }) => ({
+  const contentOf = (content: Content): Content => {
+    if (content.kind === 'json') return { ...content, json: filler.node(content.json) };
+    if (content.kind !== 'events') return content;
+    return {
+      ...content,
+      events: content.events.map(({ event, data }) => ({ event, data: filler.node(data) })),
+    };
+  };
+  return golden.exchanges.map(({ connection, request, steps, ...rest }) => ({
+    ...rest,
     connection: { ...connection, authority: filler.text(connection.authority) },
     request: {
       ...request,
       target: filler.node(request.target),
       headers: request.headers.map(([name, value]) => [name, filler.node(value)]),
     },
-    steps: steps.map((step) => {
-      if (step.type === 'response' || step.content.kind !== 'json') return step;
-      return { ...step, content: { ...step.content, json: filler.node(step.content.json) } };
-    }),
+    steps: steps.map((step) =>
+      step.type === 'response' ? step : { ...step, content: contentOf(step.content) },
+    ),
   }));
 }

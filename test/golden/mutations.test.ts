@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Exchange } from '../../src/golden/dialogue.ts';
-import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
+import { generalise } from '../../src/golden/generalise.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import type { Mismatch } from '../../src/golden/mismatch.ts';
 import { unify } from '../../src/golden/unify.ts';
-import { dialogue, miniGolden } from './conversation.ts';
+import { dialogue, id, miniGolden, twoTurns } from './conversation.ts';
 import { filled } from './filled.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
 
@@ -45,6 +46,8 @@ it('finds every mutant of a small conversation, at its place', () => {
       "swap two identifiers: 655/655, at most 2 for one",
       "use an identifier twice: 29/29, at most 1 for one",
       "freeze the clock of a request: 2/2, at most 1 for one",
+      "keep a value of the message before: 1/1, at most 1 for one",
+      "change an identity from the last message on: 3/3, at most 1 for one",
       "change the tier: 14/14, at most 1 for one",
       "add a conversation_id header: 4/4, at most 1 for one",
       "drop a message: 2/2, at most 1 for one",
@@ -59,6 +62,19 @@ it('finds every mutant of a small conversation, at its place', () => {
   `);
 });
 
+it('finds every value of a turn that is kept for the next, and every one of the session that changes', () => {
+  const golden = generalise(id, [1, 2, 3].map(twoTurns));
+  const { missed, score } = attack(golden, twoTurns(7), twoTurns(8));
+  expect(missed).toEqual([]);
+  expect(score.filter((line) => /^(?:keep|change an identity|freeze)/.test(line))).toMatchInlineSnapshot(`
+    [
+      "freeze the clock of a request: 6/6, at most 1 for one",
+      "keep a value of the message before: 6/6, at most 1 for one",
+      "change an identity from the last message on: 3/3, at most 1 for one",
+    ]
+  `);
+});
+
 /** Both ends of the range: the versions between them have nothing that neither end has. */
 const committed = listGoldens(join(import.meta.dirname, '..', '..', 'traces')).filter(({ codex }) =>
   ['0.118.0', '0.169.0'].includes(codex),
@@ -68,8 +84,14 @@ it.each(committed)('finds mutants of $codex $lane $scenario', async ({ path }) =
   const golden = await readGolden(path);
   const official = filled(golden, 1);
   expect(unify(golden, official)).toEqual([]);
-  expect(attack(golden, official, filled(golden, 2), 25).missed).toEqual([]);
+  expect(attack(golden, official, filled(golden, 2), mutantsFor(golden)).missed).toEqual([]);
 });
+
+/** How many mutants of one operator are tried: fewer of a long conversation, each of which takes longer. */
+function mutantsFor(golden: Golden): number {
+  const share = 38_000 / printGolden(golden).length;
+  return Math.ceil(25 * Math.min(1, share ** 2));
+}
 
 /** Mutates the first exchange: what was missed, and for each operator how many of how many were found. */
 function attack(golden: Golden, official: readonly Exchange[], other: readonly Exchange[], most = Infinity) {

@@ -102,6 +102,8 @@ export function mutantsOf(official: Exchange, other: Exchange): ReadonlyMap<stri
     ['swap two identifiers', identifierSwaps(said)],
     ['use an identifier twice', repetitions(said)],
     ['freeze the clock of a request', frozenClock(said)],
+    ['keep a value of the message before', keptValues(said)],
+    ['change an identity from the last message on', lateChanges(said)],
     ['change the tier', tiers(said)],
     ['add a conversation_id header', conversationIds(said)],
     ['drop a message', messageMutants(said, () => [])],
@@ -363,6 +365,56 @@ function frozenClock(said: Said): Mutant[] {
     { places: [where(one), where(another)], exchange: another.replace(one.node) },
     { places: [where(one), where(another)], exchange: one.replace(another.node) },
   ]);
+}
+
+/** What is new in a message stays what it was at the same place of the message before, wherever it stands from then on. */
+function keptValues(said: Said): Mutant[] {
+  const parts = [...new Set(said.leaves.map(({ document }) => document.part))];
+  return parts.slice(2).flatMap((part, at) => {
+    const earlier = said.leaves.filter(({ document }) => parts.indexOf(document.part) <= at + 1);
+    const before = earlier.filter(({ document }) => document.part === parts[at + 1]);
+    const fresh = new Map<string, Site>();
+    for (const site of said.leaves.filter(({ document }) => document.part === part)) {
+      const value = drawn(site);
+      const old = before.find(({ names }) => names.join(' / ') === site.names.join(' / '));
+      if (value === undefined || old === undefined || fresh.has(value)) continue;
+      if (!earlier.some((one) => drawn(one) === value)) fresh.set(value, old);
+    }
+    return [...fresh].flatMap(([value, old]) => {
+      const stale = drawn(old);
+      const sites = said.leaves.filter((site) => drawn(site) === value);
+      return stale === undefined ? [] : [replacedAt(said, sites, value, stale)];
+    });
+  });
+}
+
+/** An identity of several messages is another one in the last of them; which of the two is right may not be told. */
+function lateChanges(said: Said): Mutant[] {
+  const parts = [...new Set(said.leaves.map(({ document }) => document.part))];
+  return identifiers(said).flatMap(({ value, sites }) => {
+    const last = sites.filter(({ document }) => document.part === parts.at(-1));
+    const before = new Set(sites.map(({ document }) => document.part)).size - 1;
+    if (last.length === 0 || before < 1) return [];
+    return [{ ...replacedAt(said, last, value, another(value)), places: sites.map(where) }];
+  });
+}
+
+function replacedAt(said: Said, sites: readonly Site[], before: string, after: string): Mutant {
+  return {
+    places: sites.map(where),
+    exchange: changedAt(said, (site) => (sites.includes(site) ? withValue(site, before, after) : undefined)),
+  };
+}
+
+function withValue(site: Site, before: string, after: string): JsonNode {
+  return site.node.kind === 'number' ? { kind: 'number', text: after } : withId(site, before, after);
+}
+
+/** The identifier or the reading of a clock at a place. */
+function drawn({ node }: Site): string | undefined {
+  const text = node.kind === 'string' ? node.value : node.kind === 'number' ? node.text : '';
+  if (text.startsWith('<<sealed ')) return undefined;
+  return /[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}|^1\d{9}(?:\d{3}|\.\d+)$/.exec(text)?.[0];
 }
 
 function tiers(said: Said): Mutant[] {

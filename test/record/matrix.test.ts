@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { type Row, shardOf, withoutRecorded } from '../../src/record/matrix.ts';
+import { cellsOf, type Row, shardOf, withoutRecorded } from '../../src/record/matrix.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { temporaryFolder } from '../e2e/cli.ts';
 
 const row = (version: string): Row => ({
   version,
-  scenarios: [loadScenario('default'), loadScenario('fast')],
+  cells: cellsOf([loadScenario('default'), loadScenario('fast')], ['chatgpt', 'api-key']),
 });
 const rows = ['0.1.0', '0.2.0', '0.3.0', '0.4.0', '0.5.0'].map(row);
 const versions = (part: readonly Row[]) => part.map(({ version }) => version);
@@ -21,13 +21,26 @@ it('gives everything to the only shard', () => {
   expect(shardOf(rows, { part: 1, of: 1 })).toEqual(rows);
 });
 
-it('leaves out what the folder has already', () => {
+const names = ({ cells }: Row) => cells.map(({ lane, scenario }) => `${lane} ${scenario.name}`);
+
+it('leaves out what the folder has already, in the same lane', () => {
   const out = temporaryFolder();
-  mkdirSync(join(out, '0.1.0', 'chatgpt'), { recursive: true });
-  writeFileSync(join(out, '0.1.0', 'chatgpt', 'default.golden.jsonl'), '');
-  const left = withoutRecorded([row('0.1.0'), row('0.2.0')], out, 'chatgpt');
-  expect(left.map(({ scenarios }) => scenarios.map(({ name }) => name))).toEqual([
-    ['fast'],
-    ['default', 'fast'],
+  mkdirSync(join(out, '0.1.0', 'api-key'), { recursive: true });
+  writeFileSync(join(out, '0.1.0', 'api-key', 'default.golden.jsonl'), '');
+  const left = withoutRecorded([row('0.1.0'), row('0.2.0')], out);
+  expect(left.map(names)).toEqual([
+    ['chatgpt default', 'chatgpt fast', 'api-key fast'],
+    ['chatgpt default', 'api-key default', 'chatgpt fast', 'api-key fast'],
+  ]);
+});
+
+it('records each scenario in the lanes that it declares, and in chatgpt alone where it declares none', () => {
+  const scenarios = ['tool-turn', 'flex'].map(loadScenario);
+
+  expect(names({ version: '0.1.0', cells: cellsOf(scenarios) })).toEqual([
+    ...['chatgpt tool-turn', 'api-key tool-turn', 'base-url tool-turn', 'chatgpt flex'],
+  ]);
+  expect(names({ version: '0.1.0', cells: cellsOf(scenarios, ['base-url']) })).toEqual([
+    'base-url tool-turn',
   ]);
 });

@@ -39,3 +39,12 @@ it('names the tool that the client did not know', () => {
 it('misses the outputs of a client that sent none', () => {
   expect(toolFailure(loadScenario('tool-turn'), [request()])).toBe('printf alpha gave ""');
 });
+
+it('looks past what another agent says meanwhile', () => {
+  const outputs = ['{"task_name":"/root/letter"}', '{"message":"Wait completed."}'];
+
+  expect(toolFailure(loadScenario('subagent'), [request(), request(), request(...outputs)])).toBeUndefined();
+  expect(toolFailure(loadScenario('subagent'), [request(), request(), request('no such tool')])).toBe(
+    'spawn_agent gave "no such tool"',
+  );
+});

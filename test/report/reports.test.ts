@@ -3,8 +3,10 @@ import type { Finding } from '../../src/diff/finding.ts';
 import { githubReport } from '../../src/report/github.ts';
 import { jsonReport } from '../../src/report/json.ts';
 import { junitReport } from '../../src/report/junit.ts';
+import { goldenListing } from '../../src/report/listing.ts';
 import type { Report } from '../../src/report/report.ts';
 import { textReport } from '../../src/report/text.ts';
+import { miniGolden } from '../golden/conversation.ts';
 
 const finding: Finding = {
   comparison: 'parity',
@@ -126,4 +128,19 @@ it('gives GitHub one command for each finding, with percent signs and line ends 
 
 it('tells GitHub that there is parity', () => {
   expect(githubReport(clean)).toBe('::notice title=codex-parity::mine: parity\n');
+});
+
+it('shows how many runs a golden was learned from, and what varied between them where that was noted', () => {
+  const about = 'golden: codex 0.169.0, lane chatgpt, scenario mini, learned from 3 runs\n';
+  expect(goldenListing({ ...miniGolden(), varied: ['cwd', 'time zone'] })).toMatch(
+    new RegExp(`^${about}varied between them: cwd, time zone\n\nvariables`),
+  );
+  expect(goldenListing(miniGolden())).toMatch(new RegExp(`^${about}\nvariables`));
+});
+
+it('shows who ended a connection of a golden', () => {
+  const golden = miniGolden();
+  const ended = golden.exchanges.map((exchange) => ({ ...exchange, end: 'client' as const }));
+  expect(goldenListing({ ...golden, exchanges: ended })).toMatch(/\n\nconnection 1 ended by the client$/);
+  expect(goldenListing(golden)).not.toContain('ended by');
 });

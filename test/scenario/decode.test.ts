@@ -125,6 +125,34 @@ it.each([
   expect(() => parsed(change)).toThrow(`scenario one.json: ${says}`);
 });
 
+it('reads lanes, and steps in place of a prompt', () => {
+  const steps = [
+    { do: 'turn', prompt: 'One', model: 'gpt-x', effort: 'high', tier: 'fast', during: 'interrupt' },
+    { do: 'turn', prompt: 'Two', during: { steer: 'More' } },
+    { do: 'review', instructions: 'Look' },
+    { do: 'compact' },
+    { do: 'resume' },
+  ];
+  const { lanes, client: task } = parsed({ lanes: ['chatgpt', 'provider'], client: { config: {}, steps } });
+
+  expect(lanes).toEqual(['chatgpt', 'provider']);
+  expect(task).toEqual({ config: {}, steps });
+});
+
+it.each([
+  [{ prompt: 'One' }, /needs either "prompt" or "steps"/],
+  [{ images: [] }, /needs either "images" or "steps"/],
+  [{ outputSchema: {} }, /needs either "outputSchema" or "steps"/],
+  [{ steps: [] }, /the first of "steps" must be a turn/],
+  [{ steps: [{ do: 'resume' }] }, /the first of "steps" must be a turn/],
+  [{ steps: [{ do: 'sleep' }] }, /"do" must be one of/],
+  [{ steps: [{ do: 'turn', prompt: 'One', during: 'lunch' }] }, /"during" must be one of interrupt/],
+])('refuses the steps of %j', (members, says) => {
+  const given = { config: {}, steps: [{ do: 'turn', prompt: 'One' }], ...members };
+
+  expect(() => parsed({ client: given })).toThrow(says);
+});
+
 it('refuses what is not JSON', () => {
   expect(() => parseScenario('{', 'one.json')).toThrow('scenario one.json: it is not JSON');
 });

@@ -1,0 +1,325 @@
+import { createServer, type Socket } from 'node:net';
+import { expect, it } from 'vitest';
+import { type ReplayOutcome, replay } from '../../src/client/replay.ts';
+import { neutralityFindings, parityFindings } from '../../src/diff/compare.ts';
+import { dialogueOf, type Exchange, type Step } from '../../src/golden/dialogue.ts';
+import type { Golden, Variable } from '../../src/golden/golden.ts';
+import { startReverseTap } from '../../src/tap/reverse.ts';
+import type { Content, MessageEvent, TraceEvent } from '../../src/trace/event.ts';
+import { TraceRecorder } from '../../src/trace/record.ts';
+import { Sealer } from '../../src/trace/seal.ts';
+import { jsonString, toNode } from '../../src/wire/json.ts';
+import { compressZstd } from '../../src/wire/zstd.ts';
+import { exchangeOf, message, miniGolden } from '../golden/conversation.ts';
+import { listening } from '../tap/local.ts';
+import { backendOf } from './plays.ts';
+
+const created = message('backend', { type: 'response.created', n: 1 });
+const delta = message('backend', { type: 'response.delta', n: 2 });
+const completed = message('backend', { type: 'response.completed', n: 3 });
+const create = message('client', { type: 'response.create', input: [] });
+const interrupt = message('client', { type: 'response.interrupt', mode: 'discard' });
+const failure = message('backend', { type: 'error', status: 500, error: { code: 'oops' } });
+
+function upgrade(messages: readonly MessageEvent[], end?: Exchange['end']): Exchange {
+  return asked('GET', [answered(101), ...messages.map(plainly)], end);
+}
+
+function refused(status: number): Exchange {
+  return asked('GET', [answered(status), body('backend', { error: { code: 'refused' } })], 'backend');
+}
+
+function post(...steps: readonly Step[]): Exchange {
+  return asked('POST', [body('client', { model: 'm', input: ['{{{{}} braces'] }), ...steps]);
+}
+
+function asked(method: string, steps: readonly Step[], end?: Exchange['end']): Exchange {
+  const { connection, request } = exchangeOf();
+  const upgrading = {
+    Host: '{{authority}}',
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+    'X-Other-Case': 'kept',
+  };
+  const posting = {
+    'X-Other-Case': 'kept',
+    'content-encoding': 'zstd',
+    'content-type': 'application/json',
+    host: '{{authority}}',
+    'content-length': '{{content_length}}',
+  };
+  const headers = Object.entries(method === 'GET' ? upgrading : posting);
+  return {
+    connection,
+    request: {
+      ...request,
+      method,
+      target: jsonString('/backend-api/codex/responses'),
+      headers: headers.map(([name, value]) => [name, jsonString(value)]),
+    },
+    steps,
+    ...(end === undefined ? {} : { end }),
+  };
+}
+
+function answered(status: number, headers: Readonly<Record<string, string>> = {}): Step {
+  const pairs = Object.entries(headers).map(([name, value]) => [name, jsonString(value)] as const);
+  return { type: 'response', exchange: 1, status, headers: pairs };
+}
+
+function body(from: 'client' | 'backend', json: unknown): Step {
+  return {
+    type: 'body',
+    exchange: 1,
+    from,
+    complete: true,
+    content: { kind: 'json', json: toNode(json), spaced: false },
+  };
+}
+
+function served(complete: boolean, ...events: readonly MessageEvent[]): Step {
+  const list = events.flatMap(({ content }) =>
+    content.kind === 'json' ? [{ event: 'any', data: content.json }] : [],
+  );
+  return { type: 'body', exchange: 1, from: 'backend', complete, content: { kind: 'events', events: list } };
+}
+
+/** The same message as a server sends it that does not compress. */
+function plainly(event: MessageEvent): MessageEvent {
+  return { ...event, compressed: false };
+}
+
+function said(opcode: MessageEvent['opcode'], content: Content): MessageEvent {
+  return { ...created, opcode, content };
+}
+
+function goldenOf(exchanges: readonly Exchange[], variables: readonly Variable[] = []): Golden {
+  const length: Variable = {
+    name: 'content_length',
+    kind: 'integer',
+    number: false,
+    group: undefined,
+    lifetime: undefined,
+  };
+  return {
+    ...miniGolden(),
+    variables: new Map([length, ...variables].map((variable) => [variable.name, variable])),
+    exchanges: exchanges.map((exchange, at) => ({
+      ...exchange,
+      request: { ...exchange.request, exchange: at + 1 },
+    })),
+  };
+}
+
+type Played = { readonly outcome: ReplayOutcome; readonly events: TraceEvent[]; readonly found: string[] };
+
+/** Replays a golden against a server, and compares what was seen before it with the golden. */
+async function played(golden: Golden, port: number): Promise<Played> {
+  const events: TraceEvent[] = [];
+  const recorder = new TraceRecorder(new Sealer({ ownTexts: ['hello', '{{ braces'], secrets: {} }), (event) =>
+    events.push(event),
+  );
+  const tap = await startReverseTap({ upstream: { host: '127.0.0.1', port }, observe: recorder.observe });
+  const url = new URL('/backend-api/codex', tap.url);
+  const outcome = await replay(golden, url, new AbortController().signal);
+  await tap.close();
+  const front = dialogueOf(events);
+  const findings = [
+    ...parityFindings(golden, front),
+    ...neutralityFindings(front, golden.exchanges).filter(
+      ({ comparison }) => comparison === 'response neutrality',
+    ),
+  ];
+  const found = findings.map(({ comparison, kind, place }) => `${comparison}: ${place}: ${kind}`);
+  return { outcome, events, found };
+}
+
+async function playedByItself(
+  exchanges: readonly Exchange[],
+): Promise<Played & { got: Awaited<ReturnType<typeof backendOf>>['got'] }> {
+  const { port, got } = await backendOf(exchanges);
+  return { ...(await played(goldenOf(exchanges), port)), got };
+}
+
+const eventStream = answered(200, { 'content-type': 'text/event-stream' });
+
+it.each([
+  { shape: 'a turn', exchanges: [upgrade([create, created, completed, create, created, completed])] },
+  { shape: 'a turn over HTTP', exchanges: [post(eventStream, served(true, created, completed))] },
+  {
+    shape: 'a refused upgrade and then HTTP',
+    exchanges: [
+      refused(426),
+      post(eventStream, served(true, created)),
+      post(eventStream, served(true, created)),
+    ],
+  },
+  {
+    shape: 'upgrades refused again and again',
+    exchanges: [refused(500), refused(403), refused(404), upgrade([create, completed])],
+  },
+  {
+    shape: 'a socket that the backend closes, and the next',
+    exchanges: [
+      upgrade([create, created, said('close', { kind: 'close', code: 1011 })], 'backend'),
+      upgrade([create, created, completed]),
+    ],
+  },
+  {
+    shape: 'a socket that the backend closes without a code, and the next',
+    exchanges: [
+      upgrade([create, created, said('close', { kind: 'close', code: null })], 'backend'),
+      upgrade([create, completed]),
+    ],
+  },
+  {
+    shape: 'a socket that just ends, and the next',
+    exchanges: [upgrade([create, created], 'backend'), upgrade([create, completed])],
+  },
+  {
+    shape: 'a socket that the client drops in the middle of an answer',
+    exchanges: [upgrade([create, created, delta], 'client'), upgrade([create, completed])],
+  },
+  {
+    shape: 'sockets side by side',
+    exchanges: [upgrade([create, completed, create, completed]), upgrade([create, completed])],
+  },
+  {
+    shape: 'an interrupt while an answer is running',
+    exchanges: [upgrade([create, created, interrupt, create, delta, completed])],
+  },
+  {
+    shape: 'an error frame',
+    exchanges: [upgrade([create, failure], 'client'), upgrade([create, completed])],
+  },
+  {
+    shape: 'an HTTP error',
+    exchanges: [post(answered(429, { 'retry-after': '7' }), body('backend', { error: { code: 'rate' } }))],
+  },
+  {
+    shape: 'an answer that is cut off, and the next',
+    exchanges: [
+      { ...post(eventStream, served(false, created, delta)), end: 'backend' as const },
+      post(eventStream, served(true, created, completed)),
+    ],
+  },
+  {
+    shape: 'a prewarm that gets no answer',
+    exchanges: [upgrade([create], 'client'), upgrade([create, completed])],
+  },
+  {
+    shape: 'what a client passes over',
+    exchanges: [
+      upgrade([create, created, said('text', { kind: 'text', text: jsonString('hello') }), completed]),
+      upgrade([create, said('text', { kind: 'text', text: jsonString('hello') })]),
+    ],
+  },
+])('plays $shape', async ({ exchanges }) => {
+  const { outcome, found } = await playedByItself(exchanges);
+  expect(outcome).toEqual({ finished: true });
+  expect(found).toEqual([]);
+});
+
+it('sends headers and body of a POST as the golden has them', async () => {
+  const { got } = await playedByItself([post(eventStream, served(true, completed))]);
+  const packed = await compressZstd(Buffer.from('{"model":"m","input":["{{ braces"]}'));
+  expect(got[0]?.body).toEqual(packed);
+  expect(got[0]?.headers.map(([name]) => name)).toEqual([
+    ...['X-Other-Case', 'content-encoding', 'content-type', 'host', 'content-length'],
+  ]);
+  expect(got[0]?.headers.at(-1)).toEqual(['content-length', String(packed.length)]);
+});
+
+it.each([
+  { end: undefined, order: ['request 1', 'request 2'] },
+  { end: 'client' as const, order: ['request 1', 'end 1 by client', 'request 2'] },
+])('keeps a socket until the golden says that the client drops it ($end)', async ({ end, order }) => {
+  const { events } = await playedByItself([upgrade([create, created], end), upgrade([create, completed])]);
+  const seen = events.flatMap((event) => {
+    if (event.type === 'request') return [`request ${event.connection}`];
+    return event.type === 'end' ? [`end ${event.connection} by ${event.by}`] : [];
+  });
+  expect(seen.slice(0, seen.indexOf('request 2') + 1)).toEqual(order);
+});
+
+it('goes on with the ids that the backend gave, and keeps its own', async () => {
+  const variables: Variable[] = [
+    { name: 'resp_id', kind: 'hex', number: false, group: undefined, lifetime: undefined },
+    { name: 'key', kind: 'hex', number: false, group: undefined, lifetime: undefined },
+  ];
+  const conversation = (id: string, key: string, echo: string) => [
+    upgrade([
+      message('client', { type: 'response.create', key }),
+      message('backend', { type: 'response.completed', id, key: echo }),
+      message('client', { type: 'response.create', previous: id, key }),
+      completed,
+    ]),
+  ];
+  const id = '0123456789abcdef';
+  const { port } = await backendOf(conversation(id, '', 'fedcba9876543210'));
+  const golden = goldenOf(conversation('{{resp_id}}', '{{key}}', '{{key}}'), variables);
+  const { events } = await played(golden, port);
+  const heard = events.flatMap((event) =>
+    event.type === 'message' && event.from === 'client' && event.content.kind === 'json'
+      ? [JSON.stringify(event.content.json)]
+      : [],
+  );
+  expect(heard[1]).toContain(id);
+  expect(heard[1]).not.toContain('fedcba9876543210');
+});
+
+it.each([
+  {
+    subject: 'accepts what was refused',
+    expected: [refused(426)],
+    actual: [upgrade([])],
+    reason: 'the subject answered the upgrade with 101 and not with 426',
+  },
+  {
+    subject: 'refuses what was accepted',
+    expected: [upgrade([create, completed])],
+    actual: [refused(404)],
+    reason: 'the subject answered the upgrade with 404 and not with 101',
+  },
+  {
+    subject: 'answers a POST with an error',
+    expected: [post(eventStream, served(true, completed))],
+    actual: [post(answered(502))],
+    reason: 'the subject answered the POST with 502 and not with 200',
+  },
+  {
+    subject: 'closes too early',
+    expected: [upgrade([create, created, completed])],
+    actual: [upgrade([create, created, said('close', { kind: 'close', code: 1000 })])],
+    reason: 'the connection ended while response.completed was awaited',
+  },
+])('ends with a reason when a subject $subject', async ({ expected, actual, reason }) => {
+  const { port } = await backendOf(actual);
+  const { outcome } = await played(goldenOf(expected), port);
+  expect(outcome).toEqual({ finished: false, reason });
+});
+
+it.each([
+  {
+    subject: 'hangs up',
+    serve: (socket: Socket) => void socket.end(),
+    reason: 'the subject ended the connection instead of answering the upgrade',
+  },
+  {
+    subject: 'speaks something else',
+    serve: (socket: Socket) => void socket.write('SSH-2.0-OpenSSH_9.7\r\n'),
+    reason:
+      'the subject answered the upgrade with what is neither HTTP nor websocket: the bytes are not HTTP/1.1',
+  },
+])('ends with a reason when a subject $subject', async ({ serve, reason }) => {
+  const port = await listening(
+    createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => serve(socket));
+    }),
+  );
+  const { outcome } = await played(goldenOf([upgrade([create, completed])]), port);
+  expect(outcome).toEqual({ finished: false, reason });
+});

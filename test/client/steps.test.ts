@@ -1,0 +1,155 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { playSteps } from '../../src/client/steps.ts';
+import type { Step } from '../../src/client/task.ts';
+import { temporaryFolder } from './folder.ts';
+
+/**
+ * A client of one file: it says on standard error what it is told, and answers a turn by what its prompt asks for.
+ * A turn of the prompt "wait" has begun to speak, and ends when it is steered or interrupted.
+ */
+const standIn = `
+  const thread = 'thread-1';
+  let begun = false;
+  const say = (message) => process.stdout.write(JSON.stringify(message) + '\\n');
+  const tell = (method, params) => say({ method, params: { threadId: thread, ...params } });
+  const end = (status, error) => tell('turn/completed', { turn: { id: 'turn-1', status, error } });
+  const complete = (text) => {
+    tell('item/completed', { item: { type: 'agentMessage', text } });
+    end('completed');
+  };
+  const turns = {
+    wait: () => setTimeout(() => {
+      begun = true;
+      tell('item/agentMessage/delta', { delta: 'w' });
+    }, 100),
+    fail: () => end('failed', { message: 'no more tokens' }),
+    die: () => process.exit(0),
+    ask: () => say({ id: 'a-1', method: 'execCommandApproval', params: {} }),
+    hang: () => {},
+  };
+  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method, params, error } = JSON.parse(line);
+    console.error(line);
+    if (error !== undefined) return complete('declined');
+    if (id === undefined) return;
+    if (params.target?.instructions === 'refuse') return say({ id, error: { code: -1, message: 'not today' } });
+    say({ id, result: { thread: { id: thread }, turn: { id: 'turn-1' } } });
+    // Of another thread: nobody waits for it.
+    say({ method: 'turn/completed', params: { threadId: 'thread-2', turn: { status: 'failed' } } });
+    const prompt = params.input?.[0].text;
+    if (method === 'turn/start') (turns[prompt] ?? (() => complete('said ' + prompt)))();
+    if (method === 'turn/steer') complete(begun ? 'steered' : 'steered too early');
+    if (method === 'turn/interrupt') end(begun ? 'interrupted' : 'completed');
+    if (method === 'review/start' || method === 'thread/compact/start') complete('done');
+  });
+`;
+
+async function play(steps: readonly Step[], timeoutMs = 20_000) {
+  const cwd = await temporaryFolder();
+  const program = join(cwd, 'codex.cjs');
+  await writeFile(program, standIn);
+  const command = [process.execPath, program];
+  const run = await playSteps({ command, cwd, env: {}, timeoutMs, steps });
+  const lines = run.stderr.trim().split('\n');
+  const told = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  return { ...run, told, last: lines.at(-1), methods: told.map(({ method }) => method) };
+}
+
+const turn = (prompt: string): Step => ({ do: 'turn', prompt });
+
+it('opens a thread as codex exec does, and plays one step after the other in it', async () => {
+  const steps: Step[] = [turn('one'), { do: 'compact' }, { do: 'review', instructions: 'Look' }];
+  const { told, methods, exitCode, stdout } = await play(steps);
+
+  expect(methods).toEqual([
+    ...['initialize', 'initialized', 'thread/start', 'turn/start', 'thread/compact/start', 'review/start'],
+  ]);
+  expect(told[2].params).toMatchObject({ approvalPolicy: 'never', sandbox: 'read-only' });
+  expect(told[3].params).toEqual({
+    threadId: 'thread-1',
+    input: [{ type: 'text', text: 'one', text_elements: [] }],
+  });
+  expect(told[5].params).toEqual({ threadId: 'thread-1', target: { type: 'custom', instructions: 'Look' } });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'done' });
+});
+
+it('changes model, effort and tier with the turn that says so', async () => {
+  const { told } = await play([{ do: 'turn', prompt: 'one', model: 'gpt-x', effort: 'high', tier: 'fast' }]);
+
+  expect(told[3].params).toMatchObject({ model: 'gpt-x', effort: 'high', serviceTier: 'fast' });
+});
+
+it('steers a turn when its first words are there', async () => {
+  const { told, stdout } = await play([{ do: 'turn', prompt: 'wait', during: { steer: 'More' } }]);
+
+  expect(told[4]).toMatchObject({
+    method: 'turn/steer',
+    params: { threadId: 'thread-1', expectedTurnId: 'turn-1', input: [{ text: 'More' }] },
+  });
+  expect(stdout).toBe('steered');
+});
+
+it('interrupts a turn, and plays on', async () => {
+  const { told, methods, exitCode } = await play([
+    { do: 'turn', prompt: 'wait', during: 'interrupt' },
+    turn('two'),
+  ]);
+
+  expect(methods.slice(3)).toEqual(['turn/start', 'turn/interrupt', 'turn/start']);
+  expect(told[4].params).toEqual({ threadId: 'thread-1', turnId: 'turn-1' });
+  expect(exitCode).toBe(0);
+});
+
+it('takes up its thread in a new process', async () => {
+  const { told, methods, stdout } = await play([turn('one'), { do: 'resume' }, turn('two')]);
+
+  // The output is that of the last process.
+  expect(methods).toEqual(['initialize', 'initialized', 'thread/resume', 'turn/start']);
+  expect(told[2].params).toMatchObject({ threadId: 'thread-1', sandbox: 'read-only' });
+  expect(stdout).toBe('said two');
+});
+
+it('stops at a turn that fails, and says why', async () => {
+  const { methods, exitCode, last } = await play([turn('fail'), turn('two')]);
+
+  expect({ exitCode, last }).toEqual({ exitCode: 1, last: 'no more tokens' });
+  expect(methods.filter((method) => method === 'turn/start')).toHaveLength(1);
+});
+
+it('does not take up a thread whose turn has failed', async () => {
+  const { exitCode, last } = await play([turn('fail'), { do: 'resume' }, turn('two')]);
+
+  expect({ exitCode, last }).toEqual({ exitCode: 1, last: 'no more tokens' });
+});
+
+it('fails when a turn that is to be interrupted ends before', async () => {
+  const { exitCode } = await play([{ do: 'turn', prompt: 'one', during: 'interrupt' }]);
+
+  expect(exitCode).toBe(1);
+});
+
+it('fails when the client ends before its steps', async () => {
+  const { exitCode, last } = await play([turn('die'), turn('two')]);
+
+  expect({ exitCode, last }).toEqual({ exitCode: 1, last: 'it ended before its steps did' });
+});
+
+it('declines what the client asks for', async () => {
+  const { told, stdout } = await play([turn('ask')]);
+
+  expect(told.at(-1)).toMatchObject({ id: 'a-1', error: { code: -32601 } });
+  expect(stdout).toBe('declined');
+});
+
+it('fails with the reason of the client that refuses a step', async () => {
+  await expect(play([turn('one'), { do: 'review', instructions: 'refuse' }])).rejects.toMatchObject({
+    code: 'client-failed',
+    message: 'the client refused review/start: not today',
+  });
+});
+
+it('gives up on steps that take too long together', async () => {
+  expect((await play([turn('one'), { do: 'resume' }, turn('hang')], 3_000)).ended).toBe('timeout');
+});

@@ -1,0 +1,176 @@
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { cli, temporaryFolder } from './cli.ts';
+
+/**
+ * A proxy that passes bytes on: it names the host it goes to, replaces in what the backend says the first word by the
+ * second, and dies of a handshake that holds the third.
+ */
+const passing = `
+  const net = require('net');
+  const [port, upstream, from, to, poison] = process.argv.slice(1);
+  const { host, hostname, port: behind } = new URL(upstream);
+  net.createServer({ noDelay: true }, (front) => {
+    const back = net.connect({ host: hostname, port: Number(behind), noDelay: true });
+    front.once('data', (head) => {
+      const text = head.toString('latin1');
+      if (poison && text.includes(poison)) {
+        console.error('\\u001b[31mI choke\\u001b[0m');
+        process.exit(3);
+      }
+      back.write(Buffer.from(text.replace(/(host: )[0-9.:]+/i, '$1' + host), 'latin1'));
+      front.pipe(back);
+    });
+    back.on('data', (bytes) => {
+      front.write(from ? Buffer.from(bytes.toString('latin1').replace(from, to), 'latin1') : bytes);
+    });
+    back.on('end', () => front.end());
+    for (const [one, other] of [[front, back], [back, front]]) {
+      one.on('error', () => other.destroy());
+      one.on('close', () => other.destroy());
+    }
+  }).listen(Number(port), '127.0.0.1');
+`;
+
+/** A working folder with that proxy as the subject "mine". */
+function folderWithProxy(...words: readonly string[]): string {
+  const folder = temporaryFolder();
+  const command = [process.execPath, '-e', passing, '{port}', '{upstream}', ...words];
+  writeFileSync(
+    join(folder, 'codex-parity.config.json'),
+    JSON.stringify({ subjects: { mine: { command } } }),
+  );
+  return folder;
+}
+
+const recorded = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
+
+beforeAll(async () => {
+  const { exitCode, stderr } = await cli([
+    ...['record', '--codex', '0.169.0', '--scenario', 'http-fallback', '--lane', 'chatgpt,base-url'],
+    ...['--out', recorded],
+  ]);
+  expect(exitCode, stderr).toBe(0);
+});
+
+afterAll(() => rmSync(recorded, { recursive: true, force: true }));
+
+it('finds a proxy at parity that passes on a refused upgrade and a POST', async () => {
+  const { exitCode, stdout } = await cli(['check', '--subject', 'mine', '--goldens', recorded], {
+    cwd: folderWithProxy(),
+  });
+  expect(stdout).toMatch(/0\.169\.0 chatgpt {2}http-fallback +ok +ok +ok/);
+  expect(exitCode).toBe(0);
+});
+
+it.each([
+  {
+    broken: 'refuses with another status',
+    words: [' 426 ', ' 502 '],
+    finding: /response › status: changed\n {2}expected 426\n {2}actual {3}502/,
+    reason: /the subject answered the upgrade with 502 and not with 426/,
+  },
+  {
+    broken: 'names another media type',
+    words: ['text/event-stream', 'text/plain'],
+    finding: /exchange 2 › response › content-type: changed/,
+    reason: /no parity/,
+  },
+])('finds a proxy that $broken', async ({ words, finding, reason }) => {
+  const { exitCode, stdout } = await cli(['check', '--subject', 'mine', '--goldens', recorded], {
+    cwd: folderWithProxy(...words),
+  });
+  expect(stdout).toMatch(finding);
+  expect(stdout).toMatch(reason);
+  expect(exitCode).toBe(1);
+});
+
+it('holds what leaves a proxy against the usual lane, whatever lane the client is in', async () => {
+  const { exitCode, stdout } = await cli(
+    ['check', '--subject', 'mine', '--goldens', recorded, '--lane', 'base-url'],
+    { cwd: folderWithProxy() },
+  );
+  expect(stdout).toMatch(
+    /error: 0\.169\.0 base-url http-fallback › exchange 1 › handshake › x-openai-account-routing-override: missing/,
+  );
+  expect(stdout).toContain('no parity: 1 finding for mine');
+  expect(exitCode).toBe(1);
+});
+
+it('names the lanes there are when one has no goldens', async () => {
+  const { exitCode, stderr } = await cli(['check', '--goldens', recorded, '--lane', 'provider']);
+  expect(stderr).toMatch(/no golden for the lane provider: there are base-url, chatgpt/);
+  expect(exitCode).toBe(2);
+});
+
+it('goes on when a subject dies in one scenario, and reports all', async () => {
+  const folder = folderWithProxy('', '', 'tier=priority');
+  const { exitCode, stdout, stderr } = await cli(
+    [
+      ...['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'default,fast,flex'],
+      ...['--report', 'json=report.json'],
+    ],
+    { cwd: folder },
+  );
+  expect(stdout).toBe('');
+  const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'));
+  expect(report.scenarios).toMatchObject([
+    { scenario: 'default', findings: [] },
+    {
+      scenario: 'fast',
+      findings: [{ actual: expect.stringContaining('ended with exit code 3; it last printed:') }],
+    },
+    { scenario: 'flex', findings: [] },
+  ]);
+  expect(stderr).toContain('codex-parity: subject mine ended with exit code 3');
+  // What a subject prints does not command the terminal.
+  expect(stderr).toContain(String.raw`\u001b[31mI choke`);
+  expect(stderr).not.toContain('\u001b');
+  expect(exitCode).toBe(2);
+});
+
+it('leaves the other scenarios out when a subject fails again and again', async () => {
+  const { exitCode, stderr } = await cli(['check', '--subject', 'mine', '--codex', '0.169.0'], {
+    cwd: folderWithProxy('', '', 'Upgrade'),
+  });
+  expect(stderr).toMatch(/exit code 3; .*; it failed in \d further scenarios; \d+ scenarios? left out/);
+  expect(exitCode).toBe(2);
+});
+
+it('checks a proxy at an IPv6 address', async () => {
+  const backendPort = await portOf(createServer(), '127.0.0.1', true);
+  const proxy = createServer((front: Socket) => {
+    const back = connect({ host: '127.0.0.1', port: backendPort });
+    front.once('data', (head) => {
+      back.write(
+        head.toString('latin1').replace(/(host: )[0-9.:]+/i, `$1127.0.0.1:${backendPort}`),
+        'latin1',
+      );
+      front.pipe(back);
+    });
+    back.pipe(front);
+    front.on('error', () => back.destroy());
+    back.on('error', () => front.destroy());
+  });
+  const port = await portOf(proxy, '::1', false);
+  const { exitCode, stdout } = await cli([
+    ...['check', '--codex', '0.169.0', '--scenario', 'default', '--backend-port', String(backendPort)],
+    ...['--subject-url', `http://[::1]:${port}/backend-api/codex`],
+  ]);
+  expect(stdout).toMatch(/0\.169\.0 chatgpt {2}default +ok +ok +ok/);
+  expect(exitCode).toBe(0);
+});
+
+/** The port on which a server listens until the end of the test, or one that is free again. */
+async function portOf(server: ReturnType<typeof createServer>, host: string, free: boolean): Promise<number> {
+  server.listen(0, host);
+  await once(server, 'listening');
+  const address = server.address();
+  if (free) server.close();
+  else onTestFinished(() => void server.close());
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { goldenPath } from '../../src/golden/file.ts';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+/** Runs the script that holds the laws by the official client. */
+function laws(
+  ...args: readonly string[]
+): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(repository, 'scripts', 'laws.ts'), ...args]);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
+  });
+}
+
+it('holds the laws by a golden that was just recorded, and fails by one that says something else', async () => {
+  const folder = temporaryFolder();
+  await cli(['record', '--codex', '0.169.0', '--scenario', 'fast', '--out', folder]);
+  const held = await laws('--goldens', folder, '--sample', '1', '--seed', '7');
+  expect(held.stdout).toBe('the laws hold (1 recording, seed 7)\n');
+  expect(held.stderr).toMatch(
+    /1 of 1: 0\.169\.0 chatgpt fast, environment 1\d\d\d: holds, and is recorded as it was/,
+  );
+  expect(held.exitCode).toBe(0);
+
+  const path = goldenPath(folder, { codex: '0.169.0', lane: 'chatgpt', scenario: 'fast' });
+  const golden = readFileSync(path, 'utf8');
+  writeFileSync(path, golden.replace('"store":false', '"store":true'));
+  const broken = await laws('--goldens', folder, '--sample', '1', '--seed', '7');
+  expect(broken.stdout).toContain(
+    'error: 0.169.0 chatgpt fast › exchange 1 › client message 1 › store: changed\n  expected true\n  actual   false\n',
+  );
+  expect(broken.stdout).toMatch(
+    /another golden when it is recorded again\n.*"store":true.*\n.*"store":false/,
+  );
+  expect(broken.stdout).toContain('the laws are broken: 2 findings (1 recording, seed 7)\n');
+  expect(broken.exitCode).toBe(1);
+});
+
+it('refuses a sample that is no number before anything is recorded', async () => {
+  const { exitCode, stderr } = await laws('--sample', 'many');
+  expect(stderr).toMatch(/^--sample and --seed must be whole numbers: npm run laws/);
+  expect(exitCode).toBe(2);
+});

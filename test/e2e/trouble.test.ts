@@ -1,0 +1,101 @@
+import { expect, it, onTestFinished } from 'vitest';
+import type { BackendEvent } from '../../src/backend/event.ts';
+import { startBackend } from '../../src/backend/server.ts';
+import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/environment.ts';
+import { installOfficialClient } from '../../src/client/install.ts';
+import { runOfficialClient } from '../../src/client/official.ts';
+import { recordRuns } from '../../src/record/official.ts';
+import { ownTexts, type Scenario } from '../../src/scenario/definition.ts';
+import { loadScenario } from '../../src/scenario/scenario.ts';
+import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
+import { startInterceptingTap } from '../../src/tap/intercept.ts';
+import { encodeEvent } from '../../src/trace/codec.ts';
+import { TraceRecorder } from '../../src/trace/record.ts';
+import { Sealer } from '../../src/trace/seal.ts';
+import { headerValue } from '../../src/wire/headers.ts';
+import { printJson } from '../../src/wire/json.ts';
+
+const version = '0.169.0';
+
+it('refreshes a token that has run out before it asks for a response, and neither token stands in the trace', async () => {
+  const scenario = loadScenario('expired-token');
+  await inFreshFolder(async (root) => {
+    const environment = await makeEnvironment(root, 0, scenario.client);
+    const events: BackendEvent[] = [];
+    const backend = await startBackend({
+      script: scenario.backend,
+      onEvent: (event) => events.push(event),
+    });
+    onTestFinished(backend.close);
+    const lines: string[] = [];
+    const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
+    const authority = await openAuthority(defaultAuthorityFolder());
+    const tap = await startInterceptingTap({
+      authority,
+      upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
+      onOtherHost: 'refuse',
+      observe: new TraceRecorder(sealer, (event) => lines.push(printJson(encodeEvent(event)))).observe,
+    });
+    const { exitCode } = await runOfficialClient({
+      client: await installOfficialClient(version),
+      environment,
+      ...scenario.client,
+      connect: { kind: 'intercepted', proxyUrl: tap.url, certificate: authority.certificatePath },
+      timeoutMs: 60_000,
+    });
+    await tap.close();
+
+    expect(exitCode).toBe(0);
+    const targets = events.flatMap((event) => ('target' in event ? [event.target] : []));
+    expect(targets).toContain('/oauth/token');
+    expect(targets.indexOf('/oauth/token')).toBeLessThan(targets.indexOf('/backend-api/codex/responses'));
+    const upgrade = events.find(({ type }) => type === 'upgrade');
+    const token = upgrade?.type === 'upgrade' ? headerValue(upgrade.headers, 'authorization') : undefined;
+    expect(token).toMatch(/^Bearer eyJ/);
+    expect(token).not.toBe(`Bearer ${environment.secrets.accessToken}`);
+    const trace = lines.join('\n');
+    expect(trace).toContain('Bearer <<secret token 4>>');
+    expect(trace).not.toMatch(/eyJ/);
+    expect(trace).not.toContain(environment.secrets.refreshToken);
+  });
+});
+
+/** What is wrong with a scenario that is played once, as the user is told. */
+async function played(scenario: Scenario): Promise<string> {
+  const recording = recordRuns({
+    client: await installOfficialClient(version),
+    authority: await openAuthority(defaultAuthorityFolder()),
+    scenario,
+    lane: 'chatgpt',
+    runs: 1,
+    signal: new AbortController().signal,
+  });
+  return recording.then(
+    () => 'nothing',
+    (error: Error) => error.message,
+  );
+}
+
+it('does not record a run that met a fault less than its scenario has', async () => {
+  const scenario = { ...loadScenario('http-fallback'), faults: { upgrades: [426], stalledPrewarms: 1 } };
+
+  expect(await played(scenario)).toMatch(
+    /^codex 0\.169\.0 did not play http-fallback: 1 of 1 prewarms not stalled; it last said: /,
+  );
+});
+
+it('does not record a run that ends well where its scenario says that it fails', async () => {
+  const { client, ...scenario } = loadScenario('default');
+
+  expect(await played({ ...scenario, client: { ...client, fails: true } })).toMatch(
+    /did not play default: exit code 0; it last said: /,
+  );
+});
+
+it('does not record a run that fails for want of a reply, though its scenario says that it fails', async () => {
+  const { client, ...scenario } = loadScenario('default');
+
+  expect(await played({ ...scenario, client: { ...client, fails: true }, backend: [] })).toMatch(
+    /did not play default: 1 more asked for; it last said: /,
+  );
+});

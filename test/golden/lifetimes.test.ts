@@ -1,0 +1,135 @@
+import { expect, it } from 'vitest';
+import { parityFindings } from '../../src/diff/compare.ts';
+import type { Exchange } from '../../src/golden/dialogue.ts';
+import { generalise } from '../../src/golden/generalise.ts';
+import type { Golden } from '../../src/golden/golden.ts';
+import { printJson, tryParseJson } from '../../src/wire/json.ts';
+import { exchangeOf, id, message, miniGolden, twoTurns, uuid7 } from './conversation.ts';
+import { clientMessages, withClientMessages } from './mutate.ts';
+
+const golden = generalise(id, [1, 2, 3].map(twoTurns));
+
+function lifetimesOf({ variables }: Golden): Record<string, string | undefined> {
+  return Object.fromEntries([...variables.values()].map(({ name, lifetime }) => [name, lifetime]));
+}
+
+it('tells from two turns what lives for an item, a request, a turn, a connection, a session, an installation', () => {
+  expect(lifetimesOf(golden)).toMatchObject({
+    sec_websocket_key: 'connection',
+    account_id: 'installation',
+    installation_id: 'installation',
+    session_id: 'session',
+    context_window_id: 'session',
+    turn_id: 'turn',
+    turn_id_2: 'turn',
+    turn_started_at_unix_ms: 'turn',
+    turn_started_at_unix_ms_2: 'turn',
+    x_codex_ws_stream_request_start_ms: 'request',
+    x_codex_ws_stream_request_start_ms_3: 'request',
+    msg_id_5: 'item',
+    create_time: 'item',
+    create_time_5: 'item',
+    user_agent: undefined,
+    environment_context: undefined,
+    previous_response_id: undefined,
+  });
+});
+
+it('does not tell a turn from a session where there is one turn only', () => {
+  const { session_id, turn_id, x_codex_ws_stream_request_start_ms } = lifetimesOf(miniGolden());
+  expect([session_id, turn_id, x_codex_ws_stream_request_start_ms]).toEqual([
+    undefined,
+    undefined,
+    'request',
+  ]);
+});
+
+it('takes a window that went on over several requests for no value of a request or a turn', () => {
+  const run = (n: number): Exchange[] => {
+    const said = [
+      ['', 'a'],
+      ['first', 'a'],
+      ['second', 'b'],
+    ].map(([turn = '', window = '']) => {
+      const turn_id = turn === '' ? '' : uuid7(n, turn);
+      return message('client', { client_metadata: { turn_id, window: uuid7(n, window) } });
+    });
+    return [exchangeOf(...said)];
+  };
+  expect(lifetimesOf(generalise(id, [run(1), run(2)]))).toEqual({
+    window: undefined,
+    turn_id: 'turn',
+    turn_id_2: 'turn',
+    window_2: undefined,
+  });
+});
+
+it('compares the turns of one thread, and not those of a thread and its subagent', () => {
+  const run = (n: number): Exchange[] =>
+    ['root', 'child'].map((thread) => {
+      const turns = ['a', 'b'].map((turn) =>
+        message('client', {
+          client_metadata: { thread_id: uuid7(n, thread), turn_id: uuid7(n, thread + turn) },
+        }),
+      );
+      const exchange = exchangeOf(...turns);
+      const headers = [['thread-id', { kind: 'string', value: uuid7(n, thread) }] as const];
+      return { ...exchange, request: { ...exchange.request, headers } };
+    });
+  expect(lifetimesOf(generalise(id, [run(1), run(2)]))).toEqual({
+    thread_id: 'session',
+    turn_id: 'turn',
+    turn_id_2: 'turn',
+    thread_id_2: 'session',
+    turn_id_3: 'turn',
+    turn_id_4: 'turn',
+  });
+});
+
+it.each([
+  [
+    'turn_id',
+    uuid7(7, 'second turn'),
+    uuid7(7, 'turn'),
+    'is new at each turn: this is the one of a turn before',
+  ],
+  ['turn_started_at_unix_ms', 60_000, 5, 'is new at each turn: this is the one of a turn before'],
+  [
+    'x-codex-ws-stream-request-start-ms',
+    60_009,
+    9,
+    'is new in each request: this is the one of a request before',
+  ],
+  ['create_time', 60_007, 7, 'is new for each item: this is the one of another item'],
+  [
+    'id',
+    uuid7(7, 'second prompt'),
+    uuid7(7, 'prompt'),
+    'is new for each item: this is the one of another item',
+  ],
+  ['context_window_id', uuid7(7, 'window'), uuid7(8, 'window'), 'is the same for a whole session'],
+] as const)('explains one finding where the second turn has a wrong %s', (key, right, wrong, why) => {
+  const start = 1_785_432_000_000 + 7 * 60_011;
+  const text = (value: string | number) => {
+    if (typeof value === 'string') return value;
+    return key === 'create_time' ? String((start + value) / 1000 + 1) : String(start + value);
+  };
+  const findings = parityFindings(golden, withLastMessage(twoTurns(7), text(right), text(wrong)));
+  expect(findings.map(({ place, why }) => [place.split(/[.\s]/).at(-1), why])).toEqual([
+    [key, `${key} ${why}`],
+  ]);
+});
+
+/** The conversation with another text all over its last message, in JSON within strings too. */
+function withLastMessage(exchanges: readonly Exchange[], before: string, after: string): Exchange[] {
+  return exchanges.map((exchange) => {
+    const last = clientMessages(exchange).length;
+    return withClientMessages(exchange, (step, number) => {
+      if (number !== last || step.content.kind !== 'json') return [step];
+      const changed = printJson(step.content.json).replaceAll(before, after);
+      const json = tryParseJson(changed)?.node ?? step.content.json;
+      expect(changed).not.toBe(printJson(step.content.json));
+      return [{ ...step, content: { ...step.content, json } }];
+    });
+  });
+}

@@ -1,0 +1,357 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname as host } from 'node:os';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { ParityError } from '../../../src/errors.ts';
+import { Account } from '../../../src/proxy/sign-in/account.ts';
+import {
+  type Answer,
+  authFile,
+  authText,
+  endpointAt,
+  granted,
+  held,
+  token,
+  tokenEndpoint,
+} from './endpoint.ts';
+
+/** What a failing call says; nothing may be a token. */
+async function failure(call: Promise<unknown>): Promise<{ code: string; message: string }> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ParityError)) throw new Error(`no error for the user: ${String(error)}`);
+  expect(`${error.stack} ${String(error.cause)}`).not.toMatch(/refresh-\d|eyJ|sk-/);
+  return { code: error.code, message: error.message };
+}
+
+/** A process that asks for a sign-in, renewing it so many times. */
+function renewingProcess(path: string, url: URL, times = 1) {
+  const program = join(import.meta.dirname, 'renewing-process.ts');
+  const child = spawn(process.execPath, [program, path, url.href, String(times)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, said: text(child.stdout), wrong: text(child.stderr), over: once(child, 'exit') };
+}
+
+function refusedWith(status: number, code: string): Answer {
+  return { status, body: JSON.stringify({ error: { code, message: 'refresh-0 is no good' } }) };
+}
+
+it('asks for no new token while the one it has is good', async () => {
+  const { endpoint, requests } = await tokenEndpoint();
+  const signIn = await new Account(authFile(3600), endpoint).current();
+  expect(signIn).toMatchObject({ lane: 'chatgpt', accountId: 'account-0', websockets: true });
+  expect(requests).toEqual([]);
+});
+
+it('makes one refresh of 100 requests on a token that has run out', async () => {
+  const { endpoint, requests } = await tokenEndpoint(async (n) => {
+    await delay(50);
+    return granted(n);
+  });
+  const path = authFile(-60);
+  const account = new Account(path, endpoint);
+  const signIns = await Promise.all(Array.from({ length: 100 }, () => account.current()));
+  expect(requests.length).toBe(1);
+  expect(held(path).refreshToken).toBe('refresh-1');
+  expect(new Set(signIns.map(({ accessToken }) => accessToken))).toEqual(new Set([held(path).accessToken]));
+});
+
+it('makes one refresh of 100 requests that the backend refused', async () => {
+  const { endpoint, requests } = await tokenEndpoint();
+  const account = new Account(authFile(3600), endpoint);
+  const refused = await account.current();
+  const signIns = await Promise.all(Array.from({ length: 100 }, () => account.afterRefusal(refused)));
+  expect(requests.map(({ body }) => JSON.parse(body).refresh_reason)).toEqual(['unauthorized_recovery']);
+  expect(new Set(signIns.map(({ accessToken }) => accessToken)).size).toBe(1);
+  expect(signIns[0]?.accessToken).not.toBe(refused.accessToken);
+});
+
+it('makes one refresh of several processes', async () => {
+  const { endpoint, requests } = await tokenEndpoint(async (n) => {
+    // Longer than it takes the slowest process to start.
+    await delay(1500);
+    return granted(n);
+  });
+  const path = authFile(-60);
+  const runs = Array.from({ length: 4 }, () => renewingProcess(path, endpoint.url));
+  const said = await Promise.all(runs.map((run) => run.said));
+  expect(await Promise.all(runs.map((run) => run.wrong))).toEqual(['', '', '', '']);
+  expect(requests.length).toBe(1);
+  expect(new Set(said)).toEqual(new Set([held(path).accessToken]));
+  expect(readdirSync(dirname(path))).toEqual(['auth.json']);
+});
+
+it('never leaves the file torn when its process is killed, and takes over from a dead one', async () => {
+  const { endpoint, requests } = await tokenEndpoint();
+  // So long that writing it takes a while.
+  const path = authFile(-60, { padding: 'x'.repeat(100_000) });
+  let generations = 0;
+  for (let kill = 0; kill < 12; kill += 1) {
+    const { child, over } = renewingProcess(path, endpoint.url, 1_000_000);
+    const before = requests.length;
+    while (requests.length === before) await delay(1);
+    // At another moment each time.
+    const until = Date.now() + kill * 16;
+    do {
+      const [, n] = /^refresh-(\d+)$/.exec(String(held(path).refreshToken)) ?? [];
+      expect(Number(n)).toBeLessThanOrEqual(requests.length);
+      await delay(0);
+    } while (Date.now() < until);
+    child.kill('SIGKILL');
+    await over;
+    const { refreshToken, accessToken } = held(path);
+    const [, n] = /^refresh-(\d+)$/.exec(String(refreshToken)) ?? [];
+    const claims = Buffer.from(String(accessToken).split('.')[1] ?? '', 'base64url').toString('utf8');
+    expect(JSON.parse(claims).jti).toBe(`access-${n}`);
+    generations = Math.max(generations, Number(n));
+  }
+  expect(generations).toBeGreaterThan(12);
+  // Whoever comes last clears up what the killed ones left.
+  await new Account(path, endpoint).afterRefusal(await new Account(path, endpoint).current());
+  expect(readdirSync(dirname(path))).toEqual(['auth.json']);
+});
+
+it('keeps the mode, the link and the fields it does not know', async () => {
+  const { endpoint } = await tokenEndpoint();
+  const path = authFile(-60, { zeta: { b: 1, a: 2 } });
+  chmodSync(path, 0o640);
+  const link = join(dirname(path), 'link.json');
+  symlinkSync(path, link);
+  const keys = Object.keys(JSON.parse(readFileSync(path, 'utf8')));
+  await new Account(link, endpoint).current();
+  expect(held(path).refreshToken).toBe('refresh-1');
+  expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  expect(statSync(path).mode & 0o777).toBe(0o640);
+  expect(Object.keys(JSON.parse(readFileSync(path, 'utf8')))).toEqual(keys);
+  expect(readFileSync(path, 'utf8')).toContain('"zeta":{"b":1,"a":2}');
+});
+
+it.each([
+  { answer: refusedWith(401, 'refresh_token_expired') },
+  { answer: refusedWith(401, 'a_code_of_tomorrow') },
+  { answer: refusedWith(400, 'refresh_token_reused') },
+  { answer: refusedWith(403, 'refresh_token_invalidated') },
+  { answer: { status: 400, body: '{"error":"invalid_grant","error_description":"refresh-0"}' } },
+])(
+  'tells to sign in again when the refresh is refused with $answer, and leaves the file',
+  async ({ answer }) => {
+    const { endpoint, requests } = await tokenEndpoint(() => answer);
+    const path = authFile(-60);
+    const text = readFileSync(path, 'utf8');
+    const account = new Account(path, endpoint);
+    const { code, message } = await failure(account.current());
+    expect(code).toBe('sign-in-refused');
+    expect(message).toMatch(/run "codex login"/);
+    expect(account.usable).toBe(false);
+    await failure(account.current());
+    expect(requests.length).toBe(1);
+    expect(readFileSync(path, 'utf8')).toBe(text);
+    expect(readdirSync(dirname(path))).toEqual(['auth.json']);
+  },
+);
+
+it('asks again once the file holds another sign-in than the one refused', async () => {
+  const { endpoint } = await tokenEndpoint((n) =>
+    n === 1 ? refusedWith(401, 'refresh_token_reused') : granted(n),
+  );
+  const path = authFile(-60);
+  const account = new Account(path, endpoint);
+  await failure(account.current());
+  writeFileSync(path, authText(token(-60, 'of a new login')).replace('refresh-0', 'refresh-new'));
+  expect(account.usable).toBe(true);
+  expect((await account.current()).accessToken).toBe(held(path).accessToken);
+  expect(held(path).refreshToken).toBe('refresh-2');
+});
+
+it.each<{ name: string; answer: Answer }>([
+  { name: 'status 500', answer: { status: 500, body: 'refresh-0' } },
+  { name: 'status 400', answer: { status: 400, body: '{"error":{"code":"another"}}' } },
+  { name: 'status 429', answer: { status: 429, body: '{}' } },
+  { name: 'an answer without a token', answer: { status: 200, body: 'eyJ' } },
+  { name: 'ECONNRESET', answer: 'hang up' },
+])('tries four times and tells to try later after $name', async ({ name, answer }) => {
+  const { endpoint, requests } = await tokenEndpoint(() => answer);
+  const path = authFile(-60);
+  const text = readFileSync(path, 'utf8');
+  const account = new Account(path, endpoint);
+  const [{ code, message }] = await Promise.all([failure(account.current()), failure(account.current())]);
+  expect(code).toBe('sign-in-unreachable');
+  expect(message).toContain(`${name}): try again later`);
+  expect(requests.length).toBe(4);
+  expect(account.usable).toBe(true);
+  expect(readFileSync(path, 'utf8')).toBe(text);
+});
+
+it('gets over a failure of the token endpoint', async () => {
+  const { endpoint } = await tokenEndpoint((n) => (n < 3 ? { status: 503, body: '' } : granted(n)));
+  const path = authFile(-60);
+  await new Account(path, endpoint).current();
+  expect(held(path).refreshToken).toBe('refresh-3');
+});
+
+it.each<{ name: string; answer: Answer }>([
+  { name: 'refused', answer: refusedWith(401, 'refresh_token_expired') },
+  { name: 'not to be had', answer: { status: 500, body: '' } },
+])('uses a token to its end where a new one is $name', async ({ answer }) => {
+  const { endpoint, requests } = await tokenEndpoint(() => answer);
+  const path = authFile(60);
+  const account = new Account(path, endpoint);
+  expect((await account.current()).accessToken).toBe(held(path).accessToken);
+  expect(requests.map(({ body }) => JSON.parse(body).refresh_reason)).toEqual(['proactive_expiry']);
+  expect(account.usable).toBe(true);
+});
+
+it.each<{ name: string; answer: Answer }>([
+  { name: 'refused', answer: refusedWith(401, 'refresh_token_reused') },
+  { name: 'granted', answer: granted(1) },
+])('keeps what another program wrote while its own refresh was $name', async ({ answer }) => {
+  const path = authFile(-60);
+  const theirs = authText(token(3600, 'theirs')).replace('refresh-0', 'refresh-theirs');
+  const { endpoint } = await tokenEndpoint(() => {
+    writeFileSync(`${path}.new`, theirs);
+    renameSync(`${path}.new`, path);
+    return answer;
+  });
+  const signIn = await new Account(path, endpoint).current();
+  expect(readFileSync(path, 'utf8')).toBe(theirs);
+  expect(signIn.accessToken).toBe(held(path).accessToken);
+});
+
+it('does not replace a file that another program is writing', async () => {
+  const path = authFile(-60);
+  const theirs = authText(token(3600, 'theirs')).replace('refresh-0', 'refresh-theirs');
+  const { endpoint } = await tokenEndpoint((n) => {
+    writeFileSync(path, theirs.slice(0, 200));
+    setTimeout(() => writeFileSync(path, theirs), 100);
+    return granted(n);
+  });
+  await new Account(path, endpoint).current();
+  expect(readFileSync(path, 'utf8')).toBe(theirs);
+});
+
+it('after a refusal uses what the file holds by now', async () => {
+  const { endpoint, requests } = await tokenEndpoint();
+  const path = authFile(3600);
+  const account = new Account(path, endpoint);
+  const refused = await account.current();
+  writeFileSync(path, authText(token(3600, 'other')));
+  expect((await account.afterRefusal(refused)).accessToken).toBe(held(path).accessToken);
+  expect(requests).toEqual([]);
+});
+
+it('has nothing to renew an API key with', async () => {
+  const { endpoint, requests } = await tokenEndpoint();
+  const path = authFile(3600);
+  writeFileSync(path, JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-1' }));
+  const account = new Account(path, endpoint);
+  const signIn = await account.current();
+  expect(signIn).toEqual({ lane: 'api-key', accessToken: 'sk-1', websockets: true });
+  expect(await failure(account.afterRefusal(signIn))).toMatchObject({ code: 'sign-in-refused' });
+  expect(account.usable).toBe(false);
+  writeFileSync(path, JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-2' }));
+  expect(await account.afterRefusal(signIn)).toMatchObject({ accessToken: 'sk-2' });
+  expect(requests).toEqual([]);
+});
+
+it.each([
+  { how: 'in place', change: writeFileSync },
+  {
+    how: 'by another file',
+    change: (path: string, text: string) => {
+      writeFileSync(`${path}.new`, text);
+      renameSync(`${path}.new`, path);
+    },
+  },
+])('picks up a file that was changed $how, at the same length and time', async ({ change }) => {
+  const path = authFile(3600);
+  const account = new Account(path, endpointAt(1));
+  const { accessToken } = await account.current();
+  const { atime, mtime } = statSync(path);
+  change(path, readFileSync(path, 'utf8').replace('account-0', 'account-1'));
+  utimesSync(path, atime, mtime);
+  expect(await account.current()).toMatchObject({ accessToken, accountId: 'account-1' });
+});
+
+it('goes by the last whole file while another is being written', async () => {
+  const path = authFile(3600);
+  const account = new Account(path, endpointAt(1));
+  const before = await account.current();
+  const next = authText(token(3600, 'next'));
+  for (const length of [0, 1, 100, next.length - 1]) {
+    writeFileSync(path, next.slice(0, length));
+    expect(await account.current()).toEqual(before);
+  }
+  writeFileSync(path, next);
+  expect((await account.current()).accessToken).toBe(held(path).accessToken);
+});
+
+it.each([
+  { name: 'torn from the first', change: (path: string) => writeFileSync(path, '{"tokens":') },
+  { name: 'without a sign-in', change: (path: string) => writeFileSync(path, '{}') },
+  { name: 'gone', change: (path: string) => rmSync(path) },
+])('tells of a file that is $name', async ({ name, change }) => {
+  const path = authFile(3600);
+  const account = new Account(path, endpointAt(1));
+  if (name !== 'torn from the first') await account.current();
+  change(path);
+  const { code, message } = await failure(account.current());
+  expect(code).toBe('bad-sign-in');
+  expect(message).toContain(path);
+  expect(account.usable).toBe(false);
+});
+
+it.each([
+  { name: 'of a process that died', owner: async () => `${await deadPid()} some-id ${host()}`, age: 0 },
+  { name: 'that is a minute old', owner: async () => `${process.pid} some-id ${host()}`, age: 61_000 },
+  { name: 'of another machine that is a minute old', owner: async () => '1 some-id elsewhere', age: 61_000 },
+  { name: 'that its owner never signed', owner: async () => '', age: 2_000 },
+])('takes over a lock $name', async ({ owner, age }) => {
+  const { endpoint } = await tokenEndpoint();
+  const path = authFile(-60);
+  writeFileSync(`${path}.lock`, await owner());
+  const at = new Date(Date.now() - age);
+  utimesSync(`${path}.lock`, at, at);
+  await new Account(path, endpoint).current();
+  expect(held(path).refreshToken).toBe('refresh-1');
+  expect(readdirSync(dirname(path))).toEqual(['auth.json']);
+});
+
+it.each([
+  { name: 'a process that lives', owner: async () => `${process.pid} some-id ${host()}` },
+  { name: 'another machine', owner: async () => `${await deadPid()} some-id elsewhere` },
+])('waits for the lock of $name', async ({ owner }) => {
+  const { endpoint, requests } = await tokenEndpoint();
+  const path = authFile(-60);
+  writeFileSync(`${path}.lock`, await owner());
+  const waiting = new Account(path, endpoint).current();
+  await delay(300);
+  expect(requests).toEqual([]);
+  rmSync(`${path}.lock`);
+  await waiting;
+  expect(requests.length).toBe(1);
+});
+
+async function deadPid(): Promise<number> {
+  const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+  await once(child, 'exit');
+  return child.pid ?? 0;
+}

@@ -1,0 +1,123 @@
+import { expect, it } from 'vitest';
+import { decodeStored, parseFile, reasonToRefresh, withTokens } from '../../../src/proxy/sign-in/stored.ts';
+import { toNode } from '../../../src/wire/json.ts';
+import { token } from './endpoint.ts';
+
+const now = Date.parse('2026-05-01T12:00:00.000Z');
+const tokens = { access_token: 'opaque', refresh_token: 'r', account_id: 'a' };
+
+function decoded(file: object) {
+  return decodeStored(toNode(file));
+}
+
+it("reads the official client's ChatGPT sign-in", () => {
+  expect(decoded({ auth_mode: 'chatgpt', OPENAI_API_KEY: null, tokens })?.signIn).toEqual({
+    lane: 'chatgpt',
+    accessToken: 'opaque',
+    accountId: 'a',
+    websockets: true,
+  });
+});
+
+it('reads an account as other proxies keep it', () => {
+  const stored = decoded({
+    type: 'codex',
+    ...tokens,
+    websockets: 'false',
+    expired: '2026-05-01T12:00:00+02:00',
+  });
+  expect(stored?.signIn).toEqual({
+    lane: 'chatgpt',
+    accessToken: 'opaque',
+    accountId: 'a',
+    websockets: false,
+  });
+  expect(stored?.refreshToken).toBe('r');
+  expect(stored?.expiresAt).toBe(Date.parse('2026-05-01T10:00:00Z'));
+});
+
+it.each([
+  { file: { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-1' }, lane: 'api-key' },
+  { file: { OPENAI_API_KEY: 'sk-1' }, lane: 'api-key' },
+  { file: { OPENAI_API_KEY: 'sk-1', tokens }, lane: 'api-key' },
+  { file: { auth_mode: 'chatgpt', OPENAI_API_KEY: 'sk-1', tokens }, lane: 'chatgpt' },
+  { file: { auth_mode: 'chatgpt', OPENAI_API_KEY: 'sk-1' }, lane: undefined },
+  { file: { OPENAI_API_KEY: '' }, lane: undefined },
+  { file: { tokens: { ...tokens, account_id: null } }, lane: undefined },
+  { file: { type: 'gemini', ...tokens }, lane: undefined },
+  { file: [], lane: undefined },
+])('takes $file for $lane', ({ file, lane }) => {
+  expect(decoded(file)?.signIn.lane).toBe(lane);
+});
+
+it.each([
+  { seconds: 295, reason: 'proactive_expiry' },
+  { seconds: 305, reason: undefined },
+  { seconds: -3600, reason: 'proactive_expiry' },
+])('gives $reason for a token with $seconds seconds left', ({ seconds, reason }) => {
+  const stored = decoded({ tokens: { ...tokens, access_token: token(seconds, 'a') } });
+  expect(stored && reasonToRefresh(stored, Date.now())).toBe(reason);
+});
+
+it.each([
+  { days: 7.9, reason: undefined },
+  { days: 8.1, reason: 'scheduled' },
+])('gives $reason for a token that does not tell its end, after $days days', ({ days, reason }) => {
+  const last = new Date(now - days * 24 * 60 * 60 * 1000).toISOString();
+  const stored = decoded({ tokens, last_refresh: last });
+  expect(stored && reasonToRefresh(stored, now)).toBe(reason);
+});
+
+it('goes by the earlier of what the file and the token tell', () => {
+  const account = { type: 'codex', ...tokens, access_token: token(7200, 'a') };
+  const early = decoded({ ...account, expired: new Date(Date.now() - 1000).toISOString() });
+  const late = decoded({ ...account, expired: new Date(Date.now() + 9e7).toISOString() });
+  expect(early && reasonToRefresh(early, Date.now())).toBe('proactive_expiry');
+  expect(late?.expiresAt).toBeLessThan(Date.now() + 7201_000);
+});
+
+const renewed = { idToken: undefined, accessToken: 'new', refreshToken: 'newer' };
+
+it('changes the tokens and keeps all else: unknown fields, order, spelling', () => {
+  const text =
+    '{"a":1.0,"tokens":{"x":"\\u00e9","access_token":"old","refresh_token":"old","id_token":"i"},"last_refresh":"old","z":[1e2,{}]}';
+  expect(withTokens(text, renewed, now)).toBe(
+    '{"a":1.0,"tokens":{"x":"\\u00e9","access_token":"new","refresh_token":"newer","id_token":"i"},"last_refresh":"2026-05-01T12:00:00.000Z","z":[1e2,{}]}',
+  );
+});
+
+it('keeps the layout of the official client', () => {
+  const file = {
+    auth_mode: 'chatgpt',
+    tokens: { access_token: 'old', refresh_token: 'old' },
+    more: [1, [], {}],
+  };
+  const text = `${JSON.stringify({ ...file, last_refresh: 'old' }, null, 2)}\n`;
+  expect(withTokens(text, renewed, now)).toBe(
+    text
+      .replace('"access_token": "old"', '"access_token": "new"')
+      .replace('"refresh_token": "old"', '"refresh_token": "newer"')
+      .replace('"last_refresh": "old"', '"last_refresh": "2026-05-01T12:00:00.000Z"'),
+  );
+});
+
+it("moves on the end that an account's file tells", () => {
+  const accessToken = token(3600, 'new');
+  const account = {
+    type: 'codex',
+    ...tokens,
+    expired: '2020-01-01T00:00:00Z',
+    email: 'e',
+    websockets: false,
+  };
+  const text = withTokens(JSON.stringify(account), { ...renewed, accessToken }, now);
+  const stored = decodeStored(parseFile(text)?.node ?? toNode(null));
+  expect(stored?.expiresAt).toBeGreaterThan(Date.now() + 3500_000);
+  expect(Object.keys(JSON.parse(text))).toEqual([...Object.keys(account), 'last_refresh']);
+  expect(stored?.signIn.websockets).toBe(false);
+});
+
+it('drops the end of the old token where the new one tells none', () => {
+  const account = { type: 'codex', ...tokens, expired: '2020-01-01T00:00:00Z' };
+  expect(JSON.parse(withTokens(JSON.stringify(account), renewed, now))).not.toHaveProperty('expired');
+});
