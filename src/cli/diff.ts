@@ -1,9 +1,6 @@
 import type { CommandModule } from 'yargs';
-import { parityFindings } from '../diff/compare.ts';
-import { dialogueOf } from '../golden/dialogue.ts';
-import { readGolden } from '../golden/file.ts';
+import { parityFindingsOfFiles } from '../diff/compare.ts';
 import { count, findingText } from '../report/text.ts';
-import { readTrace } from '../trace/trace.ts';
 import type { CommandContext } from './context.ts';
 
 type Options = { golden: string; trace: string };
@@ -20,10 +17,8 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Opt
           '$0 diff traces/0.169.0/chatgpt/fast.golden.jsonl live.trace.jsonl',
           'what a recorded session does otherwise than the golden',
         ),
-    handler: async ({ golden: goldenFile, trace }) => {
-      const golden = await readGolden(goldenFile);
-      const findings = parityFindings(golden, dialogueOf((await readTrace(trace)).events));
-      const name = `${golden.codex} ${golden.scenario}`;
+    handler: ({ golden, trace }) => {
+      const { name, findings } = parityFindingsOfFiles(golden, trace);
       for (const finding of findings) process.stdout.write(`${findingText(name, finding)}\n\n`);
       const verdict =
         findings.length === 0

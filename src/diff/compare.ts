@@ -1,7 +1,9 @@
 import type { Exchange } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
-import type { Mismatch } from '../golden/mismatch.ts';
+import type { Mismatch, Place } from '../golden/mismatch.ts';
+import { unifyFiles } from '../golden/stored.ts';
 import { unify } from '../golden/unify.ts';
+import { LineFile } from '../trace/line-file.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { lastKey } from './last-key.ts';
 import { requestNeutrality, responseNeutrality } from './neutrality.ts';
@@ -9,6 +11,26 @@ import { requestNeutrality, responseNeutrality } from './neutrality.ts';
 /** Parity: what went upstream, against the golden. */
 export function parityFindings(golden: Golden, upstream: readonly Exchange[]): Finding[] {
   return byCause(unify(golden, upstream)).map((mismatch) => findingOf('parity', mismatch));
+}
+
+/** The same for files, in memory that hardly grows with them; `name` is what the golden calls itself. */
+export function parityFindingsOfFiles(
+  golden: string,
+  trace: string,
+): { readonly name: string; readonly findings: Finding[] } {
+  const expected = new LineFile(golden);
+  try {
+    const actual = new LineFile(trace);
+    try {
+      const { about, mismatches } = unifyFiles(expected, actual);
+      const findings = byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
+      return { name: `${about.codex} ${about.scenario}`, findings };
+    } finally {
+      actual.close();
+    }
+  } finally {
+    expected.close();
+  }
 }
 
 /**
@@ -30,14 +52,15 @@ export function neutralityFindings(
 
 /** The same difference at the same key of several messages has one cause, and is one mismatch with several places. */
 function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
-  const causes = new Map<string, Mismatch>();
+  const causes = new Map<string, Mismatch & { readonly places: Place[] }>();
   for (const mismatch of mismatches) {
     const { kind, places, expected, actual, variable } = mismatch;
     const key = lastKey(places[0]?.path ?? []);
     // A whole message has no key: two of them that are missing are two causes.
     const cause = JSON.stringify([kind, key === '' ? places : key, expected, actual, variable]);
     const known = causes.get(cause);
-    causes.set(cause, known === undefined ? mismatch : { ...known, places: [...known.places, ...places] });
+    if (known === undefined) causes.set(cause, { ...mismatch, places: [...places] });
+    else for (const place of places) known.places.push(place);
   }
   return [...causes.values()];
 }

@@ -11,18 +11,22 @@ export type Alignment = {
 const threshold = 0.3;
 /** What an exact match weighs: so many near ones, or one item that is out of place would be two changed ones. */
 const exactly = 10;
-/** A table of more cells than this is not filled: the lists' middles are then paired by position. */
+/** A table of more cells than this is not filled: lists that are longer are gone through window by window. */
 const maximumCells = 250_000;
+/** How many items a window shows of either list. */
+const window = 32;
 
 /**
- * Aligns two lists by content, keeping their order, exact matches before all others, so that an inserted item is one addition and not a change of
- * everything after it. `likeness` is 1 for items that match and near 0 for items that have nothing in common. Equal
- * ends are taken off first, so lists that hardly differ cost linear time.
+ * Aligns two lists by content, keeping their order, exact matches before all others, so that an inserted item is one
+ * addition and not a change of everything after it. `likeness` is 1 for items that match and near 0 for items that have
+ * nothing in common. Equal ends are taken off first, so lists that hardly differ cost linear time; and so do lists with
+ * more than `cells` pairs, where what has moved far is not found again.
  */
 export function align(
   expected: number,
   actual: number,
   likeness: (expected: number, actual: number) => number,
+  cells = maximumCells,
 ): Alignment {
   let head = 0;
   while (head < Math.min(expected, actual) && likeness(head, head) === 1) head += 1;
@@ -32,10 +36,8 @@ export function align(
 
   const rows = expected - head - tail;
   const columns = actual - head - tail;
-  const inner =
-    rows * columns > maximumCells
-      ? range(0, Math.min(rows, columns)).map((at): [number, number] => [at, at])
-      : bestPairs(rows, columns, (row, column) => likeness(head + row, head + column));
+  const inside = (row: number, column: number) => likeness(head + row, head + column);
+  const inner = (rows * columns > cells ? pairsByWindow : bestPairs)(rows, columns, inside);
   const pairs: (readonly [number, number])[] = [
     ...range(0, head).map((at): [number, number] => [at, at]),
     ...inner.map(([row, column]): [number, number] => [head + row, head + column]),
@@ -48,6 +50,40 @@ export function align(
     missing: range(0, expected).filter((at) => !pairedExpected.has(at)),
     added: range(0, actual).filter((at) => !pairedActual.has(at)),
   };
+}
+
+/**
+ * Pairs as bestPairs has them in windows that move on with the lists: of each window the first half counts, since what
+ * the rest belongs to may not be in sight yet. Where nothing in sight is alike, items are paired by position.
+ */
+function pairsByWindow(
+  rows: number,
+  columns: number,
+  likeness: (row: number, column: number) => number,
+): [number, number][] {
+  const pairs: [number, number][] = [];
+  let [row, column] = [0, 0];
+  while (row < rows && column < columns) {
+    if (likeness(row, column) === 1) {
+      pairs.push([row, column]);
+      row += 1;
+      column += 1;
+      continue;
+    }
+    const [high, wide] = [Math.min(window, rows - row), Math.min(window, columns - column)];
+    const [top, left] = [row, column];
+    const seen = bestPairs(high, wide, (down, right) => likeness(top + down, left + right));
+    const isLast = row + high === rows && column + wide === columns;
+    const sure = isLast ? seen : seen.filter(([down, right]) => Math.min(down, right) < window / 2);
+    const byPosition = range(0, Math.min(high, wide, window / 2)).map((at): [number, number] => [at, at]);
+    const counted = sure.length > 0 ? sure : byPosition;
+    for (const [down, right] of counted) pairs.push([top + down, left + right]);
+    if (isLast && sure.length > 0) break;
+    const [down, right] = counted.at(-1) ?? [0, 0];
+    row = top + down + 1;
+    column = left + right + 1;
+  }
+  return pairs;
 }
 
 /** The pairs, in order, whose likenesses sum up to the most (Needleman and Wunsch, without gap penalty). */

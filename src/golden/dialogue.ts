@@ -1,4 +1,4 @@
-import type { ConnectionEvent, RequestEvent, TraceEvent } from '../trace/event.ts';
+import type { BodyEvent, ConnectionEvent, MessageEvent, RequestEvent, TraceEvent } from '../trace/event.ts';
 import type { Side } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { inThreadOrder } from './threads.ts';
@@ -16,22 +16,20 @@ export type Step = Extract<TraceEvent, { type: 'response' | 'body' | 'message' }
 
 /**
  * The model traffic of a trace: its exchanges thread by thread (threads.ts), in each thread in the order they began,
- * numbered anew from 1, side requests left out. Pongs are left out too: when they are sent is a matter of timing, not
- * of what is said. So are ends that nothing need have come after.
+ * numbered anew from 1, side requests left out. Pongs are left out too. So are ends that nothing need have come after.
  */
 export function dialogueOf(events: Iterable<TraceEvent>): Exchange[] {
-  const whole = collect(events).map(({ end, saidAfter, ...exchange }): Exchange => {
-    const counts = end !== undefined && saidAfter >= enough && !isOver(exchange);
-    return counts ? { ...exchange, end } : exchange;
-  });
-  return inThreadOrder(whole).map(numbered);
+  return collect(events).inTrace().map(numbered);
 }
 
 /** The exchanges of a golden's events, as they stand there. */
 export function exchangesOf(events: Iterable<TraceEvent>): Exchange[] {
-  return collect(events).map(({ end, saidAfter: _, ...exchange }, at) =>
-    numbered(end === undefined ? exchange : { ...exchange, end }, at),
-  );
+  return collect(events).inGolden().map(numbered);
+}
+
+/** Pongs do not count: when they are sent is a matter of timing, not of what is said. */
+export function isSaid(step: Step): boolean {
+  return step.type !== 'message' || step.opcode !== 'pong';
 }
 
 /** The events of an exchange, as they stand in a golden. */
@@ -47,49 +45,101 @@ export function eventsOf({ connection, request, steps, end }: Exchange): TraceEv
  */
 const enough = 2;
 
-type Collected = Omit<Exchange, 'end'> & { readonly steps: Step[]; end: Side | undefined; saidAfter: number };
+type Collected = Omit<Exchange, 'end'> & {
+  readonly steps: Step[];
+  end: Side | undefined;
+  /** How much the client had said when it ended, and whether the answer was cut off. */
+  saidBefore: number;
+  cutOff: boolean;
+};
 
-function collect(events: Iterable<TraceEvent>): Collected[] {
-  const connections = new Map<number, ConnectionEvent>();
-  const exchanges = new Map<number, Collected>();
-  const said = (amount: number) => {
-    for (const exchange of exchanges.values()) if (exchange.end !== undefined) exchange.saidAfter += amount;
-  };
-  for (const event of events) {
-    if (event.type === 'connection') connections.set(event.connection, event);
-    if (event.type === 'request') {
-      const connection = connections.get(event.connection);
-      const { target } = event;
-      if (connection === undefined || target.kind !== 'string' || !isModelRoute(target.value)) continue;
-      said(enough);
-      exchanges.set(event.exchange, { connection, request: event, steps: [], end: undefined, saidAfter: 0 });
-    }
-    if (event.type === 'response' || event.type === 'body' || event.type === 'message') {
-      if (event.type === 'message' && event.opcode === 'pong') continue;
-      const own = exchanges.get(event.exchange);
-      if (own === undefined) continue;
-      if (event.type === 'message' && event.from === 'client') said(1);
-      own.steps.push(event);
-      // After a close message it is chance who ends the connection.
-      if (event.type === 'message' && event.opcode === 'close') own.end ??= event.from;
-    }
-    if (event.type === 'end') {
-      const last = [...exchanges.values()].findLast(({ request }) => request.connection === event.connection);
-      if (last !== undefined) last.end ??= event.by;
-    }
+function collect(events: Iterable<TraceEvent>): Dialogue {
+  const dialogue = new Dialogue();
+  for (const event of events) dialogue.add(event);
+  return dialogue;
+}
+
+/** Model traffic that is put together event by event. */
+export class Dialogue {
+  readonly #connections = new Map<number, ConnectionEvent>();
+  readonly #exchanges = new Map<number, Collected>();
+  /** The last exchange of each connection. */
+  readonly #last = new Map<number, Collected>();
+  #said = 0;
+
+  /** Its exchanges thread by thread, with the numbers they have in the trace. */
+  inTrace(): Exchange[] {
+    const whole = [...this.#exchanges.values()].map((exchange) => {
+      const after = this.#said - exchange.saidBefore;
+      return plain(exchange, after >= enough && !isOver(exchange) ? exchange.end : undefined);
+    });
+    return inThreadOrder(whole);
   }
-  return [...exchanges.values()];
+
+  /** Its exchanges as they stand, with the numbers they have there. */
+  inGolden(): Exchange[] {
+    return [...this.#exchanges.values()].map((exchange) => plain(exchange, exchange.end));
+  }
+
+  /** Whether the traffic of an exchange counts, by its number. */
+  has(exchange: number): boolean {
+    return this.#exchanges.has(exchange);
+  }
+
+  add(event: TraceEvent): void {
+    if (event.type === 'connection') this.#connections.set(event.connection, event);
+    if (event.type === 'request') this.#begin(event);
+    if (event.type === 'response' || event.type === 'body' || event.type === 'message') {
+      if (!isSaid(event)) return;
+      if (event.type !== 'response') this.note(event);
+      this.#exchanges.get(event.exchange)?.steps.push(event);
+    }
+    if (event.type === 'end') this.#end(this.#last.get(event.connection), event.by);
+  }
+
+  /** Takes note of a step that is kept elsewhere. */
+  note(step: BodyEvent | Pick<MessageEvent, 'type' | 'exchange' | 'from' | 'opcode'>): void {
+    const own = this.#exchanges.get(step.exchange);
+    if (own === undefined) return;
+    if (step.type === 'body') {
+      if (step.from === 'backend' && !step.complete) own.cutOff = true;
+      return;
+    }
+    if (step.from === 'client') this.#said += 1;
+    // After a close message it is chance who ends the connection.
+    if (step.opcode === 'close') this.#end(own, step.from);
+  }
+
+  #begin(request: RequestEvent): void {
+    const connection = this.#connections.get(request.connection);
+    const { target } = request;
+    if (connection === undefined || target.kind !== 'string' || !isModelRoute(target.value)) return;
+    this.#said += enough;
+    const none = { end: undefined, saidBefore: 0, cutOff: false };
+    const exchange = { connection, request, steps: [], ...none };
+    this.#exchanges.set(request.exchange, exchange);
+    this.#last.set(request.connection, exchange);
+  }
+
+  #end(exchange: Collected | undefined, by: Side): void {
+    if (exchange === undefined || exchange.end !== undefined) return;
+    exchange.end = by;
+    exchange.saidBefore = this.#said;
+  }
+}
+
+function plain({ connection, request, steps }: Collected, end: Side | undefined): Exchange {
+  return { connection, request, steps, ...(end === undefined ? {} : { end }) };
 }
 
 /** Whether all has been said in it: what becomes of the connection after a whole HTTP response is a matter of pools. */
-function isOver({ steps }: Pick<Exchange, 'steps'>): boolean {
+function isOver({ steps, cutOff }: Collected): boolean {
   const response = steps.find((step) => step.type === 'response');
-  if (response === undefined || response.status === 101) return false;
-  return !steps.some((step) => step.type === 'body' && step.from === 'backend' && !step.complete);
+  return response !== undefined && response.status !== 101 && !cutOff;
 }
 
 /** The exchange with the number of its place, each on a connection of its own. */
-function numbered(exchange: Exchange, at: number): Exchange {
+export function numbered(exchange: Exchange, at: number): Exchange {
   const number = at + 1;
   return {
     ...exchange,

@@ -49,3 +49,6 @@ export function plainKey(pattern: string): string {
   const [part] = pattern.startsWith('{{{{') ? parseTemplate(pattern) : [];
   return part !== undefined && 'literal' in part ? part.literal : pattern;
 }
+
+/** `{"{{shared}}": "name"}`, in a file only, stands for what its line `shared` of that name holds. */
+export const sharedMark = '{{shared}}';

@@ -17,8 +17,8 @@ type Hole = {
   readonly number: boolean;
   /** One value for each recording. */
   readonly values: readonly string[];
-  /** What it is called at its places; those of the client count, unless only the backend has it. */
-  readonly names: { readonly client: string[]; readonly backend: string[] };
+  /** What it is called, at how many places; those of the client count, unless only the backend has it. */
+  readonly names: { readonly client: Map<string, number>; readonly backend: Map<string, number> };
   readonly firstEvent: number;
 };
 
@@ -48,10 +48,11 @@ export class Holes {
       kind,
       number,
       values,
-      names: { client: [], backend: [] },
+      names: { client: new Map(), backend: new Map() },
       firstEvent: spot.event,
     };
-    hole.names[spot.fromClient ? 'client' : 'backend'].push(name);
+    const names = hole.names[spot.fromClient ? 'client' : 'backend'];
+    names.set(name, (names.get(name) ?? 0) + 1);
     this.#holes.set(token, hole);
     return token;
   }
@@ -68,52 +69,68 @@ export class Holes {
   variables(): Map<string, Omit<Variable, 'lifetime'>> {
     const named = new Map<string, Omit<Variable, 'lifetime'>>();
     const taken = new Map<string, number>();
-    for (const [token, hole] of this.#holes) {
+    const groups = new Groups();
+    const bases = new Map<Hole, string>();
+    for (const hole of this.#holes.values()) {
       const base = nameOf(hole);
+      bases.set(hole, base);
+      groups.add(hole, base);
+    }
+    for (const [token, hole] of this.#holes) {
+      const base = bases.get(hole) ?? '';
       const count = (taken.get(base) ?? 0) + 1;
       taken.set(base, count);
       const name = count === 1 ? base : `${base}_${count}`;
-      named.set(token, { name, kind: hole.kind, number: hole.number, group: this.#group(hole, base) });
+      named.set(token, { name, kind: hole.kind, number: hole.number, group: groups.of(hole, base) });
     }
     return named;
   }
+}
 
-  /**
-   * Identifiers of a kind form a group, and so do clocks of one name, as long as no recording had two of them
-   * equal; two clocks that are read for one event may be equal by chance.
-   */
-  #group(hole: Hole, base: string): string | undefined {
+/**
+ * Identifiers of a kind form a group, and so do clocks of one name, as long as no recording had two of them equal; two
+ * clocks that are read for one event may be equal by chance.
+ */
+class Groups {
+  /** The events of the holes that have a trait in common. */
+  readonly #events = new Map<string, Set<number>>();
+  /** How many of them there are. */
+  readonly #counts = new Map<string, number>();
+
+  add(hole: Hole, base: string): void {
+    for (const trait of traits(hole, base)) {
+      const events = this.#events.get(trait) ?? new Set();
+      this.#events.set(trait, events.add(hole.firstEvent));
+      this.#counts.set(trait, (this.#counts.get(trait) ?? 0) + 1);
+    }
+  }
+
+  of(hole: Hole, base: string): string | undefined {
     const { identifies, clock } = kinds[hole.kind];
-    const others = [...this.#holes.values()].filter((other) => other !== hole && other.kind === hole.kind);
-    if (identifies) {
-      const distinct = others.every((other) => !collide(hole, other));
-      return distinct ? hole.kind : undefined;
-    }
-    if (clock) {
-      const alike = others.filter((other) => nameOf(other) === base && other.firstEvent !== hole.firstEvent);
-      const distinct = alike.every((other) => !collide(hole, other));
-      return alike.length > 0 && distinct ? base : undefined;
-    }
-    return undefined;
+    const [group = '', ...values] = traits(hole, base);
+    if (identifies) return values.every((value) => this.#counts.get(value) === 1) ? hole.kind : undefined;
+    const isAlone = (trait: string) => (this.#events.get(trait)?.size ?? 0) <= 1;
+    return clock && !isAlone(group) && values.every(isAlone) ? base : undefined;
   }
 }
 
-function collide(one: Hole, other: Hole): boolean {
-  return one.values.some((value, run) => value === other.values[run]);
+/** What makes a hole one of a group, and then its values, which no other one of it may have. */
+function traits({ kind, values }: Hole, base: string): string[] {
+  const { identifies, clock } = kinds[kind];
+  if (!identifies && !clock) return [];
+  const group = JSON.stringify(identifies ? [kind] : [kind, base]);
+  return [group, ...values.map((value, run) => `${group} ${run} ${value}`)];
 }
 
 function nameOf({ names }: Hole): string {
-  return commonest(names.client.length > 0 ? names.client : names.backend);
+  return commonest(names.client.size > 0 ? names.client : names.backend);
 }
 
 /** The name used most often; of equals, the one that came first. */
-function commonest(names: readonly string[]): string {
+function commonest(names: ReadonlyMap<string, number>): string {
   let best = '';
   let most = 0;
-  for (const name of new Set(names)) {
-    const count = names.filter((other) => other === name).length;
-    if (count > most) [best, most] = [name, count];
-  }
+  for (const [name, count] of names) if (count > most) [best, most] = [name, count];
   return best;
 }
 
@@ -122,15 +139,16 @@ function nameAt({ path, before }: Spot, values: readonly string[]): string {
   const secret = /^<<secret (\w+)/.exec(values[0] ?? '')?.[1];
   if (secret !== undefined) return secret;
   const tag = /<<sealed ([a-zA-Z]\w*) $/.exec(before)?.[1];
-  if (tag !== undefined) return plain(tag);
+  if (tag !== undefined) return plainName(tag);
   const keys = path.filter((key) => !/^\d+$/.test(key));
   const key = keys.at(-1) ?? 'value';
-  if (key !== 'id') return plain(key);
+  if (key !== 'id') return plainName(key);
   const prefix = /([a-z]+)_$/.exec(before)?.[1];
-  return plain(prefix === undefined ? `${keys.at(-2) ?? 'value'}_id` : `${prefix}_id`);
+  return plainName(prefix === undefined ? `${keys.at(-2) ?? 'value'}_id` : `${prefix}_id`);
 }
 
-function plain(name: string): string {
+/** A name in the letters that names have: of variables and of shared documents. */
+export function plainName(name: string): string {
   return (
     name
       .toLowerCase()

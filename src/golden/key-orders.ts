@@ -12,11 +12,13 @@ export function unorderedPlaces(events: Iterable<TraceEvent>): ReadonlySet<strin
   const unordered = new Set<string>();
   const visit = (node: JsonNode, path: readonly string[]): void => {
     if (node.kind !== 'object') return;
-    const keys = node.members.map(([key]) => key);
     const place = placeOf(path);
-    const known = orders.get(place) ?? [];
-    if (known.some((other) => contradicts(keys, other))) unordered.add(place);
-    if (!known.some((other) => other.join('\n') === keys.join('\n'))) orders.set(place, [...known, keys]);
+    if (!unordered.has(place)) {
+      const keys = node.members.map(([key]) => key);
+      const known = orders.get(place) ?? [];
+      if (known.some((other) => contradicts(keys, other))) unordered.add(place);
+      if (!known.some((other) => other.join('\n') === keys.join('\n'))) orders.set(place, [...known, keys]);
+    }
     for (const [key, value] of node.members) visit(value, [...path, key]);
   };
   for (const event of events) visit(encodeEvent(event), []);

@@ -59,12 +59,18 @@ export class Matcher {
   /** How alike a pattern and a node are, from 0 to 1; variables take any value of their kind. */
   likeness(expected: JsonNode, actual: JsonNode): number {
     if (expected.kind === 'object' && actual.kind === 'object') {
-      const wanted = new Map(membersOf(expected).map(([key, value]) => [key, value]));
-      const keys = new Set([...wanted.keys(), ...actual.members.map(([key]) => key)]);
+      // Of members with one key the first stands for all.
+      const wanted = new Map(
+        membersOf(expected)
+          .reverse()
+          .map(([key, value]) => [key, value]),
+      );
+      const found = new Map(actual.members.toReversed().map(([key, value]) => [key, value]));
+      const keys = new Set([...wanted.keys(), ...found.keys()]);
       if (keys.size === 0) return 1;
       let sum = 0;
       for (const key of keys) {
-        const [one, other] = [wanted.get(key), member(actual, key)];
+        const [one, other] = [wanted.get(key), found.get(key)];
         if (one !== undefined && other !== undefined) sum += this.likeness(one, other);
       }
       return sum / keys.size;
@@ -130,7 +136,9 @@ export class Matcher {
       return;
     }
     const values =
-      actual.kind === 'string' ? this.#split(parseTemplate(expected.value), actual.value) : undefined;
+      actual.kind === 'string'
+        ? splitTemplate(parseTemplate(expected.value), actual.value, this.#variables)
+        : undefined;
     if (values === undefined) {
       this.#tell(actual.kind === 'string' ? 'changed' : 'retyped', place, expected, actual);
       return;
@@ -143,28 +151,6 @@ export class Matcher {
   #spelling(expected: string | undefined, actual: JsonNode, place: Place): void {
     if (actual.kind !== 'string' || actual.spelling === expected) return;
     this.#tell('respelled', place, jsonString(actual.value, expected), actual);
-  }
-
-  /**
-   * The values of a template's variables in a text: first by their kinds, then by the literal parts alone. Undefined
-   * where the literal parts do not fit.
-   */
-  #split(parts: readonly TemplatePart[], text: string): (readonly [string, string])[] | undefined {
-    const [only, ...further] = parts;
-    if (only === undefined || (further.length === 0 && 'literal' in only)) {
-      return (only === undefined ? '' : only.literal) === text ? [] : undefined;
-    }
-    if (further.length === 0 && 'variable' in only) return [[only.variable, text]];
-    const names = parts.flatMap((part) => ('variable' in part ? [part.variable] : []));
-    const attempt = (patternOf: (name: string) => string) => {
-      const source = parts
-        .map((part) => ('variable' in part ? `(${patternOf(part.variable)})` : escaped(part.literal)))
-        .join('');
-      return new RegExp(`^${source}$`, 's').exec(text)?.slice(1);
-    };
-    const kindPattern = (name: string) => kinds[this.#variables.get(name)?.kind ?? 'host_text'].pattern;
-    const values = attempt(kindPattern) ?? attempt(() => '.*?');
-    return values?.map((value, index) => [names[index] ?? '', value]);
   }
 
   #object(expected: JsonObject, actual: JsonObject, place: Place): void {
@@ -249,6 +235,32 @@ export class Matcher {
   #tell(kind: MismatchKind, place: Place, expected: JsonNode | null, actual: JsonNode | null): void {
     this.#listener.mismatch({ kind, places: [place], ...contrast(expected, actual) });
   }
+}
+
+/**
+ * The values of a template's variables in a text: first by their kinds, then by the literal parts alone. Undefined
+ * where the literal parts do not fit.
+ */
+export function splitTemplate(
+  parts: readonly TemplatePart[],
+  text: string,
+  variables: ReadonlyMap<string, Variable>,
+): (readonly [string, string])[] | undefined {
+  const [only, ...further] = parts;
+  if (only === undefined || (further.length === 0 && 'literal' in only)) {
+    return (only === undefined ? '' : only.literal) === text ? [] : undefined;
+  }
+  if (further.length === 0 && 'variable' in only) return [[only.variable, text]];
+  const names = parts.flatMap((part) => ('variable' in part ? [part.variable] : []));
+  const attempt = (patternOf: (name: string) => string) => {
+    const source = parts
+      .map((part) => ('variable' in part ? `(${patternOf(part.variable)})` : escaped(part.literal)))
+      .join('');
+    return new RegExp(`^${source}$`, 's').exec(text)?.slice(1);
+  };
+  const kindPattern = (name: string) => kinds[variables.get(name)?.kind ?? 'host_text'].pattern;
+  const values = attempt(kindPattern) ?? attempt(() => '.*?');
+  return values?.map((value, index) => [names[index] ?? '', value]);
 }
 
 /** The members of a pattern object, without its marks. */

@@ -6,6 +6,11 @@ export type TemplatePart = { readonly literal: string } | { readonly variable: s
 
 const hole = /\{\{(\{\{|[a-z0-9_#]+)\}\}/g;
 
+/** Whether a byte may stand in the name of a variable. */
+export function isNameByte(byte: number): boolean {
+  return (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x5f || byte === 0x23;
+}
+
 export function parseTemplate(text: string): readonly TemplatePart[] {
   if (!text.includes('{{')) return [{ literal: text }];
   const parts: TemplatePart[] = [];

@@ -1,8 +1,9 @@
-import { closeSync, createReadStream, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { type JsonNode, JsonSyntaxError, parseJson, printJson, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from './codec.ts';
+import { type Line, LineFile } from './line-file.ts';
 
 /**
  * The file that traces and goldens share: JSON lines. The first names the format and its version, the last says
@@ -28,22 +29,41 @@ export const closingLine = `${printJson(toNode({ type: 'finished' }))}\n`;
 
 /** Which of the two a file is, by its first line; throws as readRecords does. */
 export async function formatOf(path: string): Promise<Format> {
-  for await (const text of lines(path)) return checkHeader(path, parseLine(path, 1, text));
+  const file = new LineFile(path);
+  try {
+    if (file.length > 0) return checkHeader(path, parseLine(path, 1, file.text(1)));
+  } finally {
+    file.close();
+  }
   throw new ParityError('file-corrupt', `${path} is empty: it is no trace and no golden`);
 }
 
+/** Reads a file line by line, as recordsOf does. */
+export function* readRecords(path: string, format: Format): Generator<FileRecord> {
+  const file = new LineFile(path);
+  try {
+    yield* recordsOf(file, format);
+  } finally {
+    file.close();
+  }
+}
+
 /**
- * Reads a file line by line: first its header, then every line up to the closing one. Memory does not grow with
- * the file. Throws ParityError, with the number of the line, for a file that is corrupt, truncated, of the other
- * format, or written by a newer program.
+ * The lines of a file: first its header, then every line up to the closing one, but for those that `skips` takes upon
+ * itself. Memory does not grow with the file. Throws ParityError, with the number of the line, for a file that is
+ * corrupt, truncated, of the other format, or written by a newer program.
  */
-export async function* readRecords(path: string, format: Format): AsyncGenerator<FileRecord> {
-  let line = 0;
+export function* recordsOf(
+  file: LineFile,
+  format: Format,
+  skips: (line: Line, number: number) => boolean = () => false,
+): Generator<FileRecord> {
+  const { path } = file;
   let finished = false;
-  for await (const text of lines(path)) {
-    line += 1;
+  for (let line = 1; line <= file.length; line += 1) {
     if (finished) throw corrupt(path, line, 'stands after the closing line');
-    const node = parseLine(path, line, text);
+    if (line > 1 && skips(file.line(line), line)) continue;
+    const node = parseLine(path, line, file.text(line));
     if (line === 1) {
       const found = checkHeader(path, node);
       if (found !== format)
@@ -52,14 +72,19 @@ export async function* readRecords(path: string, format: Format): AsyncGenerator
     finished = isClosing(node);
     if (!finished) yield { line, node };
   }
-  if (line === 0) throw new ParityError('file-corrupt', `${path} is empty: it is no ${format}`);
+  if (file.length === 0) throw new ParityError('file-corrupt', `${path} is empty: it is no ${format}`);
   if (!finished) {
     throw corrupt(
       path,
-      line,
+      file.length,
       'is the last, and the closing line is missing: the file was cut off; record it again',
     );
   }
+}
+
+/** One line, by its number. Throws ParityError for a line that is not JSON. */
+export function recordAt(file: LineFile, line: number): FileRecord {
+  return { line, node: parseLine(file.path, line, file.text(line)) };
 }
 
 /** Calls `read`, and turns what it finds wrong with a line into an error that names the line. */
@@ -95,31 +120,6 @@ export class RecordFile {
   finish(): void {
     writeSync(this.#file, closingLine);
     closeSync(this.#file);
-  }
-}
-
-/** The lines of a file. Not by node:readline, which also breaks lines at U+2028, and that may stand in JSON as it is. */
-async function* lines(path: string): AsyncGenerator<string> {
-  const source = createReadStream(path, 'utf8');
-  let rest: string[] = [];
-  try {
-    for await (const chunk of source) {
-      const [first = '', ...others] = String(chunk).split('\n');
-      rest.push(first);
-      for (const start of others) {
-        yield rest.join('');
-        rest = [start];
-      }
-    }
-    const last = rest.join('');
-    if (last !== '') yield last;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code;
-    throw new ParityError('file-unreadable', `cannot read ${path}: ${reason}`);
-  } finally {
-    source.destroy();
   }
 }
 

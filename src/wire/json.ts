@@ -128,6 +128,11 @@ class Parser {
       end += code === backslash ? 2 : 1;
     }
     this.#at = end + 1;
+    if (!escaped) {
+      const value = this.#text.slice(start + 1, end);
+      // A lone surrogate is usually escaped.
+      if (value.isWellFormed()) return { kind: 'string', value };
+    }
     const spelling = this.#text.slice(start, end + 1);
     return jsonString(escaped ? unescaped(spelling, start) : spelling.slice(1, -1), spelling);
   }
@@ -141,6 +146,7 @@ class Parser {
   }
 
   #blank(): void {
+    if (this.#text.charCodeAt(this.#at) > space) return;
     blank.lastIndex = this.#at;
     const length = blank.exec(this.#text)?.[0].length ?? 0;
     if (length > 0) this.#compact = false;

@@ -1,0 +1,500 @@
+import type { Line } from '../trace/line-file.ts';
+import { jsonMark, sharedMark, unorderedMark, type Variable } from './golden.ts';
+import { kinds } from './kinds.ts';
+import { splitTemplate } from './match.ts';
+import { isNameByte, parseTemplate } from './template.ts';
+import type { Found } from './unify.ts';
+
+/**
+ * Matches JSON of a golden with JSON of a trace byte by byte, without parsing either: literal text is compared as it
+ * stands, and where the golden has a variable, the value is taken from the trace. It says only that two documents match,
+ * and with which values; of all others (and of all that is unusual: escapes in the text of a variable, braces that are
+ * spelled out, JSON in JSON in a string) it says nothing, and the Matcher is the judge.
+ *
+ * A document that matches was checked to be JSON on the way.
+ */
+export class PlainMatcher {
+  readonly #variables: ReadonlyMap<string, Variable>;
+  /** The documents that a golden holds once for several places, by their names. */
+  readonly #shared: ReadonlyMap<string, Buffer>;
+  /** By the name of its variable, the last value that was found to be of its kind. */
+  readonly #taken = new Map<string, Found>();
+  #golden: Buffer = nothing;
+  #at = 0;
+  #trace: Buffer = nothing;
+  #there = 0;
+  /** Whether the trace has the JSON in a string, its quotes and backslashes with a backslash before them. */
+  #inString = false;
+  #found: Found[] = [];
+  #lastName = '';
+
+  constructor(variables: ReadonlyMap<string, Variable>, shared: ReadonlyMap<string, Buffer>) {
+    this.#variables = variables;
+    this.#shared = shared;
+  }
+
+  /** The values that stand in the trace for the variables of the golden, in their order; undefined: the Matcher must tell. */
+  match(golden: Line, at: number, trace: Line, there: number): readonly Found[] | undefined {
+    this.#golden = golden.bytes;
+    this.#at = at;
+    this.#trace = trace.bytes;
+    this.#there = there;
+    this.#inString = false;
+    this.#found = [];
+    const matches = this.#value(0) && this.#same(braceClosed);
+    const whole = this.#at === golden.end && this.#there === trace.end;
+    return matches && whole ? this.#found : undefined;
+  }
+
+  #value(depth: number): boolean {
+    if (depth > maximumDepth) return false;
+    switch (this.#golden[this.#at]) {
+      case braceOpen:
+        return this.#object(depth);
+      case bracketOpen:
+        return this.#items(depth);
+      case quote:
+        return this.#string();
+      default:
+        return this.#word();
+    }
+  }
+
+  #items(depth: number): boolean {
+    if (!this.#same(bracketOpen)) return false;
+    if (this.#golden[this.#at] === bracketClosed) return this.#same(bracketClosed);
+    do {
+      if (!this.#value(depth + 1)) return false;
+    } while (this.#golden[this.#at] === comma && this.#same(comma));
+    return this.#same(bracketClosed);
+  }
+
+  #object(depth: number): boolean {
+    const [bytes, start] = [this.#golden, this.#at];
+    if (bytes[start + 2] === braceOpen && bytes[start + 3] === braceOpen) {
+      if (isAt(bytes, start, unordered)) return this.#unordered(depth);
+      if (isAt(bytes, start, json)) return this.#json(depth);
+      return isAt(bytes, start, shared) && this.#sharedValue(depth);
+    }
+    if (!this.#same(braceOpen)) return false;
+    if (this.#golden[this.#at] === braceClosed) return this.#same(braceClosed);
+    do {
+      if (!this.#key() || !this.#same(colon) || !this.#value(depth + 1)) return false;
+    } while (this.#golden[this.#at] === comma && this.#same(comma));
+    return this.#same(braceClosed);
+  }
+
+  /** Members in any order: those of the trace are found first, and matched in the order of the golden. */
+  #unordered(depth: number): boolean {
+    if (this.#inString || this.#trace[this.#there] !== braceOpen) return false;
+    const places = membersFrom(this.#trace, this.#there);
+    if (places === undefined) return false;
+    this.#at += unordered.length;
+    while (this.#golden[this.#at] === comma) {
+      const start = this.#at + 1;
+      const end = stringEnd(this.#golden, start);
+      if (end === undefined || isAt(this.#golden, start + 1, braces)) return false;
+      const key = this.#golden.toString('latin1', start, end);
+      const place = places.members.get(key);
+      // The name is compared once more, so that its escapes are checked.
+      if (place === undefined || !places.members.delete(key)) return false;
+      [this.#at, this.#there] = [start, place.key];
+      if (!this.#key() || !this.#same(colon) || !this.#value(depth + 1)) return false;
+      if (this.#there !== place.end) return false;
+    }
+    this.#there = places.end;
+    if (places.members.size > 0 || this.#golden[this.#at] !== braceClosed) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  /** JSON in a string: the trace has its text with all quotes and backslashes escaped. */
+  #json(depth: number): boolean {
+    if (this.#inString || this.#trace[this.#there] !== quote) return false;
+    this.#at += json.length;
+    this.#there += 1;
+    this.#inString = true;
+    const matches = this.#value(depth + 1);
+    this.#inString = false;
+    if (!matches || this.#golden[this.#at] !== braceClosed || this.#trace[this.#there] !== quote)
+      return false;
+    this.#at += 1;
+    this.#there += 1;
+    return true;
+  }
+
+  #sharedValue(depth: number): boolean {
+    const golden = this.#golden;
+    const start = this.#at + shared.length;
+    const end = stringEnd(golden, start);
+    if (end === undefined || golden[end] !== braceClosed) return false;
+    const document = this.#shared.get(golden.toString('utf8', start + 1, end - 1));
+    if (document === undefined) return false;
+    [this.#golden, this.#at] = [document, 0];
+    const matches = this.#value(depth) && this.#at === document.length;
+    [this.#golden, this.#at] = [golden, end + 1];
+    return matches;
+  }
+
+  #key(): boolean {
+    if (isAt(this.#golden, this.#at + 1, braces)) return false;
+    if (!this.#same(quote)) return false;
+    let end = this.#literal();
+    // In a key, braces are themselves.
+    while (end === braceOpen && this.#same(braceOpen)) end = this.#literal();
+    return end === quote && this.#same(quote);
+  }
+
+  #string(): boolean {
+    const start = this.#at + 1;
+    if (isAt(this.#golden, start, braces)) {
+      const number = this.#number(start);
+      if (number !== undefined) return number;
+    }
+    const there = this.#there + (this.#inString ? 2 : 1);
+    if (!this.#same(quote)) return false;
+    let end = this.#literal();
+    while (end === braceOpen) {
+      if (isAt(this.#golden, this.#at, braces)) return this.#template(start, there);
+      if (!this.#same(braceOpen)) return false;
+      end = this.#literal();
+    }
+    return end === quote && this.#same(quote);
+  }
+
+  /** A variable whose values are numbers; undefined where it is none. */
+  #number(start: number): boolean | undefined {
+    const end = nameEnd(this.#golden, start + 2);
+    if (!isAt(this.#golden, end, bracesClosed) || this.#golden[end + 2] !== quote) return undefined;
+    const name = this.#name(start + 2, end);
+    if (this.#variables.get(name)?.number !== true) return undefined;
+    const after = numberEnd(this.#trace, this.#there);
+    const from = this.#there;
+    [this.#at, this.#there] = [end + 3, after];
+    return from < after && this.#takesAt(name, from, after);
+  }
+
+  /**
+   * The rest of a string from its first variable on. `start` and `there` are where its text begins in the golden and in
+   * the trace. In both, a text with escapes is left to the Matcher, which knows the usual ones.
+   */
+  #template(start: number, there: number): boolean {
+    const [golden, trace] = [this.#golden, this.#trace];
+    const name = nameEnd(golden, this.#at + 2);
+    const tail = name + 2;
+    const end = plainEnd(golden, tail);
+    const close = plainEnd(trace, this.#there);
+    if (golden[end] !== quote || trace[close] !== (this.#inString ? backslash : quote)) return false;
+    if (this.#inString && trace[close + 1] !== quote) return false;
+    if (holds(golden, start, this.#at, backslash)) return false;
+    const isSingle = isAt(golden, name, bracesClosed) && !holds(golden, tail, end, braceOpen);
+    const behind = this.#at;
+    this.#at = end + 1;
+    const from = this.#there;
+    this.#there = close + (this.#inString ? 2 : 1);
+    if (isSingle) {
+      const to = close - (end - tail);
+      for (let at = tail; at < end; at += 1) if (golden[at] !== trace[to + at - tail]) return false;
+      return from <= to && this.#takesAt(this.#name(behind + 2, name), from, to);
+    }
+    const parts = parseTemplate(golden.toString('utf8', start, end));
+    const values = splitTemplate(parts, trace.toString('utf8', there, close), this.#variables);
+    return values?.every(([variable, value]) => this.#takes(variable, value)) ?? false;
+  }
+
+  /** A name in the golden, which is often the one before. */
+  #name(from: number, to: number): string {
+    if (!isText(this.#golden, from, to, this.#lastName)) {
+      this.#lastName = this.#golden.toString('latin1', from, to);
+    }
+    return this.#lastName;
+  }
+
+  /** A value in the trace, which is often the one that the variable had before. */
+  #takesAt(name: string, from: number, to: number): boolean {
+    const known = this.#taken.get(name);
+    if (known === undefined || !isText(this.#trace, from, to, known.value)) {
+      return this.#takes(name, this.#trace.toString('utf8', from, to));
+    }
+    this.#found.push(known);
+    return true;
+  }
+
+  #takes(name: string, value: string): boolean {
+    const known = this.#taken.get(name);
+    if (known?.value === value) {
+      this.#found.push(known);
+      return true;
+    }
+    const variable = this.#variables.get(name);
+    if (variable === undefined || !kinds[variable.kind].takes(value)) return false;
+    // The name is the variable's own, so that there is one text of it in memory.
+    const found = { variable: variable.name, value };
+    this.#taken.set(variable.name, found);
+    this.#found.push(found);
+    return true;
+  }
+
+  /**
+   * Goes over the text of a string as long as both have the same, up to a quote or a brace in the golden: which of the
+   * two is given back, 0 where they differ.
+   */
+  #literal(): number {
+    const [golden, trace] = [this.#golden, this.#trace];
+    let [at, there] = [this.#at, this.#there];
+    while (true) {
+      const byte = golden[at] ?? 0;
+      if (byte === backslash) {
+        [this.#at, this.#there] = [at, there];
+        if (!this.#escape()) return 0;
+        [at, there] = [this.#at, this.#there];
+        continue;
+      }
+      if (byte === quote || byte === braceOpen) {
+        [this.#at, this.#there] = [at, there];
+        return byte;
+      }
+      if (byte !== trace[there] || byte < space) return 0;
+      at += 1;
+      there += 1;
+    }
+  }
+
+  #escape(): boolean {
+    const letter = this.#golden[this.#at + 1] ?? 0;
+    const digits = letter === letterU ? 4 : 0;
+    if (!escapes.has(letter)) return false;
+    if (!this.#same(backslash) || !this.#same(letter)) return false;
+    for (let count = 0; count < digits; count += 1) {
+      const digit = this.#golden[this.#at] ?? 0;
+      if (!isHexadecimal(digit) || !this.#same(digit)) return false;
+    }
+    return true;
+  }
+
+  /** true, false, null or a number. */
+  #word(): boolean {
+    const [golden, start] = [this.#golden, this.#at];
+    const word = words.find((one) => isAt(golden, start, one));
+    const end = word === undefined ? numberEnd(golden, start) : start + word.length;
+    if (end === start) return false;
+    while (this.#at < end) if (!this.#same(golden[this.#at] ?? 0)) return false;
+    return true;
+  }
+
+  /** Goes over one byte that both must have: a quote or a backslash is written with a backslash before it in a string. */
+  #same(byte: number): boolean {
+    if (this.#golden[this.#at] !== byte) return false;
+    if (this.#inString && (byte === quote || byte === backslash)) {
+      if (this.#trace[this.#there] !== backslash) return false;
+      this.#there += 1;
+    }
+    if (this.#trace[this.#there] !== byte) return false;
+    this.#at += 1;
+    this.#there += 1;
+    return true;
+  }
+}
+
+/**
+ * The variables in the JSON of a golden's line, in their order, as variablesOf gives them; undefined where braces are
+ * spelled out or stand for nothing, which needs the parser.
+ */
+export function variablesIn(
+  { bytes, end }: Line,
+  start: number,
+  documents: ReadonlyMap<string, Buffer>,
+): readonly string[] | undefined {
+  const names: string[] = [];
+  for (let at = start; at < end; at += 1) {
+    if (bytes[at] !== braceOpen || bytes[at + 1] !== braceOpen) continue;
+    const behind = nameEnd(bytes, at + 2);
+    if (behind === at + 2 || !isAt(bytes, behind, bracesClosed)) return undefined;
+    const name = bytes.toString('latin1', at + 2, behind);
+    const close = plainEnd(bytes, behind + 2);
+    if (isAt(bytes, close + 1, colonByte)) {
+      // It is a key, and only the marks of objects may look like this.
+      if (name === 'shared') {
+        const last = stringEnd(bytes, close + 2) ?? end;
+        const document = documents.get(bytes.toString('utf8', close + 3, last - 1));
+        const inner = document && variablesIn(whole(document), 0, documents);
+        if (inner === undefined) return undefined;
+        names.push(...inner);
+      } else if (name !== 'json' && name !== 'unordered') return undefined;
+    } else names.push(name);
+    at = behind + 1;
+  }
+  return names;
+}
+
+/** The `type` that a document begins with; undefined where it begins with anything else, or the type is a pattern. */
+export function plainType(line: Line, start: number): string | undefined {
+  if (!hasPlainType(line, start)) return undefined;
+  const from = start + typeKey.length;
+  return line.bytes.toString('utf8', from, plainEnd(line.bytes, from));
+}
+
+export function hasPlainType({ bytes }: Line, start: number): boolean {
+  if (!isAt(bytes, start, typeKey)) return false;
+  const from = start + typeKey.length;
+  const end = plainEnd(bytes, from);
+  return bytes[end] === quote && !holds(bytes, from, end, braceOpen);
+}
+
+const nothing = Buffer.alloc(0);
+/** Deeper documents are left to the parser, which has a limit of its own. */
+const maximumDepth = 400;
+const quote = 0x22;
+const backslash = 0x5c;
+const braceOpen = 0x7b;
+const braceClosed = 0x7d;
+const bracketOpen = 0x5b;
+const bracketClosed = 0x5d;
+const comma = 0x2c;
+const colon = 0x3a;
+const space = 0x20;
+const letterU = 0x75;
+const escapes: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrtu'));
+const braces = Buffer.from('{{');
+const bracesClosed = Buffer.from('}}');
+const words = ['true', 'false', 'null'].map((word) => Buffer.from(word));
+const unordered = Buffer.from(`{"${unorderedMark}":true`);
+const typeKey = Buffer.from('{"type":"');
+const colonByte = Buffer.from(':');
+const json = Buffer.from(`{"${jsonMark}":`);
+const shared = Buffer.from(`{"${sharedMark}":`);
+
+function whole(bytes: Buffer): Line {
+  return { bytes, start: 0, end: bytes.length };
+}
+
+function isAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
+  for (let index = 0; index < wanted.length; index += 1) {
+    if (bytes[at + index] !== wanted[index]) return false;
+  }
+  return true;
+}
+
+/** Where the members of an object stand by the spelling of their keys; undefined where two have the same one. */
+function membersFrom(
+  bytes: Buffer,
+  start: number,
+): { readonly members: Map<string, { key: number; end: number }>; readonly end: number } | undefined {
+  const members = new Map<string, { key: number; end: number }>();
+  let at = start + 1;
+  if (bytes[at] === braceClosed) return { members, end: at + 1 };
+  while (true) {
+    const colonAt = stringEnd(bytes, at);
+    if (colonAt === undefined || bytes[colonAt] !== colon) return undefined;
+    const end = valueEnd(bytes, colonAt + 1);
+    const key = bytes.toString('latin1', at, colonAt);
+    if (end === undefined || members.has(key)) return undefined;
+    members.set(key, { key: at, end });
+    at = end + 1;
+    if (bytes[end] === braceClosed) return { members, end: at };
+    if (bytes[end] !== comma) return undefined;
+  }
+}
+
+/** Behind a value that is JSON; of what is none any place, or none. */
+function valueEnd(bytes: Buffer, start: number): number | undefined {
+  let depth = 0;
+  let at = start;
+  while (at < bytes.length) {
+    const byte = bytes[at];
+    if (byte === quote) {
+      const end = stringEnd(bytes, at);
+      if (end === undefined) return undefined;
+      at = end;
+      if (depth === 0) return at;
+      continue;
+    }
+    if (byte === braceOpen || byte === bracketOpen) depth += 1;
+    else if (byte === braceClosed || byte === bracketClosed || byte === comma) {
+      if (depth === 0) return at;
+      if (byte !== comma) depth -= 1;
+      if (depth === 0) return at + 1;
+    }
+    at += 1;
+  }
+  return undefined;
+}
+
+/** Behind the closing quote of a string. */
+function stringEnd(bytes: Buffer, start: number): number | undefined {
+  if (bytes[start] !== quote) return undefined;
+  for (let at = start + 1; at < bytes.length; at += 1) {
+    if (bytes[at] === backslash) at += 1;
+    else if (bytes[at] === quote) return at + 1;
+  }
+  return undefined;
+}
+
+/** Where text without escapes ends: at a quote, a backslash, or what may not stand in a string. */
+function plainEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  for (
+    let byte = bytes[at] ?? 0;
+    byte !== quote && byte !== backslash && byte >= space;
+    byte = bytes[at] ?? 0
+  ) {
+    at += 1;
+  }
+  return at;
+}
+
+/** Whether the bytes are this text; of a text that is not all ASCII it says that they are not. */
+function isText(bytes: Buffer, from: number, to: number, text: string): boolean {
+  if (to - from !== text.length) return false;
+  for (let at = 0; at < text.length; at += 1) {
+    const byte = bytes[from + at] ?? 0;
+    if (byte >= 0x80 || byte !== text.charCodeAt(at)) return false;
+  }
+  return true;
+}
+
+function holds(bytes: Buffer, start: number, end: number, wanted: number): boolean {
+  for (let at = start; at < end; at += 1) if (bytes[at] === wanted) return true;
+  return false;
+}
+
+function nameEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  for (let byte = bytes[at] ?? 0; isNameByte(byte); byte = bytes[at] ?? 0) at += 1;
+  return at;
+}
+
+/** Behind a number as JSON has it; where it starts, if there is none. */
+function numberEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  if (bytes[at] === 0x2d) at += 1;
+  const whole = digitsEnd(bytes, at);
+  if (whole === at || (bytes[at] === 0x30 && whole > at + 1)) return start;
+  at = whole;
+  if (bytes[at] === 0x2e) {
+    const fraction = digitsEnd(bytes, at + 1);
+    if (fraction === at + 1) return start;
+    at = fraction;
+  }
+  if (bytes[at] === 0x65 || bytes[at] === 0x45) {
+    const sign = bytes[at + 1] === 0x2b || bytes[at + 1] === 0x2d ? 1 : 0;
+    const exponent = digitsEnd(bytes, at + 1 + sign);
+    if (exponent === at + 1 + sign) return start;
+    at = exponent;
+  }
+  return at;
+}
+
+function digitsEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  while (isDigit(bytes[at] ?? 0)) at += 1;
+  return at;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
+function isHexadecimal(byte: number): boolean {
+  return isDigit(byte) || (byte >= 0x61 && byte <= 0x66) || (byte >= 0x41 && byte <= 0x46);
+}

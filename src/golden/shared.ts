@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { FieldError, object } from '../trace/codec.ts';
+import { type JsonNode, jsonMember, jsonString, printJson } from '../wire/json.ts';
+import { sharedMark } from './golden.ts';
+import { plainName } from './holes.ts';
+
+/** From so many characters on a document that occurs again is written once. */
+const least = 1024;
+
+/**
+ * The lines of a golden in which every larger document (object, list or string) that occurs several times stands once,
+ * in a line of its own before the first use, and a reference at its places. `lines` are the events, each an object whose
+ * members may hold such documents. The same lines always give the same ones.
+ */
+export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
+  const counts = new Map<string, number>();
+  const count = (node: JsonNode): void => {
+    const identity = identityOf(node);
+    if (identity === undefined) return;
+    const met = counts.get(identity) ?? 0;
+    counts.set(identity, met + 1);
+    // What stands inside of a document that is met again is written with it, and once.
+    if (met === 0) partsOf(node).forEach(count);
+  };
+  for (const line of lines) partsOf(line).forEach(count);
+
+  const shared: JsonNode[] = [];
+  const names = new Map<string, string>();
+  const taken = new Map<string, number>();
+  const named = (key: string): string => {
+    const base = plainName(key);
+    const times = (taken.get(base) ?? 0) + 1;
+    taken.set(base, times);
+    return times === 1 ? base : `${base}_${times}`;
+  };
+  const written: JsonNode[] = [];
+  const write = (node: JsonNode, key: string): JsonNode => {
+    const identity = identityOf(node);
+    if (identity === undefined) return node;
+    const known = names.get(identity);
+    if (known !== undefined) return referenceTo(known);
+    const inner = withParts(node, (part, own) =>
+      write(part, own === undefined || own.startsWith('{{') ? key : own),
+    );
+    if ((counts.get(identity) ?? 0) < 2) return inner;
+    const name = named(key);
+    names.set(identity, name);
+    written.push(object({ type: 'shared', name, value: inner }));
+    return referenceTo(name);
+  };
+  for (const line of lines) {
+    const own = withParts(line, (part, key) => write(part, key ?? ''));
+    shared.push(...written.splice(0), own);
+  }
+  return shared;
+}
+
+/** The document with what its references stand for. Throws FieldError for one that is not declared. */
+export function withShared(node: JsonNode, documents: ReadonlyMap<string, JsonNode>): JsonNode {
+  if (node.kind !== 'object' || !node.members.some(([key]) => key === sharedMark)) {
+    return withParts(node, (part) => withShared(part, documents));
+  }
+  const [[, name] = [], ...others] = node.members;
+  if (name?.kind !== 'string' || others.length > 0) {
+    throw new FieldError(
+      `"${sharedMark}" must stand alone in its object, with the name of a shared document`,
+    );
+  }
+  const document = documents.get(name.value);
+  if (document === undefined) {
+    throw new FieldError(`the shared document "${name.value}" is used and not declared before`);
+  }
+  return document;
+}
+
+/** The node with other parts; itself where none is another. A part of an object has a key, that of a list has none. */
+function withParts(node: JsonNode, change: (part: JsonNode, key: string | undefined) => JsonNode): JsonNode {
+  if (node.kind === 'array') {
+    const items = node.items.map((item) => change(item, undefined));
+    return items.every((item, at) => item === node.items[at]) ? node : { kind: 'array', items };
+  }
+  if (node.kind !== 'object') return node;
+  const members = node.members.map(([key, value, spelling]) => jsonMember(key, change(value, key), spelling));
+  return members.every(([, value], at) => value === node.members[at]?.[1])
+    ? node
+    : { kind: 'object', members };
+}
+
+function partsOf(node: JsonNode): readonly JsonNode[] {
+  if (node.kind === 'array') return node.items;
+  return node.kind === 'object' ? node.members.map(([, value]) => value) : [];
+}
+
+function referenceTo(name: string): JsonNode {
+  return { kind: 'object', members: [[sharedMark, jsonString(name)]] };
+}
+
+/** The same for documents that are spelled alike; undefined for one that is too small to be shared. */
+function identityOf(node: JsonNode): string | undefined {
+  const text = printJson(node);
+  return text.length < least ? undefined : createHash('sha256').update(text).digest('base64');
+}

@@ -1,0 +1,151 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, it, onTestFinished } from 'vitest';
+import { dialogueOf, type Exchange } from '../../src/golden/dialogue.ts';
+import { printGolden, readGolden, writeGolden } from '../../src/golden/file.ts';
+import { generalise } from '../../src/golden/generalise.ts';
+import type { Golden } from '../../src/golden/golden.ts';
+import { unifyFiles } from '../../src/golden/stored.ts';
+import { unify } from '../../src/golden/unify.ts';
+import { decodeEvent, encodeEvent } from '../../src/trace/codec.ts';
+import { closingLine, decodeLine, headerLine, recordsOf } from '../../src/trace/file.ts';
+import { LineFile } from '../../src/trace/line-file.ts';
+import { printJson } from '../../src/wire/json.ts';
+import { exchangeOf, id, message, uuid7 } from './conversation.ts';
+
+const long = (name: string) => `${name} ${'and so on '.repeat(120)}`;
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'parity-shared-'));
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+function say(...said: readonly unknown[]): Exchange {
+  return exchangeOf(...said.map((json) => ({ ...message('client', json), exchange: 1 })));
+}
+
+function goldenOf(...said: readonly unknown[]): Golden {
+  return generalise(id, [[say(...said)]]);
+}
+
+function linesOf(golden: Golden): string[] {
+  return printGolden(golden).trim().split('\n');
+}
+
+/** The golden that the text is read as. */
+function read(text: string): Promise<Golden> {
+  const path = join(folder(), 'x.golden.jsonl');
+  writeFileSync(path, text);
+  return readGolden(path);
+}
+
+it('writes a document that occurs again once, before its first use, called after its key', async () => {
+  const tools = [{ name: 'exec', description: long('run') }];
+  const golden = goldenOf({ a: 1, tools }, { a: 2, tools }, { nested: { Tools: tools } });
+  const lines = linesOf(golden);
+  const at = lines.findIndex((line) => line.startsWith('{"type":"shared"'));
+  expect(lines[at]).toBe(JSON.stringify({ type: 'shared', name: 'tools', value: tools }));
+  expect(lines[at + 1]).toContain('"json":{"a":1,"tools":{"{{shared}}":"tools"}}}');
+  expect(lines.filter((line) => line.includes(long('run')))).toHaveLength(1);
+  expect(await read(printGolden(golden))).toEqual(golden);
+});
+
+it('shares what stands in a shared document and elsewhere too', async () => {
+  const text = long('text');
+  const whole = { item: { text }, more: long('more') };
+  const golden = goldenOf({ a: 1, whole }, { a: 2, whole }, { b: 1, text });
+  const shared = linesOf(golden).filter((line) => line.startsWith('{"type":"shared"'));
+  expect(shared.map((line) => JSON.parse(line))).toEqual([
+    { type: 'shared', name: 'text', value: text },
+    { type: 'shared', name: 'whole', value: { item: { text: { '{{shared}}': 'text' } }, more: whole.more } },
+  ]);
+  expect(await read(printGolden(golden))).toEqual(golden);
+});
+
+it('writes short documents, and those that occur once, at their places', () => {
+  const golden = goldenOf({ a: long('one'), b: 'short' }, { a: long('two'), b: 'short' });
+  expect(printGolden(golden)).not.toContain('shared');
+});
+
+it('restores the very same golden, whatever it holds', async () => {
+  const texts = fc.constantFrom(long('a'), long('b "quoted"'), 'short', '{{shared}}', '{{a}}');
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof({ maxDepth: 4 }, texts, fc.integer(), tie('list'), tie('object')),
+    list: fc.array(tie('value'), { maxLength: 4 }),
+    object: fc.dictionary(fc.constantFrom('text', 'Tools', '{{shared}}', '{{json}}', 'é', '1'), tie('value')),
+  }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(value, { minLength: 1, maxLength: 4 }), async (said) => {
+      const golden = goldenOf(...said, ...said.slice(0, 2));
+      const text = printGolden(golden);
+      const again = await read(text);
+      expect(again).toEqual(golden);
+      expect(printGolden(again)).toBe(text);
+    }),
+  );
+});
+
+it('compares what stands for several places with all of them', () => {
+  const instructions = (turn: string) => [{ role: 'developer', text: long('rules'), turn }];
+  const run = (number: number) => {
+    const input = instructions(uuid7(number, 'turn'));
+    return say({ turn: 1, input }, { turn: 2, input });
+  };
+  const golden = generalise(id, [[run(1)], [run(2)]]);
+  const text = printGolden(golden);
+  expect(text).toContain('"turn":2,"input":{"{{shared}}":"input"}');
+  const traceOf = (number: number) => {
+    const { connection, request, steps } = run(number);
+    const lines = [connection, request, ...steps].map((event) => `${printJson(encodeEvent(event))}\n`);
+    return headerLine('trace', {}) + lines.join('') + closingLine;
+  };
+  const found = (trace: string) => {
+    const files = [text, trace].map((one) => new LineFile('x.jsonl', Buffer.from(one)));
+    const [expected, actual] = files;
+    if (expected === undefined || actual === undefined) throw new RangeError('there is no file');
+    const events = [...recordsOf(actual, 'trace')].slice(1);
+    const inMemory = dialogueOf(events.map((record) => decodeLine('x.jsonl', record, decodeEvent)));
+    const { mismatches } = unifyFiles(expected, actual);
+    expect(mismatches).toEqual(unify(golden, inMemory));
+    return mismatches;
+  };
+  expect(found(traceOf(3))).toEqual([]);
+  expect(found(traceOf(3).replace(/developer(?!.*developer)/s, 'user'))).toMatchObject([
+    { kind: 'changed', places: [{ part: 'client message 2', path: ['input', '0', 'role'] }] },
+  ]);
+});
+
+it('names the line of a reference to a document that is not declared before it', async () => {
+  const text = long('text');
+  const { path } = writeGolden(folder(), goldenOf({ a: 1, text }, { a: 2, text }));
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const at = lines.findIndex((line) => line.includes('"type":"shared"'));
+  const without = lines.toSpliced(at, 1);
+  for (const broken of [without, without.toSpliced(at + 1, 0, lines[at] ?? '')]) {
+    writeFileSync(path, broken.join('\n'));
+    await expect(readGolden(path)).rejects.toMatchObject({
+      code: 'file-corrupt',
+      message: `${path}: line ${at + 1} is not valid: the shared document "text" is used and not declared before`,
+    });
+    const files = [path, path].map((one) => new LineFile(one));
+    const [golden, trace] = files;
+    if (golden === undefined || trace === undefined) throw new RangeError('there is no file');
+    expect(() => unifyFiles(golden, trace)).toThrow(`line ${at + 1} is not valid`);
+    for (const file of files) file.close();
+  }
+});
+
+it('refuses two shared documents of one name, and a reference that is not alone', async () => {
+  const text = long('text');
+  const whole = printGolden(goldenOf({ a: 1, text }, { a: 2, text }));
+  const line = /.*"type":"shared".*\n/.exec(whole)?.[0] ?? '';
+  await expect(read(whole.replace(line, () => line + line))).rejects.toThrow(
+    'another shared document "text"',
+  );
+  await expect(read(whole.replace('"{{shared}}":"text"', '"{{shared}}":"text","a":1'))).rejects.toThrow(
+    'must stand alone',
+  );
+});
