@@ -5,9 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError } from '../errors.ts';
 import { listenLocally } from '../listening.ts';
+import { hostTexts } from '../proxy/host.ts';
 import { loadShape } from '../proxy/load.ts';
+import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
+import { Accounts } from '../proxy/sign-in/accounts.ts';
 import { readSignIn } from '../proxy/sign-in.ts';
+import { uuid4 } from '../wire/ids.ts';
 import { fillPlaceholders, hostOf, officialPath, type Placeholders, type Subject } from './subject.ts';
 
 export type RunningSubject = {
@@ -68,14 +72,19 @@ async function startBundled({
   goldens,
 }: Omit<Placeholders, 'port'>): Promise<RunningSubject> {
   let last = '';
+  const shape = await loadShape(goldens, codex, readSignIn(auth).lane);
+  // Tokens are renewed by the simulated backend too.
+  const endpoint = { url: new URL('/oauth/token', upstream), ...shape.client(hostTexts(uuid4())) };
+  const accounts = new Accounts(auth, endpoint);
   const proxy = await startProxy({
-    shape: await loadShape(goldens, codex),
-    signIn: () => readSignIn(auth),
+    shape,
+    signIn: (session) => accounts.forSession(session).current(),
+    renew: (session, refused) => accounts.forSession(session).afterRefusal(refused),
     upstream: new URL(upstream),
     port: 0,
-    log: (line) => {
+    log: lineLogger((line) => {
       last = line;
-    },
+    }),
   });
   return {
     url: new URL(`http://127.0.0.1:${proxy.port}${officialPath}`),

@@ -1,3 +1,4 @@
+import type { HeaderList } from '../wire/headers.ts';
 import { type JsonNode, type JsonObject, member, printJson, stringAt, toNode } from '../wire/json.ts';
 
 /** An answer that is an error: an HTTP status and what the API says under "error". */
@@ -5,11 +6,14 @@ export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly error: JsonNode;
+  /** What the backend told besides, such as when to try again. */
+  readonly headers: HeaderList;
 
-  constructor(status: number, error: JsonNode) {
+  constructor(status: number, error: JsonNode, headers: HeaderList = []) {
     super(stringAt(error, 'message') ?? 'the backend answered with an error');
     this.status = status;
     this.error = error;
+    this.headers = headers;
   }
 
   /** JSON text: the body of an HTTP answer, and, once an event stream has begun, the data of its last event. */
@@ -35,7 +39,9 @@ export function backendFailed(message: string, code: string): ApiError {
  */
 export function errorFrame(frame: JsonNode): ApiError {
   const error = member(frame, 'error');
-  if (error?.kind === 'object') return new ApiError(statedStatus(frame) ?? statusOf(error), error);
+  if (error?.kind === 'object') {
+    return new ApiError(statedStatus(frame) ?? statusOf(error), error, statedHeaders(frame));
+  }
   const told = complete(without(frame, ['type', 'sequence_number']));
   return new ApiError(statusOf(told), told);
 }
@@ -82,6 +88,17 @@ function statedStatus(frame: JsonNode): number | undefined {
   const stated = member(frame, 'status') ?? member(frame, 'status_code');
   const status = stated?.kind === 'number' ? Number(stated.text) : 0;
   return Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
+}
+
+/** Headers in a frame: those that may stand in an answer of HTTP. */
+function statedHeaders(frame: JsonNode): HeaderList {
+  const stated = member(frame, 'headers');
+  if (stated?.kind !== 'object') return [];
+  return stated.members.flatMap(([name, value]): HeaderList => {
+    const text = value.kind === 'number' ? value.text : value.kind === 'string' ? value.value : '';
+    const isOfBody = /^(?:content-|transfer-)/i.test(name);
+    return isOfBody || !/^[\w-]+$/.test(name) || !/^[\x20-\x7e]+$/.test(text) ? [] : [[name, text]];
+  });
 }
 
 /** Adds the members that the API's errors always have, where they are missing. */

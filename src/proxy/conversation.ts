@@ -1,26 +1,16 @@
-import type { Exchange } from '../golden/dialogue.ts';
 import { Filler } from '../golden/fill.ts';
-import type { Golden } from '../golden/golden.ts';
-import { kinds } from '../golden/kinds.ts';
 import { Matcher } from '../golden/match.ts';
-import { parseTemplate, soleVariable } from '../golden/template.ts';
+import { parseTemplate } from '../golden/template.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { type JsonMember, type JsonNode, jsonString, member, printJson, stringAt } from '../wire/json.ts';
+import { type JsonNode, jsonString, member, printJson, stringAt, tryParseJson } from '../wire/json.ts';
 import { Envelope } from './envelope.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
+import { learn, takes } from './learn.ts';
+import type { Pattern } from './pattern.ts';
+import { printMembers, type RawMember, rawMember, rawMembers, rawString } from './raw-object.ts';
 import type { SignIn } from './sign-in.ts';
 import { wireTier } from './tier.ts';
-
-/** What a conversation takes its shape from. */
-export type Pattern = {
-  readonly golden: Golden;
-  readonly handshake: Exchange['request'];
-  /** The requests of the golden, in their order. */
-  readonly bodies: readonly JsonNode[];
-  /** The order of all keys that a request of this version may have. */
-  readonly order: readonly string[];
-};
 
 /**
  * Members of a request that are not content: they are written anew from identity, tier and golden. All others are
@@ -35,138 +25,222 @@ const envelopeKeys: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Says that the model takes instructions and tools as input items. A request that has them at top level is of another
+ * Say that the model takes instructions and tools as input items. A request that has them at top level is of another
  * model, and does not say it (measured: codex 0.169.0 with gpt-5.4).
  */
 const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
+const liteHeader = 'x-openai-internal-codex-responses-lite';
 
-/** Handshake headers in which the client states facts of its own: its value wins over the golden's. */
+const turnMetadata = 'x-codex-turn-metadata';
+
+/** Headers in which the client states facts of its own: its value wins over the golden's. */
 const clientStates: ReadonlySet<string> = new Set([
   'x-codex-beta-features',
   'x-codex-window-id',
-  'x-codex-turn-metadata',
+  turnMetadata,
 ]);
+
+/** Headers in which a client of the golden's own version names itself: `codex exec`, an editor's plugin, … */
+const clientNames: ReadonlySet<string> = new Set(['originator', 'user-agent']);
+
+/** What the headers of a request must know besides the conversation. */
+export type HeaderFacts = {
+  readonly host: string;
+  readonly signIn: SignIn;
+  readonly model: string;
+  readonly tier: string | undefined;
+  /** The Sec-WebSocket-Key of a handshake. */
+  readonly key?: string;
+  /** The turn metadata of the request that is made; the handshake's own, which is a prewarm's, unless given. */
+  readonly metadata?: string | undefined;
+};
+
+/** A request as it goes upstream. */
+export type ShapedBody = {
+  readonly text: string;
+  /** The turn metadata in it; undefined where the version has none in the body. */
+  readonly metadata: string | undefined;
+  readonly lite: boolean;
+};
 
 /** Shapes the requests of one conversation: its identity is the same at every place. */
 export class Conversation {
   readonly #pattern: Pattern;
   readonly #identity: Identity;
   readonly #heard: HeaderList;
-  readonly #filler: Filler;
-  readonly #envelope: Envelope;
-  readonly #matcher: Matcher;
+  /** Values that hold for all requests, by the names of the golden's variables. */
+  readonly #lasting: Map<string, string>;
+  /** Ids that the client used for itself. */
+  readonly #clientIds = new Set<string>();
 
-  /** `heard` is the client's own handshake. */
-  constructor(pattern: Pattern, identity: Identity, signIn: SignIn, heard: HeaderList) {
+  /** `heard` is what the client's own headers say; `lasting` may be shared by conversations of one session. */
+  constructor(pattern: Pattern, identity: Identity, heard: HeaderList, lasting: Map<string, string>) {
     this.#pattern = pattern;
     this.#identity = identity;
     this.#heard = heard;
-    this.#filler = new Filler(pattern.golden.variables, []);
-    this.#envelope = new Envelope(this.#filler, identity, identifyingVariables(pattern.bodies[0]));
-    this.#matcher = this.#learner(pattern.golden);
-    for (const [name, value] of pattern.handshake.headers) {
+    this.#lasting = lasting;
+    const filler = new Filler(pattern.golden.variables, lasting);
+    for (const name of pattern.lasting) lasting.set(name, filler.value(name));
+    const matcher = this.#learner((name, value) => lasting.set(name, value));
+    for (const [name, value] of pattern.headers) {
       const own = headerValue(heard, name);
-      if (own !== undefined) this.#learn(value, jsonString(own));
+      if (own !== undefined) learn(matcher, value, jsonString(own));
     }
-    this.#bindHeader('chatgpt-account-id', signIn.accountId);
-    this.#bindHeader('authorization', signIn.accessToken);
   }
 
-  /** The upgrade request's headers, in the golden's order and case. `key` is the Sec-WebSocket-Key to use. */
-  handshake(host: string, key: string, model: string, tier: string | undefined): HeaderList {
-    this.#filler.set('authority', host);
-    this.#bindHeader('sec-websocket-key', key);
-    return this.#pattern.handshake.headers.map(([name, pattern]) => {
-      const lower = name.toLowerCase();
-      if (lower === 'x-codex-routing-hint') return [name, routingHint(model, tier)];
-      const own = clientStates.has(lower) ? headerValue(this.#heard, name) : undefined;
-      const value = this.#envelope.value(pattern, own === undefined ? undefined : jsonString(own), name);
-      return [name, value.kind === 'string' ? value.value : printJson(value)];
-    });
+  /** The headers of an upgrade, in the golden's order and case. */
+  handshake(facts: HeaderFacts): HeaderList {
+    return this.#headers(facts, true, this.#filler());
+  }
+
+  /** The headers of a POST with that body, packed into `length` bytes. */
+  post(facts: HeaderFacts, { metadata, lite }: ShapedBody, length: number): HeaderList {
+    const filler = this.#filler();
+    this.#bindHeader(filler, 'content-length', String(length));
+    const stated = headerValue(this.#heard, turnMetadata) ?? metadata;
+    return this.#headers({ ...facts, metadata: stated }, lite, filler);
   }
 
   /** A request as it goes upstream: the client's content in the golden's envelope. */
-  body(heard: JsonNode): JsonNode {
+  body(heard: readonly RawMember[]): ShapedBody {
+    const filler = this.#filler();
+    const lite = rawMember(heard, 'tools') === undefined && rawMember(heard, 'instructions') === undefined;
     const pattern = this.#patternFor(heard);
-    const metadata = metadataFor(heard, member(pattern, 'client_metadata'));
-    const said = member(heard, 'client_metadata');
-    if (said !== undefined && metadata !== undefined) this.#learn(metadata, said);
+    const metadata = lite
+      ? member(pattern, 'client_metadata')
+      : without(member(pattern, 'client_metadata'), liteFlag);
+    const said = parsed(rawMember(heard, 'client_metadata'));
+    if (said !== undefined && metadata !== undefined) {
+      const matcher = this.#learner((name, value) => {
+        filler.set(name, value);
+        if (this.#pattern.lasting.has(name)) this.#lasting.set(name, value);
+      });
+      learn(matcher, metadata, said);
+    }
 
-    const members = new Map<string, JsonNode>();
-    for (const [key, value] of membersOf(heard)) if (!envelopeKeys.has(key)) members.set(key, value);
+    const members = new Map<string, string>();
+    for (const [key, value] of heard) if (!envelopeKeys.has(key)) members.set(key, value);
     for (const key of ['type', 'stream']) {
       const value = member(pattern, key);
-      if (value !== undefined) members.set(key, this.#filler.node(value));
+      if (value !== undefined) members.set(key, printJson(filler.node(value)));
     }
-    const tier = wireTier(stringAt(heard, 'service_tier'));
-    if (tier !== undefined) members.set('service_tier', jsonString(tier));
-    members.set('prompt_cache_key', jsonString(this.#identity.session));
-    if (metadata !== undefined) {
-      members.set('client_metadata', this.#envelope.value(metadata, said, 'client_metadata'));
-    }
+    const tier = wireTier(rawString(heard, 'service_tier'));
+    if (tier !== undefined) members.set('service_tier', JSON.stringify(tier));
+    members.set('prompt_cache_key', JSON.stringify(this.#identity.session));
+    const envelope =
+      metadata === undefined
+        ? undefined
+        : this.#envelope(filler, heard).value(metadata, said, 'client_metadata');
+    if (envelope !== undefined) members.set('client_metadata', printJson(envelope));
 
-    const order = keyOrder([this.#pattern.order, membersOf(heard).map(([key]) => key)]);
-    const ordered = order.flatMap((key): JsonMember[] => {
+    const order = keyOrder([this.#pattern.order, heard.map(([key]) => key)]);
+    const ordered = order.flatMap((key): RawMember[] => {
       const value = members.get(key);
       return value === undefined ? [] : [[key, value]];
     });
-    return { kind: 'object', members: ordered };
+    return { text: printMembers(ordered), metadata: stringAt(envelope, turnMetadata), lite };
+  }
+
+  #headers(facts: HeaderFacts, lite: boolean, filler: Filler): HeaderList {
+    filler.set('authority', facts.host);
+    if (facts.key !== undefined) this.#bindHeader(filler, 'sec-websocket-key', facts.key);
+    if (facts.signIn.lane === 'chatgpt') {
+      this.#bindHeader(filler, 'chatgpt-account-id', facts.signIn.accountId);
+    }
+    this.#bindHeader(filler, 'authorization', facts.signIn.accessToken);
+    const envelope = this.#envelope(filler, []);
+    const { headers, headerOrder, optional } = this.#pattern;
+    const required = new Map(headers.map((header) => [header[0].toLowerCase(), header]));
+    return headerOrder.flatMap((lower): HeaderList => {
+      const [name, pattern] = required.get(lower) ?? optional.get(lower) ?? ['', undefined];
+      if (pattern === undefined || (lower === liteHeader && !lite)) return [];
+      const own = headerValue(this.#heard, name);
+      if (!required.has(lower)) return own === undefined ? [] : [[name, own]];
+      if (lower === 'x-codex-routing-hint') return [[name, routingHint(facts)]];
+      if (lower === turnMetadata && facts.metadata !== undefined && own === undefined) {
+        return [[name, facts.metadata]];
+      }
+      const states = clientStates.has(lower) || (clientNames.has(lower) && this.#isOfVersion());
+      const said = own === undefined || !states ? undefined : jsonString(own);
+      const value = envelope.value(pattern, said, name);
+      return [[name, value.kind === 'string' ? value.value : printJson(value)]];
+    });
+  }
+
+  /** Whether the client is of the golden's version, or does not tell, as those do not that have no user agent. */
+  #isOfVersion(): boolean {
+    const agent = headerValue(this.#heard, 'user-agent');
+    return agent === undefined || agent.includes(`/${this.#pattern.golden.codex} `);
+  }
+
+  #filler(): Filler {
+    return new Filler(this.#pattern.golden.variables, this.#lasting);
+  }
+
+  #envelope(filler: Filler, request: readonly RawMember[]): Envelope {
+    return new Envelope(filler, this.#identity, this.#pattern.identifying, this.#clientIds, factsOf(request));
   }
 
   /** The golden's request of the same sort: a prewarm (`generate: false`) or a turn. */
-  #patternFor(heard: JsonNode): JsonNode | undefined {
-    const isPrewarm = (body: JsonNode) => member(body, 'generate') !== undefined;
+  #patternFor(heard: readonly RawMember[]): JsonNode | undefined {
+    const prewarms = rawMember(heard, 'generate') !== undefined;
     const { bodies } = this.#pattern;
-    return bodies.find((body) => isPrewarm(body) === isPrewarm(heard)) ?? bodies[0];
+    return bodies.find((body) => (member(body, 'generate') !== undefined) === prewarms) ?? bodies[0];
   }
 
   /** Takes from what a client says the values of the golden's variables, where they are of the right kind. */
-  #learner({ variables }: Golden): Matcher {
-    return new Matcher(variables, {
+  #learner(set: (name: string, value: string) => void): Matcher {
+    const { golden, identifying } = this.#pattern;
+    return new Matcher(golden.variables, {
       mismatch: () => {},
       occurrence: (name, value) => {
-        const kind = variables.get(name)?.kind;
-        if (kind === undefined || this.#envelope.heard(name, value)) return;
-        if (kinds[kind === 'secret_uuid4' ? 'uuid4' : kind].takes(value)) this.#filler.set(name, value);
+        if (identifying.has(name)) this.#clientIds.add(value);
+        else if (takes(golden, name, value)) set(name, value);
       },
     });
   }
 
-  #learn(pattern: JsonNode, said: JsonNode): void {
-    this.#matcher.node(pattern, said, { exchange: 1, part: 'client', path: [] });
-  }
-
   /** Gives the one variable in a header of the golden its value. */
-  #bindHeader(name: string, value: string): void {
-    const pattern = this.#pattern.handshake.headers.find(([other]) => other.toLowerCase() === name)?.[1];
+  #bindHeader(filler: Filler, name: string, value: string): void {
+    const pattern = this.#pattern.headers.find(([other]) => other.toLowerCase() === name)?.[1];
     if (pattern?.kind !== 'string') return;
     for (const part of parseTemplate(pattern.value)) {
-      if ('variable' in part) this.#filler.set(part.variable, value);
+      if ('variable' in part) filler.set(part.variable, value);
     }
   }
 }
 
-/** The golden's client metadata, less what does not hold for a request's model. */
-function metadataFor(heard: JsonNode, metadata: JsonNode | undefined): JsonNode | undefined {
-  if (metadata?.kind !== 'object' || member(heard, 'tools') === undefined) return metadata;
-  return { kind: 'object', members: metadata.members.filter(([key]) => key !== liteFlag) };
+/** What turn metadata repeats of the request it belongs to: undefined where the request does not say it. */
+function factsOf(request: readonly RawMember[]): ReadonlyMap<string, JsonNode | undefined> {
+  if (request.length === 0) return new Map();
+  const effort = stringAt(parsed(rawMember(request, 'reasoning')), 'effort');
+  const model = rawString(request, 'model');
+  return new Map([
+    ['model', model === undefined ? undefined : jsonString(model)],
+    ['reasoning_effort', effort === undefined ? undefined : jsonString(effort)],
+  ]);
 }
 
-/** The variables at the places of session and thread. */
-function identifyingVariables(body: JsonNode | undefined): Set<string> {
-  const places = [
-    stringAt(body, 'prompt_cache_key'),
-    stringAt(body, 'client_metadata', 'session_id'),
-    stringAt(body, 'client_metadata', 'thread_id'),
-  ];
-  return new Set(places.flatMap((text) => (text === undefined ? [] : (soleVariable(text) ?? []))));
+function without(metadata: JsonNode | undefined, key: string): JsonNode | undefined {
+  if (metadata?.kind !== 'object') return metadata;
+  return { kind: 'object', members: metadata.members.filter(([other]) => other !== key) };
+}
+
+function parsed(text: string | undefined): JsonNode | undefined {
+  return text === undefined ? undefined : tryParseJson(text)?.node;
 }
 
 /** The routing hint (since 0.149): the model, and the tier where there is one (measured: codex 0.169.0). */
-function routingHint(model: string, tier: string | undefined): string {
+function routingHint({ model, tier }: HeaderFacts): string {
   return `model=${model}${tier === undefined ? '' : `;tier=${tier}`}`;
 }
 
-function membersOf(node: JsonNode | undefined): readonly JsonMember[] {
-  return node?.kind === 'object' ? node.members : [];
+/** The members of a request as it is spoken on the wire: compact. Undefined for what is no JSON object. */
+export function requestMembers(text: string): RawMember[] | undefined {
+  const members = rawMembers(text);
+  if (members === undefined || printMembers(members).length === text.length) return members;
+  return members.map(([key, value]) => {
+    const node = tryParseJson(value)?.node;
+    return [key, node === undefined ? value : printJson(node)];
+  });
 }

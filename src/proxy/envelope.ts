@@ -23,19 +23,22 @@ export class Envelope {
   /** The variables that the golden has at the places of session and thread; one and the same in a root thread. */
   readonly #identifying: ReadonlySet<string>;
   /** Ids that the client used at such places. */
-  readonly #clientIds = new Set<string>();
+  readonly #clientIds: ReadonlySet<string>;
+  /** What a document in a string repeats of the request, where the client did not state it; undefined for nothing. */
+  readonly #facts: ReadonlyMap<string, JsonNode | undefined>;
 
-  constructor(filler: Filler, identity: Identity, identifying: ReadonlySet<string>) {
+  constructor(
+    filler: Filler,
+    identity: Identity,
+    identifying: ReadonlySet<string>,
+    clientIds: ReadonlySet<string>,
+    facts: ReadonlyMap<string, JsonNode | undefined>,
+  ) {
     this.#filler = filler;
     this.#identity = identity;
     this.#identifying = identifying;
-  }
-
-  /** Tells of an id that the client used for itself; false for variables that do not identify. */
-  heard(variable: string, id: string): boolean {
-    if (!this.#identifying.has(variable)) return false;
-    this.#clientIds.add(id);
-    return true;
+    this.#clientIds = clientIds;
+    this.#facts = facts;
   }
 
   /** The value for a place of the golden: `pattern` is what stands there, `said` what the client stated there. */
@@ -62,6 +65,10 @@ export class Envelope {
       const [wanted, stated] = [member(pattern, key), member(said, key)];
       if (wanted === undefined) return stated === undefined ? [] : [[key, stated]];
       if (stated === undefined && said !== undefined && !complete) return [];
+      if (stated === undefined && !complete && this.#facts.has(key)) {
+        const fact = this.#facts.get(key);
+        return fact === undefined ? [] : [[key, fact]];
+      }
       return [[key, this.value(wanted, stated, key)]];
     });
     return { kind: 'object', members };

@@ -1,31 +1,41 @@
 import { type RawData, WebSocket } from 'ws';
-import { type JsonNode, printJson, tryParseJson } from '../wire/json.ts';
+import { isLast } from './response-stream.ts';
 
 /** Above this many bytes waiting to be sent, the other side is not read from. */
 const highWater = 1024 * 1024;
 
 /**
- * Joins a client's websocket and the backend's: requests go up as `shape` makes them, events come down untouched,
- * closes and lost connections are passed on. A message that is no JSON object goes up as it came. `said` is what
- * the client said before the backend was there.
+ * Joins a client's websocket and the backend's: requests go up as `shape` makes them, where it makes anything of
+ * them; events come down untouched; closes and lost connections are passed on. `said` is what the client said before
+ * the backend was there; `onTurn` hears whether a response is on its way.
  */
 export function relay(
   client: WebSocket,
   backend: WebSocket,
-  shape: (heard: JsonNode) => JsonNode,
+  shape: (heard: string) => string | undefined,
   said: readonly Buffer[],
+  onTurn: (running: boolean) => void = () => {},
 ): void {
+  const running = once(onTurn);
   const shaped = (data: Buffer) => {
-    const heard = tryParseJson(data.toString('utf8'))?.node;
-    return heard?.kind === 'object' ? Buffer.from(printJson(shape(heard)), 'utf8') : data;
+    running(true);
+    return shape(data.toString('utf8')) ?? data;
   };
   for (const message of said) backend.send(shaped(message), { binary: false });
   forward(client, backend, shaped);
-  forward(backend, client, (data) => data);
+  forward(backend, client, (data) => {
+    if (isLastEvent(data)) running(false);
+    return data;
+  });
   // The official client ends its connections without a close message (measured: codex 0.169.0).
-  client.once('close', () => backend.terminate());
+  client.once('close', () => {
+    running(false);
+    backend.terminate();
+  });
   backend.once('close', (code, reason) => {
-    if (code === 1005 || code === 1006) client.terminate();
+    if (code === 1006) client.terminate();
+    // A close without a code is told by a number that no message may have.
+    else if (code === 1005) client.close();
     else client.close(code, reason);
   });
   client.on('error', () => backend.terminate());
@@ -34,7 +44,21 @@ export function relay(
   backend.resume();
 }
 
-function forward(from: WebSocket, to: WebSocket, change: (data: Buffer) => Buffer): void {
+/** Whether a message ends a response, told by its first bytes: no event is parsed on its way. */
+function isLastEvent(data: Buffer): boolean {
+  return isLast(/^\{"type":"([\w.]+)"/.exec(data.toString('latin1', 0, 64))?.[1] ?? '');
+}
+
+/** Passes on what changed alone. */
+function once(tell: (value: boolean) => void): (value: boolean) => void {
+  let last = false;
+  return (value) => {
+    if (value !== last) tell(value);
+    last = value;
+  };
+}
+
+function forward(from: WebSocket, to: WebSocket, change: (data: Buffer) => Buffer | string): void {
   from.on('message', (raw: RawData, binary: boolean) => {
     const data = toBuffer(raw);
     if (to.readyState !== WebSocket.OPEN) return;

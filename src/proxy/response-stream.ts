@@ -25,7 +25,7 @@ const last: ReadonlySet<string> = new Set([
   'error',
 ]);
 
-export function isLast({ type }: ResponseEvent): boolean {
+export function isLast(type: string): boolean {
   return last.has(type);
 }
 

@@ -1,193 +1,254 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { listenLocally } from '../listening.ts';
-import { type HeaderList, headerValue, pairHeaders } from '../wire/headers.ts';
-import { type JsonNode, stringAt, tryParseJson } from '../wire/json.ts';
-import { type Identity, identityFromBody, identityFromHeaders } from './identity.ts';
-import { relay, toBuffer } from './relay.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { listenAt } from '../listening.ts';
+import { type HeaderList, pairHeaders } from '../wire/headers.ts';
+import { uuid4 } from '../wire/ids.ts';
+import { stringAt } from '../wire/json.ts';
+import { ApiError } from './api-error.ts';
+import type { ProxyContext, SignIns } from './context.ts';
+import { type Door, refuseStrangers, requireKey } from './guard.ts';
+import { hostTexts } from './host.ts';
+import { officialIdentity } from './identity.ts';
+import { type Limits, usualLimits } from './limits.ts';
+import { type Logger, reasonOf } from './log.ts';
+import { Metrics } from './metrics.ts';
+import { answerError, endToEnd, errorEvent, failureOf, refused, refuseUpgrade } from './refusal.ts';
+import { Renewals } from './renewals.ts';
+import { type Route, routeOf, upstreamUrl } from './routes.ts';
+import { SessionStore } from './sessions/store.ts';
 import type { Shape } from './shape.ts';
 import type { SignIn } from './sign-in.ts';
-import { wireTier } from './tier.ts';
-import { maximumMessageBytes, openUpstream, type Upgrade } from './upstream.ts';
+import { answerChat } from './surfaces/chat.ts';
+import { answerModels } from './surfaces/models.ts';
+import { passThrough } from './surfaces/pass-through.ts';
+import { relayPost } from './surfaces/relay-post.ts';
+import { relayWebSocket } from './surfaces/relay-websocket.ts';
+import { answerResponses } from './surfaces/responses-http.ts';
+import { serveResponses } from './surfaces/responses-websocket.ts';
 
 export type ProxyOptions = {
   readonly shape: Shape;
-  /** Read anew for each connection, so that a sign-in that was renewed meanwhile is used. */
-  readonly signIn: () => SignIn;
+  /** The sign-in for a session's next request; asked anew for each, so that one that was renewed is used. */
+  readonly signIn: (session: string) => SignIn | Promise<SignIn>;
+  /** Another sign-in for a session in the place of one that the backend refused; there is none unless given. */
+  readonly renew?: SignIns['renew'];
   /** The backend's base, such as https://chatgpt.com/backend-api/codex; `/responses` is appended. */
   readonly upstream: URL;
+  /** What upstream requests say as their Host; that of `upstream` unless given. */
+  readonly host?: string;
+  /** Where to listen; 127.0.0.1 unless given. */
+  readonly address?: string;
   /** 0 for any free port. */
   readonly port: number;
-  /** One line for each connection and each failure, without secrets or content. */
-  readonly log: (line: string) => void;
+  /** What clients must show; nothing unless given. */
+  readonly key?: string | undefined;
+  /** The installation's id, as the official client keeps it; a new one unless given. */
+  readonly installation?: string | undefined;
+  readonly log: Logger;
+  readonly limits?: Partial<Limits>;
 };
 
-export type RunningProxy = { readonly port: number; readonly close: () => Promise<void> };
+export type RunningProxy = {
+  readonly port: number;
+  /** Takes no more requests, lets running turns end for `grace` milliseconds, and ends all connections. */
+  readonly close: (grace?: number) => Promise<void>;
+};
 
-/** The paths at which clients speak the responses websocket: by the official client's own, and by the API's name. */
-const served: ReadonlySet<string> = new Set(['/backend-api/codex/responses', '/v1/responses']);
-
-/** What the handshake must know: who speaks, and, where the golden's client hints at them, which model and tier. */
-type Opening = { readonly identity: Identity; readonly model: string; readonly tier: string | undefined };
-
-/** Starts the proxy on loopback. Throws ParityError where the port is taken. */
+/** Starts the proxy. Throws ParityError where the port is taken. */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
-  const server = createServer((_request, response) => {
-    response.writeHead(404, { 'content-type': 'application/json' });
-    response.end(errorBody(404, 'not_found', 'codex-parity serves the responses websocket only'));
-  });
-  const clients = new WebSocketServer({
-    noServer: true,
-    perMessageDeflate: true,
-    maxPayload: maximumMessageBytes,
-  });
-  clients.on('headers', (lines, request) => {
-    lines.push(...(answerHeaders.get(request) ?? []).map(([name, value]) => `${name}: ${value}`));
-  });
-  // All connections, also those that the server has handed over to a websocket.
-  const open = new Set<Duplex>();
-  server.on('connection', (socket) => {
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-  });
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Without a listener, a client that resets its connection would end the process.
-    socket.on('error', () => {});
-    serve(options, clients, request, socket, head).catch((error: unknown) => {
-      options.log(`failed: ${error instanceof Error ? error.message : String(error)}`);
-      refuse(socket, 502, errorBody(502, 'upstream_unreachable', 'the backend cannot be reached'));
-    });
-  });
-  const port = await listenLocally(server, options.port);
-  return {
-    port,
-    close: async () => {
-      server.close();
-      for (const socket of open) socket.destroy();
-      await once(server, 'close');
-    },
-  };
+  const proxy = new ProxyServer(options);
+  return { port: await proxy.listen(), close: (grace) => proxy.close(grace) };
 }
 
-/** Headers of the backend's 101 that go into ours, by the request they answer. */
-const answerHeaders = new WeakMap<IncomingMessage, HeaderList>();
-
-async function serve(
-  options: ProxyOptions,
-  clients: WebSocketServer,
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-): Promise<void> {
-  const heard = pairHeaders(request.rawHeaders);
-  const path = (request.url ?? '').split('?')[0] ?? '';
-  if (!served.has(path))
-    return refuse(socket, 404, errorBody(404, 'not_found', `nothing is served at ${path}`));
-  // A page in a browser may open a websocket to loopback; it must not be able to use the user's sign-in.
-  if (headerValue(heard, 'origin') !== undefined) {
-    return refuse(socket, 403, errorBody(403, 'forbidden_origin', 'requests from browser pages are refused'));
-  }
-  // A client that leaves takes its upstream connection with it, also while that is still being opened.
-  const gone = new AbortController();
-  socket.once('close', () => gone.abort());
-  const accept = () =>
-    new Promise<WebSocket>((resolve) => {
-      clients.handleUpgrade(request, socket, head, (client) => {
-        // Without a listener, a malformed frame would end the process.
-        client.on('error', () => client.terminate());
-        resolve(client);
-      });
-    });
-
-  const known = openingFromHeaders(heard, options.shape);
-  if (known !== undefined) {
-    // Asked first, answered second: so a refusal reaches the client as a refusal of its own upgrade.
-    const { upgrade, shape } = await open(options, known, heard, gone.signal);
-    if (!upgrade.accepted) return refuse(socket, upgrade.status, upgrade.body, upgrade.headers);
-    answerHeaders.set(request, endToEnd(pairHeaders(upgrade.response.rawHeaders)));
-    relay(await accept(), upgrade.socket, shape, []);
-    return;
-  }
-  const client = await accept();
-  const said: Buffer[] = [];
-  const collect = (data: RawData) => said.push(toBuffer(data));
-  client.on('message', collect);
-  const first = await firstRequest(client);
-  if (first === undefined) return client.terminate();
-  try {
-    const identity = identityFromHeaders(heard) ?? identityFromBody(first);
-    const tier = wireTier(stringAt(first, 'service_tier'));
-    const opening = { identity, model: stringAt(first, 'model') ?? '', tier };
-    const { upgrade, shape } = await open(options, opening, heard, gone.signal);
-    if (upgrade.accepted) {
-      client.off('message', collect);
-      return relay(client, upgrade.socket, shape, said);
-    }
-    const body = tryParseJson(upgrade.body.toString('utf8'))?.node;
-    const message = stringAt(body, 'error', 'message') ?? 'the backend refused the upgrade';
-    client.send(errorBody(upgrade.status, 'upstream_refused', message));
-  } catch (error) {
-    options.log(`failed: ${error instanceof Error ? error.message : String(error)}`);
-    client.send(errorBody(502, 'upstream_unreachable', 'the backend cannot be asked'));
-  }
-  client.close(1011);
-}
-
-/** What an official client's handshake tells; undefined where the first message must be awaited. */
-function openingFromHeaders(heard: HeaderList, shape: Shape): Opening | undefined {
-  const identity = identityFromHeaders(heard);
-  if (identity === undefined) return undefined;
-  if (!shape.hintsAtModel) return { identity, model: '', tier: undefined };
-  const hint = /^model=([^;]+)(?:;tier=(\w+))?$/.exec(headerValue(heard, 'x-codex-routing-hint') ?? '');
-  return hint?.[1] === undefined ? undefined : { identity, model: hint[1], tier: wireTier(hint[2]) };
-}
-
-async function open(
-  { shape, signIn, upstream, log }: ProxyOptions,
-  { identity, model, tier }: Opening,
-  heard: HeaderList,
-  signal: AbortSignal,
-): Promise<{ upgrade: Upgrade; shape: (heard: JsonNode) => JsonNode }> {
-  const conversation = shape.conversation(identity, signIn(), heard);
-  const url = new URL(`${upstream.href.replace(/^http/, 'ws').replace(/\/$/, '')}/responses`);
-  const upgrade = await openUpstream({
-    url,
-    compresses: shape.compresses,
-    signal,
-    headers: (key) => conversation.handshake(url.host, key, model, tier),
-  });
-  log(upgrade.accepted ? 'connected' : `the backend refused the upgrade with ${upgrade.status}`);
-  return { upgrade, shape: (body) => conversation.body(body) };
-}
-
-/** The client's first message that is a JSON object; undefined when it leaves or says something else. */
-async function firstRequest(client: WebSocket): Promise<JsonNode | undefined> {
-  const message = await new Promise<Buffer | undefined>((resolve) => {
-    client.once('message', (data) => resolve(toBuffer(data)));
-    client.once('close', () => resolve(undefined));
-  });
-  const node = message === undefined ? undefined : tryParseJson(message.toString('utf8'))?.node;
-  return node?.kind === 'object' ? node : undefined;
-}
-
-const hopByHop = /^(?:connection|upgrade|keep-alive|transfer-encoding|content-length|sec-websocket-.*)$/i;
-
-function endToEnd(headers: HeaderList): HeaderList {
-  return headers.filter(([name]) => !hopByHop.test(name));
-}
-
-function refuse(socket: Duplex, status: number, body: string | Buffer, headers: HeaderList = json): void {
-  const lines = endToEnd(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const length = `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n`;
-  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}${length}\r\n`);
-  socket.end(body);
-}
+/** Why work is given up; one for all, as every request ends with it. */
+const clientLeft = new Error('the client left');
 
 const json: HeaderList = [['content-type', 'application/json']];
 
-/** An error as the backend words its own, over HTTP and over the websocket. */
-function errorBody(status: number, code: string, message: string): string {
-  return JSON.stringify({ type: 'error', status, error: { type: 'proxy_error', code, message } });
+class ProxyServer {
+  readonly #options: ProxyOptions;
+  readonly #context: ProxyContext;
+  readonly #door: Door;
+  readonly #store: SessionStore;
+  readonly #server: Server;
+  readonly #websockets: WebSocketServer;
+  /** Headers of the backend's 101 that go into ours, by the request they answer. */
+  readonly #answers = new WeakMap<IncomingMessage, HeaderList>();
+  /** All connections, also those that the server has handed over to a websocket. */
+  readonly #open = new Set<Duplex>();
+  #stopping = false;
+
+  constructor(options: ProxyOptions) {
+    const limits = { ...usualLimits, ...options.limits };
+    this.#options = options;
+    this.#context = {
+      shape: options.shape,
+      signIns: new Renewals(
+        options.signIn,
+        options.renew ?? (() => Promise.reject(new Error('it cannot be renewed'))),
+      ),
+      upstream: options.upstream,
+      responses: upstreamUrl(options.upstream, '/v1/responses'),
+      hostTexts: hostTexts(options.installation ?? uuid4()),
+      host: options.host ?? options.upstream.host,
+      limits,
+      log: options.log,
+      metrics: new Metrics(),
+    };
+    this.#door = { address: options.address ?? '127.0.0.1', key: options.key };
+    this.#store = new SessionStore(this.#context);
+    this.#server = createServer({ maxHeaderSize: 256 * 1024, requestTimeout: limits.requestTime });
+    // One more than is allowed: so that too many are refused and not left out.
+    this.#server.maxHeadersCount = limits.headers + 1;
+    this.#server.maxConnections = limits.connections;
+    this.#websockets = new WebSocketServer({
+      noServer: true,
+      // Compression would cost more than a loopback's bytes.
+      perMessageDeflate: false,
+      maxPayload: limits.bodyBytes,
+    });
+    this.#websockets.on('headers', (lines, request) => {
+      lines.push(...(this.#answers.get(request) ?? []).map(([name, value]) => `${name}: ${value}`));
+    });
+    this.#server.on('connection', (socket) => this.#connected(socket));
+    this.#server.on('request', (request, response) => void this.#request(request, response));
+    this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
+  }
+
+  listen(): Promise<number> {
+    return listenAt(this.#server, this.#options.port, this.#door.address);
+  }
+
+  async close(grace = 0): Promise<void> {
+    this.#stopping = true;
+    this.#server.close();
+    const { metrics } = this.#context;
+    const deadline = Date.now() + grace;
+    while (metrics.value('running_turns') > 0 && Date.now() < deadline) await delay(20);
+    this.#store.close();
+    for (const socket of this.#open) socket.destroy();
+    await once(this.#server, 'close');
+  }
+
+  #connected(socket: Duplex): void {
+    const { metrics } = this.#context;
+    this.#open.add(socket);
+    metrics.add('clients');
+    socket.once('close', () => {
+      this.#open.delete(socket);
+      metrics.add('clients', -1);
+    });
+  }
+
+  /** Lets a request in. Throws ApiError for one that is not served. */
+  #enter(request: IncomingMessage): Route {
+    const { metrics, limits } = this.#context;
+    const heard = pairHeaders(request.rawHeaders);
+    refuseStrangers(heard, this.#door, limits.headers);
+    const route = routeOf(request.url ?? '');
+    if (route.kind !== 'health') requireKey(heard, this.#door);
+    if (this.#stopping) throw refused(503, 'stopping', 'the proxy is about to stop');
+    metrics.add('requests_total', 1, `surface=${route.kind}`);
+    return route;
+  }
+
+  async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { metrics } = this.#context;
+    const gone = new AbortController();
+    response.once('close', () => gone.abort(clientLeft));
+    metrics.add('running_turns');
+    try {
+      await this.#serve(this.#enter(request), request, response, gone.signal);
+    } catch (error) {
+      if (!gone.signal.aborted) answerError(response, this.#refusalFor(error));
+      // What was not read of a body that is refused is not waited for.
+      if (!request.complete) response.once('finish', () => request.destroy());
+    } finally {
+      metrics.add('running_turns', -1);
+    }
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    // Without a listener, a client that resets its connection would end the process.
+    socket.on('error', () => {});
+    // A client that leaves takes its upstream connection with it, also while that is still being opened.
+    const gone = new AbortController();
+    socket.once('close', () => gone.abort(clientLeft));
+    const accept = (headers: HeaderList) =>
+      new Promise<WebSocket>((resolve) => {
+        this.#answers.set(request, endToEnd(headers));
+        this.#websockets.handleUpgrade(request, socket, head, (client) => {
+          // Without a listener, a malformed frame would end the process.
+          client.on('error', () => client.terminate());
+          resolve(client);
+        });
+      });
+    try {
+      if (this.#enter(request).kind !== 'responses') {
+        throw refused(404, 'not_found', 'websockets are served at /v1/responses only');
+      }
+      const heard = pairHeaders(request.rawHeaders);
+      const identity = officialIdentity(heard);
+      if (identity !== undefined) {
+        return await relayWebSocket(this.#context, request, socket, accept, identity, gone.signal);
+      }
+      serveResponses(this.#context, this.#store, await accept([]), heard, () => this.#stopping);
+    } catch (error) {
+      const refusal = this.#refusalFor(error);
+      if (!gone.signal.aborted) refuseUpgrade(socket, refusal.status, json, errorEvent(refusal));
+    }
+  }
+
+  #refusalFor(error: unknown): ApiError {
+    const { metrics, log } = this.#context;
+    if (!(error instanceof ApiError)) log.warn({}, `failed: ${reasonOf(error)}`);
+    const refusal = failureOf(error);
+    const code = stringAt(refusal.error, 'code') ?? 'none';
+    metrics.add('refusals_total', 1, `code=${code.replaceAll(/\W/g, '_')}`);
+    return refusal;
+  }
+
+  async #serve(
+    route: Route,
+    request: IncomingMessage,
+    response: ServerResponse,
+    gone: AbortSignal,
+  ): Promise<void> {
+    const context = this.#context;
+    switch (route.kind) {
+      case 'responses': {
+        requirePost(request);
+        const heard = pairHeaders(request.rawHeaders);
+        const identity = officialIdentity(heard);
+        return identity === undefined
+          ? answerResponses(context, this.#store, request, response, gone)
+          : relayPost(context, request, response, heard, identity, gone);
+      }
+      case 'chat':
+        requirePost(request);
+        return answerChat(context, this.#store, request, response, gone);
+      case 'models':
+        return answerModels(context, request, response, gone);
+      case 'compact':
+      case 'backend':
+        return passThrough(context, request, response, gone);
+      case 'health':
+        return answerText(response, 'application/json', '{"status":"ok"}');
+      case 'metrics':
+        context.metrics.set('sessions', this.#store.size);
+        return answerText(response, 'text/plain; version=0.0.4; charset=utf-8', context.metrics.print());
+    }
+  }
+}
+
+function requirePost({ method }: IncomingMessage): void {
+  if (method !== 'POST') throw refused(405, 'bad_method', `this is asked for by POST, not by ${method}`);
+}
+
+function answerText(response: ServerResponse, type: string, text: string): void {
+  response.writeHead(200, { 'content-type': type });
+  response.end(text);
 }

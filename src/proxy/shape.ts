@@ -1,26 +1,46 @@
+import { Filler } from '../golden/fill.ts';
 import type { Golden } from '../golden/golden.ts';
 import type { HeaderList } from '../wire/headers.ts';
-import type { JsonNode } from '../wire/json.ts';
-import { Conversation, type Pattern } from './conversation.ts';
+import { type JsonNode, stringAt } from '../wire/json.ts';
+import { Conversation } from './conversation.ts';
 import type { Identity } from './identity.ts';
-import { keyOrder } from './key-order.ts';
-import type { SignIn } from './sign-in.ts';
+import { type Pattern, patternOf, type Transport } from './pattern.ts';
 
 /** The shape of requests at one version, as its goldens show it: the names, order and case of all that is sent. */
 export class Shape {
-  readonly #pattern: Pattern;
+  readonly #websocket: Pattern;
+  readonly #http: Pattern | undefined;
 
-  /** `golden` is the pattern that is filled; `others` of the same version tell where further keys stand. */
-  constructor(golden: Golden, others: readonly Golden[]) {
-    const [exchange] = golden.exchanges;
-    if (exchange === undefined) throw new RangeError(`${golden.scenario}: a golden without an exchange`);
-    const keys = [golden, ...others].flatMap(requestBodies).map(keysOf);
-    this.#pattern = {
-      golden,
-      handshake: exchange.request,
-      bodies: requestBodies(golden),
-      order: keyOrder(keys),
+  /**
+   * `golden` is the pattern of a turn over the websocket, `fallback` of one over HTTP, where it is known; `others` of
+   * the same version tell where further keys and headers stand.
+   */
+  constructor(golden: Golden, others: readonly Golden[], fallback?: Golden) {
+    const websocket = patternOf(golden, others, 'websocket');
+    if (websocket === undefined) throw new RangeError(`${golden.scenario}: a golden without a websocket`);
+    this.#websocket = websocket;
+    this.#http = fallback === undefined ? undefined : patternOf(fallback, others, 'http');
+  }
+
+  /** The version of the official client that is spoken like. */
+  get codex(): string {
+    return this.#websocket.golden.codex;
+  }
+
+  /** What the golden's client calls itself. `hostTexts` is what it would tell of this machine. */
+  client(hostTexts: ReadonlyMap<string, string>): { originator: string; userAgent: string } {
+    const { golden, headers } = this.#http ?? this.#websocket;
+    const filler = new Filler(golden.variables, hostTexts);
+    const text = (name: string) => {
+      const value = headers.find(([other]) => other.toLowerCase() === name)?.[1];
+      return value?.kind === 'string' ? filler.text(value.value) : '';
     };
+    return { originator: text('originator'), userAgent: text('user-agent') };
+  }
+
+  /** Whether it is known how the version speaks over HTTP. */
+  get speaksHttp(): boolean {
+    return this.#http !== undefined;
   }
 
   /** Whether the golden's client offers permessage-deflate. */
@@ -34,26 +54,28 @@ export class Shape {
     return this.#header('x-codex-routing-hint') !== undefined;
   }
 
-  /** A conversation in this shape. `heard` is the client's own handshake. */
-  conversation(identity: Identity, signIn: SignIn, heard: HeaderList): Conversation {
-    return new Conversation(this.#pattern, identity, signIn, heard);
+  /** Whether the client sends a request that prepares the model before its first turn. */
+  get prewarms(): boolean {
+    return this.#websocket.bodies.some((body) => stringAt(body, 'type') !== undefined && isPrewarm(body));
+  }
+
+  /** A conversation in this shape over a transport that it knows. `heard` is what the client's own headers say. */
+  conversation(
+    identity: Identity,
+    heard: HeaderList,
+    transport: Transport = 'websocket',
+    lasting: Map<string, string> = new Map(),
+  ): Conversation {
+    const pattern = transport === 'http' ? this.#http : this.#websocket;
+    if (pattern === undefined) throw new RangeError(`codex ${this.codex}: a shape without HTTP`);
+    return new Conversation(pattern, identity, heard, lasting);
   }
 
   #header(name: string): JsonNode | undefined {
-    return this.#pattern.handshake.headers.find(([other]) => other.toLowerCase() === name)?.[1];
+    return this.#websocket.headers.find(([other]) => other.toLowerCase() === name)?.[1];
   }
 }
 
-function requestBodies({ exchanges }: Golden): JsonNode[] {
-  return exchanges
-    .flatMap(({ steps }) => steps)
-    .flatMap((step) =>
-      step.type === 'message' && step.from === 'client' && step.content.kind === 'json'
-        ? [step.content.json]
-        : [],
-    );
-}
-
-function keysOf(node: JsonNode): string[] {
-  return node.kind === 'object' ? node.members.map(([key]) => key) : [];
+function isPrewarm(body: JsonNode): boolean {
+  return body.kind === 'object' && body.members.some(([key]) => key === 'generate');
 }

@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { ParityError } from '../errors.ts';
-import { stringAt, tryParseJson } from '../wire/json.ts';
+import type { SignIn } from './sign-in/sign-in.ts';
+import { decodeStored, parseFile } from './sign-in/stored.ts';
 
-/** What a request is signed with. The token is a secret: never logged, never in an error. */
-export type SignIn = { readonly accessToken: string; readonly accountId: string };
+export { defaultAuthFile, type SignIn } from './sign-in/sign-in.ts';
 
-export { defaultAuthFile } from './sign-in/sign-in.ts';
-
-/** Reads a ChatGPT sign-in as `codex login` writes it. Throws ParityError where there is none. */
+/** Reads a sign-in as it is in a file, without renewing it. Throws ParityError where there is none. */
 export function readSignIn(path: string): SignIn {
   let text: string;
   try {
@@ -18,14 +16,8 @@ export function readSignIn(path: string): SignIn {
       `cannot read the sign-in ${path}: run "codex login", or name another with --auth`,
     );
   }
-  const tokens = tryParseJson(text)?.node;
-  const accessToken = stringAt(tokens, 'tokens', 'access_token');
-  const accountId = stringAt(tokens, 'tokens', 'account_id');
-  if (accessToken === undefined || accountId === undefined) {
-    throw new ParityError(
-      'bad-sign-in',
-      `${path} holds no ChatGPT sign-in (tokens.access_token and tokens.account_id): run "codex login"`,
-    );
-  }
-  return { accessToken, accountId };
+  const file = parseFile(text);
+  const stored = file === undefined ? undefined : decodeStored(file.node);
+  if (stored !== undefined) return stored.signIn;
+  throw new ParityError('bad-sign-in', `${path} holds no sign-in: run "codex login"`);
 }

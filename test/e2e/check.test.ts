@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
 import { readGolden } from '../../src/golden/file.ts';
+import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
 import { Shape } from '../../src/proxy/shape.ts';
 import { readSignIn } from '../../src/proxy/sign-in.ts';
@@ -38,22 +39,22 @@ it.each([
     broken: 'renames its session header',
     change: (source: string) =>
       source.replace(
-        'const lower = name.toLowerCase();',
-        "const lower = name.toLowerCase();\n      if (lower === 'session-id') return ['session_id', this.#identity.session];",
+        'return headerOrder.flatMap((lower): HeaderList => {',
+        "$&\n      if (lower === 'session-id') return [['session_id', this.#identity.session]];",
       ),
     finding: /handshake › session-id: renamed\n {2}expected session-id\n {2}actual {3}session_id/,
   },
   {
     broken: 'sends the literal default tier',
-    change: (source: string) => source.replace('jsonString(tier)', "jsonString('default')"),
+    change: (source: string) => source.replace('JSON.stringify(tier)', "JSON.stringify('default')"),
     finding: /service_tier: changed\n(?:.*\n)*? {2}why .*refuses the literal "default"/,
   },
   {
     broken: 'freezes the turn metadata of the handshake',
     change: (source: string) =>
       source.replace(
-        "this.#envelope.value(metadata, said, 'client_metadata')",
-        `this.#envelope.value(metadata, { kind: 'object', members: membersOf(said).map(([key, value]) =>
+        ".value(metadata, said, 'client_metadata')",
+        `.value(metadata, { kind: 'object', members: (said?.kind === 'object' ? said.members : []).map(([key, value]) =>
           [key, key === 'x-codex-turn-metadata' ? jsonString(headerValue(this.#heard, key) ?? '') : value]) }, '')`,
       ),
     finding: /client message 2 › client_metadata\.x-codex-turn-metadata\.turn_id/,
@@ -92,7 +93,7 @@ it('checks a proxy that runs already, at its own path', async () => {
     signIn: () => readSignIn(auth),
     upstream: new URL(`http://127.0.0.1:${backendPort}/backend-api/codex`),
     port: 0,
-    log: () => {},
+    log: lineLogger(() => {}),
   });
   const { exitCode, stdout } = await cli([
     ...['check', '--codex', '0.169.0', '--scenario', 'default'],

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readGolden } from '../../src/golden/file.ts';
+import { requestMembers } from '../../src/proxy/conversation.ts';
 import { Shape } from '../../src/proxy/shape.ts';
+import type { SignIn } from '../../src/proxy/sign-in.ts';
 import { type HeaderList, headerValue } from '../../src/wire/headers.ts';
 import { isUuid7 } from '../../src/wire/ids.ts';
-import { printJson, toNode } from '../../src/wire/json.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
 const read = (codex: string, scenario: string) =>
@@ -13,7 +14,12 @@ const shapeOf = async (codex: string) => new Shape(await read(codex, 'default'),
 
 const session = '01a20000-0000-7000-8000-000000000001';
 const thread = '01a20000-0000-7000-8000-000000000002';
-const signIn = { accessToken: 'the-token', accountId: 'the-account' };
+const signIn: SignIn = {
+  lane: 'chatgpt',
+  websockets: true,
+  accessToken: 'the-token',
+  accountId: 'the-account',
+};
 const turn = {
   type: 'response.create',
   model: 'm',
@@ -36,9 +42,10 @@ async function shaped(
     tier = undefined as string | undefined,
   } = {},
 ): Promise<Shaped> {
-  const conversation = (await shapeOf(codex)).conversation(identity, signIn, heard);
-  const headers = conversation.handshake('backend.example', 'AAAAAAAAAAAAAAAAAAAAAA==', 'm', tier);
-  const text = printJson(conversation.body(toNode(request)));
+  const conversation = (await shapeOf(codex)).conversation(identity, heard);
+  const facts = { host: 'backend.example', key: 'AAAAAAAAAAAAAAAAAAAAAA==', model: 'm', tier, signIn };
+  const headers = conversation.handshake(facts);
+  const { text } = conversation.body(requestMembers(JSON.stringify(request)) ?? []);
   return { headers, body: JSON.parse(text), text };
 }
 

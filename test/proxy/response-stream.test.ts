@@ -30,15 +30,13 @@ it.each(['not json', '[]', '"text"', '{}', '{"type":5}'])('takes %s for no event
 });
 
 it.each(['response.completed', 'response.incomplete', 'response.failed', 'error'])('ends with %s', (type) => {
-  expect(isLast(event(type))).toBe(true);
+  expect(isLast(event(type).type)).toBe(true);
 });
 
 it('goes on after other events', () => {
-  expect([created, done(0, message('hi')), event('codex.rate_limits')].map(isLast)).toEqual([
-    false,
-    false,
-    false,
-  ]);
+  expect(
+    [created, done(0, message('hi')), event('codex.rate_limits')].map(({ type }) => isLast(type)),
+  ).toEqual([false, false, false]);
 });
 
 it('streams an event with the text of the backend, byte for byte', () => {

@@ -1,192 +1,149 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, createServer as createTcpServer } from 'node:net';
-import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { WebSocket, WebSocketServer } from 'ws';
-import { readGolden } from '../../src/golden/file.ts';
-import { listenLocally } from '../../src/listening.ts';
+import { WebSocket } from 'ws';
+import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
-import { Shape } from '../../src/proxy/shape.ts';
+import { headerValue } from '../../src/wire/headers.ts';
+import { answerOn, backend, listen, opened, proxyTo, refusal, shape } from './stage.ts';
 
-const golden = await readGolden(
-  join(import.meta.dirname, '..', '..', 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'),
-);
 const session = '01a20000-0000-7000-8000-000000000001';
-const official = { 'session-id': session, 'x-codex-routing-hint': 'model=m' };
+const official = { originator: 'codex_exec', 'session-id': session, 'x-codex-routing-hint': 'model=m' };
+const request = '{"type":"response.create","model":"m","input":[]}';
 
-type Heard = { headers: string[]; messages: string[] };
-
-/** A backend that notes what it hears and answers each message with `answer`. */
-async function backend(answer: (socket: WebSocket, message: string) => void) {
-  const heard: Heard = { headers: [], messages: [] };
-  const server = createServer();
-  const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (socket, request) => {
-    heard.headers.push(...request.rawHeaders);
-    socket.on('message', (data) => {
-      heard.messages.push(String(data));
-      answer(socket, String(data));
-    });
-  });
-  const port = await listenLocally(server);
-  onTestFinished(() => {
-    for (const socket of sockets.clients) socket.terminate();
-    server.close();
-  });
-  return { port, heard };
-}
-
-async function proxyTo(port: number): Promise<string> {
-  const proxy = await startProxy({
-    shape: new Shape(golden, []),
-    signIn: () => ({ accessToken: 'token', accountId: 'account' }),
-    upstream: new URL(`http://127.0.0.1:${port}/backend-api/codex`),
-    port: 0,
-    log: () => {},
-  });
-  onTestFinished(proxy.close);
-  return `ws://127.0.0.1:${proxy.port}`;
-}
-
-async function opened(url: string, headers: Record<string, string> = {}): Promise<WebSocket> {
-  const socket = new WebSocket(url, { headers });
-  onTestFinished(() => socket.terminate());
-  await once(socket, 'open');
-  return socket;
-}
-
-/** The status and body with which an upgrade is refused. */
-function refusal(
-  url: string,
-  headers: Record<string, string> = {},
-): Promise<{ status: number | undefined; body: string }> {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, { headers });
-    socket.once('open', () => reject(new Error('the upgrade was accepted')));
-    socket.once('error', reject);
-    socket.once('unexpected-response', (_request, response) => {
-      let body = '';
-      response.on('data', (chunk) => {
-        body += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode, body }));
-    });
-  });
-}
-
-it('hands events down byte for byte, in order', async () => {
+it('hands events down to an official client byte for byte, in order', async () => {
   const events = ['{"type":"a" , "n":1.0}', '{"type":"b","text":"\\u00e9"}', 'not json'];
-  const { port } = await backend((socket) => {
-    for (const event of events) socket.send(event);
-  });
-  const client = await opened(`${await proxyTo(port)}/v1/responses`, official);
+  const { url } = await backend({ message: (socket) => events.forEach((event) => void socket.send(event)) });
+  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
   const received: string[] = [];
   client.on('message', (data) => received.push(String(data)));
-  client.send('{"type":"response.create","model":"m","input":[]}');
+  client.send(request);
   await expect.poll(() => received).toEqual(events);
 });
 
 it('serves a client that names no session, under an id of its own', async () => {
-  const { port, heard } = await backend((socket) => socket.send('{}'));
-  const client = await opened(`${await proxyTo(port)}/v1/responses`);
-  client.send('{"type":"response.create","model":"m","input":[]}');
-  await once(client, 'message');
-  const own = heard.headers[heard.headers.indexOf('session-id') + 1];
+  const { url, heard } = await backend();
+  const client = await opened(`${await proxyTo(url)}/v1/responses`);
+  client.send(request);
+  await answerOn(client);
+  const own = headerValue(heard[0]?.headers ?? [], 'session-id');
   expect(own).toMatch(/^[0-9a-f-]{36}$/);
-  expect(JSON.parse(heard.messages[0] ?? '')).toMatchObject({
+  expect(JSON.parse(heard[0]?.messages[0] ?? '')).toMatchObject({
     prompt_cache_key: own,
     client_metadata: { session_id: own },
   });
-  expect(heard.headers[heard.headers.indexOf('x-codex-routing-hint') + 1]).toBe('model=m');
+  expect(headerValue(heard[0]?.headers ?? [], 'x-codex-routing-hint')).toBe('model=m');
 });
 
 it('takes the session from the body where the handshake has none', async () => {
-  const { port, heard } = await backend((socket) => socket.send('{}'));
-  const client = await opened(`${await proxyTo(port)}/v1/responses`);
+  const { url, heard } = await backend();
+  const client = await opened(`${await proxyTo(url)}/v1/responses`);
   client.send(`{"type":"response.create","model":"m","input":[],"prompt_cache_key":"${session}"}`);
+  await answerOn(client);
+  expect(headerValue(heard[0]?.headers ?? [], 'session-id')).toBe(session);
+});
+
+it("refuses an official client's upgrade as the backend refuses its own", async () => {
+  const { url, heard } = await backend({
+    upgrade: () => 'HTTP/1.1 426 Upgrade Required\r\ncontent-length: 4\r\nx-reason: test\r\n\r\nlate',
+  });
+  const refused = await refusal(`${await proxyTo(url)}/v1/responses`, official);
+  expect(refused).toEqual({ status: 426, body: 'late' });
+  expect(heard).toHaveLength(1);
+});
+
+it.each([1011, 1000])('passes close %i of the backend on with its code', async (code) => {
+  const { url } = await backend({ message: (socket) => socket.close(code, 'overloaded') });
+  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  client.send(request);
+  const [told, reason] = await once(client, 'close');
+  expect([told, String(reason)]).toEqual([code, 'overloaded']);
+});
+
+it('answers a close of the backend as the official client does, by ending the connection', async () => {
+  const codes: number[] = [];
+  const { url } = await backend({
+    message: (socket) => {
+      socket.once('close', (code) => codes.push(code));
+      socket.close(1011);
+    },
+  });
+  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  client.send(request);
+  await once(client, 'close');
+  await expect.poll(() => codes).toEqual([1006]);
+});
+
+it('hands what steers a running turn up as it came', async () => {
+  const { url, heard } = await backend({ message: (socket) => socket.send('{}') });
+  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  const steering = '{"type":"response.interrupt", "response_id":"resp_1","mode":"discard_partial_items"}';
+  client.send(steering);
   await once(client, 'message');
-  expect(heard.headers[heard.headers.indexOf('session-id') + 1]).toBe(session);
+  expect(heard[0]?.messages).toEqual([steering]);
 });
 
-it("refuses the client's upgrade as the backend refuses its own", async () => {
-  const server = createServer().on('upgrade', (_request, socket) => {
-    socket.end('HTTP/1.1 426 Upgrade Required\r\ncontent-length: 4\r\nx-reason: test\r\n\r\nlate');
-  });
-  const port = await listenLocally(server);
-  onTestFinished(() => void server.close());
-  expect(await refusal(`${await proxyTo(port)}/v1/responses`, official)).toEqual({
-    status: 426,
-    body: 'late',
-  });
-});
-
-it('passes a close of the backend on with its code', async () => {
-  const { port } = await backend((socket) => socket.close(1011, 'overloaded'));
-  const client = await opened(`${await proxyTo(port)}/v1/responses`, official);
-  client.send('{"type":"response.create","model":"m","input":[]}');
-  const [code, reason] = await once(client, 'close');
-  expect([code, String(reason)]).toEqual([1011, 'overloaded']);
+it('passes a close without a code on as one', async () => {
+  const { url } = await backend({ message: (socket) => socket.close() });
+  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  client.send(request);
+  expect((await once(client, 'close'))[0]).toBe(1005);
 });
 
 it('passes a lost backend connection on as a lost connection', async () => {
-  const { port } = await backend((socket) => socket.terminate());
-  const client = await opened(`${await proxyTo(port)}/v1/responses`, official);
-  client.send('{"type":"response.create","model":"m","input":[]}');
+  const { url } = await backend({ message: (socket) => socket.terminate() });
+  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  client.send(request);
   const [code] = await once(client, 'close');
   expect(code).toBe(1006);
 });
 
-it('refuses a browser page', async () => {
-  const { port, heard } = await backend(() => {});
-  const url = `${await proxyTo(port)}/v1/responses`;
-  const { status } = await refusal(url, { ...official, origin: 'https://evil.example' });
-  expect(status).toBe(403);
-  expect(heard.headers).toEqual([]);
-});
-
 it('serves nothing at other paths', async () => {
-  const { port } = await backend(() => {});
-  const { status, body } = await refusal(`${await proxyTo(port)}/v2/responses`);
+  const { url } = await backend();
+  const { status, body } = await refusal(`${await proxyTo(url)}/v2/responses`);
   expect(status).toBe(404);
   expect(body).toContain('nothing is served at /v2/responses');
 });
 
 it('answers 502 when the backend cannot be reached, without saying more than that', async () => {
   const server = createServer();
-  const port = await listenLocally(server);
+  const port = await listen(server);
   server.close();
   await once(server, 'close');
-  const { status, body } = await refusal(`${await proxyTo(port)}/v1/responses`, official);
+  const proxy = await proxyTo(new URL(`http://127.0.0.1:${port}`));
+  const { status, body } = await refusal(`${proxy}/v1/responses`, official);
   expect(status).toBe(502);
   expect(JSON.parse(body)).toMatchObject({ type: 'error', error: { code: 'upstream_unreachable' } });
+  expect(body).not.toContain(String(port));
 });
 
 it('outlives a client that sends what is no websocket frame', async () => {
-  const { port } = await backend((socket) => socket.send('{}'));
-  const url = await proxyTo(port);
-  const hostile = connect(Number(new URL(url).port), '127.0.0.1');
+  const { url } = await backend();
+  const proxy = await proxyTo(url);
+  const { port, host } = new URL(proxy);
+  const hostile = connect(Number(port), '127.0.0.1');
   hostile.on('error', () => {});
-  const head = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+  const head = `Host: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n`;
   hostile.write(`GET /v1/responses HTTP/1.1\r\n${head}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`);
   await once(hostile, 'data');
   hostile.write(Buffer.from('ffff00000000', 'hex'));
   await once(hostile.resume(), 'close');
-  const client = await opened(`${url}/v1/responses`);
-  client.send('{"type":"response.create","model":"m","input":[]}');
-  expect(String((await once(client, 'message'))[0])).toBe('{}');
+  const client = await opened(`${proxy}/v1/responses`);
+  client.send(request);
+  expect((await answerOn(client)).at(-1)).toContain('response.completed');
 });
 
 it('passes on all that a client says before the backend is there', async () => {
-  const { port, heard } = await backend((socket) => socket.send('{}'));
-  const client = await opened(`${await proxyTo(port)}/v1/responses`);
-  for (const n of [1, 2, 3]) client.send(`{"type":"response.create","model":"m","input":[],"n":${n}}`);
-  await expect.poll(() => heard.messages.map((message) => JSON.parse(message).n)).toEqual([1, 2, 3]);
+  const { url, turns } = await backend();
+  const client = await opened(`${await proxyTo(url)}/v1/responses`);
+  for (const n of [1, 2, 3]) client.send(`{"type":"response.create","model":"m${n}","input":[]}`);
+  await expect.poll(() => turns().map(({ model }) => model)).toEqual(['m1', 'm2', 'm3']);
 });
 
 it('tells a client that is connected already in a message when the backend cannot be reached', async () => {
-  const client = await opened(`${await proxyTo(1)}/v1/responses`);
-  client.send('{"type":"response.create","model":"m","input":[]}');
+  const client = await opened(`${await proxyTo(new URL('http://127.0.0.1:1'))}/v1/responses`);
+  client.send(request);
   expect(JSON.parse(String((await once(client, 'message'))[0]))).toMatchObject({
     type: 'error',
     error: { code: 'upstream_unreachable' },
@@ -196,14 +153,17 @@ it('tells a client that is connected already in a message when the backend canno
 
 it('closes while a backend has not answered yet', async () => {
   const silent = createTcpServer();
-  const port = await listenLocally(silent);
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const address = silent.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
   onTestFinished(() => void silent.close());
   const proxy = await startProxy({
-    shape: new Shape(golden, []),
-    signIn: () => ({ accessToken: 'token', accountId: 'account' }),
+    shape,
+    signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: 'token', accountId: 'account' }),
     upstream: new URL(`http://127.0.0.1:${port}`),
     port: 0,
-    log: () => {},
+    log: lineLogger(() => {}),
   });
   const client = new WebSocket(`ws://127.0.0.1:${proxy.port}/v1/responses`, { headers: official });
   client.on('error', () => {});

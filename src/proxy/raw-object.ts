@@ -1,0 +1,142 @@
+import { tryParseJson } from '../wire/json.ts';
+
+/** A member of an object, its value as the very text it was spelled with. */
+export type RawMember = readonly [key: string, value: string];
+
+const quote = 0x22;
+const backslash = 0x5c;
+const comma = 0x2c;
+const colon = 0x3a;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+
+/**
+ * The members of a JSON object, without looking into their values more than it takes to find their ends: a request of
+ * 60 KB is mostly content that nobody here reads. Undefined for a text that is no object. What is wrong inside a value
+ * stays as it is.
+ */
+export function rawMembers(text: string): RawMember[] | undefined {
+  const members: RawMember[] = [];
+  let at = afterBlank(text, 0);
+  if (text.charCodeAt(at) !== openBrace) return undefined;
+  at = afterBlank(text, at + 1);
+  if (text.charCodeAt(at) === closeBrace) return isBlankFrom(text, at + 1) ? members : undefined;
+  for (;;) {
+    if (text.charCodeAt(at) !== quote) return undefined;
+    const keyEnd = afterString(text, at);
+    const key = keyEnd === -1 ? undefined : tryParseJson(text.slice(at, keyEnd))?.node;
+    at = afterBlank(text, keyEnd);
+    if (key?.kind !== 'string' || text.charCodeAt(at) !== colon) return undefined;
+    const start = afterBlank(text, at + 1);
+    const end = afterValue(text, start);
+    if (end === -1) return undefined;
+    members.push([key.value, text.slice(start, end)]);
+    at = afterBlank(text, end);
+    const next = text.charCodeAt(at);
+    if (next === closeBrace) return isBlankFrom(text, at + 1) ? members : undefined;
+    if (next !== comma) return undefined;
+    at = afterBlank(text, at + 1);
+  }
+}
+
+/** The items of a JSON array, found like the members of an object; undefined for a text that is no array. */
+export function rawItems(text: string): string[] | undefined {
+  const items: string[] = [];
+  let at = afterBlank(text, 0);
+  if (text.charCodeAt(at) !== openBracket) return undefined;
+  at = afterBlank(text, at + 1);
+  if (text.charCodeAt(at) === closeBracket) return isBlankFrom(text, at + 1) ? items : undefined;
+  for (;;) {
+    const end = afterValue(text, at);
+    if (end === -1) return undefined;
+    items.push(text.slice(at, end));
+    at = afterBlank(text, end);
+    const next = text.charCodeAt(at);
+    if (next === closeBracket) return isBlankFrom(text, at + 1) ? items : undefined;
+    if (next !== comma) return undefined;
+    at = afterBlank(text, at + 1);
+  }
+}
+
+/** The object that has these members. */
+export function printMembers(members: Iterable<RawMember>): string {
+  const printed: string[] = [];
+  for (const [key, value] of members) printed.push(`${JSON.stringify(key)}:${value}`);
+  return `{${printed.join(',')}}`;
+}
+
+/** The text of the last member of that key, which is the one that JSON parsers take; undefined where there is none. */
+export function rawMember(members: readonly RawMember[], key: string): string | undefined {
+  return members.findLast(([name]) => name === key)?.[1];
+}
+
+/** The string that is the value of a member; undefined for another kind of value. */
+export function rawString(members: readonly RawMember[], key: string): string | undefined {
+  const text = rawMember(members, key);
+  if (text === undefined || text.charCodeAt(0) !== quote) return undefined;
+  const node = tryParseJson(text)?.node;
+  return node?.kind === 'string' ? node.value : undefined;
+}
+
+function afterValue(text: string, start: number): number {
+  const first = text.charCodeAt(start);
+  if (first === quote) return afterString(text, start);
+  if (first === openBrace || first === openBracket) return afterNested(text, start);
+  let at = start;
+  while (at < text.length && isOfWord(text.charCodeAt(at))) at += 1;
+  return at === start ? -1 : at;
+}
+
+function afterNested(text: string, start: number): number {
+  let depth = 0;
+  for (let at = start; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = afterString(text, at) - 1;
+      if (at < 0) return -1;
+    } else if (code === openBrace || code === openBracket) depth += 1;
+    else if (code === closeBrace || code === closeBracket) {
+      depth -= 1;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return -1;
+}
+
+/** Where a string that begins at `start` is over; -1 where it is not. */
+function afterString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === backslash) before -= 1;
+    if ((end - before) % 2 === 1) return end + 1;
+  }
+  return -1;
+}
+
+function afterBlank(text: string, start: number): number {
+  let at = start;
+  while (isBlank(text.charCodeAt(at))) at += 1;
+  return at;
+}
+
+function isBlankFrom(text: string, start: number): boolean {
+  return afterBlank(text, start) === text.length;
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+/** The characters of numbers, `true`, `false` and `null`. */
+function isOfWord(code: number): boolean {
+  return (
+    (code >= 0x30 && code <= 0x39) ||
+    (code >= 0x61 && code <= 0x7a) ||
+    code === 0x2d ||
+    code === 0x2b ||
+    code === 0x2e ||
+    code === 0x45
+  );
+}

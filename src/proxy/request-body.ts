@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import { gunzip, zstdDecompress } from 'node:zlib';
+import { type HeaderList, headerValue } from '../wire/headers.ts';
+import type { ApiError } from './api-error.ts';
+import { refused } from './refusal.ts';
+
+const unpackers = { zstd: promisify(zstdDecompress), gzip: promisify(gunzip) };
+
+/** A client's body as it came. Throws ApiError for one that is too large. */
+export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    const bytes: Buffer = chunk;
+    length += bytes.length;
+    if (length > limit) throw tooLarge(limit);
+    chunks.push(bytes);
+  }
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+}
+
+/** The text of a body, unpacked. Throws ApiError for an unknown or broken encoding, and for what grows too large. */
+export async function unpackBody(body: Buffer, headers: HeaderList, limit: number): Promise<string> {
+  const encoding = headerValue(headers, 'content-encoding') ?? 'identity';
+  if (encoding === 'identity') return body.toString('utf8');
+  if (encoding !== 'zstd' && encoding !== 'gzip') {
+    throw refused(415, 'unknown_encoding', `a body packed as "${encoding}" is not understood`);
+  }
+  try {
+    const unpacked = await unpackers[encoding](body, { maxOutputLength: limit });
+    return unpacked.toString('utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit);
+    throw refused(400, 'broken_encoding', `the body is not ${encoding}`);
+  }
+}
+
+function tooLarge(limit: number): ApiError {
+  return refused(413, 'body_too_large', `a body may have ${limit} bytes, this one has more`);
+}

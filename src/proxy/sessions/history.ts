@@ -1,0 +1,52 @@
+import { rawMember, rawMembers } from '../raw-object.ts';
+import { responseId } from './event.ts';
+import type { TurnRequest } from './turn-request.ts';
+
+/** A turn that is being taken down. */
+export type Notes = {
+  /** All that was said up to and with this request; undefined where it goes on from a response nobody here knows. */
+  readonly full: readonly string[] | undefined;
+  readonly hear: (type: string, text: string) => void;
+};
+
+/**
+ * What was said up to the last response, as the texts of its items, so that a conversation can be taken up on another
+ * connection. The items are forgotten where they grow too long.
+ */
+export class History {
+  readonly #limit: number;
+  #last: { readonly id: string; readonly items: readonly string[] | undefined } | undefined;
+
+  /** @param limit the most that is remembered, in characters */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The id of the last response. */
+  get last(): string | undefined {
+    return this.#last?.id;
+  }
+
+  begin({ input, previous }: TurnRequest): Notes {
+    const before = previous === undefined ? [] : previous === this.#last?.id ? this.#last.items : undefined;
+    const full = before === undefined ? undefined : [...before, ...input];
+    const output: string[] = [];
+    return {
+      full,
+      hear: (type, text) => {
+        if (type === 'response.output_item.done') {
+          const item = rawMember(rawMembers(text) ?? [], 'item');
+          if (item !== undefined) output.push(item);
+        }
+        if (type !== 'response.completed') return;
+        const id = responseId(text);
+        if (id !== undefined) this.#remember(id, full === undefined ? undefined : [...full, ...output]);
+      },
+    };
+  }
+
+  #remember(id: string, items: readonly string[] | undefined): void {
+    const length = items?.reduce((sum, item) => sum + item.length, 0) ?? 0;
+    this.#last = { id, items: length > this.#limit ? undefined : items };
+  }
+}

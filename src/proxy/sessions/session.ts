@@ -1,0 +1,361 @@
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
+import { SseDecoder } from '../../wire/sse.ts';
+import type { ProxyContext } from '../context.ts';
+import type { Conversation } from '../conversation.ts';
+import type { Identity } from '../identity.ts';
+import { reasonOf } from '../log.ts';
+import type { RawMember } from '../raw-object.ts';
+import { refused } from '../refusal.ts';
+import { isLast } from '../response-stream.ts';
+import type { SignIn } from '../sign-in.ts';
+import { packedPost } from '../surfaces/relay-post.ts';
+import { askUpstream, readAll } from '../upstream/http.ts';
+import { openUpstream } from '../upstream/websocket.ts';
+import { Connection, type Ending, type TakeEvent } from './connection.ts';
+import { eventType, responseId } from './event.ts';
+import { History } from './history.ts';
+import type { TurnRequest } from './turn-request.ts';
+
+/** An answer of the backend that is no stream of events: it reaches the client as it is. */
+export class BackendAnswer extends Error {
+  override readonly name = 'BackendAnswer';
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: Buffer;
+
+  constructor(status: number, headers: HeaderList, body: Buffer) {
+    super(`the backend answered ${status}`);
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
+  }
+}
+
+/** How the backend takes a turn from the session. */
+type Attempt = Ending | { readonly kind: 'unavailable' };
+
+/** Statuses of a refused upgrade after which the official client tries again, and then turns to HTTP. */
+const retried: ReadonlySet<number> = new Set([403, 404, 500, 502, 503, 504]);
+
+/** Error codes after which the official client takes the turn to a new connection. */
+const reconnected: ReadonlySet<string> = new Set([
+  'websocket_connection_limit_reached',
+  'previous_response_not_found',
+]);
+
+/** Events with a response that the next request may go on from. */
+const responds: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
+
+/** Milliseconds a prewarm may take (measured: codex 0.169.0). */
+const prewarmTime = 15_000;
+
+/**
+ * One conversation of a client that the proxy speaks for: its identity, its upstream connection, and what is known of
+ * what was said. It keeps to the rules of the official client: the websocket first, a new connection with the full
+ * input where one breaks, HTTP for the rest of the session where the backend takes no websockets.
+ */
+export class Session {
+  readonly #context: ProxyContext;
+  readonly #identity: Identity;
+  /** Values that hold for the whole session. */
+  readonly #lasting: Map<string, string>;
+  readonly #websocket: Conversation;
+  readonly history: History;
+  #connection: Connection | undefined;
+  #http = false;
+  #begun = false;
+  #running = 0;
+  #closing: NodeJS.Timeout | undefined;
+  usedAt = Date.now();
+
+  constructor(context: ProxyContext, identity: Identity) {
+    this.#context = context;
+    this.#identity = identity;
+    this.#lasting = new Map(context.hostTexts);
+    this.#websocket = context.shape.conversation(identity, [], 'websocket', this.#lasting);
+    this.history = new History(context.limits.historyBytes);
+  }
+
+  get running(): boolean {
+    return this.#running > 0;
+  }
+
+  /**
+   * Takes one turn to the backend and hands out the events that answer it. Resolves to the last event. Throws
+   * BackendAnswer for an answer without events, ApiError where there is none.
+   */
+  async turn(request: TurnRequest, signal: AbortSignal, take: TakeEvent): Promise<string> {
+    this.#running += 1;
+    this.usedAt = Date.now();
+    clearTimeout(this.#closing);
+    try {
+      return await this.#turn(request, signal, take);
+    } finally {
+      this.#running -= 1;
+      this.usedAt = Date.now();
+      this.#closing = setTimeout(() => this.end(), this.#context.limits.connectionIdle).unref();
+    }
+  }
+
+  /** Ends the upstream connection; the next turn opens another. */
+  end(): void {
+    clearTimeout(this.#closing);
+    this.#connection?.end();
+    this.#connection = undefined;
+  }
+
+  async #turn(request: TurnRequest, signal: AbortSignal, take: TakeEvent): Promise<string> {
+    const { limits, metrics, log } = this.#context;
+    const turn = this.history.begin(request);
+    let delivered = false;
+    const deliver: TakeEvent = (type, text) => {
+      if (!delivered && reconnects(type, text, turn.full !== undefined)) return undefined;
+      delivered = true;
+      turn.hear(type, text);
+      return take(type, text);
+    };
+    // What goes wrong with the prewarm's connection is not counted.
+    const pauses = this.#begun ? limits.retries : [0, ...limits.retries];
+    for (const [at, pause] of pauses.entries()) {
+      if (this.#http) break;
+      if (pause > 0) await delay(pause, undefined, { signal });
+      const first = at === 0;
+      const attempt = await this.#attempt(request, turn.full, first, signal, deliver);
+      if (attempt.kind === 'unavailable') continue;
+      if (attempt.kind === 'answered' && delivered) return attempt.text;
+      const reason = attempt.kind === 'lost' ? attempt.reason : 'the backend asks for a new connection';
+      if (delivered || signal.aborted)
+        throw refused(502, 'upstream_lost', `the answer was cut off: ${reason}`);
+      metrics.add('reconnects_total');
+      log.info({}, `a new connection is made: ${reason}`);
+    }
+    if (!this.#http) this.#fallBack('the websocket failed again and again');
+    return this.#post(request, turn.full, signal, deliver);
+  }
+
+  /** One attempt over the websocket: on the connection that is there, else on a new one. */
+  async #attempt(
+    request: TurnRequest,
+    full: readonly string[] | undefined,
+    first: boolean,
+    signal: AbortSignal,
+    take: TakeEvent,
+  ): Promise<Attempt> {
+    const { limits } = this.#context;
+    const signIn = await this.#signIn();
+    if (!signIn.websockets) {
+      this.#fallBack('the sign-in is not for websockets');
+      return { kind: 'unavailable' };
+    }
+    const kept = first ? this.#kept(accountOf(signIn)) : undefined;
+    const prewarmed = kept === undefined && !this.#begun;
+    this.#begun = true;
+    const connection = kept ?? (await this.#open(request, signal));
+    if (connection === undefined) return { kind: 'unavailable' };
+    if (prewarmed && request.previous === undefined && this.#context.shape.prewarms) {
+      const warm = await this.#prewarm(connection, request, signal);
+      if (!warm) return { kind: 'lost', reason: 'the prewarm was not answered' };
+    }
+    const members = this.#members(request, full, connection.last);
+    const patience = { firstByte: limits.firstByte, idle: limits.idle };
+    const ending = await connection.ask(this.#websocket.body(members).text, patience, signal, take);
+    if (ending.kind === 'answered' && responds.has(ending.type)) connection.last = responseId(ending.text);
+    if (ending.kind === 'lost' || reconnects(ending.type, ending.text, true)) this.#drop(connection);
+    else if (this.#connection === undefined) this.#keep(connection);
+    // Turns side by side need a connection each; one of them is enough for those to come.
+    else if (this.#connection !== connection) connection.end();
+    return ending;
+  }
+
+  /**
+   * What goes on the wire: the client's previous response where the connection has it, or nobody here knows what was
+   * said before it; else the full input. The first turn goes on from the prewarm.
+   */
+  #members(
+    request: TurnRequest,
+    full: readonly string[] | undefined,
+    last: string | undefined,
+  ): readonly RawMember[] {
+    const { members, previous, formatted } = request;
+    const chained = (id: string): RawMember[] => [...members, ['previous_response_id', JSON.stringify(id)]];
+    if (previous === undefined) {
+      const warm = last !== undefined && last === this.#warm && !formatted;
+      this.#warm = undefined;
+      return warm ? chained(last) : members;
+    }
+    if (previous === last || full === undefined) return chained(previous);
+    return members.map(([key, value]) => (key === 'input' ? [key, `[${full.join(',')}]`] : [key, value]));
+  }
+
+  /** The id of the prewarm's response, until a turn went on from it. */
+  #warm: string | undefined;
+
+  /** Prepares the model as the golden shows: the request without its input, and without a form of output. */
+  async #prewarm(connection: Connection, request: TurnRequest, signal: AbortSignal): Promise<boolean> {
+    const members = request.members.flatMap(([key, value]): RawMember[] => {
+      if (key === 'input') return [[key, '[]']];
+      return key === 'text' && request.formatted ? [] : [[key, value]];
+    });
+    const body = this.#websocket.body([...members, ['generate', 'false']]).text;
+    const ending = await connection.ask(
+      body,
+      { firstByte: prewarmTime, idle: prewarmTime },
+      signal,
+      () => undefined,
+    );
+    if (ending.kind !== 'answered') return false;
+    if (ending.type === 'response.completed') connection.last = this.#warm = responseId(ending.text);
+    return ending.type !== 'error';
+  }
+
+  /** The connection of the last turn, where it can take another. */
+  #kept(account: string): Connection | undefined {
+    const connection = this.#connection;
+    if (connection === undefined || !connection.usable) return undefined;
+    const young = Date.now() - connection.openedAt < this.#context.limits.connectionAge;
+    if (young && connection.account === account) return connection;
+    this.end();
+    return undefined;
+  }
+
+  #keep(connection: Connection): void {
+    this.#connection = connection;
+    connection.onEnd(() => this.#drop(connection));
+  }
+
+  #drop(connection: Connection): void {
+    connection.end();
+    if (this.#connection === connection) this.#connection = undefined;
+  }
+
+  /** A new upstream websocket; undefined where the backend takes none now. Throws BackendAnswer where it says more. */
+  async #open(request: TurnRequest, signal: AbortSignal, other?: SignIn): Promise<Connection | undefined> {
+    const context = this.#context;
+    const { limits, metrics, log, host, shape } = context;
+    const signIn = other ?? (await this.#signIn());
+    const facts = { host, signIn, model: request.model, tier: request.tier };
+    const upgrade = await openUpstream({
+      url: context.responses,
+      compresses: shape.compresses,
+      signal,
+      connectTime: limits.connectTime,
+      maximumBytes: limits.bodyBytes,
+      headers: (key) => this.#websocket.handshake({ ...facts, key }),
+    }).catch((error: unknown) => {
+      log.warn({}, `the backend cannot be reached: ${reasonOf(error)}`);
+      return undefined;
+    });
+    if (upgrade === undefined) return undefined;
+    metrics.add('upstream_connections_total', 1, 'transport=websocket');
+    if (upgrade.accepted) return new Connection(upgrade.socket, accountOf(signIn));
+    metrics.add('upstream_refusals_total', 1, `status=${upgrade.status}`);
+    log.info({ status: upgrade.status }, `the backend refused the upgrade with ${upgrade.status}`);
+    if (upgrade.status === 401 && other === undefined) {
+      const renewed = await this.#renewed(signIn);
+      if (renewed !== undefined) return this.#open(request, signal, renewed);
+    }
+    if (upgrade.status === 426) this.#fallBack('the backend takes no websockets');
+    else if (!retried.has(upgrade.status)) {
+      throw new BackendAnswer(upgrade.status, upgrade.headers, upgrade.body);
+    }
+    return undefined;
+  }
+
+  async #signIn(): Promise<SignIn> {
+    return this.#context.signIns.current(this.#identity.session);
+  }
+
+  /** Another sign-in in the place of one that was refused; undefined where there is none. */
+  async #renewed(signIn: SignIn): Promise<SignIn | undefined> {
+    try {
+      return await this.#context.signIns.renew(this.#identity.session, signIn);
+    } catch (error) {
+      this.#context.log.warn({}, `the sign-in is refused: ${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+
+  #fallBack(reason: string): void {
+    this.#http = true;
+    this.#context.metrics.add('http_fallbacks_total');
+    this.#context.log.info({}, `the session goes over to HTTP: ${reason}`);
+  }
+
+  async #post(
+    request: TurnRequest,
+    full: readonly string[] | undefined,
+    signal: AbortSignal,
+    take: TakeEvent,
+    other?: SignIn,
+  ): Promise<string> {
+    const context = this.#context;
+    const { limits, host, shape, metrics } = context;
+    if (!shape.speaksHttp) {
+      throw refused(
+        502,
+        'upstream_unreachable',
+        `the backend takes no websocket, and codex ${shape.codex} has no golden of scenario http-fallback`,
+      );
+    }
+    const conversation = shape.conversation(this.#identity, [], 'http', this.#lasting);
+    const members = this.#members(request, full, undefined);
+    const signIn = other ?? (await this.#signIn());
+    const packed = await packedPost(conversation, members, host, signIn);
+    metrics.add('upstream_connections_total', 1, 'transport=http');
+    const answer = await askUpstream({
+      url: context.responses,
+      method: 'POST',
+      ...packed,
+      signal,
+      firstByte: limits.firstByte,
+    }).catch((error: unknown) => {
+      throw refused(502, 'upstream_unreachable', `the backend cannot be reached: ${reasonOf(error)}`);
+    });
+    const type = answer.headers['content-type'] ?? '';
+    if (answer.statusCode === 401 && other === undefined) {
+      const renewed = await this.#renewed(signIn);
+      if (renewed !== undefined) {
+        answer.destroy();
+        return this.#post(request, full, signal, take, renewed);
+      }
+    }
+    if (answer.statusCode !== 200 || !type.startsWith('text/event-stream')) {
+      const body = await readAll(answer, limits.bodyBytes);
+      throw new BackendAnswer(answer.statusCode ?? 502, pairHeaders(answer.rawHeaders), body);
+    }
+    answer.setTimeout(limits.idle, () => answer.destroy());
+    return takeEvents(answer, take);
+  }
+}
+
+/** What tells accounts apart. */
+function accountOf(signIn: SignIn): string {
+  return signIn.lane === 'chatgpt' ? signIn.accountId : signIn.accessToken;
+}
+
+/** Hands out the events of a stream; resolves to the last. Throws ApiError where it ends without one. */
+async function takeEvents(answer: IncomingMessage, take: TakeEvent): Promise<string> {
+  const decoder = new SseDecoder();
+  try {
+    for await (const chunk of answer) {
+      const bytes: Buffer = chunk;
+      for (const { data } of decoder.push(bytes)) {
+        const type = eventType(data);
+        await take(type, data);
+        if (isLast(type)) return data;
+      }
+    }
+  } catch (error) {
+    throw refused(502, 'upstream_lost', `the answer was cut off: ${reasonOf(error)}`);
+  }
+  throw refused(502, 'upstream_lost', 'the answer was cut off');
+}
+
+/** Whether an event asks for the turn to be taken to another connection, where that can help. */
+function reconnects(type: string, text: string, knowsAll: boolean): boolean {
+  if (type !== 'error') return false;
+  const code = /"code":\s*"(\w+)"/.exec(text)?.[1] ?? '';
+  return reconnected.has(code) && (code !== 'previous_response_not_found' || knowsAll);
+}

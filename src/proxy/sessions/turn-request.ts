@@ -1,0 +1,78 @@
+import { tryParseJson } from '../../wire/json.ts';
+import { requestMembers } from '../conversation.ts';
+import { droppedMembers } from '../dropped.ts';
+import { type RawMember, rawItems, rawMember, rawString } from '../raw-object.ts';
+import { refused } from '../refusal.ts';
+import { requestTier, type WireTier } from '../tier.ts';
+
+/** What a client asks for in one turn. */
+export type TurnRequest = {
+  /** All that it says. */
+  readonly said: readonly RawMember[];
+  /** What of it goes upstream. */
+  readonly members: readonly RawMember[];
+  readonly model: string;
+  readonly tier: WireTier | undefined;
+  /** The items of its input, as JSON texts. */
+  readonly input: readonly string[];
+  /** The response it goes on from. */
+  readonly previous: string | undefined;
+  /** Whether it wants events; else the whole response at once. */
+  readonly stream: boolean;
+  /** Names of members that were left out. */
+  readonly dropped: readonly string[];
+  /** Whether it asks for an output of a form of its own: such a turn does not go on from a prewarm. */
+  readonly formatted: boolean;
+};
+
+/**
+ * Whether a member says nothing. Of empty instructions the official client makes none (measured: codex 0.169.0 with
+ * gpt-5.4 and `base_instructions=""`).
+ */
+function isEmpty([key, value]: RawMember): boolean {
+  return value === 'null' || (key === 'instructions' && value === '""');
+}
+
+/**
+ * Reads a request of the Responses API from a client that does not speak the official client's protocol. Throws
+ * Refusal for what is no such request.
+ */
+export function readTurn(text: string): TurnRequest {
+  const said = requestMembers(text);
+  if (said === undefined) throw refused(400, 'invalid_json', 'the body is not a JSON object');
+  const model = rawString(said, 'model');
+  if (model === undefined || model === '') throw refused(400, 'missing_model', 'the request names no model');
+  const tier = rawMember(said, 'service_tier');
+  const served = requestTier(tier === undefined ? undefined : tryParseJson(tier)?.node);
+  if ('refusal' in served) throw served.refusal;
+  const input = inputItems(rawMember(said, 'input'));
+  const dropped = said.flatMap(([key]) => (droppedMembers.has(key) ? [key] : []));
+  if (rawMember(said, 'store') === 'true') dropped.push('store');
+  const kept = said.filter((one) => !droppedMembers.has(one[0]) && !replaced.has(one[0]) && !isEmpty(one));
+  return {
+    said,
+    // The backend keeps no responses, and takes no request that does not say so.
+    members: [...kept, ['input', `[${input.join(',')}]`], ['store', 'false']],
+    model,
+    tier: served.tier,
+    input,
+    previous: rawString(said, 'previous_response_id'),
+    stream: rawMember(said, 'stream') === 'true',
+    dropped,
+    formatted: /"format":\{"type":"json/.test(rawMember(said, 'text') ?? ''),
+  };
+}
+
+/** Members that are said anew in the request's place. */
+const replaced: ReadonlySet<string> = new Set(['input', 'store', 'previous_response_id']);
+
+/** The items of an input; a mere text is one message of the user's, since the backend takes lists only. */
+function inputItems(text: string | undefined): readonly string[] {
+  if (text === undefined || text === 'null') return [];
+  if (text.startsWith('"')) {
+    return [`{"type":"message","role":"user","content":[{"type":"input_text","text":${text}}]}`];
+  }
+  const items = rawItems(text);
+  if (items === undefined) throw refused(400, 'invalid_input', 'the input must be a text or a list of items');
+  return items;
+}

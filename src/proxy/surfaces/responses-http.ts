@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
+import { type JsonNode, member, printJson } from '../../wire/json.ts';
+import { ApiError, errorFrame, failedResponse } from '../api-error.ts';
+import type { ProxyContext } from '../context.ts';
+import { droppedHeader } from '../dropped.ts';
+import { errorEvent } from '../refusal.ts';
+import { readBody, unpackBody } from '../request-body.ts';
+import { endedEarly, isLast, ResponseCollector, responseEvent } from '../response-stream.ts';
+import { runTurn } from '../sessions/run-turn.ts';
+import { BackendAnswer } from '../sessions/session.ts';
+import type { SessionStore } from '../sessions/store.ts';
+import { readTurn, type TurnRequest } from '../sessions/turn-request.ts';
+import { answerBackend } from './backend-answer.ts';
+import { SseAnswer } from './sse.ts';
+
+/** A turn that is asked for by HTTP, and where it is answered. */
+export type Asked = {
+  readonly context: ProxyContext;
+  readonly store: SessionStore;
+  /** The client's own. */
+  readonly headers: HeaderList;
+  readonly response: ServerResponse;
+  /** Fires when the client leaves. */
+  readonly gone: AbortSignal;
+};
+
+/** Serves `POST /v1/responses` for clients that the proxy speaks for: as events, or as the whole response at once. */
+export async function answerResponses(
+  context: ProxyContext,
+  store: SessionStore,
+  request: IncomingMessage,
+  response: ServerResponse,
+  gone: AbortSignal,
+): Promise<void> {
+  const headers = pairHeaders(request.rawHeaders);
+  const limit = context.limits.bodyBytes;
+  const turn = readTurn(await unpackBody(await readBody(request, limit), headers, limit));
+  const asked = { context, store, headers, response, gone };
+  try {
+    if (turn.stream) await stream(asked, turn);
+    else answerJson(asked, turn, await collected(asked, turn));
+  } catch (error) {
+    if (!(error instanceof BackendAnswer)) throw error;
+    answerBackend(response, error, toldOf(turn));
+  }
+}
+
+/** The answer's headers of the proxy's own. */
+export function toldOf({ dropped }: TurnRequest): HeaderList {
+  return dropped.length === 0 ? [] : [[droppedHeader, dropped.join(', ')]];
+}
+
+async function stream({ context, store, headers, response, gone }: Asked, turn: TurnRequest): Promise<void> {
+  const answer = new SseAnswer(response, toldOf(turn));
+  const held: (readonly [string, string])[] = [];
+  try {
+    const last = await runTurn(context, store, { headers }, turn, gone, (type, text) => {
+      // An error that comes first is an answer with its own status; what is told of the account may come before it.
+      if (type === '' || (!answer.begun && type === 'error')) return undefined;
+      if (!answer.begun && type.startsWith('codex.')) {
+        held.push([type, text]);
+        return undefined;
+      }
+      for (const [one, said] of held.splice(0)) answer.send(one, said);
+      return answer.send(type, text);
+    });
+    if (!answer.begun) throw errorFrame(responseEvent(last)?.node ?? nothing);
+  } catch (error) {
+    if (!(error instanceof ApiError) || !answer.begun) throw error;
+    answer.send('error', errorEvent(error));
+  }
+  answer.end();
+}
+
+/** The whole response of a turn. Throws ApiError where it failed. */
+export async function collected(
+  { context, store, headers, gone }: Asked,
+  turn: TurnRequest,
+): Promise<JsonNode> {
+  const collector = new ResponseCollector();
+  const last = await runTurn(context, store, { headers }, turn, gone, (type, text) => {
+    const event = type === 'response.output_item.done' && !isLast(type) ? responseEvent(text) : undefined;
+    if (event !== undefined) collector.take(event);
+    return undefined;
+  });
+  const event = responseEvent(last);
+  const response = event === undefined ? undefined : collector.take(event);
+  if (response === undefined) throw endedEarly();
+  if (event?.type === 'response.failed') throw failedResponse(member(event.node, 'response'));
+  return response;
+}
+
+/** Answers with a document. */
+export function answerJson({ response }: Asked, turn: TurnRequest, document: JsonNode): void {
+  const body = Buffer.from(printJson(document));
+  const own: HeaderList = [
+    ['content-type', 'application/json'],
+    ['content-length', String(body.length)],
+  ];
+  response.writeHead(200, [...own, ...toldOf(turn)].flat());
+  response.end(body);
+}
+
+const nothing: JsonNode = { kind: 'literal', value: null };

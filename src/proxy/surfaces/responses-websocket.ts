@@ -1,0 +1,72 @@
+import type { WebSocket } from 'ws';
+import type { HeaderList } from '../../wire/headers.ts';
+import { ApiError } from '../api-error.ts';
+import type { ProxyContext } from '../context.ts';
+import { reasonOf } from '../log.ts';
+import { errorEvent, failureOf, refused } from '../refusal.ts';
+import { toBuffer } from '../relay.ts';
+import { runTurn, sessionOfConnection } from '../sessions/run-turn.ts';
+import { BackendAnswer, type Session } from '../sessions/session.ts';
+import type { SessionStore } from '../sessions/store.ts';
+import { readTurn } from '../sessions/turn-request.ts';
+import { errorIn } from './backend-answer.ts';
+
+/** Serves the responses websocket for clients that the proxy speaks for: one request after the other, in order. */
+export function serveResponses(
+  context: ProxyContext,
+  store: SessionStore,
+  client: WebSocket,
+  headers: HeaderList,
+  stopping: () => boolean,
+): void {
+  const gone = new AbortController();
+  let own: Session | undefined;
+  let before: Promise<void> = Promise.resolve();
+  client.once('close', () => {
+    gone.abort();
+    own?.end();
+  });
+  const send = (text: string): Promise<void> | undefined => {
+    if (client.readyState !== client.OPEN) return undefined;
+    if (client.bufferedAmount < 1024 * 1024) {
+      client.send(text);
+      return undefined;
+    }
+    return new Promise((resolve) => client.send(text, () => resolve()));
+  };
+  const answer = async (text: string): Promise<void> => {
+    context.metrics.add('running_turns');
+    try {
+      if (stopping()) throw refused(503, 'stopping', 'the proxy is about to stop');
+      const turn = readTurn(text);
+      const ownSession = () => {
+        own ??= sessionOfConnection(context, headers, turn);
+        return own;
+      };
+      await runTurn(context, store, { headers, own: ownSession }, turn, gone.signal, (_, event) =>
+        send(event),
+      );
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      tell(client, error, context);
+    } finally {
+      context.metrics.add('running_turns', -1);
+    }
+  };
+  client.on('message', (data) => {
+    const text = toBuffer(data).toString('utf8');
+    before = before.then(() => answer(text));
+  });
+}
+
+/** Tells a client of a turn that got no answer; the connection ends where the next turn would fare no better. */
+function tell(client: WebSocket, error: unknown, { log }: ProxyContext): void {
+  if (error instanceof BackendAnswer) {
+    client.send(errorEvent(errorIn(error)));
+    return;
+  }
+  if (!(error instanceof ApiError)) log.warn({}, `failed: ${reasonOf(error)}`);
+  const told = failureOf(error);
+  client.send(errorEvent(told));
+  if (told.status >= 500) client.close(1011);
+}

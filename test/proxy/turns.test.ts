@@ -1,0 +1,506 @@
+import { expect, it } from 'vitest';
+import { headerValue } from '../../src/wire/headers.ts';
+import { isUuid7 } from '../../src/wire/ids.ts';
+import {
+  answerOn,
+  type Backend,
+  backend,
+  eventsIn,
+  eventsOf,
+  opened,
+  post,
+  proxyTo,
+  quick,
+  say,
+  sse,
+} from './stage.ts';
+
+const session = '01a20000-0000-7000-8000-000000000001';
+const user = (text: string) => ({ type: 'message', role: 'user', content: [{ type: 'input_text', text }] });
+const ask = { model: 'm', input: 'hello', stream: true };
+
+/** The headers of the nth upstream request. */
+function sent({ heard }: Backend, at: number, name: string): string | undefined {
+  return headerValue(heard[at]?.headers ?? [], name);
+}
+
+function refusedWith(status: string): string {
+  return `HTTP/1.1 ${status}\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}`;
+}
+
+it('takes a POST to the websocket and streams its events as they were worded', async () => {
+  const events = eventsOf('Hi');
+  const to = await backend({ message: (socket) => say(socket, events) });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toContain('text/event-stream');
+  expect(await response.text()).toBe(events.map(sse).join(''));
+  expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket']);
+});
+
+it('gives the whole response at once to a client that does not stream', async () => {
+  const to = await backend({ message: (socket) => say(socket, eventsOf('Hi', 'resp_1')) });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, stream: false });
+  expect(response.headers.get('content-type')).toBe('application/json');
+  expect(await response.json()).toMatchObject({
+    id: 'resp_1',
+    status: 'completed',
+    output: [{ type: 'message' }],
+  });
+});
+
+it('gives the items that were told of where the last event lists none', async () => {
+  const events = eventsOf('Hi').map((event) =>
+    event.replace(/("type":"response.completed".*"output":)\[.*\]/, '$1[]'),
+  );
+  const to = await backend({ message: (socket) => say(socket, events) });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, stream: false });
+  expect(await response.json()).toMatchObject({ output: [{ content: [{ text: 'Hi' }] }] });
+});
+
+it('sends streamed and whole requests, of HTTP and of the websocket, in the same shape', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url);
+  const request = { model: 'm', input: [user('hello')], instructions: 'Be brief.', service_tier: 'fast' };
+  await (await post(`${proxy}/v1/responses`, { ...request, stream: true, prompt_cache_key: 'a' })).text();
+  await (await post(`${proxy}/v1/responses`, { ...request, prompt_cache_key: 'b' })).text();
+  const client = await opened(`${proxy}/v1/responses`);
+  client.send(JSON.stringify({ type: 'response.create', ...request, prompt_cache_key: 'c' }));
+  await answerOn(client);
+  const [one, other, third] = to.turns().map((body) => ({
+    keys: Object.keys(body),
+    metadata: Object.keys(body.client_metadata).sort(),
+    rest: JSON.stringify({ ...body, prompt_cache_key: '', client_metadata: '', previous_response_id: '' }),
+  }));
+  expect(other).toEqual(one);
+  expect(third).toEqual(one);
+  expect(to.heard.map(({ headers }) => headers.map(([name]) => name).join())).toEqual(
+    Array(3).fill(to.heard[0]?.headers.map(([name]) => name).join()),
+  );
+});
+
+it('makes the prewarm first, as the golden shows, and goes on from it', async () => {
+  const to = await backend();
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, ask)).text();
+  const [prewarm, turn] = (to.heard[0]?.messages ?? []).map((message) => JSON.parse(message));
+  expect(prewarm).toMatchObject({ generate: false, input: [], store: false, stream: true });
+  expect(prewarm.client_metadata.turn_id).toBe('');
+  expect(turn).toMatchObject({ previous_response_id: 'resp_warm', input: [user('hello')] });
+  expect(turn).not.toHaveProperty('generate');
+});
+
+it('keeps its connection for the next turn of the session, and for no other session', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url);
+  for (const key of ['a', 'a', 'b']) {
+    await (await post(`${proxy}/v1/responses`, { ...ask, prompt_cache_key: key })).text();
+  }
+  expect(to.heard.map(({ messages }) => messages.length)).toEqual([3, 2]);
+  expect(to.turns().map((body) => body.prompt_cache_key)).toEqual(['a', 'a', 'b']);
+});
+
+it('does not let two turns of a session wait for each other', async () => {
+  const waiting: (() => void)[] = [];
+  const to = await backend({
+    message: (socket) => {
+      waiting.push(() => say(socket, eventsOf('OK')));
+      if (waiting.length === 2) for (const go of waiting) go();
+    },
+  });
+  const proxy = await proxyTo(to.url);
+  const both = [1, 2].map(async () => {
+    return (await post(`${proxy}/v1/responses`, { ...ask, prompt_cache_key: 'a' })).text();
+  });
+  expect((await Promise.all(both)).every((text) => text.includes('response.completed'))).toBe(true);
+});
+
+it('shares no session between clients that show different keys', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url);
+  for (const key of ['Bearer one', 'Bearer other']) {
+    const headers = { authorization: key };
+    await (await post(`${proxy}/v1/responses`, { ...ask, prompt_cache_key: 'a' }, headers)).text();
+  }
+  expect(to.heard).toHaveLength(2);
+});
+
+it.each([
+  ['prompt_cache_key', { prompt_cache_key: 'mine' }, {}, 'mine'],
+  ['the header session-id', {}, { 'session-id': 'mine' }, 'mine'],
+  ['the header session_id', {}, { session_id: 'mine' }, 'mine'],
+  ['the header conversation_id', {}, { conversation_id: 'mine' }, 'mine'],
+  ['client_metadata', { client_metadata: { session_id: 'mine' } }, {}, 'mine'],
+  ['conversation', { conversation: { id: 'mine' } }, {}, 'mine'],
+  ['prompt_cache_key before a header', { prompt_cache_key: 'mine' }, { 'session-id': 'other' }, 'mine'],
+] as const)('has the session from %s at every place', async (_, body, headers, expected) => {
+  const to = await backend();
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, ...body }, headers)).text();
+  const [turn] = to.turns();
+  const metadata = JSON.parse(turn?.client_metadata['x-codex-turn-metadata'] ?? '');
+  expect({
+    header: sent(to, 0, 'session-id'),
+    request: sent(to, 0, 'x-client-request-id'),
+    window: sent(to, 0, 'x-codex-window-id'),
+    cache: turn?.prompt_cache_key,
+    session: turn?.client_metadata.session_id,
+    windowInBody: turn?.client_metadata['x-codex-window-id'],
+    metadata: metadata.session_id,
+    conversation: sent(to, 0, 'conversation_id'),
+  }).toEqual({
+    header: expected,
+    request: expected,
+    window: `${expected}:0`,
+    cache: expected,
+    session: expected,
+    windowInBody: `${expected}:0`,
+    metadata: expected,
+    conversation: undefined,
+  });
+});
+
+it('derives one session for all turns of a conversation that names none', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url);
+  const turns = [
+    [user('hello')],
+    [user('hello'), { type: 'message', role: 'assistant', content: [] }, user('more')],
+    [user('another conversation')],
+  ];
+  for (const input of turns) await (await post(`${proxy}/v1/responses`, { ...ask, input })).text();
+  const [one, again, other] = to.turns().map((body) => body.prompt_cache_key);
+  expect(again).toBe(one);
+  expect(other).not.toBe(one);
+  expect(isUuid7(one ?? '')).toBe(true);
+});
+
+it('puts an id that no header may hold under one that it may', async () => {
+  const to = await backend();
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, prompt_cache_key: 'a\nb ☃' })).text();
+  expect(isUuid7(sent(to, 0, 'session-id') ?? '')).toBe(true);
+});
+
+it('has fresh turn ids and clocks in each turn, and the same installation', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url);
+  for (let n = 0; n < 2; n += 1) await (await post(`${proxy}/v1/responses`, ask)).text();
+  const [one, other] = to.turns().map(({ client_metadata: said }) => {
+    const { turn_started_at_unix_ms: started, context_window_id: window } = JSON.parse(
+      said['x-codex-turn-metadata'] ?? '',
+    );
+    return {
+      turn: said.turn_id,
+      started,
+      window,
+      installation: said['x-codex-installation-id'],
+      stamp: said['x-codex-ws-stream-request-start-ms'],
+    };
+  });
+  expect(other?.installation).toBe(one?.installation);
+  expect(other?.window).toBe(one?.window);
+  expect(other?.turn).not.toBe(one?.turn);
+  expect(other?.started).toBeGreaterThan(one?.started);
+  expect(Number(other?.stamp)).toBeGreaterThan(Number(one?.stamp));
+});
+
+it("says the request's own model and effort in its turn metadata", async () => {
+  const to = await backend();
+  const request = { ...ask, model: 'mine', reasoning: { effort: 'high' } };
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, request)).text();
+  const metadata = JSON.parse(to.turns()[0]?.client_metadata['x-codex-turn-metadata'] ?? '');
+  expect(metadata).toMatchObject({ model: 'mine', reasoning_effort: 'high' });
+});
+
+it.each([
+  ['fast', 'priority', 'model=m;tier=priority'],
+  ['priority', 'priority', 'model=m;tier=priority'],
+  ['flex', 'flex', 'model=m;tier=flex'],
+  ['default', undefined, 'model=m'],
+  ['auto', undefined, 'model=m'],
+  [null, undefined, 'model=m'],
+])('sends the tier %s as %s, with its hint', async (tier, expected, hint) => {
+  const to = await backend();
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, service_tier: tier })).text();
+  expect(to.turns()[0]?.service_tier).toBe(expected);
+  expect(sent(to, 0, 'x-codex-routing-hint')).toBe(hint);
+});
+
+it('refuses a tier that there is not, before the backend hears of it', async () => {
+  const to = await backend();
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, service_tier: 'turbo' });
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ error: { param: 'service_tier' } });
+  expect(to.heard).toEqual([]);
+});
+
+it('leaves out what the backend refuses, and says so', async () => {
+  const to = await backend();
+  const request = { ...ask, temperature: 0.2, max_output_tokens: 5, store: true, instructions: null };
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, request);
+  expect(response.headers.get('x-codex-parity-dropped')).toBe('temperature, max_output_tokens, store');
+  await response.text();
+  const [turn] = to.turns();
+  expect(turn).toMatchObject({ store: false });
+  expect(turn).not.toHaveProperty('temperature');
+  expect(turn).not.toHaveProperty('max_output_tokens');
+  expect(turn).not.toHaveProperty('instructions');
+});
+
+it.each([null, '', undefined])('sends no instructions for %j', async (instructions) => {
+  const to = await backend();
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, instructions })).text();
+  expect(to.heard[0]?.messages.join()).not.toContain('instructions');
+});
+
+it("leaves the client's instructions, tools and input as they were spelled", async () => {
+  const to = await backend();
+  const content =
+    '"instructions":"Be {{brief}}.","tools":[{"type":"function","name":"f","parameters":{"b":1,"a":1.50}}],"input":[{"role":"user","content":"\\u00e9"}]';
+  const response = await post(
+    `${await proxyTo(to.url)}/v1/responses`,
+    `{"model":"m","stream":true,${content}}`,
+  );
+  await response.text();
+  const turn = to.heard[0]?.messages[1] ?? '';
+  for (const part of content.split(/,(?="(?:tools|input)")/)) expect(turn).toContain(part);
+});
+
+it('sends a request that was written with white space without it', async () => {
+  const to = await backend();
+  const text = JSON.stringify({ ...ask, input: [user('a b')] }, null, 2);
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, text)).text();
+  expect(to.heard[0]?.messages[1]).not.toMatch(/[\n]|": /);
+  expect(to.turns()[0]?.input).toEqual([user('a b')]);
+});
+
+it('passes previous_response_id on over the connection that has the response', async () => {
+  const to = await backend({
+    message: (socket, { input }) => say(socket, eventsOf('OK', `resp_${input.length}`)),
+  });
+  const proxy = await proxyTo(to.url);
+  await (await post(`${proxy}/v1/responses`, { ...ask, input: [user('one')] })).text();
+  const next = {
+    model: 'm',
+    stream: true,
+    previous_response_id: 'resp_1',
+    input: [user('two'), user('three')],
+  };
+  await (await post(`${proxy}/v1/responses`, next)).text();
+  expect(to.heard).toHaveLength(1);
+  expect(to.turns()[1]).toMatchObject({
+    previous_response_id: 'resp_1',
+    input: [user('two'), user('three')],
+  });
+});
+
+it('sends all that was said where the connection with the previous response is lost', async () => {
+  const to = await backend({ message: (socket) => say(socket, eventsOf('OK', 'resp_1')) });
+  const proxy = await proxyTo(to.url);
+  const named = { prompt_cache_key: session };
+  await (await post(`${proxy}/v1/responses`, { ...ask, ...named, input: [user('one')] })).text();
+  for (const socket of to.sockets.clients) socket.terminate();
+  await expect.poll(() => to.sockets.clients.size).toBe(0);
+  const next = { model: 'm', stream: true, ...named, previous_response_id: 'resp_1', input: [user('two')] };
+  await (await post(`${proxy}/v1/responses`, next)).text();
+  expect(to.heard).toHaveLength(2);
+  const turn = to.turns()[1];
+  expect(turn).not.toHaveProperty('previous_response_id');
+  expect(turn?.input).toMatchObject([user('one'), { type: 'message', role: 'assistant' }, user('two')]);
+  expect(to.heard[1]?.messages).toHaveLength(1);
+});
+
+it("passes the backend's error on where it does not know what was said", async () => {
+  const error =
+    '{"type":"error","status":400,"error":{"type":"invalid_request_error","code":"previous_response_not_found","message":"not found"}}';
+  const to = await backend({ message: (socket) => say(socket, [error]) });
+  const next = { ...ask, previous_response_id: 'resp_unknown' };
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, next);
+  expect(response.status).toBe(400);
+  expect(await response.json()).toEqual({ error: JSON.parse(error).error });
+  expect(to.turns()).toMatchObject([{ previous_response_id: 'resp_unknown' }]);
+});
+
+it('takes the turn to a new connection, without a prewarm, when one breaks before it answers', async () => {
+  let turns = 0;
+  const to = await backend({
+    message: (socket) => {
+      turns += 1;
+      if (turns === 1) socket.terminate();
+      else say(socket, eventsOf('OK'));
+    },
+  });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await response.text()).toContain('response.completed');
+  expect(to.heard.map(({ messages }) => messages.length)).toEqual([2, 1]);
+  expect(to.turns()[1]).not.toHaveProperty('previous_response_id');
+});
+
+it('takes the turn to a new connection when the old one has answered enough', async () => {
+  let turns = 0;
+  const limit =
+    '{"type":"error","status":400,"error":{"type":"invalid_request_error","code":"websocket_connection_limit_reached","message":"x"}}';
+  const to = await backend({
+    message: (socket) => {
+      turns += 1;
+      say(socket, turns === 1 ? [limit] : eventsOf('OK'));
+    },
+  });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const text = await response.text();
+  expect(text).toContain('response.completed');
+  expect(text).not.toContain('websocket_connection_limit_reached');
+  expect(to.heard).toHaveLength(2);
+});
+
+it('tells the client of an answer that is cut off after it began', async () => {
+  const to = await backend({
+    message: (socket) => socket.send(eventsOf('OK')[0] ?? '', () => socket.terminate()),
+  });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const events = await eventsIn(response);
+  expect(JSON.parse(events.at(-1) ?? '')).toMatchObject({ type: 'error', error: { code: 'upstream_lost' } });
+  expect(to.heard).toHaveLength(1);
+});
+
+it("has the backend's status, error and headers for an answer that fails at once", async () => {
+  const error = { type: 'usage_limit_reached', message: 'no more', resets_at: 1700000000, plan_type: 'pro' };
+  const frame = {
+    type: 'error',
+    status: 429,
+    error,
+    headers: { 'retry-after': '17', 'x-codex-primary-used-percent': 100 },
+  };
+  const limits = '{"type":"codex.rate_limits","plan_type":"pro"}';
+  const to = await backend({ message: (socket) => say(socket, [limits, JSON.stringify(frame)]) });
+  const proxy = await proxyTo(to.url);
+  for (const stream of [true, false]) {
+    const response = await post(`${proxy}/v1/responses`, { ...ask, stream });
+    expect(response.status).toBe(429);
+    expect(response.headers.get('retry-after')).toBe('17');
+    expect(response.headers.get('x-codex-primary-used-percent')).toBe('100');
+    expect(await response.json()).toEqual({ error });
+  }
+});
+
+it('turns to HTTP at once, and for the rest of the session, where the backend takes no websockets', async () => {
+  const to = await backend({ upgrade: () => refusedWith('426 Upgrade Required') });
+  const proxy = await proxyTo(to.url);
+  for (let n = 0; n < 2; n += 1) {
+    const response = await post(`${proxy}/v1/responses`, ask);
+    expect(await response.text()).toContain('response.completed');
+  }
+  expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
+  const [body] = to.turns();
+  expect(body).not.toHaveProperty('type');
+  expect(sent(to, 1, 'content-encoding')).toBe('zstd');
+  expect(sent(to, 1, 'connection')).toBeUndefined();
+});
+
+it.each(['403 Forbidden', '404 Not Found', '500 Internal Server Error'])(
+  'turns to HTTP after seven upgrades that were refused with %s',
+  async (status) => {
+    const to = await backend({ upgrade: () => refusedWith(status) });
+    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+    expect(await response.text()).toContain('response.completed');
+    expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
+  },
+);
+
+it('stays with the websocket where an upgrade succeeds after all', async () => {
+  const to = await backend({
+    upgrade: (n) => (n < 3 ? refusedWith('500 Internal Server Error') : undefined),
+  });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await response.text()).toContain('response.completed');
+  expect(to.heard.map(({ transport }) => transport)).toEqual(Array(3).fill('websocket'));
+});
+
+it('says the same turn metadata in the header and the body of a POST', async () => {
+  const to = await backend({ upgrade: () => refusedWith('426 Upgrade Required') });
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, ask)).text();
+  expect(sent(to, 1, 'x-codex-turn-metadata')).toBe(to.turns()[0]?.client_metadata['x-codex-turn-metadata']);
+});
+
+it('passes another refusal of an upgrade on as the answer', async () => {
+  const refusal =
+    'HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\ncontent-type: application/json\r\ncontent-length: 22\r\n\r\n{"error":{"code":"x"}}';
+  const to = await backend({ upgrade: () => refusal });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect([response.status, response.headers.get('retry-after')]).toEqual([429, '5']);
+  expect(await response.json()).toEqual({ error: { code: 'x' } });
+  expect(to.heard).toHaveLength(1);
+});
+
+it('renews a sign-in that an upgrade was refused with, once', async () => {
+  const to = await backend({ upgrade: (n) => (n === 1 ? refusedWith('401 Unauthorized') : undefined) });
+  const renewed: string[] = [];
+  const proxy = await proxyTo(to.url, {
+    renew: async (_, refused) => {
+      renewed.push(refused.accessToken);
+      return { lane: 'chatgpt', websockets: true, accessToken: 'another-token', accountId: 'the-account' };
+    },
+  });
+  const response = await post(`${proxy}/v1/responses`, ask);
+  expect(await response.text()).toContain('response.completed');
+  expect(renewed).toEqual(['the-token']);
+  expect(sent(to, 1, 'authorization')).toBe('Bearer another-token');
+});
+
+it('closes a connection that nobody uses for a while, and opens another', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url, { limits: { ...quick, connectionIdle: 20 } });
+  await (await post(`${proxy}/v1/responses`, ask)).text();
+  await expect.poll(() => to.sockets.clients.size).toBe(0);
+  await (await post(`${proxy}/v1/responses`, ask)).text();
+  expect(to.heard.map(({ messages }) => messages.length)).toEqual([2, 1]);
+});
+
+it('gives no new turn to a connection that is old', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url, { limits: { ...quick, connectionAge: 0 } });
+  for (let n = 0; n < 2; n += 1) await (await post(`${proxy}/v1/responses`, ask)).text();
+  expect(to.heard.map(({ messages }) => messages.length)).toEqual([2, 1]);
+});
+
+it('ends the upstream connection when the client leaves in the middle of an answer', async () => {
+  const to = await backend({ message: (socket) => socket.send(eventsOf('OK')[0] ?? '') });
+  const leaving = new AbortController();
+  const response = await fetch(`${await proxyTo(to.url)}/v1/responses`, {
+    method: 'POST',
+    body: JSON.stringify(ask),
+    signal: leaving.signal,
+  });
+  expect(response.status).toBe(200);
+  expect(to.sockets.clients.size).toBe(1);
+  leaving.abort();
+  await expect.poll(() => to.sockets.clients.size).toBe(0);
+});
+
+it('answers chat completions, whole and in chunks', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url);
+  const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }], temperature: 1 };
+  const whole = await post(`${proxy}/v1/chat/completions`, chat);
+  expect(whole.headers.get('x-codex-parity-dropped')).toBe('temperature');
+  expect(await whole.json()).toMatchObject({
+    object: 'chat.completion',
+    choices: [{ message: { role: 'assistant', content: 'OK' }, finish_reason: 'stop' }],
+  });
+  const chunks = await eventsIn(await post(`${proxy}/v1/chat/completions`, { ...chat, stream: true }));
+  expect(chunks.at(-1)).toBe('[DONE]');
+  const said = chunks.slice(0, -1).map((chunk) => JSON.parse(chunk).choices[0]?.delta.content ?? '');
+  expect(said.join('')).toBe('OK');
+});
+
+it('tells chat clients of an error with its status', async () => {
+  const error = { type: 'usage_limit_reached', message: 'no more' };
+  const to = await backend({
+    message: (socket) => say(socket, [JSON.stringify({ type: 'error', status: 429, error })]),
+  });
+  const proxy = await proxyTo(to.url);
+  for (const stream of [true, false]) {
+    const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }], stream };
+    const response = await post(`${proxy}/v1/chat/completions`, chat);
+    expect(response.status).toBe(429);
+    expect(await response.json()).toEqual({ error });
+  }
+});
