@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import pino from 'pino';
 import type { CommandModule } from 'yargs';
+import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 import { isLoopback } from '../proxy/guard.ts';
 import { hostTexts } from '../proxy/host.ts';
@@ -42,12 +43,17 @@ const tokenUrlVariable = 'CODEX_REFRESH_TOKEN_URL_OVERRIDE';
 /** Where the key stands that clients must show: not on the command line, which other users can read. */
 const keyVariable = 'CODEX_PARITY_API_KEY';
 
+/** Before the names of options in the environment. */
+const environmentPrefix = 'CODEX_PARITY_PROXY';
+
 export function proxyCommand({ signal }: CommandContext): CommandModule<object, Options> {
   return {
     command: 'proxy',
     describe: 'Run a Codex proxy whose requests have the shape of a golden',
     builder: (yargs) =>
       yargs
+        .config(configured().options)
+        .env(environmentPrefix)
         .option('port', { type: 'number', default: 8320, describe: 'Port to listen on' })
         .option('host', {
           type: 'string',
@@ -86,6 +92,9 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           describe: 'Seconds that running turns are given to end when the proxy is stopped',
         })
         .option('log-level', { choices: levels, default: 'info' as const, describe: 'What is logged' })
+        .epilogue(
+          `Options may also stand in the environment (${environmentPrefix}_PORT=8320) and, behind that, in the file ${configFiles.join(' or ')} under "proxy", where the limits are too.`,
+        )
         .example('$0 proxy', 'listen on port 8320 with your own sign-in')
         .example(
           `codex -c 'openai_base_url="http://127.0.0.1:8320/backend-api/codex"'`,
@@ -122,6 +131,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           port,
           key,
           installation,
+          limits: configured().limits,
           log: logger(options['log-level']),
         });
         progress(`speaking like codex ${version} to ${upstream.href}`);
@@ -136,6 +146,12 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
       }
     },
   };
+}
+
+/** What the file in the working folder says of the proxy. */
+function configured() {
+  const { limits = {}, ...options } = readConfig(process.cwd()).proxy ?? {};
+  return { limits, options };
 }
 
 /** The key that clients must show. Throws ParityError where there must be one. */

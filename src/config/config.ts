@@ -14,8 +14,41 @@ const subject = z.strictObject({
   path: z.string().startsWith('/', 'must begin with a slash').optional(),
 });
 
+const whole = z.int('must be a whole number').positive('must be above 0').exactOptional();
+
+/** Names and units as in src/proxy/limits.ts: milliseconds and bytes. */
+const limits = z.strictObject({
+  bodyBytes: whole,
+  headers: whole,
+  connections: whole,
+  requestTime: whole,
+  connectTime: whole,
+  firstByte: whole,
+  idle: whole,
+  connectionIdle: whole,
+  connectionAge: whole,
+  sessionIdle: whole,
+  sessions: whole,
+  historyBytes: whole,
+});
+
+/** The options of `codex-parity proxy`, under their own names; its limits stand in the file alone. */
+const proxy = z.strictObject({
+  port: z.int('must be a whole number').min(0).max(65_535).optional(),
+  host: z.string().optional(),
+  upstream: z.string().optional(),
+  auth: z.string().optional(),
+  codex: z.string().optional(),
+  goldens: z.string().optional(),
+  record: z.string().optional(),
+  grace: z.number().min(0).optional(),
+  'log-level': z.enum(['debug', 'info', 'warn', 'silent']).optional(),
+  limits: limits.optional(),
+});
+
 const config = z.strictObject({
   subjects: z.record(z.string(), subject).optional(),
+  proxy: proxy.optional(),
 });
 
 export type Config = z.infer<typeof config>;
@@ -53,7 +86,8 @@ export function parseConfig(text: string, path: string): Config {
 
 function problemOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') return 'is not known here';
-  if (issue.code !== 'invalid_type') return issue.message;
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
+  if (issue.code !== 'invalid_type') return issue.message.replace(/^T/, 't');
   return issue.message.endsWith('received undefined') ? 'is missing' : `must be of type ${issue.expected}`;
 }
 

@@ -1,0 +1,46 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
+import { cli, temporaryFolder } from './cli.ts';
+
+/** A folder with a configuration and a sign-in. */
+function folderWith(configuration: object): string {
+  const folder = temporaryFolder();
+  const account = { accountId: 'acct-1', userId: 'user-1', email: 'a@example.com', plan: 'pro' } as const;
+  writeFileSync(join(folder, 'auth.json'), authJson(madeUpSignIn(account)));
+  writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify(configuration));
+  return folder;
+}
+
+/** What the proxy says as it starts; it is stopped then. */
+async function started(folder: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+  const { stderr } = await cli(['proxy', ...args], {
+    cwd: folder,
+    env,
+    onStderr: (text, child) => {
+      if (text.includes('listening on')) child.kill('SIGINT');
+    },
+  });
+  return stderr;
+}
+
+it('takes options of the proxy from the file, the environment before it, and the command line before both', async () => {
+  const folder = folderWith({
+    proxy: { port: 0, auth: 'auth.json', codex: '0.118.0', upstream: 'http://a/file' },
+  });
+  expect(await started(folder, [], {})).toContain('speaking like codex 0.118.0 to http://a/file');
+
+  const env = { CODEX_PARITY_PROXY_UPSTREAM: 'http://a/environment' };
+  expect(await started(folder, [], env)).toContain('speaking like codex 0.118.0 to http://a/environment');
+
+  const args = ['--upstream', 'http://a/flag', '--codex', '0.169.0'];
+  expect(await started(folder, args, env)).toContain('speaking like codex 0.169.0 to http://a/flag');
+});
+
+it('names the line of what is wrong in the file', async () => {
+  const folder = folderWith({ proxy: { port: 'many' } });
+  const { exitCode, stderr } = await cli(['proxy'], { cwd: folder });
+  expect(stderr).toMatch(/^codex-parity: .*config\.json, line 1: proxy\.port must be of type number\n$/);
+  expect(exitCode).toBe(2);
+});
