@@ -19,15 +19,16 @@ it('finds the bundled proxy at parity with every golden', async () => {
   expect(exitCode).toBe(0);
 });
 
-it.each(['0.169.0', '0.118.0'])(
-  'finds the real client %s at parity through the bundled proxy',
-  async (version) => {
-    const { exitCode, stdout } = await cli(['check', '--driver', 'codex', '--codex', version]);
-    expect(stdout).toContain('driver codex');
-    expect(stdout).toContain('parity: bundled');
-    expect(exitCode).toBe(0);
-  },
-);
+it.each([
+  ['0.169.0', 'default,tool-turn,second-turn,subagent,http-fallback,close-1006'],
+  ['0.118.0', 'default,second-turn'],
+])('finds the real client %s at parity through the bundled proxy', async (version, scenarios) => {
+  const played = ['--codex', version, '--scenario', scenarios];
+  const { exitCode, stdout } = await cli(['check', '--driver', 'codex', ...played]);
+  expect(stdout).toContain('driver codex');
+  expect(stdout).toContain('parity: bundled');
+  expect(exitCode).toBe(0);
+});
 
 it.each([
   {
