@@ -101,9 +101,13 @@ export class Conversation {
     return this.#headers({ ...facts, metadata: stated }, lite, filler);
   }
 
-  /** A request as it goes upstream: the client's content in the golden's envelope. */
-  body(heard: readonly RawMember[]): ShapedBody {
+  /**
+   * A request as it goes upstream: the client's content in the golden's envelope. `turn` has the values of its turn,
+   * and is given those that it lacks.
+   */
+  body(heard: readonly RawMember[], turn: Map<string, string> = new Map()): ShapedBody {
     const filler = this.#filler();
+    for (const [name, value] of turn) filler.set(name, value);
     const lite = rawMember(heard, 'tools') === undefined && rawMember(heard, 'instructions') === undefined;
     const pattern = this.#patternFor(heard);
     const metadata = lite
@@ -132,6 +136,7 @@ export class Conversation {
         ? undefined
         : this.#envelope(filler, heard).value(metadata, said, 'client_metadata');
     if (envelope !== undefined) members.set('client_metadata', printJson(envelope));
+    for (const name of this.#pattern.ofTurn) turn.set(name, filler.value(name));
 
     const order = keyOrder([this.#pattern.order, heard.map(([key]) => key)]);
     const ordered = order.flatMap((key): RawMember[] => {

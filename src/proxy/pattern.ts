@@ -2,7 +2,7 @@ import type { Exchange } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
 import type { VariableKind } from '../golden/kinds.ts';
 import { variablesOf } from '../golden/origin.ts';
-import { soleVariable } from '../golden/template.ts';
+import { parseTemplate, soleVariable } from '../golden/template.ts';
 import { type JsonMember, type JsonNode, member, stringAt } from '../wire/json.ts';
 import { keyOrder } from './key-order.ts';
 
@@ -23,6 +23,8 @@ export type Pattern = {
   readonly identifying: ReadonlySet<string>;
   /** Variables whose value holds for a whole session, such as the installation's id. */
   readonly lasting: ReadonlySet<string>;
+  /** Variables whose value holds for a turn, on however many connections it is tried: those of its turn metadata. */
+  readonly ofTurn: ReadonlySet<string>;
 };
 
 export type Transport = 'websocket' | 'http';
@@ -45,6 +47,7 @@ export function patternOf(
   }
   const bodies = bodiesOf([golden], transport);
   const identifying = identifyingVariables(bodies[0]);
+  const lasting = new Set([...lastingVariables(golden)].filter((name) => !identifying.has(name)));
   return {
     golden,
     headers,
@@ -53,7 +56,12 @@ export function patternOf(
     bodies,
     order: keyOrder([...bodies, ...bodiesOf(others, transport)].map(keysOf)),
     identifying,
-    lasting: new Set([...lastingVariables(golden)].filter((name) => !identifying.has(name))),
+    lasting,
+    ofTurn: new Set(
+      bodies
+        .flatMap((body) => variablesIn(member(member(body, 'client_metadata'), 'x-codex-turn-metadata')))
+        .filter((name) => !identifying.has(name) && !lasting.has(name)),
+    ),
   };
 }
 
@@ -80,6 +88,13 @@ function bodiesOf(goldens: readonly Golden[], transport: Transport): JsonNode[] 
 
 function keysOf(node: JsonNode): string[] {
   return node.kind === 'object' ? node.members.map(([key]) => key) : [];
+}
+
+function variablesIn(node: JsonNode | undefined): string[] {
+  if (node?.kind === 'array') return node.items.flatMap(variablesIn);
+  if (node?.kind === 'object') return node.members.flatMap(([, value]) => variablesIn(value));
+  if (node?.kind !== 'string') return [];
+  return parseTemplate(node.value).flatMap((part) => ('variable' in part ? [part.variable] : []));
 }
 
 function identifyingVariables(body: JsonNode | undefined): Set<string> {

@@ -202,6 +202,34 @@ it('has fresh turn ids and clocks in each turn, and the same installation', asyn
   expect(Number(other?.stamp)).toBeGreaterThan(Number(one?.stamp));
 });
 
+it('tells of the same turn, in handshake and request, when it tries again', async () => {
+  let turns = 0;
+  const to = await backend({
+    message: (socket) => {
+      turns += 1;
+      if (turns === 1) socket.terminate();
+      else say(socket, eventsOf('OK'));
+    },
+  });
+  await (await post(`${await proxyTo(to.url)}/v1/responses`, ask)).text();
+  const told = to.turns().map((body) => JSON.parse(body.client_metadata['x-codex-turn-metadata'] ?? ''));
+  expect(told[1]).toEqual(told[0]);
+  expect(JSON.parse(sent(to, 0, 'x-codex-turn-metadata') ?? '')).toMatchObject({ request_kind: 'prewarm' });
+  expect(JSON.parse(sent(to, 1, 'x-codex-turn-metadata') ?? '')).toEqual(told[0]);
+});
+
+it('goes on with the turn when a tool has given its output', async () => {
+  const to = await backend();
+  const proxy = await proxyTo(to.url);
+  const output = { type: 'function_call_output', call_id: 'c', output: 'x' };
+  for (const input of [[user('a')], [user('a'), output], [user('a'), output, user('b')]]) {
+    await (await post(`${proxy}/v1/responses`, { ...ask, input })).text();
+  }
+  const [one, again, other] = to.turns().map((body) => body.client_metadata.turn_id);
+  expect(again).toBe(one);
+  expect(other).not.toBe(one);
+});
+
 it("says the request's own model and effort in its turn metadata", async () => {
   const to = await backend();
   const request = { ...ask, model: 'mine', reasoning: { effort: 'high' } };

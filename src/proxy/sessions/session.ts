@@ -36,6 +36,18 @@ export class BackendAnswer extends Error {
 /** How the backend takes a turn from the session. */
 type Attempt = Ending | { readonly kind: 'unavailable' };
 
+/** One attempt at a turn. */
+type Try = {
+  readonly request: TurnRequest;
+  /** All that was said up to and with the request; undefined where nobody here knows. */
+  readonly full: readonly string[] | undefined;
+  /** The values of the turn. */
+  readonly values: Map<string, string>;
+  readonly first: boolean;
+  readonly signal: AbortSignal;
+  readonly take: TakeEvent;
+};
+
 /** Statuses of a refused upgrade after which the official client tries again, and then turns to HTTP. */
 const retried: ReadonlySet<number> = new Set([403, 404, 500, 502, 503, 504]);
 
@@ -106,9 +118,15 @@ export class Session {
     this.#connection = undefined;
   }
 
+  /** The values of the turn that runs, or ran last: its id, and when it began. */
+  #values = new Map<string, string>();
+
   async #turn(request: TurnRequest, signal: AbortSignal, take: TakeEvent): Promise<string> {
     const { limits, metrics, log } = this.#context;
     const turn = this.history.begin(request);
+    // What a tool gave back goes on with the turn that asked for it.
+    const values = request.continues ? this.#values : new Map<string, string>();
+    this.#values = values;
     let delivered = false;
     const deliver: TakeEvent = (type, text) => {
       if (!delivered && reconnects(type, text, turn.full !== undefined)) return undefined;
@@ -122,7 +140,7 @@ export class Session {
       if (this.#http) break;
       if (pause > 0) await delay(pause, undefined, { signal });
       const first = at === 0;
-      const attempt = await this.#attempt(request, turn.full, first, signal, deliver);
+      const attempt = await this.#attempt({ request, full: turn.full, values, first, signal, take: deliver });
       if (attempt.kind === 'unavailable') continue;
       if (attempt.kind === 'answered' && delivered) return attempt.text;
       const reason = attempt.kind === 'lost' ? attempt.reason : 'the backend asks for a new connection';
@@ -132,17 +150,11 @@ export class Session {
       log.info({}, `a new connection is made: ${reason}`);
     }
     if (!this.#http) this.#fallBack('the websocket failed again and again');
-    return this.#post(request, turn.full, signal, deliver);
+    return this.#post({ request, full: turn.full, values, first: false, signal, take: deliver });
   }
 
   /** One attempt over the websocket: on the connection that is there, else on a new one. */
-  async #attempt(
-    request: TurnRequest,
-    full: readonly string[] | undefined,
-    first: boolean,
-    signal: AbortSignal,
-    take: TakeEvent,
-  ): Promise<Attempt> {
+  async #attempt({ request, full, values, first, signal, take }: Try): Promise<Attempt> {
     const { limits } = this.#context;
     const signIn = await this.#signIn();
     if (!signIn.websockets) {
@@ -152,15 +164,18 @@ export class Session {
     const kept = first ? this.#kept(accountOf(signIn)) : undefined;
     const prewarmed = kept === undefined && !this.#begun;
     this.#begun = true;
-    const connection = kept ?? (await this.#open(request, signal));
+    const warms = prewarmed && request.previous === undefined && this.#context.shape.prewarms;
+    // Where there is no prewarm, the handshake tells of the turn (measured: codex 0.169.0, scenario close-1006).
+    const metadata = () => (warms ? undefined : this.#websocket.body(request.members, values).metadata);
+    const connection = kept ?? (await this.#open(request, signal, metadata()));
     if (connection === undefined) return { kind: 'unavailable' };
-    if (prewarmed && request.previous === undefined && this.#context.shape.prewarms) {
+    if (warms) {
       const warm = await this.#prewarm(connection, request, signal);
       if (!warm) return { kind: 'lost', reason: 'the prewarm was not answered' };
     }
     const members = this.#members(request, full, connection.last);
     const patience = { firstByte: limits.firstByte, idle: limits.idle };
-    const ending = await connection.ask(this.#websocket.body(members).text, patience, signal, take);
+    const ending = await connection.ask(this.#websocket.body(members, values).text, patience, signal, take);
     if (ending.kind === 'answered' && responds.has(ending.type)) connection.last = responseId(ending.text);
     if (ending.kind === 'lost' || reconnects(ending.type, ending.text, true)) this.#drop(connection);
     else if (this.#connection === undefined) this.#keep(connection);
@@ -231,7 +246,12 @@ export class Session {
   }
 
   /** A new upstream websocket; undefined where the backend takes none now. Throws BackendAnswer where it says more. */
-  async #open(request: TurnRequest, signal: AbortSignal, other?: SignIn): Promise<Connection | undefined> {
+  async #open(
+    request: TurnRequest,
+    signal: AbortSignal,
+    metadata: string | undefined,
+    other?: SignIn,
+  ): Promise<Connection | undefined> {
     const context = this.#context;
     const { limits, metrics, log, host, shape } = context;
     const signIn = other ?? (await this.#signIn());
@@ -242,7 +262,7 @@ export class Session {
       signal,
       connectTime: limits.connectTime,
       maximumBytes: limits.bodyBytes,
-      headers: (key) => this.#websocket.handshake({ ...facts, key }),
+      headers: (key) => this.#websocket.handshake({ ...facts, key, metadata }),
     }).catch((error: unknown) => {
       log.warn({}, `the backend cannot be reached: ${reasonOf(error)}`);
       return undefined;
@@ -254,7 +274,7 @@ export class Session {
     log.info({ status: upgrade.status }, `the backend refused the upgrade with ${upgrade.status}`);
     if (upgrade.status === 401 && other === undefined) {
       const renewed = await this.#renewed(signIn);
-      if (renewed !== undefined) return this.#open(request, signal, renewed);
+      if (renewed !== undefined) return this.#open(request, signal, metadata, renewed);
     }
     if (upgrade.status === 426) this.#fallBack('the backend takes no websockets');
     else if (!retried.has(upgrade.status)) {
@@ -283,13 +303,8 @@ export class Session {
     this.#context.log.info({}, `the session goes over to HTTP: ${reason}`);
   }
 
-  async #post(
-    request: TurnRequest,
-    full: readonly string[] | undefined,
-    signal: AbortSignal,
-    take: TakeEvent,
-    other?: SignIn,
-  ): Promise<string> {
+  async #post(attempt: Try, other?: SignIn): Promise<string> {
+    const { request, full, values, signal, take } = attempt;
     const context = this.#context;
     const { limits, host, shape, metrics } = context;
     if (!shape.speaksHttp) {
@@ -302,7 +317,7 @@ export class Session {
     const conversation = shape.conversation(this.#identity, [], 'http', this.#lasting);
     const members = this.#members(request, full, undefined);
     const signIn = other ?? (await this.#signIn());
-    const packed = await packedPost(conversation, members, host, signIn);
+    const packed = await packedPost(conversation, members, host, signIn, values);
     metrics.add('upstream_connections_total', 1, 'transport=http');
     const answer = await askUpstream({
       url: context.responses,
@@ -318,7 +333,7 @@ export class Session {
       const renewed = await this.#renewed(signIn);
       if (renewed !== undefined) {
         answer.destroy();
-        return this.#post(request, full, signal, take, renewed);
+        return this.#post(attempt, renewed);
       }
     }
     if (answer.statusCode !== 200 || !type.startsWith('text/event-stream')) {

@@ -1,7 +1,7 @@
 import { tryParseJson } from '../../wire/json.ts';
 import { requestMembers } from '../conversation.ts';
 import { droppedMembers } from '../dropped.ts';
-import { type RawMember, rawItems, rawMember, rawString } from '../raw-object.ts';
+import { type RawMember, rawItems, rawMember, rawMembers, rawString } from '../raw-object.ts';
 import { refused } from '../refusal.ts';
 import { requestTier, type WireTier } from '../tier.ts';
 
@@ -21,6 +21,8 @@ export type TurnRequest = {
   readonly stream: boolean;
   /** Names of members that were left out. */
   readonly dropped: readonly string[];
+  /** Whether it ends with what a tool gave back, and so goes on with the turn before. */
+  readonly continues: boolean;
   /** Whether it asks for an output of a form of its own: such a turn does not go on from a prewarm. */
   readonly formatted: boolean;
 };
@@ -59,6 +61,7 @@ export function readTurn(text: string): TurnRequest {
     previous: rawString(said, 'previous_response_id'),
     stream: rawMember(said, 'stream') === 'true',
     dropped,
+    continues: rawString(rawMembers(input.at(-1) ?? '') ?? [], 'type')?.endsWith('_call_output') === true,
     formatted: /"format":\{"type":"json/.test(rawMember(said, 'text') ?? ''),
   };
 }

@@ -52,6 +52,7 @@ export async function packedPost(
   members: readonly RawMember[],
   host: string,
   signIn: SignIn,
+  turn?: Map<string, string>,
 ): Promise<{ headers: HeaderList; body: Buffer }> {
   const facts = {
     host,
@@ -59,7 +60,7 @@ export async function packedPost(
     model: rawString(members, 'model') ?? '',
     tier: wireTier(rawString(members, 'service_tier')),
   };
-  const shaped = conversation.body(members);
+  const shaped = conversation.body(members, turn);
   const plain = Buffer.from(shaped.text, 'utf8');
   const packed = await compressZstd(plain);
   const headers = conversation.post(facts, shaped, packed.length);
