@@ -130,7 +130,7 @@ export class Conversation {
     }
     const tier = wireTier(rawString(heard, 'service_tier'));
     if (tier !== undefined) members.set('service_tier', JSON.stringify(tier));
-    members.set('prompt_cache_key', JSON.stringify(this.#identity.session));
+    members.set('prompt_cache_key', JSON.stringify(this.#cacheKey(heard)));
     const envelope =
       metadata === undefined
         ? undefined
@@ -144,6 +144,12 @@ export class Conversation {
       return value === undefined ? [] : [[key, value]];
     });
     return { text: printMembers(ordered), metadata: stringAt(envelope, turnMetadata), lite };
+  }
+
+  /** The session's id; a reviewer of older versions has its thread's (measured: codex 0.140.0, scenario review). */
+  #cacheKey(heard: readonly RawMember[]): string {
+    const { session, thread } = this.#identity;
+    return rawString(heard, 'prompt_cache_key') === thread ? thread : session;
   }
 
   #headers(facts: HeaderFacts, lite: boolean, filler: Filler): HeaderList {

@@ -97,6 +97,12 @@ it("keeps a subagent's thread apart from its session", async () => {
   expect(body.client_metadata).toMatchObject({ session_id: session, thread_id: thread });
 });
 
+it("keeps a reviewer's thread as its cache key", async () => {
+  const { body } = await shaped({ ...turn, prompt_cache_key: thread }, { identity: { session, thread } });
+  expect(body.prompt_cache_key).toBe(thread);
+  expect(body.client_metadata).toMatchObject({ session_id: session, thread_id: thread });
+});
+
 it('names the session header as the version does', async () => {
   const { headers } = await shaped(turn, { codex: '0.118.0' });
   expect(headers.map(([name]) => name)).toContain('session_id');
