@@ -19,7 +19,7 @@ const read = (codex: string, scenario: string) =>
 
 export const shape = new Shape(
   await read('0.169.0', 'default'),
-  [await read('0.169.0', 'fast')],
+  [await read('0.169.0', 'fast'), await read('0.169.0', 'turn-state-http')],
   await read('0.169.0', 'http-fallback'),
 );
 

@@ -230,6 +230,49 @@ it('goes on with the turn when a tool has given its output', async () => {
   expect(other).not.toBe(one);
 });
 
+it('says the turn state again until the turn ends, the first value that it heard', async () => {
+  const told = (value: string) => `{"type":"response.metadata","headers":{"x-codex-turn-state":"${value}"}}`;
+  let turns = 0;
+  const to = await backend({
+    message: (socket) => {
+      turns += 1;
+      say(socket, [told(`state-${turns}`), ...eventsOf('OK')]);
+    },
+  });
+  const proxy = await proxyTo(to.url);
+  const output = { type: 'function_call_output', call_id: 'c', output: 'x' };
+  for (const input of [
+    [user('a')],
+    [user('a'), output],
+    [user('a'), output, output],
+    [user('a'), user('b')],
+  ]) {
+    await (await post(`${proxy}/v1/responses`, { ...ask, input })).text();
+  }
+  const said = to.turns().map((body) => body.client_metadata['x-codex-turn-state']);
+  expect(said).toEqual([undefined, 'state-1', 'state-1', undefined]);
+});
+
+it('says the turn state again in a header where it heard it in one', async () => {
+  const to = await backend({
+    upgrade: () => refusedWith('426 Upgrade Required'),
+    post: (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'x-codex-turn-state': 'state-1' });
+      response.end(eventsOf('OK').map(sse).join(''));
+    },
+  });
+  const proxy = await proxyTo(to.url);
+  const output = { type: 'function_call_output', call_id: 'c', output: 'x' };
+  for (const input of [[user('a')], [user('a'), output], [user('a'), user('b')]]) {
+    await (await post(`${proxy}/v1/responses`, { ...ask, input })).text();
+  }
+  expect([1, 2, 3].map((at) => sent(to, at, 'x-codex-turn-state'))).toEqual([
+    undefined,
+    'state-1',
+    undefined,
+  ]);
+});
+
 it("says the request's own model and effort in its turn metadata", async () => {
   const to = await backend();
   const request = { ...ask, model: 'mine', reasoning: { effort: 'high' } };

@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
+import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
+import { stringAt, tryParseJson } from '../../wire/json.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import type { ProxyContext } from '../context.ts';
 import type { Conversation } from '../conversation.ts';
 import type { Identity } from '../identity.ts';
 import { reasonOf } from '../log.ts';
-import type { RawMember } from '../raw-object.ts';
+import { printMembers, type RawMember, rawMember, rawMembers } from '../raw-object.ts';
 import { refused } from '../refusal.ts';
 import { isLast } from '../response-stream.ts';
 import type { SignIn } from '../sign-in.ts';
@@ -59,6 +60,9 @@ const reconnected: ReadonlySet<string> = new Set([
 
 /** Events with a response that the next request may go on from. */
 const responds: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
+
+/** In the metadata of an event and of requests over the websocket, in the headers of HTTP. */
+const turnState = 'x-codex-turn-state';
 
 /** Milliseconds a prewarm may take (measured: codex 0.169.0). */
 const prewarmTime = 15_000;
@@ -120,17 +124,21 @@ export class Session {
 
   /** The values of the turn that runs, or ran last: its id, and when it began. */
   #values = new Map<string, string>();
+  /** What the backend wants to hear again until the turn ends; the first value counts (measured: codex 0.169.0). */
+  #state: string | undefined;
 
   async #turn(request: TurnRequest, signal: AbortSignal, take: TakeEvent): Promise<string> {
     const { limits, metrics, log } = this.#context;
     const turn = this.history.begin(request);
     // What a tool gave back goes on with the turn that asked for it.
     const values = request.continues ? this.#values : new Map<string, string>();
+    if (!request.continues) this.#state = undefined;
     this.#values = values;
     let delivered = false;
     const deliver: TakeEvent = (type, text) => {
       if (!delivered && reconnects(type, text, turn.full !== undefined)) return undefined;
       delivered = true;
+      if (type === 'response.metadata') this.#state ??= turnStateIn(text);
       turn.hear(type, text);
       return take(type, text);
     };
@@ -175,7 +183,12 @@ export class Session {
     }
     const members = this.#members(request, full, connection.last);
     const patience = { firstByte: limits.firstByte, idle: limits.idle };
-    const ending = await connection.ask(this.#websocket.body(members, values).text, patience, signal, take);
+    const ending = await connection.ask(
+      this.#websocket.body(withState(members, this.#state), values).text,
+      patience,
+      signal,
+      take,
+    );
     if (ending.kind === 'answered' && responds.has(ending.type)) connection.last = responseId(ending.text);
     if (ending.kind === 'lost' || reconnects(ending.type, ending.text, true)) this.#drop(connection);
     else if (this.#connection === undefined) this.#keep(connection);
@@ -314,7 +327,8 @@ export class Session {
         `the backend takes no websocket, and codex ${shape.codex} has no golden of scenario http-fallback`,
       );
     }
-    const conversation = shape.conversation(this.#identity, [], 'http', this.#lasting);
+    const state: HeaderList = this.#state === undefined ? [] : [[turnState, this.#state]];
+    const conversation = shape.conversation(this.#identity, state, 'http', this.#lasting);
     const members = this.#members(request, full, undefined);
     const signIn = other ?? (await this.#signIn());
     const packed = await packedPost(conversation, members, host, signIn, values);
@@ -340,9 +354,23 @@ export class Session {
       const body = await readAll(answer, limits.bodyBytes);
       throw new BackendAnswer(answer.statusCode ?? 502, pairHeaders(answer.rawHeaders), body);
     }
+    this.#state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);
     answer.setTimeout(limits.idle, () => answer.destroy());
     return takeEvents(answer, take);
   }
+}
+
+/** The turn state in a `response.metadata` event. */
+function turnStateIn(text: string): string | undefined {
+  return stringAt(tryParseJson(text)?.node, 'headers', turnState);
+}
+
+/** A request with the turn state in its client metadata. */
+function withState(members: readonly RawMember[], state: string | undefined): readonly RawMember[] {
+  if (state === undefined) return members;
+  const metadata = rawMembers(rawMember(members, 'client_metadata') ?? '{}') ?? [];
+  const others = members.filter(([key]) => key !== 'client_metadata');
+  return [...others, ['client_metadata', printMembers([...metadata, [turnState, JSON.stringify(state)]])]];
 }
 
 /** What tells accounts apart. */
