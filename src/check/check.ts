@@ -80,6 +80,15 @@ export function failedCheck({ golden, driver }: CheckOptions, failure: ParityErr
   return { ...idOf(golden), driver: driver.kind, findings: [unfinished(failure.message)] };
 }
 
+/**
+ * Why the official client cannot be driven through a scenario; undefined where it can. A subject has its own sign-in
+ * and renews it itself, and the client renews its own: which of the two is first is nobody's parity.
+ */
+export function onlyReplayed({ name, faults }: Scenario): string | undefined {
+  if (faults?.upgrades?.includes(401) !== true) return undefined;
+  return `${name} is for replays only: the client renews its sign-in, and a proxy its own`;
+}
+
 function idOf({ codex, lane, scenario }: Golden): GoldenId {
   return { codex, lane, scenario };
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { type CheckOptions, check, type Driver, failedCheck } from '../check/check.ts';
+import { type CheckOptions, check, type Driver, failedCheck, onlyReplayed } from '../check/check.ts';
 import { inParallel } from '../check/in-parallel.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { installOfficialClient } from '../client/install.ts';
@@ -11,6 +11,7 @@ import { goldenPath, readGolden } from '../golden/file.ts';
 import type { Report } from '../report/report.ts';
 import { count, textReport } from '../report/text.ts';
 import { parseReportRequest, writeReport } from '../report/write.ts';
+import { loadScenario } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import type { CommandContext } from './context.ts';
 import { type GoldenFile, goldenFolder, list, selectGoldens } from './goldens.ts';
@@ -112,7 +113,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         );
       }
       const { goldens, lane } = options;
-      const selected = inLane(selectGoldens(goldens, list(options.codex), list(options.scenario)), lane);
+      const asked = inLane(selectGoldens(goldens, list(options.codex), list(options.scenario)), lane);
+      const selected = options.driver === 'replay' ? asked : asked.filter(drivable);
       // A subject that runs already, or a port that was named, can serve one scenario at a time only.
       const alone = subject.kind === 'url' || options['backend-port'] !== 0;
       const failures: ParityError[] = [];
@@ -179,6 +181,15 @@ function subjectOf({ subject, 'subject-url': subjectUrl, 'backend-port': backend
     );
   }
   return subjectAt(subjectUrl);
+}
+
+/** Leaves out, and says so, what only a replay can play. Throws ParityError where nothing else was asked for. */
+function drivable({ scenario }: GoldenFile, _at: number, asked: readonly GoldenFile[]): boolean {
+  const reason = onlyReplayed(loadScenario(scenario));
+  if (reason === undefined) return true;
+  if (asked.length === 1) throw new ParityError('usage', reason);
+  progress(`left out: ${reason}`);
+  return false;
 }
 
 async function driverFor(kind: Driver['kind'], { codex }: GoldenFile, signal: AbortSignal): Promise<Driver> {

@@ -463,7 +463,7 @@ function requestLines(said: Said): Mutant[] {
     },
     {
       places: [{ part: 'handshake', names: ['target'] }],
-      exchange: { ...said.official, request: { ...request, target: jsonString('/v1/responses') } },
+      exchange: { ...said.official, request: { ...request, target: jsonString('/v0/responses') } },
     },
   ];
 }
