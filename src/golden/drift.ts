@@ -11,6 +11,7 @@ import { parseTemplate, printTemplate } from './template.ts';
 /** Parts of the protocol, in the order in which changes are told. */
 export const driftGroups = [
   'transport',
+  'retry behaviour',
   'handshake',
   'turn metadata',
   'client metadata',
@@ -40,15 +41,15 @@ export function drift(before: readonly Golden[], after: readonly Golden[]): Chan
   for (const old of before) {
     const young = after.find(({ lane, scenario }) => lane === old.lane && scenario === old.scenario);
     if (young === undefined) continue;
+    const name = old.lane === 'chatgpt' ? old.scenario : `${old.scenario} (${old.lane})`;
     for (const mismatch of compare(old, young)) {
-      const change = changeOf(mismatch, old.scenario);
+      const change = changeOf(mismatch, name);
       const { group, kind, place, before: was, after: is } = change;
       // What came or went does so once, whatever its values; of a prompt it matters that it changed, and not each hash.
       const once = kind === 'added' || kind === 'missing' || group === 'prompts';
       const key = JSON.stringify(once ? [group, kind, place] : [group, kind, place, was, is]);
       const known = changes.get(key);
-      const scenarios =
-        known === undefined ? [old.scenario] : [...new Set([...known.scenarios, old.scenario])];
+      const scenarios = known === undefined ? [name] : [...new Set([...known.scenarios, name])];
       changes.set(key, { ...(known ?? change), scenarios });
     }
   }
@@ -75,13 +76,16 @@ function compare(before: Golden, after: Golden): Mismatch[] {
       const counterpart = other.requests[index];
       if (counterpart !== undefined) matcher.node(request, counterpart, { exchange, part: 'body', path: [] });
     });
+    const ends = { exchange, part: 'retries', path: ['end of the connection'] };
+    matcher.node(jsonString(one.end), jsonString(other.end), ends);
     for (const [what, text] of Object.entries(one.transport)) {
       const carried = { exchange, part: 'transport', path: [what] };
       matcher.node(jsonString(text), jsonString(other.transport[what] ?? ''), carried);
     }
   });
-  const counts = { exchange: 1, part: 'transport', path: ['model requests'] };
-  matcher.node(jsonString(String(old.length)), jsonString(String(young.length)), counts);
+  const asked = ({ exchanges }: Golden) => exchanges.map(({ request }) => request.method).join(' ');
+  const retries = { exchange: 1, part: 'retries', path: ['requests'] };
+  matcher.node(jsonString(asked(before)), jsonString(asked(after)), retries);
   return mismatches;
 }
 
@@ -91,6 +95,7 @@ type Plain = {
   readonly inOrder: boolean;
   readonly requests: readonly JsonNode[];
   readonly transport: Readonly<Record<string, string>>;
+  readonly end: string;
 };
 
 function plain(golden: Golden, { connection, request, steps, end }: Exchange): Plain {
@@ -98,6 +103,7 @@ function plain(golden: Golden, { connection, request, steps, end }: Exchange): P
   const inOrder = request.unordered !== true;
   return {
     inOrder,
+    end: end === undefined ? 'with the conversation' : `before, by the ${end}`,
     headers: request.headers.map(([name, value]) => [name, withoutNames(golden, value)]),
     requests: said.flatMap((step) => requestOf(step)).map((node) => withoutNames(golden, node)),
     transport: {
@@ -105,7 +111,6 @@ function plain(golden: Golden, { connection, request, steps, end }: Exchange): P
       TLS: offered(connection.tls),
       messages: said.map(transportOf).join(', '),
       'order of headers': inOrder ? 'one' : 'any',
-      'end of the connection': end === undefined ? 'with the conversation' : `before, by the ${end}`,
     },
   };
 }
@@ -187,6 +192,7 @@ function changeOf({ kind, places: [place], expected, actual }: Mismatch, scenari
 
 function groupOf(part: string, keys: readonly string[], ...values: (string | null)[]): DriftGroup {
   if (part === 'transport') return 'transport';
+  if (part === 'retries') return 'retry behaviour';
   const metadata = keys.indexOf('x-codex-turn-metadata');
   if (metadata !== -1 && metadata < keys.length - 1) return 'turn metadata';
   if (part === 'handshake') return 'handshake';

@@ -29,7 +29,15 @@ it('prints JSON for programs', async () => {
     place: 'session_id',
     before: 'session_id',
     after: 'session-id',
-    scenarios: ['default', 'fast', 'tool-turn'],
+    scenarios: [
+      'default (api-key)',
+      'default',
+      'fast',
+      'http-fallback',
+      'resume',
+      'second-turn',
+      'tool-turn',
+    ],
   });
 });
 

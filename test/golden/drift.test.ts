@@ -5,10 +5,14 @@ import { listGoldens, readGolden } from '../../src/golden/file.ts';
 import { jsonString } from '../../src/wire/json.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
-const goldensOf = (codex: string) =>
+const scenarios = ['default', 'fast', 'tool-turn'];
+const goldensOf = (version: string) =>
   Promise.all(
     listGoldens(folder)
-      .filter((one) => one.codex === codex)
+      .filter(
+        ({ codex, lane, scenario }) =>
+          codex === version && lane === 'chatgpt' && scenarios.includes(scenario),
+      )
       .map(({ path }) => readGolden(path)),
   );
 const [old, young] = [await goldensOf('0.118.0'), await goldensOf('0.169.0')];
@@ -19,6 +23,29 @@ const at = (group: string, place: string) =>
 it('finds no change between a version and itself', () => {
   expect(young.length).toBeGreaterThan(1);
   expect(drift(young, young)).toEqual([]);
+});
+
+it('names the lane of a change where it is not the usual one', () => {
+  const inLane = (golden: (typeof old)[number]) => ({ ...golden, lane: 'api-key' });
+  const [change] = drift(
+    [old[0]].flatMap((one) => (one === undefined ? [] : [inLane(one)])),
+    young.map(inLane),
+  );
+  expect(change?.scenarios).toEqual(['default (api-key)']);
+});
+
+it('tells that the client asks another number of times', () => {
+  const twice = young.map((golden) => ({ ...golden, exchanges: [...golden.exchanges, ...golden.exchanges] }));
+  expect(drift(young, twice)).toEqual([
+    {
+      group: 'retry behaviour',
+      kind: 'changed',
+      place: 'requests',
+      before: '"GET"',
+      after: '"GET GET"',
+      scenarios,
+    },
+  ]);
 });
 
 it('tells a renamed header as a rename', () => {
@@ -92,6 +119,6 @@ it('tells that headers come in any order now, or that a connection ends earlier'
   }));
   expect(drift(young, changed).map(({ group, place, after }) => [group, place, after])).toEqual([
     ['transport', 'order of headers', '"any"'],
-    ['transport', 'end of the connection', '"before, by the client"'],
+    ['retry behaviour', 'end of the connection', '"before, by the client"'],
   ]);
 });
