@@ -59,7 +59,7 @@ it.each([
   {
     wrong: 'an unknown scenario to record',
     args: ['record', '--codex', '0.169.0', '--scenario', 'nope'],
-    says: /no scenario "nope": choose from agents-md, default/,
+    says: /no scenario "nope": choose from agents-md, bad-request/,
   },
   {
     wrong: 'an unknown lane',
