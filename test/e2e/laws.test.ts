@@ -24,7 +24,7 @@ function laws(
 
 it('holds the laws by a golden that was just recorded, and fails by one that says something else', async () => {
   const folder = temporaryFolder();
-  await cli(['record', '--codex', '0.169.0', '--scenario', 'fast', '--out', folder]);
+  await cli(['record', '--codex', '0.169.0', '--scenario', 'fast', '--lane', 'chatgpt', '--out', folder]);
   const held = await laws('--goldens', folder, '--sample', '1', '--seed', '7');
   expect(held.stdout).toBe('the laws hold (1 recording, seed 7)\n');
   expect(held.stderr).toMatch(

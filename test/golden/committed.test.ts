@@ -5,7 +5,7 @@ import type { Exchange } from '../../src/golden/dialogue.ts';
 import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
 import { jsonMark } from '../../src/golden/golden.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
-import { loadScenario } from '../../src/scenario/scenario.ts';
+import { loadScenario, scenarioFolder } from '../../src/scenario/scenario.ts';
 import { type JsonNode, member, stringAt } from '../../src/wire/json.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
@@ -29,8 +29,11 @@ it.each(goldens)('prints $codex $scenario as it was read', async ({ path }) => {
   expect(printGolden(await readGolden(path))).toBe(readFileSync(path, 'utf8'));
 });
 
-it.each(goldens)('holds no token, account, path or date in $codex $scenario', ({ path }) => {
-  const text = readFileSync(path, 'utf8');
+it.each(goldens)('holds no token, account, path or date in $codex $scenario', ({ path, scenario }) => {
+  // What a scenario says itself, such as the name of an agent or the time at which a limit ends, is no secret.
+  const told = readFileSync(join(scenarioFolder, `${scenario}.json`), 'utf8');
+  const words = new Set(told.match(/[\w/]{6,}/g));
+  const text = readFileSync(path, 'utf8').replaceAll(/[\w/]{6,}/g, (word) => (words.has(word) ? '' : word));
   expect(text).not.toMatch(/eyJ|\bsk-|\brt-|acct-|user-[0-9a-f]{6}|@[a-z]+\./);
   expect(text).not.toMatch(/\/home\/|\/users\/|\/tmp\/|\/root\/|\.cache|\b[A-Z]:\\\\/i);
   expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-/);
@@ -46,7 +49,9 @@ it.each(goldens)('holds no sentence but our own in $codex $scenario', ({ path, s
   const sentences = text.match(/\p{L}{2,} \p{L}{2,} \p{L}{2,}[^"\\<]*/gu) ?? [];
   const { client } = loadScenario(scenario);
   const own = ownTexts(loadScenario(scenario));
-  for (const prompt of promptsOf(client)) expect(text).toContain(JSON.stringify(prompt));
+  // A client that is never let in says nothing.
+  const asks = text.includes('"input":');
+  for (const prompt of promptsOf(client)) expect(text.includes(JSON.stringify(prompt))).toBe(asks);
   expect(sentences.filter((sentence) => !own.some((one) => one.includes(sentence)))).toEqual([]);
 });
 
