@@ -1,11 +1,11 @@
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Exchange } from '../../src/golden/dialogue.ts';
-import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
+import { printGolden, readGolden } from '../../src/golden/file.ts';
 import { generalise } from '../../src/golden/generalise.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import type { Mismatch } from '../../src/golden/mismatch.ts';
 import { unify } from '../../src/golden/unify.ts';
+import { representatives } from './committed-goldens.ts';
 import { dialogue, id, miniGolden, twoTurns } from './conversation.ts';
 import { filled } from './filled.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
@@ -75,29 +75,7 @@ it('finds every value of a turn that is kept for the next, and every one of the 
   `);
 });
 
-/**
- * Both ends of the range, as the versions between them have nothing that neither end has; and of the many scenarios
- * one for each form that a conversation can take.
- */
-const forms = [
-  ...['default', 'fast', 'tool-turn', 'second-turn', 'tier-switched', 'resume', 'subagent', 'compaction'],
-  ...[
-    'steering',
-    'interrupt',
-    'idle-close',
-    'http-fallback',
-    'http-tool-turn',
-    'turn-state',
-    'model-not-lite',
-  ],
-];
-const committed = listGoldens(join(import.meta.dirname, '..', '..', 'traces')).filter(
-  ({ codex, lane, scenario }) =>
-    (codex === '0.169.0' && lane === 'chatgpt' && forms.includes(scenario)) ||
-    (['0.118.0', '0.169.0'].includes(codex) && lane !== 'provider-openai' && scenario === 'default'),
-);
-
-it.each(committed)('finds mutants of $codex $lane $scenario', async ({ path }) => {
+it.each(representatives)('finds mutants of $codex $lane $scenario', async ({ path }) => {
   const golden = await readGolden(path);
   const official = filled(golden, 1);
   expect(unify(golden, official)).toEqual([]);

@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+import { listGoldens } from '../../src/golden/file.ts';
+
+/**
+ * Committed goldens for tests that take long with each: both ends of the range of versions, as those between them have
+ * nothing that neither end has; and of the many scenarios one for each form that a conversation can take.
+ */
+const forms = [
+  ...['default', 'fast', 'tool-turn', 'second-turn', 'tier-switched', 'resume', 'subagent', 'compaction'],
+  ...[
+    'steering',
+    'interrupt',
+    'idle-close',
+    'http-fallback',
+    'http-tool-turn',
+    'turn-state',
+    'model-not-lite',
+  ],
+];
+export const representatives = listGoldens(join(import.meta.dirname, '..', '..', 'traces')).filter(
+  ({ codex, lane, scenario }) =>
+    (codex === '0.169.0' && lane === 'chatgpt' && forms.includes(scenario)) ||
+    (['0.118.0', '0.169.0'].includes(codex) && lane !== 'provider-openai' && scenario === 'default'),
+);
