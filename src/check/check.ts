@@ -5,13 +5,16 @@ import { type ClientEnvironment, inFreshFolder, makeEnvironment, secretsOf } fro
 import type { OfficialClient } from '../client/installed.ts';
 import { isPointed, type Lane } from '../client/lane.ts';
 import { runOfficialClient } from '../client/official.ts';
+import { playOpenAi } from '../client/openai/play.ts';
+import type { Answer, Surface } from '../client/openai/surface.ts';
 import { replay } from '../client/replay.ts';
-import { neutralityFindings, parityFindings } from '../diff/compare.ts';
+import { contentFindings, envelopeFindings, neutralityFindings, parityFindings } from '../diff/compare.ts';
 import { type Finding, findingOf } from '../diff/finding.ts';
 import { ParityError } from '../errors.ts';
 import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
 import type { Golden, GoldenId } from '../golden/golden.ts';
-import { ownTexts, type Scenario } from '../scenario/definition.ts';
+import type { Mismatch } from '../golden/mismatch.ts';
+import { ownTexts, promptsOf, type Scenario } from '../scenario/definition.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import type { Authority } from '../tap/authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
@@ -20,12 +23,14 @@ import type { TraceEvent } from '../trace/event.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
 import { pathOf, suppliedKeys } from './lane.ts';
+import { everyMode, outputsOf } from './openai.ts';
 import { printed, type RunningSubject, startSubject } from './run-subject.ts';
-import { hostOf, type Subject } from './subject.ts';
+import { hostOf, programPath, type Subject } from './subject.ts';
 
-/** Who plays the client: the golden itself, or the real thing. */
+/** Who plays the client: the golden itself, the real thing, or a program with the library of OpenAI. */
 export type Driver =
   | { readonly kind: 'replay' }
+  | { readonly kind: `openai-${Surface}`; readonly surface: Surface }
   | { readonly kind: 'codex'; readonly client: OfficialClient; readonly authority: Authority };
 
 export type CheckOptions = {
@@ -54,30 +59,55 @@ export type CheckResult = GoldenId & {
 /** Milliseconds in which the end of a process is heard of after that of its connections. */
 const deathNotice = 300;
 
-/** How a drive ended: undefined, or what kept it from its end. */
-type Failure = string | undefined;
+/** How a drive ended: what kept it from its end, if anything, and what a library handed to its program. */
+type Drive = { readonly failure: string | undefined; readonly answers: readonly Answer[] };
+
+/** What was seen on both sides of a subject. */
+type Seen = Drive & { readonly front: readonly Exchange[]; readonly back: readonly Exchange[] };
 
 /**
  * Drives one scenario through a subject with a tap on either side, and compares what was seen with the golden and
  * with each other. Throws ParityError where the subject dies, hangs or never listens.
  */
 export async function check(options: CheckOptions): Promise<CheckResult> {
-  const { golden, upstream, lane, driver } = options;
-  const scenario = loadScenario(golden.scenario);
-  const { front, back, failure } = await inFreshFolder(async (root) =>
-    observe(options, scenario, await makeEnvironment(root, 0, { ...scenario.client, lane })),
-  );
-  const findings = [
+  const { golden, driver } = options;
+  const findings =
+    'surface' in driver
+      ? await everyMode(async (streams) =>
+          openAiFindings(options, driver.surface, await see(options, streams)),
+        )
+      : officialFindings(options, await see(options, false));
+  return { ...idOf(golden), driver: driver.kind, findings };
+}
+
+function officialFindings({ golden, upstream }: CheckOptions, { front, back, failure }: Seen): Finding[] {
+  return [
     ...parityFindings(upstream, back),
     ...neutralityFindings(front, back, suppliedKeys(golden, upstream)),
+    ...unfinished(failure),
   ];
-  if (failure !== undefined) findings.push(unfinished(failure));
-  return { ...idOf(golden), driver: driver.kind, findings };
+}
+
+function openAiFindings({ upstream }: CheckOptions, surface: Surface, seen: Seen): Finding[] {
+  const { front, back, answers, failure } = seen;
+  return [
+    ...envelopeFindings(upstream, back, surface),
+    ...contentFindings(front, back, answers, surface),
+    ...unfinished(failure),
+  ];
+}
+
+async function see(options: CheckOptions, streams: boolean): Promise<Seen> {
+  const scenario = loadScenario(options.golden.scenario);
+  const setup = { ...scenario.client, lane: options.lane };
+  return inFreshFolder(async (root) =>
+    observe(options, scenario, await makeEnvironment(root, 0, setup), streams),
+  );
 }
 
 /** The verdict on a scenario in which the subject failed, so that there is nothing to compare. */
 export function failedCheck({ golden, driver }: CheckOptions, failure: ParityError): CheckResult {
-  return { ...idOf(golden), driver: driver.kind, findings: [unfinished(failure.message)] };
+  return { ...idOf(golden), driver: driver.kind, findings: unfinished(failure.message) };
 }
 
 /**
@@ -97,8 +127,9 @@ async function observe(
   options: CheckOptions,
   scenario: Scenario,
   environment: ClientEnvironment,
-): Promise<{ front: Exchange[]; back: Exchange[]; failure: Failure }> {
-  const { golden, subject, backendPort, timeLimit, signal } = options;
+  streams: boolean,
+): Promise<Seen> {
+  const { golden, subject, driver, backendPort, timeLimit, signal } = options;
   // One sealer for both taps: so that a secret has the same number on either side.
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
@@ -132,10 +163,14 @@ async function observe(
       observe: new TraceRecorder(sealer, (event) => front.push(event)).observe,
     });
     open.push(before.close);
-    const url = new URL(running.url.pathname, before.url);
-    const failure = await driveInTime(options, { scenario, environment, url, backend, running });
+    const url = new URL(
+      'surface' in driver ? programPath(subject, running.url) : running.url.pathname,
+      before.url,
+    );
+    const stage = { scenario, environment, streams, url, backend, running };
+    const drive = await driveInTime(options, stage);
     await settled(back);
-    return { front: dialogueOf(front), back: dialogueOf(back), failure };
+    return { front: dialogueOf(front), back: dialogueOf(back), ...drive };
   } finally {
     for (const close of open.reverse()) await close();
   }
@@ -144,26 +179,27 @@ async function observe(
 type Stage = {
   readonly scenario: Scenario;
   readonly environment: ClientEnvironment;
+  /** Whether a library is to take its answers event by event. */
+  readonly streams: boolean;
   /** Where the client finds the subject: the tap in front of it. */
   readonly url: URL;
   readonly backend: Backend;
   readonly running: RunningSubject;
 };
 
-async function driveInTime(options: CheckOptions, stage: Stage): Promise<Failure> {
+async function driveInTime(options: CheckOptions, stage: Stage): Promise<Drive> {
   const { subject, timeLimit, signal, golden } = options;
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeLimit);
-  const drive = options.driver.kind === 'replay' ? driveReplay : driveOfficial;
   try {
-    const failure = await Promise.race([
-      drive(options, stage, AbortSignal.any([signal, late.signal])),
+    const drive = await Promise.race([
+      driverOf(options.driver)(options, stage, AbortSignal.any([signal, late.signal])),
       stage.running.death,
       abortion(late.signal),
     ]);
     // A connection that ends may be the first sign of a subject that dies, and its death tells more.
-    if (failure !== undefined) await Promise.race([stage.running.death, delay(deathNotice)]);
-    return failure;
+    if (drive.failure !== undefined) await Promise.race([stage.running.death, delay(deathNotice)]);
+    return drive;
   } catch (error) {
     if (signal.aborted || !late.signal.aborted) throw error;
     throw new ParityError(
@@ -175,6 +211,10 @@ async function driveInTime(options: CheckOptions, stage: Stage): Promise<Failure
   }
 }
 
+function driverOf({ kind }: Driver) {
+  return kind === 'replay' ? driveReplay : kind === 'codex' ? driveOfficial : driveOpenAi;
+}
+
 /** Rejects when the signal fires. */
 function abortion(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
@@ -182,12 +222,28 @@ function abortion(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function driveReplay({ golden }: CheckOptions, { url }: Stage, signal: AbortSignal): Promise<Failure> {
+async function driveReplay({ golden }: CheckOptions, { url }: Stage, signal: AbortSignal): Promise<Drive> {
   const outcome = await replay(golden, url, signal);
-  return outcome.finished ? undefined : outcome.reason;
+  return ended(outcome.finished ? undefined : outcome.reason);
 }
 
-async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortSignal): Promise<Failure> {
+async function driveOpenAi(
+  { driver, golden }: CheckOptions,
+  { scenario, url, streams }: Stage,
+  signal: AbortSignal,
+): Promise<Drive> {
+  if (!('surface' in driver)) throw new RangeError('this driver is no library');
+  const play = {
+    surface: driver.surface,
+    streams,
+    golden,
+    prompts: promptsOf(scenario.client),
+    outputs: outputsOf(scenario),
+  };
+  return playOpenAi(play, url, signal);
+}
+
+async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortSignal): Promise<Drive> {
   const { driver, timeLimit, golden, lane } = options;
   const { scenario, environment, url, backend } = stage;
   if (driver.kind !== 'codex') throw new RangeError('this driver is no official client');
@@ -213,8 +269,10 @@ async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortS
       timeoutMs: 2 * timeLimit,
       signal,
     });
-    if ((exitCode !== 0) === (scenario.client.fails ?? false)) return undefined;
-    return `codex ${golden.codex} ended with exit code ${exitCode}; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`;
+    if ((exitCode !== 0) === (scenario.client.fails ?? false)) return ended(undefined);
+    return ended(
+      `codex ${golden.codex} ended with exit code ${exitCode}; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`,
+    );
   } finally {
     await side.close();
   }
@@ -226,11 +284,17 @@ async function settled(back: readonly TraceEvent[]): Promise<void> {
   for (let waited = 0; waited < 500 && count('end') < count('connection'); waited += 20) await delay(20);
 }
 
-function unfinished(reason: string): Finding {
-  return findingOf('response neutrality', {
+function ended(failure: string | undefined): Drive {
+  return { failure, answers: [] };
+}
+
+function unfinished(reason: string | undefined): Finding[] {
+  if (reason === undefined) return [];
+  const mismatch: Mismatch = {
     kind: 'missing',
     places: [{ exchange: 1, part: 'the conversation', path: [] }],
     expected: 'the scenario played to its end',
     actual: reason,
-  });
+  };
+  return [findingOf('response neutrality', mismatch)];
 }

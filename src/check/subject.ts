@@ -31,6 +31,11 @@ export type Placeholders = {
 /** The path under which the official client itself asks for responses. */
 export const officialPath = '/backend-api/codex';
 
+/** Below which path of a subject at `url` programs find the APIs of OpenAI; the bundled proxy has one of its own for them. */
+export function programPath({ kind }: Subject, url: URL): string {
+  return kind === 'bundled' ? '/v1' : url.pathname;
+}
+
 export const bundledName = 'bundled';
 export const [subjectsFile] = configFiles;
 

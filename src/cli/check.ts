@@ -21,7 +21,7 @@ type Options = {
   subject: string | undefined;
   'subject-url': string | undefined;
   codex: string | undefined;
-  driver: 'replay' | 'codex';
+  driver: Driver['kind'];
   scenario: string | undefined;
   lane: Lane;
   'backend-port': number;
@@ -58,9 +58,9 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           defaultDescription: 'all that have goldens',
         })
         .option('driver', {
-          choices: ['replay', 'codex'] as const,
+          choices: ['replay', 'codex', 'openai-responses', 'openai-chat'] as const,
           default: 'replay' as const,
-          describe: 'Who plays the client: the golden, or the official client itself',
+          describe: 'Who plays the client: the golden, the official client itself, or the library of OpenAI',
         })
         .option('scenario', {
           type: 'string',
@@ -194,6 +194,8 @@ function drivable({ scenario }: GoldenFile, _at: number, asked: readonly GoldenF
 
 async function driverFor(kind: Driver['kind'], { codex }: GoldenFile, signal: AbortSignal): Promise<Driver> {
   if (kind === 'replay') return { kind };
+  if (kind === 'openai-responses') return { kind, surface: 'responses' };
+  if (kind === 'openai-chat') return { kind, surface: 'chat' };
   const client = await installOfficialClient(codex, { signal, onProgress: progress });
   return { kind, client, authority: await openAuthority(defaultAuthorityFolder()) };
 }

@@ -4,6 +4,8 @@ import type { Mismatch, Place } from '../golden/mismatch.ts';
 import { unifyFiles } from '../golden/stored.ts';
 import { unify } from '../golden/unify.ts';
 import { LineFile } from '../trace/line-file.ts';
+import { answeredNeutrality, askedNeutrality, type Handed, handedNeutrality } from './asked.ts';
+import { envelopeOf, envelopesOf, type Surface } from './envelope.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { lastKey } from './last-key.ts';
 import { requestNeutrality, responseNeutrality } from './neutrality.ts';
@@ -47,6 +49,32 @@ export function neutralityFindings(
       findingOf('request neutrality', mismatch),
     ),
     ...byCause(responseNeutrality(front, back)).map((mismatch) => findingOf('response neutrality', mismatch)),
+  ];
+}
+
+/** Parity of all that is not content, for a client that is not the official one and asks by a surface. */
+export function envelopeFindings(golden: Golden, upstream: readonly Exchange[], surface: Surface): Finding[] {
+  return parityFindings(envelopeOf(golden, surface), envelopesOf(upstream, surface));
+}
+
+/**
+ * Neutrality for such a client: the content both ways where the surface is the backend's own, and what the client was
+ * handed in the end.
+ */
+export function contentFindings(
+  front: readonly Exchange[],
+  back: readonly Exchange[],
+  handed: readonly Handed[],
+  surface: Surface,
+): Finding[] {
+  const isOwn = surface === 'responses';
+  const asked = isOwn ? askedNeutrality(front, back) : [];
+  const answered = isOwn ? answeredNeutrality(front, back) : [];
+  return [
+    ...byCause(asked).map((mismatch) => findingOf('request neutrality', mismatch)),
+    ...byCause([...answered, ...handedNeutrality(handed, back, surface)]).map((mismatch) =>
+      findingOf('response neutrality', mismatch),
+    ),
   ];
 }
 

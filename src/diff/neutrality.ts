@@ -7,7 +7,7 @@ import { lastKey } from './last-key.ts';
 import { structuralDiff } from './structural.ts';
 
 /** Members that a proxy shapes, and that parity judges. All others are the client's own words. */
-const shaped: ReadonlySet<string> = new Set([
+export const shaped: ReadonlySet<string> = new Set([
   'type',
   'stream',
   'generate',
@@ -24,7 +24,7 @@ const actedUpon =
   /^(?:content-type|retry-after|x-request-id|x-reasoning-included|x-models-etag|(?:x-codex|x-openai|openai)-.*)$/;
 
 /** One thing that was said on an exchange: a message, a server-sent event, or a whole body. */
-type Saying = {
+export type Saying = {
   /** What it is called in a place. */
   readonly part: string;
   readonly node: JsonNode;
@@ -90,7 +90,11 @@ function byExchange(
   });
 }
 
-function compareInOrder(said: readonly Saying[], passed: readonly Saying[], exchange: number): Mismatch[] {
+export function compareInOrder(
+  said: readonly Saying[],
+  passed: readonly Saying[],
+  exchange: number,
+): Mismatch[] {
   const place: Place = { exchange, part: 'what was said', path: [] };
   const list = (all: readonly Saying[]): JsonNode => ({ kind: 'array', items: all.map(({ node }) => node) });
   return structuralDiff(list(said), list(passed), place).map((mismatch) => {
@@ -106,7 +110,7 @@ function compareInOrder(said: readonly Saying[], passed: readonly Saying[], exch
 }
 
 /** What the content does not show: the white space of JSON, the names of server-sent events. */
-function spellings(said: readonly Saying[], passed: readonly Saying[], exchange: number): Mismatch[] {
+export function spellings(said: readonly Saying[], passed: readonly Saying[], exchange: number): Mismatch[] {
   if (said.length !== passed.length) return [];
   return said.flatMap((one, at): Mismatch[] => {
     const other = passed[at] ?? one;
@@ -175,7 +179,7 @@ function ending({ steps, end }: Exchange): string | null {
   return upgraded && end === 'backend' ? 'the end of the connection, without a close' : null;
 }
 
-function sayings({ steps }: Exchange, side: Side): Saying[] {
+export function sayings({ steps }: Exchange, side: Side): Saying[] {
   const said: Saying[] = [];
   const add = (saying: Omit<Saying, 'part'>) =>
     said.push({ part: `${side} message ${said.length + 1}`, ...saying });

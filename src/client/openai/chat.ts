@@ -1,0 +1,70 @@
+import type OpenAI from 'openai';
+import { type JsonMember, printJson, toNode } from '../../wire/json.ts';
+import { settingsFor } from './settings.ts';
+import type { Said, Talk } from './surface.ts';
+
+type Message = OpenAI.ChatCompletionMessageParam;
+type ToolCall = OpenAI.ChatCompletionMessageToolCall;
+type Completion = { readonly text: string; readonly calls: readonly ToolCall[]; readonly ending: string };
+
+/** A conversation over chat completions: each request says again all that was said before. */
+export function talkByChat(client: OpenAI, streams: boolean, signal: AbortSignal): Talk {
+  const messages: Message[] = [];
+  return {
+    ask: async (said, settings) => {
+      messages.push(...messagesOf(said));
+      const members: JsonMember[] = [['messages', toNode(messages)], ...settingsFor('chat', settings)];
+      const body: OpenAI.ChatCompletionCreateParamsNonStreaming = JSON.parse(
+        printJson({ kind: 'object', members }),
+      );
+      const { text, calls, ending } = await (streams ? streamed : whole)(client, body, signal);
+      const asked = calls.length === 0 ? {} : { tool_calls: [...calls] };
+      messages.push({ role: 'assistant', content: text === '' ? null : text, ...asked });
+      return { text, ending, calls: calls.map(({ id, type }) => ({ id, type })) };
+    },
+  };
+}
+
+async function whole(
+  client: OpenAI,
+  body: OpenAI.ChatCompletionCreateParamsNonStreaming,
+  signal: AbortSignal,
+): Promise<Completion> {
+  const [choice] = (await client.chat.completions.create(body, { signal })).choices;
+  if (choice === undefined) throw new Error('the completion has no choice');
+  const { message, finish_reason } = choice;
+  return { text: message.content ?? '', calls: message.tool_calls ?? [], ending: finish_reason };
+}
+
+async function streamed(
+  client: OpenAI,
+  body: OpenAI.ChatCompletionCreateParamsNonStreaming,
+  signal: AbortSignal,
+): Promise<Completion> {
+  let text = '';
+  let ending = 'none';
+  const calls: ToolCall[] = [];
+  for await (const { choices } of await client.chat.completions.create(
+    { ...body, stream: true },
+    { signal },
+  )) {
+    const [choice] = choices;
+    text += choice?.delta.content ?? '';
+    ending = choice?.finish_reason ?? ending;
+    for (const { index, id = '', type, ...given } of choice?.delta.tool_calls ?? []) {
+      const call = calls[index];
+      const { name = '' } = given.function ?? given.custom ?? {};
+      const [args, input] = [given.function?.arguments ?? '', given.custom?.input ?? ''];
+      if (call?.type === 'function') call.function.arguments += args;
+      else if (call?.type === 'custom') call.custom.input += input;
+      else if (type === 'custom') calls[index] = { id, type, custom: { name, input } };
+      else calls[index] = { id, type: 'function', function: { name, arguments: args } };
+    }
+  }
+  return { text, calls, ending };
+}
+
+function messagesOf(said: Said): Message[] {
+  if ('prompt' in said) return [{ role: 'user', content: said.prompt }];
+  return said.outputs.map(({ call, text }) => ({ role: 'tool', tool_call_id: call.id, content: text }));
+}

@@ -1,0 +1,83 @@
+import type { Exchange, Step } from '../golden/dialogue.ts';
+import type { Golden } from '../golden/golden.ts';
+import {
+  type JsonMember,
+  type JsonNode,
+  type JsonObject,
+  jsonMember,
+  jsonString,
+  member,
+} from '../wire/json.ts';
+
+/** By which API a client asked that is not the official one. */
+export type Surface = 'responses' | 'chat';
+
+/**
+ * What is content: the client's own words, which are other ones than the official client's. The members stand where
+ * they stand, but their values are not compared; but a prewarm without input has none. All else is the envelope.
+ */
+const content: ReadonlySet<string> = new Set(['input', 'instructions', 'tools', 'text']);
+
+/** What no request of a surface can say, as paths in the body: it is not expected. */
+const unsaid: Readonly<Record<Surface, readonly (readonly [key: string, inner?: string])[]>> = {
+  responses: [],
+  chat: [['instructions'], ['include'], ['reasoning', 'context'], ['reasoning', 'summary']],
+};
+
+/** The golden without what is content. */
+export function envelopeOf(golden: Golden, surface: Surface): Golden {
+  // A variable that the golden does not have takes any text at any place.
+  return { ...golden, exchanges: envelopesOf(golden.exchanges, surface, '{{content}}') };
+}
+
+/** What went upstream, without what is content. */
+export function envelopesOf(
+  exchanges: readonly Exchange[],
+  surface: Surface,
+  mark = 'content',
+): readonly Exchange[] {
+  let turns = 0;
+  return exchanges.map((exchange) => ({
+    ...exchange,
+    steps: exchange.steps.map((step): Step => {
+      if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return step;
+      const { json } = step.content;
+      if (json.kind !== 'object' || member(json, 'model') === undefined) return step;
+      const prewarms = member(json, 'generate') !== undefined;
+      if (!prewarms) turns += 1;
+      const left = without(json, [...unsaid[surface], ...repeated(surface, turns)]);
+      return { ...step, content: { ...step.content, json: marked(left, mark) } };
+    }),
+  }));
+}
+
+/**
+ * A request that says all anew goes on from no response: how much of the conversation travels is content. That holds
+ * for all requests of the chat API but the first, which goes on from the prewarm.
+ */
+function repeated(surface: Surface, turns: number): readonly (readonly [string])[] {
+  return surface === 'chat' && turns > 1 ? [['previous_response_id']] : [];
+}
+
+function without(node: JsonObject, paths: readonly (readonly [key: string, inner?: string])[]): JsonObject {
+  const members = node.members.flatMap(([key, value, spelling]): JsonMember[] => {
+    const found = paths.filter(([first]) => first === key);
+    if (found.length === 0) return [jsonMember(key, value, spelling)];
+    if (value.kind !== 'object' || found.some(([, inner]) => inner === undefined)) return [];
+    const left = value.members.filter(([name]) => found.every(([, inner]) => inner !== name));
+    return left.length === 0 ? [] : [jsonMember(key, { kind: 'object', members: left }, spelling)];
+  });
+  return { kind: 'object', members };
+}
+
+function marked(node: JsonObject, mark: string): JsonObject {
+  const members = node.members.map(([key, value, spelling]): JsonMember => {
+    if (!content.has(key)) return jsonMember(key, value, spelling);
+    return jsonMember(key, jsonString(isEmpty(value) ? 'nothing' : mark), spelling);
+  });
+  return { kind: 'object', members };
+}
+
+function isEmpty(node: JsonNode): boolean {
+  return node.kind === 'array' && node.items.length === 0;
+}
