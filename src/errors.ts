@@ -20,6 +20,8 @@ const exitCodes = {
   'sign-in-unreachable': 2,
   'port-in-use': 2,
   'subject-failed': 2,
+  /** A measurement of which no turn went well. */
+  'not-measured': 2,
   interrupted: 2,
   /** The official client did not do what the scenario told it to do. */
   'client-failed': 3,

@@ -1,22 +1,17 @@
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import pino from 'pino';
 import type { CommandModule } from 'yargs';
 import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 import { isLoopback } from '../proxy/guard.ts';
-import { hostTexts } from '../proxy/host.ts';
-import { loadShape } from '../proxy/load.ts';
 import type { Logger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
-import { Accounts } from '../proxy/sign-in/accounts.ts';
-import { officialTokenUrl } from '../proxy/sign-in/token-endpoint.ts';
-import { defaultAuthFile, readSignIn, type SignIn } from '../proxy/sign-in.ts';
+import { defaultAuthFile } from '../proxy/sign-in.ts';
 import { recordUpstream } from '../record/upstream.ts';
-import { isUuid4 } from '../wire/ids.ts';
 import type { CommandContext } from './context.ts';
-import { goldenFolder, newestVersion, selectGoldens } from './goldens.ts';
+import { goldenFolder } from './goldens.ts';
 import { progress } from './progress.ts';
+import { officialUpstreams, speakerFor, upstreamAt } from './speaker.ts';
 
 type Options = {
   port: number;
@@ -31,14 +26,6 @@ type Options = {
 };
 
 const levels = ['debug', 'info', 'warn', 'silent'] as const;
-
-const upstreams: Readonly<Record<SignIn['lane'], string>> = {
-  chatgpt: 'https://chatgpt.com/backend-api/codex',
-  'api-key': 'https://api.openai.com/v1',
-};
-
-/** Names another token endpoint; the official client reads it too. */
-const tokenUrlVariable = 'CODEX_REFRESH_TOKEN_URL_OVERRIDE';
 
 /** Where the key stands that clients must show: not on the command line, which other users can read. */
 const keyVariable = 'CODEX_PARITY_API_KEY';
@@ -62,7 +49,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         })
         .option('upstream', {
           type: 'string',
-          defaultDescription: `${upstreams.chatgpt}, or ${upstreams['api-key']} for an API key`,
+          defaultDescription: `${officialUpstreams.chatgpt}, or ${officialUpstreams['api-key']} for an API key`,
           describe: 'Base URL of the backend',
         })
         .option('auth', {
@@ -103,38 +90,23 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
     handler: async (options) => {
       const { port, host, auth, goldens, grace } = options;
       const key = keyFor(host, process.env[keyVariable]);
-      const version = options.codex ?? newestVersion(goldens);
-      selectGoldens(goldens, [version], undefined);
-      const lane = laneOf(auth);
-      const shape = await loadShape(goldens, version, lane);
-      const installation = installationBeside(auth);
-      const accounts = new Accounts(auth, {
-        url: tokenUrl(process.env[tokenUrlVariable]),
-        ...shape.client(hostTexts(installation)),
-      });
-      // Looked at once before anyone connects: a sign-in that is missing is better told now.
-      accounts.check();
-      const upstream = upstreamAt(options.upstream ?? upstreams[lane]);
+      const speaker = await speakerFor(auth, goldens, options.codex);
+      const upstream = upstreamAt(options.upstream ?? officialUpstreams[speaker.lane]);
       if (!(grace >= 0)) throw new ParityError('usage', '--grace must be a number of seconds');
       const recording =
         options.record === undefined ? undefined : await recordUpstream(upstream, resolve(options.record));
       try {
         const proxy = await startProxy({
-          shape,
-          signIn: async (session) => ofLane(lane, await accounts.forSession(session).current()),
-          renew: async (session, refused) => {
-            return ofLane(lane, await accounts.forSession(session).afterRefusal(refused));
-          },
+          ...speaker.options,
           upstream: recording?.url ?? upstream,
           host: upstream.host,
           address: host,
           port,
           key,
-          installation,
           limits: configured().limits,
           log: logger(options['log-level']),
         });
-        progress(`speaking like codex ${version} to ${upstream.href}`);
+        progress(`speaking like codex ${speaker.codex} to ${upstream.href}`);
         progress(
           `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
         );
@@ -166,43 +138,6 @@ function keyFor(host: string, key: string | undefined): string | undefined {
     );
   }
   return key;
-}
-
-/** How a file signs in; a folder holds ChatGPT sign-ins. Throws ParityError where there is none. */
-function laneOf(auth: string): SignIn['lane'] {
-  const isFolder = statSync(auth, { throwIfNoEntry: false })?.isDirectory() === true;
-  return isFolder ? 'chatgpt' : readSignIn(auth).lane;
-}
-
-/** One shape holds for one way of signing in. */
-function ofLane(lane: SignIn['lane'], signIn: SignIn): SignIn {
-  if (signIn.lane === lane) return signIn;
-  throw new ParityError(
-    'bad-sign-in',
-    `the proxy was started for ${lane} sign-ins: start another for ${signIn.lane}`,
-  );
-}
-
-/** Where tokens are renewed. Throws ParityError for what is no URL. */
-function tokenUrl(text: string | undefined): URL {
-  if (text === undefined) return officialTokenUrl;
-  if (URL.canParse(text)) return new URL(text);
-  throw new ParityError('usage', `${tokenUrlVariable} must be a URL, not "${text}"`);
-}
-
-function upstreamAt(text: string): URL {
-  if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text);
-  throw new ParityError('usage', `--upstream "${text}" must be an http or https URL`);
-}
-
-/** The id of the installation that the sign-in belongs to: the official client keeps it beside auth.json. */
-function installationBeside(auth: string): string | undefined {
-  try {
-    const id = readFileSync(join(dirname(auth), 'installation_id'), 'utf8').trim();
-    return isUuid4(id) ? id : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Structured lines on standard error. */

@@ -15,6 +15,8 @@ const commands: Readonly<Record<string, Register>> = {
   show: async (cli) => cli.command((await import('./show.ts')).showCommand()),
   drift: async (cli) => cli.command((await import('./drift.ts')).driftCommand()),
   proxy: async (cli, context) => cli.command((await import('./proxy.ts')).proxyCommand(context)),
+  'bench-tier': async (cli, context) =>
+    cli.command((await import('./bench-tier.ts')).benchTierCommand(context)),
   doctor: async (cli, context) => cli.command((await import('./doctor.ts')).doctorCommand(context)),
 };
 

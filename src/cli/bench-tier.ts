@@ -1,0 +1,217 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { CommandModule } from 'yargs';
+import { startBackend } from '../backend/server.ts';
+import { inFreshFolder, makeEnvironment } from '../client/environment.ts';
+import { ParityError } from '../errors.ts';
+import { goldenPath, readGolden } from '../golden/file.ts';
+import { type TierReport, tierJson, tierText } from '../measure/report.ts';
+import { findingsIn, summarise } from '../measure/summary.ts';
+import { measureTiers, type Run } from '../measure/tiers.ts';
+import { lineLogger } from '../proxy/log.ts';
+import { startProxy } from '../proxy/server.ts';
+import { defaultAuthFile } from '../proxy/sign-in.ts';
+import { onOneLine } from '../report/text.ts';
+import { startReverseTap } from '../tap/reverse.ts';
+import type { TraceEvent } from '../trace/event.ts';
+import { TraceRecorder } from '../trace/record.ts';
+import { Sealer } from '../trace/seal.ts';
+import { stringAt } from '../wire/json.ts';
+import type { CommandContext } from './context.ts';
+import { goldenFolder } from './goldens.ts';
+import { progress } from './progress.ts';
+import { officialUpstreams, type Speaker, speakerFor, upstreamAt } from './speaker.ts';
+
+type Options = {
+  live: boolean;
+  runs: number;
+  model: string | undefined;
+  prompt: string;
+  auth: string | undefined;
+  upstream: string | undefined;
+  codex: string | undefined;
+  goldens: string;
+  json: string | undefined;
+};
+
+/** The most turns with each tier: every one may cost the user. */
+const mostRuns = 1000;
+
+export function benchTierCommand({ signal, exit }: CommandContext): CommandModule<object, Options> {
+  return {
+    command: 'bench-tier',
+    describe: 'Measure priority against the default tier, and tell what was sent',
+    builder: (yargs) =>
+      yargs
+        .option('live', {
+          type: 'boolean',
+          default: false,
+          describe: 'Ask the real backend with your own sign-in; else a simulated one',
+        })
+        .option('runs', { type: 'number', default: 10, describe: 'Turns with each tier' })
+        .option('model', {
+          type: 'string',
+          defaultDescription: 'the one that the version asks for by itself',
+          describe: 'The model to ask',
+        })
+        .option('prompt', {
+          type: 'string',
+          default: 'Count from 1 to 100, one number a line, and say nothing else.',
+          describe: 'What to ask it',
+        })
+        .option('auth', {
+          type: 'string',
+          defaultDescription: '$CODEX_HOME/auth.json or ~/.codex/auth.json',
+          describe: 'With --live: the sign-in to use, as "codex login" writes it, or a folder of several',
+        })
+        .option('upstream', {
+          type: 'string',
+          defaultDescription: `${officialUpstreams.chatgpt}, or ${officialUpstreams['api-key']} for an API key`,
+          describe: 'With --live: base URL of the backend',
+        })
+        .option('codex', {
+          type: 'string',
+          describe: 'Version of the official client to speak like',
+          defaultDescription: 'the newest that has goldens',
+        })
+        .option('goldens', {
+          type: 'string',
+          default: goldenFolder,
+          defaultDescription: 'those that come along',
+          describe: 'Folder of the goldens',
+        })
+        .option('json', {
+          type: 'string',
+          // Or "-" would not be taken for its value.
+          requiresArg: true,
+          describe: 'File to write the result to as JSON; "-" is standard output, in the place of the table',
+        })
+        .example('$0 bench-tier --live --runs 20', 'forty turns of your account')
+        .example('$0 bench-tier', 'the same against the simulated backend, to see what is sent'),
+    handler: async (options) => {
+      refuseMisuse(options);
+      const report = options.live
+        ? await againstLive(options, signal)
+        : await againstSimulated(options, signal);
+      write(report, options.json);
+      if (findingsIn(report.tiers).length > 0) return exit(1);
+      const missing = report.tiers.filter(({ totalMs }) => totalMs === null).map(({ asked }) => asked);
+      if (missing.length === 0) return;
+      throw new ParityError(
+        'not-measured',
+        `every turn failed with ${missing.join(' and ')}: nothing is measured`,
+      );
+    },
+  };
+}
+
+function refuseMisuse({ live, runs, auth, upstream }: Options): void {
+  if (!Number.isInteger(runs) || runs < 1 || runs > mostRuns) {
+    throw new ParityError('usage', `--runs must be a whole number from 1 to ${mostRuns}`);
+  }
+  if (live || (auth === undefined && upstream === undefined)) return;
+  throw new ParityError(
+    'usage',
+    '--auth and --upstream are for --live: the simulated backend takes a made-up sign-in',
+  );
+}
+
+async function againstLive(options: Options, signal: AbortSignal): Promise<TierReport> {
+  const speaker = await speakerFor(
+    options.auth ?? defaultAuthFile(process.env),
+    options.goldens,
+    options.codex,
+  );
+  const upstream = upstreamAt(options.upstream ?? officialUpstreams[speaker.lane]);
+  progress(
+    `${2 * options.runs} turns go to ${upstream.href} and count against your account, half of them at the price of priority`,
+  );
+  return measured(options, speaker, upstream, signal);
+}
+
+function againstSimulated(options: Options, signal: AbortSignal): Promise<TierReport> {
+  return inFreshFolder(async (root) => {
+    const { codexHome } = await makeEnvironment(root, 0);
+    const speaker = await speakerFor(join(codexHome, 'auth.json'), options.goldens, options.codex);
+    const script = Array.from({ length: 2 * options.runs }, () => ({ reply: 'text', text: 'Done' }) as const);
+    const backend = await startBackend({ script });
+    try {
+      return await measured(options, speaker, new URL('/backend-api/codex', backend.origin), signal);
+    } finally {
+      await backend.close();
+    }
+  });
+}
+
+/** Measures through the proxy, with a tap behind it that sees what is really sent. */
+async function measured(
+  options: Options,
+  speaker: Speaker,
+  upstream: URL,
+  signal: AbortSignal,
+): Promise<TierReport> {
+  const { runs, prompt, live } = options;
+  const model = options.model ?? (await usualModel(options.goldens, speaker));
+  const events: TraceEvent[] = [];
+  const tls = upstream.protocol === 'https:';
+  const tap = await startReverseTap({
+    upstream: { host: upstream.hostname, port: Number(upstream.port || (tls ? 443 : 80)), tls },
+    observe: new TraceRecorder(new Sealer(), (event) => events.push(event)).observe,
+    authority: upstream.host,
+  });
+  try {
+    const proxy = await startProxy({
+      ...speaker.options,
+      upstream: new URL(upstream.pathname, tap.url),
+      host: upstream.host,
+      port: 0,
+      // Every turn is in a session of its own: its connection is of no further use.
+      limits: { connectionIdle: 0 },
+      log: lineLogger(() => {}),
+    });
+    try {
+      const taken = await measureTiers({
+        origin: `http://127.0.0.1:${proxy.port}`,
+        model,
+        prompt,
+        runs,
+        seen: () => events.splice(0),
+        signal,
+        onRun: (run, at) => progress(onOneLine(`${at}/${2 * runs} ${told(run)}`)),
+      });
+      const { codex, lane } = speaker;
+      const backend = live ? 'live' : 'simulated';
+      return { codex, lane, backend, upstream: upstream.href, model, prompt, tiers: summarise(taken) };
+    } finally {
+      await proxy.close();
+    }
+  } finally {
+    await tap.close();
+  }
+}
+
+/** The model that the official client asks for when it is told nothing. */
+async function usualModel(goldens: string, { codex, lane }: Speaker): Promise<string> {
+  const { exchanges } = await readGolden(goldenPath(goldens, { codex, lane, scenario: 'default' }));
+  const models = exchanges
+    .flatMap(({ steps }) => steps)
+    .flatMap((step) => {
+      if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
+      return stringAt(step.content.json, 'model') ?? [];
+    });
+  if (models[0] !== undefined) return models[0];
+  throw new ParityError('usage', `the goldens of codex ${codex} name no model: name one with --model`);
+}
+
+function told({ asked, turn }: Run): string {
+  if (turn.kind === 'failed') return `${asked}: failed: ${turn.reason}`;
+  return `${asked}: first token ${turn.firstToken.toFixed(0)} ms, total ${turn.total.toFixed(0)} ms`;
+}
+
+function write(report: TierReport, json: string | undefined): void {
+  if (json === '-') process.stdout.write(tierJson(report));
+  else process.stdout.write(tierText(report));
+  if (json === undefined || json === '-') return;
+  mkdirSync(dirname(json), { recursive: true });
+  writeFileSync(json, tierJson(report));
+}
