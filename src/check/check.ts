@@ -9,6 +9,7 @@ import { playOpenAi } from '../client/openai/play.ts';
 import type { Answer, Surface } from '../client/openai/surface.ts';
 import { replay } from '../client/replay.ts';
 import { contentFindings, envelopeFindings, neutralityFindings, parityFindings } from '../diff/compare.ts';
+import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf } from '../diff/finding.ts';
 import { ParityError } from '../errors.ts';
 import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
@@ -22,7 +23,7 @@ import { startReverseTap } from '../tap/reverse.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
-import { pathOf, suppliedKeys } from './lane.ts';
+import { pathOf, saysOtherContent, suppliedKeys } from './lane.ts';
 import { everyMode, outputsOf } from './openai.ts';
 import { printed, type RunningSubject, startSubject } from './run-subject.ts';
 import { hostOf, programPath, type Subject } from './subject.ts';
@@ -80,10 +81,16 @@ export async function check(options: CheckOptions): Promise<CheckResult> {
   return { ...idOf(golden), driver: driver.kind, findings };
 }
 
-function officialFindings({ golden, upstream }: CheckOptions, { front, back, failure }: Seen): Finding[] {
+function officialFindings(
+  { golden, upstream, lane }: CheckOptions,
+  { front, back, failure }: Seen,
+): Finding[] {
+  const [said, wanted, found] = saysOtherContent(lane)
+    ? [envelopeOf(golden), envelopeOf(upstream), envelopesOf(back)]
+    : [golden, upstream, back];
   return [
-    ...parityFindings(upstream, back),
-    ...neutralityFindings(front, back, suppliedKeys(golden, upstream)),
+    ...parityFindings(wanted, found),
+    ...neutralityFindings(front, back, suppliedKeys(said, wanted)),
     ...unfinished(failure),
   ];
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { type CheckOptions, check, type Driver, failedCheck, onlyReplayed } from '../check/check.ts';
 import { inParallel } from '../check/in-parallel.ts';
+import { beyondSubjects } from '../check/lane.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { installOfficialClient } from '../client/install.ts';
 import { isPointed, type Lane, lanes } from '../client/lane.ts';
@@ -123,12 +124,18 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         if (failures.length >= patience) return undefined;
         progress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
         const golden = await readGolden(file.path);
+        const upstream = isPointed(lane)
+          ? await readGolden(goldenPath(goldens, { ...file, lane: 'chatgpt' }))
+          : golden;
+        const beyond = beyondSubjects(golden, upstream);
+        if (beyond !== undefined) {
+          progress(`left out: ${file.scenario} cannot be checked in the lane ${lane}: ${beyond}`);
+          return undefined;
+        }
         const checked: CheckOptions = {
           lane,
           golden,
-          upstream: isPointed(lane)
-            ? await readGolden(goldenPath(goldens, { ...file, lane: 'chatgpt' }))
-            : golden,
+          upstream,
           goldens: resolve(goldens),
           subject,
           driver: await driverFor(options.driver, file, signal),
@@ -143,6 +150,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           return failedCheck(checked, error);
         });
       });
+      if (scenarios.length === 0)
+        throw new ParityError('no-golden', `no scenario that was named can be checked in the lane ${lane}`);
       const report: Report = { subject: subject.name, driver: options.driver, scenarios };
       for (const request of reports) writeReport(report, request);
       if (failures[0] !== undefined)

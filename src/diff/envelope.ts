@@ -9,7 +9,7 @@ import {
   member,
 } from '../wire/json.ts';
 
-/** By which API a client asked that is not the official one. */
+/** By which API a client asked. */
 export type Surface = 'responses' | 'chat';
 
 /**
@@ -25,7 +25,7 @@ const unsaid: Readonly<Record<Surface, readonly (readonly [key: string, inner?: 
 };
 
 /** The golden without what is content. */
-export function envelopeOf(golden: Golden, surface: Surface): Golden {
+export function envelopeOf(golden: Golden, surface: Surface = 'responses'): Golden {
   // A variable that the golden does not have takes any text at any place.
   return { ...golden, exchanges: envelopesOf(golden.exchanges, surface, '{{content}}') };
 }
@@ -33,7 +33,7 @@ export function envelopeOf(golden: Golden, surface: Surface): Golden {
 /** What went upstream, without what is content. */
 export function envelopesOf(
   exchanges: readonly Exchange[],
-  surface: Surface,
+  surface: Surface = 'responses',
   mark = 'content',
 ): readonly Exchange[] {
   let turns = 0;

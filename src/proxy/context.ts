@@ -26,6 +26,8 @@ export type ProxyContext = {
   readonly host: string;
   /** What the golden's client would say of this machine, by the golden's variables. */
   readonly hostTexts: ReadonlyMap<string, string>;
+  /** Official clients' sessions whose backend takes no websockets; the client was accepted before that was known. */
+  readonly withoutWebsockets: Set<string>;
   readonly limits: Limits;
   readonly log: Logger;
   readonly metrics: Metrics;

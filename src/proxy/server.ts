@@ -94,6 +94,7 @@ class ProxyServer {
       responses: upstreamUrl(options.upstream, '/v1/responses'),
       hostTexts: hostTexts(options.installation ?? uuid4()),
       host: options.host ?? options.upstream.host,
+      withoutWebsockets: new Set(),
       limits,
       log: options.log,
       metrics: new Metrics(),

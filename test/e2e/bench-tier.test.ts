@@ -1,10 +1,10 @@
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { BackendEvent } from '../../src/backend/event.ts';
 import { startBackend } from '../../src/backend/server.ts';
 import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { checkoutWith, cli, temporaryFolder } from './cli.ts';
 
 it('measures both tiers against the simulated backend, and says that its times are not OpenAI’s', async () => {
   const { exitCode, stdout } = await cli(['bench-tier', '--runs', '2', '--codex', '0.169.0']);
@@ -18,16 +18,7 @@ it('measures both tiers against the simulated backend, and says that its times a
 });
 
 it('finds it when priority is lost on the way', async () => {
-  const checkout = temporaryFolder();
-  for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
-    cpSync(join(repository, part), join(checkout, part), { recursive: true });
-  }
-  symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
-  const file = join(checkout, 'src', 'proxy', 'conversation.ts');
-  const source = readFileSync(file, 'utf8');
-  const broken = source.replace(/^.*members\.set\('service_tier'.*$/m, '');
-  expect(broken).not.toBe(source);
-  writeFileSync(file, broken);
+  const checkout = checkoutWith((source) => source.replace(/^.*members\.set\('service_tier'.*$/m, ''));
   const { exitCode, stdout } = await cli(['bench-tier', '--runs', '1'], { from: checkout });
   expect(stdout).toContain(
     'finding: priority was asked for, and service_tier absent was sent in 2 of 2 requests',

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
 import { Shape } from '../../src/proxy/shape.ts';
 import { readSignIn } from '../../src/proxy/sign-in.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { checkoutWith, cli, repository, temporaryFolder } from './cli.ts';
 
 it('finds the bundled proxy at parity with every golden', async () => {
   const { exitCode, stdout } = await cli(['check']);
@@ -61,17 +61,8 @@ it.each([
     finding: /client message 2 › client_metadata\.x-codex-turn-metadata\.turn_id/,
   },
 ])('names the place when the proxy $broken', async ({ change, finding }) => {
-  const checkout = temporaryFolder();
-  for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
-    cpSync(join(repository, part), join(checkout, part), { recursive: true });
-  }
-  symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
-  const shape = join(checkout, 'src', 'proxy', 'conversation.ts');
-  const source = readFileSync(shape, 'utf8');
-  expect(change(source)).not.toBe(source);
-  writeFileSync(shape, change(source));
   const { exitCode, stdout } = await cli(['check', '--codex', '0.169.0', '--scenario', 'fast'], {
-    from: checkout,
+    from: checkoutWith(change),
   });
   expect(stdout).toMatch(finding);
   expect(exitCode).toBe(1);

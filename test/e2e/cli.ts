@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 
 export const repository = join(import.meta.dirname, '..', '..');
 
@@ -48,4 +48,18 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** A checkout whose proxy shapes requests by another source than ours. */
+export function checkoutWith(change: (source: string) => string): string {
+  const checkout = temporaryFolder();
+  for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
+    cpSync(join(repository, part), join(checkout, part), { recursive: true });
+  }
+  symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
+  const file = join(checkout, 'src', 'proxy', 'conversation.ts');
+  const source = readFileSync(file, 'utf8');
+  expect(change(source)).not.toBe(source);
+  writeFileSync(file, change(source));
+  return checkout;
 }

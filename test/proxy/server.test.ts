@@ -53,6 +53,21 @@ it("refuses an official client's upgrade as the backend refuses its own", async 
   expect(heard).toHaveLength(1);
 });
 
+it('refuses the next upgrade of a session that it accepted before it knew that the backend takes none', async () => {
+  const { url, heard } = await backend({
+    upgrade: () => 'HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n',
+  });
+  const origin = await proxyTo(url);
+  const { originator, 'session-id': own } = official;
+  const client = await opened(`${origin}/v1/responses`, { originator, 'session-id': own });
+  client.send(request);
+  await once(client, 'close');
+  const second = await refusal(`${origin}/v1/responses`, { originator, 'session-id': own });
+  expect(second.status).toBe(426);
+  expect(heard).toHaveLength(1);
+  await opened(`${origin}/v1/responses`, { originator, 'session-id': 'another' });
+});
+
 it.each([1011, 1000])('passes close %i of the backend on with its code', async (code) => {
   const { url } = await backend({ message: (socket) => socket.close(code, 'overloaded') });
   const client = await opened(`${await proxyTo(url)}/v1/responses`, official);

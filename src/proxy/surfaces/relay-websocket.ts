@@ -70,7 +70,12 @@ export async function relayWebSocket(
     if (!upgrade.accepted) return refuseUpgrade(socket, upgrade.status, upgrade.headers, upgrade.body);
     return relay(await accept(pairHeaders(upgrade.response.rawHeaders)), upgrade.socket, shaped, [], onTurn);
   }
-  // An older client than the golden's does not say at once what the golden's would: its first message must be awaited.
+  if (context.withoutWebsockets.has(identity.session)) {
+    const reason = refused(noWebsockets, 'upstream_refused', 'the backend takes no websockets');
+    return refuseUpgrade(socket, noWebsockets, [['content-type', 'application/json']], errorEvent(reason));
+  }
+  // A client that does not say at once what the golden's would, as an older one, or one that takes the proxy for a
+  // provider of another name: its first message must be awaited.
   const client = await accept([]);
   const said: Buffer[] = [];
   const collect = (data: Parameters<typeof toBuffer>[0]) => said.push(toBuffer(data));
@@ -86,11 +91,27 @@ export async function relayWebSocket(
       client.off('message', collect);
       return relay(client, upgrade.socket, shaped, said, onTurn);
     }
+    if (upgrade.status === noWebsockets) remember(context, identity.session);
     client.send(errorEvent(refused(upgrade.status, 'upstream_refused', 'the backend refused the upgrade')));
   } catch {
     client.send(errorEvent(refused(502, 'upstream_unreachable', 'the backend cannot be reached')));
   }
   client.close(1011);
+}
+
+/**
+ * The status after which the official client asks by HTTP for the rest of the session (measured: codex 0.169.0). A
+ * client that was accepted already cannot hear it for this upgrade; it comes again, and hears it for the next.
+ */
+const noWebsockets = 426;
+
+/** The session that was remembered first is forgotten first. */
+function remember({ withoutWebsockets, limits }: ProxyContext, session: string): void {
+  withoutWebsockets.add(session);
+  for (const oldest of withoutWebsockets) {
+    if (withoutWebsockets.size <= limits.sessions) break;
+    withoutWebsockets.delete(oldest);
+  }
 }
 
 /** What an official client's handshake tells of its first request; undefined where that must be awaited. */
