@@ -11,8 +11,8 @@ import { measureTiers, type Run } from '../measure/tiers.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { defaultAuthFile } from '../proxy/sign-in.ts';
+import { tapBefore } from '../record/upstream.ts';
 import { onOneLine } from '../report/text.ts';
-import { startReverseTap } from '../tap/reverse.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
@@ -153,16 +153,12 @@ async function measured(
   const { runs, prompt, live } = options;
   const model = options.model ?? (await usualModel(options.goldens, speaker));
   const events: TraceEvent[] = [];
-  const tls = upstream.protocol === 'https:';
-  const tap = await startReverseTap({
-    upstream: { host: upstream.hostname, port: Number(upstream.port || (tls ? 443 : 80)), tls },
-    observe: new TraceRecorder(new Sealer(), (event) => events.push(event)).observe,
-    authority: upstream.host,
-  });
+  const recorder = new TraceRecorder(new Sealer(), (event) => events.push(event));
+  const tap = await tapBefore(upstream, recorder.observe);
   try {
     const proxy = await startProxy({
       ...speaker.options,
-      upstream: new URL(upstream.pathname, tap.url),
+      upstream: tap.url,
       host: upstream.host,
       port: 0,
       // Every turn is in a session of its own: its connection is of no further use.

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startReverseTap } from '../tap/reverse.ts';
+import type { Observe } from '../trace/observation.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
 import { createTrace } from '../trace/trace.ts';
@@ -23,18 +24,27 @@ export async function recordUpstream(server: URL, folder: string): Promise<Upstr
   const path = join(folder, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
   const trace = createTrace(path, { recorded: 'live' });
   const recorder = new TraceRecorder(new Sealer(), (event) => trace.write(event));
-  const tls = server.protocol === 'https:';
-  const tap = await startReverseTap({
-    upstream: { host: server.hostname, port: Number(server.port || (tls ? 443 : 80)), tls },
-    observe: recorder.observe,
-    authority: server.host,
-  });
+  const { url, close } = await tapBefore(server, recorder.observe);
   return {
-    url: new URL(server.pathname, tap.url),
+    url,
     path,
     finish: async () => {
-      await tap.close();
+      await close();
       trace.finish();
     },
   };
+}
+
+/** Puts a tap before a server; `url` is what to speak to in its place. */
+export async function tapBefore(
+  server: URL,
+  observe: Observe,
+): Promise<{ readonly url: URL; readonly close: () => Promise<void> }> {
+  const tls = server.protocol === 'https:';
+  const tap = await startReverseTap({
+    upstream: { host: server.hostname, port: Number(server.port || (tls ? 443 : 80)), tls },
+    observe,
+    authority: server.host,
+  });
+  return { url: new URL(server.pathname, tap.url), close: tap.close };
 }
