@@ -1,12 +1,49 @@
 import type { Finding } from '../diff/finding.ts';
 import type { Scenario } from '../scenario/definition.ts';
 
-/** The scenarios that no program plays with the library of OpenAI, and why. */
-const leftOut: ReadonlyMap<string, string> = new Map([]);
+/** What no program does with the library of OpenAI, by scenario. */
+const reasons = {
+  ownTurn: 'the official client asks for it by itself, and no program can',
+  ownFacts: 'the request tells of the folder, the tools or the settings of the official client itself',
+  cutOff: 'the official client asks again after the first words; a program has them, and is told of the end',
+  asksAgain: 'the official client asks again after such an error; a program is told of it',
+  isError: 'the answer is an error, and no conversation',
+  neverAsks: 'the official client asks for nothing',
+} as const;
+
+/** The scenarios that are left out, and why; all others are played. */
+const leftOut: ReadonlyMap<string, string> = new Map([
+  ['compaction', reasons.ownTurn],
+  ['interrupt', reasons.ownTurn],
+  ['resume', reasons.ownTurn],
+  ['review', reasons.ownTurn],
+  ['steering', reasons.ownTurn],
+  ['subagent', reasons.ownTurn],
+  ['agents-md', reasons.ownFacts],
+  ['effort-switched', reasons.ownFacts],
+  ['mcp-tool', reasons.ownFacts],
+  ['binary-message', reasons.cutOff],
+  ['close-1000', reasons.cutOff],
+  ['close-1006', reasons.cutOff],
+  ['close-1011', reasons.cutOff],
+  ['turn-state', reasons.cutOff],
+  ['error-401', reasons.asksAgain],
+  ['error-500', reasons.asksAgain],
+  ['failed-rate-limit', reasons.asksAgain],
+  ['failed-server-error', reasons.asksAgain],
+  ['retries-exhausted', reasons.asksAgain],
+  ['bad-request', reasons.isError],
+  ['context-length', reasons.isError],
+  ['overloaded', reasons.isError],
+  ['rate-limit', reasons.isError],
+  ['usage-limit', reasons.isError],
+  ['refresh-refused', reasons.neverAsks],
+]);
 
 /** Why a scenario is left out where the client is the library of OpenAI; undefined where it is played. */
-export function cannotAsk(scenario: string): string | undefined {
-  return leftOut.get(scenario);
+export function cannotAsk({ name }: Scenario): string | undefined {
+  const reason = leftOut.get(name);
+  return reason === undefined ? undefined : `${name} is not for programs: ${reason}`;
 }
 
 /** What the tools give that are called in a scenario, in the order of the calls. */

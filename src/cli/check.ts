@@ -4,6 +4,7 @@ import type { CommandModule } from 'yargs';
 import { type CheckOptions, check, type Driver, failedCheck, onlyReplayed } from '../check/check.ts';
 import { inParallel } from '../check/in-parallel.ts';
 import { beyondSubjects } from '../check/lane.ts';
+import { cannotAsk } from '../check/openai.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { installOfficialClient } from '../client/install.ts';
 import { isPointed, type Lane, lanes } from '../client/lane.ts';
@@ -12,6 +13,7 @@ import { goldenPath, readGolden } from '../golden/file.ts';
 import type { Report } from '../report/report.ts';
 import { count, textReport } from '../report/text.ts';
 import { parseReportRequest, writeReport } from '../report/write.ts';
+import type { Scenario } from '../scenario/definition.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import type { CommandContext } from './context.ts';
@@ -115,7 +117,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       }
       const { goldens, lane } = options;
       const asked = inLane(selectGoldens(goldens, list(options.codex), list(options.scenario)), lane);
-      const selected = options.driver === 'replay' ? asked : asked.filter(drivable);
+      const selected = drivable(asked, options);
       // A subject that runs already, or a port that was named, can serve one scenario at a time only.
       const alone = subject.kind === 'url' || options['backend-port'] !== 0;
       const failures: ParityError[] = [];
@@ -192,13 +194,30 @@ function subjectOf({ subject, 'subject-url': subjectUrl, 'backend-port': backend
   return subjectAt(subjectUrl);
 }
 
-/** Leaves out, and says so, what only a replay can play. Throws ParityError where nothing else was asked for. */
-function drivable({ scenario }: GoldenFile, _at: number, asked: readonly GoldenFile[]): boolean {
-  const reason = onlyReplayed(loadScenario(scenario));
-  if (reason === undefined) return true;
-  if (asked.length === 1) throw new ParityError('usage', reason);
-  progress(`left out: ${reason}`);
-  return false;
+/**
+ * Leaves out what the driver cannot play, and says so. Throws ParityError where nothing is left, and for a lane that is
+ * the official client's alone.
+ */
+function drivable(asked: readonly GoldenFile[], { driver, lane }: Options): GoldenFile[] {
+  if (driver.startsWith('openai') && isPointed(lane)) {
+    throw new ParityError(
+      'usage',
+      `lane ${lane} is a way to point the official client at a proxy: with driver ${driver} it is chatgpt or api-key`,
+    );
+  }
+  const names = [...new Set(asked.map(({ scenario }) => scenario))];
+  const reasons = new Map(names.map((name) => [name, cannotDrive(driver, loadScenario(name))]));
+  const left = asked.filter(({ scenario }) => reasons.get(scenario) === undefined);
+  const told = [...reasons.values()].filter((reason) => reason !== undefined);
+  if (left.length === 0) throw new ParityError('usage', told.join('; '));
+  for (const reason of told) progress(`left out: ${reason}`);
+  return left;
+}
+
+/** Why a driver cannot play a scenario; undefined where it can. */
+function cannotDrive(driver: Driver['kind'], scenario: Scenario): string | undefined {
+  if (driver === 'replay') return undefined;
+  return driver === 'codex' ? onlyReplayed(scenario) : cannotAsk(scenario);
 }
 
 async function driverFor(kind: Driver['kind'], { codex }: GoldenFile, signal: AbortSignal): Promise<Driver> {

@@ -5,7 +5,7 @@ import { unifyFiles } from '../golden/stored.ts';
 import { unify } from '../golden/unify.ts';
 import { LineFile } from '../trace/line-file.ts';
 import { answeredNeutrality, askedNeutrality, type Handed, handedNeutrality } from './asked.ts';
-import { envelopeOf, envelopesOf, type Surface } from './envelope.ts';
+import { envelopeOf, envelopesOf, isOfFrontEnd, type Surface } from './envelope.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { lastKey } from './last-key.ts';
 import { requestNeutrality, responseNeutrality } from './neutrality.ts';
@@ -54,7 +54,10 @@ export function neutralityFindings(
 
 /** Parity of all that is not content, for a client that is not the official one and asks by a surface. */
 export function envelopeFindings(golden: Golden, upstream: readonly Exchange[], surface: Surface): Finding[] {
-  return parityFindings(envelopeOf(golden, surface), envelopesOf(upstream, surface));
+  const mismatches = unify(envelopeOf(golden, surface), envelopesOf(upstream, surface));
+  return byCause(mismatches.filter((mismatch) => !isOfFrontEnd(golden, mismatch))).map((mismatch) =>
+    findingOf('parity', mismatch),
+  );
 }
 
 /**

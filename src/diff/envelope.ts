@@ -1,5 +1,6 @@
 import type { Exchange, Step } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
+import type { Mismatch } from '../golden/mismatch.ts';
 import {
   type JsonMember,
   type JsonNode,
@@ -23,6 +24,19 @@ const unsaid: Readonly<Record<Surface, readonly (readonly [key: string, inner?: 
   responses: [],
   chat: [['instructions'], ['include'], ['reasoning', 'context'], ['reasoning', 'summary']],
 };
+
+/** Where the official client's front ends, of which a program is none, differ. */
+const frontEnd: ReadonlySet<string> = new Set(['user-agent', 'originator', 'turn_trigger']);
+
+/**
+ * Whether a mismatch only tells that a golden was recorded with another front end than `codex exec`, as those of
+ * several turns are: with which of them a subject speaks for a program is for the goldens of `codex exec` to judge.
+ */
+export function isOfFrontEnd({ exchanges }: Golden, { places }: Mismatch): boolean {
+  const originator = exchanges[0]?.request.headers.find(([name]) => name === 'originator')?.[1];
+  if (originator?.kind !== 'string' || originator.value === 'codex_exec') return false;
+  return places.every(({ path }) => frontEnd.has(path.at(-1) ?? ''));
+}
 
 /** The golden without what is content. */
 export function envelopeOf(golden: Golden, surface: Surface = 'responses'): Golden {

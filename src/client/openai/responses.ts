@@ -5,20 +5,29 @@ import type { Answer, Call, Said, Talk } from './surface.ts';
 
 type Response = OpenAI.Responses.Response;
 
-/** A conversation over the Responses API: each request goes on from the response before it. */
+/**
+ * A conversation over the Responses API: each request goes on from the response before it where the official client's
+ * does, and says all anew where that one does.
+ */
 export function talkByResponses(client: OpenAI, streams: boolean, signal: AbortSignal): Talk {
   let previous: string | undefined;
+  const before: JsonNode[] = [];
   return {
     ask: async (said, settings) => {
+      const lite = member(settings, 'tools') === undefined;
+      const items = itemsOf(said).map(toNode);
+      if (before.length === 0 && lite) items.unshift(toolsItem);
+      const goesOn = previous !== undefined && member(settings, 'previous_response_id') !== undefined;
+      const input: JsonNode = { kind: 'array', items: goesOn ? items : [...before, ...items] };
       const members: JsonMember[] = [
-        ['input', toNode(itemsOf(said))],
-        ...(previous === undefined ? [] : [['previous_response_id', toNode(previous)] satisfies JsonMember]),
+        ['input', input],
+        ...(goesOn ? [['previous_response_id', toNode(previous)] satisfies JsonMember] : []),
         ...settingsFor('responses', settings),
       ];
-      const first = previous === undefined && member(settings, 'tools') === undefined;
-      const text = printJson({ kind: 'object', members: first ? members.map(withTools) : members });
+      const text = printJson({ kind: 'object', members });
       const response = streams ? await streamed(client, text, signal) : await whole(client, text, signal);
       previous = response.id;
+      before.push(...items, ...response.output.map(toNode));
       return answerOf(response);
     },
   };
@@ -37,12 +46,6 @@ async function streamed(client: OpenAI, text: string, signal: AbortSignal): Prom
   }
   if (last === undefined) throw new Error('the stream brought no response');
   return last;
-}
-
-function withTools([key, value]: JsonMember): JsonMember {
-  if (key !== 'input' || value.kind !== 'array') return [key, value];
-  const items: JsonNode[] = [toolsItem, ...value.items];
-  return [key, { kind: 'array', items }];
 }
 
 function itemsOf(said: Said): object[] {

@@ -173,9 +173,11 @@ export class Session {
     const prewarmed = kept === undefined && !this.#begun;
     this.#begun = true;
     const warms = prewarmed && request.previous === undefined && this.#context.shape.prewarms;
-    // Where there is no prewarm, the handshake tells of the turn (measured: codex 0.169.0, scenario close-1006).
-    const metadata = () => (warms ? undefined : this.#websocket.body(request.members, values).metadata);
-    const connection = kept ?? (await this.#open(request, signal, metadata()));
+    // The handshake tells of the request that it is made for (measured: codex 0.169.0: the prewarm in scenario
+    // model-not-lite, the turn in close-1006).
+    const opening = () =>
+      warms ? this.#websocket.body(prewarmOf(request)) : this.#websocket.body(request.members, values);
+    const connection = kept ?? (await this.#open(request, signal, opening().metadata));
     if (connection === undefined) return { kind: 'unavailable' };
     if (warms) {
       const warm = await this.#prewarm(connection, request, signal);
@@ -220,13 +222,9 @@ export class Session {
   /** The id of the prewarm's response, until a turn went on from it. */
   #warm: string | undefined;
 
-  /** Prepares the model as the golden shows: the request without its input, and without a form of output. */
+  /** Prepares the model as the golden shows. */
   async #prewarm(connection: Connection, request: TurnRequest, signal: AbortSignal): Promise<boolean> {
-    const members = request.members.flatMap(([key, value]): RawMember[] => {
-      if (key === 'input') return [[key, '[]']];
-      return key === 'text' && request.formatted ? [] : [[key, value]];
-    });
-    const body = this.#websocket.body([...members, ['generate', 'false']]).text;
+    const body = this.#websocket.body(prewarmOf(request)).text;
     const ending = await connection.ask(
       body,
       { firstByte: prewarmTime, idle: prewarmTime },
@@ -371,6 +369,17 @@ function withState(members: readonly RawMember[], state: string | undefined): re
   const metadata = rawMembers(rawMember(members, 'client_metadata') ?? '{}') ?? [];
   const others = members.filter(([key]) => key !== 'client_metadata');
   return [...others, ['client_metadata', printMembers([...metadata, [turnState, JSON.stringify(state)]])]];
+}
+
+/** The request that prepares a turn: without its input, and without a form of output (measured: codex 0.169.0, scenario output-schema). */
+function prewarmOf({ members }: TurnRequest): RawMember[] {
+  const prepared = members.flatMap(([key, value]): RawMember[] => {
+    if (key === 'input') return [[key, '[]']];
+    if (key !== 'text') return [[key, value]];
+    const left = (rawMembers(value) ?? []).filter(([name]) => name !== 'format');
+    return left.length === 0 ? [] : [[key, printMembers(left)]];
+  });
+  return [...prepared, ['generate', 'false']];
 }
 
 /** What tells accounts apart. */
