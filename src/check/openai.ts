@@ -8,6 +8,7 @@ const reasons = {
   cutOff: 'the official client asks again after the first words; a program has them, and is told of the end',
   asksAgain: 'the official client asks again after such an error; a program is told of it',
   isError: 'the answer is an error, and no conversation',
+  renews: 'how a refused sign-in is renewed is the matter of whose it is: a subject has its own',
   neverAsks: 'the official client asks for nothing',
 } as const;
 
@@ -37,6 +38,7 @@ const leftOut: ReadonlyMap<string, string> = new Map([
   ['overloaded', reasons.isError],
   ['rate-limit', reasons.isError],
   ['usage-limit', reasons.isError],
+  ['token-refresh', reasons.renews],
   ['refresh-refused', reasons.neverAsks],
 ]);
 

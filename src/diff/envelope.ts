@@ -25,8 +25,11 @@ const unsaid: Readonly<Record<Surface, readonly (readonly [key: string, inner?: 
   chat: [['instructions'], ['include'], ['reasoning', 'context'], ['reasoning', 'summary']],
 };
 
-/** Where the official client's front ends, of which a program is none, differ. */
-const frontEnd: ReadonlySet<string> = new Set(['user-agent', 'originator', 'turn_trigger']);
+/**
+ * Where the official client's front ends differ (measured: codex 0.169.0, and for `thread_source` 0.130.0: `codex exec`
+ * and `codex app-server`). A program is none of them.
+ */
+const frontEnd: ReadonlySet<string> = new Set(['user-agent', 'originator', 'turn_trigger', 'thread_source']);
 
 /**
  * Whether a mismatch only tells that a golden was recorded with another front end than `codex exec`, as those of

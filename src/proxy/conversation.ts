@@ -189,7 +189,25 @@ export class Conversation {
   }
 
   #envelope(filler: Filler, request: readonly RawMember[]): Envelope {
-    return new Envelope(filler, this.#identity, this.#pattern.identifying, this.#clientIds, factsOf(request));
+    return new Envelope(
+      filler,
+      this.#identity,
+      this.#pattern.identifying,
+      this.#clientIds,
+      this.#facts(request),
+    );
+  }
+
+  /** What turn metadata tells of the request it belongs to: undefined where the request does not say it. */
+  #facts(request: readonly RawMember[]): ReadonlyMap<string, JsonNode | undefined> {
+    if (request.length === 0) return new Map();
+    const effort = stringAt(parsed(rawMember(request, 'reasoning')), 'effort');
+    const model = rawString(request, 'model');
+    return new Map([
+      ['model', model === undefined ? undefined : jsonString(model)],
+      ['reasoning_effort', effort === undefined ? undefined : jsonString(effort)],
+      ...(this.#pattern.ofModels.get(model ?? '') ?? []).map(([key, value]) => [key, value] as const),
+    ]);
   }
 
   /** The golden's request of the same sort: a prewarm (`generate: false`) or a turn. */
@@ -219,17 +237,6 @@ export class Conversation {
       if ('variable' in part) filler.set(part.variable, value);
     }
   }
-}
-
-/** What turn metadata repeats of the request it belongs to: undefined where the request does not say it. */
-function factsOf(request: readonly RawMember[]): ReadonlyMap<string, JsonNode | undefined> {
-  if (request.length === 0) return new Map();
-  const effort = stringAt(parsed(rawMember(request, 'reasoning')), 'effort');
-  const model = rawString(request, 'model');
-  return new Map([
-    ['model', model === undefined ? undefined : jsonString(model)],
-    ['reasoning_effort', effort === undefined ? undefined : jsonString(effort)],
-  ]);
 }
 
 function without(metadata: JsonNode | undefined, key: string): JsonNode | undefined {

@@ -1,5 +1,5 @@
 import type { Exchange } from '../golden/dialogue.ts';
-import type { Golden } from '../golden/golden.ts';
+import { type Golden, jsonMark } from '../golden/golden.ts';
 import type { VariableKind } from '../golden/kinds.ts';
 import { variablesOf } from '../golden/origin.ts';
 import { parseTemplate, soleVariable } from '../golden/template.ts';
@@ -17,6 +17,8 @@ export type Pattern = {
   readonly headerOrder: readonly string[];
   /** The requests of the golden, in their order. */
   readonly bodies: readonly JsonNode[];
+  /** What turn metadata says of a model besides its name, by model (measured: codex 0.169.0, scenario model-not-lite). */
+  readonly ofModels: ReadonlyMap<string, readonly JsonMember[]>;
   /** The order of all keys that a request of this version may have. */
   readonly order: readonly string[];
   /** Variables at the places of session and thread; one and the same in a root thread. */
@@ -54,6 +56,7 @@ export function patternOf(
     optional,
     headerOrder: keyOrder([headers, ...seen].map((list) => list.map(([name]) => name.toLowerCase()))),
     bodies,
+    ofModels: flagsOfModels([...bodies, ...bodiesOf(others, transport)]),
     order: keyOrder([...bodies, ...bodiesOf(others, transport)].map(keysOf)),
     identifying,
     lasting,
@@ -84,6 +87,21 @@ function bodiesOf(goldens: readonly Golden[], transport: Transport): JsonNode[] 
         : [],
     )
     .filter((body) => member(body, 'model') !== undefined);
+}
+
+/** The flags in turn metadata, from the first request for each model. */
+function flagsOfModels(bodies: readonly JsonNode[]): Map<string, readonly JsonMember[]> {
+  const flags = new Map<string, readonly JsonMember[]>();
+  for (const body of bodies) {
+    const metadata = member(member(member(body, 'client_metadata'), 'x-codex-turn-metadata'), jsonMark);
+    const model = stringAt(body, 'model') ?? '';
+    if (metadata?.kind !== 'object' || flags.has(model)) continue;
+    flags.set(
+      model,
+      metadata.members.filter(([, value]) => value.kind === 'literal'),
+    );
+  }
+  return flags;
 }
 
 function keysOf(node: JsonNode): string[] {

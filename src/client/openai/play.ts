@@ -61,7 +61,7 @@ async function library(): Promise<typeof import('openai')> {
     return await import('openai');
   } catch (error) {
     throw new ParityError(
-      'client-failed',
+      'install-failed',
       'the drivers openai-responses and openai-chat need the library of OpenAI: run npm install openai',
       { cause: error },
     );

@@ -1,0 +1,182 @@
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+it.each(['openai-responses', 'openai-chat'])(
+  "finds the bundled proxy at parity with OpenAI's own library, driver %s",
+  async (driver) => {
+    const { exitCode, stdout, stderr } = await cli(['check', '--driver', driver, '--codex', '0.169.0']);
+    expect(stdout).toContain(`driver ${driver}`);
+    expect(stdout).toContain('parity: bundled says what the official client says');
+    for (const scenario of [
+      'default',
+      'fast',
+      'flex',
+      'tool-turn',
+      'second-turn',
+      'output-schema',
+      'http-fallback',
+    ]) {
+      expect(stdout).toMatch(new RegExp(`0\\.169\\.0 chatgpt {2}${scenario} +ok +ok +ok`));
+    }
+    expect(stderr).toContain('left out: review is not for programs: the official client asks for it');
+    expect(exitCode).toBe(0);
+  },
+);
+
+it("finds every version at parity with OpenAI's own library, in a turn with tools", async () => {
+  const { exitCode, stdout } = await cli([
+    'check',
+    '--driver',
+    'openai-responses',
+    '--scenario',
+    'tool-turn',
+  ]);
+  expect(stdout).toMatch(/0\.118\.0 chatgpt {2}tool-turn +ok +ok +ok/);
+  expect(exitCode).toBe(0);
+});
+
+it.each([
+  {
+    broken: 'does not set prompt_cache_key',
+    file: 'proxy/conversation.ts',
+    change: (source: string) => source.replace(/^.*members\.set\('prompt_cache_key'.*$/m, ''),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding:
+      /streamed › exchange 1 › client message 1 › prompt_cache_key: missing\n(?: .*\n)* {2}also at {2}whole › /,
+  },
+  {
+    broken: 'sends the literal default tier',
+    file: 'proxy/conversation.ts',
+    change: (source: string) =>
+      source.replace(
+        "if (tier !== undefined) members.set('service_tier', JSON.stringify(tier))",
+        "members.set('service_tier', JSON.stringify(tier ?? 'default'))",
+      ),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding:
+      /service_tier: added\n(?: .*\n)*? {2}actual {3}"default"\n {2}why .*refuses the literal "default"/,
+  },
+  {
+    broken: 'renames its session header',
+    file: 'proxy/conversation.ts',
+    change: (source: string) =>
+      source.replace(
+        'return headerOrder.flatMap((lower): HeaderList => {',
+        "$&\n      if (lower === 'session-id') return [['session_id', this.#identity.session]];",
+      ),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding: /handshake › session-id: renamed\n/,
+  },
+  {
+    broken: 'puts the keys of the program in its own order',
+    file: 'proxy/conversation.ts',
+    change: (source: string) =>
+      source.replace('keyOrder([this.#pattern.order, heard.map(([key]) => key)])', '[...members.keys()]'),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding: /client message 2 › \w+: moved\n/,
+  },
+  {
+    broken: 'does not chain the turn to the prewarm',
+    file: 'proxy/sessions/session.ts',
+    change: (source: string) => source.replace('return warm ? chained(last) : members;', 'return members;'),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding: /client message 2 › previous_response_id: missing\n/,
+  },
+  {
+    broken: 'prepares the model with the whole input',
+    file: 'proxy/sessions/session.ts',
+    change: (source: string) => source.replace("if (key === 'input') return [[key, '[]']];", ''),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding: /client message 1 › input: changed\n/,
+  },
+  {
+    broken: 'loses an item of the input',
+    file: 'proxy/sessions/turn-request.ts',
+    change: (source: string) => source.replace("input.join(',')", 'input.at(-1)'),
+    drivers: ['openai-responses'],
+    finding: /client body › input\.0: missing\n(?: .*\n)*? {2}why .*did not reach the backend as it was said/,
+  },
+  {
+    broken: 'adds instructions of its own',
+    file: 'proxy/sessions/turn-request.ts',
+    change: (source: string) =>
+      source.replace("['store', 'false']],", "['store', 'false'], ['instructions', '\"Be good\"']],"),
+    drivers: ['openai-responses'],
+    finding: /client body › instructions: added\n/,
+  },
+  {
+    broken: 'swallows an event',
+    file: 'proxy/surfaces/responses-http.ts',
+    change: (source: string) =>
+      source.replace(
+        "if (type === '' ||",
+        "if (type === 'response.output_text.done') return undefined;\n      $&",
+      ),
+    drivers: ['openai-responses'],
+    finding: /streamed › exchange 1 › backend message \d+: missing\n/,
+  },
+  {
+    broken: 'changes the whole response',
+    file: 'proxy/surfaces/responses-http.ts',
+    change: (source: string) =>
+      source.replace(
+        'Buffer.from(printJson(document))',
+        `Buffer.from(printJson(document).replaceAll('"OK"', '"KO"'))`,
+      ),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding:
+      /whole › exchange 1 › the library's answer › text: changed\n {2}expected "OK"\n {2}actual {3}"KO"/,
+  },
+  {
+    broken: 'tells chat clients another end',
+    file: 'proxy/chat/completion.ts',
+    change: (source: string) => source.replace("calls ? 'tool_calls' : 'stop'", "calls ? 'stop' : 'length'"),
+    drivers: ['openai-chat'],
+    finding: /streamed › exchange 1 › the library's answer › ending: changed\n(?: .*\n)*? {2}expected "stop"/,
+  },
+])('names the place when a proxy $broken', async ({ file, change, drivers, finding }) => {
+  const checkout = temporaryFolder();
+  for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
+    cpSync(join(repository, part), join(checkout, part), { recursive: true });
+  }
+  symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
+  const path = join(checkout, 'src', file);
+  const source = readFileSync(path, 'utf8');
+  expect(change(source)).not.toBe(source);
+  writeFileSync(path, change(source));
+  for (const driver of drivers) {
+    const check = ['check', '--driver', driver, '--codex', '0.169.0', '--scenario', 'default'];
+    const { exitCode, stdout } = await cli(check, { from: checkout });
+    expect(stdout).toMatch(finding);
+    expect(exitCode).toBe(1);
+  }
+});
+
+it.each([
+  { args: ['--scenario', 'review'], message: /review is not for programs/ },
+  { args: ['--lane', 'provider'], message: /lane provider is a way to point the official client at a proxy/ },
+])('refuses $args with the library of OpenAI in one line', async ({ args, message }) => {
+  const { exitCode, stderr } = await cli(['check', '--driver', 'openai-chat', '--codex', '0.169.0', ...args]);
+  expect(stderr).toMatch(message);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(exitCode).toBe(2);
+});
+
+it('says in one line that the library of OpenAI is not installed', async () => {
+  const checkout = temporaryFolder();
+  for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
+    cpSync(join(repository, part), join(checkout, part), { recursive: true });
+  }
+  const path = join(checkout, 'src', 'client', 'openai', 'play.ts');
+  writeFileSync(
+    path,
+    readFileSync(path, 'utf8').replace("await import('openai')", "await import('openai-that-is-not-there')"),
+  );
+  symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
+  const args = ['check', '--driver', 'openai-chat', '--codex', '0.169.0', '--scenario', 'default'];
+  const { exitCode, stderr } = await cli(args, { from: checkout });
+  expect(stderr).toContain('need the library of OpenAI: run npm install openai');
+  expect(exitCode).toBe(2);
+});
