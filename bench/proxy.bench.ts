@@ -1,0 +1,262 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { authJson, madeUpSignIn } from '../src/client/sign-in.ts';
+import { uuid7 } from '../src/wire/ids.ts';
+import { compressZstd } from '../src/wire/zstd.ts';
+import { goal } from './goal.ts';
+import { type Connection, type Measured, measure, open, type Session } from './proxy/load.ts';
+import { type Running, startNginx, startNode } from './proxy/subjects.ts';
+import { forSession, type Turn, turnOf } from './proxy/turn.ts';
+
+const repository = join(import.meta.dirname, '..');
+const codex = '0.169.0';
+const path = '/backend-api/codex/responses';
+
+/** How a client speaks: the official one over its websocket or by its packed POST, or an API client by a plain POST. */
+type Way = 'websocket' | 'post' | 'official post';
+type Subject = { readonly name: string; readonly port: number; readonly ways: readonly Way[] };
+type Row = Measured & {
+  readonly subject: string;
+  readonly way: Way;
+  readonly events: number;
+  readonly sessions: number;
+};
+
+/**
+ * A turn of the official client through this proxy and through others, beside the same turn straight to the backend.
+ * All are processes of their own on one machine. `BENCH_SECONDS` is how long each row is measured, `BENCH_TURNS` in
+ * how many turns nothing may grow.
+ */
+const seconds = Number(process.env.BENCH_SECONDS ?? 1);
+const longRun = Number(process.env.BENCH_TURNS ?? 20_000);
+const [replies, crowds] = [
+  [20, 2000],
+  [1, 20, 256],
+];
+const work = mkdtempSync(join(tmpdir(), 'codex-parity-bench-'));
+const running: Running[] = [];
+try {
+  const turn = await turnOf(join(repository, 'traces', codex, 'chatgpt', 'default.golden.jsonl'));
+  const packed = await turnOf(join(repository, 'traces', codex, 'chatgpt', 'http-fallback.golden.jsonl'));
+  const backend = await started(startNode([join(import.meta.dirname, 'proxy', 'backend.ts')]));
+  const own = await started(startOwn(backend.port));
+  const subjects = await subjectsBeside(backend.port, own.port);
+
+  const rows: Row[] = [];
+  const answerWith = async (events: number) => {
+    await (await fetch(`http://127.0.0.1:${backend.port}/events?n=${events}`)).text();
+  };
+  for (const events of replies) {
+    for (const sessions of crowds) {
+      for (const { name, port, ways } of subjects) {
+        for (const way of ways) {
+          process.stderr.write(`${name}, ${way}, ${events} events, ${sessions} sessions\n`);
+          const all = await Promise.all(
+            Array.from({ length: sessions }, () => sessionOf(way, way === 'official post' ? packed : turn)),
+          );
+          await answerWith(20);
+          const warmed = () => answerWith(events);
+          const load = { port, path, sessions: all, warmed, duration: seconds * 1000 };
+          const measured = await measure(load);
+          rows.push({ subject: name, way, events, sessions, ...measured });
+        }
+      }
+    }
+  }
+  await answerWith(20);
+  // Another process, that has not grown in the rows before.
+  const memory = await memoryOf(await started(startOwn(backend.port)), turn);
+  const result = { seconds, rows, memory };
+  mkdirSync(join(repository, '.codex-parity'), { recursive: true });
+  writeFileSync(join(repository, '.codex-parity', 'bench-proxy.json'), JSON.stringify(result, null, 2));
+  print(rows, memory);
+} finally {
+  for (const one of running.reverse()) await one.stop();
+  rmSync(work, { recursive: true, force: true });
+}
+
+async function started(starting: Promise<Running>): Promise<Running> {
+  const one = await starting;
+  running.push(one);
+  return one;
+}
+
+function startOwn(upstream: number): Promise<Running> {
+  const auth = join(work, 'auth.json');
+  const account = { accountId: 'acct-bench', userId: 'user-bench', email: 'bench@example.com' };
+  writeFileSync(auth, authJson(madeUpSignIn({ ...account, plan: 'pro' })));
+  const words = [
+    ...[join(repository, 'src', 'cli', 'main.ts'), 'proxy', '--port', '0', '--auth', auth, '--codex', codex],
+    ...['--upstream', `http://127.0.0.1:${upstream}/backend-api/codex`],
+  ];
+  return startNode(words, /listening on http:\/\/127\.0\.0\.1:(\d+)/);
+}
+
+async function subjectsBeside(backend: number, own: number): Promise<Subject[]> {
+  const plain: readonly Way[] = ['websocket', 'post'];
+  const every: readonly Way[] = ['websocket', 'post', 'official post'];
+  const script = (name: string) => [join(import.meta.dirname, 'proxy', `${name}.ts`), String(backend)];
+  const nginx = await startNginx(backend);
+  if (nginx === undefined)
+    process.stderr.write('nginx is not installed and left out: apt-get install nginx-light\n');
+  else running.push(nginx);
+  const others = ['http-proxy-3', 'mockttp'];
+  const ports = await Promise.all(others.map(async (name) => (await started(startNode(script(name)))).port));
+  return [
+    { name: 'direct', port: backend, ways: every },
+    ...(nginx === undefined ? [] : [{ name: 'nginx', port: nginx.port, ways: every }]),
+    ...others.map((name, at) => ({ name, port: ports[at] ?? 0, ways: plain })),
+    { name: 'codex-parity', port: own, ways: every },
+  ];
+}
+
+/** What a new session says, each with an id of its own. */
+async function sessionOf(way: Way, pattern: Turn): Promise<Session> {
+  const { handshake, message, post } = forSession(pattern, uuid7());
+  if (way === 'websocket') return { transport: 'websocket', handshake, message };
+  if (way === 'post') {
+    const headers: (readonly [string, string])[] = [['content-type', 'application/json']];
+    return { transport: 'http', headers, body: Buffer.from(post) };
+  }
+  const headers = handshake.filter(([name]) => name.toLowerCase() !== 'content-length');
+  return { transport: 'http', headers, body: await compressZstd(Buffer.from(message)) };
+}
+
+/** What the proxy holds, in bytes: with idle sessions, and in the course of many turns. */
+type Memory = {
+  readonly idleSessions: number;
+  readonly idle: number;
+  readonly turns: number;
+  readonly afterAQuarter: number;
+  readonly afterAll: number;
+};
+
+/** A turn that fails here ends the bench. */
+async function memoryOf(own: Running, turn: Turn): Promise<Memory> {
+  const idleSessions = 1000;
+  const connections: Connection[] = [];
+  for (let n = 0; n < idleSessions; n += 1) {
+    const connection = await open(await sessionOf('websocket', turn), own.port, path);
+    await connection.turn();
+    connections.push(connection);
+  }
+  await quiet();
+  const idle = own.memory();
+  for (const connection of connections) connection.close();
+
+  const busy = await Promise.all(
+    Array.from({ length: 20 }, async () => open(await sessionOf('post', turn), own.port, path)),
+  );
+  const make = async (count: number) => {
+    await Promise.all(
+      busy.map(async ({ turn }) => {
+        for (let n = 0; n < count / busy.length; n += 1) await turn();
+      }),
+    );
+    await quiet();
+    return own.memory();
+  };
+  const afterAQuarter = await make(longRun / 4);
+  const afterAll = await make((longRun * 3) / 4);
+  for (const connection of busy) connection.close();
+  return { idleSessions, idle, turns: longRun, afterAQuarter, afterAll };
+}
+
+function quiet(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1000));
+}
+
+/** Each row beside the direct one of the same way, events and sessions: times as what they add, turns as a share. */
+function print(rows: readonly Row[], memory: Memory): void {
+  const table = rows.map((row) => {
+    const base = directOf(rows, row);
+    return {
+      subject: row.subject,
+      way: row.way,
+      events: row.events,
+      sessions: row.sessions,
+      'turns/s': Math.round(row.turnsPerSecond),
+      'of direct': (row.turnsPerSecond / base.turnsPerSecond).toFixed(2),
+      'first p50 +ms': (row.first.p50 - base.first.p50).toFixed(2),
+      'first p99 +ms': (row.first.p99 - base.first.p99).toFixed(2),
+      'last p50 +ms': (row.last.p50 - base.last.p50).toFixed(2),
+      'last p99 +ms': (row.last.p99 - base.last.p99).toFixed(2),
+      failed: row.failures.length,
+      'generator busy': row.generatorBusy.toFixed(2),
+    };
+  });
+  console.table(table);
+  for (const row of rows) tell(row);
+  judge(rows, memory);
+}
+
+/** Says what makes a row worth less than it seems. */
+function tell({ subject, way, events, sessions, failures, generatorBusy }: Row): void {
+  const row = `${subject}, ${way}, ${events} events, ${sessions} sessions`;
+  if (failures.length > 0) console.log(`${row}: ${failures.length} failed, the first: ${failures[0]}`);
+  if (generatorBusy > 0.9) console.log(`${row}: the generator was busy; the subject may be faster than this`);
+}
+
+function directOf(rows: readonly Row[], { way, events, sessions }: Row): Row {
+  const found = rows.find(
+    (row) =>
+      row.subject === 'direct' && row.way === way && row.events === events && row.sessions === sessions,
+  );
+  if (found === undefined) throw new RangeError('a row without its direct one');
+  return found;
+}
+
+/** Each goal in words. What is added is told by the median of the last event. */
+function judge(rows: readonly Row[], memory: Memory): void {
+  const find = (subject: string, way: Way, events: number, sessions: number) =>
+    rows.find(
+      (row) =>
+        row.subject === subject && row.way === way && row.sessions === sessions && row.events === events,
+    );
+  const added = (row: Row | undefined) =>
+    row === undefined ? Number.NaN : row.last.p50 - directOf(rows, row).last.p50;
+  const failed = rows.filter(({ subject }) => subject === 'codex-parity').flatMap(({ failures }) => failures);
+  goal(failed.length === 0, `${failed.length} requests through the proxy failed`, 'none');
+  for (const events of replies) {
+    for (const sessions of crowds) {
+      const place = `${events} events, ${sessions} sessions`;
+      const [relayed, http] = [
+        added(find('codex-parity', 'websocket', events, sessions)),
+        added(find('http-proxy-3', 'websocket', events, sessions)),
+      ];
+      goal(
+        relayed <= http,
+        `${place}: websocket to websocket adds ${relayed.toFixed(2)} ms`,
+        `http-proxy-3's ${http.toFixed(2)} ms at most`,
+      );
+      const [translated, mockttp] = [
+        added(find('codex-parity', 'post', events, sessions)),
+        added(find('mockttp', 'post', events, sessions)),
+      ];
+      goal(
+        translated < mockttp,
+        `${place}: HTTP to websocket adds ${translated.toFixed(2)} ms`,
+        `less than mockttp's ${mockttp.toFixed(2)} ms`,
+      );
+    }
+  }
+  const speed = find('codex-parity', 'post', 20, 20)?.turnsPerSecond ?? Number.NaN;
+  const nginx = find('nginx', 'post', 20, 20)?.turnsPerSecond;
+  goal(
+    speed >= 3000 || (nginx !== undefined && speed >= nginx / 2),
+    `HTTP to websocket makes ${Math.round(speed)} turns a second at 20 sessions`,
+    `3000, or half of nginx's ${nginx === undefined ? '(not installed)' : Math.round(nginx)}`,
+  );
+  const megabytes = (bytes: number) => `${Math.round(bytes / 1_000_000)} MB`;
+  goal(
+    memory.idle > 0 && memory.idle < 150_000_000,
+    `${memory.idleSessions} idle sessions in ${megabytes(memory.idle)}`,
+    'less than 150 MB',
+  );
+  goal(
+    memory.idle > 0 && memory.afterAll < memory.afterAQuarter * 1.1,
+    `${megabytes(memory.afterAQuarter)} after ${memory.turns / 4} turns, ${megabytes(memory.afterAll)} after ${memory.turns}`,
+    'a tenth more at most',
+  );
+}

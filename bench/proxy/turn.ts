@@ -1,0 +1,97 @@
+import { readGolden } from '../../src/golden/file.ts';
+import { Filler } from '../../src/golden/fill.ts';
+import type { HeaderList } from '../../src/wire/headers.ts';
+import { type JsonNode, jsonString, parseJson, printJson, stringAt } from '../../src/wire/json.ts';
+
+/** One turn as the official client sends it, for any number of sessions. */
+export type Turn = {
+  /** Headers of the request, the upgrade's over a websocket; without Host and offers to compress. */
+  readonly handshake: HeaderList;
+  /** The request itself, about 60 KB of JSON. */
+  readonly message: string;
+  /** The same as an API client would post it: without what only the official client says. */
+  readonly post: string;
+};
+
+/**
+ * The default turn of a golden, filled for one session. Texts that the golden has sealed are written out again at
+ * their length, so that the request is as large as the real one.
+ */
+export async function turnOf(path: string): Promise<Turn> {
+  const golden = await readGolden(path);
+  const exchange = golden.exchanges.at(-1);
+  if (exchange === undefined) throw new RangeError(`${path} has no exchange`);
+  const bodies = exchange.steps.flatMap((step) =>
+    step.type !== 'response' && step.from === 'client' && step.content.kind === 'json'
+      ? [step.content.json]
+      : [],
+  );
+  const filler = new Filler(golden.variables, [['authority', 'localhost']]);
+  const body = unsealed(filler.node(without(bodies.at(-1), ['previous_response_id'])));
+  const handshake = exchange.request.headers.flatMap(([name, value]): HeaderList => {
+    const filled = filler.node(value);
+    const text = filled.kind === 'string' ? filled.value : printJson(filled);
+    return /^(?:host|sec-websocket-extensions)$/i.test(name) ? [] : [[name, text]];
+  });
+  return {
+    handshake,
+    message: printJson(body),
+    post: printJson(without(body, ['type', 'client_metadata', 'prompt_cache_key'])),
+  };
+}
+
+/** Whose turn it is: the session that is named in it is replaced by another, of the same length. */
+export function forSession(turn: Turn, session: string): Turn {
+  const own = stringAt(parseJson(turn.message).node, 'prompt_cache_key') ?? '';
+  const replaced = (text: string) => text.replaceAll(own, session);
+  return {
+    handshake: turn.handshake.map(([name, value]) => [name, replaced(value)]),
+    message: replaced(turn.message),
+    post: replaced(turn.post),
+  };
+}
+
+function without(node: JsonNode | undefined, keys: readonly string[]): JsonNode {
+  if (node?.kind !== 'object') throw new RangeError('a request that is no object');
+  return { kind: 'object', members: node.members.filter(([key]) => !keys.includes(key)) };
+}
+
+/** Each seal becomes a text of the length it tells. */
+function unsealed(node: JsonNode): JsonNode {
+  switch (node.kind) {
+    case 'string':
+      return jsonString(
+        node.value.replaceAll(/<<sealed (?:\w+ )?(\d+) [0-9a-f]{64}>>/g, (_, bytes) => prose(Number(bytes))),
+      );
+    case 'array':
+      return { kind: 'array', items: node.items.map(unsealed) };
+    case 'object':
+      return { kind: 'object', members: node.members.map(([key, value]) => [key, unsealed(value)]) };
+    default:
+      return node;
+  }
+}
+
+const words = [
+  'the',
+  'model',
+  'may',
+  'run',
+  'commands',
+  'in',
+  'a',
+  'shell',
+  'and',
+  'read',
+  'files',
+  'of',
+  'this',
+];
+
+/** Text of a number of bytes that compresses about as well as prose does: words in an order that does not repeat. */
+function prose(bytes: number): string {
+  let text = '';
+  for (let seed = bytes; text.length < bytes; seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648)
+    text += `${words[seed % words.length]}${seed % 7 === 0 ? `${seed % 1000}. ` : ' '}`;
+  return text.slice(0, bytes);
+}
