@@ -251,7 +251,10 @@ function judge(rows: readonly Row[], memory: Memory | undefined): void {
     `HTTP to websocket makes ${Math.round(speed)} turns a second at 20 sessions`,
     `3000, or half of nginx's ${nginx === undefined ? '(not installed)' : Math.round(nginx)}`,
   );
-  if (memory === undefined) return goal(false, failure ?? '', 'memory that can be told');
+  if (memory === undefined) {
+    goal(false, failure ?? '', 'memory that can be told');
+    return;
+  }
   const megabytes = (bytes: number) => `${Math.round(bytes / 1_000_000)} MB`;
   goal(
     memory.idle > 0 && memory.idle < 150_000_000,
