@@ -43,7 +43,11 @@ export async function run(args: readonly string[]): Promise<number> {
       .epilogue('Exit codes: 0 parity, 1 findings, 2 wrong use or input, 3 codex-parity itself failed.')
       .wrap(110)
       .fail((message, error) => {
-        throw error ?? new ParityError('usage', `${message} (see codex-parity --help)`);
+        // The library breaks some of its messages into lines.
+        throw (
+          error ??
+          new ParityError('usage', `${message.replaceAll(/\s*\n\s*/g, ' ')} (see codex-parity --help)`)
+        );
       })
       .parserConfiguration({ 'populate--': true })
       .check((options) => refuseRepeated(options));

@@ -12,6 +12,11 @@ const golden = join(repository, 'traces', '0.169.0', 'chatgpt', 'fast.golden.jso
 
 it.each([
   { wrong: 'no command', args: [], says: /name a command/ },
+  {
+    wrong: 'an unknown driver',
+    args: ['check', '--driver', 'nobody'],
+    says: /Invalid values: Argument: driver, Given: "nobody", Choices: "replay"/,
+  },
   { wrong: 'an unknown command', args: ['chekc'], says: /chekc/ },
   { wrong: 'an unknown option', args: ['check', '--colour'], says: /colour/ },
   {
