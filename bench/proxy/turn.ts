@@ -40,14 +40,17 @@ export async function turnOf(path: string): Promise<Turn> {
   };
 }
 
-/** Whose turn it is: the session that is named in it is replaced by another, of the same length. */
+/**
+ * Whose turn it is: the session that is named in it is replaced by another, of the same length. An API client names
+ * none; its conversations begin with different words.
+ */
 export function forSession(turn: Turn, session: string): Turn {
   const own = stringAt(parseJson(turn.message).node, 'prompt_cache_key') ?? '';
   const replaced = (text: string) => text.replaceAll(own, session);
   return {
     handshake: turn.handshake.map(([name, value]) => [name, replaced(value)]),
     message: replaced(turn.message),
-    post: replaced(turn.post),
+    post: turn.post.replaceAll('"text":"', `"text":"${session} `),
   };
 }
 

@@ -1,14 +1,20 @@
 import { Filler } from '../golden/fill.ts';
-import { Matcher } from '../golden/match.ts';
-import { parseTemplate } from '../golden/template.ts';
+import { kinds, type VariableKind } from '../golden/kinds.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { type JsonNode, jsonString, member, printJson, stringAt, tryParseJson } from '../wire/json.ts';
+import { type JsonNode, jsonString, printJson, stringAt, tryParseJson } from '../wire/json.ts';
 import { Envelope } from './envelope.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
-import { learn, takes } from './learn.ts';
-import type { Pattern } from './pattern.ts';
-import { printMembers, type RawMember, rawMember, rawMembers, rawString } from './raw-object.ts';
+import type { Pattern, PatternBody } from './pattern.ts';
+import { learn, type Place, variablesAt } from './place.ts';
+import {
+  printedLength,
+  printMembers,
+  type RawMember,
+  rawMember,
+  rawMembers,
+  rawString,
+} from './raw-object.ts';
 import type { SignIn } from './sign-in.ts';
 import { wireTier } from './tier.ts';
 
@@ -24,11 +30,7 @@ const envelopeKeys: ReadonlySet<string> = new Set([
   'client_metadata',
 ]);
 
-/**
- * Say that the model takes instructions and tools as input items. A request that has them at top level is of another
- * model, and does not say it (measured: codex 0.169.0 with gpt-5.4).
- */
-const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
+/** As the flag of the body: see pattern.ts. */
 const liteHeader = 'x-openai-internal-codex-responses-lite';
 
 const turnMetadata = 'x-codex-turn-metadata';
@@ -81,10 +83,9 @@ export class Conversation {
     this.#lasting = lasting;
     const filler = new Filler(pattern.golden.variables, lasting);
     for (const name of pattern.lasting) lasting.set(name, filler.value(name));
-    const matcher = this.#learner((name, value) => lasting.set(name, value));
-    for (const [name, value] of pattern.headers) {
-      const own = headerValue(heard, name);
-      if (own !== undefined) learn(matcher, value, jsonString(own));
+    for (const { name, required, place } of pattern.headers.values()) {
+      const own = required ? headerValue(heard, name) : undefined;
+      if (own !== undefined) this.#learn(place, jsonString(own), (key, value) => lasting.set(key, value));
     }
   }
 
@@ -110,24 +111,18 @@ export class Conversation {
     for (const [name, value] of turn) filler.set(name, value);
     const lite = rawMember(heard, 'tools') === undefined && rawMember(heard, 'instructions') === undefined;
     const pattern = this.#patternFor(heard);
-    const metadata = lite
-      ? member(pattern, 'client_metadata')
-      : without(member(pattern, 'client_metadata'), liteFlag);
+    const metadata = lite ? pattern?.metadata : pattern?.metadataOfOthers;
     const said = parsed(rawMember(heard, 'client_metadata'));
     if (said !== undefined && metadata !== undefined) {
-      const matcher = this.#learner((name, value) => {
+      this.#learn(metadata, said, (name, value) => {
         filler.set(name, value);
         if (this.#pattern.lasting.has(name)) this.#lasting.set(name, value);
       });
-      learn(matcher, metadata, said);
     }
 
     const members = new Map<string, string>();
     for (const [key, value] of heard) if (!envelopeKeys.has(key)) members.set(key, value);
-    for (const key of ['type', 'stream']) {
-      const value = member(pattern, key);
-      if (value !== undefined) members.set(key, printJson(filler.node(value)));
-    }
+    for (const [key, value] of pattern?.constant ?? []) members.set(key, value);
     const tier = wireTier(rawString(heard, 'service_tier'));
     if (tier !== undefined) members.set('service_tier', JSON.stringify(tier));
     members.set('prompt_cache_key', JSON.stringify(this.#cacheKey(heard)));
@@ -160,20 +155,17 @@ export class Conversation {
     }
     this.#bindHeader(filler, 'authorization', facts.signIn.accessToken);
     const envelope = this.#envelope(filler, []);
-    const { headers, headerOrder, optional } = this.#pattern;
-    const required = new Map(headers.map((header) => [header[0].toLowerCase(), header]));
-    return headerOrder.flatMap((lower): HeaderList => {
-      const [name, pattern] = required.get(lower) ?? optional.get(lower) ?? ['', undefined];
-      if (pattern === undefined || (lower === liteHeader && !lite)) return [];
+    return [...this.#pattern.headers].flatMap(([lower, { name, required, place }]): HeaderList => {
+      if (lower === liteHeader && !lite) return [];
       const own = headerValue(this.#heard, name);
-      if (!required.has(lower)) return own === undefined ? [] : [[name, own]];
+      if (!required) return own === undefined ? [] : [[name, own]];
       if (lower === 'x-codex-routing-hint') return [[name, routingHint(facts)]];
       if (lower === turnMetadata && facts.metadata !== undefined && own === undefined) {
         return [[name, facts.metadata]];
       }
       const states = clientStates.has(lower) || (clientNames.has(lower) && this.#isOfVersion());
       const said = own === undefined || !states ? undefined : jsonString(own);
-      const value = envelope.value(pattern, said, name);
+      const value = envelope.value(place, said, name);
       return [[name, value.kind === 'string' ? value.value : printJson(value)]];
     });
   }
@@ -211,37 +203,30 @@ export class Conversation {
   }
 
   /** The golden's request of the same sort: a prewarm (`generate: false`) or a turn. */
-  #patternFor(heard: readonly RawMember[]): JsonNode | undefined {
+  #patternFor(heard: readonly RawMember[]): PatternBody | undefined {
     const prewarms = rawMember(heard, 'generate') !== undefined;
     const { bodies } = this.#pattern;
-    return bodies.find((body) => (member(body, 'generate') !== undefined) === prewarms) ?? bodies[0];
+    return bodies.find((body) => body.prewarms === prewarms) ?? bodies[0];
   }
 
   /** Takes from what a client says the values of the golden's variables, where they are of the right kind. */
-  #learner(set: (name: string, value: string) => void): Matcher {
+  #learn(place: Place, said: JsonNode, set: (name: string, value: string) => void): void {
     const { golden, identifying } = this.#pattern;
-    return new Matcher(golden.variables, {
-      mismatch: () => {},
-      occurrence: (name, value) => {
-        if (identifying.has(name)) this.#clientIds.add(value);
-        else if (takes(golden, name, value)) set(name, value);
-      },
+    learn(place, said, golden.variables, (name, value) => {
+      if (identifying.has(name)) this.#clientIds.add(value);
+      else if (takes(golden.variables.get(name)?.kind, value)) set(name, value);
     });
   }
 
   /** Gives the one variable in a header of the golden its value. */
   #bindHeader(filler: Filler, name: string, value: string): void {
-    const pattern = this.#pattern.headers.find(([other]) => other.toLowerCase() === name)?.[1];
-    if (pattern?.kind !== 'string') return;
-    for (const part of parseTemplate(pattern.value)) {
-      if ('variable' in part) filler.set(part.variable, value);
-    }
+    for (const variable of variablesAt(this.#pattern.headers.get(name)?.place)) filler.set(variable, value);
   }
 }
 
-function without(metadata: JsonNode | undefined, key: string): JsonNode | undefined {
-  if (metadata?.kind !== 'object') return metadata;
-  return { kind: 'object', members: metadata.members.filter(([other]) => other !== key) };
+/** Whether a client's value may stand for a variable. What is sealed in a golden is a plain id on the wire. */
+function takes(kind: VariableKind | undefined, value: string): boolean {
+  return kind !== undefined && kinds[kind === 'secret_uuid4' ? 'uuid4' : kind].takes(value);
 }
 
 function parsed(text: string | undefined): JsonNode | undefined {
@@ -256,7 +241,7 @@ function routingHint({ model, tier }: HeaderFacts): string {
 /** The members of a request as it is spoken on the wire: compact. Undefined for what is no JSON object. */
 export function requestMembers(text: string): RawMember[] | undefined {
   const members = rawMembers(text);
-  if (members === undefined || printMembers(members).length === text.length) return members;
+  if (members === undefined || printedLength(members) === text.length) return members;
   return members.map(([key, value]) => {
     const node = tryParseJson(value)?.node;
     return [key, node === undefined ? value : printJson(node)];

@@ -1,6 +1,4 @@
 import type { Filler } from '../golden/fill.ts';
-import { jsonMark, unorderedMark } from '../golden/golden.ts';
-import { parseTemplate, soleVariable } from '../golden/template.ts';
 import {
   type JsonMember,
   type JsonNode,
@@ -12,6 +10,7 @@ import {
 } from '../wire/json.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
+import { filled, type ObjectPlace, type Place, type TextPlace } from './place.ts';
 
 /**
  * Writes what stands around the content of a request: headers and client metadata. Each value is the client's own
@@ -41,28 +40,29 @@ export class Envelope {
     this.#facts = facts;
   }
 
-  /** The value for a place of the golden: `pattern` is what stands there, `said` what the client stated there. */
-  value(pattern: JsonNode, said: JsonNode | undefined, key: string): JsonNode {
-    if (pattern.kind === 'string')
-      return this.#text(pattern.value, said, key) ?? said ?? this.#filler.node(pattern);
-    if (pattern.kind !== 'object') return said ?? pattern;
-    const inner = member(pattern, jsonMark);
-    if (inner === undefined) return this.#object(pattern, said?.kind === 'object' ? said : undefined, true);
-    const document = said?.kind === 'string' ? tryParseJson(said.value)?.node : undefined;
-    if (inner.kind !== 'object') return said ?? this.#filler.node(pattern);
-    return jsonString(
-      printJson(this.#object(inner, document?.kind === 'object' ? document : undefined, false)),
-    );
+  /** The value for a place of the golden; `said` is what the client stated there. */
+  value(place: Place, said: JsonNode | undefined, key: string): JsonNode {
+    switch (place.kind) {
+      case 'text':
+        return this.#text(place, said, key);
+      case 'object':
+        return this.#object(place, said?.kind === 'object' ? said : undefined, true);
+      case 'document': {
+        const document = said?.kind === 'string' ? tryParseJson(said.value)?.node : undefined;
+        const stated = document?.kind === 'object' ? document : undefined;
+        return jsonString(printJson(this.#object(place.inner, stated, false)));
+      }
+      case 'other':
+        return said ?? this.#filler.node(place.pattern);
+    }
   }
 
   /** `complete`: members that the client did not state are added; its turn metadata is taken to be whole. */
-  #object(pattern: JsonObject, said: JsonObject | undefined, complete: boolean): JsonNode {
-    const patterns = pattern.members.filter(([key]) => key !== unorderedMark);
-    const ordered = patterns.length === pattern.members.length;
-    const [known, own] = [patterns.map(([key]) => key), said?.members.map(([key]) => key) ?? []];
+  #object({ members, ordered }: ObjectPlace, said: JsonObject | undefined, complete: boolean): JsonNode {
+    const [known, own] = [[...members.keys()], said?.members.map(([key]) => key) ?? []];
     const keys = keyOrder(ordered ? [known, own] : [own, known]);
-    const members = keys.flatMap((key): JsonMember[] => {
-      const [wanted, stated] = [member(pattern, key), member(said, key)];
+    const written = keys.flatMap((key): JsonMember[] => {
+      const [wanted, stated] = [members.get(key), member(said, key)];
       if (wanted === undefined) return stated === undefined ? [] : [[key, stated]];
       if (stated === undefined && said !== undefined && !complete) return [];
       if (stated === undefined && !complete && this.#facts.has(key)) {
@@ -71,23 +71,22 @@ export class Envelope {
       }
       return [[key, this.value(wanted, stated, key)]];
     });
-    return { kind: 'object', members };
+    return { kind: 'object', members: written };
   }
 
-  /** A text in which the identity stands; undefined for other texts. */
-  #text(template: string, said: JsonNode | undefined, key: string): JsonNode | undefined {
-    const variables = parseTemplate(template).flatMap((part) => ('variable' in part ? [part.variable] : []));
-    const identifying = variables.filter((name) => this.#identifying.has(name));
-    if (identifying.length === 0) return undefined;
+  /** A text with variables: where the identity stands in it, the effective one is written. */
+  #text(place: TextPlace, said: JsonNode | undefined, key: string): JsonNode {
+    const identifying = place.variables.filter((name) => this.#identifying.has(name));
+    if (identifying.length === 0) return said ?? filled(place, this.#filler);
     const effective = isOfThread(key) ? this.#identity.thread : this.#identity.session;
-    if (soleVariable(template) !== undefined) return jsonString(effective);
+    if (place.sole) return jsonString(effective);
     if (said?.kind === 'string') {
       // Part of a longer text, such as the number of the window behind the thread: the rest is the client's.
       const ids = [...this.#clientIds];
       return jsonString(ids.reduce((text, id) => text.replaceAll(id, effective), said.value));
     }
     for (const name of identifying) this.#filler.set(name, effective);
-    return jsonString(this.#filler.text(template));
+    return filled(place, this.#filler);
   }
 }
 

@@ -2,21 +2,27 @@ import type { Exchange } from '../golden/dialogue.ts';
 import { type Golden, jsonMark } from '../golden/golden.ts';
 import type { VariableKind } from '../golden/kinds.ts';
 import { variablesOf } from '../golden/origin.ts';
-import { parseTemplate, soleVariable } from '../golden/template.ts';
-import { type JsonMember, type JsonNode, member, stringAt } from '../wire/json.ts';
+import { soleVariable } from '../golden/template.ts';
+import { type JsonMember, type JsonNode, member, printJson, stringAt } from '../wire/json.ts';
 import { keyOrder } from './key-order.ts';
+import {
+  type ObjectPlace,
+  objectPlace,
+  type Place,
+  placeOf,
+  type Variables,
+  variablesAt,
+  withoutMember,
+} from './place.ts';
+import type { RawMember } from './raw-object.ts';
 
 /** What requests of one transport take their shape from: a golden, and what others of its version add. */
 export type Pattern = {
   readonly golden: Golden;
-  /** Headers that each request has. */
-  readonly headers: readonly JsonMember[];
-  /** Headers that only some requests of the version have, under their names in lower case. */
-  readonly optional: ReadonlyMap<string, JsonMember>;
-  /** The order of all of them, in lower case. */
-  readonly headerOrder: readonly string[];
+  /** All headers that requests of the version have, in their order, under their names in lower case. */
+  readonly headers: ReadonlyMap<string, PatternHeader>;
   /** The requests of the golden, in their order. */
-  readonly bodies: readonly JsonNode[];
+  readonly bodies: readonly PatternBody[];
   /** What turn metadata says of a model besides its name, by model (measured: codex 0.169.0, scenario model-not-lite). */
   readonly ofModels: ReadonlyMap<string, readonly JsonMember[]>;
   /** The order of all keys that a request of this version may have. */
@@ -29,6 +35,30 @@ export type Pattern = {
   readonly ofTurn: ReadonlySet<string>;
 };
 
+export type PatternHeader = {
+  /** In the golden's case. */
+  readonly name: string;
+  /** Whether each request has it. */
+  readonly required: boolean;
+  readonly place: Place;
+};
+
+export type PatternBody = {
+  /** Whether it prepares the model (`generate: false`), and is no turn. */
+  readonly prewarms: boolean;
+  /** Members that are the same in each request: `type` and `stream`, as JSON texts. */
+  readonly constant: readonly RawMember[];
+  readonly metadata: ObjectPlace | undefined;
+  /** Without what tells of a model that takes instructions and tools as input items. */
+  readonly metadataOfOthers: ObjectPlace | undefined;
+};
+
+/**
+ * Say that the model takes instructions and tools as input items. A request that has them at top level is of another
+ * model, and does not say it (measured: codex 0.169.0 with gpt-5.4).
+ */
+const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
+
 export type Transport = 'websocket' | 'http';
 
 /** The pattern of a transport in a golden; undefined where it has none. `others` are goldens of the same version. */
@@ -39,32 +69,61 @@ export function patternOf(
 ): Pattern | undefined {
   const request = requestsOf([golden], transport)[0]?.request;
   if (request === undefined) return undefined;
+  const { variables } = golden;
   const headers: readonly JsonMember[] = request.headers;
   const seen = requestsOf(others, transport).map((exchange) => exchange.request.headers);
-  const own = new Set(headers.map(([name]) => name.toLowerCase()));
-  const optional = new Map<string, JsonMember>();
-  for (const [name, value] of seen.flat()) {
-    const lower = name.toLowerCase();
-    if (!own.has(lower) && !optional.has(lower)) optional.set(lower, [name, value]);
-  }
   const bodies = bodiesOf([golden], transport);
+  const shapes = bodies.map((body) => bodyPattern(body, variables));
   const identifying = identifyingVariables(bodies[0]);
   const lasting = new Set([...lastingVariables(golden)].filter((name) => !identifying.has(name)));
   return {
     golden,
-    headers,
-    optional,
-    headerOrder: keyOrder([headers, ...seen].map((list) => list.map(([name]) => name.toLowerCase()))),
-    bodies,
+    headers: headerPatterns([headers, ...seen], variables),
+    bodies: shapes,
     ofModels: flagsOfModels([...bodies, ...bodiesOf(others, transport)]),
     order: keyOrder([...bodies, ...bodiesOf(others, transport)].map(keysOf)),
     identifying,
     lasting,
     ofTurn: new Set(
-      bodies
-        .flatMap((body) => variablesIn(member(member(body, 'client_metadata'), 'x-codex-turn-metadata')))
+      shapes
+        .flatMap(({ metadata }) => variablesAt(metadata?.members.get('x-codex-turn-metadata')))
         .filter((name) => !identifying.has(name) && !lasting.has(name)),
     ),
+  };
+}
+
+/** The first list's headers are required; the others tell of further ones. */
+function headerPatterns(
+  [own = [], ...others]: readonly (readonly JsonMember[])[],
+  variables: Variables,
+): Map<string, PatternHeader> {
+  const known = new Map<string, PatternHeader>();
+  for (const [required, list] of [[true, own], ...others.map((list) => [false, list] as const)] as const) {
+    for (const [name, value] of list) {
+      const lower = name.toLowerCase();
+      if (!known.has(lower)) known.set(lower, { name, required, place: placeOf(value, variables) });
+    }
+  }
+  const order = keyOrder([own, ...others].map((list) => list.map(([name]) => name.toLowerCase())));
+  return new Map(
+    order.flatMap((lower) => {
+      const header = known.get(lower);
+      return header === undefined ? [] : [[lower, header]];
+    }),
+  );
+}
+
+function bodyPattern(body: JsonNode, variables: Variables): PatternBody {
+  const said = member(body, 'client_metadata');
+  const metadata = said?.kind === 'object' ? objectPlace(said, variables) : undefined;
+  return {
+    prewarms: member(body, 'generate') !== undefined,
+    constant: ['type', 'stream'].flatMap((key): RawMember[] => {
+      const value = member(body, key);
+      return value === undefined ? [] : [[key, printJson(value)]];
+    }),
+    metadata,
+    metadataOfOthers: metadata === undefined ? undefined : withoutMember(metadata, liteFlag),
   };
 }
 
@@ -106,13 +165,6 @@ function flagsOfModels(bodies: readonly JsonNode[]): Map<string, readonly JsonMe
 
 function keysOf(node: JsonNode): string[] {
   return node.kind === 'object' ? node.members.map(([key]) => key) : [];
-}
-
-function variablesIn(node: JsonNode | undefined): string[] {
-  if (node?.kind === 'array') return node.items.flatMap(variablesIn);
-  if (node?.kind === 'object') return node.members.flatMap(([, value]) => variablesIn(value));
-  if (node?.kind !== 'string') return [];
-  return parseTemplate(node.value).flatMap((part) => ('variable' in part ? [part.variable] : []));
 }
 
 function identifyingVariables(body: JsonNode | undefined): Set<string> {

@@ -67,6 +67,15 @@ export function printMembers(members: Iterable<RawMember>): string {
   return `{${printed.join(',')}}`;
 }
 
+/** How long printMembers would make it. */
+export function printedLength(members: readonly RawMember[]): number {
+  const punctuation = 1 + Math.max(members.length, 1);
+  return members.reduce(
+    (sum, [key, value]) => sum + JSON.stringify(key).length + 1 + value.length,
+    punctuation,
+  );
+}
+
 /** The text of the last member of that key, which is the one that JSON parsers take; undefined where there is none. */
 export function rawMember(members: readonly RawMember[], key: string): string | undefined {
   return members.findLast(([name]) => name === key)?.[1];

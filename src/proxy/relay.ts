@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket } from 'ws';
 import { isLast } from './response-stream.ts';
 
@@ -7,10 +8,12 @@ const highWater = 1024 * 1024;
 /**
  * Joins a client's websocket and the backend's: requests go up as `shape` makes them, where it makes anything of
  * them; events come down untouched; closes and lost connections are passed on. `said` is what the client said before
- * the backend was there; `onTurn` hears whether a response is on its way.
+ * the backend was there; `onTurn` hears whether a response is on its way. `socket` is what the client's websocket
+ * runs over.
  */
 export function relay(
   client: WebSocket,
+  socket: Duplex,
   backend: WebSocket,
   shape: (heard: string) => string | undefined,
   said: readonly Buffer[],
@@ -24,6 +27,7 @@ export function relay(
   for (const message of said) backend.send(shaped(message), { binary: false });
   forward(client, backend, shaped);
   forward(backend, client, (data) => {
+    gather(socket);
     if (isLastEvent(data)) running(false);
     return data;
   });
@@ -67,6 +71,13 @@ function forward(from: WebSocket, to: WebSocket, change: (data: Buffer) => Buffe
     });
     if (to.bufferedAmount >= highWater) from.pause();
   });
+}
+
+/** What is written in one tick goes out at its end, together, after this was called. */
+export function gather(socket: Duplex): void {
+  if (socket.writableCorked > 0) return;
+  socket.cork();
+  process.nextTick(() => socket.uncork());
 }
 
 /** Whatever form the library gives a message in, as one buffer. */

@@ -196,7 +196,8 @@ class ProxyServer {
       if (identity !== undefined) {
         return await relayWebSocket(this.#context, request, socket, accept, identity, gone.signal);
       }
-      serveResponses(this.#context, this.#store, await accept([]), heard, () => this.#stopping);
+      const client = await accept([]);
+      serveResponses(this.#context, this.#store, client, socket, heard, () => this.#stopping);
     } catch (error) {
       const refusal = this.#refusalFor(error);
       if (!gone.signal.aborted) refuseUpgrade(socket, refusal.status, json, errorEvent(refusal));

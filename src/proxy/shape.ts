@@ -1,10 +1,11 @@
 import { Filler } from '../golden/fill.ts';
 import type { Golden } from '../golden/golden.ts';
 import type { HeaderList } from '../wire/headers.ts';
-import { type JsonNode, stringAt } from '../wire/json.ts';
+import type { JsonNode } from '../wire/json.ts';
 import { Conversation } from './conversation.ts';
 import type { Identity } from './identity.ts';
 import { type Pattern, patternOf, type Transport } from './pattern.ts';
+import { filled, type Place } from './place.ts';
 
 /** The shape of requests at one version, as its goldens show it: the names, order and case of all that is sent. */
 export class Shape {
@@ -32,8 +33,9 @@ export class Shape {
     const { golden, headers } = this.#http ?? this.#websocket;
     const filler = new Filler(golden.variables, hostTexts);
     const text = (name: string) => {
-      const value = headers.find(([other]) => other.toLowerCase() === name)?.[1];
-      return value?.kind === 'string' ? filler.text(value.value) : '';
+      const place = headers.get(name)?.place;
+      const value = place?.kind === 'text' ? filled(place, filler) : constantAt(place);
+      return value?.kind === 'string' ? value.value : '';
     };
     return { originator: text('originator'), userAgent: text('user-agent') };
   }
@@ -45,18 +47,18 @@ export class Shape {
 
   /** Whether the golden's client offers permessage-deflate. */
   get compresses(): boolean {
-    const offer = this.#header('sec-websocket-extensions');
+    const offer = constantAt(this.#websocket.headers.get('sec-websocket-extensions')?.place);
     return offer?.kind === 'string' && offer.value.startsWith('permessage-deflate');
   }
 
   /** Whether the handshake names the model, so that it can only be made once the model is known. */
   get hintsAtModel(): boolean {
-    return this.#header('x-codex-routing-hint') !== undefined;
+    return this.#websocket.headers.get('x-codex-routing-hint')?.required === true;
   }
 
   /** Whether the client sends a request that prepares the model before its first turn. */
   get prewarms(): boolean {
-    return this.#websocket.bodies.some((body) => stringAt(body, 'type') !== undefined && isPrewarm(body));
+    return this.#websocket.bodies.some(({ prewarms }) => prewarms);
   }
 
   /** A conversation in this shape over a transport that it knows. `heard` is what the client's own headers say. */
@@ -70,12 +72,8 @@ export class Shape {
     if (pattern === undefined) throw new RangeError(`codex ${this.codex}: a shape without HTTP`);
     return new Conversation(pattern, identity, heard, lasting);
   }
-
-  #header(name: string): JsonNode | undefined {
-    return this.#websocket.headers.find(([other]) => other.toLowerCase() === name)?.[1];
-  }
 }
 
-function isPrewarm(body: JsonNode): boolean {
-  return body.kind === 'object' && body.members.some(([key]) => key === 'generate');
+function constantAt(place: Place | undefined): JsonNode | undefined {
+  return place?.kind === 'other' ? place.pattern : undefined;
 }

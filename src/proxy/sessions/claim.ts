@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { uuid7 } from '../../wire/ids.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
@@ -12,7 +12,8 @@ export type Claim = {
   readonly key: string | undefined;
   /** Whether the client named it. */
   readonly stated: boolean;
-  readonly identity: Identity;
+  /** The ids of a session that begins with the request. */
+  readonly identity: () => Identity;
 };
 
 /** Headers in which clients name their session or conversation, the surest first. */
@@ -36,13 +37,15 @@ export function claimOf(headers: HeaderList, request: TurnRequest, caller: strin
   const [stated] = given;
   const beginning = stated === undefined ? beginningOf(request) : undefined;
   const key = stated === undefined ? beginning : JSON.stringify(given);
-  const derived = beginning === undefined ? uuid7() : idFor(`${caller} ${beginning}`);
-  const session = stated === undefined ? derived : presentable(stated);
-  const thread = headerValue(headers, 'thread-id') ?? stringAt(metadata, 'thread_id');
   return {
     key: key === undefined ? undefined : digest(JSON.stringify([caller, key])),
     stated: stated !== undefined,
-    identity: { session, thread: thread === undefined ? session : presentable(thread) },
+    identity: () => {
+      const derived = beginning === undefined ? uuid7() : idFor(`${caller} ${beginning}`);
+      const session = stated === undefined ? derived : presentable(stated);
+      const thread = headerValue(headers, 'thread-id') ?? stringAt(metadata, 'thread_id');
+      return { session, thread: thread === undefined ? session : presentable(thread) };
+    },
   };
 }
 
@@ -64,7 +67,7 @@ function isFromUser(item: string): boolean {
 
 /** An id of the form the official client's have: a UUIDv7, of a moment that the digest picks, for the same words always. */
 function idFor(words: string): string {
-  const bytes = createHash('sha256').update(words).digest();
+  const bytes = hash('sha256', words, 'buffer');
   const year = 365 * 24 * 3600 * 1000;
   const moment = Date.UTC(2025, 0) + (bytes.readUInt32BE(0) / 2 ** 32) * year;
   const time = Math.floor(moment).toString(16).padStart(12, '0');
@@ -79,7 +82,7 @@ function presentable(id: string): string {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }
 
 function tryParse(text: string | undefined) {

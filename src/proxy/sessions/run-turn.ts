@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
 import { claimOf } from './claim.ts';
@@ -48,11 +48,11 @@ export function sessionOfConnection(
   headers: HeaderList,
   request: TurnRequest,
 ): Session {
-  return new Session(context, claimOf(headers, request, '').identity);
+  return new Session(context, claimOf(headers, request, '').identity());
 }
 
 /** Clients that show different keys share no session. */
 function callerOf(headers: HeaderList): string {
   const shown = headerValue(headers, 'authorization') ?? headerValue(headers, 'x-api-key') ?? '';
-  return createHash('sha256').update(shown).digest('base64');
+  return hash('sha256', shown, 'base64');
 }

@@ -27,7 +27,7 @@ export class SessionStore {
   find({ key, identity }: Claim, previous: string | undefined, caller: string): Session {
     const answered = previous === undefined ? undefined : this.#byResponse.get(`${caller} ${previous}`);
     const known = key === undefined ? undefined : this.#sessions.get(key);
-    const session = known ?? answered ?? new Session(this.#context, identity);
+    const session = known ?? answered ?? new Session(this.#context, identity());
     if (key !== undefined && (known !== undefined || answered === undefined)) {
       this.#sessions.delete(key);
       this.#sessions.set(key, session);

@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ParityError } from '../../errors.ts';
 import { withLock } from './lock.ts';
@@ -17,12 +17,15 @@ import { type Refreshed, refreshTokens, type TokenEndpoint } from './token-endpo
 /** Milliseconds before each further attempt, as the official client waits between its own (measured: codex 0.169.0). */
 const pauses = [200, 400, 800];
 
-/** The last text of the file that was whole, and what it says. */
-type Good = { readonly text: string; readonly stored: Stored };
+/** The last text of the file that was whole, and what it says; `state` is the file's when it was read. */
+type Good = { readonly text: string; readonly stored: Stored; readonly state: string | undefined };
+
+/** Milliseconds within which a file may be written twice and show one time. */
+const clockTick = 100;
 
 /**
- * One sign-in, in one file. The file is read at every use, which needs no watching and misses no change: it is a few
- * kilobytes, and a use is a request to a distant host. Text that is no JSON is a file that is being written: the last
+ * One sign-in, in one file. The file is looked at in every use, which needs no watching and misses no change, and read where it
+ * is not as it was. Text that is no JSON is a file that is being written: the last
  * good one counts until it is whole.
  */
 export class Account {
@@ -177,8 +180,11 @@ export class Account {
   }
 
   #read(): Good {
+    let state: string | undefined;
     let text: string;
     try {
+      state = stateOf(this.path);
+      if (state !== undefined && state === this.#last?.state) return this.#last;
       text = readFileSync(this.path, 'utf8');
     } catch {
       this.#last = undefined;
@@ -187,7 +193,10 @@ export class Account {
         `cannot read the sign-in ${this.path}: run "codex login", or name another with --auth`,
       );
     }
-    if (this.#last?.text === text) return this.#last;
+    if (this.#last?.text === text) {
+      this.#last = { ...this.#last, state };
+      return this.#last;
+    }
     const file = parseFile(text);
     if (file === undefined && this.#last !== undefined) return this.#last;
     const stored = file === undefined ? undefined : decodeStored(file.node);
@@ -198,9 +207,15 @@ export class Account {
         `${this.path} holds no sign-in (tokens.access_token with tokens.account_id, or OPENAI_API_KEY): run "codex login"`,
       );
     }
-    this.#last = { text, stored };
+    this.#last = { text, stored, state };
     return this.#last;
   }
+}
+
+/** What tells that a file is still as it was; undefined where only its text can, as it was written just now. */
+function stateOf(path: string): string | undefined {
+  const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+  return Date.now() - ctimeMs < clockTick ? undefined : `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 function hasRunOut({ expiresAt }: Pick<Stored, 'expiresAt'>): boolean {

@@ -68,7 +68,8 @@ export async function relayWebSocket(
   if (hint !== undefined) {
     const upgrade = await open(hint);
     if (!upgrade.accepted) return refuseUpgrade(socket, upgrade.status, upgrade.headers, upgrade.body);
-    return relay(await accept(pairHeaders(upgrade.response.rawHeaders)), upgrade.socket, shaped, [], onTurn);
+    const client = await accept(pairHeaders(upgrade.response.rawHeaders));
+    return relay(client, socket, upgrade.socket, shaped, [], onTurn);
   }
   if (context.withoutWebsockets.has(identity.session)) {
     const reason = refused(noWebsockets, 'upstream_refused', 'the backend takes no websockets');
@@ -89,7 +90,7 @@ export async function relayWebSocket(
     });
     if (upgrade.accepted) {
       client.off('message', collect);
-      return relay(client, upgrade.socket, shaped, said, onTurn);
+      return relay(client, socket, upgrade.socket, shaped, said, onTurn);
     }
     if (upgrade.status === noWebsockets) remember(context, identity.session);
     client.send(errorEvent(refused(upgrade.status, 'upstream_refused', 'the backend refused the upgrade')));

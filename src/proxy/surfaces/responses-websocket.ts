@@ -1,21 +1,23 @@
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { HeaderList } from '../../wire/headers.ts';
 import { ApiError } from '../api-error.ts';
 import type { ProxyContext } from '../context.ts';
 import { reasonOf } from '../log.ts';
 import { errorEvent, failureOf, refused } from '../refusal.ts';
-import { toBuffer } from '../relay.ts';
+import { gather, toBuffer } from '../relay.ts';
 import { runTurn, sessionOfConnection } from '../sessions/run-turn.ts';
 import { BackendAnswer, type Session } from '../sessions/session.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import { readTurn } from '../sessions/turn-request.ts';
 import { errorIn } from './backend-answer.ts';
 
-/** Serves the responses websocket for clients that the proxy speaks for: one request after the other, in order. */
+/** Serves the responses websocket for clients that the proxy speaks for: one request after the other, in order. `socket` is what its websocket runs over. */
 export function serveResponses(
   context: ProxyContext,
   store: SessionStore,
   client: WebSocket,
+  socket: Duplex,
   headers: HeaderList,
   stopping: () => boolean,
 ): void {
@@ -28,6 +30,7 @@ export function serveResponses(
   });
   const send = (text: string): Promise<void> | undefined => {
     if (client.readyState !== client.OPEN) return undefined;
+    gather(socket);
     if (client.bufferedAmount < 1024 * 1024) {
       client.send(text);
       return undefined;

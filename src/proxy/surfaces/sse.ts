@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
 
-/** An answer of server-sent events, begun with its first one. */
+/** An answer of server-sent events, begun with its first one. Events that come together go out together. */
 export class SseAnswer {
   readonly #response: ServerResponse;
   readonly #headers: HeaderList;
+  /** Events that go out at the end of this tick. */
+  #gathered = '';
 
   constructor(response: ServerResponse, headers: HeaderList) {
     this.#response = response;
@@ -27,11 +29,13 @@ export class SseAnswer {
       ];
       response.writeHead(200, [...own, ...this.#headers].flat());
     }
-    this.#gather();
+    if (this.#gathered === '') process.nextTick(() => this.#flush());
     const name = event === undefined ? '' : `event: ${event}\n`;
     // A JSON text that was written with line ends takes a data line for each.
     const lines = data.includes('\n') ? data.replaceAll(/\r?\n/g, '\ndata: ') : data;
-    if (response.write(`${name}data: ${lines}\n\n`)) return undefined;
+    this.#gathered += `${name}data: ${lines}\n\n`;
+    if (this.#gathered.length >= response.writableHighWaterMark) this.#flush();
+    if (!response.writableNeedDrain) return undefined;
     return Promise.race([once(response, 'drain'), once(response, 'close')]).then(() => undefined);
   }
 
@@ -40,15 +44,9 @@ export class SseAnswer {
     this.#response.end();
   }
 
-  /** Events that come together go out together. */
-  #gather(): void {
-    const response = this.#response;
-    if (response.writableCorked > 0) return;
-    response.cork();
-    process.nextTick(() => this.#flush());
-  }
-
   #flush(): void {
-    if (this.#response.writableCorked > 0) this.#response.uncork();
+    const events = this.#gathered;
+    this.#gathered = '';
+    if (events !== '' && !this.#response.destroyed) this.#response.write(events);
   }
 }
