@@ -81,7 +81,7 @@ export class Conversation {
     this.#identity = identity;
     this.#heard = heard;
     this.#lasting = lasting;
-    const filler = new Filler(pattern.golden.variables, lasting);
+    const filler = new Filler(pattern.variables, lasting);
     for (const name of pattern.lasting) lasting.set(name, filler.value(name));
     for (const { name, required, place } of pattern.headers.values()) {
       const own = required ? headerValue(heard, name) : undefined;
@@ -173,11 +173,11 @@ export class Conversation {
   /** Whether the client is of the golden's version, or does not tell, as those do not that have no user agent. */
   #isOfVersion(): boolean {
     const agent = headerValue(this.#heard, 'user-agent');
-    return agent === undefined || agent.includes(`/${this.#pattern.golden.codex} `);
+    return agent === undefined || agent.includes(`/${this.#pattern.codex} `);
   }
 
   #filler(): Filler {
-    return new Filler(this.#pattern.golden.variables, this.#lasting);
+    return new Filler(this.#pattern.variables, this.#lasting);
   }
 
   #envelope(filler: Filler, request: readonly RawMember[]): Envelope {
@@ -211,10 +211,10 @@ export class Conversation {
 
   /** Takes from what a client says the values of the golden's variables, where they are of the right kind. */
   #learn(place: Place, said: JsonNode, set: (name: string, value: string) => void): void {
-    const { golden, identifying } = this.#pattern;
-    learn(place, said, golden.variables, (name, value) => {
+    const { variables, identifying } = this.#pattern;
+    learn(place, said, variables, (name, value) => {
       if (identifying.has(name)) this.#clientIds.add(value);
-      else if (takes(golden.variables.get(name)?.kind, value)) set(name, value);
+      else if (takes(variables.get(name)?.kind, value)) set(name, value);
     });
   }
 

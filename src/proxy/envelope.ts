@@ -6,11 +6,10 @@ import {
   jsonString,
   member,
   printJson,
-  tryParseJson,
 } from '../wire/json.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
-import { filled, type ObjectPlace, type Place, type TextPlace } from './place.ts';
+import { documentIn, filled, type ObjectPlace, type Place, type TextPlace } from './place.ts';
 
 /**
  * Writes what stands around the content of a request: headers and client metadata. Each value is the client's own
@@ -47,11 +46,8 @@ export class Envelope {
         return this.#text(place, said, key);
       case 'object':
         return this.#object(place, said?.kind === 'object' ? said : undefined, true);
-      case 'document': {
-        const document = said?.kind === 'string' ? tryParseJson(said.value)?.node : undefined;
-        const stated = document?.kind === 'object' ? document : undefined;
-        return jsonString(printJson(this.#object(place.inner, stated, false)));
-      }
+      case 'document':
+        return jsonString(printJson(this.#object(place.inner, documentIn(said), false)));
       case 'other':
         return said ?? this.#filler.node(place.pattern);
     }

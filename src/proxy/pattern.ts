@@ -1,4 +1,4 @@
-import type { Exchange } from '../golden/dialogue.ts';
+import type { Exchange, Step } from '../golden/dialogue.ts';
 import { type Golden, jsonMark } from '../golden/golden.ts';
 import type { VariableKind } from '../golden/kinds.ts';
 import { variablesOf } from '../golden/origin.ts';
@@ -18,7 +18,9 @@ import type { RawMember } from './raw-object.ts';
 
 /** What requests of one transport take their shape from: a golden, and what others of its version add. */
 export type Pattern = {
-  readonly golden: Golden;
+  /** The version of the official client that it is of. */
+  readonly codex: string;
+  readonly variables: Variables;
   /** All headers that requests of the version have, in their order, under their names in lower case. */
   readonly headers: ReadonlyMap<string, PatternHeader>;
   /** The requests of the golden, in their order. */
@@ -61,7 +63,31 @@ const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
 
 export type Transport = 'websocket' | 'http';
 
-/** The pattern of a transport in a golden; undefined where it has none. `others` are goldens of the same version. */
+/** Members of a request of which others of the version are asked for more than the name. */
+const outlined: ReadonlySet<string> = new Set(['model', 'client_metadata']);
+
+/** A golden without what nobody takes from others of its version: answers, and the content of requests. */
+export function outlineOf(golden: Golden): Golden {
+  const exchanges = golden.exchanges.map((exchange) => ({
+    ...exchange,
+    steps: exchange.steps.flatMap((step): Step[] => {
+      if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
+      const json = withoutValues(step.content.json);
+      return [{ ...step, content: { ...step.content, json } }];
+    }),
+  }));
+  return { ...golden, exchanges };
+}
+
+function withoutValues(body: JsonNode): JsonNode {
+  if (body.kind !== 'object') return body;
+  const members = body.members.map(
+    ([key, value]): JsonMember => [key, outlined.has(key) ? value : { kind: 'literal', value: null }],
+  );
+  return { kind: 'object', members };
+}
+
+/** The pattern of a transport in a golden; undefined where it has none. `others` are outlines of the same version. */
 export function patternOf(
   golden: Golden,
   others: readonly Golden[],
@@ -77,7 +103,8 @@ export function patternOf(
   const identifying = identifyingVariables(bodies[0]);
   const lasting = new Set([...lastingVariables(golden)].filter((name) => !identifying.has(name)));
   return {
-    golden,
+    codex: golden.codex,
+    variables,
     headers: headerPatterns([headers, ...seen], variables),
     bodies: shapes,
     ofModels: flagsOfModels([...bodies, ...bodiesOf(others, transport)]),

@@ -89,7 +89,7 @@ export function learn(
       return;
     }
     case 'document': {
-      const document = said.kind === 'string' ? tryParseJson(said.value)?.node : undefined;
+      const document = documentIn(said);
       if (document !== undefined) learn(place.inner, document, variables, tell);
       return;
     }
@@ -103,6 +103,18 @@ export function learn(
     case 'other':
       return;
   }
+}
+
+const documents = new WeakMap<JsonNode, JsonObject | undefined>();
+
+/** The object that a text holds as JSON; each node is parsed once. */
+export function documentIn(said: JsonNode | undefined): JsonObject | undefined {
+  if (said?.kind !== 'string') return undefined;
+  if (documents.has(said)) return documents.get(said);
+  const node = tryParseJson(said.value)?.node;
+  const document = node?.kind === 'object' ? node : undefined;
+  documents.set(said, document);
+  return document;
 }
 
 /** The variables at a place and below. */

@@ -14,7 +14,7 @@ export class Shape {
 
   /**
    * `golden` is the pattern of a turn over the websocket, `fallback` of one over HTTP, where it is known; `others` of
-   * the same version tell where further keys and headers stand.
+   * the same version, whose outlines do, tell where further keys and headers stand.
    */
   constructor(golden: Golden, others: readonly Golden[], fallback?: Golden) {
     const websocket = patternOf(golden, others, 'websocket');
@@ -25,13 +25,13 @@ export class Shape {
 
   /** The version of the official client that is spoken like. */
   get codex(): string {
-    return this.#websocket.golden.codex;
+    return this.#websocket.codex;
   }
 
   /** What the golden's client calls itself. `hostTexts` is what it would tell of this machine. */
   client(hostTexts: ReadonlyMap<string, string>): { originator: string; userAgent: string } {
-    const { golden, headers } = this.#http ?? this.#websocket;
-    const filler = new Filler(golden.variables, hostTexts);
+    const { variables, headers } = this.#http ?? this.#websocket;
+    const filler = new Filler(variables, hostTexts);
     const text = (name: string) => {
       const place = headers.get(name)?.place;
       const value = place?.kind === 'text' ? filled(place, filler) : constantAt(place);

@@ -99,19 +99,22 @@ it('keeps its connection for the next turn of the session, and for no other sess
   expect(to.turns().map((body) => body.prompt_cache_key)).toEqual(['a', 'a', 'b']);
 });
 
-it('does not let two turns of a session wait for each other', async () => {
+it('does not let two turns of a session wait for each other, and keeps a connection for each', async () => {
   const waiting: (() => void)[] = [];
   const to = await backend({
     message: (socket) => {
       waiting.push(() => say(socket, eventsOf('OK')));
-      if (waiting.length === 2) for (const go of waiting) go();
+      if (waiting.length === 2) for (const go of waiting.splice(0)) go();
     },
   });
   const proxy = await proxyTo(to.url);
-  const both = [1, 2].map(async () => {
-    return (await post(`${proxy}/v1/responses`, { ...ask, prompt_cache_key: 'a' })).text();
-  });
-  expect((await Promise.all(both)).every((text) => text.includes('response.completed'))).toBe(true);
+  const both = () =>
+    [1, 2].map(async () => {
+      return (await post(`${proxy}/v1/responses`, { ...ask, prompt_cache_key: 'a' })).text();
+    });
+  const answers = [...(await Promise.all(both())), ...(await Promise.all(both()))];
+  expect(answers.every((text) => text.includes('response.completed'))).toBe(true);
+  expect(to.heard).toHaveLength(2);
 });
 
 it('shares no session between clients that show different keys', async () => {

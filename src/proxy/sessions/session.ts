@@ -79,7 +79,8 @@ export class Session {
   readonly #lasting: Map<string, string>;
   readonly #websocket: Conversation;
   readonly history: History;
-  #connection: Connection | undefined;
+  /** Kept for the turns to come; turns side by side have one each. The one that was used last is the last. */
+  readonly #connections = new Set<Connection>();
   #http = false;
   #begun = false;
   #running = 0;
@@ -115,11 +116,10 @@ export class Session {
     }
   }
 
-  /** Ends the upstream connection; the next turn opens another. */
+  /** Ends the upstream connections; the next turn opens another. */
   end(): void {
     clearTimeout(this.#closing);
-    this.#connection?.end();
-    this.#connection = undefined;
+    for (const connection of this.#connections) this.#drop(connection);
   }
 
   /** The values of the turn that runs, or ran last: its id, and when it began. */
@@ -169,7 +169,7 @@ export class Session {
       this.#fallBack('the sign-in is not for websockets');
       return { kind: 'unavailable' };
     }
-    const kept = first ? this.#kept(accountOf(signIn)) : undefined;
+    const kept = first ? this.#kept(accountOf(signIn), request.previous) : undefined;
     const prewarmed = kept === undefined && !this.#begun;
     this.#begun = true;
     const warms = prewarmed && request.previous === undefined && this.#context.shape.prewarms;
@@ -181,7 +181,10 @@ export class Session {
     if (connection === undefined) return { kind: 'unavailable' };
     if (warms) {
       const warm = await this.#prewarm(connection, request, signal);
-      if (!warm) return { kind: 'lost', reason: 'the prewarm was not answered' };
+      if (!warm) {
+        connection.end();
+        return { kind: 'lost', reason: 'the prewarm was not answered' };
+      }
     }
     const members = this.#members(request, full, connection.last);
     const patience = { firstByte: limits.firstByte, idle: limits.idle };
@@ -193,9 +196,7 @@ export class Session {
     );
     if (ending.kind === 'answered' && responds.has(ending.type)) connection.last = responseId(ending.text);
     if (ending.kind === 'lost' || reconnects(ending.type, ending.text, true)) this.#drop(connection);
-    else if (this.#connection === undefined) this.#keep(connection);
-    // Turns side by side need a connection each; one of them is enough for those to come.
-    else if (this.#connection !== connection) connection.end();
+    else this.#keep(connection);
     return ending;
   }
 
@@ -236,24 +237,26 @@ export class Session {
     return ending.type !== 'error';
   }
 
-  /** The connection of the last turn, where it can take another. */
-  #kept(account: string): Connection | undefined {
-    const connection = this.#connection;
-    if (connection === undefined || !connection.usable) return undefined;
-    const young = Date.now() - connection.openedAt < this.#context.limits.connectionAge;
-    if (young && connection.account === account) return connection;
-    this.end();
-    return undefined;
+  /** A connection that can take another turn: the one of the previous response, else the one that was used last. */
+  #kept(account: string, previous: string | undefined): Connection | undefined {
+    const oldest = Date.now() - this.#context.limits.connectionAge;
+    for (const connection of this.#connections) {
+      const fit = connection.openedAt > oldest && connection.account === account;
+      if (!fit && connection.usable) this.#drop(connection);
+    }
+    const usable = [...this.#connections].filter((connection) => connection.usable);
+    return usable.find(({ last }) => previous !== undefined && last === previous) ?? usable.at(-1);
   }
 
   #keep(connection: Connection): void {
-    this.#connection = connection;
-    connection.onEnd(() => this.#drop(connection));
+    if (!connection.usable) return;
+    if (!this.#connections.delete(connection)) connection.onEnd(() => this.#drop(connection));
+    this.#connections.add(connection);
   }
 
   #drop(connection: Connection): void {
     connection.end();
-    if (this.#connection === connection) this.#connection = undefined;
+    this.#connections.delete(connection);
   }
 
   /** A new upstream websocket; undefined where the backend takes none now. Throws BackendAnswer where it says more. */
