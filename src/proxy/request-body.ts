@@ -7,18 +7,24 @@ import { refused } from './refusal.ts';
 
 const unpackers = { zstd: promisify(zstdDecompress), gzip: promisify(gunzip) };
 
-/** A client's body as it came. Throws ApiError for one that is too large. */
-export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request) {
-    const bytes: Buffer = chunk;
-    length += bytes.length;
-    if (length > limit) throw tooLarge(limit);
-    chunks.push(bytes);
-  }
-  const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+/** A client's body as it came. Rejects with ApiError for one that is too large, and where the client leaves before its end. */
+export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const take = (bytes: Buffer) => {
+      length += bytes.length;
+      chunks.push(bytes);
+      if (length <= limit) return;
+      request.off('data', take).pause();
+      reject(tooLarge(limit));
+    };
+    request.on('data', take);
+    request.once('end', () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+    );
+    request.once('error', reject);
+  });
 }
 
 /** The text of a body, unpacked. Throws ApiError for an unknown or broken encoding, and for what grows too large. */

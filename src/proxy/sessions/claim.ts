@@ -61,6 +61,8 @@ function beginningOf({ said, input }: TurnRequest): string | undefined {
 }
 
 function isFromUser(item: string): boolean {
+  // Most of a request are instructions and tools, which need not be looked into.
+  if (!item.includes('"user"')) return false;
   const members = rawMembers(item);
   return members !== undefined && rawString(members, 'role') === 'user';
 }

@@ -53,6 +53,6 @@ export function sessionOfConnection(
 
 /** Clients that show different keys share no session. */
 function callerOf(headers: HeaderList): string {
-  const shown = headerValue(headers, 'authorization') ?? headerValue(headers, 'x-api-key') ?? '';
-  return hash('sha256', shown, 'base64');
+  const shown = headerValue(headers, 'authorization') ?? headerValue(headers, 'x-api-key');
+  return shown === undefined ? '' : hash('sha256', shown, 'base64');
 }

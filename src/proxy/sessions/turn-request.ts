@@ -61,10 +61,18 @@ export function readTurn(text: string): TurnRequest {
     previous: rawString(said, 'previous_response_id'),
     stream: rawMember(said, 'stream') === 'true',
     dropped,
-    continues: rawString(rawMembers(input.at(-1) ?? '') ?? [], 'type')?.endsWith('_call_output') === true,
+    continues: givesOutput(input.at(-1) ?? ''),
     formatted: /"format":\{"type":"json/.test(rawMember(said, 'text') ?? ''),
   };
 }
+
+/** Whether an item is what a tool gave back. */
+function givesOutput(item: string): boolean {
+  if (!item.includes(outputEnding)) return false;
+  return rawString(rawMembers(item) ?? [], 'type')?.endsWith(outputEnding) === true;
+}
+
+const outputEnding = '_call_output';
 
 /** Members that are said anew in the request's place. */
 const replaced: ReadonlySet<string> = new Set(['input', 'store', 'previous_response_id']);

@@ -2,11 +2,14 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
 
-/** An answer of server-sent events, begun with its first one. Events that come together go out together. */
+/**
+ * An answer of server-sent events, begun with its first one. Events that come in one turn of the event loop go out
+ * together, at its end.
+ */
 export class SseAnswer {
   readonly #response: ServerResponse;
   readonly #headers: HeaderList;
-  /** Events that go out at the end of this tick. */
+  /** Events that have not gone out yet. */
   #gathered = '';
 
   constructor(response: ServerResponse, headers: HeaderList) {
@@ -29,7 +32,7 @@ export class SseAnswer {
       ];
       response.writeHead(200, [...own, ...this.#headers].flat());
     }
-    if (this.#gathered === '') process.nextTick(() => this.#flush());
+    if (this.#gathered === '') setImmediate(() => this.#flush());
     const name = event === undefined ? '' : `event: ${event}\n`;
     // A JSON text that was written with line ends takes a data line for each.
     const lines = data.includes('\n') ? data.replaceAll(/\r?\n/g, '\ndata: ') : data;
@@ -40,8 +43,9 @@ export class SseAnswer {
   }
 
   end(): void {
-    this.#flush();
-    this.#response.end();
+    const events = this.#gathered;
+    this.#gathered = '';
+    this.#response.end(events);
   }
 
   #flush(): void {
