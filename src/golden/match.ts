@@ -237,30 +237,45 @@ export class Matcher {
   }
 }
 
-/**
- * The values of a template's variables in a text: first by their kinds, then by the literal parts alone. Undefined
- * where the literal parts do not fit.
- */
+/** The values of a template's variables in a text: see splitter. */
 export function splitTemplate(
   parts: readonly TemplatePart[],
   text: string,
   variables: ReadonlyMap<string, Variable>,
-): (readonly [string, string])[] | undefined {
+): readonly (readonly [string, string])[] | undefined {
+  return splitter(parts, variables)(text);
+}
+
+/**
+ * Finds the values of a template's variables in texts: first by their kinds, then by the literal parts alone.
+ * Undefined where the literal parts do not fit.
+ */
+export function splitter(
+  parts: readonly TemplatePart[],
+  variables: ReadonlyMap<string, Variable>,
+): (text: string) => readonly (readonly [string, string])[] | undefined {
   const [only, ...further] = parts;
   if (only === undefined || (further.length === 0 && 'literal' in only)) {
-    return (only === undefined ? '' : only.literal) === text ? [] : undefined;
+    return (text) => ((only === undefined ? '' : only.literal) === text ? [] : undefined);
   }
-  if (further.length === 0 && 'variable' in only) return [[only.variable, text]];
+  if (further.length === 0 && 'variable' in only) return (text) => [[only.variable, text]];
   const names = parts.flatMap((part) => ('variable' in part ? [part.variable] : []));
-  const attempt = (patternOf: (name: string) => string) => {
+  const compiled = (patternOf: (name: string) => string) => {
     const source = parts
       .map((part) => ('variable' in part ? `(${patternOf(part.variable)})` : escaped(part.literal)))
       .join('');
-    return new RegExp(`^${source}$`, 's').exec(text)?.slice(1);
+    return new RegExp(`^${source}$`, 's');
   };
-  const kindPattern = (name: string) => kinds[variables.get(name)?.kind ?? 'host_text'].pattern;
-  const values = attempt(kindPattern) ?? attempt(() => '.*?');
-  return values?.map((value, index) => [names[index] ?? '', value]);
+  const byKind = compiled((name) => kinds[variables.get(name)?.kind ?? 'host_text'].pattern);
+  let byLiterals: RegExp | undefined;
+  return (text) => {
+    let found = byKind.exec(text);
+    if (found === null) {
+      byLiterals ??= compiled(() => '.*?');
+      found = byLiterals.exec(text);
+    }
+    return found?.slice(1).map((value, index) => [names[index] ?? '', value]);
+  };
 }
 
 /** The members of a pattern object, without its marks. */

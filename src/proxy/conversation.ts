@@ -212,7 +212,7 @@ export class Conversation {
   /** Takes from what a client says the values of the golden's variables, where they are of the right kind. */
   #learn(place: Place, said: JsonNode, set: (name: string, value: string) => void): void {
     const { variables, identifying } = this.#pattern;
-    learn(place, said, variables, (name, value) => {
+    learn(place, said, (name, value) => {
       if (identifying.has(name)) this.#clientIds.add(value);
       else if (takes(variables.get(name)?.kind, value)) set(name, value);
     });

@@ -1,6 +1,6 @@
 import type { Filler } from '../golden/fill.ts';
 import { jsonMark, plainKey, unorderedMark, type Variable } from '../golden/golden.ts';
-import { splitTemplate } from '../golden/match.ts';
+import { splitter } from '../golden/match.ts';
 import { parseTemplate, soleVariable, type TemplatePart } from '../golden/template.ts';
 import { type JsonNode, type JsonObject, jsonString, member, tryParseJson } from '../wire/json.ts';
 
@@ -16,6 +16,8 @@ export type TextPlace = {
   readonly sole: boolean;
   /** Whether it stands for a number. */
   readonly number: boolean;
+  /** The values of its variables in a text of its form. */
+  readonly split: ReturnType<typeof splitter>;
 };
 export type ObjectPlace = {
   readonly kind: 'object';
@@ -39,6 +41,7 @@ export function placeOf(pattern: JsonNode, variables: Variables): Place {
       variables: parts.flatMap((part) => ('variable' in part ? [part.variable] : [])),
       sole: sole !== undefined,
       number: sole !== undefined && variables.get(sole)?.number === true,
+      split: splitter(parts, variables),
     };
   }
   if (pattern.kind !== 'object') return { kind: 'other', pattern };
@@ -75,29 +78,24 @@ export function filled({ parts, number }: TextPlace, filler: Filler): JsonNode {
 }
 
 /** Tells the values that variables have in what a client said at a place, as far as it has the golden's form. */
-export function learn(
-  place: Place,
-  said: JsonNode,
-  variables: Variables,
-  tell: (name: string, value: string) => void,
-): void {
+export function learn(place: Place, said: JsonNode, tell: (name: string, value: string) => void): void {
   switch (place.kind) {
     case 'text': {
       const text = place.number ? numberText(said) : stringText(said);
-      const values = text === undefined ? undefined : splitTemplate(place.parts, text, variables);
-      for (const [name, value] of values ?? []) tell(name, value);
+      if (text === undefined) return;
+      for (const [name, value] of place.split(text) ?? []) tell(name, value);
       return;
     }
     case 'document': {
       const document = documentIn(said);
-      if (document !== undefined) learn(place.inner, document, variables, tell);
+      if (document !== undefined) learn(place.inner, document, tell);
       return;
     }
     case 'object':
       if (said.kind !== 'object') return;
       for (const [key, value] of said.members) {
         const inner = place.members.get(key);
-        if (inner !== undefined) learn(inner, value, variables, tell);
+        if (inner !== undefined) learn(inner, value, tell);
       }
       return;
     case 'other':
