@@ -12,6 +12,8 @@ export type Running = {
   readonly port: number;
   /** Bytes of memory that the process holds now. */
   readonly memory: () => number;
+  /** The last lines that it wrote, on any output. */
+  readonly said: () => string;
   readonly stop: () => Promise<void>;
 };
 
@@ -19,17 +21,19 @@ export type Running = {
 export async function startNode(args: readonly string[], listening = /^listening (\d+)$/): Promise<Running> {
   const child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const said: string[] = [];
+  const last = () => said.join(' | ');
   const port = await new Promise<number>((resolve, reject) => {
     for (const output of [child.stdout, child.stderr]) {
       createInterface(output).on('line', (line) => {
         said.push(line);
+        if (said.length > 5) said.shift();
         const found = listening.exec(line)?.[1];
         if (found !== undefined) resolve(Number(found));
       });
     }
-    child.once('exit', () => reject(new Error(`${args.join(' ')} ended: ${said.slice(-3).join(' | ')}`)));
+    child.once('exit', () => reject(new Error(`${args.join(' ')} ended: ${last()}`)));
   });
-  return { port, memory: () => memoryOf(child), stop: () => ended(child) };
+  return { port, memory: () => memoryOf(child), said: last, stop: () => ended(child) };
 }
 
 /** nginx as a plain reverse proxy; undefined where it is not installed. */
@@ -46,6 +50,7 @@ export async function startNginx(target: number): Promise<Running | undefined> {
   return {
     port,
     memory: () => memoryOf(child),
+    said: () => readFileSync(join(folder, 'error.log'), 'utf8'),
     stop: async () => {
       await ended(child);
       rmSync(folder, { recursive: true, force: true });
