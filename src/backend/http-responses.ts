@@ -37,7 +37,8 @@ function compacted(answer: Answer): HttpAnswer {
 
 function http(answer: Answer): HttpAnswer {
   if (answer.kind === 'refused') {
-    return { ...json(answer.status, {}), body: `{"error":${answer.error}}` };
+    const { headers, ...plain } = json(answer.status, {});
+    return { ...plain, headers: [...headers, ...(answer.headers ?? [])], body: `{"error":${answer.error}}` };
   }
   const { turnState, said, ending } = answer;
   return {

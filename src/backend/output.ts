@@ -1,3 +1,4 @@
+import type { HeaderList } from '../wire/headers.ts';
 import type { Close } from './script.ts';
 
 /** One event of a response stream, in the shape the public Responses API documents. */
@@ -19,7 +20,12 @@ export type Said = ResponseEvent | string | Buffer;
 /** What is said to one message that asks for a response, whatever it travels over. */
 export type Answer =
   /** The error frame, or the status and body, that it gets instead; `error` is JSON text: the object under "error". */
-  | { readonly kind: 'refused'; readonly status: number; readonly error: string }
+  | {
+      readonly kind: 'refused';
+      readonly status: number;
+      readonly error: string;
+      readonly headers?: HeaderList;
+    }
   | {
       readonly kind: 'said';
       readonly turnState?: string;

@@ -34,8 +34,10 @@ export function replyAnswer(reply: Reply, request: CreateRequest, recipient: Rec
       const outputs = reply.calls.map((call, at) => toolCall(call, reply.style, at, request));
       return whole(response, outputs, reply.turnState);
     }
-    case 'error':
-      return { kind: 'refused', status: reply.status, error: reply.error };
+    case 'error': {
+      const { status, error, headers } = reply;
+      return { kind: 'refused', status, error, ...(headers === undefined ? {} : { headers }) };
+    }
     case 'failed':
       return {
         kind: 'said',

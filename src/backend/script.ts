@@ -1,3 +1,5 @@
+import type { HeaderList } from '../wire/headers.ts';
+
 /** One thing the model asks the client to run. */
 export type ToolCall =
   | {
@@ -58,7 +60,13 @@ export type Reply = {
       readonly turnState?: string;
     }
   /** The request is refused: an error frame, or an HTTP status. `error` is JSON text: the object under "error". */
-  | { readonly reply: 'error'; readonly status: number; readonly error: string }
+  | {
+      readonly reply: 'error';
+      readonly status: number;
+      readonly error: string;
+      /** What else is told, such as when to come again: in the frame, or as headers of the answer. */
+      readonly headers?: HeaderList;
+    }
   /** The response fails after it began; `error` is JSON text: the object under "response.error". */
   | { readonly reply: 'failed'; readonly error: string }
   | { readonly reply: 'incomplete'; readonly reason: string }

@@ -4,7 +4,7 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { pairHeaders } from '../wire/headers.ts';
 import { answerTo, type Stage, threadOf } from './answer.ts';
 import { isInterrupt } from './create-request.ts';
-import type { Said } from './output.ts';
+import type { Answer, Said } from './output.ts';
 import type { Close, Recipient } from './script.ts';
 
 /** The websocket side of /responses: takes over upgraded sockets and ends them all on `close`. */
@@ -49,7 +49,7 @@ function converse(client: WebSocket, from: Recipient, stage: Stage): void {
     }
     const answer = answerTo({ text, transport: 'websocket', from }, stage);
     if (answer.kind === 'refused') {
-      say(client, [`{"type":"error","status":${answer.status},"error":${answer.error}}`]);
+      say(client, [errorFrame(answer)]);
       return;
     }
     const { turnState, said, ending } = answer;
@@ -57,6 +57,12 @@ function converse(client: WebSocket, from: Recipient, stage: Stage): void {
     held = ending !== undefined && 'hold' in ending ? ending.hold : [];
     if (ending !== undefined && 'close' in ending) told.then(() => end(client, ending.close));
   });
+}
+
+/** What is an HTTP status, a body and headers over HTTP is one message here. */
+function errorFrame({ status, error, headers = [] }: Answer & { readonly kind: 'refused' }): string {
+  const told = headers.length === 0 ? '' : `,"headers":${JSON.stringify(Object.fromEntries(headers))}`;
+  return `{"type":"error","status":${status},"error":${error}${told}}`;
 }
 
 /** Resolves when all is on its way; to a client that is gone nothing is said. */

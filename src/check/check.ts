@@ -8,6 +8,7 @@ import { runOfficialClient } from '../client/official.ts';
 import { playOpenAi } from '../client/openai/play.ts';
 import type { Answer, Surface } from '../client/openai/surface.ts';
 import { replay } from '../client/replay.ts';
+import type { Asking } from '../diff/asked.ts';
 import { contentFindings, envelopeFindings, neutralityFindings, parityFindings } from '../diff/compare.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf } from '../diff/finding.ts';
@@ -75,7 +76,7 @@ export async function check(options: CheckOptions): Promise<CheckResult> {
   const findings =
     'surface' in driver
       ? await everyMode(async (streams) =>
-          openAiFindings(options, driver.surface, await see(options, streams)),
+          openAiFindings(options, { surface: driver.surface, streams }, await see(options, streams)),
         )
       : officialFindings(options, await see(options, false));
   return { ...idOf(golden), driver: driver.kind, findings };
@@ -95,12 +96,14 @@ function officialFindings(
   ];
 }
 
-function openAiFindings({ upstream }: CheckOptions, surface: Surface, seen: Seen): Finding[] {
-  const { front, back, answers, failure } = seen;
+function openAiFindings(
+  { upstream }: CheckOptions,
+  asking: Asking,
+  { front, back, answers }: Seen,
+): Finding[] {
   return [
-    ...envelopeFindings(upstream, back, surface),
-    ...contentFindings(front, back, answers, surface),
-    ...unfinished(failure),
+    ...envelopeFindings(upstream, back, asking.surface),
+    ...contentFindings(front, back, answers, asking),
   ];
 }
 
@@ -205,7 +208,7 @@ async function driveInTime(options: CheckOptions, stage: Stage): Promise<Drive> 
       abortion(late.signal),
     ]);
     // A connection that ends may be the first sign of a subject that dies, and its death tells more.
-    if (drive.failure !== undefined) await Promise.race([stage.running.death, delay(deathNotice)]);
+    if (wasLost(drive)) await Promise.race([stage.running.death, delay(deathNotice)]);
     return drive;
   } catch (error) {
     if (signal.aborted || !late.signal.aborted) throw error;
@@ -216,6 +219,14 @@ async function driveInTime(options: CheckOptions, stage: Stage): Promise<Drive> 
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether a drive ended for a reason that the subject did not tell. */
+function wasLost({ failure, answers }: Drive): boolean {
+  const last = answers.at(-1)?.failure;
+  return (
+    failure !== undefined || (last !== undefined && last.status === undefined && last.error === undefined)
+  );
 }
 
 function driverOf({ kind }: Driver) {
@@ -247,7 +258,8 @@ async function driveOpenAi(
     prompts: promptsOf(scenario.client),
     outputs: outputsOf(scenario),
   };
-  return playOpenAi(play, url, signal);
+  const answers = await playOpenAi(play, url, signal);
+  return { failure: undefined, answers };
 }
 
 async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortSignal): Promise<Drive> {

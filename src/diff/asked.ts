@@ -1,22 +1,46 @@
-import type { Exchange, Step } from '../golden/dialogue.ts';
-import type { Mismatch, Place } from '../golden/mismatch.ts';
-import { type JsonMember, type JsonNode, jsonMember, member, stringAt, toNode } from '../wire/json.ts';
+import type { Exchange } from '../golden/dialogue.ts';
+import { brief, type Mismatch, type Place } from '../golden/mismatch.ts';
+import type { HeaderList } from '../wire/headers.ts';
+import {
+  type JsonMember,
+  type JsonNode,
+  jsonMember,
+  jsonString,
+  member,
+  stringAt,
+  toNode,
+} from '../wire/json.ts';
 import type { Surface } from './envelope.ts';
 import { compareInOrder, type Saying, sayings, shaped, spellings } from './neutrality.ts';
 import { structuralDiff } from './structural.ts';
+import { headersTold, isCutOff, type Told, type Turn, toldOf, turnsOf } from './turns.ts';
 
 /** What a library handed to the program that asked. */
-export type Handed = { readonly text: string; readonly ending: string };
+export type Handed = {
+  readonly text: string;
+  readonly ending: string;
+  /** The error that it threw in the place of the ending. */
+  readonly failure?: Failure;
+};
 
-/** A request that asked for an answer, and the answer. */
-type Turn = { readonly request: JsonNode; readonly events: Saying[] };
+/** An error of a library. Of a connection that breaks nothing is told but the library's own message. */
+export type Failure = {
+  readonly message: string;
+  readonly status?: number;
+  readonly headers: HeaderList;
+  /** What stands under "error". */
+  readonly error?: JsonNode;
+};
+
+/** How a program asks for its answers. */
+export type Asking = { readonly surface: Surface; readonly streams: boolean };
 
 /**
  * Request neutrality where every request in front of a subject is a POST of its own, and those behind it share
  * websockets: each request, against the turn upstream that it became. Members come in the golden's order upstream.
  */
 export function askedNeutrality(front: readonly Exchange[], back: readonly Exchange[]): Mismatch[] {
-  const turns = turnsOf(back);
+  const turns = turnsOf(back, front.length);
   return front.flatMap((exchange, at) => {
     const place: Place = { exchange: at + 1, part: 'client body', path: [] };
     const said = sayings(exchange, 'client')[0]?.node;
@@ -28,19 +52,23 @@ export function askedNeutrality(front: readonly Exchange[], back: readonly Excha
 
 /**
  * Response neutrality, the same way: a stream brings every event in order as it was written, a whole answer is the
- * response of the last event. Text that is no JSON is nothing an event stream could bring.
+ * response of the last event. An answer that is an error is for handedNeutrality to judge; so is the error that a
+ * subject adds to a stream which the backend left without an end.
  */
 export function answeredNeutrality(front: readonly Exchange[], back: readonly Exchange[]): Mismatch[] {
-  const turns = turnsOf(back);
+  const turns = turnsOf(back, front.length);
   return front.flatMap((exchange, at) => {
     const place: Place = { exchange: at + 1, part: 'backend body', path: [] };
-    const said = (turns[at]?.events ?? []).filter(({ node }) => node.kind === 'object');
+    const turn = turns[at];
+    const said = turn?.said ?? [];
     const passed = sayings(exchange, 'backend');
     const [whole] = passed;
-    if (whole === undefined) return [missing(place, 'an answer')];
-    if (whole.event !== undefined) {
-      return [...compareInOrder(said, passed, at + 1), ...spellings(said, passed, at + 1)];
+    if (whole?.event !== undefined) {
+      const told = turn !== undefined && isCutOff(turn) ? withoutError(passed) : passed;
+      return [...compareInOrder(said, told, at + 1), ...spellings(said, told, at + 1)];
     }
+    if (turn !== undefined && toldOf(turn) !== undefined) return [];
+    if (whole === undefined) return [missing(place, 'an answer')];
     const response = member(said.at(-1)?.node, 'response');
     return response === undefined ? [] : structuralDiff(response, whole.node, place);
   });
@@ -50,15 +78,25 @@ export function answeredNeutrality(front: readonly Exchange[], back: readonly Ex
 export function handedNeutrality(
   handed: readonly Handed[],
   back: readonly Exchange[],
-  surface: Surface,
+  { surface, streams }: Asking,
 ): Mismatch[] {
-  return turnsOf(back).flatMap(({ events }, at) => {
+  return turnsOf(back, handed.length).flatMap((turn, at) => {
     const place: Place = { exchange: at + 1, part: "the library's answer", path: [] };
-    const response = member(events.at(-1)?.node, 'response');
     const one = handed[at];
     if (one === undefined) return [missing(place, 'an answer')];
-    const { text, ending } = one;
-    return structuralDiff(toNode(handedOf(response, surface)), toNode({ text, ending }), place);
+    const { text, ending, failure } = one;
+    const told = toldOf(turn);
+    if (told !== undefined && failure !== undefined) {
+      const begun = streams ? beginningOf(turn) : '';
+      return structuralDiff(documentOf(begun, told), documentOf(text, thrown(failure, told)), place);
+    }
+    if (told === undefined && failure === undefined) {
+      const response = member(turn.said.at(-1)?.node, 'response');
+      return structuralDiff(toNode(handedOf(response, surface)), toNode({ text, ending }), place);
+    }
+    const expected = told === undefined ? 'an answer' : `an error: ${wordsOf(told)}`;
+    const actual = failure === undefined ? `an answer: ${ending}` : `an error: ${failure.message}`;
+    return [{ kind: 'changed', places: [place], expected, actual }];
   });
 }
 
@@ -75,28 +113,43 @@ function handedOf(response: JsonNode | undefined, surface: Surface): Handed {
   return { text, ending: calls ? 'tool_calls' : status === 'completed' ? 'stop' : status };
 }
 
-/** The turns upstream in their order. Prewarms are none, nor is what got no answer to its end and is said again. */
-function turnsOf(exchanges: readonly Exchange[]): Turn[] {
-  return exchanges.flatMap((exchange) => {
-    const turns: Turn[] = [];
-    for (const step of exchange.steps) {
-      const request = requestIn(step);
-      if (request !== undefined) turns.push({ request, events: [] });
-      else turns.at(-1)?.events.push(...sayings({ ...exchange, steps: [step] }, 'backend'));
-    }
-    return turns.filter(
-      ({ request, events }) => member(request, 'generate') === undefined && isAnswered(events.at(-1)),
-    );
-  });
+/** The words of an answer that did not come to its end. */
+function beginningOf({ said }: Turn): string {
+  const deltas = said.filter(({ node }) => stringAt(node, 'type') === 'response.output_text.delta');
+  return deltas.map(({ node }) => stringAt(node, 'delta') ?? '').join('');
 }
 
-function requestIn(step: Step): JsonNode | undefined {
-  if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return undefined;
-  return member(step.content.json, 'model') === undefined ? undefined : step.content.json;
+/** What a library threw, as far as the backend has a word on it. */
+function thrown({ status, headers, error }: Failure, told: Told): Told {
+  const stated = error !== undefined && told.ofResponse ? withMembersOf(told.error, error) : error;
+  return {
+    ...(told.status === undefined || status === undefined ? {} : { status: toNode(status) }),
+    ...(told.headers === undefined ? {} : { headers: headersTold(headers) }),
+    ...(told.error === undefined || stated === undefined ? {} : { error: stated }),
+  };
 }
 
-function isAnswered(last: Saying | undefined): boolean {
-  return /^response\.(?:completed|failed|incomplete)$/.test(stringAt(last?.node, 'type') ?? '');
+function wordsOf({ error }: Told): string {
+  return error === undefined ? 'the answer was cut off' : brief(error);
+}
+
+/** A document of what was said before a failure, and of the failure. */
+function documentOf(text: string, { status, headers, error }: Told): JsonNode {
+  const stated = Object.entries({ status, headers, error }).flatMap(([key, value]): JsonMember[] =>
+    value === undefined ? [] : [[key, value]],
+  );
+  return { kind: 'object', members: [['text', jsonString(text)], ...stated] };
+}
+
+/** An object without the members that the other one lacks. */
+function withMembersOf(other: JsonNode | undefined, node: JsonNode): JsonNode {
+  if (node.kind !== 'object') return node;
+  return { kind: 'object', members: node.members.filter(([key]) => member(other, key) !== undefined) };
+}
+
+/** Without the error with which a subject tells of the end of a stream. */
+function withoutError(passed: readonly Saying[]): readonly Saying[] {
+  return stringAt(passed.at(-1)?.node, 'type') === 'error' ? passed.slice(0, -1) : passed;
 }
 
 /** Members by the alphabet, without those that are the protocol's. */

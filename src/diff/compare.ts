@@ -4,11 +4,12 @@ import type { Mismatch, Place } from '../golden/mismatch.ts';
 import { unifyFiles } from '../golden/stored.ts';
 import { unify } from '../golden/unify.ts';
 import { LineFile } from '../trace/line-file.ts';
-import { answeredNeutrality, askedNeutrality, type Handed, handedNeutrality } from './asked.ts';
+import { type Asking, answeredNeutrality, askedNeutrality, type Handed, handedNeutrality } from './asked.ts';
 import { envelopeOf, envelopesOf, isOfFrontEnd, type Surface } from './envelope.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { lastKey } from './last-key.ts';
 import { requestNeutrality, responseNeutrality } from './neutrality.ts';
+import { untilTold } from './turns.ts';
 
 /** Parity: what went upstream, against the golden. */
 export function parityFindings(golden: Golden, upstream: readonly Exchange[]): Finding[] {
@@ -52,9 +53,13 @@ export function neutralityFindings(
   ];
 }
 
-/** Parity of all that is not content, for a client that is not the official one and asks by a surface. */
+/**
+ * Parity of all that is not content, for a client that is not the official one and asks by a surface: as far as the
+ * golden is not about what the official client does of itself with a failure.
+ */
 export function envelopeFindings(golden: Golden, upstream: readonly Exchange[], surface: Surface): Finding[] {
-  const mismatches = unify(envelopeOf(golden, surface), envelopesOf(upstream, surface));
+  const wanted = untilTold(golden, upstream.length);
+  const mismatches = unify(envelopeOf(wanted, surface), envelopesOf(upstream, surface));
   return byCause(mismatches.filter((mismatch) => !isOfFrontEnd(golden, mismatch))).map((mismatch) =>
     findingOf('parity', mismatch),
   );
@@ -68,14 +73,14 @@ export function contentFindings(
   front: readonly Exchange[],
   back: readonly Exchange[],
   handed: readonly Handed[],
-  surface: Surface,
+  asking: Asking,
 ): Finding[] {
-  const isOwn = surface === 'responses';
+  const isOwn = asking.surface === 'responses';
   const asked = isOwn ? askedNeutrality(front, back) : [];
   const answered = isOwn ? answeredNeutrality(front, back) : [];
   return [
     ...byCause(asked).map((mismatch) => findingOf('request neutrality', mismatch)),
-    ...byCause([...answered, ...handedNeutrality(handed, back, surface)]).map((mismatch) =>
+    ...byCause([...answered, ...handedNeutrality(handed, back, asking)]).map((mismatch) =>
       findingOf('response neutrality', mismatch),
     ),
   ];

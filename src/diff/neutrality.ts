@@ -20,7 +20,7 @@ export const shaped: ReadonlySet<string> = new Set([
  * Response headers that clients act upon, or show: what is wrong, when to come again, rate limits, the value that a turn
  * is to carry on, which model answered. The others belong to a connection, or to whoever answered.
  */
-const actedUpon =
+export const actedUpon =
   /^(?:content-type|retry-after|x-request-id|x-reasoning-included|x-models-etag|(?:x-codex|x-openai|openai)-.*)$/;
 
 /** One thing that was said on an exchange: a message, a server-sent event, or a whole body. */
@@ -151,7 +151,7 @@ function mediaType(value: JsonNode): JsonNode {
   return jsonString(value.value.replace(/;.*$/s, '').trim().toLowerCase());
 }
 
-function isResponse(step: Step): step is ResponseEvent {
+export function isResponse(step: Step): step is ResponseEvent {
   return step.type === 'response';
 }
 

@@ -12,6 +12,7 @@ import type {
 } from '../client/task.ts';
 import { isVersion } from '../client/version.ts';
 import { FieldError, Fields } from '../trace/codec.ts';
+import type { HeaderList } from '../wire/headers.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
 import type { Scenario, VersionRange } from './definition.ts';
 
@@ -208,8 +209,13 @@ function decodeReplyOf(reply: Reply['reply'], read: (...keys: string[]) => Field
       };
     }
     case 'error': {
-      const fields = read('status', 'error');
-      return { reply, status: fields.integer('status'), error: objectText(fields, 'error') };
+      const fields = read('status', 'error', 'headers');
+      return {
+        reply,
+        status: fields.integer('status'),
+        error: objectText(fields, 'error'),
+        ...(fields.has('headers') ? { headers: decodeHeaders(fields.node('headers')) } : {}),
+      };
     }
     case 'failed':
       return { reply, error: objectText(read('error'), 'error') };
@@ -223,6 +229,13 @@ function decodeReplyOf(reply: Reply['reply'], read: (...keys: string[]) => Field
     case 'hold':
       return { reply, text: read('text').text('text') };
   }
+}
+
+function decodeHeaders(node: JsonNode): HeaderList {
+  return membersOf(node, '"headers"').map(([name, value]) => {
+    if (value.kind !== 'string') throw new FieldError(`"headers.${name}" must be a string`);
+    return [name, value.value];
+  });
 }
 
 function decodeNoise(node: JsonNode): Noise {

@@ -1,11 +1,17 @@
 import type OpenAI from 'openai';
 import { type JsonMember, printJson, toNode } from '../../wire/json.ts';
+import { type Failure, failureOf } from './failure.ts';
 import { settingsFor } from './settings.ts';
 import type { Said, Talk } from './surface.ts';
 
 type Message = OpenAI.ChatCompletionMessageParam;
 type ToolCall = OpenAI.ChatCompletionMessageToolCall;
-type Completion = { readonly text: string; readonly calls: readonly ToolCall[]; readonly ending: string };
+type Completion = {
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
+  readonly ending: string;
+  readonly failure?: Failure;
+};
 
 /** A conversation over chat completions: each request says again all that was said before. */
 export function talkByChat(client: OpenAI, streams: boolean, signal: AbortSignal): Talk {
@@ -17,10 +23,10 @@ export function talkByChat(client: OpenAI, streams: boolean, signal: AbortSignal
       const body: OpenAI.ChatCompletionCreateParamsNonStreaming = JSON.parse(
         printJson({ kind: 'object', members }),
       );
-      const { text, calls, ending } = await (streams ? streamed : whole)(client, body, signal);
+      const { text, calls, ...end } = await (streams ? streamed : whole)(client, body, signal);
       const asked = calls.length === 0 ? {} : { tool_calls: [...calls] };
       messages.push({ role: 'assistant', content: text === '' ? null : text, ...asked });
-      return { text, ending, calls: calls.map(({ id, type }) => ({ id, type })) };
+      return { text, ...end, calls: calls.map(({ id, type }) => ({ id, type })) };
     },
   };
 }
@@ -30,10 +36,14 @@ async function whole(
   body: OpenAI.ChatCompletionCreateParamsNonStreaming,
   signal: AbortSignal,
 ): Promise<Completion> {
-  const [choice] = (await client.chat.completions.create(body, { signal })).choices;
-  if (choice === undefined) throw new Error('the completion has no choice');
-  const { message, finish_reason } = choice;
-  return { text: message.content ?? '', calls: message.tool_calls ?? [], ending: finish_reason };
+  try {
+    const [choice] = (await client.chat.completions.create(body, { signal })).choices;
+    if (choice === undefined) throw new Error('the completion has no choice');
+    const { message, finish_reason } = choice;
+    return { text: message.content ?? '', calls: message.tool_calls ?? [], ending: finish_reason };
+  } catch (error) {
+    return failed('', error);
+  }
 }
 
 async function streamed(
@@ -44,24 +54,37 @@ async function streamed(
   let text = '';
   let ending = 'none';
   const calls: ToolCall[] = [];
-  for await (const { choices } of await client.chat.completions.create(
-    { ...body, stream: true },
-    { signal },
-  )) {
-    const [choice] = choices;
-    text += choice?.delta.content ?? '';
-    ending = choice?.finish_reason ?? ending;
-    for (const { index, id = '', type, ...given } of choice?.delta.tool_calls ?? []) {
-      const call = calls[index];
-      const { name = '' } = given.function ?? given.custom ?? {};
-      const [args, input] = [given.function?.arguments ?? '', given.custom?.input ?? ''];
-      if (call?.type === 'function') call.function.arguments += args;
-      else if (call?.type === 'custom') call.custom.input += input;
-      else if (type === 'custom') calls[index] = { id, type, custom: { name, input } };
-      else calls[index] = { id, type: 'function', function: { name, arguments: args } };
+  try {
+    for await (const { choices } of await client.chat.completions.create(
+      { ...body, stream: true },
+      { signal },
+    )) {
+      const [choice] = choices;
+      text += choice?.delta.content ?? '';
+      ending = choice?.finish_reason ?? ending;
+      for (const one of choice?.delta.tool_calls ?? []) addTo(calls, one);
     }
+  } catch (error) {
+    return failed(text, error);
   }
   return { text, calls, ending };
+}
+
+/** Adds to the calls what a chunk tells of one of them. */
+function addTo(calls: ToolCall[], piece: OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall): void {
+  const { index, id = '', type, ...given } = piece;
+  const call = calls[index];
+  const { name = '' } = given.function ?? given.custom ?? {};
+  const [args, input] = [given.function?.arguments ?? '', given.custom?.input ?? ''];
+  if (call?.type === 'function') call.function.arguments += args;
+  else if (call?.type === 'custom') call.custom.input += input;
+  else if (type === 'custom') calls[index] = { id, type, custom: { name, input } };
+  else calls[index] = { id, type: 'function', function: { name, arguments: args } };
+}
+
+/** A completion that was begun, or not even that, when the library threw. */
+function failed(text: string, thrown: unknown): Completion {
+  return { text, calls: [], ending: 'none', failure: failureOf(thrown) };
 }
 
 function messagesOf(said: Said): Message[] {

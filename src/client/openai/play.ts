@@ -17,14 +17,11 @@ export type Play = {
   readonly outputs: readonly string[];
 };
 
-export type Played = {
-  readonly answers: readonly Answer[];
-  /** Why it was not played to its end. */
-  readonly failure: string | undefined;
-};
-
-/** Plays a client of a subject, whose base URL is given, with the library of OpenAI: one request after the other. */
-export async function playOpenAi(play: Play, subject: URL, signal: AbortSignal): Promise<Played> {
+/**
+ * Plays a client of a subject, whose base URL is given, with the library of OpenAI: one request after the other, until
+ * one fails. Resolves to the answers.
+ */
+export async function playOpenAi(play: Play, subject: URL, signal: AbortSignal): Promise<readonly Answer[]> {
   const { OpenAI } = await library();
   const client = new OpenAI({
     apiKey: 'any',
@@ -38,21 +35,17 @@ export async function playOpenAi(play: Play, subject: URL, signal: AbortSignal):
   const requests = requestsOf(play.golden);
   const answers: Answer[] = [];
   const outputs = [...play.outputs];
-  const ask = async (said: Said): Promise<void> => {
+  /** Resolves to whether all went well. */
+  const ask = async (said: Said): Promise<boolean> => {
     const settings = requests[answers.length] ?? requests.at(-1);
     if (settings === undefined) throw new ParityError('internal', 'the golden asks for nothing');
     const answer = await talk.ask(said, settings);
     answers.push(answer);
-    if (answer.calls.length === 0) return;
-    await ask({ outputs: answer.calls.map((call) => ({ call, text: outputs.shift() ?? '' })) });
+    if (answer.calls.length === 0) return answer.failure === undefined;
+    return ask({ outputs: answer.calls.map((call) => ({ call, text: outputs.shift() ?? '' })) });
   };
-  try {
-    for (const prompt of play.prompts) await ask({ prompt });
-    return { answers, failure: undefined };
-  } catch (error) {
-    if (error instanceof ParityError || !(error instanceof Error)) throw error;
-    return { answers, failure: `the library of OpenAI: ${error.message.replaceAll(/\s+/g, ' ')}` };
-  }
+  for (const prompt of play.prompts) if (!(await ask({ prompt }))) break;
+  return answers;
 }
 
 /** Loads the library. Throws ParityError where it is not installed: no other command needs it. */

@@ -1,9 +1,17 @@
 import type OpenAI from 'openai';
 import { type JsonMember, type JsonNode, member, printJson, toNode } from '../../wire/json.ts';
+import { type Failure, failureOf } from './failure.ts';
 import { settingsFor, toolsItem } from './settings.ts';
 import type { Answer, Call, Said, Talk } from './surface.ts';
 
 type Response = OpenAI.Responses.Response;
+
+/** What came of a request: the words that a stream brought, and how it ended. */
+type Heard = {
+  readonly begun: string;
+  readonly response?: Response | undefined;
+  readonly failure?: Failure;
+};
 
 /**
  * A conversation over the Responses API: each request goes on from the response before it where the official client's
@@ -25,7 +33,9 @@ export function talkByResponses(client: OpenAI, streams: boolean, signal: AbortS
         ...settingsFor('responses', settings),
       ];
       const text = printJson({ kind: 'object', members });
-      const response = streams ? await streamed(client, text, signal) : await whole(client, text, signal);
+      const { begun, response, failure } = await (streams ? streamed : whole)(client, text, signal);
+      if (response === undefined || failure !== undefined)
+        return { text: begun, ending: 'none', calls: [], ...(failure === undefined ? {} : { failure }) };
       previous = response.id;
       before.push(...items, ...response.output.map(toNode));
       return answerOf(response);
@@ -33,19 +43,36 @@ export function talkByResponses(client: OpenAI, streams: boolean, signal: AbortS
   };
 }
 
-async function whole(client: OpenAI, text: string, signal: AbortSignal): Promise<Response> {
+async function whole(client: OpenAI, text: string, signal: AbortSignal): Promise<Heard> {
   const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(text);
-  return client.responses.create(body, { signal });
+  try {
+    return heard('', await client.responses.create(body, { signal }));
+  } catch (error) {
+    return { begun: '', failure: failureOf(error) };
+  }
 }
 
-async function streamed(client: OpenAI, text: string, signal: AbortSignal): Promise<Response> {
+async function streamed(client: OpenAI, text: string, signal: AbortSignal): Promise<Heard> {
   const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(text);
+  let begun = '';
   let last: Response | undefined;
-  for await (const event of await client.responses.create({ ...body, stream: true }, { signal })) {
-    if ('response' in event) last = event.response;
+  try {
+    for await (const event of await client.responses.create({ ...body, stream: true }, { signal })) {
+      if (event.type === 'response.output_text.delta') begun += event.delta;
+      if ('response' in event) last = event.response;
+    }
+  } catch (error) {
+    return { begun, failure: failureOf(error) };
   }
-  if (last === undefined) throw new Error('the stream brought no response');
-  return last;
+  return heard(begun, last);
+}
+
+/** What came of a response that was not refused. It may have failed nevertheless. */
+function heard(begun: string, response: Response | undefined): Heard {
+  if (response?.status !== 'failed') return { begun, response };
+  const { error } = response;
+  const message = error?.message ?? 'the response failed';
+  return { begun, failure: { message, headers: [], ...(error === null ? {} : { error: toNode(error) }) } };
 }
 
 function itemsOf(said: Said): object[] {
