@@ -425,6 +425,97 @@ it('takes the turn to a new connection when the old one has answered enough', as
   expect(to.heard).toHaveLength(2);
 });
 
+const errorOf = (status: number, code: string) =>
+  JSON.stringify({ type: 'error', status, error: { type: 'x', code, message: 'this went wrong' } });
+
+it.each([401, 403, 404, 500, 503, 529])(
+  'takes the turn to a new connection, without a prewarm, after an error frame of %d',
+  async (status) => {
+    let turns = 0;
+    const to = await backend({
+      message: (socket) => {
+        turns += 1;
+        say(socket, turns === 1 ? [errorOf(status, 'x')] : eventsOf('OK'));
+      },
+    });
+    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+    expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+    expect(to.heard.map(({ messages }) => messages.length)).toEqual([2, 1]);
+    expect(to.turns()[1]).not.toHaveProperty('previous_response_id');
+  },
+);
+
+it.each([
+  [400, 'invalid_value'],
+  [429, 'rate_limit_exceeded'],
+  [503, 'server_is_overloaded'],
+])('tells of an error frame of %d, %s, at once', async (status, code) => {
+  const to = await backend({ message: (socket) => say(socket, [errorOf(status, code)]) });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({ error: { code, message: 'this went wrong' } });
+  expect(to.heard).toHaveLength(1);
+});
+
+it('turns to HTTP when six connections have failed with a request', async () => {
+  const to = await backend({ message: (socket) => say(socket, [errorOf(500, 'server_error')]) });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await response.text()).toContain('response.completed');
+  expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(6).fill('websocket'), 'http']);
+  expect(to.turns()).toHaveLength(7);
+});
+
+it('does not count a connection whose prewarm failed', async () => {
+  let prewarms = 0;
+  const to = await backend({
+    prewarm: (socket) => {
+      prewarms += 1;
+      socket.terminate();
+    },
+    message: (socket) => say(socket, [errorOf(500, 'server_error')]),
+  });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await response.text()).toContain('response.completed');
+  expect(prewarms).toBe(1);
+  expect(to.turns()).toHaveLength(7);
+});
+
+/** A backend without websockets whose first answers have these statuses. */
+const overHttp = (...statuses: readonly number[]) => {
+  const left = [...statuses];
+  return backend({
+    upgrade: () => refusedWith('426 Upgrade Required'),
+    post: (response) => {
+      const status = left.shift();
+      response.writeHead(status ?? 200, {
+        'content-type': status === undefined ? 'text/event-stream' : 'application/json',
+        'retry-after': '17',
+      });
+      response.end(status === undefined ? eventsOf('OK').map(sse).join('') : '{"error":{"code":"x"}}');
+    },
+  });
+};
+
+it.each([403, 404, 500, 503])('asks again over HTTP after %d', async (status) => {
+  const to = await overHttp(status);
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+  expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
+});
+
+it.each([
+  { statuses: [400], asked: 1 },
+  { statuses: [429], asked: 1 },
+  { statuses: [500, 429], asked: 2 },
+  { statuses: Array<number>(6).fill(500), asked: 6 },
+])('tells of what the backend answered last over HTTP: $statuses', async ({ statuses, asked }) => {
+  const to = await overHttp(...statuses);
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect([response.status, response.headers.get('retry-after')]).toEqual([statuses.at(-1), '17']);
+  expect(await response.json()).toEqual({ error: { code: 'x' } });
+  expect(to.turns()).toHaveLength(asked);
+});
+
 it('tells the client of an answer that is cut off after it began', async () => {
   const to = await backend({
     message: (socket) => socket.send(eventsOf('OK')[0] ?? '', () => socket.terminate()),

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
-import { stringAt, tryParseJson } from '../../wire/json.ts';
+import { member, stringAt, tryParseJson } from '../../wire/json.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import type { ProxyContext } from '../context.ts';
 import type { Conversation } from '../conversation.ts';
@@ -34,7 +34,7 @@ export class BackendAnswer extends Error {
   }
 }
 
-/** How the backend takes a turn from the session. */
+/** How the backend takes a turn from the session: `unavailable` where the request could not even be sent. */
 type Attempt = Ending | { readonly kind: 'unavailable' };
 
 /** One attempt at a turn. */
@@ -52,11 +52,19 @@ type Try = {
 /** Statuses of a refused upgrade after which the official client tries again, and then turns to HTTP. */
 const retried: ReadonlySet<number> = new Set([403, 404, 500, 502, 503, 504]);
 
-/** Error codes after which the official client takes the turn to a new connection. */
+/** Error codes after which the official client takes the turn to a new connection, whatever the status. */
 const reconnected: ReadonlySet<string> = new Set([
   'websocket_connection_limit_reached',
   'previous_response_not_found',
 ]);
+
+/**
+ * Whether the official client asks again after an error of this status (measured: codex 0.169.0: error frames of 401,
+ * 403, 404, 500, 503 and 529, answers over HTTP of 403, 404, 500 and 503; but not 400 and 429).
+ */
+function asksAgain(status: number): boolean {
+  return status > 400 && status !== 429;
+}
 
 /** Events with a response that the next request may go on from. */
 const responds: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
@@ -142,13 +150,15 @@ export class Session {
       turn.hear(type, text);
       return take(type, text);
     };
-    // What goes wrong with the prewarm's connection is not counted.
-    const pauses = this.#begun ? limits.retries : [0, ...limits.retries];
-    for (const [at, pause] of pauses.entries()) {
+    const plain = { request, full: turn.full, values, first: false, signal, take: deliver };
+    for (const [at, pause] of limits.retries.entries()) {
       if (this.#http) break;
       if (pause > 0) await delay(pause, undefined, { signal });
-      const first = at === 0;
-      const attempt = await this.#attempt({ request, full: turn.full, values, first, signal, take: deliver });
+      const begins = !this.#begun;
+      let attempt = await this.#attempt({ ...plain, first: at === 0 });
+      // What goes wrong with the prewarm is not counted (measured: codex 0.169.0, scenarios upgrade-500 and
+      // retries-exhausted: seven upgrades, six of them with a request).
+      if (begins && attempt.kind === 'unavailable' && !this.#http) attempt = await this.#attempt(plain);
       if (attempt.kind === 'unavailable') continue;
       if (attempt.kind === 'answered' && delivered) return attempt.text;
       const reason = attempt.kind === 'lost' ? attempt.reason : 'the backend asks for a new connection';
@@ -158,7 +168,7 @@ export class Session {
       log.info({}, `a new connection is made: ${reason}`);
     }
     if (!this.#http) this.#fallBack('the websocket failed again and again');
-    return this.#post({ request, full: turn.full, values, first: false, signal, take: deliver });
+    return this.#overHttp(plain);
   }
 
   /** One attempt over the websocket: on the connection that is there, else on a new one. */
@@ -183,7 +193,8 @@ export class Session {
       const warm = await this.#prewarm(connection, request, signal);
       if (!warm) {
         connection.end();
-        return { kind: 'lost', reason: 'the prewarm was not answered' };
+        this.#context.log.info({}, 'a new connection is made: the prewarm was not answered');
+        return { kind: 'unavailable' };
       }
     }
     const members = this.#members(request, full, connection.last);
@@ -317,6 +328,21 @@ export class Session {
     this.#context.log.info({}, `the session goes over to HTTP: ${reason}`);
   }
 
+  /** Asks over HTTP, again where the official client would; what the backend answers last is the client's. */
+  async #overHttp(attempt: Try): Promise<string> {
+    for (const pause of this.#context.limits.retries.slice(1)) {
+      try {
+        return await this.#post(attempt);
+      } catch (error) {
+        // After a 401 the sign-in was renewed already.
+        if (!(error instanceof BackendAnswer) || error.status === 401 || !asksAgain(error.status))
+          throw error;
+      }
+      await delay(pause, undefined, { signal: attempt.signal });
+    }
+    return this.#post(attempt);
+  }
+
   async #post(attempt: Try, other?: SignIn): Promise<string> {
     const { request, full, values, signal, take } = attempt;
     const context = this.#context;
@@ -411,6 +437,9 @@ async function takeEvents(answer: IncomingMessage, take: TakeEvent): Promise<str
 /** Whether an event asks for the turn to be taken to another connection, where that can help. */
 function reconnects(type: string, text: string, knowsAll: boolean): boolean {
   if (type !== 'error') return false;
-  const code = /"code":\s*"(\w+)"/.exec(text)?.[1] ?? '';
-  return reconnected.has(code) && (code !== 'previous_response_not_found' || knowsAll);
+  const frame = tryParseJson(text)?.node;
+  const code = stringAt(frame, 'error', 'code') ?? '';
+  if (reconnected.has(code)) return code !== 'previous_response_not_found' || knowsAll;
+  const status = member(frame, 'status');
+  return status?.kind === 'number' && asksAgain(Number(status.text)) && code !== 'server_is_overloaded';
 }
