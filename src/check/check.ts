@@ -72,10 +72,12 @@ type Seen = Drive & { readonly front: readonly Exchange[]; readonly back: readon
  * with each other. Throws ParityError where the subject dies, hangs or never listens.
  */
 export async function check(options: CheckOptions): Promise<CheckResult> {
-  const { golden, driver } = options;
+  const { golden, driver, subject, backendPort } = options;
+  // A subject that runs already, or a port that was named, serves one at a time.
+  const together = subject.kind !== 'url' && backendPort === 0;
   const findings =
     'surface' in driver
-      ? await everyMode(async (streams) =>
+      ? await everyMode(together, async (streams) =>
           openAiFindings(options, { surface: driver.surface, streams }, await see(options, streams)),
         )
       : officialFindings(options, await see(options, false));

@@ -1,5 +1,6 @@
 import type { Finding } from '../diff/finding.ts';
 import type { Scenario } from '../scenario/definition.ts';
+import { inParallel } from './in-parallel.ts';
 
 /** What no program does with the library of OpenAI, by scenario. */
 const reasons = {
@@ -46,18 +47,25 @@ const modes = [
   { mode: 'whole', streams: false },
 ] as const;
 
-/** What is found in both modes; what is found in both of them at the same places is one finding. */
-export async function everyMode(find: (streams: boolean) => Promise<Finding[]>): Promise<Finding[]> {
+/**
+ * What is found in both modes; what is found in both of them at the same places is one finding. `together`: whether the
+ * modes may be tried at the same time.
+ */
+export async function everyMode(
+  together: boolean,
+  find: (streams: boolean) => Promise<Finding[]>,
+): Promise<Finding[]> {
+  const inModes = await inParallel(modes, together ? modes.length : 1, async ({ mode, streams }) =>
+    (await find(streams)).map((finding) => ({ mode, finding })),
+  );
   const found = new Map<string, Finding>();
-  for (const { mode, streams } of modes) {
-    for (const finding of await find(streams)) {
-      const { comparison, kind, places } = finding;
-      const key = JSON.stringify([comparison, kind, places]);
-      const known = found.get(key);
-      const own = places.map((place) => `${mode} › ${place}`);
-      const all = [...(known?.places ?? []), ...own];
-      found.set(key, { ...(known ?? finding), place: all[0] ?? finding.place, places: all });
-    }
+  for (const { mode, finding } of inModes.flat()) {
+    const { comparison, kind, places } = finding;
+    const key = JSON.stringify([comparison, kind, places]);
+    const known = found.get(key);
+    const own = places.map((place) => `${mode} › ${place}`);
+    const all = [...(known?.places ?? []), ...own];
+    found.set(key, { ...(known ?? finding), place: all[0] ?? finding.place, places: all });
   }
   return [...found.values()];
 }

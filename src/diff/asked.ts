@@ -11,7 +11,7 @@ import {
   toNode,
 } from '../wire/json.ts';
 import type { Surface } from './envelope.ts';
-import { compareInOrder, type Saying, sayings, shaped, spellings } from './neutrality.ts';
+import { compareInOrder, isResponse, type Saying, sayings, shaped, spellings } from './neutrality.ts';
 import { structuralDiff } from './structural.ts';
 import { headersTold, isCutOff, type Told, type Turn, toldOf, turnsOf } from './turns.ts';
 
@@ -67,7 +67,8 @@ export function answeredNeutrality(front: readonly Exchange[], back: readonly Ex
       const told = turn !== undefined && isCutOff(turn) ? withoutError(passed) : passed;
       return [...compareInOrder(said, told, at + 1), ...spellings(said, told, at + 1)];
     }
-    if (turn !== undefined && toldOf(turn) !== undefined) return [];
+    const isError = exchange.steps.find(isResponse)?.status !== 200;
+    if (isError || (turn !== undefined && toldOf(turn) !== undefined)) return [];
     if (whole === undefined) return [missing(place, 'an answer')];
     const response = member(said.at(-1)?.node, 'response');
     return response === undefined ? [] : structuralDiff(response, whole.node, place);
