@@ -138,7 +138,114 @@ it.each([
     drivers: ['openai-chat'],
     finding: /streamed › exchange 1 › the library's answer › ending: changed\n(?: .*\n)*? {2}expected "stop"/,
   },
-])('names the place when a proxy $broken', async ({ file, change, drivers, finding }) => {
+  {
+    broken: 'loses the last event of an answer that fails',
+    scenario: 'failed-server-error',
+    file: 'proxy/surfaces/responses-http.ts',
+    change: (source: string) =>
+      source.replace("if (type === '' ||", "if (type === 'response.failed') return undefined;\n      $&"),
+    drivers: ['openai-responses'],
+    finding: /streamed › exchange 1 › backend message 3: missing\n/,
+  },
+  {
+    broken: 'loses the words before an answer breaks off',
+    scenario: 'close-1011',
+    file: 'proxy/sessions/session.ts',
+    change: (source: string) =>
+      source.replace('turn.hear(type, text);', "$&\n      if (type.endsWith('.delta')) return undefined;"),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding:
+      /streamed › exchange 1 › the library's answer › text: changed\n {2}expected "In the beginning"\n {2}actual {3}""/,
+  },
+  {
+    broken: 'says all again when an answer breaks off',
+    scenario: 'close-1011',
+    file: 'proxy/sessions/session.ts',
+    change: (source: string) => source.replace('if (delivered || signal.aborted)', 'if (signal.aborted)'),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding: /backend message 1: added\n|the library's answer › text: changed\n {2}expected "OK"/,
+  },
+  {
+    broken: 'says all again over HTTP when a stream is cut off',
+    scenario: 'http-cut-off',
+    file: 'proxy/sessions/session.ts',
+    change: (source: string) =>
+      source.replace('if (!(error instanceof BackendAnswer) ||', 'if (error instanceof BackendAnswer &&'),
+    drivers: ['openai-responses'],
+    finding: /streamed › exchange 1 › backend message \d: added\n/,
+  },
+  {
+    broken: 'says nothing of an answer that breaks off',
+    scenario: 'close-1006',
+    file: 'proxy/surfaces/responses-http.ts',
+    change: (source: string) => source.replace("answer.send('error', errorEvent(error));", ''),
+    drivers: ['openai-responses'],
+    finding:
+      /streamed › exchange 1 › the library's answer: changed\n {2}expected an error: the answer was cut off\n {2}actual {3}an answer: in_progress\n/,
+  },
+  {
+    broken: 'ends the chunks of an answer that breaks off as if all were said',
+    scenario: 'close-1006',
+    file: 'proxy/surfaces/chat.ts',
+    change: (source: string) =>
+      source.replace('answer.send(undefined, error.body);', "answer.send(undefined, '[DONE]');"),
+    drivers: ['openai-chat'],
+    finding: /streamed › exchange 1 › the library's answer: changed\n {2}expected an error/,
+  },
+  {
+    broken: 'tells of another status',
+    scenario: 'limit-headers',
+    file: 'proxy/api-error.ts',
+    change: (source: string) => source.replace('status <= 599 ? status :', 'status <= 599 ? 500 :'),
+    drivers: ['openai-chat'],
+    finding: /the library's answer › status: changed\n(?: .*\n)*? {2}expected 429\n {2}actual {3}500\n/,
+  },
+  {
+    broken: 'keeps to itself when to come again',
+    scenario: 'limit-headers',
+    file: 'proxy/api-error.ts',
+    change: (source: string) => source.replace('^(?:content-|', '^(?:retry-|content-|'),
+    drivers: ['openai-responses'],
+    finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
+  },
+  {
+    broken: 'keeps to itself when to come again, over HTTP',
+    scenario: 'http-usage-limit',
+    file: 'proxy/surfaces/backend-answer.ts',
+    change: (source: string) => source.replace("!== 'content-length'", "!== 'retry-after'"),
+    drivers: ['openai-chat'],
+    finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
+  },
+  {
+    broken: 'puts an error in its own words',
+    scenario: 'usage-limit',
+    file: 'proxy/api-error.ts',
+    change: (source: string) =>
+      source.replace(
+        "return printJson({ kind: 'object', members: [['error', this.error]] })",
+        "$&.replace('has been', 'was')",
+      ),
+    drivers: ['openai-responses'],
+    finding: /the library's answer › error\.message: changed\n/,
+  },
+  {
+    broken: 'does not tell why a response failed',
+    scenario: 'http-context-length',
+    file: 'proxy/api-error.ts',
+    change: (source: string) => source.replace("error?.kind === 'object' ? error :", ''),
+    drivers: ['openai-chat'],
+    finding: /exchange 1 › the library's answer › error\.message: changed\n/,
+  },
+  {
+    broken: 'does not ask again after a server error',
+    scenario: 'error-500,http-error-500',
+    file: 'proxy/sessions/session.ts',
+    change: (source: string) => source.replace('status > 400 && status !== 429', 'status < 400'),
+    drivers: ['openai-responses', 'openai-chat'],
+    finding:
+      /error-500 › streamed › exchange 2 › request: missing\n[\s\S]*http-error-500 › streamed › exchange 3 › request: missing\n/,
+  },
+])('names the place when a proxy $broken', async ({ file, change, drivers, finding, scenario }) => {
   const checkout = temporaryFolder();
   for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
     cpSync(join(repository, part), join(checkout, part), { recursive: true });
@@ -149,7 +256,7 @@ it.each([
   expect(change(source)).not.toBe(source);
   writeFileSync(path, change(source));
   for (const driver of drivers) {
-    const check = ['check', '--driver', driver, '--codex', '0.169.0', '--scenario', 'default'];
+    const check = ['check', '--driver', driver, '--codex', '0.169.0', '--scenario', scenario ?? 'default'];
     const { exitCode, stdout } = await cli(check, { from: checkout });
     expect(stdout).toMatch(finding);
     expect(exitCode).toBe(1);
