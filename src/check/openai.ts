@@ -6,7 +6,6 @@ import { inParallel } from './in-parallel.ts';
 const reasons = {
   ownTurn: 'the official client asks for it by itself, and no program can',
   ownFacts: 'the request tells of the folder, the tools or the settings of the official client itself',
-  renews: 'how a refused sign-in is renewed is the matter of whose it is: a subject has its own',
   neverAsks: 'the official client asks for nothing',
 } as const;
 
@@ -21,7 +20,6 @@ const leftOut: ReadonlyMap<string, string> = new Map([
   ['agents-md', reasons.ownFacts],
   ['effort-switched', reasons.ownFacts],
   ['mcp-tool', reasons.ownFacts],
-  ['token-refresh', reasons.renews],
   ['refresh-refused', reasons.neverAsks],
 ]);
 

@@ -480,11 +480,11 @@ it('does not count a connection whose prewarm failed', async () => {
   expect(to.turns()).toHaveLength(7);
 });
 
-/** A backend without websockets whose first answers have these statuses. */
-const overHttp = (...statuses: readonly number[]) => {
+/** A backend that refuses upgrades, and whose first answers over HTTP have these statuses. */
+const overHttp = (statuses: readonly number[], upgrade = '426 Upgrade Required') => {
   const left = [...statuses];
   return backend({
-    upgrade: () => refusedWith('426 Upgrade Required'),
+    upgrade: () => refusedWith(upgrade),
     post: (response) => {
       const status = left.shift();
       response.writeHead(status ?? 200, {
@@ -497,11 +497,21 @@ const overHttp = (...statuses: readonly number[]) => {
 };
 
 it.each([403, 404, 500, 503])('asks again over HTTP after %d', async (status) => {
-  const to = await overHttp(status);
+  const to = await overHttp([status]);
   const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
   expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
   expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
 });
+
+it.each(['403 Forbidden', '404 Not Found', '500 Internal Server Error'])(
+  'tells of an error over HTTP where upgrades were refused with %s',
+  async (upgrade) => {
+    const to = await overHttp([429], upgrade);
+    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([429, '17']);
+    expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
+  },
+);
 
 it.each([
   { statuses: [400], asked: 1 },
@@ -509,7 +519,7 @@ it.each([
   { statuses: [500, 429], asked: 2 },
   { statuses: Array<number>(6).fill(500), asked: 6 },
 ])('tells of what the backend answered last over HTTP: $statuses', async ({ statuses, asked }) => {
-  const to = await overHttp(...statuses);
+  const to = await overHttp(statuses);
   const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
   expect([response.status, response.headers.get('retry-after')]).toEqual([statuses.at(-1), '17']);
   expect(await response.json()).toEqual({ error: { code: 'x' } });
@@ -595,19 +605,39 @@ it('passes another refusal of an upgrade on as the answer', async () => {
   expect(to.heard).toHaveLength(1);
 });
 
-it('renews a sign-in that an upgrade was refused with, once', async () => {
-  const to = await backend({ upgrade: (n) => (n === 1 ? refusedWith('401 Unauthorized') : undefined) });
+it('renews a sign-in that two upgrades were refused with, and prepares the model on the third', async () => {
+  const to = await backend({ upgrade: (n) => (n <= 2 ? refusedWith('401 Unauthorized') : undefined) });
   const renewed: string[] = [];
+  let token = 'the-token';
   const proxy = await proxyTo(to.url, {
+    signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: token, accountId: 'the-account' }),
     renew: async (_, refused) => {
       renewed.push(refused.accessToken);
-      return { lane: 'chatgpt', websockets: true, accessToken: 'another-token', accountId: 'the-account' };
+      token = 'another-token';
+      return { ...refused, accessToken: token };
     },
   });
   const response = await post(`${proxy}/v1/responses`, ask);
   expect(await response.text()).toContain('response.completed');
   expect(renewed).toEqual(['the-token']);
-  expect(sent(to, 1, 'authorization')).toBe('Bearer another-token');
+  expect([0, 1, 2].map((at) => sent(to, at, 'authorization'))).toEqual([
+    'Bearer the-token',
+    'Bearer the-token',
+    'Bearer another-token',
+  ]);
+  expect(to.heard[2]?.messages).toHaveLength(2);
+});
+
+it('tells of a refused sign-in after four upgrades', async () => {
+  const to = await backend({ upgrade: () => refusedWith('401 Unauthorized') });
+  let renewals = 0;
+  const renew = async () => {
+    renewals += 1;
+    throw new Error('not this time');
+  };
+  const response = await post(`${await proxyTo(to.url, { renew })}/v1/responses`, ask);
+  expect([response.status, await response.json()]).toEqual([401, {}]);
+  expect([to.heard.length, renewals]).toEqual([4, 1]);
 });
 
 it('closes a connection that nobody uses for a while, and opens another', async () => {

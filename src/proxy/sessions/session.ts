@@ -72,6 +72,12 @@ const responds: ReadonlySet<string> = new Set(['response.completed', 'response.i
 /** In the metadata of an event and of requests over the websocket, in the headers of HTTP. */
 const turnState = 'x-codex-turn-state';
 
+/**
+ * Upgrades refused with 401 after which there is another: two with the sign-in there is, then it is renewed, and two more
+ * (measured: codex 0.169.0, scenarios token-refresh and refresh-refused).
+ */
+const refusedUpgrades = 3;
+
 /** Milliseconds a prewarm may take (measured: codex 0.169.0). */
 const prewarmTime = 15_000;
 
@@ -275,11 +281,11 @@ export class Session {
     request: TurnRequest,
     signal: AbortSignal,
     metadata: string | undefined,
-    other?: SignIn,
+    refusals = 0,
   ): Promise<Connection | undefined> {
     const context = this.#context;
     const { limits, metrics, log, host, shape } = context;
-    const signIn = other ?? (await this.#signIn());
+    const signIn = await this.#signIn();
     const facts = { host, signIn, model: request.model, tier: request.tier };
     const upgrade = await openUpstream({
       url: context.responses,
@@ -297,9 +303,10 @@ export class Session {
     if (upgrade.accepted) return new Connection(upgrade.socket, accountOf(signIn));
     metrics.add('upstream_refusals_total', 1, `status=${upgrade.status}`);
     log.info({ status: upgrade.status }, `the backend refused the upgrade with ${upgrade.status}`);
-    if (upgrade.status === 401 && other === undefined) {
-      const renewed = await this.#renewed(signIn);
-      if (renewed !== undefined) return this.#open(request, signal, metadata, renewed);
+    if (upgrade.status === 401 && refusals < refusedUpgrades) {
+      context.signIns.refused(this.#identity.session, signIn);
+      await delay(limits.retries[refusals + 1] ?? 0, undefined, { signal });
+      return this.#open(request, signal, metadata, refusals + 1);
     }
     if (upgrade.status === 426) this.#fallBack('the backend takes no websockets');
     else if (!retried.has(upgrade.status)) {
