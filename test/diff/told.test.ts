@@ -156,6 +156,18 @@ it('finds nothing where a stream brought what there was, and its end was told or
   expect(found([streamed(...begun, { type: 'error' })], upstream(begun), [lost])).toEqual([]);
 });
 
+it('holds an error within a stream to the words of the frame, as its status can be told no more', () => {
+  const events = [...begun, frame];
+  const finds = (told: unknown) =>
+    found([streamed(...events)], upstream(events), [
+      { ...lost, failure: { message: 'no more', headers: [], error: toNode(told) } },
+    ]);
+  expect(finds(error)).toEqual([]);
+  expect(finds({ ...error, message: 'no' })).toEqual([
+    'changed | the library\'s answer › error.message | "no more" | "no"',
+  ]);
+});
+
 it('finds an event that is lost or doubled before an answer breaks off', () => {
   const [created, first, second] = begun;
   if (created === undefined || first === undefined || second === undefined) throw new RangeError();

@@ -556,6 +556,32 @@ it("has the backend's status, error and headers for an answer that fails at once
   }
 });
 
+it('has the error as the last event of a stream that had begun, and as the answer to who wants it whole', async () => {
+  const error = { type: 'usage_limit_reached', message: 'no more', resets_at: 1700000000 };
+  const frame = JSON.stringify({ type: 'error', status: 429, error, headers: { 'retry-after': '17' } });
+  const begun = eventsOf('OK').slice(0, 3);
+  const to = await backend({ message: (socket) => say(socket, [...begun, frame]) });
+  const proxy = await proxyTo(to.url);
+  expect(await eventsIn(await post(`${proxy}/v1/responses`, ask))).toEqual([...begun, frame]);
+  const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }] };
+  const chunks = await eventsIn(await post(`${proxy}/v1/chat/completions`, { ...chat, stream: true }));
+  expect(chunks.map((chunk) => JSON.parse(chunk).choices?.[0]?.delta.content ?? null)).toEqual([
+    null,
+    'OK',
+    null,
+  ]);
+  expect(JSON.parse(chunks.at(-1) ?? '')).toEqual({ error });
+  for (const [path, body] of [
+    ['responses', { ...ask, stream: false }],
+    ['chat/completions', chat],
+  ] as const) {
+    const response = await post(`${proxy}/v1/${path}`, body);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([429, '17']);
+    expect(await response.json()).toEqual({ error });
+  }
+  expect(to.turns()).toHaveLength(4);
+});
+
 it('turns to HTTP at once, and for the rest of the session, where the backend takes no websockets', async () => {
   const to = await backend({ upgrade: () => refusedWith('426 Upgrade Required') });
   const proxy = await proxyTo(to.url);
