@@ -14,6 +14,14 @@ it.each(['openai-responses', 'openai-chat'])(
       'second-turn',
       'output-schema',
       'http-fallback',
+      'close-1011',
+      'failed-server-error',
+      'limit-headers',
+      'error-500',
+      'token-refresh',
+      'http-cut-off',
+      'http-error-500',
+      'http-usage-limit',
     ];
     const asked = ['--codex', '0.169.0', '--scenario', [...scenarios, 'review'].join(',')];
     const { exitCode, stdout, stderr } = await cli(['check', '--driver', driver, ...asked]);
