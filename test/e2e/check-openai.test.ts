@@ -177,8 +177,7 @@ it.each([
     broken: 'says all again over HTTP when a stream is cut off',
     scenario: 'http-cut-off',
     file: 'proxy/sessions/session.ts',
-    change: (source: string) =>
-      source.replace('if (!(error instanceof BackendAnswer) ||', 'if (error instanceof BackendAnswer &&'),
+    change: (source: string) => source.replace('if (delivered() || !canBeAskedAgain', 'if (!canBeAskedAgain'),
     drivers: ['openai-responses'],
     finding: /streamed › exchange 1 › backend message \d: added\n/,
   },

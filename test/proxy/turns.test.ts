@@ -582,6 +582,41 @@ it('has the error as the last event of a stream that had begun, and as the answe
   expect(to.turns()).toHaveLength(4);
 });
 
+it('tells of an error that is the one event of a stream over HTTP', async () => {
+  const frame = errorOf(500, 'server_error');
+  const to = await backend({
+    upgrade: () => refusedWith('426 Upgrade Required'),
+    post: (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end(sse(frame));
+    },
+  });
+  const proxy = await proxyTo(to.url);
+  const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }], stream: true };
+  for (const [path, body] of [['responses', ask] as const, ['chat/completions', chat] as const]) {
+    const response = await post(`${proxy}/v1/${path}`, body);
+    expect(response.status).toBe(500);
+    expect(await response.json()).toEqual({ error: JSON.parse(frame).error });
+  }
+});
+
+it('asks again over HTTP when a stream is cut off before it began', async () => {
+  let posts = 0;
+  const to = await backend({
+    upgrade: () => refusedWith('426 Upgrade Required'),
+    post: (response) => {
+      posts += 1;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.flushHeaders();
+      if (posts === 1) response.destroy();
+      else response.end(eventsOf('OK').map(sse).join(''));
+    },
+  });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+  expect(posts).toBe(2);
+});
+
 it('turns to HTTP at once, and for the rest of the session, where the backend takes no websockets', async () => {
   const to = await backend({ upgrade: () => refusedWith('426 Upgrade Required') });
   const proxy = await proxyTo(to.url);

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
 import { member, stringAt, tryParseJson } from '../../wire/json.ts';
 import { SseDecoder } from '../../wire/sse.ts';
+import { ApiError } from '../api-error.ts';
 import type { ProxyContext } from '../context.ts';
 import type { Conversation } from '../conversation.ts';
 import type { Identity } from '../identity.ts';
@@ -78,6 +79,9 @@ const turnState = 'x-codex-turn-state';
  */
 const refusedUpgrades = 3;
 
+/** The code of the error that tells of an answer without an end. */
+const cutOff = 'upstream_lost';
+
 /** Milliseconds a prewarm may take (measured: codex 0.169.0). */
 const prewarmTime = 15_000;
 
@@ -150,31 +154,35 @@ export class Session {
     this.#values = values;
     let delivered = false;
     const deliver: TakeEvent = (type, text) => {
-      if (!delivered && reconnects(type, text, turn.full !== undefined)) return undefined;
       delivered = true;
       if (type === 'response.metadata') this.#state ??= turnStateIn(text);
       turn.hear(type, text);
       return take(type, text);
     };
-    const plain = { request, full: turn.full, values, first: false, signal, take: deliver };
+    const plain = { request, full: turn.full, values, first: false, signal };
+    const overWebSocket = {
+      ...plain,
+      take: (type: string, text: string) =>
+        !delivered && reconnects(type, text, turn.full !== undefined) ? undefined : deliver(type, text),
+    };
     for (const [at, pause] of limits.retries.entries()) {
       if (this.#http) break;
       if (pause > 0) await delay(pause, undefined, { signal });
       const begins = !this.#begun;
-      let attempt = await this.#attempt({ ...plain, first: at === 0 });
+      let attempt = await this.#attempt({ ...overWebSocket, first: at === 0 });
       // What goes wrong with the prewarm is not counted (measured: codex 0.169.0, scenarios upgrade-500 and
       // retries-exhausted: seven upgrades, six of them with a request).
-      if (begins && attempt.kind === 'unavailable' && !this.#http) attempt = await this.#attempt(plain);
+      if (begins && attempt.kind === 'unavailable' && !this.#http)
+        attempt = await this.#attempt(overWebSocket);
       if (attempt.kind === 'unavailable') continue;
       if (attempt.kind === 'answered' && delivered) return attempt.text;
       const reason = attempt.kind === 'lost' ? attempt.reason : 'the backend asks for a new connection';
-      if (delivered || signal.aborted)
-        throw refused(502, 'upstream_lost', `the answer was cut off: ${reason}`);
+      if (delivered || signal.aborted) throw refused(502, cutOff, `the answer was cut off: ${reason}`);
       metrics.add('reconnects_total');
       log.info({}, `a new connection is made: ${reason}`);
     }
     if (!this.#http) this.#fallBack('the websocket failed again and again');
-    return this.#overHttp(plain);
+    return this.#overHttp({ ...plain, take: deliver }, () => delivered);
   }
 
   /** One attempt over the websocket: on the connection that is there, else on a new one. */
@@ -335,15 +343,13 @@ export class Session {
     this.#context.log.info({}, `the session goes over to HTTP: ${reason}`);
   }
 
-  /** Asks over HTTP, again where the official client would; what the backend answers last is the client's. */
-  async #overHttp(attempt: Try): Promise<string> {
+  /** Asks over HTTP, again where the official client would; what comes of it last is the client's. */
+  async #overHttp(attempt: Try, delivered: () => boolean): Promise<string> {
     for (const pause of this.#context.limits.retries.slice(1)) {
       try {
         return await this.#post(attempt);
       } catch (error) {
-        // After a 401 the sign-in was renewed already.
-        if (!(error instanceof BackendAnswer) || error.status === 401 || !asksAgain(error.status))
-          throw error;
+        if (delivered() || !canBeAskedAgain(error)) throw error;
       }
       await delay(pause, undefined, { signal: attempt.signal });
     }
@@ -394,6 +400,12 @@ export class Session {
   }
 }
 
+/** Whether a POST that failed so is worth another one. After a 401 the sign-in was renewed already. */
+function canBeAskedAgain(error: unknown): boolean {
+  if (error instanceof BackendAnswer) return error.status !== 401 && asksAgain(error.status);
+  return error instanceof ApiError && stringAt(error.error, 'code') === cutOff;
+}
+
 /** The turn state in a `response.metadata` event. */
 function turnStateIn(text: string): string | undefined {
   return stringAt(tryParseJson(text)?.node, 'headers', turnState);
@@ -436,9 +448,9 @@ async function takeEvents(answer: IncomingMessage, take: TakeEvent): Promise<str
       }
     }
   } catch (error) {
-    throw refused(502, 'upstream_lost', `the answer was cut off: ${reasonOf(error)}`);
+    throw refused(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
   }
-  throw refused(502, 'upstream_lost', 'the answer was cut off');
+  throw refused(502, cutOff, 'the answer was cut off');
 }
 
 /** Whether an event asks for the turn to be taken to another connection, where that can help. */
