@@ -43,6 +43,21 @@ it('refuses a POST with the status and the error in its body', async () => {
   expect(answered.bytes.toString('utf8')).toBe(`{"error":${said}}`);
 });
 
+it('tells what else there is to an error in the frame, and over HTTP in headers', async () => {
+  const reply: Reply = { reply: 'error', status: 429, error: said, headers: [['retry-after', '17']] };
+  const { backend } = await backendWith(reply, reply);
+  const { say, heard } = await connect(backend);
+
+  say(turn);
+
+  expect(await heard(1)).toEqual([
+    `{"type":"error","status":429,"error":${said},"headers":{"retry-after":"17"}}`,
+  ]);
+  const answered = await post(backend, turn);
+  expect(answered.headers.get('retry-after')).toBe('17');
+  expect(answered.bytes.toString('utf8')).toBe(`{"error":${said}}`);
+});
+
 const unfinished: readonly { name: string; reply: Reply; status: string; more: object }[] = [
   {
     name: 'a response that fails',

@@ -104,6 +104,11 @@ it.each([
     change: { backend: [{ reply: 'song' }] },
     says: '"reply" must be one of text, tool_calls',
   },
+  {
+    wrong: 'a header that is no text',
+    change: { backend: [{ reply: 'error', status: 429, error: {}, headers: { 'retry-after': 17 } }] },
+    says: '"headers.retry-after" must be a string',
+  },
   { wrong: 'a reply without a call', change: calls(), says: '"calls" must hold a call' },
   {
     wrong: 'a command without what it prints',
