@@ -2,8 +2,12 @@ import type { Line } from '../trace/line-file.ts';
 import { jsonMark, sharedMark, unorderedMark, type Variable } from './golden.ts';
 import { kinds } from './kinds.ts';
 import { splitTemplate } from './match.ts';
+import { isText, placeOf, places, type RecentNames } from './recent.ts';
 import { isNameByte, parseTemplate } from './template.ts';
 import type { Found } from './unify.ts';
+
+/** A variable, and the value that was last found to be of its kind. */
+type Met = { readonly variable: Variable; last: Found | undefined };
 
 /**
  * Matches JSON of a golden with JSON of a trace byte by byte, without parsing either: literal text is compared as it
@@ -17,8 +21,8 @@ export class PlainMatcher {
   readonly #variables: ReadonlyMap<string, Variable>;
   /** The documents that a golden holds once for several places, by their names. */
   readonly #shared: ReadonlyMap<string, Buffer>;
-  /** By the name of its variable, the last value that was found to be of its kind. */
-  readonly #taken = new Map<string, Found>();
+  /** The variables met lately, by the places of their names. */
+  readonly #recent = new Array<Met | undefined>(places).fill(undefined);
   #golden: Buffer = nothing;
   #at = 0;
   #trace: Buffer = nothing;
@@ -26,7 +30,6 @@ export class PlainMatcher {
   /** Whether the trace has the JSON in a string, its quotes and backslashes with a backslash before them. */
   #inString = false;
   #found: Found[] = [];
-  #lastName = '';
 
   constructor(variables: ReadonlyMap<string, Variable>, shared: ReadonlyMap<string, Buffer>) {
     this.#variables = variables;
@@ -166,12 +169,12 @@ export class PlainMatcher {
   #number(start: number): boolean | undefined {
     const end = nameEnd(this.#golden, start + 2);
     if (!isAt(this.#golden, end, bracesClosed) || this.#golden[end + 2] !== quote) return undefined;
-    const name = this.#name(start + 2, end);
-    if (this.#variables.get(name)?.number !== true) return undefined;
+    const met = this.#met(start + 2, end);
+    if (met?.variable.number !== true) return undefined;
     const after = numberEnd(this.#trace, this.#there);
     const from = this.#there;
     [this.#at, this.#there] = [end + 3, after];
-    return from < after && this.#takesAt(name, from, after);
+    return from < after && this.#takesAt(met, from, after);
   }
 
   /**
@@ -195,43 +198,40 @@ export class PlainMatcher {
     if (isSingle) {
       const to = close - (end - tail);
       for (let at = tail; at < end; at += 1) if (golden[at] !== trace[to + at - tail]) return false;
-      return from <= to && this.#takesAt(this.#name(behind + 2, name), from, to);
+      const met = this.#met(behind + 2, name);
+      return met !== undefined && from <= to && this.#takesAt(met, from, to);
     }
     const parts = parseTemplate(golden.toString('utf8', start, end));
     const values = splitTemplate(parts, trace.toString('utf8', there, close), this.#variables);
-    return values?.every(([variable, value]) => this.#takes(variable, value)) ?? false;
+    return values?.every(([name, value]) => this.#takes(this.#variables.get(name), value)) ?? false;
   }
 
-  /** A name in the golden, which is often the one before. */
-  #name(from: number, to: number): string {
-    if (!isText(this.#golden, from, to, this.#lastName)) {
-      this.#lastName = this.#golden.toString('latin1', from, to);
-    }
-    return this.#lastName;
+  /** The variable whose name stands in the golden; undefined where there is none. */
+  #met(from: number, to: number): Met | undefined {
+    const place = placeOf(this.#golden, from, to);
+    const recent = this.#recent[place];
+    if (recent !== undefined && isText(this.#golden, from, to, recent.variable.name)) return recent;
+    const variable = this.#variables.get(this.#golden.toString('latin1', from, to));
+    const met = variable && { variable, last: undefined };
+    this.#recent[place] = met;
+    return met;
   }
 
   /** A value in the trace, which is often the one that the variable had before. */
-  #takesAt(name: string, from: number, to: number): boolean {
-    const known = this.#taken.get(name);
-    if (known === undefined || !isText(this.#trace, from, to, known.value)) {
-      return this.#takes(name, this.#trace.toString('utf8', from, to));
+  #takesAt(met: Met, from: number, to: number): boolean {
+    const { last, variable } = met;
+    if (last !== undefined && isText(this.#trace, from, to, last.value)) this.#found.push(last);
+    else {
+      if (!this.#takes(variable, this.#trace.toString('utf8', from, to))) return false;
+      met.last = this.#found.at(-1);
     }
-    this.#found.push(known);
     return true;
   }
 
-  #takes(name: string, value: string): boolean {
-    const known = this.#taken.get(name);
-    if (known?.value === value) {
-      this.#found.push(known);
-      return true;
-    }
-    const variable = this.#variables.get(name);
+  #takes(variable: Variable | undefined, value: string): boolean {
     if (variable === undefined || !kinds[variable.kind].takes(value)) return false;
     // The name is the variable's own, so that there is one text of it in memory.
-    const found = { variable: variable.name, value };
-    this.#taken.set(variable.name, found);
-    this.#found.push(found);
+    this.#found.push({ variable: variable.name, value });
     return true;
   }
 
@@ -243,20 +243,16 @@ export class PlainMatcher {
     const [golden, trace] = [this.#golden, this.#trace];
     let [at, there] = [this.#at, this.#there];
     while (true) {
-      const byte = golden[at] ?? 0;
-      if (byte === backslash) {
-        [this.#at, this.#there] = [at, there];
-        if (!this.#escape()) return 0;
-        [at, there] = [this.#at, this.#there];
-        continue;
+      let byte = golden[at] ?? 0;
+      while (plainBytes[byte] === 1 && byte === trace[there]) {
+        at += 1;
+        there += 1;
+        byte = golden[at] ?? 0;
       }
-      if (byte === quote || byte === braceOpen) {
-        [this.#at, this.#there] = [at, there];
-        return byte;
-      }
-      if (byte !== trace[there] || byte < space) return 0;
-      at += 1;
-      there += 1;
+      [this.#at, this.#there] = [at, there];
+      if (byte !== backslash) return byte === quote || byte === braceOpen ? byte : 0;
+      if (!this.#escape()) return 0;
+      [at, there] = [this.#at, this.#there];
     }
   }
 
@@ -297,34 +293,47 @@ export class PlainMatcher {
 }
 
 /**
- * The variables in the JSON of a golden's line, in their order, as variablesOf gives them; undefined where braces are
- * spelled out or stand for nothing, which needs the parser.
+ * The variables in the JSON of a golden's line, in their order, as variablesOf gives them, but for those that were met
+ * lately; undefined where braces are spelled out or stand for nothing, which needs the parser.
  */
-export function variablesIn(
+export function freshVariablesIn(
   { bytes, end }: Line,
   start: number,
   documents: ReadonlyMap<string, Buffer>,
+  recent: RecentNames,
 ): readonly string[] | undefined {
   const names: string[] = [];
-  for (let at = start; at < end; at += 1) {
-    if (bytes[at] !== braceOpen || bytes[at + 1] !== braceOpen) continue;
+  for (let at = bracesFrom(bytes, start, end); at < end; at = bracesFrom(bytes, at, end)) {
     const behind = nameEnd(bytes, at + 2);
     if (behind === at + 2 || !isAt(bytes, behind, bracesClosed)) return undefined;
-    const name = bytes.toString('latin1', at + 2, behind);
     const close = plainEnd(bytes, behind + 2);
-    if (isAt(bytes, close + 1, colonByte)) {
+    if (bytes[close + 1] === colon) {
       // It is a key, and only the marks of objects may look like this.
-      if (name === 'shared') {
+      if (isAt(bytes, at - 2, shared)) {
         const last = stringEnd(bytes, close + 2) ?? end;
         const document = documents.get(bytes.toString('utf8', close + 3, last - 1));
-        const inner = document && variablesIn(whole(document), 0, documents);
+        const inner = document && freshVariablesIn(whole(document), 0, documents, recent);
         if (inner === undefined) return undefined;
         names.push(...inner);
-      } else if (name !== 'json' && name !== 'unordered') return undefined;
-    } else names.push(name);
-    at = behind + 1;
+      } else if (!isAt(bytes, at - 2, json) && !isAt(bytes, at - 2, unordered)) return undefined;
+    } else {
+      const name = recent.add(bytes, at + 2, behind);
+      if (name !== undefined) names.push(name);
+    }
+    at = behind + 2;
   }
   return names;
+}
+
+/** Where two opening braces stand, or `end`. */
+function bracesFrom(bytes: Buffer, start: number, end: number): number {
+  // One of two such bytes in a row is seen where only every other one is looked at.
+  for (let at = start + 1; at < end; at += 2) {
+    if (bytes[at] !== braceOpen) continue;
+    if (bytes[at - 1] === braceOpen) return at - 1;
+    if (bytes[at + 1] === braceOpen) return at;
+  }
+  return end;
 }
 
 /** The `type` that a document begins with; undefined where it begins with anything else, or the type is a pattern. */
@@ -354,13 +363,16 @@ const comma = 0x2c;
 const colon = 0x3a;
 const space = 0x20;
 const letterU = 0x75;
+/** Which bytes stand for themselves in a string, and in a template. */
+const plainBytes = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= space && byte !== quote && byte !== backslash && byte !== braceOpen ? 1 : 0,
+);
 const escapes: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrtu'));
 const braces = Buffer.from('{{');
 const bracesClosed = Buffer.from('}}');
 const words = ['true', 'false', 'null'].map((word) => Buffer.from(word));
 const unordered = Buffer.from(`{"${unorderedMark}":true`);
 const typeKey = Buffer.from('{"type":"');
-const colonByte = Buffer.from(':');
 const json = Buffer.from(`{"${jsonMark}":`);
 const shared = Buffer.from(`{"${sharedMark}":`);
 
@@ -441,16 +453,6 @@ function plainEnd(bytes: Buffer, start: number): number {
     at += 1;
   }
   return at;
-}
-
-/** Whether the bytes are this text; of a text that is not all ASCII it says that they are not. */
-function isText(bytes: Buffer, from: number, to: number, text: string): boolean {
-  if (to - from !== text.length) return false;
-  for (let at = 0; at < text.length; at += 1) {
-    const byte = bytes[from + at] ?? 0;
-    if (byte >= 0x80 || byte !== text.charCodeAt(at)) return false;
-  }
-  return true;
 }
 
 function holds(bytes: Buffer, start: number, end: number, wanted: number): boolean {

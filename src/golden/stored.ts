@@ -2,13 +2,15 @@ import { decodeEvent } from '../trace/codec.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { decodeLine, type FileRecord, type Format, recordAt, recordsOf } from '../trace/file.ts';
 import type { Line, LineFile } from '../trace/line-file.ts';
+import { NumberList } from '../trace/number-list.ts';
 import { type Framing, framings, type PlainLine, plainLine } from '../trace/plain-line.ts';
 import type { Side } from '../wire/message.ts';
 import { type Conversation, conversationOf, type Spoken, type Steps, typeOf } from './conversation.ts';
 import { Dialogue, type Exchange, isSaid, numbered } from './dialogue.ts';
 import { GoldenTable } from './file.ts';
 import type { Mismatch } from './mismatch.ts';
-import { hasPlainType, PlainMatcher, plainType, variablesIn } from './plain-match.ts';
+import { freshVariablesIn, hasPlainType, PlainMatcher, plainType } from './plain-match.ts';
+import { RecentNames } from './recent.ts';
 import { type Found, unifyConversations } from './unify.ts';
 
 /**
@@ -22,10 +24,11 @@ export function unifyFiles(
   traceFile: LineFile,
 ): { readonly about: GoldenTable['about']; readonly mismatches: Mismatch[] } {
   const table = new GoldenTable(goldenFile.path);
+  const recent = new RecentNames();
   const golden = new StoredDialogue(goldenFile, 'golden', (record) => table.read(record));
   golden.read(
     (line, { at, framing }, number) => {
-      const names = variablesIn(line, at, table.shared);
+      const names = freshVariablesIn(line, at, table.shared, recent);
       if (names !== undefined) table.meet(names, number, framing.from === 'backend');
       return names !== undefined;
     },
@@ -181,7 +184,7 @@ class StoredDialogue {
 }
 
 class StoredSteps implements Steps {
-  readonly lines: number[] = [];
+  readonly lines = new NumberList();
   readonly #dialogue: StoredDialogue;
   /** The number that the exchange has when it is compared. */
   exchange = 0;
@@ -225,7 +228,7 @@ class StoredSteps implements Steps {
   }
 
   #number(at: number): number {
-    const line = this.lines[at];
+    const line = this.lines.at(at);
     if (line === undefined) throw new RangeError(`there is no step ${at}`);
     return line;
   }

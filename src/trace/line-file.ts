@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { ParityError } from '../errors.ts';
+import { NumberList } from './number-list.ts';
 
 /** A line where it lies in memory, without its line end; valid until the next line of its file is asked for. */
 export type Line = { readonly bytes: Buffer; readonly start: number; readonly end: number };
@@ -17,7 +18,7 @@ export class LineFile {
   readonly #file: number | undefined;
   readonly #size: number;
   /** Where each line starts; and at the end where one more would. */
-  readonly #starts: number[] = [0];
+  readonly #starts = new NumberList();
   #window: Buffer;
   /** Which bytes of the file are in the window. */
   #from = 0;
@@ -31,6 +32,7 @@ export class LineFile {
     this.#size = size;
     this.#window = whole ?? Buffer.allocUnsafe(Math.min(size, windowBytes));
     if (whole !== undefined) this.#to = size;
+    this.#starts.push(0);
     try {
       this.#findLines();
     } catch (error) {
@@ -46,7 +48,7 @@ export class LineFile {
 
   /** A line by its number, from 1. */
   line(number: number): Line {
-    const [from, to] = [this.#starts[number - 1], this.#starts[number]];
+    const [from, to] = [this.#starts.at(number - 1), this.#starts.at(number)];
     if (from === undefined || to === undefined) throw new RangeError(`${this.path} has no line ${number}`);
     if (from < this.#from || to > this.#to) this.#read(from, to);
     const [start, end] = [from - this.#from, to - this.#from];
@@ -74,7 +76,7 @@ export class LineFile {
       if (this.#to >= this.#size) break;
       this.#read(this.#to, this.#to + 1);
     }
-    if (this.#starts.at(-1) !== this.#size) this.#starts.push(this.#size);
+    if (this.#starts.at(this.length) !== this.#size) this.#starts.push(this.#size);
   }
 
   /** Fills the window from one byte of the file on, at least up to another. */

@@ -16,11 +16,10 @@ export type Framing = {
 /** A line that was read no further than to its content, which `at` is the first byte of. */
 export type PlainLine = { readonly framing: Framing; readonly exchange: number; readonly at: number };
 
-/** By what stands before the number of the exchange. */
-const groups: readonly { readonly before: Buffer; readonly those: readonly Framing[] }[] = [
-  framingsOf('message', [true, false]),
-  framingsOf('body', [false]),
-];
+/** Framings by what stands before the number of the exchange, and the one of them that was found last. */
+type Group = { readonly before: Buffer; readonly those: readonly Framing[]; last: Framing | undefined };
+
+const groups: readonly Group[] = [framingsOf('message', [true, false]), framingsOf('body', [false])];
 
 /** All that there are. */
 export const framings: readonly Framing[] = groups.flatMap(({ those }) => those);
@@ -30,9 +29,9 @@ export const framings: readonly Framing[] = groups.flatMap(({ those }) => those)
  * other line. Whether its content is valid JSON is not known yet.
  */
 export function plainLine({ bytes, start, end }: Line): PlainLine | undefined {
-  for (const { before, those } of groups) {
-    if (!holds(bytes, start, end, before)) continue;
-    const number = start + before.length;
+  for (const group of groups) {
+    if (!holds(bytes, start, end, group.before)) continue;
+    const number = start + group.before.length;
     let behind = number;
     let exchange = 0;
     for (let digit = digitAt(bytes, behind); digit >= 0; digit = digitAt(bytes, behind)) {
@@ -41,13 +40,18 @@ export function plainLine({ bytes, start, end }: Line): PlainLine | undefined {
     }
     // What JSON would not take for a number, or no one for a whole one, is left to the parser.
     if (behind === number || bytes[number] === zero || behind - number > 15) return undefined;
-    for (const framing of those) {
-      if (holds(bytes, behind, end, framing.behind)) {
-        return { framing, exchange, at: behind + framing.behind.length };
-      }
-    }
+    const framing = framingAt(group, bytes, behind, end);
+    if (framing !== undefined) return { framing, exchange, at: behind + framing.behind.length };
   }
   return undefined;
+}
+
+/** Most lines are framed as the one before. */
+function framingAt(group: Group, bytes: Buffer, at: number, end: number): Framing | undefined {
+  const { last, those } = group;
+  if (last !== undefined && holds(bytes, at, end, last.behind)) return last;
+  group.last = those.find(({ behind }) => holds(bytes, at, end, behind));
+  return group.last;
 }
 
 const zero = 0x30;
@@ -66,13 +70,13 @@ function holds(bytes: Buffer, at: number, end: number, wanted: Buffer): boolean 
 }
 
 /** Cut out of lines that the codec writes, so that there is one description of the format. */
-function framingsOf(type: Framing['type'], compressions: readonly boolean[]): (typeof groups)[number] {
+function framingsOf(type: Framing['type'], compressions: readonly boolean[]): Group {
   const those = (['client', 'backend'] as const).flatMap((from) =>
     (['json', 'text'] as const).flatMap((content) =>
       compressions.map((compressed) => ({ type, from, content, ...cut(type, from, content, compressed) })),
     ),
   );
-  return { before: those[0]?.before ?? Buffer.alloc(0), those };
+  return { before: those[0]?.before ?? Buffer.alloc(0), those, last: undefined };
 }
 
 function cut(
