@@ -100,7 +100,7 @@ class StoredDialogue {
       }
       if (!plain(line, found, number)) return false;
       this.#contents[number] = found.at - line.start;
-      this.#framings[number] = framings.indexOf(found.framing);
+      this.#framings[number] = found.framing.number;
       const { type, from } = found.framing;
       // The line of a body that was cut off is not plain.
       if (type === 'message') this.#dialogue.note({ type, exchange: found.exchange, from, opcode: 'text' });
@@ -174,10 +174,9 @@ class StoredDialogue {
 
   /** By the number that the exchange has in the file. */
   #sidesOf(exchange: number): Sides {
-    const sides = this.#sides.get(exchange) ?? {
-      client: new StoredSteps(this),
-      backend: new StoredSteps(this),
-    };
+    const known = this.#sides.get(exchange);
+    if (known !== undefined) return known;
+    const sides = { client: new StoredSteps(this), backend: new StoredSteps(this) };
     this.#sides.set(exchange, sides);
     return sides;
   }

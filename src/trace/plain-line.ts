@@ -6,6 +6,8 @@ import type { Line } from './line-file.ts';
 
 /** What the common lines hold around their content: the same for all messages of one kind. */
 export type Framing = {
+  /** Its place in the list of all. */
+  readonly number: number;
   readonly type: 'message' | 'body';
   readonly from: Side;
   readonly content: 'json' | 'text';
@@ -19,7 +21,7 @@ export type PlainLine = { readonly framing: Framing; readonly exchange: number; 
 /** Framings by what stands before the number of the exchange, and the one of them that was found last. */
 type Group = { readonly before: Buffer; readonly those: readonly Framing[]; last: Framing | undefined };
 
-const groups: readonly Group[] = [framingsOf('message', [true, false]), framingsOf('body', [false])];
+const groups: readonly Group[] = [framingsOf('message', [true, false], 0), framingsOf('body', [false], 8)];
 
 /** All that there are. */
 export const framings: readonly Framing[] = groups.flatMap(({ those }) => those);
@@ -70,13 +72,17 @@ function holds(bytes: Buffer, at: number, end: number, wanted: Buffer): boolean 
 }
 
 /** Cut out of lines that the codec writes, so that there is one description of the format. */
-function framingsOf(type: Framing['type'], compressions: readonly boolean[]): Group {
+function framingsOf(type: Framing['type'], compressions: readonly boolean[], first: number): Group {
   const those = (['client', 'backend'] as const).flatMap((from) =>
     (['json', 'text'] as const).flatMap((content) =>
       compressions.map((compressed) => ({ type, from, content, ...cut(type, from, content, compressed) })),
     ),
   );
-  return { before: those[0]?.before ?? Buffer.alloc(0), those, last: undefined };
+  return {
+    before: those[0]?.before ?? Buffer.alloc(0),
+    those: those.map((one, at) => ({ ...one, number: first + at })),
+    last: undefined,
+  };
 }
 
 function cut(
