@@ -29,7 +29,7 @@ export class PlainMatcher {
   #there = 0;
   /** Whether the trace has the JSON in a string, its quotes and backslashes with a backslash before them. */
   #inString = false;
-  #found: Found[] = [];
+  #found: Found[] | undefined;
 
   constructor(variables: ReadonlyMap<string, Variable>, shared: ReadonlyMap<string, Buffer>) {
     this.#variables = variables;
@@ -43,10 +43,10 @@ export class PlainMatcher {
     this.#trace = trace.bytes;
     this.#there = there;
     this.#inString = false;
-    this.#found = [];
+    this.#found = undefined;
     const matches = this.#value(0) && this.#same(braceClosed);
     const whole = this.#at === golden.end && this.#there === trace.end;
-    return matches && whole ? this.#found : undefined;
+    return matches && whole ? (this.#found ?? []) : undefined;
   }
 
   #value(depth: number): boolean {
@@ -220,10 +220,10 @@ export class PlainMatcher {
   /** A value in the trace, which is often the one that the variable had before. */
   #takesAt(met: Met, from: number, to: number): boolean {
     const { last, variable } = met;
-    if (last !== undefined && isText(this.#trace, from, to, last.value)) this.#found.push(last);
+    if (last !== undefined && isText(this.#trace, from, to, last.value)) this.#find(last);
     else {
       if (!this.#takes(variable, this.#trace.toString('utf8', from, to))) return false;
-      met.last = this.#found.at(-1);
+      met.last = this.#found?.at(-1);
     }
     return true;
   }
@@ -231,8 +231,14 @@ export class PlainMatcher {
   #takes(variable: Variable | undefined, value: string): boolean {
     if (variable === undefined || !kinds[variable.kind].takes(value)) return false;
     // The name is the variable's own, so that there is one text of it in memory.
-    this.#found.push({ variable: variable.name, value });
+    this.#find({ variable: variable.name, value });
     return true;
+  }
+
+  #find(found: Found): void {
+    // Most lines have one, for which a list that grows would make room for many.
+    if (this.#found === undefined) this.#found = [found];
+    else this.#found.push(found);
   }
 
   /**
@@ -271,8 +277,8 @@ export class PlainMatcher {
   /** true, false, null or a number. */
   #word(): boolean {
     const [golden, start] = [this.#golden, this.#at];
-    const word = words.find((one) => isAt(golden, start, one));
-    const end = word === undefined ? numberEnd(golden, start) : start + word.length;
+    const number = numberEnd(golden, start);
+    const end = number > start ? number : wordEnd(golden, start);
     if (end === start) return false;
     while (this.#at < end) if (!this.#same(golden[this.#at] ?? 0)) return false;
     return true;
@@ -314,7 +320,7 @@ export function freshVariablesIn(
         const document = documents.get(bytes.toString('utf8', close + 3, last - 1));
         const inner = document && freshVariablesIn(whole(document), 0, documents, recent);
         if (inner === undefined) return undefined;
-        names.push(...inner);
+        for (const name of inner) names.push(name);
       } else if (!isAt(bytes, at - 2, json) && !isAt(bytes, at - 2, unordered)) return undefined;
     } else {
       const name = recent.add(bytes, at + 2, behind);
@@ -464,6 +470,12 @@ function nameEnd(bytes: Buffer, start: number): number {
   let at = start;
   for (let byte = bytes[at] ?? 0; isNameByte(byte); byte = bytes[at] ?? 0) at += 1;
   return at;
+}
+
+/** Behind a word as JSON has it; where it starts, if there is none. */
+function wordEnd(bytes: Buffer, start: number): number {
+  const word = words.find((one) => isAt(bytes, start, one));
+  return start + (word?.length ?? 0);
 }
 
 /** Behind a number as JSON has it; where it starts, if there is none. */

@@ -20,6 +20,12 @@ export class LineFile {
   /** Where each line starts; and at the end where one more would. */
   readonly #starts = new NumberList();
   #window: Buffer;
+  /** What `line` gave last: there are very many lines, and so they share one object. */
+  readonly #line: { bytes: Buffer; start: number; end: number } = {
+    bytes: Buffer.alloc(0),
+    start: 0,
+    end: 0,
+  };
   /** Which bytes of the file are in the window. */
   #from = 0;
   #to = 0;
@@ -51,9 +57,13 @@ export class LineFile {
     const [from, to] = [this.#starts.at(number - 1), this.#starts.at(number)];
     if (from === undefined || to === undefined) throw new RangeError(`${this.path} has no line ${number}`);
     if (from < this.#from || to > this.#to) this.#read(from, to);
-    const [start, end] = [from - this.#from, to - this.#from];
+    const line = this.#line;
+    const end = to - this.#from;
+    line.bytes = this.#window;
+    line.start = from - this.#from;
     // The last line may have no line end.
-    return { bytes: this.#window, start, end: this.#window[end - 1] === newline ? end - 1 : end };
+    line.end = this.#window[end - 1] === newline ? end - 1 : end;
+    return line;
   }
 
   text(number: number): string {

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Variable } from '../../src/golden/golden.ts';
 import { Matcher } from '../../src/golden/match.ts';
-import { PlainMatcher } from '../../src/golden/plain-match.ts';
+import { freshVariablesIn, PlainMatcher } from '../../src/golden/plain-match.ts';
+import { RecentNames } from '../../src/golden/recent.ts';
 import type { Found } from '../../src/golden/unify.ts';
 import { parseJson } from '../../src/wire/json.ts';
 
@@ -91,4 +92,47 @@ it.each([
   ['what is no JSON', '[1,]', '[1,]'],
 ])('leaves %s to the Matcher', (_, golden, trace) => {
   expect(found(golden, trace)).toBeUndefined();
+});
+
+/** The variables of lines that are read one after the other. */
+function namesIn(...lines: readonly string[]): (readonly string[] | undefined)[] {
+  const recent = new RecentNames();
+  return lines.map((line) => {
+    const bytes = Buffer.from(`${line}\n`);
+    return freshVariablesIn({ bytes, start: 0, end: bytes.length - 1 }, 0, new Map(), recent);
+  });
+}
+
+it.each([0, 1, 2, 3])('names the variables of a line whose braces stand %d bytes further', (shift) => {
+  const [begin, end] = ['x'.repeat(shift), 'y'.repeat(shift)];
+  const line = `{"a":"${begin}{{one}}{{two}}${end}","c":{"{{unordered}}":true,"d":"{ {{three}}${begin}}"}}`;
+  expect(namesIn(line)).toEqual([['one', 'two', 'three']]);
+  expect(namesIn(`{"a":"${begin}{{{one}}"}`)).toEqual([undefined]);
+});
+
+it('names a variable of an earlier line again only where another one had taken its place', () => {
+  // Of as many characters, and with the same ones at the end.
+  const [one, other] = ['first_of_the_pair', 'other_of_the_pair'];
+  const line = (name: string) => `["{{${name}}}","{{${name}}}","{{third}}"]`;
+  expect(namesIn(line(one), line(one), line(other), line(one))).toEqual([[one, 'third'], [], [other], [one]]);
+});
+
+it('takes no value of a variable for that of another one that has its place', () => {
+  const alike = new Map([variable('first_of_the_pair', 'hex'), variable('other_of_the_pair', 'integer')]);
+  const matcher = new PlainMatcher(alike, new Map());
+  const line = (text: string) => {
+    const bytes = Buffer.from(`${text}\n`);
+    return { bytes, start: 0, end: bytes.length - 1 };
+  };
+  const match = (name: string, value: string) =>
+    matcher.match(line(`{"json":"{{${name}}}"}`), 8, line(`{"json":"${value}"}`), 8);
+  for (const [name, value] of [
+    ['first_of_the_pair', hex],
+    ['other_of_the_pair', '12'],
+    ['first_of_the_pair', hex],
+  ] as const) {
+    expect(match(name, value)).toEqual([{ variable: name, value }]);
+  }
+  expect(match('other_of_the_pair', hex.replace('0', 'a'))).toBeUndefined();
+  expect(match('none_of_the_pair', '12')).toBeUndefined();
 });
