@@ -96,7 +96,7 @@ export class PlainMatcher {
     while (this.#golden[this.#at] === comma) {
       const start = this.#at + 1;
       const end = stringEnd(this.#golden, start);
-      if (end === undefined || isAt(this.#golden, start + 1, braces)) return false;
+      if (end === undefined || isTwice(this.#golden, start + 1, braceOpen)) return false;
       const key = this.#golden.toString('latin1', start, end);
       const place = places.members.get(key);
       // The name is compared once more, so that its escapes are checked.
@@ -140,7 +140,7 @@ export class PlainMatcher {
   }
 
   #key(): boolean {
-    if (isAt(this.#golden, this.#at + 1, braces)) return false;
+    if (isTwice(this.#golden, this.#at + 1, braceOpen)) return false;
     if (!this.#same(quote)) return false;
     let end = this.#literal();
     // In a key, braces are themselves.
@@ -150,7 +150,7 @@ export class PlainMatcher {
 
   #string(): boolean {
     const start = this.#at + 1;
-    if (isAt(this.#golden, start, braces)) {
+    if (isTwice(this.#golden, start, braceOpen)) {
       const number = this.#number(start);
       if (number !== undefined) return number;
     }
@@ -158,7 +158,7 @@ export class PlainMatcher {
     if (!this.#same(quote)) return false;
     let end = this.#literal();
     while (end === braceOpen) {
-      if (isAt(this.#golden, this.#at, braces)) return this.#template(start, there);
+      if (isTwice(this.#golden, this.#at, braceOpen)) return this.#template(start, there);
       if (!this.#same(braceOpen)) return false;
       end = this.#literal();
     }
@@ -168,7 +168,7 @@ export class PlainMatcher {
   /** A variable whose values are numbers; undefined where it is none. */
   #number(start: number): boolean | undefined {
     const end = nameEnd(this.#golden, start + 2);
-    if (!isAt(this.#golden, end, bracesClosed) || this.#golden[end + 2] !== quote) return undefined;
+    if (!isTwice(this.#golden, end, braceClosed) || this.#golden[end + 2] !== quote) return undefined;
     const met = this.#met(start + 2, end);
     if (met?.variable.number !== true) return undefined;
     const after = numberEnd(this.#trace, this.#there);
@@ -190,7 +190,7 @@ export class PlainMatcher {
     if (golden[end] !== quote || trace[close] !== (this.#inString ? backslash : quote)) return false;
     if (this.#inString && trace[close + 1] !== quote) return false;
     if (holds(golden, start, this.#at, backslash)) return false;
-    const isSingle = isAt(golden, name, bracesClosed) && !holds(golden, tail, end, braceOpen);
+    const isSingle = isTwice(golden, name, braceClosed) && !holds(golden, tail, end, braceOpen);
     const behind = this.#at;
     this.#at = end + 1;
     const from = this.#there;
@@ -311,7 +311,7 @@ export function freshVariablesIn(
   const names: string[] = [];
   for (let at = bracesFrom(bytes, start, end); at < end; at = bracesFrom(bytes, at, end)) {
     const behind = nameEnd(bytes, at + 2);
-    if (behind === at + 2 || !isAt(bytes, behind, bracesClosed)) return undefined;
+    if (behind === at + 2 || !isTwice(bytes, behind, braceClosed)) return undefined;
     const close = plainEnd(bytes, behind + 2);
     if (bytes[close + 1] === colon) {
       // It is a key, and only the marks of objects may look like this.
@@ -329,6 +329,10 @@ export function freshVariablesIn(
     at = behind + 2;
   }
   return names;
+}
+
+function isTwice(bytes: Buffer, at: number, byte: number): boolean {
+  return bytes[at] === byte && bytes[at + 1] === byte;
 }
 
 /** Where two opening braces stand, or `end`. */
@@ -374,8 +378,6 @@ const plainBytes = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= space && byte !== quote && byte !== backslash && byte !== braceOpen ? 1 : 0,
 );
 const escapes: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrtu'));
-const braces = Buffer.from('{{');
-const bracesClosed = Buffer.from('}}');
 const words = ['true', 'false', 'null'].map((word) => Buffer.from(word));
 const unordered = Buffer.from(`{"${unorderedMark}":true`);
 const typeKey = Buffer.from('{"type":"');
