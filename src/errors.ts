@@ -46,3 +46,30 @@ export class ParityError extends Error {
     return exitCodes[this.code];
   }
 }
+
+const notAFolder = 'a part of the path is a file and no folder';
+
+/** What the system says, in plain words; the words of Node for what is not in here. */
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission is denied',
+  EADDRINUSE: 'it is taken: choose another, or stop what listens there',
+  EDQUOT: 'the disk is full',
+  EEXIST: notAFolder,
+  EISDIR: 'it is a folder',
+  ELOOP: 'its links lead in a circle',
+  EMFILE: 'too many files are open',
+  ENAMETOOLONG: 'the name is too long',
+  ENOENT: 'there is no such file or folder',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: notAFolder,
+  EPERM: 'permission is denied',
+  EROFS: 'it can only be read',
+  ETXTBSY: 'it is a program that runs',
+};
+
+/** Why something failed, for a user to read. */
+export function plainReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  return reasons[code] ?? error.message;
+}

@@ -1,36 +1,39 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { startBackend } from '../backend/server.ts';
 import { inFreshFolder, makeEnvironment } from '../client/environment.ts';
 import { ParityError } from '../errors.ts';
+import { mustBeWritable, writeWhole } from '../files.ts';
 import { goldenPath, readGolden } from '../golden/file.ts';
 import { type TierReport, tierJson, tierText } from '../measure/report.ts';
 import { findingsIn, summarise } from '../measure/summary.ts';
 import { measureTiers, type Run } from '../measure/tiers.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
-import { defaultAuthFile } from '../proxy/sign-in.ts';
 import { tapBefore } from '../record/upstream.ts';
 import { onOneLine } from '../report/text.ts';
+import { standardOutput } from '../report/write.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
 import { stringAt } from '../wire/json.ts';
 import type { CommandContext } from './context.ts';
-import { goldenFolder } from './goldens.ts';
+import { mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
-import { officialUpstreams, type Speaker, speakerFor, upstreamAt } from './speaker.ts';
+import {
+  officialUpstreams,
+  type Speaker,
+  type SpeakerOptions,
+  speakerFor,
+  speakerOptions,
+  upstreamAt,
+} from './speaker.ts';
 
-type Options = {
+type Options = SpeakerOptions & {
   live: boolean;
   runs: number;
   model: string | undefined;
   prompt: string;
-  auth: string | undefined;
-  upstream: string | undefined;
-  codex: string | undefined;
-  goldens: string;
   json: string | undefined;
 };
 
@@ -48,7 +51,7 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
           default: false,
           describe: 'Ask the real backend with your own sign-in; else a simulated one',
         })
-        .option('runs', { type: 'number', default: 10, describe: 'Turns with each tier' })
+        .option('runs', { requiresArg: true, type: 'number', default: 10, describe: 'Turns with each tier' })
         .option('model', {
           type: 'string',
           defaultDescription: 'the one that the version asks for by itself',
@@ -59,27 +62,7 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
           default: 'Count from 1 to 100, one number a line, and say nothing else.',
           describe: 'What to ask it',
         })
-        .option('auth', {
-          type: 'string',
-          defaultDescription: '$CODEX_HOME/auth.json or ~/.codex/auth.json',
-          describe: 'With --live: the sign-in to use, as "codex login" writes it, or a folder of several',
-        })
-        .option('upstream', {
-          type: 'string',
-          defaultDescription: `${officialUpstreams.chatgpt}, or ${officialUpstreams['api-key']} for an API key`,
-          describe: 'With --live: base URL of the backend',
-        })
-        .option('codex', {
-          type: 'string',
-          describe: 'Version of the official client to speak like',
-          defaultDescription: 'the newest that has goldens',
-        })
-        .option('goldens', {
-          type: 'string',
-          default: goldenFolder,
-          defaultDescription: 'those that come along',
-          describe: 'Folder of the goldens',
-        })
+        .options(speakerOptions(', with --live'))
         .option('json', {
           type: 'string',
           // Or "-" would not be taken for its value.
@@ -105,10 +88,10 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
   };
 }
 
-function refuseMisuse({ live, runs, auth, upstream }: Options): void {
-  if (!Number.isInteger(runs) || runs < 1 || runs > mostRuns) {
-    throw new ParityError('usage', `--runs must be a whole number from 1 to ${mostRuns}`);
-  }
+function refuseMisuse({ live, runs, auth, upstream, json }: Options): void {
+  mustBeWhole('runs', runs, 1, mostRuns);
+  // Turns that were paid for shall not be lost to a path.
+  if (json !== undefined && json !== standardOutput) mustBeWritable(json);
   if (live || (auth === undefined && upstream === undefined)) return;
   throw new ParityError(
     'usage',
@@ -117,11 +100,7 @@ function refuseMisuse({ live, runs, auth, upstream }: Options): void {
 }
 
 async function againstLive(options: Options, signal: AbortSignal): Promise<TierReport> {
-  const speaker = await speakerFor(
-    options.auth ?? defaultAuthFile(process.env),
-    options.goldens,
-    options.codex,
-  );
+  const speaker = await speakerFor(options);
   const upstream = upstreamAt(options.upstream ?? officialUpstreams[speaker.lane]);
   progress(
     `${2 * options.runs} turns go to ${upstream.href} and count against your account, half of them at the price of priority`,
@@ -132,7 +111,7 @@ async function againstLive(options: Options, signal: AbortSignal): Promise<TierR
 function againstSimulated(options: Options, signal: AbortSignal): Promise<TierReport> {
   return inFreshFolder(async (root) => {
     const { codexHome } = await makeEnvironment(root, 0);
-    const speaker = await speakerFor(join(codexHome, 'auth.json'), options.goldens, options.codex);
+    const speaker = await speakerFor({ ...options, auth: join(codexHome, 'auth.json') });
     const script = Array.from({ length: 2 * options.runs }, () => ({ reply: 'text', text: 'Done' }) as const);
     const backend = await startBackend({ script });
     try {
@@ -205,9 +184,7 @@ function told({ asked, turn }: Run): string {
 }
 
 function write(report: TierReport, json: string | undefined): void {
-  if (json === '-') process.stdout.write(tierJson(report));
+  if (json === standardOutput) process.stdout.write(tierJson(report));
   else process.stdout.write(tierText(report));
-  if (json === undefined || json === '-') return;
-  mkdirSync(dirname(json), { recursive: true });
-  writeFileSync(json, tierJson(report));
+  if (json !== undefined && json !== standardOutput) writeWhole(json, tierJson(report));
 }

@@ -12,12 +12,13 @@ import { ParityError } from '../errors.ts';
 import { goldenPath, readGolden } from '../golden/file.ts';
 import type { Report } from '../report/report.ts';
 import { count, textReport } from '../report/text.ts';
-import { parseReportRequest, writeReport } from '../report/write.ts';
+import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
 import type { Scenario } from '../scenario/definition.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import type { CommandContext } from './context.ts';
-import { type GoldenFile, goldenFolder, list, selectGoldens } from './goldens.ts';
+import { type GoldenFile, list, selectGoldens } from './goldens.ts';
+import { goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 
 type Options = {
@@ -61,6 +62,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           defaultDescription: 'all that have goldens',
         })
         .option('driver', {
+          requiresArg: true,
           choices: ['replay', 'codex', 'openai-responses', 'openai-chat'] as const,
           default: 'replay' as const,
           describe: 'Who plays the client: the golden, the official client itself, or the library of OpenAI',
@@ -71,30 +73,33 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           defaultDescription: 'all that have goldens',
         })
         .option('lane', {
+          requiresArg: true,
           choices: lanes,
           default: 'chatgpt' as const,
           describe:
             'How the client is signed in and pointed at the proxy; what must leave the proxy stays the same',
         })
         .option('backend-port', {
+          requiresArg: true,
           type: 'number',
           default: 0,
           describe: 'Where the simulated backend listens: point the upstream of your proxy there',
           defaultDescription: 'any free port',
         })
         .option('report', {
+          requiresArg: true,
           type: 'string',
           array: true,
           default: [],
           describe: 'Write a report, FORMAT=FILE: text, json, junit or github; "-" is standard output',
         })
-        .option('timeout', { type: 'number', default: 30, describe: 'Seconds that one scenario may take' })
-        .option('goldens', {
-          type: 'string',
-          default: goldenFolder,
-          defaultDescription: 'those that come along',
-          describe: 'Folder of the goldens',
+        .option('timeout', {
+          requiresArg: true,
+          type: 'number',
+          default: 30,
+          describe: 'Seconds that one scenario may take',
         })
+        .option('goldens', goldensOption)
         .example('$0 check', 'check the bundled proxy against all goldens')
         .example('$0 check --driver codex --codex 0.169.0', 'the same with the real client of one version')
         .example(
@@ -107,8 +112,9 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         )
         .example('$0 check --report junit=parity.xml --report github=-', 'reports for CI'),
     handler: async (options) => {
+      mustBePort('backend-port', options['backend-port']);
       const subject = subjectOf(options);
-      const reports = options.report.map(parseReportRequest);
+      const reports = parseReportRequests(options.report);
       if (!(options.timeout > 0 && options.timeout <= longest)) {
         throw new ParityError(
           'usage',
@@ -116,7 +122,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         );
       }
       const { goldens, lane } = options;
-      const asked = inLane(selectGoldens(goldens, list(options.codex), list(options.scenario)), lane);
+      const asked = inLane(
+        selectGoldens(goldens, list('codex', options.codex), list('scenario', options.scenario)),
+        lane,
+      );
       const selected = drivable(asked, options);
       // A subject that runs already, or a port that was named, can serve one scenario at a time only.
       const alone = subject.kind === 'url' || options['backend-port'] !== 0;
@@ -155,10 +164,11 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       if (scenarios.length === 0)
         throw new ParityError('no-golden', `no scenario that was named can be checked in the lane ${lane}`);
       const report: Report = { subject: subject.name, driver: options.driver, scenarios };
+      const isTold = failures.length > 0 || reports.some(({ file }) => file === standardOutput);
+      if (!isTold) process.stdout.write(textReport(report));
       for (const request of reports) writeReport(report, request);
       if (failures[0] !== undefined)
         throw failed(failures[0], failures.length - 1, selected.length - scenarios.length);
-      if (!reports.some(({ file }) => file === '-')) process.stdout.write(textReport(report));
       if (scenarios.some(({ findings }) => findings.length > 0)) exit(1);
     },
   };
@@ -183,15 +193,18 @@ function failed(first: ParityError, further: number, leftOut: number): ParityErr
   return new ParityError(first.code, [first.message, ...rest].join('; '), { cause: first });
 }
 
-function subjectOf({ subject, 'subject-url': subjectUrl, 'backend-port': backendPort }: Options): Subject {
-  if (subjectUrl === undefined) return findSubject(subject ?? bundledName, process.cwd());
-  if (backendPort === 0) {
-    throw new ParityError(
-      'usage',
-      '--subject-url needs --backend-port: the port that the upstream of your proxy points at',
-    );
-  }
-  return subjectAt(subjectUrl);
+function subjectOf({
+  subject: name,
+  'subject-url': subjectUrl,
+  'backend-port': backendPort,
+}: Options): Subject {
+  if (subjectUrl === undefined) return findSubject(name ?? bundledName, process.cwd());
+  const subject = subjectAt(subjectUrl);
+  if (backendPort !== 0) return subject;
+  throw new ParityError(
+    'usage',
+    '--subject-url needs --backend-port: the port that the upstream of your proxy points at',
+  );
 }
 
 /**

@@ -5,7 +5,9 @@ import { readGolden } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
 import { compareVersions } from '../wire/version.ts';
-import { goldenFolder, selectGoldens } from './goldens.ts';
+import { selectGoldens } from './goldens.ts';
+import { goldensOption } from './options.ts';
+import { progress } from './progress.ts';
 
 type Options = {
   from: string | undefined;
@@ -29,16 +31,12 @@ export function driftCommand(): CommandModule<object, Options> {
           conflicts: ['from', 'to'],
         })
         .option('format', {
+          requiresArg: true,
           choices: ['text', 'markdown', 'json'] as const,
           default: 'text' as const,
           describe: 'How to print it',
         })
-        .option('goldens', {
-          type: 'string',
-          default: goldenFolder,
-          defaultDescription: 'those that come along',
-          describe: 'Folder of the goldens',
-        })
+        .option('goldens', goldensOption)
         .example('$0 drift 0.118.0 0.169.0', 'what a proxy that was right for 0.118.0 does wrong today')
         .example('$0 drift --since 0.118.0 --format markdown', 'the history of the protocol'),
     handler: async ({ from, to, since, format, goldens }) => {
@@ -54,6 +52,7 @@ export function driftCommand(): CommandModule<object, Options> {
           changes: drift(steps[at] ?? [], after),
         }),
       );
+      if (drifts.length === 0) progress(`there is no golden of a version after ${since}: nothing to compare`);
       process.stdout.write(driftFormats[format](drifts));
     },
   };

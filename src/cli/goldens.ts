@@ -8,16 +8,16 @@ export const goldenFolder = join(import.meta.dirname, '..', '..', 'traces');
 export type GoldenFile = ReturnType<typeof listGoldens>[number];
 
 /**
- * A comma-separated list as the options take it; undefined where the option is absent. Throws ParityError for a list
+ * The comma-separated list that an option is given; undefined where the option is absent. Throws ParityError for a list
  * with nothing in it: to check nothing is never what was meant.
  */
-export function list(text: string | undefined): string[] | undefined {
+export function list(option: string, text: string | undefined): string[] | undefined {
   const items = text?.split(',').map((item) => item.trim());
   const named = items?.filter((item) => item !== '');
   if (named?.length === 0)
     throw new ParityError(
       'usage',
-      'a list of versions or scenarios is empty: name one, or leave the option out',
+      `--${option} is an empty list: name what it is to hold, separated by commas`,
     );
   return named;
 }

@@ -6,24 +6,22 @@ import { ParityError } from '../errors.ts';
 import { isLoopback } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
-import { defaultAuthFile } from '../proxy/sign-in.ts';
 import { recordUpstream } from '../record/upstream.ts';
 import type { CommandContext } from './context.ts';
-import { goldenFolder } from './goldens.ts';
+import { mustBePort } from './options.ts';
 import { progress } from './progress.ts';
-import { officialUpstreams, speakerFor, upstreamAt } from './speaker.ts';
+import { officialUpstreams, type SpeakerOptions, speakerFor, speakerOptions, upstreamAt } from './speaker.ts';
 
-type Options = {
+type Options = SpeakerOptions & {
   port: number;
   host: string;
-  upstream: string | undefined;
-  auth: string;
-  codex: string | undefined;
-  goldens: string;
   record: string | undefined;
   grace: number;
   'log-level': (typeof levels)[number];
 };
+
+/** Seconds that running turns may be given to end: a day. */
+const longestGrace = 86_400;
 
 const levels = ['debug', 'info', 'warn', 'silent'] as const;
 
@@ -41,44 +39,29 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
       yargs
         .config(configured().options)
         .env(environmentPrefix)
-        .option('port', { type: 'number', default: 8320, describe: 'Port to listen on' })
+        .option('port', { requiresArg: true, type: 'number', default: 8320, describe: 'Port to listen on' })
         .option('host', {
           type: 'string',
           default: '127.0.0.1',
           describe: `Address to listen on; others than loopback need an API key in ${keyVariable}`,
         })
-        .option('upstream', {
-          type: 'string',
-          defaultDescription: `${officialUpstreams.chatgpt}, or ${officialUpstreams['api-key']} for an API key`,
-          describe: 'Base URL of the backend',
-        })
-        .option('auth', {
-          type: 'string',
-          default: defaultAuthFile(process.env),
-          defaultDescription: '$CODEX_HOME/auth.json or ~/.codex/auth.json',
-          describe: 'The sign-in to use, as "codex login" writes it, or a folder of several',
-        })
-        .option('codex', {
-          type: 'string',
-          describe: 'Version of the official client to speak like',
-          defaultDescription: 'the newest that has goldens',
-        })
-        .option('goldens', {
-          type: 'string',
-          default: goldenFolder,
-          defaultDescription: 'those that come along',
-          describe: 'Folder of the goldens',
-        })
+        .options(speakerOptions())
         .option('record', {
           type: 'string',
           describe: 'Folder to write a sealed trace to, of all that is sent and answered upstream',
         })
         .option('grace', {
+          requiresArg: true,
           type: 'number',
           default: 30,
           describe: 'Seconds that running turns are given to end when the proxy is stopped',
         })
-        .option('log-level', { choices: levels, default: 'info' as const, describe: 'What is logged' })
+        .option('log-level', {
+          requiresArg: true,
+          choices: levels,
+          default: 'info' as const,
+          describe: 'What is logged',
+        })
         .epilogue(
           `Options may also stand in the environment (${environmentPrefix}_PORT=8320) and, behind that, in the file ${configFiles.join(' or ')} under "proxy", where the limits are too.`,
         )
@@ -88,11 +71,14 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           'point the official client at it',
         ),
     handler: async (options) => {
-      const { port, host, auth, goldens, grace } = options;
+      const { port, host, grace } = options;
+      mustBePort('port', port);
+      if (!(grace >= 0 && grace <= longestGrace)) {
+        throw new ParityError('usage', `--grace must be a number of seconds, ${longestGrace} at most`);
+      }
       const key = keyFor(host, process.env[keyVariable]);
-      const speaker = await speakerFor(auth, goldens, options.codex);
+      const speaker = await speakerFor(options);
       const upstream = upstreamAt(options.upstream ?? officialUpstreams[speaker.lane]);
-      if (!(grace >= 0)) throw new ParityError('usage', '--grace must be a number of seconds');
       const recording =
         options.record === undefined ? undefined : await recordUpstream(upstream, resolve(options.record));
       try {

@@ -13,17 +13,27 @@ import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import type { CommandContext } from './context.ts';
 import { list } from './goldens.ts';
+import { mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
+
+/** The options that say nothing about the trace of a command. */
+const goldenOptions = ['codex', 'scenario', 'lane', 'runs', 'shard', 'resume', 'prune'] as const;
+
+const usualScenarios = 'default,fast';
+const usualRuns = 3;
+
+/** Runs of one scenario, each of a second or more. */
+const mostRuns = 1000;
 
 type Options = {
   codex: string | undefined;
-  scenario: string;
+  scenario: string | undefined;
   lane: string | undefined;
-  runs: number;
+  runs: number | undefined;
   out: string | undefined;
   shard: string | undefined;
-  resume: boolean;
-  prune: boolean;
+  resume: boolean | undefined;
+  prune: boolean | undefined;
   '--'?: string[];
 };
 
@@ -41,7 +51,7 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
         })
         .option('scenario', {
           type: 'string',
-          default: 'default,fast',
+          defaultDescription: usualScenarios,
           describe: 'Scenarios to record, separated by commas; "all" for every one that the version can play',
         })
         .option('lane', {
@@ -50,8 +60,9 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
           defaultDescription: 'those of each scenario',
         })
         .option('runs', {
+          requiresArg: true,
           type: 'number',
-          default: 3,
+          defaultDescription: String(usualRuns),
           describe: 'Runs to learn each golden from, at least 2',
         })
         .option('out', {
@@ -65,12 +76,10 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
         })
         .option('resume', {
           type: 'boolean',
-          default: false,
           describe: 'Leave out what the folder has already, as after an interruption',
         })
         .option('prune', {
           type: 'boolean',
-          default: false,
           describe: 'Remove each version of the client when it has been recorded',
         })
         .example(
@@ -88,8 +97,12 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
     handler: async (options) => {
       const command = options['--'] ?? [];
       if (command.length === 0) return recordGoldens(options, signal);
-      if (options.codex !== undefined) {
-        throw new ParityError('usage', 'name either --codex VERSION or -- COMMAND, not both');
+      const forGoldens = goldenOptions.find((name) => options[name] !== undefined);
+      if (forGoldens !== undefined) {
+        throw new ParityError(
+          'usage',
+          `--${forGoldens} is for recording goldens: leave it out, or leave out -- and the command`,
+        );
       }
       const out =
         options.out ??
@@ -104,24 +117,20 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
 }
 
 async function recordGoldens(options: Options, signal: AbortSignal): Promise<void> {
-  const { codex, scenario, lane, runs, out = 'traces', shard, resume, prune } = options;
-  const asked = list(codex) ?? [];
+  const { codex, scenario = usualScenarios, lane, runs = usualRuns, out = 'traces', shard } = options;
+  const asked = list('codex', codex) ?? [];
   if (asked.length === 0) {
     throw new ParityError(
       'usage',
       'name a version with --codex, or a command after -- (see codex-parity record --help)',
     );
   }
-  if (!Number.isInteger(runs) || runs < 2) {
-    throw new ParityError(
-      'usage',
-      '--runs must be a whole number of at least 2: a single run shows nothing that varies',
-    );
-  }
+  // A single run shows nothing that varies.
+  mustBeWhole('runs', runs, 2, mostRuns);
   // Everything that can be wrong with the words is said before the first download.
   const part = shard === undefined ? undefined : parseShard(shard);
   const wanted = scenariosOf(scenario);
-  const inLanes = list(lane)?.map(parseLane);
+  const inLanes = list('lane', lane)?.map(parseLane);
   if (cellsOf(wanted, inLanes).length === 0)
     throw new ParityError('usage', `${scenario} has no golden in the lane ${lane}: leave out --lane`);
   for (const version of asked) {
@@ -138,14 +147,16 @@ async function recordGoldens(options: Options, signal: AbortSignal): Promise<voi
     ),
   }));
   const rows = part === undefined ? playable : shardOf(playable, part);
+  const left = options.resume ? withoutRecorded(rows, out) : rows;
+  if (left.every(({ cells }) => cells.length === 0)) progress('nothing is left to record');
   await recordMatrix({
-    rows: resume ? withoutRecorded(rows, out) : rows,
+    rows: left,
     out,
     runs,
     authority: await openAuthority(defaultAuthorityFolder()),
     install: (version) => installOfficialClient(version, { signal, onProgress: progress }),
     onVersionDone: async (version) => {
-      if (prune) await removeClient(defaultClientCache(process.env), version);
+      if (options.prune) await removeClient(defaultClientCache(process.env), version);
     },
     onProgress: progress,
     signal,
@@ -168,6 +179,8 @@ function parseLane(text: string): Lane {
 
 /** The scenarios of a list, each once; "all" stands for every one there is. */
 function scenariosOf(wanted: string): Scenario[] {
-  const names = (list(wanted) ?? []).flatMap((name) => (name === 'all' ? scenarioNames() : [name]));
+  const names = (list('scenario', wanted) ?? []).flatMap((name) =>
+    name === 'all' ? scenarioNames() : [name],
+  );
   return [...new Set(names)].map(loadScenario);
 }

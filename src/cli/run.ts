@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import yargs, { type Argv } from 'yargs';
-import { ParityError } from '../errors.ts';
+import { ParityError, plainReason } from '../errors.ts';
 import { onOneLine } from '../report/text.ts';
 import type { CommandContext } from './context.ts';
 
@@ -24,11 +24,13 @@ const commands: Readonly<Record<string, Register>> = {
 export async function run(args: readonly string[]): Promise<number> {
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new ParityError('interrupted', 'interrupted'));
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
   let exitCode = 0;
   const context: CommandContext = {
-    signal: interruption.signal,
+    // Heard by the commands that heed it: the others end at once.
+    get signal() {
+      for (const name of ['SIGINT', 'SIGTERM']) process.removeListener(name, interrupt).on(name, interrupt);
+      return interruption.signal;
+    },
     exit: (code) => {
       exitCode = code;
     },
@@ -43,14 +45,18 @@ export async function run(args: readonly string[]): Promise<number> {
       .epilogue('Exit codes: 0 parity, 1 findings, 2 wrong use or input, 3 codex-parity itself failed.')
       .wrap(110)
       .fail((message, error) => {
-        // The library breaks some of its messages into lines.
-        throw (
-          error ??
-          new ParityError('usage', `${message.replaceAll(/\s*\n\s*/g, ' ')} (see codex-parity --help)`)
-        );
+        // The library's own errors come as messages, but for some.
+        if (error !== undefined && error.name !== 'YError') throw error;
+        const said = (error?.message ?? message).replaceAll(/\s*\n\s*/g, ' ');
+        const told = said.replace(/^Not enough arguments following: (.*)$/, '--$1 needs a value');
+        throw new ParityError('usage', `${told} (see codex-parity --help)`);
       })
-      .parserConfiguration({ 'populate--': true })
-      .check((options) => refuseRepeated(options));
+      .parserConfiguration({
+        'populate--': true,
+        'dot-notation': false,
+        'boolean-negation': false,
+      })
+      .check((options) => refuseUnclear(options));
     for (const register of commandsFor(args[0] ?? '')) await register(cli, context);
     await cli.parseAsync();
     return exitCode;
@@ -69,10 +75,18 @@ function commandsFor(word: string): Register[] {
 }
 
 /** Options that may be given several times. */
-const repeatable: ReadonlySet<string> = new Set(['_', '--', 'report']);
+const repeatable: ReadonlySet<string> = new Set(['_', 'report']);
 
-function refuseRepeated(options: Readonly<Record<string, unknown>>): true {
+/** Throws ParityError for what is given twice, for an option without its value, and for what is no number where one must be. */
+function refuseUnclear({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {
+  if (command !== undefined && !(Array.isArray(options._) && options._[0] === 'record')) {
+    throw new ParityError('usage', 'only record takes a command after --');
+  }
   for (const [name, value] of Object.entries(options)) {
+    // The library has each of several words twice, the second time in one word.
+    if (/[A-Z]/.test(name)) continue;
+    if (value === '') throw new ParityError('usage', `the value of ${name} is empty`);
+    if (Number.isNaN(value)) throw new ParityError('usage', `--${name} must be a number`);
     if (!Array.isArray(value) || repeatable.has(name)) continue;
     throw new ParityError('usage', `--${name} is given more than once: separate its values by commas`);
   }
@@ -85,14 +99,21 @@ function report(error: unknown): number {
     console.error(`codex-parity: ${onOneLine(error.message)}`);
     return error.exitCode;
   }
-  // What the system says about a file or a folder that was named is for the user to mend.
+  // What the system says about what was named is for the user to mend.
   if (error instanceof Error && 'syscall' in error && 'code' in error) {
-    console.error(`codex-parity: ${error.message}`);
+    console.error(`codex-parity: ${onOneLine(`${namedIn(error)}${plainReason(error)}`)}`);
     return 2;
   }
   // Not foreseen, so a fault of the program: here the stack is what helps.
   console.error('codex-parity: internal error, please report it:', error);
   return 3;
+}
+
+/** The file, port or host that an error of the system is about, as the beginning of a line; empty where it names none. */
+function namedIn(error: Error): string {
+  if ('path' in error) return `${error.path}: `;
+  if ('port' in error) return `port ${error.port}: `;
+  return 'hostname' in error ? `${error.hostname}: ` : '';
 }
 
 function version(): string {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { clientAt, defaultClientCache, type OfficialClient } from './installed.ts';
-import { type NpmOptions, npmInstall } from './npm.ts';
+import { mustBeReleased, type NpmOptions, npmInstall } from './npm.ts';
 import { runInGroup } from './process-group.ts';
 import { programSearch } from './program-search.ts';
 import { isVersion, unknownVersion } from './version.ts';
@@ -36,6 +36,7 @@ export async function installOfficialClient(
   await mkdir(cache, { recursive: true });
   const staging = await mkdtemp(join(cache, '.installing-'));
   try {
+    await mustBeReleased(version, staging, options);
     await npmInstall(version, staging, options);
     // The program itself is an optional package, and npm says nothing when the download of such a one breaks off.
     if (!(await runs(version, staging, options))) await npmInstall(version, staging, options);

@@ -30,22 +30,42 @@ const silent =
  * @throws ParityError `unknown-version`, `registry-silent`, `interrupted`, or `install-failed` with npm's own words.
  */
 export async function npmInstall(version: string, folder: string, options: NpmOptions): Promise<void> {
-  const { signal, onProgress, registryTimeoutMs = 9_000 } = options;
+  const { onProgress } = options;
   const args = [
-    `@openai/codex@${version}`,
+    ...['install', `@openai/codex@${version}`],
     ...['--prefix', '.', '--no-global', '--include=optional', '--ignore-scripts'],
     ...['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--no-update-notifier'],
-    ...['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=1000'],
-    ...[`--fetch-timeout=${registryTimeoutMs}`, '--loglevel=http', '--json'],
-    ...(options.registry === undefined ? [] : [`--registry=${options.registry}`]),
+    '--loglevel=http',
   ];
   onProgress?.(`installing Codex ${version} with npm`);
-  const run = await npm(['install', ...args], folder, {
+  await asked(version, args, folder, options, (line) => {
+    const fetched = /^npm http \w+ (.*)$/.exec(line)?.[1];
+    if (fetched !== undefined) onProgress?.(fetched);
+  });
+}
+
+/** Asks the registry for a version, before anything is told of its install. Throws ParityError as `npmInstall`. */
+export async function mustBeReleased(version: string, folder: string, options: NpmOptions): Promise<void> {
+  await asked(version, ['view', `@openai/codex@${version}`, 'version'], folder, options);
+}
+
+/** Runs npm for a version. Throws ParityError as `npmInstall`. */
+async function asked(
+  version: string,
+  args: readonly string[],
+  folder: string,
+  options: NpmOptions,
+  onStderrLine: (line: string) => void = () => {},
+): Promise<void> {
+  const { signal, registry, registryTimeoutMs = 9_000 } = options;
+  const how = [
+    ...['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=1000'],
+    ...[`--fetch-timeout=${registryTimeoutMs}`, '--json'],
+    ...(registry === undefined ? [] : [`--registry=${registry}`]),
+  ];
+  const run = await npm([...args, ...how], folder, {
     ...(signal === undefined ? {} : { signal }),
-    onStderrLine: (line) => {
-      const fetched = /^npm http \w+ (.*)$/.exec(line)?.[1];
-      if (fetched !== undefined) onProgress?.(fetched);
-    },
+    onStderrLine,
   });
   if (run.ended === 'abort')
     throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { ParityError } from '../errors.ts';
+import { ParityError, plainReason } from '../errors.ts';
 
 /** The names of the file in the working folder; one of them may be there. */
 export const configFiles = ['codex-parity.config.json', 'codex-parity.config.yaml'] as const;
@@ -13,6 +13,8 @@ const subject = z.strictObject({
   /** Where the subject serves the responses API, below its origin. */
   path: z.string().startsWith('/', 'must begin with a slash').optional(),
 });
+
+const aPort = 'must be a whole number from 0 to 65535';
 
 const whole = z.int('must be a whole number').positive('must be above 0').exactOptional();
 
@@ -34,14 +36,14 @@ const limits = z.strictObject({
 
 /** The options of `codex-parity proxy`, under their own names; its limits stand in the file alone. */
 const proxy = z.strictObject({
-  port: z.int('must be a whole number').min(0).max(65_535).optional(),
+  port: z.int(aPort).min(0, aPort).max(65_535, aPort).optional(),
   host: z.string().optional(),
   upstream: z.string().optional(),
   auth: z.string().optional(),
   codex: z.string().optional(),
   goldens: z.string().optional(),
   record: z.string().optional(),
-  grace: z.number().min(0).optional(),
+  grace: z.number().min(0, 'must not be below 0').optional(),
   'log-level': z.enum(['debug', 'info', 'warn', 'silent']).optional(),
   limits: limits.optional(),
 });
@@ -63,7 +65,13 @@ export function readConfig(folder: string): Config {
   if (path === undefined) return {};
   if (another !== undefined)
     throw new ParityError('usage', `there is ${path} and ${another}: keep one of them`);
-  return parseConfig(readFileSync(path, 'utf8'), path);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ParityError('file-unreadable', `cannot read ${path}: ${plainReason(error)}`, { cause: error });
+  }
+  return parseConfig(text, path);
 }
 
 /** The configuration of a text. JSON is read as the YAML that it is too, so that both are told by their lines. */
@@ -73,9 +81,11 @@ export function parseConfig(text: string, path: string): Config {
   const [broken] = document.errors;
   if (broken !== undefined) {
     const [problem = ''] = broken.message.split('\n');
-    throw wrong(path, lineCounter.linePos(broken.pos[0]).line, problem.replace(/ at line .*$/, ''));
+    const told =
+      broken.code === 'MULTIPLE_DOCS' ? 'a second document begins' : problem.replace(/ at line .*$/, '');
+    throw wrong(path, lineCounter.linePos(broken.pos[0]).line, told);
   }
-  const read = config.safeParse(document.toJS() ?? {});
+  const read = config.safeParse(valueOf(document, path));
   if (read.success) return read.data;
   const [issue] = read.error.issues;
   if (issue === undefined) throw new RangeError('a refusal without a reason');
@@ -84,11 +94,22 @@ export function parseConfig(text: string, path: string): Config {
   throw wrong(path, lineOf(document, key, lineCounter), `${key.join('.') || 'the file'} ${problemOf(issue)}`);
 }
 
+/** What a document says; nothing is an empty object. Throws ParityError for aliases that stand for more than they may. */
+function valueOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    throw wrong(path, 1, plainReason(error));
+  }
+}
+
 function problemOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') return 'is not known here';
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
   if (issue.code !== 'invalid_type') return issue.message.replace(/^T/, 't');
-  return issue.message.endsWith('received undefined') ? 'is missing' : `must be of type ${issue.expected}`;
+  return issue.message.endsWith('received undefined')
+    ? 'is missing'
+    : `must be of type ${issue.expected === 'record' ? 'object' : issue.expected}`;
 }
 
 function wrong(path: string, line: number, problem: string): ParityError {

@@ -1,15 +1,7 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ParityError } from '../errors.ts';
+import { makeFolder, unwritable } from '../files.ts';
 import { decodeEvent, encodeEvent, FieldError, Fields, object } from '../trace/codec.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { closingLine, decodeLine, type FileRecord, headerLine, readRecords } from '../trace/file.ts';
@@ -50,11 +42,13 @@ export function writeGolden(folder: string, golden: Golden): { path: string; cha
   const text = printGolden(golden);
   const changed = !existsSync(path) || readFileSync(path, 'utf8') !== text;
   if (!changed) return { path, changed };
-  mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
   try {
+    makeFolder(dirname(path));
     writeFileSync(temporary, text);
     renameSync(temporary, path);
+  } catch (error) {
+    throw unwritable(path, error);
   } finally {
     rmSync(temporary, { force: true });
   }

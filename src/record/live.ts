@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { constants, homedir, userInfo } from 'node:os';
-import { ParityError } from '../errors.ts';
+import { ParityError, plainReason } from '../errors.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import { TraceRecorder } from '../trace/record.ts';
@@ -57,15 +57,16 @@ function trustingEnvironment(proxyUrl: string, certificate: string): NodeJS.Proc
   };
 }
 
-function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+async function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const [program = '', ...args] = command;
+  if (program === '') throw new ParityError('usage', 'the command after -- has no name: name a program');
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: 'inherit', env });
     // ^C reaches the command from the terminal itself, and is its own to answer: an agent interrupts a turn by it.
     const terminate = () => child.kill('SIGTERM');
     process.once('SIGTERM', terminate);
     child.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'ENOENT' ? 'there is no such program' : error.message;
+      const reason = error.code === 'ENOENT' ? 'there is no such program' : plainReason(error);
       reject(new ParityError('usage', `cannot run ${program}: ${reason}`));
     });
     child.once('exit', (code, signal) => {

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import type { OfficialClient } from '../client/installed.ts';
 import type { Lane } from '../client/lane.ts';
 import { ParityError } from '../errors.ts';
+import { mustBeWritable } from '../files.ts';
 import { goldenPath, writeGolden } from '../golden/file.ts';
+import type { GoldenId } from '../golden/golden.ts';
 import type { Scenario } from '../scenario/definition.ts';
 import type { Authority } from '../tap/authority.ts';
 import { recordGolden } from './official.ts';
@@ -53,28 +55,32 @@ export function withoutRecorded(rows: readonly Row[], out: string): Row[] {
 
 /**
  * Records a matrix of versions, lanes and scenarios, and writes each golden as soon as it is learned. A version or
- * golden that fails is told and does not keep the others from being recorded; then the first failure is thrown.
+ * golden that fails is told and does not keep the others from being recorded; ParityError is thrown when they are.
  */
 export async function recordMatrix(options: MatrixOptions): Promise<void> {
-  const { rows, onProgress, onVersionDone, install } = options;
-  const failures: ParityError[] = [];
+  const { rows, out, onProgress, onVersionDone, install } = options;
+  // What is written is written beside its place first.
+  for (const id of rows.flatMap(idsOf)) mustBeWritable(`${goldenPath(out, id)}.tmp`);
+  const failures = new Failures(onProgress);
   const estimate = new Estimate(rows.reduce((sum, { cells }) => sum + cells.length, 0));
   for (const { version, cells } of rows) {
     if (cells.length === 0) continue;
-    const client = await kept(failures, onProgress, () => install(version));
+    const client = await failures.unless(() => install(version));
     for (const cell of cells) {
-      if (client !== undefined) await kept(failures, onProgress, () => recordCell(options, client, cell));
-      onProgress(estimate.cellDone());
+      const path = client && (await failures.unless(() => recordCell(options, client, cell)));
+      if (path === undefined) estimate.leaveOut();
+      else onProgress(estimate.cellDone());
     }
     await onVersionDone(version);
   }
-  const [first, ...others] = failures;
-  if (first === undefined) return;
-  const more = others.length === 0 ? '' : ` (and ${others.length} more, told above)`;
-  throw new ParityError(first.code, `${first.message}${more}`, { cause: first });
+  failures.throwIfAny();
 }
 
-async function recordCell(options: MatrixOptions, client: OfficialClient, cell: Cell): Promise<void> {
+function idsOf({ version, cells }: Row): GoldenId[] {
+  return cells.map(({ lane, scenario }) => ({ codex: version, lane, scenario: scenario.name }));
+}
+
+async function recordCell(options: MatrixOptions, client: OfficialClient, cell: Cell): Promise<string> {
   const { authority, runs, signal, onProgress, out } = options;
   const { lane, scenario } = cell;
   const name = `codex ${client.version}, ${scenario.name}${lane === 'chatgpt' ? '' : ` (${lane})`}`;
@@ -89,32 +95,56 @@ async function recordCell(options: MatrixOptions, client: OfficialClient, cell: 
   });
   const { path, changed } = writeGolden(out, golden);
   onProgress(`${changed ? 'wrote' : 'unchanged:'} ${path}`);
+  return path;
 }
 
-/** The result of `work`; undefined, with the failure noted and told, where it fails in a way that is foreseen. */
-async function kept<T>(
-  failures: ParityError[],
-  onProgress: (line: string) => void,
-  work: () => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ParityError) || error.code === 'interrupted') throw error;
-    failures.push(error);
-    onProgress(`failed: ${error.message}`);
-    return undefined;
+/** What failed in a way that is foreseen. Each failure is told once: before the next work, or in what is thrown at the end. */
+class Failures {
+  readonly #tell: (line: string) => void;
+  readonly #told: ParityError[] = [];
+  #untold: ParityError[] = [];
+
+  constructor(tell: (line: string) => void) {
+    this.#tell = tell;
+  }
+
+  /** The result of `work`; undefined where it fails. */
+  async unless<T>(work: () => Promise<T>): Promise<T | undefined> {
+    for (const { message } of this.#untold) this.#tell(`failed: ${message}`);
+    this.#told.push(...this.#untold);
+    this.#untold = [];
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ParityError) || error.code === 'interrupted') throw error;
+      this.#untold.push(error);
+      return undefined;
+    }
+  }
+
+  throwIfAny(): void {
+    const told = this.#told.length;
+    const [first] = [...this.#told, ...this.#untold];
+    if (first === undefined) return;
+    const above = `${told} failed as told above: record again with --resume`;
+    const messages = [...this.#untold.map(({ message }) => message), ...(told === 0 ? [] : [above])];
+    throw new ParityError(first.code, messages.join('; '), { cause: first });
   }
 }
 
 /** How long the rest will take, by what is done. */
 class Estimate {
-  readonly #cells: number;
+  #cells: number;
   readonly #started = Date.now();
   #done = 0;
 
   constructor(cells: number) {
     this.#cells = cells;
+  }
+
+  /** One is not recorded. */
+  leaveOut(): void {
+    this.#cells -= 1;
   }
 
   cellDone(): string {

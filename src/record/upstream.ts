@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startReverseTap } from '../tap/reverse.ts';
 import type { Observe } from '../trace/observation.ts';
@@ -20,7 +19,6 @@ export type UpstreamRecording = {
  * goes through to a new file in `folder`. Throws what making the file throws.
  */
 export async function recordUpstream(server: URL, folder: string): Promise<UpstreamRecording> {
-  mkdirSync(folder, { recursive: true });
   const path = join(folder, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
   const trace = createTrace(path, { recorded: 'live' });
   const recorder = new TraceRecorder(new Sealer(), (event) => trace.write(event));

@@ -1,6 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { ParityError } from '../errors.ts';
+import { mustBeWritable, writeWhole } from '../files.ts';
 import { githubReport } from './github.ts';
 import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
@@ -14,10 +13,27 @@ const formats: Readonly<Record<string, (report: Report) => string>> = {
   github: githubReport,
 };
 
-export type ReportRequest = { readonly format: string; readonly file: string };
+type ReportRequest = { readonly format: string; readonly file: string };
 
-/** Reads `FORMAT=FILE`; `-` for the file is standard output. Throws ParityError for anything else. */
-export function parseReportRequest(text: string): ReportRequest {
+/** A report goes to standard output where its file is this. */
+export const standardOutput = '-';
+
+/**
+ * Reads each `FORMAT=FILE`. Throws ParityError for anything else, for a file that cannot be written, and for one that
+ * is named twice.
+ */
+export function parseReportRequests(texts: readonly string[]): ReportRequest[] {
+  const requests = texts.map(parseReportRequest);
+  const files = requests.map(({ file }) => file).filter((file) => file !== standardOutput);
+  for (const [at, file] of files.entries()) {
+    mustBeWritable(file);
+    if (files.indexOf(file) === at) continue;
+    throw new ParityError('usage', `--report names ${file} twice: give each report a file of its own`);
+  }
+  return requests;
+}
+
+function parseReportRequest(text: string): ReportRequest {
   const [, format = '', file = ''] = /^([^=]*)=(.+)$/.exec(text) ?? [];
   if (Object.hasOwn(formats, format)) return { format, file };
   throw new ParityError(
@@ -28,15 +44,6 @@ export function parseReportRequest(text: string): ReportRequest {
 
 export function writeReport(report: Report, { format, file }: ReportRequest): void {
   const text = formats[format]?.(report) ?? '';
-  if (file === '-') {
-    process.stdout.write(text);
-    return;
-  }
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ParityError('usage', `cannot write the ${format} report: ${reason}`);
-  }
+  if (file === standardOutput) process.stdout.write(text);
+  else writeWhole(file, text);
 }

@@ -1,9 +1,10 @@
 import { createPrivateKey, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { ParityError } from '../errors.ts';
+import { ParityError, plainReason } from '../errors.ts';
+import { makeFolder } from '../files.ts';
 
 /** The certificate authority of this machine, with which the tap stands in for the hosts it intercepts. */
 export type Authority = {
@@ -38,7 +39,7 @@ function stateFolder(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string 
  *
  * An authority that is there is never replaced, because clients may have been told to trust it. One that is expired
  * or whose key does not belong to its certificate is a ParityError `file-corrupt` that says what to delete; a folder
- * that cannot be read or written is `file-unreadable`.
+ * that cannot be read is `file-unreadable`, one that cannot be written `file-unwritable`.
  */
 export async function openAuthority(folder: string): Promise<Authority> {
   const pem = await readOrCreate(folder);
@@ -82,15 +83,15 @@ async function readOrCreate(folder: string): Promise<string> {
   const { certificate, key } = await createAuthority();
   const aside = join(folder, `.authority-${randomUUID()}`);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     await writeFile(aside, `${key}\n${certificate}\n`, { mode: 0o600, flag: 'wx' });
     await link(aside, path).catch((error: unknown) => {
       if (!hasCode(error, 'EEXIST')) throw error;
     });
   } catch (error) {
     throw new ParityError(
-      'file-unreadable',
-      `cannot write a certificate authority to ${folder}: ${said(error)}`,
+      'file-unwritable',
+      `cannot write a certificate authority to ${folder}: ${plainReason(error)}`,
       {
         cause: error,
       },
@@ -106,7 +107,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
-    throw new ParityError('file-unreadable', `cannot read ${path}: ${said(error)}`, { cause: error });
+    throw new ParityError('file-unreadable', `cannot read ${path}: ${plainReason(error)}`, { cause: error });
   }
 }
 
@@ -145,14 +146,10 @@ async function publish(certificate: string, path: string): Promise<void> {
     await writeFile(aside, certificate, { mode: 0o644 });
     await rename(aside, path);
   } catch (error) {
-    throw new ParityError('file-unreadable', `cannot write ${path}: ${said(error)}`, { cause: error });
+    throw new ParityError('file-unwritable', `cannot write ${path}: ${plainReason(error)}`, { cause: error });
   }
 }
 
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
-}
-
-function said(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ParityError } from '../errors.ts';
+import { makeFolder, unwritable } from '../files.ts';
 import { type JsonNode, JsonSyntaxError, parseJson, printJson, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from './codec.ts';
 import { type Line, LineFile } from './line-file.ts';
@@ -101,14 +102,15 @@ export function decodeLine<T>(path: string, { line, node }: FileRecord, read: (n
 export class RecordFile {
   readonly #file: number;
 
-  /** Creates the file and its folders. Throws ParityError where a file of that name exists: it is never overwritten. */
+  /** Creates the file and its folders. Throws ParityError where that fails, or a file of that name exists: it is never overwritten. */
   constructor(path: string, format: Format, about: FileAbout) {
-    mkdirSync(dirname(path), { recursive: true });
+    if (existsSync(path))
+      throw new ParityError('usage', `${path} exists already: name another file with --out`);
     try {
+      makeFolder(dirname(path));
       this.#file = openSync(path, 'wx');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      throw new ParityError('usage', `${path} exists already: name another file with --out`);
+      throw unwritable(path, error);
     }
     writeSync(this.#file, headerLine(format, about));
   }

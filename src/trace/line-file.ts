@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { ParityError } from '../errors.ts';
+import { ParityError, plainReason } from '../errors.ts';
 import { NumberList } from './number-list.ts';
 
 /** A line where it lies in memory, without its line end; valid until the next line of its file is asked for. */
@@ -131,8 +131,6 @@ function given(whole: Buffer): Source {
 }
 
 function unreadable(path: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === undefined) return error;
-  const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code;
-  return new ParityError('file-unreadable', `cannot read ${path}: ${reason}`);
+  if (!(error instanceof Error && 'code' in error)) return error;
+  return new ParityError('file-unreadable', `cannot read ${path}: ${plainReason(error)}`, { cause: error });
 }

@@ -1,4 +1,4 @@
-import { ParityError } from '../errors.ts';
+import { ParityError, plainReason } from '../errors.ts';
 import { decodeEvent, encodeEvent } from './codec.ts';
 import type { TraceEvent } from './event.ts';
 import { decodeLine, type FileAbout, RecordFile, readRecords } from './file.ts';
@@ -35,10 +35,9 @@ export function createTrace(
     finish: () => {
       unlessFailed(() => file.finish());
       if (failure === undefined) return;
-      const reason = failure instanceof Error ? failure.message : String(failure);
       throw new ParityError(
         'file-unwritable',
-        `${path} could not be written to its end (${reason}): make room and record again`,
+        `${path} could not be written to its end (${plainReason(failure)}): make room and record again`,
         { cause: failure },
       );
     },

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { makeEnvironment } from '../../src/client/environment.ts';
 import { installOfficialClient } from '../../src/client/install.ts';
 import { defaultClientCache } from '../../src/client/installed.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
@@ -47,14 +48,20 @@ it.each([
   },
   {
     wrong: 'a subject URL that is none',
-    args: ['check', '--subject-url', 'x', '--backend-port', '1'],
-    says: /must be an http URL/,
+    args: ['check', '--subject-url', 'x'],
+    says: /--subject-url "x" must be an http URL/,
   },
   {
     wrong: 'a port that is none',
     args: ['check', '--backend-port', '99999'],
-    says: /whole number up to 65535/,
+    says: /--backend-port must be a whole number from 0 to 65535/,
   },
+  {
+    wrong: 'a port that is a word',
+    args: ['check', '--backend-port', 'abc'],
+    says: /--backend-port must be a number/,
+  },
+  { wrong: 'an option without its value', args: ['proxy', '--port'], says: /--port needs a value/ },
   { wrong: 'nothing to record', args: ['record'], says: /name a version with --codex/ },
   {
     wrong: 'a version that is none',
@@ -81,8 +88,12 @@ it.each([
     args: ['check', '--codex', '0.118.0', '--codex', '0.169.0'],
     says: /--codex is given more than once/,
   },
-  { wrong: 'an empty list of scenarios', args: ['check', '--scenario', ''], says: /list .* is empty/ },
-  { wrong: 'an empty list of versions', args: ['check', '--codex', ','], says: /list .* is empty/ },
+  {
+    wrong: 'an empty list of scenarios',
+    args: ['check', '--scenario', ''],
+    says: /value of scenario is empty/,
+  },
+  { wrong: 'an empty list of versions', args: ['check', '--codex', ','], says: /--codex is an empty list/ },
   {
     wrong: 'a file for a folder of goldens',
     args: ['check', '--goldens', golden],
@@ -94,11 +105,73 @@ it.each([
     args: ['record', '--codex', '0.169.0', '--shard', '3/2'],
     says: /must be a part and their number/,
   },
-  { wrong: 'a single run', args: ['record', '--codex', '0.169.0', '--runs', '1'], says: /at least 2/ },
+  {
+    wrong: 'a single run',
+    args: ['record', '--codex', '0.169.0', '--runs', '1'],
+    says: /--runs must be a whole number from 2/,
+  },
   {
     wrong: 'a program that does not exist',
     args: ['record', '--out', '{folder}/t.jsonl', '--', 'no-such-program'],
     says: /cannot run no-such-program/,
+  },
+  {
+    wrong: 'a folder for a program',
+    args: ['record', '--out', '{folder}/t.jsonl', '--', '{folder}'],
+    says: /cannot run .*: permission is denied$/,
+  },
+  {
+    wrong: 'a program without a name',
+    args: ['record', '--out', '{folder}/t.jsonl', '--', ''],
+    says: /name a program/,
+  },
+  ...[
+    ['--scenario', 'fast'],
+    ['--lane', 'chatgpt'],
+    ['--runs', '3'],
+    ['--shard', '1/2'],
+    ['--resume'],
+    ['--prune'],
+  ].map((option) => ({
+    wrong: `${option[0]} for the trace of a command`,
+    args: ['record', ...option, '--', 'true'],
+    says: new RegExp(`${option[0]} is for recording goldens`),
+  })),
+  { wrong: 'a command for check', args: ['check', '--', 'x'], says: /only record takes a command/ },
+  {
+    wrong: 'a report where nothing can be made',
+    args: ['check', '--report', 'json=/proc/x/y'],
+    says: /^codex-parity: cannot write \/proc\/x\/y: there is no such file or folder$/,
+  },
+  {
+    wrong: 'a folder for a report',
+    args: ['check', '--report', 'json={folder}'],
+    says: /^codex-parity: cannot write .*: it is a folder$/,
+  },
+  {
+    wrong: 'a report below a file',
+    args: ['check', '--report', `json=${golden}/x`],
+    says: /^codex-parity: cannot write .*: a part of the path is a file and no folder$/,
+  },
+  {
+    wrong: 'one file for two reports',
+    args: ['check', '--report', 'json={folder}/r', '--report', 'text={folder}/r'],
+    says: /names .*\/r twice/,
+  },
+  {
+    wrong: 'a folder for goldens that cannot be made',
+    args: ['record', '--codex', '0.169.0', '--out', '/proc/x/y'],
+    says: /^codex-parity: cannot write \/proc\/x\/y\/.*: there is no such file or folder$/,
+  },
+  {
+    wrong: 'a trace where nothing can be made',
+    args: ['record', '--out', '/proc/x/y', '--', 'true'],
+    says: /^codex-parity: cannot write \/proc\/x\/y: there is no such file or folder$/,
+  },
+  {
+    wrong: 'a result of a measurement where nothing can be made',
+    args: ['bench-tier', '--json', '/proc/x/y'],
+    says: /^codex-parity: cannot write \/proc\/x\/y: there is no such file or folder$/,
   },
   {
     wrong: 'a sign-in that does not exist',
@@ -186,6 +259,79 @@ it('names a registry that does not answer, and leaves nothing behind', async () 
   expect(exitCode).toBe(2);
   expect(existsSync(join(folder, 'out'))).toBe(false);
   expect(readdirSync(join(folder, 'cache', 'codex-parity', 'clients'))).toEqual([]);
+});
+
+it('tells a version that is not in the registry in one line, and in a matrix once', async () => {
+  const out = temporaryFolder();
+  const alone = await cli(['record', '--codex', '9.9.9', '--out', out]);
+  expect(alone.stderr).toMatch(
+    /^codex-parity: Codex "9\.9\.9" is not in the registry .*npm view @openai\/codex versions\n$/,
+  );
+  expect(alone.exitCode).toBe(2);
+
+  const matrix = ['--codex', '9.9.9,0.169.0', '--scenario', 'default', '--lane', 'chatgpt', '--runs', '2'];
+  const { stderr, exitCode } = await cli(['record', ...matrix, '--out', out]);
+  expect(stderr.match(/"9\.9\.9" is not in the registry/g)).toHaveLength(1);
+  expect(stderr).toContain('\n1 of 1 done\n');
+  expect(stderr).toMatch(/^codex-parity: 1 failed as told above: record again with --resume$/m);
+  expect(existsSync(join(out, '0.169.0', 'chatgpt', 'default.golden.jsonl'))).toBe(true);
+  expect(exitCode).toBe(2);
+});
+
+it.each(['http://token.example/x', 'ftp://127.0.0.1/x', 'file:///x', 'x'])(
+  'renews no sign-in at %s, where its tokens would be read by others',
+  async (url) => {
+    const folder = temporaryFolder();
+    const { codexHome } = await makeEnvironment(folder, 0);
+    const auth = join(codexHome, 'auth.json');
+    const { stderr, exitCode } = await cli(['proxy', '--port', '0', '--auth', auth], {
+      env: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: url },
+    });
+    expect(stderr).toBe(
+      `codex-parity: CODEX_REFRESH_TOKEN_URL_OVERRIDE must be an https URL, or an http URL on this machine, and is "${url}"\n`,
+    );
+    expect(exitCode).toBe(2);
+  },
+);
+
+it('leaves no folder behind that it made to try a path', async () => {
+  const folder = temporaryFolder();
+  const { exitCode } = await cli([
+    'check',
+    '--codex',
+    '0.1.0',
+    '--report',
+    `json=${join(folder, 'a', 'b.json')}`,
+  ]);
+  expect(exitCode).toBe(2);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+const main = join(repository, 'src', 'cli', 'main.ts');
+
+/** Runs a line of a shell in which `parity` is the program. */
+function inShell(line: string) {
+  return runInGroup(['bash', '-c', `parity() { "${process.execPath}" "${main}" "$@"; }; ${line}`], {
+    cwd: repository,
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' },
+  });
+}
+
+it('says that standard output cannot be written', async () => {
+  const { stderr, exitCode } = await inShell(`parity show ${golden} > /dev/full`);
+  expect(stderr).toBe('codex-parity: cannot write standard output: the disk is full\n');
+  expect(exitCode).toBe(2);
+});
+
+it('keeps its exit code where nobody reads what it prints', async () => {
+  const folder = temporaryFolder();
+  const script =
+    'require("net").createServer((s) => s.end("no")).listen(Number(process.argv[1]), "127.0.0.1")';
+  const subjects = { bad: { command: [process.execPath, '-e', script, '{port}'] } };
+  writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
+  const check = 'check --subject bad --codex 0.169.0 --scenario fast';
+  const { stdout } = await inShell(`cd ${folder}; parity ${check} | true; echo "\${PIPESTATUS[0]}"`);
+  expect(stdout).toBe('1\n');
 });
 
 it('names a port that is taken', async () => {
