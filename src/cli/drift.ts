@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { ParityError } from '../errors.ts';
-import { drift } from '../golden/drift.ts';
+import { comparedScenarios, drift } from '../golden/drift.ts';
 import { readGolden } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
@@ -49,6 +49,7 @@ export function driftCommand(): CommandModule<object, Options> {
         (after, at): Drift => ({
           from: versions[at] ?? '',
           to: versions[at + 1] ?? '',
+          scenarios: comparedScenarios(steps[at] ?? [], after),
           changes: drift(steps[at] ?? [], after),
         }),
       );

@@ -85,7 +85,7 @@ export function parseConfig(text: string, path: string): Config {
       broken.code === 'MULTIPLE_DOCS' ? 'a second document begins' : problem.replace(/ at line .*$/, '');
     throw wrong(path, lineCounter.linePos(broken.pos[0]).line, told);
   }
-  const read = config.safeParse(valueOf(document, path));
+  const read = config.safeParse(saidBy(document, path));
   if (read.success) return read.data;
   const [issue] = read.error.issues;
   if (issue === undefined) throw new RangeError('a refusal without a reason');
@@ -95,7 +95,7 @@ export function parseConfig(text: string, path: string): Config {
 }
 
 /** What a document says; nothing is an empty object. Throws ParityError for aliases that stand for more than they may. */
-function valueOf(document: Document, path: string): unknown {
+function saidBy(document: Document, path: string): unknown {
   try {
     return document.toJS() ?? {};
   } catch (error) {

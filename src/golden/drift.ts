@@ -24,7 +24,7 @@ export type DriftGroup = (typeof driftGroups)[number];
 export type Change = {
   readonly group: DriftGroup;
   readonly kind: MismatchKind;
-  /** The header, or the keys from the body down; numbers of items are left out. */
+  /** The header, or the keys from the body down; the items of a list are `[]`, whichever they are. */
   readonly place: string;
   /** What the older version has, and the newer; null where there is nothing. */
   readonly before: string | null;
@@ -39,9 +39,9 @@ export type Change = {
 export function drift(before: readonly Golden[], after: readonly Golden[]): Change[] {
   const changes = new Map<string, Change>();
   for (const old of before) {
-    const young = after.find(({ lane, scenario }) => lane === old.lane && scenario === old.scenario);
+    const young = counterpartOf(old, after);
     if (young === undefined) continue;
-    const name = old.lane === 'chatgpt' ? old.scenario : `${old.scenario} (${old.lane})`;
+    const name = nameOf(old);
     for (const mismatch of compare(old, young)) {
       const change = changeOf(mismatch, name);
       const { group, kind, place, before: was, after: is } = change;
@@ -54,6 +54,19 @@ export function drift(before: readonly Golden[], after: readonly Golden[]): Chan
     }
   }
   return [...changes.values()].sort((a, b) => driftGroups.indexOf(a.group) - driftGroups.indexOf(b.group));
+}
+
+/** The scenarios that both versions have, by the names that changes have them under. */
+export function comparedScenarios(before: readonly Golden[], after: readonly Golden[]): string[] {
+  return before.filter((one) => counterpartOf(one, after) !== undefined).map(nameOf);
+}
+
+function counterpartOf({ lane, scenario }: Golden, others: readonly Golden[]): Golden | undefined {
+  return others.find((other) => lane === other.lane && scenario === other.scenario);
+}
+
+function nameOf({ lane, scenario }: Golden): string {
+  return lane === 'chatgpt' ? scenario : `${scenario} (${lane})`;
 }
 
 function compare(before: Golden, after: Golden): Mismatch[] {
@@ -163,31 +176,42 @@ function withoutVersion({ codex }: Golden, text: string): string {
 }
 
 function changeOf({ kind, places: [place], expected, actual }: Mismatch, scenario: string): Change {
-  const path = (place?.path ?? []).filter((key) => !/^\d+$/.test(key));
+  const whole = place?.path ?? [];
+  const path = whole.filter((key) => !isItem(key));
   const part = place?.part ?? 'body';
   const group = groupOf(part, path, expected, actual);
   // Of prompts it is told which changed; what changed in them is theirs to say, and sealed.
   if (group === 'prompts') {
-    const inside = path.length > 1;
     return {
       group,
-      kind: inside ? 'changed' : kind,
-      place: path[0] ?? '',
+      kind: whole.length > 2 || path.length > 1 ? 'changed' : kind,
+      place: whole.length === 2 && path.length === 1 ? printPath(whole) : (path[0] ?? ''),
       before: expected,
       after: actual,
       scenarios: [scenario],
     };
   }
   // The same document as a header and in client_metadata: it changes at both places at once.
-  const keys = group === 'turn metadata' ? path.slice(path.indexOf('x-codex-turn-metadata') + 1) : path;
+  const keys = group === 'turn metadata' ? whole.slice(whole.indexOf('x-codex-turn-metadata') + 1) : whole;
   return {
     group,
     kind,
-    place: keys.join('.'),
+    place: printPath(keys),
     before: expected,
     after: actual,
     scenarios: [scenario],
   };
+}
+
+function isItem(key: string): boolean {
+  return /^\d+$/.test(key);
+}
+
+function printPath(keys: readonly string[]): string {
+  return keys
+    .map((key) => (isItem(key) ? '[]' : `.${key}`))
+    .join('')
+    .replace(/^\./, '');
 }
 
 function groupOf(part: string, keys: readonly string[], ...values: (string | null)[]): DriftGroup {

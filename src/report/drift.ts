@@ -1,7 +1,13 @@
 import { type Change, driftGroups } from '../golden/drift.ts';
 
 /** What changed between two versions, as every form of the report has it. */
-export type Drift = { readonly from: string; readonly to: string; readonly changes: readonly Change[] };
+export type Drift = {
+  readonly from: string;
+  readonly to: string;
+  /** Those that both versions have a golden of: all others are not compared. */
+  readonly scenarios: readonly string[];
+  readonly changes: readonly Change[];
+};
 
 export const driftFormats: Readonly<
   Record<'text' | 'markdown' | 'json', (drifts: readonly Drift[]) => string>
@@ -14,16 +20,16 @@ export const driftFormats: Readonly<
 
 type Heading = (title: string, level: 2 | 3) => string;
 
-function sections({ from, to, changes }: Drift, heading: Heading, bullet: string): string {
+function sections({ from, to, scenarios, changes }: Drift, heading: Heading, bullet: string): string {
   const title = heading(`${from} → ${to}`, 2);
-  if (changes.length === 0) return `${title}\n${bullet}no change\n`;
-  const scenarios = new Set(changes.flatMap((change) => change.scenarios));
+  const compared = `Compared in ${scenarios.join(', ')}; a change that names none of them shows in all.\n`;
+  if (changes.length === 0) return `${title}\n${compared}\n${bullet}no change\n`;
   const parts = driftGroups.flatMap((group) => {
     const own = changes.filter((change) => change.group === group);
-    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios.size)}`);
+    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios.length)}`);
     return own.length === 0 ? [] : [[heading(group, 3), ...lines].join('\n')];
   });
-  return `${title}\n${parts.join('\n\n')}\n`;
+  return `${title}\n${compared}\n${parts.join('\n\n')}\n`;
 }
 
 /** One change in a line. Scenarios are named where not all show it. */

@@ -18,6 +18,15 @@ it('names all that came between 0.155.1 and 0.160.0', async () => {
   expect(stdout).toContain('added `turn_trigger`');
 });
 
+it('says in which scenarios it looked, and tells an item that came from a list that changed', async () => {
+  const { stdout } = await cli(['drift', '0.118.0', '0.128.0']);
+  expect(stdout).toContain(
+    'Compared in default (api-key), default, fast, http-fallback, resume, second-turn, tool-turn; a change that names none',
+  );
+  expect(stdout).toContain('changed `tools`\n');
+  expect(stdout).toMatch(/added `tools\[\]` \(default, fast,/);
+});
+
 it('prints JSON for programs', async () => {
   const { stdout } = await cli(['drift', '0.130.0', '0.133.0', '--format', 'json']);
   const { drifts } = JSON.parse(stdout);

@@ -1,0 +1,79 @@
+import { expect, it } from 'vitest';
+import { answeredNeutrality, askedNeutrality, handedNeutrality } from '../../src/diff/asked.ts';
+import { body, exchangeOf, message } from './exchange.ts';
+
+const asked = '{"model":"m","input":["one"],"stream":true}';
+const created = '{"type":"response.created"}';
+const output = '"status":"completed","output":[{"type":"message","content":[{"text":"Hel"},{"text":"lo"}]}]';
+const completed = `{"type":"response.completed","response":{${output}}}`;
+
+/** One turn upstream, behind a prewarm. */
+const upstream = (request: string, ...events: readonly string[]) =>
+  exchangeOf([
+    message('client', '{"model":"m","input":[],"generate":false}'),
+    message('backend', completed),
+    message('client', request),
+    ...events.map((event) => message('backend', event)),
+  ]);
+
+const inFront = (...answer: readonly string[]) =>
+  exchangeOf([body('client', asked), ...(answer.length === 0 ? [] : [body('backend', ...answer)])]);
+
+const shown = (found: readonly { kind: string; places: readonly { path: readonly string[] }[] }[]) =>
+  found.map(({ kind, places }) => `${kind} ${places.map(({ path }) => path.join('.')).join(' ')}`.trimEnd());
+
+it('holds a request against the turn that it became, and not against its prewarm', () => {
+  const turn = '{"type":"response.create","store":false,"input":["one"],"model":"m"}';
+  expect(shown(askedNeutrality([inFront()], [upstream(turn, completed)]))).toEqual(['added store']);
+  expect(shown(askedNeutrality([inFront()], [upstream(turn.replace('one', 'two'), completed)]))).toContain(
+    'changed input.0',
+  );
+});
+
+it('misses a turn that was never answered to its end', () => {
+  expect(shown(askedNeutrality([inFront()], [upstream(asked, created)]))).toEqual(['missing']);
+});
+
+it('takes the last items for those of a request whose conversation was said again', () => {
+  const goesOn = exchangeOf([body('client', '{"model":"m","previous_response_id":"r","input":["two"]}')]);
+  const again = (input: string) => upstream(`{"model":"m","input":${input}}`, completed);
+  expect(askedNeutrality([goesOn], [again('["one","two"]')])).toEqual([]);
+  expect(shown(askedNeutrality([goesOn], [again('["two","one"]')]))).toEqual(['changed input.0']);
+});
+
+it('wants every event of a stream in order, and of a whole answer the response of the last', () => {
+  const back = [upstream(asked, created, completed)];
+  expect(answeredNeutrality([inFront(created, completed)], back)).toEqual([]);
+  expect(answeredNeutrality([inFront(completed, created)], back)).not.toEqual([]);
+  expect(answeredNeutrality([inFront(`{${output}}`)], back)).toEqual([]);
+  expect(shown(answeredNeutrality([inFront(`{${output.replace('Hel', 'Hal')}}`)], back))).toEqual([
+    'changed output.0.content.0.text',
+  ]);
+  expect(shown(answeredNeutrality([inFront()], back))).toEqual(['missing']);
+});
+
+it('wants of a library the text of a response, and its ending in the words of its API', () => {
+  const back = [upstream(asked, completed)];
+  expect(handedNeutrality([{ text: 'Hello', ending: 'completed' }], back, 'responses')).toEqual([]);
+  expect(handedNeutrality([{ text: 'Hello', ending: 'stop' }], back, 'chat')).toEqual([]);
+  expect(shown(handedNeutrality([{ text: 'Hello', ending: 'length' }], back, 'chat'))).toEqual([
+    'changed ending',
+  ]);
+  expect(shown(handedNeutrality([], back, 'chat'))).toEqual(['missing']);
+});
+
+it.each([
+  { response: '{"status":"completed","output":[{"type":"function_call"}]}', ending: 'tool_calls' },
+  {
+    response: '{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}',
+    ending: 'length',
+  },
+  {
+    response: '{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}',
+    ending: 'content_filter',
+  },
+])('knows the ending $ending of the chat API', ({ response, ending }) => {
+  const back = [upstream(asked, `{"type":"response.completed","response":${response}}`)];
+  expect(handedNeutrality([{ text: '', ending }], back, 'chat')).toEqual([]);
+  expect(shown(handedNeutrality([{ text: '', ending: 'stop' }], back, 'chat'))).toEqual(['changed ending']);
+});
