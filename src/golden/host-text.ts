@@ -8,7 +8,7 @@ export type HostTextRule = {
 };
 
 /** All that is declared by hand. Everything else in a golden was seen to vary, or is literal. */
-export const hostTextRules: readonly HostTextRule[] = [
+const hostTextRules: readonly HostTextRule[] = [
   {
     key: 'user-agent',
     text: /^[^()]*\(([^()]*)\)/d,

@@ -14,7 +14,7 @@ export const formats = { trace: 'codex-parity/trace', golden: 'codex-parity/gold
 export type Format = keyof typeof formats;
 
 /** The version this program writes, and the newest it reads. */
-export const formatVersion = 1;
+const formatVersion = 1;
 
 /** One line of a file; `line` counts from 1. */
 export type FileRecord = { readonly line: number; readonly node: JsonNode };

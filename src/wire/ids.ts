@@ -24,8 +24,3 @@ export function uuid7(now: number = Date.now()): string {
 export function uuid4(): string {
   return randomUUID();
 }
-
-/** When a UUIDv7 says it was made, in milliseconds since 1970; null when the text is no UUIDv7. */
-export function uuid7Time(text: string): number | null {
-  return isUuid7(text) ? Number.parseInt(text.replaceAll('-', '').slice(0, 12), 16) : null;
-}

@@ -39,6 +39,8 @@ it('takes the last items for those of a request whose conversation was said agai
   const again = (input: string) => upstream(`{"model":"m","input":${input}}`, completed);
   expect(askedNeutrality([goesOn], [again('["one","two"]')])).toEqual([]);
   expect(shown(askedNeutrality([goesOn], [again('["two","one"]')]))).toEqual(['changed input.0']);
+  const injected = upstream('{"model":"m","input":["zero","one"],"stream":true}', completed);
+  expect(askedNeutrality([inFront()], [injected])).not.toEqual([]);
 });
 
 it('wants every event of a stream in order, and of a whole answer the response of the last', () => {
