@@ -17,7 +17,11 @@ const upstream = (request: string, ...events: readonly string[]) =>
   ]);
 
 const inFront = (...answer: readonly string[]) =>
-  exchangeOf([body('client', asked), ...(answer.length === 0 ? [] : [body('backend', ...answer)])]);
+  exchangeOf([
+    body('client', asked),
+    { type: 'response', exchange: 1, status: 200, headers: [] },
+    ...(answer.length === 0 ? [] : [body('backend', ...answer)]),
+  ]);
 
 const shown = (found: readonly { kind: string; places: readonly { path: readonly string[] }[] }[]) =>
   found.map(({ kind, places }) => `${kind} ${places.map(({ path }) => path.join('.')).join(' ')}`.trimEnd());
@@ -28,10 +32,6 @@ it('holds a request against the turn that it became, and not against its prewarm
   expect(shown(askedNeutrality([inFront()], [upstream(turn.replace('one', 'two'), completed)]))).toContain(
     'changed input.0',
   );
-});
-
-it('misses a turn that was never answered to its end', () => {
-  expect(shown(askedNeutrality([inFront()], [upstream(asked, created)]))).toEqual(['missing']);
 });
 
 it('takes the last items for those of a request whose conversation was said again', () => {
@@ -56,12 +56,16 @@ it('wants every event of a stream in order, and of a whole answer the response o
 
 it('wants of a library the text of a response, and its ending in the words of its API', () => {
   const back = [upstream(asked, completed)];
-  expect(handedNeutrality([{ text: 'Hello', ending: 'completed' }], back, 'responses')).toEqual([]);
-  expect(handedNeutrality([{ text: 'Hello', ending: 'stop' }], back, 'chat')).toEqual([]);
-  expect(shown(handedNeutrality([{ text: 'Hello', ending: 'length' }], back, 'chat'))).toEqual([
-    'changed ending',
-  ]);
-  expect(shown(handedNeutrality([], back, 'chat'))).toEqual(['missing']);
+  expect(
+    handedNeutrality([{ text: 'Hello', ending: 'completed' }], back, { surface: 'responses', streams: true }),
+  ).toEqual([]);
+  expect(
+    handedNeutrality([{ text: 'Hello', ending: 'stop' }], back, { surface: 'chat', streams: true }),
+  ).toEqual([]);
+  expect(
+    shown(handedNeutrality([{ text: 'Hello', ending: 'length' }], back, { surface: 'chat', streams: true })),
+  ).toEqual(['changed ending']);
+  expect(shown(handedNeutrality([], back, { surface: 'chat', streams: true }))).toEqual(['missing']);
 });
 
 it.each([
@@ -76,6 +80,8 @@ it.each([
   },
 ])('knows the ending $ending of the chat API', ({ response, ending }) => {
   const back = [upstream(asked, `{"type":"response.completed","response":${response}}`)];
-  expect(handedNeutrality([{ text: '', ending }], back, 'chat')).toEqual([]);
-  expect(shown(handedNeutrality([{ text: '', ending: 'stop' }], back, 'chat'))).toEqual(['changed ending']);
+  expect(handedNeutrality([{ text: '', ending }], back, { surface: 'chat', streams: true })).toEqual([]);
+  expect(
+    shown(handedNeutrality([{ text: '', ending: 'stop' }], back, { surface: 'chat', streams: true })),
+  ).toEqual(['changed ending']);
 });
