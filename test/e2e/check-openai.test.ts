@@ -73,7 +73,7 @@ it.each([
     file: 'proxy/conversation.ts',
     change: (source: string) =>
       source.replace(
-        'return headerOrder.flatMap((lower): HeaderList => {',
+        '([lower, { name, required, place }]): HeaderList => {',
         "$&\n      if (lower === 'session-id') return [['session_id', this.#identity.session]];",
       ),
     drivers: ['openai-responses', 'openai-chat'],

@@ -40,7 +40,7 @@ it.each([
     broken: 'renames its session header',
     change: (source: string) =>
       source.replace(
-        'return headerOrder.flatMap((lower): HeaderList => {',
+        '([lower, { name, required, place }]): HeaderList => {',
         "$&\n      if (lower === 'session-id') return [['session_id', this.#identity.session]];",
       ),
     finding: /handshake › session-id: renamed\n {2}expected session-id\n {2}actual {3}session_id/,
