@@ -11,8 +11,10 @@ import {
   printedLength,
   printMembers,
   type RawMember,
+  type RawObject,
+  rawItems,
   rawMember,
-  rawMembers,
+  rawObject,
   rawString,
 } from './raw-object.ts';
 import type { SignIn } from './sign-in.ts';
@@ -238,12 +240,18 @@ function routingHint({ model, tier }: HeaderFacts): string {
   return `model=${model}${tier === undefined ? '' : `;tier=${tier}`}`;
 }
 
-/** The members of a request as it is spoken on the wire: compact. Undefined for what is no JSON object. */
-export function requestMembers(text: string): RawMember[] | undefined {
-  const members = rawMembers(text);
-  if (members === undefined || printedLength(members) === text.length) return members;
-  return members.map(([key, value]) => {
+/** A request as it is spoken on the wire: compact, with the items of its input where that is a list. Undefined for what is no JSON object. */
+export function readRequest(text: string): RawObject | undefined {
+  const request = rawObject(text, 'input');
+  if (request === undefined || printedLength(request.members) === text.length) return request;
+  const members = request.members.map(([key, value]): RawMember => {
     const node = tryParseJson(value)?.node;
     return [key, node === undefined ? value : printJson(node)];
   });
+  return { members, items: rawItems(rawMember(members, 'input') ?? '') };
+}
+
+/** As readRequest, its members alone. */
+export function requestMembers(text: string): RawMember[] | undefined {
+  return readRequest(text)?.members;
 }

@@ -18,11 +18,20 @@ const closeBracket = 0x5d;
  * stays as it is.
  */
 export function rawMembers(text: string): RawMember[] | undefined {
+  return rawObject(text, undefined)?.members;
+}
+
+/** The members of an object, and the items of one that is an array. */
+export type RawObject = { readonly members: RawMember[]; readonly items: readonly string[] | undefined };
+
+/** As rawMembers, and as rawItems for the last member `listed`, in one pass. */
+export function rawObject(text: string, listed: string | undefined): RawObject | undefined {
   const members: RawMember[] = [];
+  let items: readonly string[] | undefined;
   let at = afterBlank(text, 0);
   if (text.charCodeAt(at) !== openBrace) return undefined;
   at = afterBlank(text, at + 1);
-  if (text.charCodeAt(at) === closeBrace) return isBlankFrom(text, at + 1) ? members : undefined;
+  if (text.charCodeAt(at) === closeBrace) return isBlankFrom(text, at + 1) ? { members, items } : undefined;
   for (;;) {
     if (text.charCodeAt(at) !== quote) return undefined;
     const keyEnd = afterString(text, at);
@@ -30,31 +39,40 @@ export function rawMembers(text: string): RawMember[] | undefined {
     at = afterBlank(text, keyEnd);
     if (key?.kind !== 'string' || text.charCodeAt(at) !== colon) return undefined;
     const start = afterBlank(text, at + 1);
-    const end = afterValue(text, start);
+    const list = key.value === listed ? listAt(text, start) : undefined;
+    if (key.value === listed) items = list?.items;
+    const end = list?.end ?? afterValue(text, start);
     if (end === -1) return undefined;
     members.push([key.value, text.slice(start, end)]);
     at = afterBlank(text, end);
     const next = text.charCodeAt(at);
-    if (next === closeBrace) return isBlankFrom(text, at + 1) ? members : undefined;
+    if (next === closeBrace) return isBlankFrom(text, at + 1) ? { members, items } : undefined;
     if (next !== comma) return undefined;
     at = afterBlank(text, at + 1);
   }
 }
 
 /** The items of a JSON array, found like the members of an object; undefined for a text that is no array. */
-export function rawItems(text: string): string[] | undefined {
+export function rawItems(text: string): readonly string[] | undefined {
+  const list = listAt(text, afterBlank(text, 0));
+  return list !== undefined && isBlankFrom(text, list.end) ? list.items : undefined;
+}
+
+function listAt(
+  text: string,
+  start: number,
+): { readonly items: readonly string[]; readonly end: number } | undefined {
+  if (text.charCodeAt(start) !== openBracket) return undefined;
   const items: string[] = [];
-  let at = afterBlank(text, 0);
-  if (text.charCodeAt(at) !== openBracket) return undefined;
-  at = afterBlank(text, at + 1);
-  if (text.charCodeAt(at) === closeBracket) return isBlankFrom(text, at + 1) ? items : undefined;
+  let at = afterBlank(text, start + 1);
+  if (text.charCodeAt(at) === closeBracket) return { items, end: at + 1 };
   for (;;) {
     const end = afterValue(text, at);
     if (end === -1) return undefined;
     items.push(text.slice(at, end));
     at = afterBlank(text, end);
     const next = text.charCodeAt(at);
-    if (next === closeBracket) return isBlankFrom(text, at + 1) ? items : undefined;
+    if (next === closeBracket) return { items, end: at + 1 };
     if (next !== comma) return undefined;
     at = afterBlank(text, at + 1);
   }

@@ -50,8 +50,15 @@ export function relay(
 
 /** Whether a message ends a response, told by its first bytes: no event is parsed on its way. */
 function isLastEvent(data: Buffer): boolean {
+  // Nearly all are of no such type by their first letter.
+  if (data[9] === letter('r') && !firstOfLast.has(data[18] ?? 0)) return false;
   return isLast(/^\{"type":"([\w.]+)"/.exec(data.toString('latin1', 0, 64))?.[1] ?? '');
 }
+
+const letter = (text: string) => text.charCodeAt(0);
+
+/** After `{"type":"response.`: completed, incomplete, failed. */
+const firstOfLast: ReadonlySet<number> = new Set(['c', 'i', 'f'].map(letter));
 
 /** Passes on what changed alone. */
 function once(tell: (value: boolean) => void): (value: boolean) => void {

@@ -159,7 +159,9 @@ class ProxyServer {
   async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics } = this.#context;
     const gone = new AbortController();
-    response.once('close', () => gone.abort(clientLeft));
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort(clientLeft);
+    });
     metrics.add('running_turns');
     try {
       await this.#serve(this.#enter(request), request, response, gone.signal);

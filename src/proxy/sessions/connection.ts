@@ -74,7 +74,7 @@ export class Connection {
         const type = eventType(text);
         const waited = take(type, text);
         if (isLast(type)) return settle({ kind: 'answered', type, text });
-        if (waited === undefined) return;
+        if (waited === undefined || socket.isPaused) return;
         socket.pause();
         void waited.then(() => socket.resume());
       };

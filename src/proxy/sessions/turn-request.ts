@@ -1,7 +1,7 @@
 import { tryParseJson } from '../../wire/json.ts';
-import { requestMembers } from '../conversation.ts';
+import { readRequest } from '../conversation.ts';
 import { droppedMembers } from '../dropped.ts';
-import { type RawMember, rawItems, rawMember, rawMembers, rawString } from '../raw-object.ts';
+import { type RawMember, rawMember, rawMembers, rawString } from '../raw-object.ts';
 import { refused } from '../refusal.ts';
 import { requestTier, type WireTier } from '../tier.ts';
 
@@ -40,14 +40,15 @@ function isEmpty([key, value]: RawMember): boolean {
  * Refusal for what is no such request.
  */
 export function readTurn(text: string): TurnRequest {
-  const said = requestMembers(text);
-  if (said === undefined) throw refused(400, 'invalid_json', 'the body is not a JSON object');
+  const heard = readRequest(text);
+  if (heard === undefined) throw refused(400, 'invalid_json', 'the body is not a JSON object');
+  const said = heard.members;
   const model = rawString(said, 'model');
   if (model === undefined || model === '') throw refused(400, 'missing_model', 'the request names no model');
   const tier = rawMember(said, 'service_tier');
   const served = requestTier(tier === undefined ? undefined : tryParseJson(tier)?.node);
   if ('refusal' in served) throw served.refusal;
-  const input = inputItems(rawMember(said, 'input'));
+  const input = heard.items ?? inputItems(rawMember(said, 'input'));
   const dropped = said.flatMap(([key]) => (droppedMembers.has(key) ? [key] : []));
   if (rawMember(said, 'store') === 'true') dropped.push('store');
   const kept = said.filter((one) => !droppedMembers.has(one[0]) && !replaced.has(one[0]) && !isEmpty(one));
@@ -83,7 +84,5 @@ function inputItems(text: string | undefined): readonly string[] {
   if (text.startsWith('"')) {
     return [`{"type":"message","role":"user","content":[{"type":"input_text","text":${text}}]}`];
   }
-  const items = rawItems(text);
-  if (items === undefined) throw refused(400, 'invalid_input', 'the input must be a text or a list of items');
-  return items;
+  throw refused(400, 'invalid_input', 'the input must be a text or a list of items');
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
 
@@ -11,6 +10,7 @@ export class SseAnswer {
   readonly #headers: HeaderList;
   /** Events that have not gone out yet. */
   #gathered = '';
+  #waiting: Promise<void> | undefined;
 
   constructor(response: ServerResponse, headers: HeaderList) {
     this.#response = response;
@@ -38,8 +38,20 @@ export class SseAnswer {
     const lines = data.includes('\n') ? data.replaceAll(/\r?\n/g, '\ndata: ') : data;
     this.#gathered += `${name}data: ${lines}\n\n`;
     if (this.#gathered.length >= response.writableHighWaterMark) this.#flush();
-    if (!response.writableNeedDrain) return undefined;
-    return Promise.race([once(response, 'drain'), once(response, 'close')]).then(() => undefined);
+    return response.writableNeedDrain ? this.#room() : undefined;
+  }
+
+  /** One wait for all events that come before there is room. */
+  #room(): Promise<void> {
+    this.#waiting ??= new Promise<void>((resolve) => {
+      const go = () => {
+        this.#response.off('drain', go).off('close', go);
+        this.#waiting = undefined;
+        resolve();
+      };
+      this.#response.on('drain', go).on('close', go);
+    });
+    return this.#waiting;
   }
 
   end(): void {
