@@ -93,6 +93,9 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           log: logger(options['log-level']),
         });
         progress(`speaking like codex ${speaker.codex} to ${upstream.href}`);
+        if (upstream.protocol === 'http:' && !isLoopback(upstream.hostname.replaceAll(/[[\]]/g, ''))) {
+          progress('the upstream is no https URL: the sign-in can be read on the way there');
+        }
         progress(
           `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
         );

@@ -22,11 +22,6 @@ export function dialogueOf(events: Iterable<TraceEvent>): Exchange[] {
   return collect(events).inTrace().map(numbered);
 }
 
-/** The exchanges of a golden's events, as they stand there. */
-export function exchangesOf(events: Iterable<TraceEvent>): Exchange[] {
-  return collect(events).inGolden().map(numbered);
-}
-
 /** Pongs do not count: when they are sent is a matter of timing, not of what is said. */
 export function isSaid(step: Step): boolean {
   return step.type !== 'message' || step.opcode !== 'pong';

@@ -1,5 +1,4 @@
 import { type JsonNode, member, stringAt, tryParseJson } from '../wire/json.ts';
-import { encodeSse } from '../wire/sse.ts';
 import { backendFailed, errorFrame } from './api-error.ts';
 
 /** One event of a response as the backend sent it: a message of its websocket, or the data of a server-sent event. */
@@ -27,11 +26,6 @@ const last: ReadonlySet<string> = new Set([
 
 export function isLast(type: string): boolean {
   return last.has(type);
-}
-
-/** The event as a streaming `/v1/responses` says it: its JSON is the backend's own text. */
-export function responseSse({ type, text }: ResponseEvent): string {
-  return encodeSse(text, type);
 }
 
 /**

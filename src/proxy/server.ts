@@ -66,6 +66,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
 /** Why work is given up; one for all, as every request ends with it. */
 const clientLeft = new Error('the client left');
 
+/** Bytes of a request's head. */
+const longestHead = 256 * 1024;
+
 const json: HeaderList = [['content-type', 'application/json']];
 
 class ProxyServer {
@@ -79,6 +82,8 @@ class ProxyServer {
   readonly #answers = new WeakMap<IncomingMessage, HeaderList>();
   /** All connections, also those that the server has handed over to a websocket. */
   readonly #open = new Set<Duplex>();
+  /** Connections over which an answer is on its way. */
+  readonly #answering = new WeakSet<Duplex>();
   #stopping = false;
 
   constructor(options: ProxyOptions) {
@@ -101,7 +106,7 @@ class ProxyServer {
     };
     this.#door = { address: options.address ?? '127.0.0.1', key: options.key };
     this.#store = new SessionStore(this.#context);
-    this.#server = createServer({ maxHeaderSize: 256 * 1024, requestTimeout: limits.requestTime });
+    this.#server = createServer({ maxHeaderSize: longestHead, requestTimeout: limits.requestTime });
     // One more than is allowed: so that too many are refused and not left out.
     this.#server.maxHeadersCount = limits.headers + 1;
     this.#server.maxConnections = limits.connections;
@@ -116,6 +121,7 @@ class ProxyServer {
     });
     this.#server.on('connection', (socket) => this.#connected(socket));
     this.#server.on('request', (request, response) => void this.#request(request, response));
+    this.#server.on('clientError', (error, socket) => this.#unreadable(error, socket));
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
   }
 
@@ -159,7 +165,9 @@ class ProxyServer {
   async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics } = this.#context;
     const gone = new AbortController();
+    this.#answering.add(request.socket);
     response.once('close', () => {
+      this.#answering.delete(request.socket);
       if (!response.writableFinished) gone.abort(clientLeft);
     });
     metrics.add('running_turns');
@@ -172,6 +180,16 @@ class ProxyServer {
     } finally {
       metrics.add('running_turns', -1);
     }
+  }
+
+  /** Answers what Node could not read, in the form of all other errors. */
+  #unreadable(error: Error, socket: Duplex): void {
+    if (!socket.writable || this.#answering.has(socket)) {
+      socket.destroy();
+      return;
+    }
+    const refusal = this.#refusalFor(unreadable(error));
+    refuseUpgrade(socket, refusal.status, json, refusal.body);
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -246,6 +264,18 @@ class ProxyServer {
         return answerText(response, 'text/plain; version=0.0.4; charset=utf-8', context.metrics.print());
     }
   }
+}
+
+/** What a client is told whose request could not be read, by Node's own code for it. */
+function unreadable(error: Error): ApiError {
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return refused(431, 'too_many_headers', 'the request has too many headers, or too long ones');
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return refused(408, 'request_timeout', 'the request took too long to come');
+  }
+  return refused(400, 'bad_request', 'this is no HTTP request');
 }
 
 function requirePost({ method }: IncomingMessage): void {

@@ -93,9 +93,23 @@ it('counts headers, since node leaves out those it has no room for', () => {
 it('refuses more headers than it bears', async () => {
   const to = await backend();
   const proxy = await proxyTo(to.url);
-  const many = Array.from({ length: 101 }, (_, n) => `X-${n}: 1\r\n`).join('');
-  const head = `GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${many}\r\n`;
-  expect(await raw(proxy, head)).toContain(' 431 ');
+  for (const length of [101, 1001]) {
+    const many = Array.from({ length }, (_, n) => `X-${n}: 1\r\n`).join('');
+    const head = `GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${many}\r\n`;
+    const answer = await raw(proxy, head);
+    expect(answer).toContain(' 431 ');
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({
+      error: { code: 'too_many_headers' },
+    });
+  }
+});
+
+it('answers what is no request in the form of its other errors', async () => {
+  const proxy = await proxyTo((await backend()).url);
+  const answer = await raw(proxy, 'GET / HTTP/1.1\r\nbroken\r\n\r\n');
+  expect(answer).toContain(' 400 ');
+  expect(answer).toContain('content-type: application/json');
+  expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 'bad_request' } });
 });
 
 it('refuses a body that is larger than it bears, packed or unpacked', async () => {

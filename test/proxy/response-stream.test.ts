@@ -5,10 +5,8 @@ import {
   ResponseCollector,
   type ResponseEvent,
   responseEvent,
-  responseSse,
 } from '../../src/proxy/response-stream.ts';
 import { printJson } from '../../src/wire/json.ts';
-import { decodeSse } from '../../src/wire/sse.ts';
 import { completed, created, delta, done, event, functionCall, message, response } from './chat/events.ts';
 
 /** JSON text of the response that the last event gives. */
@@ -37,19 +35,6 @@ it('goes on after other events', () => {
   expect(
     [created, done(0, message('hi')), event('codex.rate_limits')].map(({ type }) => isLast(type)),
   ).toEqual([false, false, false]);
-});
-
-it('streams an event with the text of the backend, byte for byte', () => {
-  const text = '{"type":"response.output_text.delta","delta":"\\u00e9 é","n":1.0}';
-  const read = responseEvent(text);
-  if (read === undefined) throw new Error('the event was not read');
-  expect(responseSse(read)).toBe(`event: response.output_text.delta\ndata: ${text}\n\n`);
-});
-
-it('streams JSON of several lines as one event', () => {
-  const read = responseEvent('{\r\n"type":"a",\n"b":1}');
-  if (read === undefined) throw new Error('the event was not read');
-  expect(decodeSse(responseSse(read))).toEqual([{ event: 'a', data: '{\n"type":"a",\n"b":1}' }]);
 });
 
 it.each([

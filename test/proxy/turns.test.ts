@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { headerValue } from '../../src/wire/headers.ts';
 import { isUuid7 } from '../../src/wire/ids.ts';
+import { decodeSse } from '../../src/wire/sse.ts';
 import {
   answerOn,
   type Backend,
@@ -36,6 +37,16 @@ it('takes a POST to the websocket and streams its events as they were worded', a
   expect(response.headers.get('content-type')).toContain('text/event-stream');
   expect(await response.text()).toBe(events.map(sse).join(''));
   expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket']);
+});
+
+it('streams JSON of several lines as one event', async () => {
+  const [first = '', last = ''] = [eventsOf('Hi')[0], eventsOf('Hi').at(-1)];
+  const to = await backend({ message: (socket) => say(socket, [first.replace('{', '{\r\n'), last]) });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(decodeSse(await response.text()).map(({ data }) => JSON.parse(data))).toEqual([
+    JSON.parse(first),
+    JSON.parse(last),
+  ]);
 });
 
 it('gives the whole response at once to a client that does not stream', async () => {

@@ -1,17 +1,8 @@
-import { type JsonNode, type JsonObject, member, printJson, stringAt } from '../../wire/json.ts';
-import { encodeSse } from '../../wire/sse.ts';
+import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
 import { indexAt, ResponseCollector, type ResponseEvent } from '../response-stream.ts';
 import { finishReason, heading, usage } from './completion.ts';
 import { list, nothing, number, object } from './nodes.ts';
 import { callOf, itemsAt, type Piece, piecesOf, type Slot } from './pieces.ts';
-
-/** Ends the stream of a chat completion that went well. */
-export const chatDone = encodeSse('[DONE]');
-
-/** A chunk as `/v1/chat/completions` streams it. */
-export function chunkSse(chunk: JsonNode): string {
-  return encodeSse(printJson(chunk));
-}
 
 /** The events that bring words, and where these go. */
 const deltas: ReadonlyMap<string, Slot> = new Map([

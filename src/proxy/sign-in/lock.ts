@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Milliseconds after which a lock is nobody's, whoever took it: longer than a refresh with all its attempts. */
-export const lockLimit = 60_000;
+const lockLimit = 60_000;
 
 /** Milliseconds for which a lock may be empty: its owner writes its name at once. */
 const emptyLimit = 1_000;

@@ -23,5 +23,5 @@ export type ApiKeySignIn = {
 
 /** Where the official client keeps its sign-in: `$CODEX_HOME/auth.json`, else `~/.codex/auth.json`. */
 export function defaultAuthFile(env: NodeJS.ProcessEnv): string {
-  return join(env.CODEX_HOME ?? join(homedir(), '.codex'), 'auth.json');
+  return join(env.CODEX_HOME || join(homedir(), '.codex'), 'auth.json');
 }

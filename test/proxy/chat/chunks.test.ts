@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ChatChunks, chatDone, chunkSse } from '../../../src/proxy/chat/chunks.ts';
+import { ChatChunks } from '../../../src/proxy/chat/chunks.ts';
 import { chatCompletion } from '../../../src/proxy/chat/completion.ts';
 import { ResponseCollector, type ResponseEvent, responseEvent } from '../../../src/proxy/response-stream.ts';
-import { printJson, toNode } from '../../../src/wire/json.ts';
+import { printJson } from '../../../src/wire/json.ts';
 import {
   added,
   completed,
@@ -220,11 +220,6 @@ it.each([
   expect(() => chunks.take(last)).toThrow(
     expect.objectContaining({ status, body: expect.stringContaining(`"code":"${code}"`) }),
   );
-});
-
-it('writes chunks and the end as server-sent events', () => {
-  expect(chunkSse(toNode({ id: 'a' }))).toBe('data: {"id":"a"}\n\n');
-  expect(chatDone).toBe('data: [DONE]\n\n');
 });
 
 /** What a client that puts the deltas together has at the end. */
