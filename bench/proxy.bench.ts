@@ -29,11 +29,13 @@ type Row = Measured & {
  * straight to the backend. All are processes of their own on one machine. Each row is measured in several rounds, in
  * which the subjects take turns, so that what else the machine does meets all of them; its median round counts.
  *
- * `BENCH_SECONDS` is how long a round of a row takes, `BENCH_ROUNDS` how many there are, `BENCH_TURNS` in how many
+ * `BENCH_SECONDS` is how long a round of a row takes, `BENCH_ROUNDS` how many there are, `BENCH_WARMING`
+ * how many seconds go before for each subject and way, `BENCH_TURNS` in how many
  * turns nothing may grow; `BENCH_EVENTS` and `BENCH_SESSIONS` choose fewer rows.
  */
 const seconds = Number(process.env.BENCH_SECONDS ?? 0.4);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
+const warming = Number(process.env.BENCH_WARMING ?? 3);
 const longRun = Number(process.env.BENCH_TURNS ?? 20_000);
 const replies = (process.env.BENCH_EVENTS ?? '20,2000').split(',').map(Number);
 const crowds = (process.env.BENCH_SESSIONS ?? '1,20,256').split(',').map(Number);
@@ -51,16 +53,25 @@ try {
   const answerWith = async (events: number) => {
     await (await fetch(`http://127.0.0.1:${backend.port}/events?n=${events}`)).text();
   };
-  const round = async ({ port }: Subject, way: Way, events: number, sessions: number): Promise<Measured> => {
+  const round = async (
+    { port }: Subject,
+    way: Way,
+    events: number,
+    sessions: number,
+    time = seconds,
+  ): Promise<Measured> => {
     const all = await Promise.all(
       Array.from({ length: sessions }, () => sessionOf(way, way === 'official post' ? packed : turn)),
     );
     await answerWith(20);
     const warmed = () => answerWith(events);
-    return measure({ port, path, sessions: all, warmed, duration: seconds * 1000 });
+    return measure({ port, path, sessions: all, warmed, duration: time * 1000 });
   };
-  // The first turns of a program are those in which it is still being compiled.
-  for (const subject of subjects) for (const way of subject.ways) await round(subject, way, 20, 20);
+  // In its first some thousand turns a program is still being compiled.
+  for (const subject of subjects) {
+    process.stderr.write(`${subject.name} warms up\n`);
+    for (const way of subject.ways) await round(subject, way, 20, 20, warming);
+  }
   for (const events of replies) {
     for (const sessions of crowds) {
       for (const way of ways) {

@@ -57,8 +57,12 @@ function beginningOf({ said, input }: TurnRequest): string | undefined {
   if (rawMember(said, 'previous_response_id') !== undefined) return undefined;
   const first = input.find(isFromUser);
   if (first === undefined) return undefined;
-  return digest(JSON.stringify([rawString(said, 'instructions') ?? '', first]));
+  const instructions = rawMember(said, 'instructions') ?? '';
+  // No line end stands in either.
+  return digest(`${sayNothing.has(instructions) ? '' : instructions}\n${first}`);
 }
+
+const sayNothing: ReadonlySet<string> = new Set(['null', '""']);
 
 function isFromUser(item: string): boolean {
   // Most of a request are instructions and tools, which need not be looked into.
