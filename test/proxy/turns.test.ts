@@ -547,6 +547,75 @@ it('tells the client of an answer that is cut off after it began', async () => {
   expect(to.heard).toHaveLength(1);
 });
 
+/** A backend whose first answer breaks off behind its only item, over the websocket or over HTTP; the second is whole. */
+const breakingOff = (transport: 'websocket' | 'http') => {
+  const broken = [rateLimits, ...eventsOf('lost').slice(0, 4)];
+  let answers = 0;
+  return backend({
+    message: (socket) => {
+      answers += 1;
+      if (answers > 1) return say(socket, eventsOf('OK'));
+      say(socket, broken);
+      socket.terminate();
+    },
+    ...(transport === 'websocket' ? {} : { upgrade: () => refusedWith('426 Upgrade Required') }),
+    post: (response) => {
+      answers += 1;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end((answers > 1 ? eventsOf('OK') : broken).map(sse).join(''));
+    },
+  });
+};
+const rateLimits = '{"type":"codex.rate_limits","rate_limits":{}}';
+
+it.each(['websocket', 'http'] as const)(
+  'asks again over the %s where an answer breaks off that is wanted whole, and gives the second alone',
+  async (transport) => {
+    const to = await breakingOff(transport);
+    const response = await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, stream: false });
+    const { output } = (await response.json()) as { output: readonly unknown[] };
+    expect(JSON.stringify(output)).toContain('OK');
+    expect(output).toHaveLength(1);
+    expect(to.turns()).toHaveLength(2);
+  },
+);
+
+it.each(['websocket', 'http'] as const)(
+  'asks again over the %s where a chat answer breaks off that is wanted whole',
+  async (transport) => {
+    const to = await breakingOff(transport);
+    const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }] };
+    const response = await post(`${await proxyTo(to.url)}/v1/chat/completions`, chat);
+    expect(await response.json()).toMatchObject({ choices: [{ message: { content: 'OK' } }] });
+  },
+);
+
+it('asks again where a stream breaks off of which the client has heard nothing', async () => {
+  let answers = 0;
+  const to = await backend({
+    message: (socket) => {
+      answers += 1;
+      if (answers > 1) return say(socket, eventsOf('OK'));
+      socket.send(rateLimits, () => socket.terminate());
+    },
+  });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+});
+
+it('goes on from the answer that came whole, not from the one before it that broke off', async () => {
+  const to = await breakingOff('websocket');
+  const proxy = await proxyTo(to.url);
+  const first = await (await post(`${proxy}/v1/responses`, { ...ask, stream: false })).json();
+  const { id } = first as { id: string };
+  for (const socket of to.sockets.clients) socket.terminate();
+  await expect.poll(() => to.sockets.clients.size).toBe(0);
+  await (await post(`${proxy}/v1/responses`, { ...ask, previous_response_id: id })).text();
+  const input = JSON.stringify(to.turns().at(-1)?.input);
+  expect(input).toContain('OK');
+  expect(input).not.toContain('lost');
+});
+
 it("has the backend's status, error and headers for an answer that fails at once", async () => {
   const error = { type: 'usage_limit_reached', message: 'no more', resets_at: 1700000000, plan_type: 'pro' };
   const frame = {

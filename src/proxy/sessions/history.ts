@@ -7,6 +7,8 @@ export type Notes = {
   /** All that was said up to and with this request; undefined where it goes on from a response nobody here knows. */
   readonly full: readonly string[] | undefined;
   readonly hear: (type: string, text: string) => void;
+  /** Strikes out what was heard: the turn is asked for again. */
+  readonly forget: () => void;
 };
 
 /**
@@ -33,6 +35,7 @@ export class History {
     const output: string[] = [];
     return {
       full,
+      forget: () => void output.splice(0),
       hear: (type, text) => {
         if (type === 'response.output_item.done') {
           const item = rawMember(rawMembers(text) ?? [], 'item');

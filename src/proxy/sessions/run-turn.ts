@@ -23,6 +23,7 @@ export async function runTurn(
   request: TurnRequest,
   signal: AbortSignal,
   take: TakeEvent,
+  forget: () => boolean = () => false,
 ): Promise<string> {
   const caller = callerOf(headers);
   const claim = claimOf(headers, request, caller);
@@ -33,7 +34,7 @@ export async function runTurn(
   const before = session.history.last;
   let ending = 'failed';
   try {
-    const last = await session.turn(request, signal, take);
+    const last = await session.turn(request, signal, take, forget);
     ending = eventType(last);
     return last;
   } finally {

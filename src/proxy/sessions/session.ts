@@ -118,15 +118,22 @@ export class Session {
   }
 
   /**
-   * Takes one turn to the backend and hands out the events that answer it. Resolves to the last event. Throws
-   * BackendAnswer for an answer without events, ApiError where there is none.
+   * Takes one turn to the backend and hands out the events that answer it, to `take`. Where an answer fails after it
+   * began, `forget` is asked: true where nothing of it has reached the client, and all is forgotten that was handed
+   * out, so that the turn can be asked for again. Resolves to the last event. Throws BackendAnswer for an answer
+   * without events, ApiError where there is none.
    */
-  async turn(request: TurnRequest, signal: AbortSignal, take: TakeEvent): Promise<string> {
+  async turn(
+    request: TurnRequest,
+    signal: AbortSignal,
+    take: TakeEvent,
+    forget: () => boolean,
+  ): Promise<string> {
     this.#running += 1;
     this.usedAt = Date.now();
     clearTimeout(this.#closing);
     try {
-      return await this.#turn(request, signal, take);
+      return await this.#turn(request, signal, take, forget);
     } finally {
       this.#running -= 1;
       this.usedAt = Date.now();
@@ -145,7 +152,12 @@ export class Session {
   /** What the backend wants to hear again until the turn ends; the first value counts (measured: codex 0.169.0). */
   #state: string | undefined;
 
-  async #turn(request: TurnRequest, signal: AbortSignal, take: TakeEvent): Promise<string> {
+  async #turn(
+    request: TurnRequest,
+    signal: AbortSignal,
+    take: TakeEvent,
+    forget: () => boolean,
+  ): Promise<string> {
     const { limits, metrics, log } = this.#context;
     const turn = this.history.begin(request);
     // What a tool gave back goes on with the turn that asked for it.
@@ -159,11 +171,19 @@ export class Session {
       turn.hear(type, text);
       return take(type, text);
     };
+    /** Whether nothing of the answer stands, so that another may take its place. */
+    const cleared = () => {
+      if (!delivered) return true;
+      if (!forget()) return false;
+      turn.forget();
+      delivered = false;
+      return true;
+    };
     const plain = { request, full: turn.full, values, first: false, signal };
     const overWebSocket = {
       ...plain,
       take: (type: string, text: string) =>
-        !delivered && reconnects(type, text, turn.full !== undefined) ? undefined : deliver(type, text),
+        reconnects(type, text, turn.full !== undefined) && cleared() ? undefined : deliver(type, text),
     };
     for (const [at, pause] of limits.retries.entries()) {
       if (this.#http) break;
@@ -177,12 +197,12 @@ export class Session {
       if (attempt.kind === 'unavailable') continue;
       if (attempt.kind === 'answered' && delivered) return attempt.text;
       const reason = attempt.kind === 'lost' ? attempt.reason : 'the backend asks for a new connection';
-      if (delivered || signal.aborted) throw refused(502, cutOff, `the answer was cut off: ${reason}`);
+      if (signal.aborted || !cleared()) throw refused(502, cutOff, `the answer was cut off: ${reason}`);
       metrics.add('reconnects_total');
       log.info({}, `a new connection is made: ${reason}`);
     }
     if (!this.#http) this.#fallBack('the websocket failed again and again');
-    return this.#overHttp({ ...plain, take: deliver }, () => delivered);
+    return this.#overHttp({ ...plain, take: deliver }, cleared);
   }
 
   /** One attempt over the websocket: on the connection that is there, else on a new one. */
@@ -344,12 +364,12 @@ export class Session {
   }
 
   /** Asks over HTTP, again where the official client would; what comes of it last is the client's. */
-  async #overHttp(attempt: Try, delivered: () => boolean): Promise<string> {
+  async #overHttp(attempt: Try, cleared: () => boolean): Promise<string> {
     for (const pause of this.#context.limits.retries.slice(1)) {
       try {
         return await this.#post(attempt);
       } catch (error) {
-        if (delivered() || !canBeAskedAgain(error)) throw error;
+        if (!canBeAskedAgain(error) || !cleared()) throw error;
       }
       await delay(pause, undefined, { signal: attempt.signal });
     }

@@ -9,6 +9,7 @@ import type { ProxyContext } from '../context.ts';
 import { refused } from '../refusal.ts';
 import { readBody, unpackBody } from '../request-body.ts';
 import { responseEvent } from '../response-stream.ts';
+import type { TakeEvent } from '../sessions/connection.ts';
 import { runTurn } from '../sessions/run-turn.ts';
 import { BackendAnswer } from '../sessions/session.ts';
 import type { SessionStore } from '../sessions/store.ts';
@@ -34,7 +35,7 @@ export async function answerChat(
   const turn = readTurn(printJson(chat.body));
   const asked = { context, store, headers, response, gone };
   try {
-    if (chat.streams) await stream(asked, turn, new ChatChunks(chat.includesUsage));
+    if (chat.streams) await stream(asked, turn, chat.includesUsage);
     else answerJson(asked, turn, chatCompletion(await collected(asked, turn)));
   } catch (error) {
     if (!(error instanceof BackendAnswer)) throw error;
@@ -42,12 +43,17 @@ export async function answerChat(
   }
 }
 
-async function stream(asked: Asked, turn: TurnRequest, chunks: ChatChunks): Promise<void> {
+async function stream(asked: Asked, turn: TurnRequest, includesUsage: boolean): Promise<void> {
   const { context, store, headers, response, gone } = asked;
   const answer = new SseAnswer(response, toldOf(turn));
+  let chunks = new ChatChunks(includesUsage);
   let failure: unknown;
+  const forget = () => {
+    chunks = new ChatChunks(includesUsage);
+    return !answer.begun;
+  };
   try {
-    await runTurn(context, store, { headers }, turn, gone, (_, text) => {
+    const take: TakeEvent = (_, text) => {
       const event = responseEvent(text);
       if (event === undefined || failure !== undefined) return undefined;
       try {
@@ -58,7 +64,8 @@ async function stream(asked: Asked, turn: TurnRequest, chunks: ChatChunks): Prom
         failure = error;
         return undefined;
       }
-    });
+    };
+    await runTurn(context, store, { headers }, turn, gone, take, forget);
     if (failure !== undefined) throw failure;
     answer.send(undefined, '[DONE]');
   } catch (error) {

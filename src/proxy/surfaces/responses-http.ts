@@ -6,7 +6,8 @@ import type { ProxyContext } from '../context.ts';
 import { droppedHeader } from '../dropped.ts';
 import { errorEvent } from '../refusal.ts';
 import { readBody, unpackBody } from '../request-body.ts';
-import { endedEarly, isLast, ResponseCollector, responseEvent } from '../response-stream.ts';
+import { endedEarly, ResponseCollector, responseEvent } from '../response-stream.ts';
+import type { TakeEvent } from '../sessions/connection.ts';
 import { runTurn } from '../sessions/run-turn.ts';
 import { BackendAnswer } from '../sessions/session.ts';
 import type { SessionStore } from '../sessions/store.ts';
@@ -54,8 +55,12 @@ export function toldOf({ dropped }: TurnRequest): HeaderList {
 async function stream({ context, store, headers, response, gone }: Asked, turn: TurnRequest): Promise<void> {
   const answer = new SseAnswer(response, toldOf(turn));
   const held: (readonly [string, string])[] = [];
+  const forget = () => {
+    held.splice(0);
+    return !answer.begun;
+  };
   try {
-    const last = await runTurn(context, store, { headers }, turn, gone, (type, text) => {
+    const take: TakeEvent = (type, text) => {
       // An error that comes first is an answer with its own status; what is told of the account may come before it.
       if (type === '' || (!answer.begun && type === 'error')) return undefined;
       if (!answer.begun && type.startsWith('codex.')) {
@@ -64,7 +69,8 @@ async function stream({ context, store, headers, response, gone }: Asked, turn: 
       }
       for (const [one, said] of held.splice(0)) answer.send(one, said);
       return answer.send(type, text);
-    });
+    };
+    const last = await runTurn(context, store, { headers }, turn, gone, take, forget);
     if (!answer.begun) throw errorFrame(responseEvent(last)?.node ?? nothing);
   } catch (error) {
     if (!(error instanceof ApiError) || !answer.begun) throw error;
@@ -78,12 +84,17 @@ export async function collected(
   { context, store, headers, gone }: Asked,
   turn: TurnRequest,
 ): Promise<JsonNode> {
-  const collector = new ResponseCollector();
-  const last = await runTurn(context, store, { headers }, turn, gone, (type, text) => {
-    const event = type === 'response.output_item.done' && !isLast(type) ? responseEvent(text) : undefined;
+  let collector = new ResponseCollector();
+  const take: TakeEvent = (type, text) => {
+    const event = type === 'response.output_item.done' ? responseEvent(text) : undefined;
     if (event !== undefined) collector.take(event);
     return undefined;
-  });
+  };
+  const forget = () => {
+    collector = new ResponseCollector();
+    return true;
+  };
+  const last = await runTurn(context, store, { headers }, turn, gone, take, forget);
   const event = responseEvent(last);
   const response = event === undefined ? undefined : collector.take(event);
   if (response === undefined) throw endedEarly();
