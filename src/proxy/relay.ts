@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket } from 'ws';
+import { FrameWriter } from './frame-writer.ts';
 import { isLast } from './response-stream.ts';
 
 /** Above this many bytes waiting to be sent, the other side is not read from. */
@@ -25,11 +26,16 @@ export function relay(
     return shape(data.toString('utf8')) ?? data;
   };
   for (const message of said) backend.send(shaped(message), { binary: false });
-  forward(client, backend, shaped);
-  forward(backend, client, (data) => {
-    gather(socket);
+  up(client, backend, shaped);
+  const frames = new FrameWriter(socket);
+  backend.on('message', (raw: RawData, binary: boolean) => {
+    const data = toBuffer(raw);
     if (isLastEvent(data)) running(false);
-    return data;
+    if (client.readyState !== WebSocket.OPEN) return;
+    frames.send(binary ? 'binary' : 'text', data);
+    if (!frames.full || backend.isPaused) return;
+    backend.pause();
+    void frames.drained().then(() => backend.resume());
   });
   // The official client ends its connections without a close message (measured: codex 0.169.0).
   client.once('close', () => {
@@ -37,6 +43,7 @@ export function relay(
     backend.terminate();
   });
   backend.once('close', (code, reason) => {
+    frames.flush();
     if (code === 1006) client.terminate();
     // A close without a code is told by a number that no message may have.
     else if (code === 1005) client.close();
@@ -69,22 +76,16 @@ function once(tell: (value: boolean) => void): (value: boolean) => void {
   };
 }
 
-function forward(from: WebSocket, to: WebSocket, change: (data: Buffer) => Buffer | string): void {
-  from.on('message', (raw: RawData, binary: boolean) => {
+/** Requests on their way up; the client is not read from while they wait. */
+function up(client: WebSocket, backend: WebSocket, shaped: (data: Buffer) => Buffer | string): void {
+  client.on('message', (raw: RawData, binary: boolean) => {
     const data = toBuffer(raw);
-    if (to.readyState !== WebSocket.OPEN) return;
-    to.send(binary ? data : change(data), { binary }, () => {
-      if (to.bufferedAmount < highWater && from.isPaused) from.resume();
+    if (backend.readyState !== WebSocket.OPEN) return;
+    backend.send(binary ? data : shaped(data), { binary }, () => {
+      if (backend.bufferedAmount < highWater && client.isPaused) client.resume();
     });
-    if (to.bufferedAmount >= highWater) from.pause();
+    if (backend.bufferedAmount >= highWater) client.pause();
   });
-}
-
-/** What is written in one tick goes out at its end, together, after this was called. */
-export function gather(socket: Duplex): void {
-  if (socket.writableCorked > 0) return;
-  socket.cork();
-  process.nextTick(() => socket.uncork());
 }
 
 /** Whatever form the library gives a message in, as one buffer. */

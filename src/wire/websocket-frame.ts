@@ -85,11 +85,26 @@ export type FrameToEncode = {
 /** Writes one frame with the shortest length form that holds it (RFC 6455 §5.2); `fin` is true unless said. */
 export function encodeFrame({ opcode, payload, mask, fin = true, rsv1 = false }: FrameToEncode): Buffer {
   const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | (opcodeNumbers.get(opcode) ?? 0);
-  const maskBit = mask === undefined ? 0 : 0x80;
-  const header = Buffer.concat([Buffer.of(first), lengthField(payload.length, maskBit)]);
-  return mask === undefined
-    ? Buffer.concat([header, payload])
-    : Buffer.concat([header, mask, masked(payload, mask)]);
+  const frame = Buffer.allocUnsafe(headerLength(payload.length) + (mask?.length ?? 0) + payload.length);
+  let at = writeHeader(frame, 0, first, mask === undefined ? 0 : 0x80, payload.length);
+  if (mask !== undefined) at += mask.copy(frame, at);
+  (mask === undefined ? payload : masked(payload, mask)).copy(frame, at);
+  return frame;
+}
+
+/** Writes whole messages of a server, a frame each, as encodeFrame would, into one buffer. */
+export function encodeMessages(
+  messages: readonly { readonly opcode: Opcode; readonly payload: Buffer }[],
+): Buffer {
+  let length = 0;
+  for (const { payload } of messages) length += headerLength(payload.length) + payload.length;
+  const frames = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { opcode, payload } of messages) {
+    at = writeHeader(frames, at, 0x80 | (opcodeNumbers.get(opcode) ?? 0), 0, payload.length);
+    at += payload.copy(frames, at);
+  }
+  return frames;
 }
 
 /** A fresh masking key; must be unpredictable (RFC 6455 §5.3). */
@@ -97,17 +112,17 @@ export function newMask(): Buffer {
   return randomBytes(4);
 }
 
-function lengthField(length: number, maskBit: number): Buffer {
-  if (length < 126) return Buffer.of(maskBit | length);
-  if (length < 0x10000) {
-    const field = Buffer.of(maskBit | 126, 0, 0);
-    field.writeUInt16BE(length, 1);
-    return field;
-  }
-  const field = Buffer.alloc(9);
-  field.writeUInt8(maskBit | 127, 0);
-  field.writeBigUInt64BE(BigInt(length), 1);
-  return field;
+/** Of a frame without its mask, in bytes. */
+function headerLength(payloadLength: number): number {
+  return payloadLength < 126 ? 2 : payloadLength < 0x10000 ? 4 : 10;
+}
+
+/** Gives the offset behind it. */
+function writeHeader(frame: Buffer, at: number, first: number, maskBit: number, length: number): number {
+  frame.writeUInt8(first, at);
+  if (length < 126) return frame.writeUInt8(maskBit | length, at + 1);
+  if (length < 0x10000) return frame.writeUInt16BE(length, frame.writeUInt8(maskBit | 126, at + 1));
+  return frame.writeBigUInt64BE(BigInt(length), frame.writeUInt8(maskBit | 127, at + 1));
 }
 
 /**

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Opcode, Side, WebSocketMessage } from '../../src/wire/message.ts';
 import { acceptKey, WebSocketDecoder, WebSocketEncoder } from '../../src/wire/websocket.ts';
 import type { DeflateParameters } from '../../src/wire/websocket-deflate.ts';
-import { encodeFrame } from '../../src/wire/websocket-frame.ts';
+import { encodeFrame, encodeMessages } from '../../src/wire/websocket-frame.ts';
 import { anyCut, byteByByte } from './chunking.ts';
 
 function decode(chunks: readonly Buffer[], deflate: DeflateParameters | null = null, from: Side = 'client') {
@@ -160,6 +160,15 @@ it.each([
 
 it('tells nothing after the undecodable byte', () => {
   expect(decode([Buffer.from('8300', 'hex'), unmaskedHello])).toHaveLength(1);
+});
+
+it('writes messages of every length into one buffer as into one for each', () => {
+  const messages = [0, 1, 125, 126, 0xffff, 0x10000].flatMap((length) =>
+    (['text', 'binary'] as const).map((opcode) => ({ opcode, payload: Buffer.alloc(length, length & 0xff) })),
+  );
+  const each = Buffer.concat(messages.map((message) => encodeFrame(message)));
+  expect(encodeMessages(messages).equals(each)).toBe(true);
+  expect(encodeMessages([])).toHaveLength(0);
 });
 
 it('encodes the examples of RFC 6455 §5.7', () => {

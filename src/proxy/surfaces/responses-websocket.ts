@@ -3,9 +3,10 @@ import type { WebSocket } from 'ws';
 import type { HeaderList } from '../../wire/headers.ts';
 import { ApiError } from '../api-error.ts';
 import type { ProxyContext } from '../context.ts';
+import { FrameWriter } from '../frame-writer.ts';
 import { reasonOf } from '../log.ts';
 import { errorEvent, failureOf, refused } from '../refusal.ts';
-import { gather, toBuffer } from '../relay.ts';
+import { toBuffer } from '../relay.ts';
 import { runTurn, sessionOfConnection } from '../sessions/run-turn.ts';
 import { BackendAnswer, type Session } from '../sessions/session.ts';
 import type { SessionStore } from '../sessions/store.ts';
@@ -28,14 +29,11 @@ export function serveResponses(
     gone.abort();
     own?.end();
   });
+  const frames = new FrameWriter(socket);
   const send = (text: string): Promise<void> | undefined => {
     if (client.readyState !== client.OPEN) return undefined;
-    gather(socket);
-    if (client.bufferedAmount < 1024 * 1024) {
-      client.send(text);
-      return undefined;
-    }
-    return new Promise((resolve) => client.send(text, () => resolve()));
+    frames.send('text', Buffer.from(text));
+    return frames.full ? frames.drained() : undefined;
   };
   const answer = async (text: string): Promise<void> => {
     context.metrics.add('running_turns');
@@ -51,6 +49,7 @@ export function serveResponses(
       );
     } catch (error) {
       if (gone.signal.aborted) return;
+      frames.flush();
       tell(client, error, context);
     } finally {
       context.metrics.add('running_turns', -1);

@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest';
+import type { WebSocket } from 'ws';
+import { answerOn, backend, eventsIn, eventsOf, opened, post, proxyTo, say } from './stage.ts';
+
+const ask = {
+  type: 'response.create',
+  model: 'm',
+  stream: true,
+  input: [{ role: 'user', content: 'hello' }],
+};
+const official = {
+  'session-id': '01a20000-0000-7000-8000-000000000001',
+  originator: 'codex_exec',
+  'x-codex-routing-hint': 'model=m',
+};
+
+/** Bytes of each event. */
+const large = 1024 * 1024;
+const [created = '', , , , completed = ''] = eventsOf('OK');
+const events = [
+  created,
+  ...Array.from({ length: 64 }, (_, n) =>
+    JSON.stringify({ type: 'response.output_text.delta', sequence_number: n, delta: 'x'.repeat(large) }),
+  ),
+  completed,
+];
+
+/** A backend that says more than sockets hold, and how many bytes of it have not left it yet. */
+async function talkative() {
+  let speaker: WebSocket | undefined;
+  const to = await backend({
+    message: (socket) => {
+      speaker = socket;
+      say(socket, events);
+    },
+  });
+  return { url: to.url, left: () => speaker?.bufferedAmount ?? 0 };
+}
+
+/** Waits until nothing more leaves the backend; what has not left by then is what the proxy does not ask for. */
+async function atRest(left: () => number): Promise<number> {
+  await expect.poll(left).toBeGreaterThan(0);
+  for (let before = -1; before !== left(); ) {
+    before = left();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return left();
+}
+
+it.each([
+  ['an official client', official],
+  ['a program', {}],
+])(
+  'takes no more from the backend than %s reads over its websocket, and loses nothing',
+  async (_, headers) => {
+    const to = await talkative();
+    const socket = await opened(`${await proxyTo(to.url)}/v1/responses`, headers);
+    const answer = answerOn(socket);
+    socket.send(JSON.stringify(ask));
+    socket.pause();
+    expect(await atRest(to.left)).toBeGreaterThan(32 * large);
+    socket.resume();
+    expect(await answer).toEqual(events);
+  },
+);
+
+it('takes no more from the backend than is read of a stream, and loses nothing', async () => {
+  const to = await talkative();
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await atRest(to.left)).toBeGreaterThan(32 * large);
+  expect(await eventsIn(response)).toEqual(events);
+});
