@@ -32,10 +32,8 @@ const permissions = { approvalPolicy: 'never', sandbox: 'read-only' };
 const newThread = { ...permissions, threadSource: 'user' };
 
 /**
- * Milliseconds in which the client comes to rest: after each step, so that it sees what the backend does behind a turn,
- * such as a close; and before a thread is opened, or a resumed one will more often announce itself in the handshake with
- * another context window than it then goes on in (measured: codex 0.169.0, scenario resume on a busy machine: 2 of 22
- * runs without, 1 of 64 with).
+ * Milliseconds in which the client comes to rest after each step, so that it sees what the backend does behind a turn,
+ * such as a close.
  */
 const pause = 500;
 
@@ -105,7 +103,6 @@ class Session {
   async #open(thread: string | undefined): Promise<void> {
     await this.#server.call('initialize', { clientInfo });
     this.#server.notify('initialized');
-    await delay(pause);
     const opened =
       thread === undefined
         ? await this.#server.call('thread/start', newThread)

@@ -16,10 +16,10 @@ import {
 import type { Exchange, Step } from './dialogue.ts';
 import { type Golden, type GoldenId, jsonMark, keyPattern, unorderedMark } from './golden.ts';
 import { Holes, type Spot } from './holes.ts';
-import { hostTextRule } from './host-text.ts';
+import { hostTextRule, isRaced } from './host-text.ts';
 import { placeOf, unorderedPlaces } from './key-orders.ts';
 import { type Claim, declareTemplate, learnTemplate } from './learn-template.ts';
-import { learnLifetimes } from './lifetimes.ts';
+import { learnLifetimes, threadIdOf } from './lifetimes.ts';
 import { nameVariables } from './name-variables.ts';
 import { printTemplate } from './template.ts';
 
@@ -45,7 +45,8 @@ export function generalise(
   );
   const variables = fold.holes.variables();
   const exchanges = folded.map((exchange) => nameVariables(exchange, variables));
-  const lifetimes = learnLifetimes(exchanges, variables.values());
+  const bound = [...variables].flatMap(([token, variable]) => (fold.holes.isFree(token) ? [] : [variable]));
+  const lifetimes = learnLifetimes(exchanges, bound);
   return {
     ...id,
     runs: runs.length,
@@ -90,6 +91,10 @@ class Fold {
   readonly holes = new Holes();
   #event = 0;
   #fromClient = true;
+  /** The threads of the exchanges so far. */
+  readonly #threads = new Set<string>();
+  /** The number of the event with which the last taking up of a thread is over. */
+  #takenUp = 0;
   readonly #unordered: ReadonlySet<string>;
 
   constructor(unordered: ReadonlySet<string>) {
@@ -99,6 +104,7 @@ class Fold {
   exchange(runs: readonly Exchange[], place: string): Exchange {
     const [first] = runs;
     if (first === undefined) throw new RangeError('nothing to fold');
+    this.#begin(first);
     const request = this.#request(runs, place);
     const steps = sameLength(
       runs.map(({ steps }) => steps),
@@ -112,6 +118,14 @@ class Fold {
       steps: steps.map((events, at) => this.#step(events, `${place}, step ${at + 1}`)),
       ...(first.end !== undefined && runs.every(({ end }) => end === first.end) ? { end: first.end } : {}),
     };
+  }
+
+  /** A client takes up a thread in an exchange that is not its first and begins with a prewarm, until that is sent. */
+  #begin({ request, steps }: Exchange): void {
+    const thread = threadIdOf(request);
+    const said = steps.findIndex((step) => step.type !== 'response' && step.from === 'client');
+    if (this.#threads.has(thread) && isPrewarm(steps[said])) this.#takenUp = this.#event + said + 2;
+    if (thread !== '') this.#threads.add(thread);
   }
 
   #request(runs: readonly Exchange[], place: string): RequestEvent {
@@ -246,8 +260,16 @@ class Fold {
   }
 
   #spot(path: readonly string[], before: string): Spot {
-    return { event: this.#event, fromClient: this.#fromClient, path, before };
+    const free = this.#event <= this.#takenUp && isRaced(path);
+    return { event: this.#event, fromClient: this.#fromClient, path, before, free };
   }
+}
+
+/** A request that only warms up, and is not answered with words. */
+function isPrewarm(step: Step | undefined): boolean {
+  const json = step?.type === 'message' && step.content.kind === 'json' ? step.content.json : undefined;
+  const generate = member(json, 'generate');
+  return generate?.kind === 'literal' && generate.value === false;
 }
 
 /** Members in the order of their keys; those of one key stay as they stood. */

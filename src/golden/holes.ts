@@ -10,6 +10,8 @@ export type Spot = {
   readonly path: readonly string[];
   /** Literal text before it in its string. */
   readonly before: string;
+  /** What stands here agrees with other places by chance alone: it is bound to none, and has no part in groups. */
+  readonly free: boolean;
 };
 
 type Hole = {
@@ -20,12 +22,13 @@ type Hole = {
   /** What it is called, at how many places; those of the client count, unless only the backend has it. */
   readonly names: { readonly client: Map<string, number>; readonly backend: Map<string, number> };
   readonly firstEvent: number;
+  readonly free: boolean;
 };
 
 /**
  * Collects the values that varied between recordings. Places whose values agreed in every recording get the same
  * token, and so become one variable. Readings of a clock do so only under the same name and in different events: two
- * clocks read in the same moment agree by chance.
+ * clocks read in the same moment agree by chance. Each free place has a variable of its own.
  */
 export class Holes {
   readonly #holes = new Map<string, Hole>();
@@ -41,6 +44,7 @@ export class Holes {
       number,
       values,
       kinds[kind].clock ? this.#reading(name, values, spot) : '',
+      spot.free ? this.#holes.size : '',
     ]);
     const token = this.#tokens.get(identity) ?? `#${this.#holes.size}`;
     this.#tokens.set(identity, token);
@@ -50,6 +54,7 @@ export class Holes {
       values,
       names: { client: new Map(), backend: new Map() },
       firstEvent: spot.event,
+      free: spot.free,
     };
     const names = hole.names[spot.fromClient ? 'client' : 'backend'];
     names.set(name, (names.get(name) ?? 0) + 1);
@@ -65,6 +70,11 @@ export class Holes {
     return `${name} ${count}`;
   }
 
+  /** Whether the variable of a token is one of a free place. */
+  isFree(token: string): boolean {
+    return this.#holes.get(token)?.free === true;
+  }
+
   /** The variables by their tokens, named, in the order of first appearance. */
   variables(): Map<string, Omit<Variable, 'lifetime'>> {
     const named = new Map<string, Omit<Variable, 'lifetime'>>();
@@ -74,14 +84,15 @@ export class Holes {
     for (const hole of this.#holes.values()) {
       const base = nameOf(hole);
       bases.set(hole, base);
-      groups.add(hole, base);
+      if (!hole.free) groups.add(hole, base);
     }
     for (const [token, hole] of this.#holes) {
       const base = bases.get(hole) ?? '';
       const count = (taken.get(base) ?? 0) + 1;
       taken.set(base, count);
       const name = count === 1 ? base : `${base}_${count}`;
-      named.set(token, { name, kind: hole.kind, number: hole.number, group: groups.of(hole, base) });
+      const group = hole.free ? undefined : groups.of(hole, base);
+      named.set(token, { name, kind: hole.kind, number: hole.number, group });
     }
     return named;
   }

@@ -1,3 +1,4 @@
+import type { RequestEvent } from '../trace/event.ts';
 import { type JsonNode, member, stringAt } from '../wire/json.ts';
 import type { Exchange } from './dialogue.ts';
 import { jsonMark, type Lifetime, lifetimes, type Variable } from './golden.ts';
@@ -11,8 +12,8 @@ type Use = { readonly thread: string; readonly requests: Set<number>; readonly t
 type Request = { readonly thread: string; readonly turn: string; readonly node: JsonNode };
 
 /**
- * For how long the values of variables live, as far as the golden shows it. Values of the sign-in live as long as the
- * installation, and each connection has a websocket key of its own (RFC 6455, 4.1). What stands in several turns of a
+ * For how long the values of these variables live, as far as the golden shows it. Values of the sign-in live as long as
+ * the installation, and each connection has a websocket key of its own (RFC 6455, 4.1). What stands in several turns of a
  * thread, and is the only one of its name there, lives for the session; what has another of its name in another turn
  * is new at each turn, and in another request of the same turn, or in one that is part of no turn, at each request.
  */
@@ -25,11 +26,13 @@ export function learnLifetimes(
   const inItems = new Set(requests.flatMap(({ node }) => variablesIn(member(node, 'input'))));
   const given = givenByBackend(exchanges);
   const found = new Map<string, Lifetime>();
-  for (const { name, kind } of variables) {
+  const all = [...variables];
+  for (const { name, kind } of all) {
     const use = uses.get(name);
-    const siblings = [...uses].flatMap(([other, its]) =>
-      other !== name && familyOf(other) === familyOf(name) && its.thread === use?.thread ? [its] : [],
-    );
+    const siblings = all.flatMap(({ name: other }) => {
+      const its = other !== name && familyOf(other) === familyOf(name) ? uses.get(other) : undefined;
+      return its !== undefined && its.thread === use?.thread ? [its] : [];
+    });
     const isDrawn = !given.has(name) && (kinds[kind].identifies || kinds[kind].clock);
     const shown = isDrawn ? lifetimeOf(use, siblings, inItems.has(name)) : undefined;
     const lifetime = byKind[kind] ?? shown;
@@ -82,15 +85,23 @@ function usesIn(requests: readonly Request[]): Map<string, Use> {
   return uses;
 }
 
+/** The thread that a request is of; empty where it names none. */
+export function threadIdOf(request: RequestEvent): string {
+  const threadId = header(request, /^thread[-_]id$/i);
+  return threadId?.kind === 'string' ? threadId.value : '';
+}
+
+function header({ headers }: RequestEvent, pattern: RegExp): JsonNode | undefined {
+  return headers.find(([name]) => pattern.test(name))?.[1];
+}
+
 function requestsOf({ request, steps }: Exchange): Request[] {
-  const header = (pattern: RegExp) => request.headers.find(([name]) => pattern.test(name))?.[1];
-  const threadId = header(/^thread[-_]id$/i);
-  const thread = threadId?.kind === 'string' ? threadId.value : '';
+  const thread = threadIdOf(request);
   return steps.flatMap((step) => {
     if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
     const node = step.content.json;
     const own = member(node, 'client_metadata');
-    const metadata = member(own, 'x-codex-turn-metadata') ?? header(/^x-codex-turn-metadata$/i);
+    const metadata = member(own, 'x-codex-turn-metadata') ?? header(request, /^x-codex-turn-metadata$/i);
     const turn = stringAt(own, 'turn_id') ?? stringAt(metadata, jsonMark, 'turn_id') ?? '';
     return [{ thread, turn, node }];
   });

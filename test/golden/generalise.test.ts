@@ -152,6 +152,82 @@ it('notes which identifiers and clocks were different in every run', () => {
   ]);
 });
 
+/** The context windows that a client names when it takes up a thread, in the handshake and in the prewarm. */
+const races = [
+  ['own', 'own'],
+  ['new', 'new'],
+  ['new', 'own'],
+] as const;
+type Race = (typeof races)[number];
+
+/** A thread, and how it is taken up on another connection; `changed` has what differs from that. */
+function takenUp(run: number, [handshake, prewarm]: Race, changed: object = {}): Exchange[] {
+  const { thread, generate, window } = { thread: 'thread', generate: false, window: 'own', ...changed };
+  const metadata = (context_window_id: string, turn: string) => ({
+    'x-codex-turn-metadata': JSON.stringify({ context_window_id: uuid7(run, context_window_id) }),
+    turn_id: turn === '' ? '' : uuid7(run, turn),
+  });
+  const exchange = (id: string, inHandshake: string, ...messages: readonly MessageEvent[]): Exchange => {
+    const { turn_id: _, ...headers } = { 'thread-id': uuid7(run, id), ...metadata(inHandshake, '') };
+    const { request, ...rest } = exchangeOf(...messages);
+    const named = Object.entries(headers).map(([name, value]) => [name, jsonString(value)] as const);
+    return { ...rest, request: { ...request, headers: named } };
+  };
+  const said = (window: string, turn: string, generate = true) =>
+    message('client', { ...(generate ? {} : { generate }), client_metadata: metadata(window, turn) });
+  return [
+    exchange('thread', 'own', said('own', '', false), said('own', 'first turn')),
+    exchange(thread, handshake, said(prewarm, '', generate), said(window, 'second turn')),
+  ];
+}
+
+it('learns the same from threads that are taken up, whichever context window handshake and prewarm name', () => {
+  const goldens = races.flatMap((first) =>
+    races.flatMap((second) =>
+      races.map((third) =>
+        generalise(
+          id,
+          [first, second, third].map((race, at) => takenUp(at, race)),
+        ),
+      ),
+    ),
+  );
+  expect(goldens).toHaveLength(27);
+  expect(new Set(goldens.map(printGolden)).size).toBe(1);
+  const [golden] = goldens;
+  if (golden === undefined) throw new RangeError('nothing learned');
+  expect(
+    [...golden.variables.values()].map(({ name, kind, group, lifetime }) => [name, kind, group, lifetime]),
+  ).toEqual([
+    ['thread_id', 'uuid7', 'uuid7', undefined],
+    ['context_window_id', 'uuid7', 'uuid7', 'session'],
+    ['turn_id', 'uuid7', 'uuid7', 'turn'],
+    ['context_window_id_2', 'uuid7', undefined, undefined],
+    ['context_window_id_3', 'uuid7', undefined, undefined],
+    ['turn_id_2', 'uuid7', 'uuid7', 'turn'],
+  ]);
+  for (const race of races) expect(unify(golden, takenUp(7, race))).toEqual([]);
+  expect(unify(golden, takenUp(7, ['new', 'new'], { window: 'new' }))).toMatchObject([
+    { kind: 'disagrees', variable: 'context_window_id' },
+  ]);
+});
+
+it.each([
+  ['a connection that is opened again without a prewarm', { generate: true }],
+  ['the first connection of another thread', { thread: 'other' }],
+])('holds %s to the context window that it always named', (_, changed) => {
+  const golden = generalise(
+    id,
+    [1, 2, 3].map((run) => takenUp(run, ['own', 'own'], changed)),
+  );
+  expect([...golden.variables.keys()].filter((name) => name.startsWith('context'))).toEqual([
+    'context_window_id',
+  ]);
+  expect(unify(golden, takenUp(7, ['new', 'own'], changed))).toMatchObject([
+    { kind: 'disagrees', variable: 'context_window_id' },
+  ]);
+});
+
 it.each([
   ['user-agent', 'x/1 (Debian 12) y', 'x/1 ({{user_agent}}) y'],
   ['Content-Length', '1024', '{{content_length}}'],
