@@ -82,8 +82,8 @@ class ProxyServer {
   readonly #answers = new WeakMap<IncomingMessage, HeaderList>();
   /** All connections, also those that the server has handed over to a websocket. */
   readonly #open = new Set<Duplex>();
-  /** Connections over which an answer is on its way. */
-  readonly #answering = new WeakSet<Duplex>();
+  /** The answer that is awaited, or on its way, over a connection. */
+  readonly #answering = new WeakMap<Duplex, ServerResponse>();
   #stopping = false;
 
   constructor(options: ProxyOptions) {
@@ -131,13 +131,14 @@ class ProxyServer {
 
   async close(grace = 0): Promise<void> {
     this.#stopping = true;
+    const closed = once(this.#server, 'close');
     this.#server.close();
     const { metrics } = this.#context;
     const deadline = Date.now() + grace;
     while (metrics.value('running_turns') > 0 && Date.now() < deadline) await delay(20);
     this.#store.close();
     for (const socket of this.#open) socket.destroy();
-    await once(this.#server, 'close');
+    await closed;
   }
 
   #connected(socket: Duplex): void {
@@ -165,9 +166,10 @@ class ProxyServer {
   async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics } = this.#context;
     const gone = new AbortController();
-    this.#answering.add(request.socket);
+    const { socket } = request;
+    this.#answering.set(socket, response);
     response.once('close', () => {
-      this.#answering.delete(request.socket);
+      if (this.#answering.get(socket) === response) this.#answering.delete(socket);
       if (!response.writableFinished) gone.abort(clientLeft);
     });
     metrics.add('running_turns');
@@ -184,7 +186,7 @@ class ProxyServer {
 
   /** Answers what Node could not read, in the form of all other errors. */
   #unreadable(error: Error, socket: Duplex): void {
-    if (!socket.writable || this.#answering.has(socket)) {
+    if (!socket.writable || this.#answering.get(socket)?.headersSent === true) {
       socket.destroy();
       return;
     }

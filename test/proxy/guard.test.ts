@@ -104,6 +104,14 @@ it('refuses more headers than it bears', async () => {
   }
 });
 
+it('answers a body that breaks in the form of its other errors', async () => {
+  const proxy = await proxyTo((await backend()).url);
+  const head = 'POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const answer = await raw(proxy, `${head}zz\r\n`);
+  expect(answer).toContain(' 400 ');
+  expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 'bad_request' } });
+});
+
 it('answers what is no request in the form of its other errors', async () => {
   const proxy = await proxyTo((await backend()).url);
   const answer = await raw(proxy, 'GET / HTTP/1.1\r\nbroken\r\n\r\n');

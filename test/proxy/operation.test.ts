@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { ParityError } from '../../src/errors.ts';
 import { lineLogger } from '../../src/proxy/log.ts';
@@ -31,6 +32,23 @@ it('lets a running turn end before it stops, and takes no other', async () => {
   await expect(fetch(`${origin}/healthz`)).rejects.toThrow();
   for (const go of held) go();
   expect(await (await running).text()).toContain('response.completed');
+  await stopped;
+});
+
+it('has stopped also when the client of the last running turn left at its end', async () => {
+  const held: (() => void)[] = [];
+  const to = await backend({ message: (socket) => void held.push(() => say(socket, eventsOf('OK'))) });
+  const proxy = await stoppable(to.url);
+  const client = connect(proxy.port, '127.0.0.1');
+  const body = JSON.stringify(ask);
+  client.write(
+    `POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  await expect.poll(() => held.length).toBe(1);
+  const stopped = proxy.close(5000);
+  for (const go of held) go();
+  client.resume();
+  await once(client, 'close');
   await stopped;
 });
 
