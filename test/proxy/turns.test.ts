@@ -507,6 +507,27 @@ const overHttp = (statuses: readonly number[], upgrade = '426 Upgrade Required')
   });
 };
 
+it('asks again over HTTP where an error breaks off, or is never told to its end', async () => {
+  let posts = 0;
+  const to = await backend({
+    upgrade: () => refusedWith('426 Upgrade Required'),
+    post: (response) => {
+      posts += 1;
+      if (posts === 2) {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.end(eventsOf('OK').map(sse).join(''));
+        return;
+      }
+      response.writeHead(500, { 'content-type': 'application/json' });
+      response.write('{"error":');
+    },
+  });
+  const proxy = await proxyTo(to.url, { limits: { ...quick, idle: 100 } });
+  const response = await post(`${proxy}/v1/responses`, ask);
+  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+  expect(posts).toBe(2);
+});
+
 it.each([403, 404, 500, 503])('asks again over HTTP after %d', async (status) => {
   const to = await overHttp([status]);
   const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);

@@ -402,6 +402,7 @@ export class Session {
     }).catch((error: unknown) => {
       throw refused(502, 'upstream_unreachable', `the backend cannot be reached: ${reasonOf(error)}`);
     });
+    answer.setTimeout(limits.idle, () => answer.destroy());
     const type = answer.headers['content-type'] ?? '';
     if (answer.statusCode === 401 && other === undefined) {
       const renewed = await this.#renewed(signIn);
@@ -411,11 +412,12 @@ export class Session {
       }
     }
     if (answer.statusCode !== 200 || !type.startsWith('text/event-stream')) {
-      const body = await readAll(answer, limits.bodyBytes);
+      const body = await readAll(answer, limits.bodyBytes).catch((error: unknown) => {
+        throw refused(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
+      });
       throw new BackendAnswer(answer.statusCode ?? 502, pairHeaders(answer.rawHeaders), body);
     }
     this.#state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);
-    answer.setTimeout(limits.idle, () => answer.destroy());
     return takeEvents(answer, take);
   }
 }
