@@ -198,8 +198,9 @@ async function memoryOf(own: Running, turn: Turn): Promise<Memory> {
   return { idleSessions, idle, turns: longRun, afterAQuarter, afterAll };
 }
 
+/** Long enough for the proxy to find that there is nothing to do, and to give back what it does not need. */
 function quiet(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1000));
+  return new Promise((resolve) => setTimeout(resolve, 11_000));
 }
 
 /** Each row beside the direct one of the same way, events and sessions: times as what they add, turns as a share. */

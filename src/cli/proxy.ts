@@ -8,6 +8,7 @@ import type { Logger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { recordUpstream } from '../record/upstream.ts';
 import type { CommandContext } from './context.ts';
+import { returnIdleMemory } from './idle-memory.ts';
 import { mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 import { officialUpstreams, type SpeakerOptions, speakerFor, speakerOptions, upstreamAt } from './speaker.ts';
@@ -100,6 +101,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
         );
         if (recording !== undefined) progress(`recording to ${recording.path}`);
+        returnIdleMemory();
         await new Promise<void>((stop) => signal.addEventListener('abort', () => stop(), { once: true }));
         await proxy.close(grace * 1000);
       } finally {

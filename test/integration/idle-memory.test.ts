@@ -1,0 +1,28 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const program = `
+import { returnIdleMemory } from '${join(import.meta.dirname, '../../src/cli/idle-memory.ts')}';
+const spare = () => { const { heapTotal, heapUsed } = process.memoryUsage(); return heapTotal - heapUsed; };
+const wait = (time) => new Promise((done) => setTimeout(done, time));
+let kept = [];
+const grow = () => { kept = Array.from({ length: 200_000 }, (_, at) => ({ at })); };
+for (let n = 0; n < 20; n += 1) grow();
+kept = [];
+returnIdleMemory(100);
+const end = Date.now() + 1000;
+while (Date.now() < end) { for (const until = Date.now() + 20; Date.now() < until; ); await wait(0); }
+const busy = spare();
+await wait(1000);
+console.log(JSON.stringify({ busy, idle: spare() }));
+`;
+
+test('a program that has nothing to do gives back what its heap does not need, one at work keeps it', () => {
+  const said = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+  });
+  const { busy, idle } = JSON.parse(said);
+  expect(busy).toBeGreaterThan(16_000_000);
+  expect(idle).toBeLessThan(16_000_000);
+});
