@@ -128,7 +128,7 @@ async function subjectsBeside(backend: number, own: number): Promise<Subject[]> 
   if (nginx === undefined)
     process.stderr.write('nginx is not installed and left out: apt-get install nginx-light\n');
   else running.push(nginx);
-  const others = ['http-proxy-3', 'mockttp'];
+  const others = ['http-proxy-3', 'mockttp', 'bare'];
   const ports = await Promise.all(others.map(async (name) => (await started(startNode(script(name)))).port));
   return [
     { name: 'direct', port: backend, ways },
@@ -180,13 +180,13 @@ async function memoryOf(own: Running, turn: Turn): Promise<Memory> {
   const idle = own.memory();
   for (const connection of connections) connection.close();
 
-  const busy = await Promise.all(
-    Array.from({ length: 20 }, async () => open(await sessionOf('post', turn), own.port, path)),
-  );
+  const busy = await Promise.all(Array.from({ length: 20 }, () => sessionOf('post', turn)));
   const make = async (count: number) => {
     await Promise.all(
-      busy.map(async ({ turn }) => {
-        for (let n = 0; n < count / busy.length; n += 1) await turn();
+      busy.map(async (session) => {
+        const connection = await open(session, own.port, path);
+        for (let n = 0; n < count / busy.length; n += 1) await connection.turn();
+        connection.close();
       }),
     );
     await quiet();
@@ -194,7 +194,6 @@ async function memoryOf(own: Running, turn: Turn): Promise<Memory> {
   };
   const afterAQuarter = await make(longRun / 4);
   const afterAll = await make((longRun * 3) / 4);
-  for (const connection of busy) connection.close();
   return { idleSessions, idle, turns: longRun, afterAQuarter, afterAll };
 }
 
