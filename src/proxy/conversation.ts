@@ -1,7 +1,7 @@
 import { Filler } from '../golden/fill.ts';
 import { kinds, type VariableKind } from '../golden/kinds.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { type JsonNode, jsonString, printJson, stringAt, tryParseJson } from '../wire/json.ts';
+import { printJson, tryParseJson } from '../wire/json.ts';
 import { Envelope } from './envelope.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
@@ -14,8 +14,10 @@ import {
   type RawObject,
   rawItems,
   rawMember,
+  rawMembers,
   rawObject,
   rawString,
+  stringIn,
 } from './raw-object.ts';
 import type { SignIn } from './sign-in.ts';
 import { wireTier } from './tier.ts';
@@ -87,7 +89,7 @@ export class Conversation {
     for (const name of pattern.lasting) lasting.set(name, filler.value(name));
     for (const { name, required, place } of pattern.headers.values()) {
       const own = required ? headerValue(heard, name) : undefined;
-      if (own !== undefined) this.#learn(place, jsonString(own), (key, value) => lasting.set(key, value));
+      if (own !== undefined) this.#learn(place, JSON.stringify(own), (key, value) => lasting.set(key, value));
     }
   }
 
@@ -114,7 +116,7 @@ export class Conversation {
     const lite = rawMember(heard, 'tools') === undefined && rawMember(heard, 'instructions') === undefined;
     const pattern = this.#patternFor(heard);
     const metadata = lite ? pattern?.metadata : pattern?.metadataOfOthers;
-    const said = parsed(rawMember(heard, 'client_metadata'));
+    const said = rawMember(heard, 'client_metadata');
     if (said !== undefined && metadata !== undefined) {
       this.#learn(metadata, said, (name, value) => {
         filler.set(name, value);
@@ -131,8 +133,8 @@ export class Conversation {
     const envelope =
       metadata === undefined
         ? undefined
-        : this.#envelope(filler, heard).value(metadata, said, 'client_metadata');
-    if (envelope !== undefined) members.set('client_metadata', printJson(envelope));
+        : this.#envelope(filler, heard).members(metadata, rawMembers(said ?? ''));
+    if (envelope !== undefined) members.set('client_metadata', printMembers(envelope));
     for (const name of this.#pattern.ofTurn) turn.set(name, filler.value(name));
 
     const order = keyOrder([this.#pattern.order, heard.map(([key]) => key)]);
@@ -140,7 +142,7 @@ export class Conversation {
       const value = members.get(key);
       return value === undefined ? [] : [[key, value]];
     });
-    return { text: printMembers(ordered), metadata: stringAt(envelope, turnMetadata), lite };
+    return { text: printMembers(ordered), metadata: rawString(envelope ?? [], turnMetadata), lite };
   }
 
   /** The session's id; a reviewer of older versions has its thread's (measured: codex 0.140.0, scenario review). */
@@ -166,9 +168,9 @@ export class Conversation {
         return [[name, facts.metadata]];
       }
       const states = clientStates.has(lower) || (clientNames.has(lower) && this.#isOfVersion());
-      const said = own === undefined || !states ? undefined : jsonString(own);
+      const said = own === undefined || !states ? undefined : JSON.stringify(own);
       const value = envelope.value(place, said, name);
-      return [[name, value.kind === 'string' ? value.value : printJson(value)]];
+      return [[name, stringIn(value) ?? value]];
     });
   }
 
@@ -193,14 +195,13 @@ export class Conversation {
   }
 
   /** What turn metadata tells of the request it belongs to: undefined where the request does not say it. */
-  #facts(request: readonly RawMember[]): ReadonlyMap<string, JsonNode | undefined> {
+  #facts(request: readonly RawMember[]): ReadonlyMap<string, string | undefined> {
     if (request.length === 0) return new Map();
-    const effort = stringAt(parsed(rawMember(request, 'reasoning')), 'effort');
-    const model = rawString(request, 'model');
+    const reasoning = rawMembers(rawMember(request, 'reasoning') ?? '') ?? [];
     return new Map([
-      ['model', model === undefined ? undefined : jsonString(model)],
-      ['reasoning_effort', effort === undefined ? undefined : jsonString(effort)],
-      ...(this.#pattern.ofModels.get(model ?? '') ?? []).map(([key, value]) => [key, value] as const),
+      ['model', stringText(request, 'model')],
+      ['reasoning_effort', stringText(reasoning, 'effort')],
+      ...(this.#pattern.ofModels.get(rawString(request, 'model') ?? '') ?? []),
     ]);
   }
 
@@ -212,7 +213,7 @@ export class Conversation {
   }
 
   /** Takes from what a client says the values of the golden's variables, where they are of the right kind. */
-  #learn(place: Place, said: JsonNode, set: (name: string, value: string) => void): void {
+  #learn(place: Place, said: string, set: (name: string, value: string) => void): void {
     const { variables, identifying } = this.#pattern;
     learn(place, said, (name, value) => {
       if (identifying.has(name)) this.#clientIds.add(value);
@@ -231,8 +232,10 @@ function takes(kind: VariableKind | undefined, value: string): boolean {
   return kind !== undefined && kinds[kind === 'secret_uuid4' ? 'uuid4' : kind].takes(value);
 }
 
-function parsed(text: string | undefined): JsonNode | undefined {
-  return text === undefined ? undefined : tryParseJson(text)?.node;
+/** A member that is a string, as JSON; undefined for another kind of value. */
+function stringText(members: readonly RawMember[], key: string): string | undefined {
+  const text = rawMember(members, key);
+  return text?.startsWith('"') ? text : undefined;
 }
 
 /** The routing hint (since 0.149): the model, and the tier where there is one (measured: codex 0.169.0). */

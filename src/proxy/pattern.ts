@@ -26,7 +26,7 @@ export type Pattern = {
   /** The requests of the golden, in their order. */
   readonly bodies: readonly PatternBody[];
   /** What turn metadata says of a model besides its name, by model (measured: codex 0.169.0, scenario model-not-lite). */
-  readonly ofModels: ReadonlyMap<string, readonly JsonMember[]>;
+  readonly ofModels: ReadonlyMap<string, readonly RawMember[]>;
   /** The order of all keys that a request of this version may have. */
   readonly order: readonly string[];
   /** Variables at the places of session and thread; one and the same in a root thread. */
@@ -176,15 +176,17 @@ function bodiesOf(goldens: readonly Golden[], transport: Transport): JsonNode[] 
 }
 
 /** The flags in turn metadata, from the first request for each model. */
-function flagsOfModels(bodies: readonly JsonNode[]): Map<string, readonly JsonMember[]> {
-  const flags = new Map<string, readonly JsonMember[]>();
+function flagsOfModels(bodies: readonly JsonNode[]): Map<string, readonly RawMember[]> {
+  const flags = new Map<string, readonly RawMember[]>();
   for (const body of bodies) {
     const metadata = member(member(member(body, 'client_metadata'), 'x-codex-turn-metadata'), jsonMark);
     const model = stringAt(body, 'model') ?? '';
     if (metadata?.kind !== 'object' || flags.has(model)) continue;
     flags.set(
       model,
-      metadata.members.filter(([, value]) => value.kind === 'literal'),
+      metadata.members.flatMap(([key, value]): RawMember[] =>
+        value.kind === 'literal' ? [[key, printJson(value)]] : [],
+      ),
     );
   }
   return flags;

@@ -2,7 +2,8 @@ import type { Filler } from '../golden/fill.ts';
 import { jsonMark, plainKey, unorderedMark, type Variable } from '../golden/golden.ts';
 import { splitter } from '../golden/match.ts';
 import { parseTemplate, soleVariable, type TemplatePart } from '../golden/template.ts';
-import { type JsonNode, type JsonObject, jsonString, member, tryParseJson } from '../wire/json.ts';
+import { type JsonNode, type JsonObject, member, printJson } from '../wire/json.ts';
+import { type RawMember, rawMembers, stringIn } from './raw-object.ts';
 
 /** What a golden has at one place of headers or client metadata, read once for all requests. */
 export type Place = TextPlace | ObjectPlace | DocumentPlace | OtherPlace;
@@ -26,8 +27,12 @@ export type ObjectPlace = {
 };
 /** A text that holds an object as JSON. */
 export type DocumentPlace = { readonly kind: 'document'; readonly inner: ObjectPlace };
-/** Whatever else: a constant, for the most part. */
-export type OtherPlace = { readonly kind: 'other'; readonly pattern: JsonNode };
+/** Whatever else; `text` is its JSON, where that is the same in each request. */
+export type OtherPlace = {
+  readonly kind: 'other';
+  readonly pattern: JsonNode;
+  readonly text: string | undefined;
+};
 
 export type Variables = ReadonlyMap<string, Variable>;
 
@@ -44,11 +49,16 @@ export function placeOf(pattern: JsonNode, variables: Variables): Place {
       split: splitter(parts, variables),
     };
   }
-  if (pattern.kind !== 'object') return { kind: 'other', pattern };
+  if (pattern.kind !== 'object') return otherPlace(pattern);
   const inner = member(pattern, jsonMark);
   if (inner === undefined) return objectPlace(pattern, variables);
-  if (inner.kind !== 'object') return { kind: 'other', pattern };
+  if (inner.kind !== 'object') return otherPlace(pattern);
   return { kind: 'document', inner: objectPlace(inner, variables) };
+}
+
+function otherPlace(pattern: JsonNode): OtherPlace {
+  const simple = pattern.kind !== 'object' && pattern.kind !== 'array';
+  return { kind: 'other', pattern, text: simple ? printJson(pattern) : undefined };
 }
 
 export function objectPlace({ members }: JsonObject, variables: Variables): ObjectPlace {
@@ -70,30 +80,27 @@ export function withoutMember(place: ObjectPlace, key: string): ObjectPlace {
 }
 
 /** What stands at a text place once its variables have values. */
-export function filled({ parts, number }: TextPlace, filler: Filler): JsonNode {
-  const text = parts
-    .map((part) => ('variable' in part ? filler.value(part.variable) : part.literal))
-    .join('');
-  return number ? { kind: 'number', text } : jsonString(text);
+export function filled({ parts }: TextPlace, filler: Filler): string {
+  return parts.map((part) => ('variable' in part ? filler.value(part.variable) : part.literal)).join('');
 }
 
-/** Tells the values that variables have in what a client said at a place, as far as it has the golden's form. */
-export function learn(place: Place, said: JsonNode, tell: (name: string, value: string) => void): void {
+/**
+ * Tells the values that variables have in what a client said at a place, a JSON text, as far as it has the golden's
+ * form.
+ */
+export function learn(place: Place, said: string, tell: (name: string, value: string) => void): void {
   switch (place.kind) {
     case 'text': {
-      const text = place.number ? numberText(said) : stringText(said);
+      const text = place.number ? numberIn(said) : stringIn(said);
       if (text === undefined) return;
       for (const [name, value] of place.split(text) ?? []) tell(name, value);
       return;
     }
-    case 'document': {
-      const document = documentIn(said);
-      if (document !== undefined) learn(place.inner, document, tell);
+    case 'document':
+      learn(place.inner, stringIn(said) ?? '', tell);
       return;
-    }
     case 'object':
-      if (said.kind !== 'object') return;
-      for (const [key, value] of said.members) {
+      for (const [key, value] of rawMembers(said) ?? []) {
         const inner = place.members.get(key);
         if (inner !== undefined) learn(inner, value, tell);
       }
@@ -103,16 +110,9 @@ export function learn(place: Place, said: JsonNode, tell: (name: string, value: 
   }
 }
 
-const documents = new WeakMap<JsonNode, JsonObject | undefined>();
-
-/** The object that a text holds as JSON; each node is parsed once. */
-export function documentIn(said: JsonNode | undefined): JsonObject | undefined {
-  if (said?.kind !== 'string') return undefined;
-  if (documents.has(said)) return documents.get(said);
-  const node = tryParseJson(said.value)?.node;
-  const document = node?.kind === 'object' ? node : undefined;
-  documents.set(said, document);
-  return document;
+/** The members of the object that a text holds as JSON, given as a JSON text itself. */
+export function documentIn(said: string | undefined): RawMember[] | undefined {
+  return rawMembers(stringIn(said) ?? '');
 }
 
 /** The variables at a place and below. */
@@ -129,10 +129,7 @@ export function variablesAt(place: Place | undefined): readonly string[] {
   }
 }
 
-function numberText(node: JsonNode): string | undefined {
-  return node.kind === 'number' ? node.text : undefined;
-}
-
-function stringText(node: JsonNode): string | undefined {
-  return node.kind === 'string' ? node.value : undefined;
+/** The digits of a JSON number; undefined for another value. */
+function numberIn(said: string): string | undefined {
+  return /^-?\d/.test(said) ? said : undefined;
 }

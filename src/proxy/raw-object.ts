@@ -1,5 +1,3 @@
-import { tryParseJson } from '../wire/json.ts';
-
 /** A member of an object, its value as the very text it was spelled with. */
 export type RawMember = readonly [key: string, value: string];
 
@@ -35,15 +33,15 @@ export function rawObject(text: string, listed: string | undefined): RawObject |
   for (;;) {
     if (text.charCodeAt(at) !== quote) return undefined;
     const keyEnd = afterString(text, at);
-    const key = keyEnd === -1 ? undefined : tryParseJson(text.slice(at, keyEnd))?.node;
+    const key = keyEnd === -1 ? undefined : stringIn(text.slice(at, keyEnd));
     at = afterBlank(text, keyEnd);
-    if (key?.kind !== 'string' || text.charCodeAt(at) !== colon) return undefined;
+    if (key === undefined || text.charCodeAt(at) !== colon) return undefined;
     const start = afterBlank(text, at + 1);
-    const list = key.value === listed ? listAt(text, start) : undefined;
-    if (key.value === listed) items = list?.items;
+    const list = key === listed ? listAt(text, start) : undefined;
+    if (key === listed) items = list?.items;
     const end = list?.end ?? afterValue(text, start);
     if (end === -1) return undefined;
-    members.push([key.value, text.slice(start, end)]);
+    members.push([key, text.slice(start, end)]);
     at = afterBlank(text, end);
     const next = text.charCodeAt(at);
     if (next === closeBrace) return isBlankFrom(text, at + 1) ? { members, items } : undefined;
@@ -101,10 +99,18 @@ export function rawMember(members: readonly RawMember[], key: string): string | 
 
 /** The string that is the value of a member; undefined for another kind of value. */
 export function rawString(members: readonly RawMember[], key: string): string | undefined {
-  const text = rawMember(members, key);
-  if (text === undefined || text.charCodeAt(0) !== quote) return undefined;
-  const node = tryParseJson(text)?.node;
-  return node?.kind === 'string' ? node.value : undefined;
+  return stringIn(rawMember(members, key));
+}
+
+/** The string that a JSON text is; undefined for another kind of value. */
+export function stringIn(text: string | undefined): string | undefined {
+  if (text?.charCodeAt(0) !== quote) return undefined;
+  try {
+    const value: string = JSON.parse(text);
+    return value;
+  } catch {
+    return undefined;
+  }
 }
 
 function afterValue(text: string, start: number): number {

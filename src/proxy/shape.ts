@@ -34,8 +34,9 @@ export class Shape {
     const filler = new Filler(variables, hostTexts);
     const text = (name: string) => {
       const place = headers.get(name)?.place;
-      const value = place?.kind === 'text' ? filled(place, filler) : constantAt(place);
-      return value?.kind === 'string' ? value.value : '';
+      if (place?.kind === 'text') return filled(place, filler);
+      const constant = constantAt(place);
+      return constant?.kind === 'string' ? constant.value : '';
     };
     return { originator: text('originator'), userAgent: text('user-agent') };
   }
