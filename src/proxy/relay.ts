@@ -22,8 +22,9 @@ export function relay(
 ): void {
   const running = once(onTurn);
   const shaped = (data: Buffer) => {
-    running(true);
-    return shape(data.toString('utf8')) ?? data;
+    const request = shape(data.toString('utf8'));
+    if (request !== undefined) running(true);
+    return request ?? data;
   };
   for (const message of said) backend.send(shaped(message), { binary: false });
   up(client, backend, shaped);

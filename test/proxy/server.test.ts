@@ -99,6 +99,24 @@ it('hands what steers a running turn up as it came', async () => {
   expect(heard[0]?.messages).toEqual([steering]);
 });
 
+it('counts a turn as running from its request to its last event, and not what merely steers', async () => {
+  const { url, sockets } = await backend({ message: (socket) => socket.send('{}') });
+  const proxy = await proxyTo(url);
+  // The question for the count is counted too.
+  const running = async () =>
+    Number(/running_turns (\d+)/.exec(await (await fetch(`${proxy}/metrics`)).text())?.[1]) - 1;
+  const client = await opened(`${proxy}/v1/responses`, official);
+  client.send('{"type":"response.interrupt"}');
+  await once(client, 'message');
+  expect(await running()).toBe(0);
+  client.send(request);
+  await once(client, 'message');
+  expect(await running()).toBe(1);
+  for (const socket of sockets.clients) socket.send('{"type":"response.incomplete"}');
+  await once(client, 'message');
+  expect(await running()).toBe(0);
+});
+
 it('passes a close without a code on as one', async () => {
   const { url } = await backend({ message: (socket) => socket.close() });
   const client = await opened(`${await proxyTo(url)}/v1/responses`, official);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { WebSocket } from 'ws';
-import { answerOn, backend, eventsIn, eventsOf, opened, post, proxyTo, say } from './stage.ts';
+import { WebSocket } from 'ws';
+import { answerOn, backend, eventsIn, eventsOf, opened, post, proxyTo, quick, say } from './stage.ts';
 
 const ask = {
   type: 'response.create',
@@ -34,7 +34,11 @@ async function talkative() {
       say(socket, events);
     },
   });
-  return { url: to.url, left: () => speaker?.bufferedAmount ?? 0 };
+  return {
+    url: to.url,
+    left: () => speaker?.bufferedAmount ?? 0,
+    gone: () => speaker?.readyState === WebSocket.CLOSED,
+  };
 }
 
 /** Waits until nothing more leaves the backend; what has not left by then is what the proxy does not ask for. */
@@ -71,4 +75,16 @@ it('takes no more from the backend than is read of a stream, and loses nothing',
   const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
   expect(await atRest(to.left)).toBeGreaterThan(32 * large);
   expect(await eventsIn(response)).toEqual(events);
+});
+
+it('gives an answer up that a client does not read on for the idle time, and says whose fault it is', async () => {
+  const to = await talkative();
+  const proxy = await proxyTo(to.url, { limits: { ...quick, idle: 300 } });
+  const socket = await opened(`${proxy}/v1/responses`);
+  const answer = answerOn(socket);
+  socket.send(JSON.stringify(ask));
+  socket.pause();
+  await expect.poll(to.gone, { timeout: 5000 }).toBe(true);
+  socket.resume();
+  expect((await answer).at(-1)).toContain('the answer was cut off: the client takes no more');
 });

@@ -6,7 +6,7 @@ import { eventType } from './event.ts';
 /** How a request on a connection ended. */
 export type Ending =
   | { readonly kind: 'answered'; readonly type: string; readonly text: string }
-  /** The connection ended, or the backend fell silent, before the answer did. */
+  /** The connection ended, the backend fell silent, or the client took no more, before the answer ended. */
   | { readonly kind: 'lost'; readonly reason: string };
 
 /** Takes an event; a promise that it gives is waited for before more is read. */
@@ -15,7 +15,7 @@ export type TakeEvent = (type: string, text: string) => Promise<void> | undefine
 export type Patience = {
   /** Milliseconds until the first event must be there. */
   readonly firstByte: number;
-  /** Milliseconds between two events. */
+  /** Milliseconds between two events, whoever keeps the next one back. */
   readonly idle: number;
 };
 
@@ -68,7 +68,8 @@ export class Connection {
         else {
           begun = true;
           clearTimeout(timer);
-          timer = setTimeout(() => lose('the backend fell silent'), patience.idle);
+          const silent = () => lose(socket.isPaused ? 'the client takes no more' : 'the backend fell silent');
+          timer = setTimeout(silent, patience.idle);
         }
         const text = toBuffer(data).toString('utf8');
         const type = eventType(text);
