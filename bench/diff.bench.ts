@@ -7,9 +7,9 @@ import { writeMadeUp } from './diff/made-up.ts';
 import { goal } from './goal.ts';
 
 /**
- * `diff` of a made-up golden with a trace, against a program that reads and parses the lines of the same two files. Both
- * are programs of their own, measured from their start to their end, in turn, so that what else the machine does slows
- * both; of several runs the quickest counts, and the one that needed the most memory.
+ * `diff` of a made-up golden with a trace, against a program that reads and parses the lines of the same two files.
+ * Both are programs of their own, measured from their start to their end, in turn, so that what else the machine does
+ * slows both; of several runs the quickest counts, and the one that needed the most memory.
  */
 const repository = join(import.meta.dirname, '..');
 const megabyte = 1_000_000;

@@ -36,7 +36,9 @@ export type Spread = { readonly p50: number; readonly p99: number };
 /** Milliseconds after which an answer counts as failed. */
 const patience = 30_000;
 
-/** Makes turns over raw sockets for a while. The generator only looks for the end of each answer, and parses nothing. */
+/**
+ * Makes turns over raw sockets for a while. The generator only looks for the end of each answer, and parses nothing.
+ */
 export async function measure({ port, path, sessions, warmed, duration }: Load): Promise<Measured> {
   const failures: string[] = [];
   const failed = (error: unknown) =>

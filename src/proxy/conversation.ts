@@ -243,7 +243,10 @@ function routingHint({ model, tier }: HeaderFacts): string {
   return `model=${model}${tier === undefined ? '' : `;tier=${tier}`}`;
 }
 
-/** A request as it is spoken on the wire: compact, with the items of its input where that is a list. Undefined for what is no JSON object. */
+/**
+ * A request as it is spoken on the wire: compact, with the items of its input where that is a list. Undefined for what
+ * is no JSON object.
+ */
 export function readRequest(text: string): RawObject | undefined {
   const request = rawObject(text, 'input');
   if (request === undefined || printedLength(request.members) === text.length) return request;

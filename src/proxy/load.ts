@@ -10,7 +10,10 @@ const plainScenario = 'default';
 /** The same turn over HTTP. */
 const httpScenario = 'http-fallback';
 
-/** The shape of a version with a way of signing in, from its goldens in a folder. Throws ParityError where the one of the plain turn is missing. */
+/**
+ * The shape of a version with a way of signing in, from its goldens in a folder. Throws ParityError where the one of
+ * the plain turn is missing.
+ */
 export async function loadShape(goldens: string, codex: string, lane = 'chatgpt'): Promise<Shape> {
   const outlines: Golden[] = [];
   const whole = new Map<string, Golden>();

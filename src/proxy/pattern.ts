@@ -25,7 +25,9 @@ export type Pattern = {
   readonly headers: ReadonlyMap<string, PatternHeader>;
   /** The requests of the golden, in their order. */
   readonly bodies: readonly PatternBody[];
-  /** What turn metadata says of a model besides its name, by model (measured: codex 0.169.0, scenario model-not-lite). */
+  /**
+   * What turn metadata says of a model besides its name, by model (measured: codex 0.169.0, scenario model-not-lite).
+   */
   readonly ofModels: ReadonlyMap<string, readonly RawMember[]>;
   /** The order of all keys that a request of this version may have. */
   readonly order: readonly string[];

@@ -5,8 +5,9 @@ import type { SignIn } from './sign-in.ts';
 const remembered = 10_000;
 
 /**
- * Sign-ins that are renewed when the official client renews its own: it tries a refused one a second time, and renews it
- * when that is refused too (measured: codex 0.169.0, scenario token-refresh). Whoever asks meanwhile waits for the new one.
+ * Sign-ins that are renewed when the official client renews its own: it tries a refused one a second time, and renews
+ * it when that is refused too (measured: codex 0.169.0, scenario token-refresh). Whoever asks meanwhile waits for the
+ * new one.
  */
 export class Renewals implements SignIns {
   readonly #signIn: (session: string) => SignIn | Promise<SignIn>;

@@ -7,7 +7,10 @@ import { refused } from './refusal.ts';
 
 const unpackers = { zstd: promisify(zstdDecompress), gzip: promisify(gunzip) };
 
-/** A client's body as it came. Rejects with ApiError for one that is too large, and where the client leaves before its end. */
+/**
+ * A client's body as it came. Rejects with ApiError for one that is too large, and where the client leaves before its
+ * end.
+ */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

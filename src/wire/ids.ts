@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 const uuid7Form = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const uuid4Form = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** True for a UUID of version 7 (RFC 9562 §5.7) in lowercase canonical form, the only form the official client writes. */
+/**
+ * True for a UUID of version 7 (RFC 9562 §5.7) in lowercase canonical form, the only form the official client writes.
+ */
 export function isUuid7(text: string): boolean {
   return uuid7Form.test(text);
 }

@@ -21,7 +21,9 @@ export class SseDecoder {
     return this.#takeLines(false);
   }
 
-  /** Tells that the stream is over; gives the block that was left without its empty line, if any: no client takes it. */
+  /**
+   * Tells that the stream is over; gives the block that was left without its empty line, if any: no client takes it.
+   */
   end(): SseEvent[] {
     this.#pending += this.#text.decode();
     const events = this.#takeLines(true);

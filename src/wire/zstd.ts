@@ -11,7 +11,10 @@ export async function compressZstd(bytes: Buffer): Promise<Buffer> {
   return buffer(compressor);
 }
 
-/** Undoes zstd, whoever wrote it; throws zlib's own error when the bytes are not a whole zstd frame, or become more than `most` bytes. */
+/**
+ * Undoes zstd, whoever wrote it; throws zlib's own error when the bytes are not a whole zstd frame, or become more than
+ * `most` bytes.
+ */
 export function decompressZstd(bytes: Buffer, most = 256 * 1024 * 1024): Buffer {
   return zstdDecompressSync(bytes, { maxOutputLength: most });
 }

@@ -16,7 +16,10 @@ export function inputItems(messages: Param): JsonNode[] {
   return given.flatMap((message) => message.member('role').among(roles)(message, custom));
 }
 
-/** Makes the items of one message. `custom`: ids of the calls of custom tools, whose outputs are items of their own type. */
+/**
+ * Makes the items of one message. `custom`: ids of the calls of custom tools, whose outputs are items of their own
+ * type.
+ */
 type Role = (message: Param, custom: ReadonlySet<string>) => JsonNode[];
 
 const roles: ReadonlyMap<string, Role> = new Map<string, Role>([

@@ -14,7 +14,10 @@ export type ChatRequest = {
   readonly includesUsage: boolean;
 };
 
-/** Translates the body of `POST /v1/chat/completions`. Throws ApiError, naming the parameter, for what has no translation. */
+/**
+ * Translates the body of `POST /v1/chat/completions`. Throws ApiError, naming the parameter, for what has no
+ * translation.
+ */
 export function chatRequest(body: JsonNode): ChatRequest {
   const request = new Param('', body);
   for (const [key] of request.object().members) check(request.member(key));

@@ -17,7 +17,9 @@ export type UpstreamRequest = {
   readonly agent?: Agent;
 };
 
-/** Sends a request; resolves to the answer's head, its body still to be read. Rejects when there is no answer in time. */
+/**
+ * Sends a request; resolves to the answer's head, its body still to be read. Rejects when there is no answer in time.
+ */
 export async function askUpstream(asked: UpstreamRequest): Promise<IncomingMessage> {
   const { url, method, headers, body, signal, firstByte, agent } = asked;
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;

@@ -26,7 +26,10 @@ export type UpgradeRequest = {
   readonly headers: (key: string) => HeaderList;
 };
 
-/** Answers a close message as the official client does: by ending the connection, without one of its own (measured: codex 0.169.0, scenario close-1011). */
+/**
+ * Answers a close message as the official client does: by ending the connection, without one of its own (measured:
+ * codex 0.169.0, scenario close-1011).
+ */
 class UpstreamSocket extends WebSocket {
   override close(): void {
     this.terminate();
