@@ -1,4 +1,5 @@
-import { zstdCompressSync } from 'node:zlib';
+import { buffer } from 'node:stream/consumers';
+import { createZstdCompress, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { compressZstd, decompressZstd } from '../../src/wire/zstd.ts';
@@ -19,6 +20,27 @@ it('writes the bytes of level 3, streamed', async () => {
     `"28b52ffd0058750000407b2261223a312c7d0100a98b11"`,
   );
 });
+
+it.each([1, 3000, 20_000, 32_768, 32_769, 66_000, 131_072, 131_073, 300_000, 393_216, 999_999, 5_000_000])(
+  'writes for a text of %d bytes what a stream writes',
+  async (length) => {
+    const text = wordsOf(length);
+    const stream = createZstdCompress();
+    stream.end(text);
+    expect((await compressZstd(text)).equals(await buffer(stream))).toBe(true);
+  },
+);
+
+/** Words that come again now and then, always the same for a length. */
+function wordsOf(length: number): Buffer {
+  const words: string[] = [];
+  let seed = length;
+  for (let sum = 0; sum < length; sum += words.at(-1)?.length ?? 1) {
+    seed = (seed * 48_271) % 2_147_483_647;
+    words.push(`"${(seed % 5000).toString(36)}": {${seed % 7 === 0 ? seed : ''}}, `);
+  }
+  return Buffer.from(words.join('').slice(0, length));
+}
 
 it('decompresses frames with and without a content size', async () => {
   const bytes = Buffer.from('one, two, three');
