@@ -28,7 +28,9 @@ export class Accounts {
   /** The account of a session. Throws ParityError `bad-sign-in` where there is none. */
   forSession(session: string): Account {
     const known = this.#bySession.get(session);
-    const account = known?.usable ? known : this.#next();
+    // Beside that of a single file there is no other.
+    const stays = known !== undefined && (known.path === this.#path || known.usable);
+    const account = stays ? known : this.#next();
     this.#bySession.delete(session);
     this.#bySession.set(session, account);
     if (this.#bySession.size > rememberedSessions) {
