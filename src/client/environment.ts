@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { defaultClientCache } from './installed.ts';
+import { makeFolder } from '../files.ts';
+import { defaultClientCache, makeCacheFolder } from './installed.ts';
 import type { Lane } from './lane.ts';
 import { programSearch } from './program-search.ts';
 import { type Account, apiKeyJson, authJson, madeUpSignIn, type SignIn } from './sign-in.ts';
@@ -84,7 +85,7 @@ export async function makeEnvironment(
   const cwd = join(home, ...traits.cwd);
   const temporary = join(world, 'tmp');
   const signIn = madeUpSignIn(traits.account, { expired });
-  for (const folder of [codexHome, cwd, temporary]) await mkdir(folder, { recursive: true });
+  for (const folder of [codexHome, cwd, temporary]) makeFolder(folder);
   const auth = lane === 'api-key' ? apiKeyJson(signIn) : authJson(signIn);
   await writeFile(join(codexHome, 'auth.json'), auth, { mode: 0o600 });
   return {
@@ -122,7 +123,7 @@ export async function makeEnvironment(
 /** Calls `work` with a new empty folder, which is gone afterwards. It lies outside the system's temporary folder: the client warns of a home there. */
 export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Promise<T> {
   const parent = join(defaultClientCache(process.env), '..', 'runs');
-  await mkdir(parent, { recursive: true });
+  makeCacheFolder(parent);
   const root = await mkdtemp(join(parent, 'run-'));
   try {
     return await work(root);

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ParityError } from '../errors.ts';
-import { clientAt, defaultClientCache, type OfficialClient } from './installed.ts';
+import { clientAt, defaultClientCache, makeCacheFolder, type OfficialClient } from './installed.ts';
 import { mustBeReleased, type NpmOptions, npmInstall } from './npm.ts';
 import { runInGroup } from './process-group.ts';
 import { programSearch } from './program-search.ts';
@@ -21,8 +21,8 @@ export type InstallOptions = NpmOptions & {
  * at worst, where a lock would cost a wait for whoever died holding it.
  *
  * @param version exact, such as `0.169.0`
- * @throws ParityError `unknown-version` (also for text that is no version, before npm is asked), `registry-silent`,
- *   `interrupted`, or `client-failed` when what was installed does not run as that version.
+ * @throws ParityError `unknown-version` (also for text that is no version, before npm is asked), `file-unwritable`,
+ *   `registry-silent`, `interrupted`, or `client-failed` when what was installed does not run as that version.
  */
 export async function installOfficialClient(
   version: string,
@@ -33,7 +33,7 @@ export async function installOfficialClient(
   const place = join(cache, version);
   const present = await clientAt(place, version);
   if (present !== undefined && (await saysItsVersion(present, place, options.signal))) return present;
-  await mkdir(cache, { recursive: true });
+  makeCacheFolder(cache);
   const staging = await mkdtemp(join(cache, '.installing-'));
   try {
     await mustBeReleased(version, staging, options);

@@ -1,6 +1,8 @@
 import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { ParityError, plainReason } from '../errors.ts';
+import { makeFolder } from '../files.ts';
 import { compareVersions } from '../wire/version.ts';
 import { isVersion } from './version.ts';
 
@@ -15,6 +17,19 @@ export type OfficialClient = {
 export function defaultClientCache(env: NodeJS.ProcessEnv): string {
   const base = env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache');
   return join(base, 'codex-parity', 'clients');
+}
+
+/** Makes a folder of the cache where it is missing. Throws ParityError `file-unwritable`. */
+export function makeCacheFolder(path: string): void {
+  try {
+    makeFolder(path);
+  } catch (error) {
+    throw new ParityError(
+      'file-unwritable',
+      `cannot make the folder ${path}: ${plainReason(error)}: set XDG_CACHE_HOME to a folder that can be written`,
+      { cause: error },
+    );
+  }
 }
 
 /** The clients a cache folder holds, oldest version first; none when there is no such folder. They are not run. */

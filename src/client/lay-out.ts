@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../files.ts';
 import type { ClientEnvironment } from './environment.ts';
 import { makeRepository } from './repository.ts';
 import type { ConfigValue, McpServer, Task } from './task.ts';
@@ -25,7 +26,7 @@ export async function layOut(task: Task, environment: ClientEnvironment): Promis
   const folder = join(environment.home, 'given');
   const options: string[] = [];
   if (model !== undefined) options.push('--model', model);
-  if (images.length > 0 || outputSchema !== undefined) await mkdir(folder, { recursive: true });
+  if (images.length > 0 || outputSchema !== undefined) makeFolder(folder);
   for (const { name, base64 } of images) {
     const path = join(folder, name);
     await writeFile(path, Buffer.from(base64, 'base64'));

@@ -317,6 +317,26 @@ function inShell(line: string) {
   });
 }
 
+/** Where a folder is made below /proc, Node's own recursive mkdir never returns: then only a kill ends the program. */
+it
+  .skipIf(process.platform !== 'linux')
+  .each(['check --codex 0.169.0 --scenario default', 'record --codex 0.160.0 --scenario default'])(
+  'names a cache folder that cannot be made, of %s',
+  async (line) => {
+    const { stderr, exitCode } = await runInGroup(
+      ['bash', '-c', `timeout -s KILL 20 "${process.execPath}" "${main}" ${line}`],
+      {
+        cwd: temporaryFolder(),
+        env: { PATH: process.env.PATH ?? '', HOME: '/nowhere', XDG_CACHE_HOME: '/proc/x' },
+      },
+    );
+    expect(stderr.trim().split('\n').at(-1)).toMatch(
+      /^codex-parity: cannot make the folder \/proc\/x\/codex-parity\/\w+: there is no such file or folder: set XDG_CACHE_HOME to/,
+    );
+    expect(exitCode).toBe(2);
+  },
+);
+
 it('says that standard output cannot be written', async () => {
   const { stderr, exitCode } = await inShell(`parity show ${golden} > /dev/full`);
   expect(stderr).toBe('codex-parity: cannot write standard output: the disk is full\n');
