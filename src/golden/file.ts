@@ -8,13 +8,14 @@ import { closingLine, decodeLine, type FileRecord, headerLine, readRecords } fro
 import type { Line } from '../trace/line-file.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
 import { compareVersions } from '../wire/version.ts';
+import { authorityName } from './authority.ts';
 import { Dialogue, eventsOf, numbered } from './dialogue.ts';
 import type { Golden, GoldenId, Variable } from './golden.ts';
 import { isVariableKind } from './kinds.ts';
 import { isLifetime } from './lifetimes.ts';
 import { variablesOf } from './origin.ts';
 import { shareDocuments, withShared } from './shared.ts';
-import { isNameByte } from './template.ts';
+import { nameEnd } from './template.ts';
 
 const ending = '.golden.jsonl';
 
@@ -130,8 +131,7 @@ export class GoldenTable {
   readAlike({ bytes, start, end }: Line): boolean {
     const from = start + variableStart.length;
     if (bytes.compare(variableStart, 0, variableStart.length, start, Math.min(from, end)) !== 0) return false;
-    let to = from;
-    while (to < end && isNameByte(bytes[to] ?? 0)) to += 1;
+    const to = nameEnd(bytes, from);
     const alike = this.#alike.get(bytes.toString('utf8', to, end));
     if (alike === undefined) return false;
     const name = bytes.toString('latin1', from, to);
@@ -152,7 +152,7 @@ export class GoldenTable {
 
   assertDeclared(): void {
     for (const name of this.#undeclared) {
-      if (name === 'authority' || this.variables.has(name)) continue;
+      if (name === authorityName || this.variables.has(name)) continue;
       throw new ParityError(
         'file-corrupt',
         `${this.#path}: the variable {{${name}}} is used and not declared`,

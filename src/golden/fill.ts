@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { uuid4, uuid7 } from '../wire/ids.ts';
-import { type JsonNode, jsonString, member, printJson } from '../wire/json.ts';
+import { type JsonNode, jsonMember, jsonString, member, printJson } from '../wire/json.ts';
 import { jsonMark, plainKey, unorderedMark, type Variable } from './golden.ts';
 import { parseTemplate, soleVariable } from './template.ts';
 
@@ -55,7 +55,12 @@ export class Filler {
         const inner = member(pattern, jsonMark);
         if (inner !== undefined) return jsonString(printJson(this.node(inner)));
         const members = pattern.members.filter(([key]) => key !== unorderedMark);
-        return { kind: 'object', members: members.map(([key, value]) => [plainKey(key), this.node(value)]) };
+        return {
+          kind: 'object',
+          members: members.map(([key, value, spelling]) =>
+            jsonMember(plainKey(key), this.node(value), spelling),
+          ),
+        };
       }
       default:
         return pattern;

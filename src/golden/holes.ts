@@ -1,5 +1,7 @@
+import { authorityName } from './authority.ts';
 import type { Variable } from './golden.ts';
 import { kindOf, kinds, type VariableKind } from './kinds.ts';
+import { PlainNames, plainName } from './plain-names.ts';
 
 /** Where a value was found. */
 export type Spot = {
@@ -78,7 +80,7 @@ export class Holes {
   /** The variables by their tokens, named, in the order of first appearance. */
   variables(): Map<string, Omit<Variable, 'lifetime'>> {
     const named = new Map<string, Omit<Variable, 'lifetime'>>();
-    const taken = new Map<string, number>();
+    const names = new PlainNames([authorityName]);
     const groups = new Groups();
     const bases = new Map<Hole, string>();
     for (const hole of this.#holes.values()) {
@@ -88,11 +90,8 @@ export class Holes {
     }
     for (const [token, hole] of this.#holes) {
       const base = bases.get(hole) ?? '';
-      const count = (taken.get(base) ?? 0) + 1;
-      taken.set(base, count);
-      const name = count === 1 ? base : `${base}_${count}`;
       const group = hole.free ? undefined : groups.of(hole, base);
-      named.set(token, { name, kind: hole.kind, number: hole.number, group });
+      named.set(token, { name: names.give(base), kind: hole.kind, number: hole.number, group });
     }
     return named;
   }
@@ -156,14 +155,4 @@ function nameAt({ path, before }: Spot, values: readonly string[]): string {
   if (key !== 'id') return plainName(key);
   const prefix = /([a-z]+)_$/.exec(before)?.[1];
   return plainName(prefix === undefined ? `${keys.at(-2) ?? 'value'}_id` : `${prefix}_id`);
-}
-
-/** A name in the letters that names have: of variables and of shared documents. */
-export function plainName(name: string): string {
-  return (
-    name
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9]+/g, '_')
-      .replaceAll(/^_+|_+$/g, '') || 'value'
-  );
 }

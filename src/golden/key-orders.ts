@@ -34,3 +34,10 @@ function contradicts(one: readonly string[], other: readonly string[]): boolean 
   const positions = one.map((key) => other.indexOf(key)).filter((at) => at !== -1);
   return positions.some((at, index) => index > 0 && at < (positions[index - 1] ?? 0));
 }
+
+/** Members in the order of their keys; those of one key stay as they stood. */
+export function sortedByKey<T extends readonly [key: string, ...rest: readonly unknown[]]>(
+  members: readonly T[],
+): T[] {
+  return [...members].sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
+}

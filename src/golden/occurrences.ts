@@ -3,6 +3,9 @@ import { kinds } from './kinds.ts';
 import { familyOf } from './lifetimes.ts';
 import { type Mismatch, type Place, placeText } from './mismatch.ts';
 
+/** A variable, by its name, with a value that stands in its place. */
+export type Found = { readonly variable: string; readonly value: string };
+
 /** How often a variable was met with each value. */
 type Tally = {
   readonly first: string;

@@ -1,10 +1,31 @@
 import type { Line } from '../trace/line-file.ts';
-import { jsonMark, sharedMark, unorderedMark, type Variable } from './golden.ts';
+import type { Variable } from './golden.ts';
+import {
+  backslash,
+  braceClosed,
+  braceOpen,
+  bracketClosed,
+  bracketOpen,
+  colon,
+  comma,
+  holds,
+  isAt,
+  isHexadecimal,
+  isTwice,
+  membersFrom,
+  numberEnd,
+  plainEnd,
+  quote,
+  space,
+  stringEnd,
+  wordEnd,
+} from './json-bytes.ts';
 import { kinds } from './kinds.ts';
-import { splitTemplate } from './match.ts';
-import { isText, placeOf, places, type RecentNames } from './recent.ts';
-import { isNameByte, parseTemplate } from './template.ts';
-import type { Found } from './unify.ts';
+import { jsonStart, sharedStart, unorderedStart } from './mark-bytes.ts';
+import type { Found } from './occurrences.ts';
+import { isText, placeOf, places } from './recent.ts';
+import { splitTemplate } from './split-template.ts';
+import { nameEnd, parseTemplate } from './template.ts';
 
 /** A variable, and the value that was last found to be of its kind. */
 type Met = { readonly variable: Variable; last: Found | undefined };
@@ -75,9 +96,9 @@ export class PlainMatcher {
   #object(depth: number): boolean {
     const [bytes, start] = [this.#golden, this.#at];
     if (bytes[start + 2] === braceOpen && bytes[start + 3] === braceOpen) {
-      if (isAt(bytes, start, unordered)) return this.#unordered(depth);
-      if (isAt(bytes, start, json)) return this.#json(depth);
-      return isAt(bytes, start, shared) && this.#sharedValue(depth);
+      if (isAt(bytes, start, unorderedStart)) return this.#unordered(depth);
+      if (isAt(bytes, start, jsonStart)) return this.#json(depth);
+      return isAt(bytes, start, sharedStart) && this.#sharedValue(depth);
     }
     if (!this.#same(braceOpen)) return false;
     if (this.#golden[this.#at] === braceClosed) return this.#same(braceClosed);
@@ -92,7 +113,7 @@ export class PlainMatcher {
     if (this.#inString || this.#trace[this.#there] !== braceOpen) return false;
     const places = membersFrom(this.#trace, this.#there);
     if (places === undefined) return false;
-    this.#at += unordered.length;
+    this.#at += unorderedStart.length;
     while (this.#golden[this.#at] === comma) {
       const start = this.#at + 1;
       const end = stringEnd(this.#golden, start);
@@ -114,7 +135,7 @@ export class PlainMatcher {
   /** JSON in a string: the trace has its text with all quotes and backslashes escaped. */
   #json(depth: number): boolean {
     if (this.#inString || this.#trace[this.#there] !== quote) return false;
-    this.#at += json.length;
+    this.#at += jsonStart.length;
     this.#there += 1;
     this.#inString = true;
     const matches = this.#value(depth + 1);
@@ -128,7 +149,7 @@ export class PlainMatcher {
 
   #sharedValue(depth: number): boolean {
     const golden = this.#golden;
-    const start = this.#at + shared.length;
+    const start = this.#at + sharedStart.length;
     const end = stringEnd(golden, start);
     if (end === undefined || golden[end] !== braceClosed) return false;
     const document = this.#shared.get(golden.toString('utf8', start + 1, end - 1));
@@ -298,219 +319,12 @@ export class PlainMatcher {
   }
 }
 
-/**
- * The variables in the JSON of a golden's line, in their order, as variablesOf gives them, but for those that were met
- * lately; undefined where braces are spelled out or stand for nothing, which needs the parser.
- */
-export function freshVariablesIn(
-  { bytes, end }: Line,
-  start: number,
-  documents: ReadonlyMap<string, Buffer>,
-  recent: RecentNames,
-): readonly string[] | undefined {
-  const names: string[] = [];
-  for (let at = bracesFrom(bytes, start, end); at < end; at = bracesFrom(bytes, at, end)) {
-    const behind = nameEnd(bytes, at + 2);
-    if (behind === at + 2 || !isTwice(bytes, behind, braceClosed)) return undefined;
-    const close = plainEnd(bytes, behind + 2);
-    if (bytes[close + 1] === colon) {
-      // It is a key, and only the marks of objects may look like this.
-      if (isAt(bytes, at - 2, shared)) {
-        const last = stringEnd(bytes, close + 2) ?? end;
-        const document = documents.get(bytes.toString('utf8', close + 3, last - 1));
-        const inner = document && freshVariablesIn(whole(document), 0, documents, recent);
-        if (inner === undefined) return undefined;
-        for (const name of inner) names.push(name);
-      } else if (!isAt(bytes, at - 2, json) && !isAt(bytes, at - 2, unordered)) return undefined;
-    } else {
-      const name = recent.add(bytes, at + 2, behind);
-      if (name !== undefined) names.push(name);
-    }
-    at = behind + 2;
-  }
-  return names;
-}
-
-function isTwice(bytes: Buffer, at: number, byte: number): boolean {
-  return bytes[at] === byte && bytes[at + 1] === byte;
-}
-
-/** Where two opening braces stand, or `end`. */
-function bracesFrom(bytes: Buffer, start: number, end: number): number {
-  // One of two such bytes in a row is seen where only every other one is looked at.
-  for (let at = start + 1; at < end; at += 2) {
-    if (bytes[at] !== braceOpen) continue;
-    if (bytes[at - 1] === braceOpen) return at - 1;
-    if (bytes[at + 1] === braceOpen) return at;
-  }
-  return end;
-}
-
-/** The `type` that a document begins with; undefined where it begins with anything else, or the type is a pattern. */
-export function plainType(line: Line, start: number): string | undefined {
-  if (!hasPlainType(line, start)) return undefined;
-  const from = start + typeKey.length;
-  return line.bytes.toString('utf8', from, plainEnd(line.bytes, from));
-}
-
-export function hasPlainType({ bytes }: Line, start: number): boolean {
-  if (!isAt(bytes, start, typeKey)) return false;
-  const from = start + typeKey.length;
-  const end = plainEnd(bytes, from);
-  return bytes[end] === quote && !holds(bytes, from, end, braceOpen);
-}
-
 const nothing = Buffer.alloc(0);
 /** Deeper documents are left to the parser, which has a limit of its own. */
 const maximumDepth = 400;
-const quote = 0x22;
-const backslash = 0x5c;
-const braceOpen = 0x7b;
-const braceClosed = 0x7d;
-const bracketOpen = 0x5b;
-const bracketClosed = 0x5d;
-const comma = 0x2c;
-const colon = 0x3a;
-const space = 0x20;
 const letterU = 0x75;
 /** Which bytes stand for themselves in a string, and in a template. */
 const plainBytes = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= space && byte !== quote && byte !== backslash && byte !== braceOpen ? 1 : 0,
 );
 const escapes: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrtu'));
-const words = ['true', 'false', 'null'].map((word) => Buffer.from(word));
-const unordered = Buffer.from(`{"${unorderedMark}":true`);
-const typeKey = Buffer.from('{"type":"');
-const json = Buffer.from(`{"${jsonMark}":`);
-const shared = Buffer.from(`{"${sharedMark}":`);
-
-function whole(bytes: Buffer): Line {
-  return { bytes, start: 0, end: bytes.length };
-}
-
-function isAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
-  for (let index = 0; index < wanted.length; index += 1) {
-    if (bytes[at + index] !== wanted[index]) return false;
-  }
-  return true;
-}
-
-/** Where the members of an object stand by the spelling of their keys; undefined where two have the same one. */
-function membersFrom(
-  bytes: Buffer,
-  start: number,
-): { readonly members: Map<string, { key: number; end: number }>; readonly end: number } | undefined {
-  const members = new Map<string, { key: number; end: number }>();
-  let at = start + 1;
-  if (bytes[at] === braceClosed) return { members, end: at + 1 };
-  while (true) {
-    const colonAt = stringEnd(bytes, at);
-    if (colonAt === undefined || bytes[colonAt] !== colon) return undefined;
-    const end = valueEnd(bytes, colonAt + 1);
-    const key = bytes.toString('latin1', at, colonAt);
-    if (end === undefined || members.has(key)) return undefined;
-    members.set(key, { key: at, end });
-    at = end + 1;
-    if (bytes[end] === braceClosed) return { members, end: at };
-    if (bytes[end] !== comma) return undefined;
-  }
-}
-
-/** Behind a value that is JSON; of what is none any place, or none. */
-function valueEnd(bytes: Buffer, start: number): number | undefined {
-  let depth = 0;
-  let at = start;
-  while (at < bytes.length) {
-    const byte = bytes[at];
-    if (byte === quote) {
-      const end = stringEnd(bytes, at);
-      if (end === undefined) return undefined;
-      at = end;
-      if (depth === 0) return at;
-      continue;
-    }
-    if (byte === braceOpen || byte === bracketOpen) depth += 1;
-    else if (byte === braceClosed || byte === bracketClosed || byte === comma) {
-      if (depth === 0) return at;
-      if (byte !== comma) depth -= 1;
-      if (depth === 0) return at + 1;
-    }
-    at += 1;
-  }
-  return undefined;
-}
-
-/** Behind the closing quote of a string. */
-function stringEnd(bytes: Buffer, start: number): number | undefined {
-  if (bytes[start] !== quote) return undefined;
-  for (let at = start + 1; at < bytes.length; at += 1) {
-    if (bytes[at] === backslash) at += 1;
-    else if (bytes[at] === quote) return at + 1;
-  }
-  return undefined;
-}
-
-/** Where text without escapes ends: at a quote, a backslash, or what may not stand in a string. */
-function plainEnd(bytes: Buffer, start: number): number {
-  let at = start;
-  for (
-    let byte = bytes[at] ?? 0;
-    byte !== quote && byte !== backslash && byte >= space;
-    byte = bytes[at] ?? 0
-  ) {
-    at += 1;
-  }
-  return at;
-}
-
-function holds(bytes: Buffer, start: number, end: number, wanted: number): boolean {
-  for (let at = start; at < end; at += 1) if (bytes[at] === wanted) return true;
-  return false;
-}
-
-function nameEnd(bytes: Buffer, start: number): number {
-  let at = start;
-  for (let byte = bytes[at] ?? 0; isNameByte(byte); byte = bytes[at] ?? 0) at += 1;
-  return at;
-}
-
-/** Behind a word as JSON has it; where it starts, if there is none. */
-function wordEnd(bytes: Buffer, start: number): number {
-  const word = words.find((one) => isAt(bytes, start, one));
-  return start + (word?.length ?? 0);
-}
-
-/** Behind a number as JSON has it; where it starts, if there is none. */
-function numberEnd(bytes: Buffer, start: number): number {
-  let at = start;
-  if (bytes[at] === 0x2d) at += 1;
-  const whole = digitsEnd(bytes, at);
-  if (whole === at || (bytes[at] === 0x30 && whole > at + 1)) return start;
-  at = whole;
-  if (bytes[at] === 0x2e) {
-    const fraction = digitsEnd(bytes, at + 1);
-    if (fraction === at + 1) return start;
-    at = fraction;
-  }
-  if (bytes[at] === 0x65 || bytes[at] === 0x45) {
-    const sign = bytes[at + 1] === 0x2b || bytes[at + 1] === 0x2d ? 1 : 0;
-    const exponent = digitsEnd(bytes, at + 1 + sign);
-    if (exponent === at + 1 + sign) return start;
-    at = exponent;
-  }
-  return at;
-}
-
-function digitsEnd(bytes: Buffer, start: number): number {
-  let at = start;
-  while (isDigit(bytes[at] ?? 0)) at += 1;
-  return at;
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39;
-}
-
-function isHexadecimal(byte: number): boolean {
-  return isDigit(byte) || (byte >= 0x61 && byte <= 0x66) || (byte >= 0x41 && byte <= 0x46);
-}

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { FieldError, object } from '../trace/codec.ts';
 import { type JsonNode, jsonMember, jsonString, printJson } from '../wire/json.ts';
 import { sharedMark } from './golden.ts';
-import { plainName } from './holes.ts';
+import { PlainNames, plainName } from './plain-names.ts';
 
 /** From so many characters on a document that occurs again is written once. */
 const least = 1024;
@@ -26,13 +26,7 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
 
   const shared: JsonNode[] = [];
   const names = new Map<string, string>();
-  const taken = new Map<string, number>();
-  const named = (key: string): string => {
-    const base = plainName(key);
-    const times = (taken.get(base) ?? 0) + 1;
-    taken.set(base, times);
-    return times === 1 ? base : `${base}_${times}`;
-  };
+  const given = new PlainNames();
   const written: JsonNode[] = [];
   const write = (node: JsonNode, key: string): JsonNode => {
     const identity = identityOf(node);
@@ -43,7 +37,7 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
       write(part, own === undefined || own.startsWith('{{') ? key : own),
     );
     if ((counts.get(identity) ?? 0) < 2) return inner;
-    const name = named(key);
+    const name = given.give(plainName(key));
     names.set(identity, name);
     written.push(object({ type: 'shared', name, value: inner }));
     return referenceTo(name);

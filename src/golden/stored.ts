@@ -9,9 +9,12 @@ import { type Conversation, conversationOf, type Spoken, type Steps, typeOf } fr
 import { Dialogue, type Exchange, isSaid, numbered } from './dialogue.ts';
 import { GoldenTable } from './file.ts';
 import type { Mismatch } from './mismatch.ts';
-import { freshVariablesIn, hasPlainType, PlainMatcher, plainType } from './plain-match.ts';
+import type { Found } from './occurrences.ts';
+import { PlainMatcher } from './plain-match.ts';
+import { hasPlainType, plainType } from './plain-type.ts';
+import { freshVariablesIn } from './plain-variables.ts';
 import { RecentNames } from './recent.ts';
-import { type Found, unifyConversations } from './unify.ts';
+import { unifyConversations } from './unify.ts';
 
 /**
  * Unifies the trace in one file with the golden in another, as unify does, in memory that hardly grows with the files:

@@ -6,8 +6,14 @@ export type TemplatePart = { readonly literal: string } | { readonly variable: s
 
 const hole = /\{\{(\{\{|[a-z0-9_#]+)\}\}/g;
 
-/** Whether a byte may stand in the name of a variable. */
-export function isNameByte(byte: number): boolean {
+/** Behind the name of a variable that stands in bytes; where it starts, if there is none. */
+export function nameEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  for (let byte = bytes[at] ?? 0; isNameByte(byte); byte = bytes[at] ?? 0) at += 1;
+  return at;
+}
+
+function isNameByte(byte: number): boolean {
   return (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x5f || byte === 0x23;
 }
 

@@ -1,6 +1,6 @@
 import type { Filler } from '../golden/fill.ts';
 import { jsonMark, plainKey, unorderedMark, type Variable } from '../golden/golden.ts';
-import { splitter } from '../golden/match.ts';
+import { splitter } from '../golden/split-template.ts';
 import { parseTemplate, soleVariable, type TemplatePart } from '../golden/template.ts';
 import { type JsonNode, type JsonObject, member, printJson } from '../wire/json.ts';
 import { type RawMember, rawMembers, stringIn } from './raw-object.ts';

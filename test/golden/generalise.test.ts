@@ -56,6 +56,16 @@ it('makes number variables of numbers that varied', () => {
   expect(golden.variables.get('at')?.number).toBe(true);
 });
 
+it('gives no two variables one name, and none that of the host connected to', () => {
+  const run = (number: number) => {
+    const ids = ['a', 'b', 'c', 'd'].map((name) => uuid7(number, name));
+    return { window: [ids[0], ids[1]], window_2: ids[2], authority: ids[3] };
+  };
+  expect(pattern(learned(run(1), run(2))).pattern).toBe(
+    '{"window":["{{window}}","{{window_2}}"],"window_2":"{{window_2_2}}","authority":"{{authority_2}}"}',
+  );
+});
+
 it('finds one variable in a header, a body, JSON in a header and a part of a longer string', () => {
   const run = (thread: string): Exchange[] => {
     const exchange = exchangeOf(message('client', { key: thread, window: `${thread}:0` }));

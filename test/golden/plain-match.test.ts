@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import type { Variable } from '../../src/golden/golden.ts';
 import { Matcher } from '../../src/golden/match.ts';
-import { freshVariablesIn, PlainMatcher } from '../../src/golden/plain-match.ts';
+import type { Found } from '../../src/golden/occurrences.ts';
+import { PlainMatcher } from '../../src/golden/plain-match.ts';
+import { freshVariablesIn } from '../../src/golden/plain-variables.ts';
 import { RecentNames } from '../../src/golden/recent.ts';
-import type { Found } from '../../src/golden/unify.ts';
 import { parseJson } from '../../src/wire/json.ts';
 
 function variable(name: string, kind: Variable['kind'], number = false): [string, Variable] {
@@ -108,6 +109,14 @@ it.each([0, 1, 2, 3])('names the variables of a line whose braces stand %d bytes
   const line = `{"a":"${begin}{{one}}{{two}}${end}","c":{"{{unordered}}":true,"d":"{ {{three}}${begin}}"}}`;
   expect(namesIn(line)).toEqual([['one', 'two', 'three']]);
   expect(namesIn(`{"a":"${begin}{{{one}}"}`)).toEqual([undefined]);
+});
+
+it('names no variable that stands in a key, whatever escapes the key has', () => {
+  expect(namesIn('{"a{{one}}\\n":1}', '{"a{{one}}\\"":1}', '{"a":"{{one}}\\n","b":"{{two}}\\":"}')).toEqual([
+    undefined,
+    undefined,
+    ['one', 'two'],
+  ]);
 });
 
 it('names a variable of an earlier line again only where another one had taken its place', () => {

@@ -53,6 +53,14 @@ it('writes a document that occurs again once, before its first use, called after
   expect(await read(printGolden(golden))).toEqual(golden);
 });
 
+it('gives no two shared documents one name, whatever their keys are called', async () => {
+  const documents = [{ tools: long('one') }, { tools: long('two') }, { tools_2: long('three') }];
+  const golden = goldenOf(...documents.flatMap((one) => [1, 2].map((at) => ({ at, ...one }))));
+  const names = linesOf(golden).flatMap((line) => /^\{"type":"shared","name":"(\w+)"/.exec(line)?.[1] ?? []);
+  expect(names).toEqual(['tools', 'tools_2', 'tools_2_2']);
+  expect(await read(printGolden(golden))).toEqual(golden);
+});
+
 it('shares what stands in a shared document and elsewhere too', async () => {
   const text = long('text');
   const whole = { item: { text }, more: long('more') };

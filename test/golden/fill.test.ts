@@ -1,0 +1,8 @@
+import { expect, it } from 'vitest';
+import { Filler } from '../../src/golden/fill.ts';
+import { parseJson, printJson } from '../../src/wire/json.ts';
+
+it('leaves all that is literal as it is spelled', () => {
+  const text = '{"\\u00e9":"\\u0061","{":[1.0,1e2],"é":{}}';
+  expect(printJson(new Filler(new Map(), []).node(parseJson(text).node))).toBe(text);
+});
