@@ -11,7 +11,7 @@ import { replay } from '../client/replay.ts';
 import type { Asking } from '../diff/asked.ts';
 import { contentFindings, envelopeFindings, neutralityFindings, parityFindings } from '../diff/compare.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
-import { type Finding, findingOf } from '../diff/finding.ts';
+import { type Finding, findingOf, together } from '../diff/finding.ts';
 import { ParityError } from '../errors.ts';
 import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
 import type { Golden, GoldenId } from '../golden/golden.ts';
@@ -91,11 +91,8 @@ function officialFindings(
   const [said, wanted, found] = saysOtherContent(lane)
     ? [envelopeOf(golden), envelopeOf(upstream), envelopesOf(back)]
     : [golden, upstream, back];
-  return [
-    ...parityFindings(wanted, found),
-    ...neutralityFindings(front, back, suppliedKeys(said, wanted)),
-    ...unfinished(failure),
-  ];
+  const neutrality = neutralityFindings(front, back, suppliedKeys(said, wanted));
+  return [...together(parityFindings(wanted, found), neutrality), ...unfinished(failure)];
 }
 
 function openAiFindings(
@@ -103,10 +100,10 @@ function openAiFindings(
   asking: Asking,
   { front, back, answers }: Seen,
 ): Finding[] {
-  return [
-    ...envelopeFindings(upstream, back, asking.surface),
-    ...contentFindings(front, back, answers, asking),
-  ];
+  return together(
+    envelopeFindings(upstream, back, asking.surface),
+    contentFindings(front, back, answers, asking),
+  );
 }
 
 async function see(options: CheckOptions, streams: boolean): Promise<Seen> {

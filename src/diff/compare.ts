@@ -1,13 +1,12 @@
 import type { Exchange } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
-import type { Mismatch, Place } from '../golden/mismatch.ts';
 import { unifyFiles } from '../golden/stored.ts';
 import { unify } from '../golden/unify.ts';
 import { LineFile } from '../trace/line-file.ts';
 import { type Asking, answeredNeutrality, askedNeutrality, type Handed, handedNeutrality } from './asked.ts';
+import { byCause } from './causes.ts';
 import { envelopeOf, envelopesOf, isOfFrontEnd, type Surface } from './envelope.ts';
 import { type Finding, findingOf } from './finding.ts';
-import { lastKey } from './last-key.ts';
 import { requestNeutrality, responseNeutrality } from './neutrality.ts';
 import { untilTold } from './turns.ts';
 
@@ -84,19 +83,4 @@ export function contentFindings(
       findingOf('response neutrality', mismatch),
     ),
   ];
-}
-
-/** The same difference at the same key of several messages has one cause, and is one mismatch with several places. */
-function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
-  const causes = new Map<string, Mismatch & { readonly places: Place[] }>();
-  for (const mismatch of mismatches) {
-    const { kind, places, expected, actual, variable } = mismatch;
-    const key = lastKey(places[0]?.path ?? []);
-    // A whole message has no key: two of them that are missing are two causes.
-    const cause = JSON.stringify([kind, key === '' ? places : key, expected, actual, variable]);
-    const known = causes.get(cause);
-    if (known === undefined) causes.set(cause, { ...mismatch, places: [...places] });
-    else for (const place of places) known.places.push(place);
-  }
-  return [...causes.values()];
 }

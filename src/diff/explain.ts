@@ -9,7 +9,7 @@ type Explanation = {
   readonly why: string;
 };
 
-/** What is known to follow from differences at well-known places; the first that fits is told. */
+/** What is known to follow from differences at well-known places that are not cosmetic; the first that fits is told. */
 const known: readonly Explanation[] = [
   {
     at: /^service_tier$/,
@@ -27,7 +27,7 @@ const known: readonly Explanation[] = [
   },
   {
     at: /^session[-_]id$/,
-    kinds: ['renamed', 'recased'],
+    kinds: ['renamed'],
     why: 'the header is session_id up to 0.130 and session-id from 0.133 on; under another name the session is lost',
   },
   {
@@ -48,12 +48,15 @@ const known: readonly Explanation[] = [
   { at: /^(?:user-agent|originator|version)$/, why: 'it tells the backend which client speaks' },
 ];
 
+/** What shows that it is not the official client, and is not treated differently. */
+export const cosmetic: ReadonlySet<MismatchKind> = new Set(['moved', 'recased', 'respelled', 'reframed']);
+
 const general: Readonly<Record<MismatchKind, string>> = {
   missing: 'the official client sends it',
   added: 'the official client does not send it',
   renamed: 'the official client sends it under another name',
   recased: 'the official client spells the name with other letters',
-  moved: 'the official client sends it at another position',
+  moved: 'the official client keeps another order',
   changed: 'the official client sends another value',
   retyped: 'the official client sends another kind of value',
   respelled: 'the same value, but not as the official client writes it',
@@ -81,9 +84,12 @@ export function explain(comparison: Comparison, { kind, places, lifetime }: Mism
   const names = places.map(({ path }) => (path.at(-1) ?? '').toLowerCase());
   const stale = lifetime === undefined ? undefined : outlived[lifetime];
   if (stale !== undefined) return `${names[0]} ${stale}`;
-  const found = known.find(
-    ({ at, kinds }) => names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
-  );
+  const found = cosmetic.has(kind)
+    ? undefined
+    : known.find(
+        ({ at, kinds }) =>
+          names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
+      );
   if (found === undefined && lifetime !== undefined) return `${names[0]} is the same for a whole ${lifetime}`;
   return found?.why ?? general[kind];
 }

@@ -79,11 +79,16 @@ function objectDiff(expected: JsonObject, actual: JsonObject, place: Place): Mis
     mismatches.push({
       kind: 'moved',
       places: [at(key)],
-      expected: `key ${ranks.indexOf(key) + 1}`,
-      actual: `key ${index + 1}`,
+      expected: neighbour(ranks, key),
+      actual: neighbour([...found.keys()], key),
     });
   }
   return mismatches;
+}
+
+function neighbour(keys: readonly string[], key: string): string {
+  const before = keys[keys.indexOf(key) - 1];
+  return before === undefined ? 'first' : `after ${before}`;
 }
 
 /** How alike two documents are, from 0 to 1: the share of members that are equal, two levels deep. */

@@ -1,4 +1,5 @@
 import { comparisons } from '../diff/comparison.ts';
+import { isOf } from '../diff/finding.ts';
 import type { Report } from './report.ts';
 import { findingText } from './text.ts';
 
@@ -6,11 +7,9 @@ import { findingText } from './text.ts';
 export function junitReport({ subject, scenarios }: Report): string {
   const suites = scenarios.map(({ codex, lane, scenario, findings }) => {
     const name = `${subject} ${codex} ${lane} ${scenario}`;
-    const failures = comparisons.filter((comparison) =>
-      findings.some((one) => one.comparison === comparison),
-    );
+    const failures = comparisons.filter((comparison) => findings.some((one) => isOf(comparison, one)));
     const cases = comparisons.map((comparison) => {
-      const own = findings.filter((finding) => finding.comparison === comparison);
+      const own = findings.filter((finding) => isOf(comparison, finding));
       const start = `    <testcase classname="${escaped(name)}" name="${comparison}"`;
       if (own.length === 0) return `${start}/>`;
       const message = own.map(({ kind, place }) => `${place}: ${kind}`).join('; ');

@@ -1,5 +1,5 @@
 import { comparisons } from '../diff/comparison.ts';
-import type { Finding } from '../diff/finding.ts';
+import { type Finding, isOf } from '../diff/finding.ts';
 import type { Report } from './report.ts';
 
 /** For a person: a table of scenarios against comparisons, then each finding with its place and reason. */
@@ -7,7 +7,7 @@ export function textReport({ subject, driver, scenarios }: Report): string {
   const rows = scenarios.map(({ codex, lane, scenario, findings }) => [
     `${codex} ${lane}`,
     scenario,
-    ...comparisons.map((comparison) => cell(findings.filter((finding) => finding.comparison === comparison))),
+    ...comparisons.map((comparison) => cell(findings.filter((finding) => isOf(comparison, finding)))),
   ]);
   const found = scenarios.flatMap(({ findings, ...id }) =>
     findings.map((finding) => findingText(titleOf(id), finding)),
@@ -27,7 +27,7 @@ export function titleOf({ codex, lane, scenario }: Omit<Report['scenarios'][numb
 
 /** One finding, as it is printed everywhere: what and where first, then the two values, then what follows from it. */
 export function findingText(where: string, finding: Finding): string {
-  const { severity, kind, places, expected, actual, why } = finding;
+  const { severity, kind, places, expected, actual, why, also = [] } = finding;
   const [place = '', ...further] = places;
   return [
     `${severity}: ${where} › ${place}: ${kind}`,
@@ -35,6 +35,7 @@ export function findingText(where: string, finding: Finding): string {
     ...(expected === null ? [] : [`  expected ${expected}`]),
     ...(actual === null ? [] : [`  actual   ${actual}`]),
     `  why      ${why}`,
+    ...also.map((comparison) => `  breaks   ${comparison} too`),
   ]
     .map(onOneLine)
     .join('\n');

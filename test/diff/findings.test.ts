@@ -67,7 +67,7 @@ it('warns of what only shows who is speaking, and calls the rest an error', () =
       },
     ]);
   expect(renamed((name) => (name === 'originator' ? 'Originator' : name))).toMatchObject([
-    { kind: 'recased', severity: 'warning', why: 'it tells the backend which client speaks' },
+    { kind: 'recased', severity: 'warning', why: 'the official client spells the name with other letters' },
   ]);
   expect(renamed((name) => (name === 'session-id' ? 'session_id' : name))).toMatchObject([
     { kind: 'renamed', severity: 'error', why: expect.stringContaining('session_id up to 0.130') },

@@ -53,7 +53,7 @@ it('tells another type from another value and from another spelling', () => {
 });
 
 it('tells a key that moved, and not those it passed', () => {
-  expect(diff('{"a":1,"b":2,"c":3}', '{"c":3,"a":1,"b":2}')).toEqual(['moved c: key 3 -> key 1']);
+  expect(diff('{"a":1,"b":2,"c":3}', '{"c":3,"a":1,"b":2}')).toEqual(['moved c: after b -> first']);
 });
 
 it('takes a repeated key for a member of its own', () => {

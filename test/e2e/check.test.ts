@@ -58,7 +58,8 @@ it.each([
         `.value(metadata, { kind: 'object', members: (said?.kind === 'object' ? said.members : []).map(([key, value]) =>
           [key, key === 'x-codex-turn-metadata' ? jsonString(headerValue(this.#heard, key) ?? '') : value]) }, '')`,
       ),
-    finding: /client message 2 › client_metadata\.x-codex-turn-metadata\.turn_id/,
+    finding:
+      /client message 2 › client_metadata\.x-codex-turn-metadata: changed\n(?:.*\n)*? {2}expected .*turn_id /,
   },
 ])('names the place when the proxy $broken', async ({ change, finding }) => {
   const { exitCode, stdout } = await cli(['check', '--codex', '0.169.0', '--scenario', 'fast'], {

@@ -10,6 +10,7 @@ import { miniGolden } from '../golden/conversation.ts';
 
 const finding: Finding = {
   comparison: 'parity',
+  also: ['response neutrality'],
   kind: 'disagrees',
   severity: 'error',
   place: 'exchange 1 › handshake › session-id',
@@ -42,7 +43,7 @@ const broken: Report = {
 it('gives a person a table, the findings and the verdict', () => {
   expect(textReport(broken)).toMatchInlineSnapshot(`
     "codex            scenario  parity     request neutrality  response neutrality
-    0.169.0 chatgpt  fast      1 finding  1 finding           ok
+    0.169.0 chatgpt  fast      1 finding  1 finding           1 finding
     0.169.0 chatgpt  default   ok         ok                  ok
 
     error: 0.169.0 fast › exchange 1 › handshake › session-id: disagrees
@@ -50,6 +51,7 @@ it('gives a person a table, the findings and the verdict', () => {
       expected "a"
       actual   "b"
       why      one conversation has one identity
+      breaks   response neutrality too
 
     warning: 0.169.0 fast › exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x: added
       actual   100 % ]]> \\u0000\\u001b[31m \\u000d\\u000a
@@ -84,14 +86,16 @@ it('gives CI systems JUnit XML, a test case for each comparison', () => {
   expect(junitReport({ ...broken, scenarios: broken.scenarios.slice(0, 1) })).toMatchInlineSnapshot(`
     "<?xml version="1.0" encoding="UTF-8"?>
     <testsuites>
-      <testsuite name="mine 0.169.0 chatgpt fast" tests="3" failures="2">
+      <testsuite name="mine 0.169.0 chatgpt fast" tests="3" failures="3">
         <testcase classname="mine 0.169.0 chatgpt fast" name="parity">
-          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected &quot;a&quot;&#10;  actual   &quot;b&quot;&#10;  why      one conversation has one identity</failure>
+          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected &quot;a&quot;&#10;  actual   &quot;b&quot;&#10;  why      one conversation has one identity&#10;  breaks   response neutrality too</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="request neutrality">
           <failure message="exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;&#10;::error::x: added">warning: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      x: y, z</failure>
         </testcase>
-        <testcase classname="mine 0.169.0 chatgpt fast" name="response neutrality"/>
+        <testcase classname="mine 0.169.0 chatgpt fast" name="response neutrality">
+          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected &quot;a&quot;&#10;  actual   &quot;b&quot;&#10;  why      one conversation has one identity&#10;  breaks   response neutrality too</failure>
+        </testcase>
       </testsuite>
     </testsuites>
     "
@@ -120,7 +124,7 @@ it.each([clean, broken])('writes XML that is well formed', (report) => {
 
 it('gives GitHub one command for each finding, with percent signs and line ends escaped', () => {
   expect(githubReport(broken)).toMatchInlineSnapshot(`
-    "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aexpected: "a"%0Aactual: "b"%0Aone conversation has one identity
+    "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aexpected: "a"%0Aactual: "b"%0Aone conversation has one identity%0Abreaks response neutrality too
     ::warning title=codex-parity%3A 0.169.0 fast%3A added::exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Ax: y, z
     "
   `);

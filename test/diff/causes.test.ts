@@ -1,0 +1,175 @@
+import { expect, it } from 'vitest';
+import { neutralityFindings, parityFindings } from '../../src/diff/compare.ts';
+import { type Finding, together } from '../../src/diff/finding.ts';
+import type { Exchange, Step } from '../../src/golden/dialogue.ts';
+import { generalise } from '../../src/golden/generalise.ts';
+import type { HeaderField, MessageEvent } from '../../src/trace/event.ts';
+import { type JsonMember, type JsonNode, jsonString, member } from '../../src/wire/json.ts';
+import { id, twoTurns } from '../golden/conversation.ts';
+
+/** A prewarm and two turns on one socket: client messages 1, 2 and 3. */
+const golden = generalise(id, [1, 2, 3].map(twoTurns));
+const [official = { connection: never(), request: never(), steps: [] }] = twoTurns(7);
+
+function never(): never {
+  throw new RangeError('there is no exchange');
+}
+
+/** The exchange with other client messages; `at` counts them from 1. */
+function saying(change: (step: MessageEvent, at: number) => Partial<MessageEvent>): Exchange {
+  let at = 0;
+  const steps = official.steps.map((step): Step => {
+    if (step.type !== 'message' || step.from !== 'client') return step;
+    at += 1;
+    return { ...step, ...change(step, at) };
+  });
+  return { ...official, steps };
+}
+
+/** The same, with other members in each of them. */
+function having(change: (members: readonly JsonMember[], at: number) => readonly JsonMember[]): Exchange {
+  return saying(({ content }, at) =>
+    content.kind !== 'json' || content.json.kind !== 'object'
+      ? {}
+      : { content: { ...content, json: { kind: 'object', members: change(content.json.members, at) } } },
+  );
+}
+
+function withHeaders(change: (headers: readonly HeaderField[]) => readonly HeaderField[]): Exchange {
+  return { ...official, request: { ...official.request, headers: change(official.request.headers) } };
+}
+
+function shown(findings: readonly Finding[]): string[] {
+  return findings.map(({ kind, places, expected, actual }) =>
+    [kind, places.map((place) => place.replace('exchange 1 › ', '')).join(', '), expected, actual].join(
+      ' | ',
+    ),
+  );
+}
+
+function parity(exchange: Exchange): string[] {
+  return shown(parityFindings(golden, [exchange]));
+}
+
+const messages = 'client message 1, client message 2, client message 3';
+
+it('tells another order of keys once, with the order, in whatever messages it is', () => {
+  const found = parity(having((members) => [...members].reverse()));
+  expect(found).toEqual([
+    [
+      `moved | ${messages}`,
+      'type, model, service_tier, input, tool_choice, parallel_tool_calls, reasoning, include, prompt_cache_key, generate',
+      'client_metadata, generate, prompt_cache_key, include, reasoning, parallel_tool_calls, tool_choice, input, service_tier, model, type',
+    ].join(' | '),
+  ]);
+});
+
+it('tells what stands in several rows row by row', () => {
+  const moved = ['originator', 'version', 'session-id'];
+  const found = parity(
+    withHeaders((headers) => [
+      ...headers.filter(([name]) => !moved.includes(name)),
+      ...headers.filter(([name]) => moved.includes(name)),
+    ]),
+  );
+  expect(found).toEqual([
+    'moved | handshake | user-agent, originator, version; x-client-request-id, session-id' +
+      ' | x-codex-routing-hint, originator, version, session-id',
+  ]);
+});
+
+it('tells other letters in all names of a list once', () => {
+  const found = parity(withHeaders((headers) => headers.map(([name, value]) => [name.toLowerCase(), value])));
+  expect(found).toEqual([
+    'recased | handshake | Host, Connection, Sec-WebSocket-Key | host, connection, sec-websocket-key',
+  ]);
+});
+
+it('tells turn metadata of another message once, with what is wrong in it', () => {
+  let frozen: JsonNode | undefined;
+  const found = parityFindings(golden, [
+    having((members) =>
+      members.map(([key, value]): JsonMember => {
+        if (key !== 'client_metadata' || value.kind !== 'object') return [key, value];
+        frozen ??= member(value, 'x-codex-turn-metadata') ?? jsonString('');
+        const copy = frozen;
+        const own = value.members.map(
+          ([name, one]): JsonMember => [name, name === 'x-codex-turn-metadata' ? copy : one],
+        );
+        return [key, { kind: 'object', members: own }];
+      }),
+    ),
+  ]);
+  expect(found).toMatchObject([
+    {
+      kind: 'changed',
+      places: ['client message 2', 'client message 3'].map(
+        (part) => `exchange 1 › ${part} › client_metadata.x-codex-turn-metadata`,
+      ),
+      expected: expect.stringMatching(
+        /^request_kind "turn", turn_started_at_unix_ms "\{\{.*\}\}", turn_id [0-9a-f-]{36}$/,
+      ),
+      actual: 'request_kind "prewarm", turn_started_at_unix_ms nothing, turn_id empty',
+      why: 'turn metadata is made anew for each request; a copy from the handshake is stale',
+    },
+  ]);
+});
+
+it('tells a key that is left out of every turn once, though each has a value of its own there', () => {
+  expect(parity(having((members) => members.filter(([key]) => key !== 'previous_response_id')))).toEqual([
+    'missing | client message 2 › previous_response_id, client message 3 › previous_response_id' +
+      ' | "resp_{{previous_response_id}}" | ',
+  ]);
+});
+
+it('tells white space and frames once, in whatever messages they are', () => {
+  const spaced = saying(({ content }) =>
+    content.kind === 'json' ? { content: { ...content, spaced: true } } : {},
+  );
+  expect(parity(spaced)).toEqual([
+    `respelled | ${messages} | JSON without white space | JSON with white space`,
+  ]);
+  expect(parity(saying(() => ({ fragments: 2 })))).toEqual([
+    `reframed | ${messages} | fragments: 1 | fragments: 2`,
+  ]);
+});
+
+it('tells two messages that are missing as two', () => {
+  const steps = official.steps.filter((step) => step.type === 'response' || step.from !== 'client');
+  expect(parity({ ...official, steps }).map((line) => line.split(' | ', 2).join(' '))).toEqual([
+    'missing client message 1',
+    'missing client message 2',
+    'missing client message 3',
+  ]);
+});
+
+it('tells compression that is not offered, and not that it is then not used', () => {
+  const offering = (run: number): Exchange[] =>
+    twoTurns(run).map((exchange) => ({
+      ...exchange,
+      request: {
+        ...exchange.request,
+        headers: [
+          ...exchange.request.headers,
+          ['sec-websocket-extensions', jsonString('permessage-deflate; client_max_window_bits')],
+        ],
+      },
+    }));
+  const offered = generalise(id, [1, 2, 3].map(offering));
+  const plain = saying(() => ({ compressed: false }));
+  expect(shown(parityFindings(offered, [plain]))).toEqual([
+    'missing | handshake › sec-websocket-extensions | "permessage-deflate; client_max_window_bits" | ',
+  ]);
+  expect(parity(plain)).toEqual([`reframed | ${messages} | compressed: true | compressed: false`]);
+});
+
+it('tells what breaks parity and neutrality as one finding of both', () => {
+  const injected = having((members) =>
+    members.map(([key, value]): JsonMember => [key, key === 'model' ? jsonString('other') : value]),
+  );
+  const found = together(parityFindings(golden, [injected]), neutralityFindings([official], [injected]));
+  expect(found).toMatchObject([{ kind: 'changed', comparison: 'parity', also: ['request neutrality'] }]);
+  expect(together([], neutralityFindings([official], [injected]))).toMatchObject([
+    { kind: 'changed', comparison: 'request neutrality' },
+  ]);
+});
