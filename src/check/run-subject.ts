@@ -17,8 +17,8 @@ import { fillPlaceholders, hostOf, officialPath, type Placeholders, type Subject
 export type RunningSubject = {
   /** Where it serves the responses API. */
   readonly url: URL;
-  /** The last line it printed; empty where it printed nothing, or runs elsewhere. */
-  readonly lastLine: () => string;
+  /** The last line it printed; empty where it printed nothing, undefined where it runs elsewhere. */
+  readonly lastLine: () => string | undefined;
   /** Rejects when the subject ends by itself; never resolves. */
   readonly death: Promise<never>;
   readonly stop: () => Promise<void>;
@@ -33,7 +33,12 @@ export async function startSubject(
 ): Promise<RunningSubject> {
   if (subject.kind === 'url') {
     await reachable(subject.url);
-    return { url: subject.url, lastLine: () => '', death: new Promise(() => {}), stop: async () => {} };
+    return {
+      url: subject.url,
+      lastLine: () => undefined,
+      death: new Promise(() => {}),
+      stop: async () => {},
+    };
   }
   if (subject.kind === 'bundled') return startBundled(values);
   const port = await freePort();
@@ -131,8 +136,9 @@ async function reachable(url: URL): Promise<void> {
   );
 }
 
-/** The end of an error message that quotes what a subject printed last. */
-export function printed(line: string): string {
+/** The end of an error message that quotes what a subject printed last; empty where that is not known. */
+export function printed(line: string | undefined): string {
+  if (line === undefined) return '';
   return line === '' ? '; it printed nothing' : `; it last printed: ${line}`;
 }
 

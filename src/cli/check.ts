@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { type CheckOptions, check, type Driver, failedCheck, onlyReplayed } from '../check/check.ts';
+import { check, failedCheck, onlyReplayed } from '../check/check.ts';
 import { inParallel } from '../check/in-parallel.ts';
 import { beyondSubjects } from '../check/lane.ts';
 import { cannotAsk } from '../check/openai.ts';
+import type { CheckOptions, Driver } from '../check/options.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { installOfficialClient } from '../client/install.ts';
 import { isPointed, type Lane, lanes } from '../client/lane.ts';

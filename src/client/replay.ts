@@ -82,9 +82,10 @@ class Replay {
     const connection = new RawConnection(this.#subject.hostname, Number(this.#subject.port || 80));
     this.#open.add(connection);
     await this.#ask(connection, exchange);
-    for (const { say, hear } of turnsOf(exchange)) {
+    for (const [at, { say, hear }] of turnsOf(exchange).entries()) {
       if (say !== undefined) this.#say(connection, say);
-      const reason = await this.#hear(connection, hear, questionOf(exchange));
+      const question = at === 0 ? questionOf(exchange) : `client message ${at}`;
+      const reason = await this.#hear(connection, hear, question);
       if (reason !== undefined) return reason;
       if (hear.length === 0) await delay(unanswered);
     }
@@ -157,7 +158,10 @@ class Replay {
       const heard = await connection.next();
       const found = wanted.findIndex((one, index) => index >= at && answers(heard, one));
       const one = wanted[found];
-      if (one === undefined && isEnd(heard)) return endedEarly(heard, wanted.slice(at), question);
+      if (one === undefined && isEnd(heard)) {
+        const left = wanted.slice(at);
+        return this.#signal.aborted ? notCome(left, question) : endedEarly(heard, left, question);
+      }
       if (one === undefined) continue;
       if (one.kind === 'response' && heard.type === 'response' && heard.head.status !== one.status)
         return `the subject answered ${question} with ${heard.head.status} and not with ${one.status}`;
@@ -176,6 +180,13 @@ class Replay {
     const headers = heard.head.headers.map(([name, value]): HeaderField => [name, jsonString(value)]);
     this.#reader.fields(wanted.headers, headers, place);
   }
+}
+
+function notCome(wanted: readonly Awaited[], question: string): string {
+  const [next = { kind: 'end' }] = wanted;
+  return next.kind === 'response'
+    ? `${question} was not answered`
+    : `after ${question}, ${nameOf(next)} did not come`;
 }
 
 function endedEarly(heard: Heard, wanted: readonly Awaited[], question: string): string {

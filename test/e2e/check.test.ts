@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
@@ -95,6 +95,41 @@ it('checks a proxy that runs already, at its own path', async () => {
   await proxy.close();
   expect(stdout).toMatch(/0\.169\.0 chatgpt {2}default +ok +ok +ok/);
   expect(exitCode).toBe(0);
+});
+
+/** What is printed of a proxy that runs already at a port, and is no proxy: `answer` takes its connections. */
+async function checkedElsewhere(answer: (socket: Socket) => void) {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    answer(socket);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const backendPort = await freePort();
+  const result = await cli([
+    ...['check', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
+    ...['--subject-url', `http://127.0.0.1:${port}/v1`, '--backend-port', String(backendPort)],
+  ]);
+  server.close();
+  return { ...result, backendPort };
+}
+
+it('tells a proxy that asks the backend for nothing in one finding, with where its upstream must be', async () => {
+  const { exitCode, stdout, backendPort } = await checkedElsewhere((socket) => {
+    socket.once('data', () => socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'));
+  });
+  expect(stdout).toMatch(/fast +1 finding +1 finding +1 finding\n/);
+  expect(stdout).toContain('actual   nothing; the subject answered the upgrade with 404 and not with 101');
+  expect(stdout).toContain(`must be http://127.0.0.1:${backendPort}/backend-api/codex\n`);
+  expect(stdout).toContain('no parity: 1 finding for');
+  expect(exitCode).toBe(1);
+});
+
+it('tells what a proxy that runs already did not answer', async () => {
+  const { exitCode, stderr } = await checkedElsewhere(() => {});
+  expect(stderr).toMatch(/did not finish fast within 2 s: the upgrade was not answered\n$/);
+  expect(exitCode).toBe(2);
 });
 
 it('checks a subject from the configuration file and writes all reports', async () => {
