@@ -10,7 +10,7 @@ import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from 
 import { installOfficialClient } from '../client/install.ts';
 import { isPointed, type Lane, lanes } from '../client/lane.ts';
 import { ParityError } from '../errors.ts';
-import { goldenPath, readGolden } from '../golden/file.ts';
+import { goldenPath, readGoldenOf } from '../golden/file.ts';
 import type { Report } from '../report/report.ts';
 import { count, textReport } from '../report/text.ts';
 import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
@@ -135,10 +135,9 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         signal.throwIfAborted();
         if (failures.length >= patience) return undefined;
         progress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
-        const golden = await readGolden(file.path);
-        const upstream = isPointed(lane)
-          ? await readGolden(goldenPath(goldens, { ...file, lane: 'chatgpt' }))
-          : golden;
+        const golden = await readGoldenOf(file, file.path);
+        const usual = { ...file, lane: 'chatgpt' };
+        const upstream = isPointed(lane) ? await readGoldenOf(usual, goldenPath(goldens, usual)) : golden;
         const beyond = beyondSubjects(golden, upstream);
         if (beyond !== undefined) {
           progress(`left out: ${file.scenario} cannot be checked in the lane ${lane}: ${beyond}`);

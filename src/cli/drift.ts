@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { ParityError } from '../errors.ts';
 import { comparedScenarios, drift } from '../golden/drift.ts';
-import { readGolden } from '../golden/file.ts';
+import { readGoldenOf } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
 import { compareVersions } from '../wire/version.ts';
@@ -82,5 +82,7 @@ function mustShareScenario(before: readonly Golden[], after: readonly Golden[]):
 }
 
 async function goldensOf(folder: string, version: string): Promise<Golden[]> {
-  return Promise.all(selectGoldens(folder, [version], undefined).map(({ path }) => readGolden(path)));
+  return Promise.all(
+    selectGoldens(folder, [version], undefined).map((file) => readGoldenOf(file, file.path)),
+  );
 }

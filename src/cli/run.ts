@@ -4,6 +4,7 @@ import yargs, { type Argv } from 'yargs';
 import { ParityError, plainReason } from '../errors.ts';
 import { onOneLine } from '../report/text.ts';
 import type { CommandContext } from './context.ts';
+import { wrongUse } from './usage.ts';
 
 type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
 
@@ -47,9 +48,7 @@ export async function run(args: readonly string[]): Promise<number> {
       .fail((message, error) => {
         // The library's own errors come as messages, but for some.
         if (error !== undefined && error.name !== 'YError') throw error;
-        const said = (error?.message ?? message).replaceAll(/\s*\n\s*/g, ' ');
-        const told = said.replace(/^Not enough arguments following: (.*)$/, '--$1 needs a value');
-        throw new ParityError('usage', `${told} (see codex-parity --help)`);
+        throw wrongUse(error?.message ?? message, args[0] ?? '', Object.keys(commands));
       })
       .parserConfiguration({
         'populate--': true,

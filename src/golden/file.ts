@@ -68,6 +68,16 @@ export async function readGolden(path: string): Promise<Golden> {
   return { ...table.about, variables: table.variables, exchanges: dialogue.inGolden().map(numbered) };
 }
 
+/** Reads the golden of this version, lane and scenario. Throws ParityError also where the file is the golden of others. */
+export async function readGoldenOf({ codex, lane, scenario }: GoldenId, path: string): Promise<Golden> {
+  const golden = await readGolden(path);
+  if (golden.codex === codex && golden.lane === lane && golden.scenario === scenario) return golden;
+  throw new ParityError(
+    'file-corrupt',
+    `${path} is the golden of codex ${golden.codex}, lane ${golden.lane}, scenario ${golden.scenario}: move it there, or record it again`,
+  );
+}
+
 /** What a golden file says besides its events; it is read line by line. */
 export class GoldenTable {
   readonly variables = new Map<string, Variable>();

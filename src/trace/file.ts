@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { makeFolder, unwritable } from '../files.ts';
-import { type JsonNode, JsonSyntaxError, parseJson, printJson, toNode } from '../wire/json.ts';
+import { type JsonNode, JsonSyntaxError, parseJson, printJson, stringAt, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from './codec.ts';
 import { type Line, LineFile } from './line-file.ts';
 
@@ -62,7 +62,7 @@ export function* recordsOf(
   const { path } = file;
   let finished = false;
   for (let line = 1; line <= file.length; line += 1) {
-    if (finished) throw corrupt(path, line, 'stands after the closing line');
+    if (finished) throw corrupt(path, line, `stands after the closing line; ${remedy}`);
     if (line > 1 && skips(file.line(line), line)) continue;
     const node = parseLine(path, line, file.text(line));
     if (line === 1) {
@@ -93,7 +93,7 @@ export function decodeLine<T>(path: string, { line, node }: FileRecord, read: (n
   try {
     return read(node);
   } catch (error) {
-    if (error instanceof FieldError) throw corrupt(path, line, `is not valid: ${error.message}`);
+    if (error instanceof FieldError) throw corrupt(path, line, `is not valid: ${error.message}; ${remedy}`);
     throw error;
   }
 }
@@ -126,13 +126,12 @@ export class RecordFile {
 }
 
 function checkHeader(path: string, node: JsonNode): Format {
-  const name = node.kind === 'object' ? new Fields(node) : undefined;
-  const found = name?.has('format') ? name.text('format') : undefined;
+  const found = stringAt(node, 'format');
   const format = (Object.keys(formats) as Format[]).find((one) => formats[one] === found);
-  if (name === undefined || format === undefined) {
+  if (format === undefined) {
     throw new ParityError('file-corrupt', `${path} is no trace and no golden: line 1 does not name a format`);
   }
-  const version = decodeLine(path, { line: 1, node }, () => name.integer('version'));
+  const version = decodeLine(path, { line: 1, node }, () => new Fields(node).integer('version'));
   if (version > formatVersion) {
     throw new ParityError(
       'format-newer',
@@ -143,22 +142,22 @@ function checkHeader(path: string, node: JsonNode): Format {
 }
 
 function isClosing(node: JsonNode): boolean {
-  const fields = node.kind === 'object' ? new Fields(node) : undefined;
-  return (
-    fields?.has('type') === true &&
-    fields.node('type').kind === 'string' &&
-    fields.text('type') === 'finished'
-  );
+  return stringAt(node, 'type') === 'finished';
 }
 
 function parseLine(path: string, line: number, text: string): JsonNode {
   try {
     return parseJson(text).node;
   } catch (error) {
-    if (error instanceof JsonSyntaxError) throw corrupt(path, line, `is not valid JSON: ${error.message}`);
-    throw error;
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    // What does not begin as such a file never was one.
+    if (line === 1)
+      throw new ParityError('file-corrupt', `${path} is no trace and no golden: its first line is not JSON`);
+    throw corrupt(path, line, `is not valid JSON: ${error.message}; ${remedy}`);
   }
 }
+
+const remedy = 'restore the file, or record it again';
 
 function corrupt(path: string, line: number, what: string): ParityError {
   return new ParityError('file-corrupt', `${path}: line ${line} ${what}`);

@@ -16,10 +16,23 @@ it.each([
   {
     wrong: 'an unknown driver',
     args: ['check', '--driver', 'nobody'],
-    says: /Invalid values: Argument: driver, Given: "nobody", Choices: "replay"/,
+    says: /--driver "nobody" must be one of replay, codex, .* \(see codex-parity check --help\)/,
   },
-  { wrong: 'an unknown command', args: ['chekc'], says: /chekc/ },
-  { wrong: 'an unknown option', args: ['check', '--colour'], says: /colour/ },
+  {
+    wrong: 'an unknown command',
+    args: ['chekc'],
+    says: /there is no command "chekc": choose from record, check, .*doctor \(see codex-parity --help\)/,
+  },
+  {
+    wrong: 'a command without what it is about',
+    args: ['diff', 'a'],
+    says: /diff needs 2 arguments, and got 1 \(see codex-parity diff --help\)/,
+  },
+  {
+    wrong: 'an unknown option',
+    args: ['check', '--colour'],
+    says: /: colour \(see codex-parity check --help\)/,
+  },
   {
     wrong: 'a version without goldens',
     args: ['check', '--codex', '0.1.0'],
@@ -207,7 +220,7 @@ it.each([
   {
     wrong: 'cut off in the middle of a line',
     change: (text: string) => text.slice(0, 3000),
-    says: /line \d+ is not valid JSON/,
+    says: /line \d+ is not valid JSON: .*; restore the file, or record it again$/m,
   },
   {
     wrong: 'cut off between two lines',
@@ -217,7 +230,7 @@ it.each([
   {
     wrong: 'corrupt in one line',
     change: (text: string) => text.replace('"kind":"uuid7"', '"kind":"uuid9"'),
-    says: /line \d+ is not valid: "uuid9"/,
+    says: /line \d+ is not valid: "uuid9" is no kind of variable; restore the file, or record it again$/m,
   },
   {
     wrong: 'of a newer format',
@@ -225,6 +238,8 @@ it.each([
     says: /format version 2.*update codex-parity/,
   },
   { wrong: 'something else', change: () => '{"hello":"world"}\n', says: /no trace and no golden/ },
+  { wrong: 'binary', change: () => '\u001f\u0000\ufffd', says: /no golden: its first line is not JSON/ },
+  { wrong: 'of a format that is no text', change: () => '{"format":1}\n', says: /no trace and no golden/ },
   { wrong: 'empty', change: () => '', says: /empty/ },
   {
     wrong: 'without one of its variables',
@@ -239,6 +254,21 @@ it.each([
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(exitCode).toBe(2);
 });
+
+it.each([['check'], ['drift', '--since', '0.169.0']])(
+  'refuses a golden that stands at the place of another, by %s',
+  async (...args) => {
+    const folder = temporaryFolder();
+    const place = join(folder, '0.169.0', 'chatgpt');
+    mkdirSync(place, { recursive: true });
+    writeFileSync(join(place, 'default.golden.jsonl'), readFileSync(golden));
+    const { exitCode, stderr } = await cli([...args, '--goldens', folder]);
+    expect(stderr.trim().split('\n').at(-1)).toMatch(
+      /default\.golden\.jsonl is the golden of codex 0\.169\.0, lane chatgpt, scenario fast: move it there, or record it again$/,
+    );
+    expect(exitCode).toBe(2);
+  },
+);
 
 it('names a registry that does not answer, and leaves nothing behind', async () => {
   const silent = createServer();
