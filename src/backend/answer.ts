@@ -22,8 +22,8 @@ export type Asked = {
 };
 
 /**
- * Whom a request or an upgrade is from. A thread that another one started, such as a reviewer, names in this header what
- * it is for, and has a websocket of its own (measured: codex 0.128.0 and 0.169.0).
+ * Whom a request or an upgrade is from. A thread that another one started, such as a reviewer, names in this header
+ * what it is for, and has a websocket of its own (measured: codex 0.128.0 and 0.169.0).
  */
 export function threadOf(headers: HeaderList): 'turn' | 'subagent' {
   return headerValue(headers, 'x-openai-subagent') === undefined ? 'turn' : 'subagent';

@@ -7,7 +7,9 @@ import { refreshedTokens } from './oauth-token.ts';
 /** A plain request as a route sees it. */
 export type RoutedRequest = {
   readonly method: string;
-  /** The path alone: without the query, and with runs of slashes made one (0.118 asks for `/backend-api//connectors/…`). */
+  /**
+   * The path alone: without the query, and with runs of slashes made one (0.118 asks for `/backend-api//connectors/…`).
+   */
   readonly path: string;
   readonly headers: HeaderList;
   readonly body: string;

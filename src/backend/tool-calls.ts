@@ -16,7 +16,9 @@ export function callTexts(call: ToolCall): string[] {
   return [scriptOf(call), argumentsOf(call), ...own, ...given];
 }
 
-/** The JavaScript by which a lite model uses a tool; its tools are functions of `tools`, and `text` says what goes back. */
+/**
+ * The JavaScript by which a lite model uses a tool; its tools are functions of `tools`, and `text` says what goes back.
+ */
 function scriptOf(call: ToolCall): string {
   if (call.call === 'command')
     return `text((await tools.exec_command(${JSON.stringify({ cmd: call.command })})).output)`;

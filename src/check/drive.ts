@@ -31,8 +31,8 @@ export type Stage = {
 };
 
 /**
- * Plays the client of a scenario through a subject. Throws ParityError `subject-failed` where the subject dies, or is not
- * done in time.
+ * Plays the client of a scenario through a subject. Throws ParityError `subject-failed` where the subject dies, or is
+ * not done in time.
  */
 export async function driveInTime(options: CheckOptions, stage: Stage): Promise<Drive> {
   const { subject, timeLimit, signal, golden } = options;

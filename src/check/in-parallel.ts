@@ -1,4 +1,7 @@
-/** Calls `work` for each item, at most `width` at a time; the results stand in the order of the items, those that are undefined left out. */
+/**
+ * Calls `work` for each item, at most `width` at a time; the results stand in the order of the items, those that are
+ * undefined left out.
+ */
 export async function inParallel<T, R>(
   items: readonly T[],
   width: number,

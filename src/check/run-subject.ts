@@ -24,7 +24,10 @@ export type RunningSubject = {
   readonly stop: () => Promise<void>;
 };
 
-/** Starts a subject and waits until it listens, for `timeLimit` milliseconds at most. Throws ParityError `subject-failed`, with what it printed last. */
+/**
+ * Starts a subject and waits until it listens, for `timeLimit` milliseconds at most. Throws ParityError
+ * `subject-failed`, with what it printed last.
+ */
 export async function startSubject(
   subject: Subject,
   values: Omit<Placeholders, 'port'>,

@@ -1,7 +1,10 @@
 import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 
-/** What is under test: the proxy that comes along, a program that is started for each scenario, or one that runs already. */
+/**
+ * What is under test: the proxy that comes along, a program that is started for each scenario, or one that runs
+ * already.
+ */
 export type Subject =
   | { readonly kind: 'bundled'; readonly name: string }
   | {
@@ -31,7 +34,10 @@ export type Placeholders = {
 /** The path under which the official client itself asks for responses. */
 export const officialPath = '/backend-api/codex';
 
-/** Below which path of a subject at `url` programs find the APIs of OpenAI; the bundled proxy has one of its own for them. */
+/**
+ * Below which path of a subject at `url` programs find the APIs of OpenAI; the bundled proxy has one of its own for
+ * them.
+ */
 export function programPath({ kind }: Subject, url: URL): string {
   return kind === 'bundled' ? '/v1' : url.pathname;
 }

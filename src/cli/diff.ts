@@ -19,8 +19,8 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Opt
           'what a recorded session does otherwise than the golden',
         ),
     handler: ({ golden, trace }) => {
-      // Keeps the space for new objects as small as it is at the start. It would grow with the files, by some 50 MB for 200
-      // MB; hardly any new object lives long here, so that nothing is gained by it.
+      // Keeps the space for new objects as small as it is at the start. It would grow with the files, by some 50 MB for
+      // 200 MB; hardly any new object lives long here, so that nothing is gained by it.
       setFlagsFromString('--semi-space-growth-factor=1');
       const { name, findings } = parityFindingsOfFiles(golden, trace);
       for (const finding of findings) process.stdout.write(`${findingText(name, finding)}\n\n`);

@@ -76,7 +76,10 @@ function commandsFor(word: string): Register[] {
 /** Options that may be given several times. */
 const repeatable: ReadonlySet<string> = new Set(['_', 'report']);
 
-/** Throws ParityError for what is given twice, for an option without its value, and for what is no number where one must be. */
+/**
+ * Throws ParityError for what is given twice, for an option without its value, and for what is no number where one must
+ * be.
+ */
 function refuseUnclear({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {
   if (command !== undefined && !(Array.isArray(options._) && options._[0] === 'record')) {
     throw new ParityError('usage', 'only record takes a command after --');
@@ -108,7 +111,9 @@ function report(error: unknown): number {
   return 3;
 }
 
-/** The file, port or host that an error of the system is about, as the beginning of a line; empty where it names none. */
+/**
+ * The file, port or host that an error of the system is about, as the beginning of a line; empty where it names none.
+ */
 function namedIn(error: Error): string {
   if ('path' in error) return `${error.path}: `;
   if ('port' in error) return `port ${error.port}: `;

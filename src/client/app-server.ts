@@ -35,7 +35,10 @@ export class AppServer {
     });
   }
 
-  /** Calls a method; rejects with a ParityError `client-failed` where the client refuses, and never settles where it ends. */
+  /**
+   * Calls a method; rejects with a ParityError `client-failed` where the client refuses, and never settles where it
+   * ends.
+   */
   call(method: string, params: object): Promise<JsonNode> {
     this.#lastId += 1;
     const id = this.#lastId;

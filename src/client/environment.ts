@@ -44,7 +44,10 @@ const homeFolders = [
   ['mnt', 'home'],
 ] as const;
 
-/** Both ways the client learns of a terminal; 0.169.0 puts it into its user-agent, 0.118.0 leaves it out over the websocket. */
+/**
+ * Both ways the client learns of a terminal; 0.169.0 puts it into its user-agent, 0.118.0 leaves it out over the
+ * websocket.
+ */
 const terminals: readonly Readonly<Record<string, string>>[] = [
   { TERM: 'xterm-256color' },
   { TERM: 'xterm-256color', TERM_PROGRAM: 'WezTerm', TERM_PROGRAM_VERSION: '20240203-110809' },
@@ -120,7 +123,10 @@ export async function makeEnvironment(
   };
 }
 
-/** Calls `work` with a new empty folder, which is gone afterwards. It lies outside the system's temporary folder: the client warns of a home there. */
+/**
+ * Calls `work` with a new empty folder, which is gone afterwards. It lies outside the system's temporary folder: the
+ * client warns of a home there.
+ */
 export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Promise<T> {
   const parent = join(defaultClientCache(process.env), '..', 'runs');
   makeCacheFolder(parent);

@@ -87,7 +87,10 @@ function isOccupied(code: unknown): boolean {
   return code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'EPERM';
 }
 
-/** Runs `codex --version`, which prints `codex-cli 0.169.0`. The folder is its home, so that the user's own is not touched. */
+/**
+ * Runs `codex --version`, which prints `codex-cli 0.169.0`. The folder is its home, so that the user's own is not
+ * touched.
+ */
 async function saysItsVersion(
   client: OfficialClient,
   folder: string,

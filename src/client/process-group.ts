@@ -30,8 +30,9 @@ export type GroupRun = {
 const onWindows = process.platform === 'win32';
 
 /**
- * Runs a program in a process group of its own, and resolves when it is over and its output read. The group is killed with it, whichever way it ends: no grandchild outlives the call. A signal the
- * terminal sends (Ctrl-C) does not reach the group, so the caller's `signal` has to.
+ * Runs a program in a process group of its own, and resolves when it is over and its output read. The group is killed
+ * with it, whichever way it ends: no grandchild outlives the call. A signal the terminal sends (Ctrl-C) does not reach
+ * the group, so the caller's `signal` has to.
  *
  * @throws the spawn error (ENOENT, EACCES) when the program cannot be started.
  */

@@ -94,7 +94,9 @@ export function parseConfig(text: string, path: string): Config {
   throw wrong(path, lineOf(document, key, lineCounter), `${key.join('.') || 'the file'} ${problemOf(issue)}`);
 }
 
-/** What a document says; nothing is an empty object. Throws ParityError for aliases that stand for more than they may. */
+/**
+ * What a document says; nothing is an empty object. Throws ParityError for aliases that stand for more than they may.
+ */
 function saidBy(document: Document, path: string): unknown {
   try {
     return document.toJS() ?? {};

@@ -109,7 +109,9 @@ function inOneDocument(several: readonly Mismatch[]): Mismatch {
   return { kind: 'changed', places, expected: text('expected'), actual: text('actual') };
 }
 
-/** The same difference at the same key of several messages. A whole message has no key: two that are missing are two. */
+/**
+ * The same difference at the same key of several messages. A whole message has no key: two that are missing are two.
+ */
 function causeOf({ kind, places, expected, actual, variable }: Mismatch): string | undefined {
   const path = pathOf(places);
   const key = lastKey(path);

@@ -2,7 +2,10 @@ import { type Mismatch, type MismatchKind, placeText } from '../golden/mismatch.
 import type { Comparison } from './comparison.ts';
 import { cosmetic, explain } from './explain.ts';
 
-/** `error`: the backend treats the request differently; `warning`: it shows that the request is not the official client's. */
+/**
+ * `error`: the backend treats the request differently; `warning`: it shows that the request is not the official
+ * client's.
+ */
 export type Severity = 'error' | 'warning';
 
 /** One difference, as it is reported. Texts are for a reader; sealed values stay sealed in them. */

@@ -17,8 +17,8 @@ export const shaped: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Response headers that clients act upon, or show: what is wrong, when to come again, rate limits, the value that a turn
- * is to carry on, which model answered. The others belong to a connection, or to whoever answered.
+ * Response headers that clients act upon, or show: what is wrong, when to come again, rate limits, the value that a
+ * turn is to carry on, which model answered. The others belong to a connection, or to whoever answered.
  */
 export const actedUpon =
   /^(?:content-type|retry-after|x-request-id|x-reasoning-included|x-models-etag|(?:x-codex|x-openai|openai)-.*)$/;

@@ -80,8 +80,8 @@ export function isCutOff(turn: Turn): boolean {
 
 /**
  * A golden as far as a program goes by it. Where an answer fails after it began, the official client asks again by
- * itself; a program has the beginning, is told of the end, and asks again or not. A subject that asks again in its place
- * is to do as the official client does: `seen` is how many exchanges it had upstream.
+ * itself; a program has the beginning, is told of the end, and asks again or not. A subject that asks again in its
+ * place is to do as the official client does: `seen` is how many exchanges it had upstream.
  */
 export function untilTold(golden: Golden, seen: number): Golden {
   const at = golden.exchanges.findIndex((exchange) => attemptsIn(exchange).some(failsLate));

@@ -37,7 +37,10 @@ export function printGolden({ codex, lane, scenario, runs, varied, variables, ex
   return headerLine('golden', about) + nodes.map((node) => `${printJson(node)}\n`).join('') + closingLine;
 }
 
-/** Writes a golden in one step: whoever reads the file sees the old one or the new one, whole. Returns whether it changed. */
+/**
+ * Writes a golden in one step: whoever reads the file sees the old one or the new one, whole. Returns whether it
+ * changed.
+ */
 export function writeGolden(folder: string, golden: Golden): { path: string; changed: boolean } {
   const path = goldenPath(folder, golden);
   const text = printGolden(golden);
@@ -68,7 +71,9 @@ export async function readGolden(path: string): Promise<Golden> {
   return { ...table.about, variables: table.variables, exchanges: dialogue.inGolden().map(numbered) };
 }
 
-/** Reads the golden of this version, lane and scenario. Throws ParityError also where the file is the golden of others. */
+/**
+ * Reads the golden of this version, lane and scenario. Throws ParityError also where the file is the golden of others.
+ */
 export async function readGoldenOf({ codex, lane, scenario }: GoldenId, path: string): Promise<Golden> {
   const golden = await readGolden(path);
   if (golden.codex === codex && golden.lane === lane && golden.scenario === scenario) return golden;

@@ -23,7 +23,10 @@ export type Variable = {
   readonly kind: VariableKind;
   /** True where the values are JSON numbers. */
   readonly number: boolean;
-  /** Variables of one group bound different values in every recording, and must do so always; clocks that were read for one message may agree. */
+  /**
+   * Variables of one group bound different values in every recording, and must do so always; clocks that were read for
+   * one message may agree.
+   */
   readonly group: string | undefined;
   /** For how long a value lives; undefined where the recordings do not show it. */
   readonly lifetime: Lifetime | undefined;

@@ -8,8 +8,8 @@ export type HostTextRule = {
 };
 
 /**
- * With `racedValues`, all that is declared by hand. Everything else in a golden was seen to vary, or is literal; and what
- * agreed in all recordings must agree.
+ * With `racedValues`, all that is declared by hand. Everything else in a golden was seen to vary, or is literal; and
+ * what agreed in all recordings must agree.
  */
 const hostTextRules: readonly HostTextRule[] = [
   {
@@ -48,7 +48,10 @@ const racedValues: readonly RacedValue[] = [
   },
 ];
 
-/** The rule for the value at a path of keys; a header is a pair of its name and its value, both at a path that has its name. */
+/**
+ * The rule for the value at a path of keys; a header is a pair of its name and its value, both at a path that has its
+ * name.
+ */
 export function hostTextRule(path: readonly string[]): HostTextRule | undefined {
   if (path[0] === 'headers' && path.at(-1) === '0') return undefined;
   const key = keyOf(path);

@@ -1,6 +1,6 @@
 /**
- * JSON in bytes, gone over without being parsed: where its strings, numbers, words and members end. Of bytes that are no
- * JSON a place is told that means nothing, or none.
+ * JSON in bytes, gone over without being parsed: where its strings, numbers, words and members end. Of bytes that are
+ * no JSON a place is told that means nothing, or none.
  */
 export const quote = 0x22;
 export const backslash = 0x5c;

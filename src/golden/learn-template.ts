@@ -3,7 +3,9 @@ import type { HostTextRule } from './host-text.ts';
 import { kindOf } from './kinds.ts';
 import type { TemplatePart } from './template.ts';
 
-/** Gives the name of the variable for texts that vary, one for each recording; `before` is the literal text before it. */
+/**
+ * Gives the name of the variable for texts that vary, one for each recording; `before` is the literal text before it.
+ */
 export type Claim = (varying: readonly string[], before: string) => string;
 
 /** A template for strings that differ: literal where they agree, variables where they do not. */

@@ -13,8 +13,8 @@ type Request = { readonly thread: string; readonly turn: string; readonly node: 
 
 /**
  * For how long the values of these variables live, as far as the golden shows it. Values of the sign-in live as long as
- * the installation, and each connection has a websocket key of its own (RFC 6455, 4.1). What stands in several turns of a
- * thread, and is the only one of its name there, lives for the session; what has another of its name in another turn
+ * the installation, and each connection has a websocket key of its own (RFC 6455, 4.1). What stands in several turns of
+ * a thread, and is the only one of its name there, lives for the session; what has another of its name in another turn
  * is new at each turn, and in another request of the same turn, or in one that is part of no turn, at each request.
  */
 export function learnLifetimes(

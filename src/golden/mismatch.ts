@@ -1,7 +1,10 @@
 import { type JsonNode, printJson } from '../wire/json.ts';
 import type { Lifetime } from './golden.ts';
 
-/** Where in a dialogue something stands: `exchange` counts from 1; `part` is "handshake", "client message 2", "body"; `path` leads on from there. */
+/**
+ * Where in a dialogue something stands: `exchange` counts from 1; `part` is "handshake", "client message 2", "body";
+ * `path` leads on from there.
+ */
 export type Place = {
   readonly exchange: number;
   readonly part: string;

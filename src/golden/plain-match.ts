@@ -32,9 +32,9 @@ type Met = { readonly variable: Variable; last: Found | undefined };
 
 /**
  * Matches JSON of a golden with JSON of a trace byte by byte, without parsing either: literal text is compared as it
- * stands, and where the golden has a variable, the value is taken from the trace. It says only that two documents match,
- * and with which values; of all others (and of all that is unusual: escapes in the text of a variable, braces that are
- * spelled out, JSON in JSON in a string) it says nothing, and the Matcher is the judge.
+ * stands, and where the golden has a variable, the value is taken from the trace. It says only that two documents
+ * match, and with which values; of all others (and of all that is unusual: escapes in the text of a variable, braces
+ * that are spelled out, JSON in JSON in a string) it says nothing, and the Matcher is the judge.
  *
  * A document that matches was checked to be JSON on the way.
  */
@@ -57,7 +57,10 @@ export class PlainMatcher {
     this.#shared = shared;
   }
 
-  /** The values that stand in the trace for the variables of the golden, in their order; undefined: the Matcher must tell. */
+  /**
+   * The values that stand in the trace for the variables of the golden, in their order; undefined: the Matcher must
+   * tell.
+   */
   match(golden: Line, at: number, trace: Line, there: number): readonly Found[] | undefined {
     this.#golden = golden.bytes;
     this.#at = at;
@@ -305,7 +308,9 @@ export class PlainMatcher {
     return true;
   }
 
-  /** Goes over one byte that both must have: a quote or a backslash is written with a backslash before it in a string. */
+  /**
+   * Goes over one byte that both must have: a quote or a backslash is written with a backslash before it in a string.
+   */
   #same(byte: number): boolean {
     if (this.#golden[this.#at] !== byte) return false;
     if (this.#inString && (byte === quote || byte === backslash)) {

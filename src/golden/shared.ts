@@ -9,8 +9,8 @@ const least = 1024;
 
 /**
  * The lines of a golden in which every larger document (object, list or string) that occurs several times stands once,
- * in a line of its own before the first use, and a reference at its places. `lines` are the events, each an object whose
- * members may hold such documents. The same lines always give the same ones.
+ * in a line of its own before the first use, and a reference at its places. `lines` are the events, each an object
+ * whose members may hold such documents. The same lines always give the same ones.
  */
 export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
   const counts = new Map<string, number>();

@@ -46,7 +46,8 @@ export function median(values: readonly number[]): number | null {
 
 /**
  * Where what was sent is not what was asked, one sentence each: a request with another tier, a routing hint that names
- * another one, or an answer to what was never sent. A client without routing hints (before 0.149, with an API key) may have none.
+ * another one, or an answer to what was never sent. A client without routing hints (before 0.149, with an API key) may
+ * have none.
  */
 export function findingsIn(summaries: readonly TierSummary[]): string[] {
   return summaries.flatMap(({ asked, sentTiers, sentHints, runs, failures }) => {

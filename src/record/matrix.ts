@@ -98,7 +98,10 @@ async function recordCell(options: MatrixOptions, client: OfficialClient, cell: 
   return path;
 }
 
-/** What failed in a way that is foreseen. Each failure is told once: before the next work, or in what is thrown at the end. */
+/**
+ * What failed in a way that is foreseen. Each failure is told once: before the next work, or in what is thrown at the
+ * end.
+ */
 class Failures {
   readonly #tell: (line: string) => void;
   readonly #told: ParityError[] = [];

@@ -27,7 +27,9 @@ export async function createAuthority(): Promise<Identity> {
   return { certificate: certificate.toString('pem'), key: await privateKeyPem(keys.privateKey) };
 }
 
-/** A new server certificate for one host name or IP address, signed by the authority, valid for a year from yesterday. */
+/**
+ * A new server certificate for one host name or IP address, signed by the authority, valid for a year from yesterday.
+ */
 export async function createLeaf(
   host: string,
   authority: string,

@@ -6,7 +6,9 @@ import type { Leg } from './relay.ts';
 /** Where to connect to; with `tls`, the certificate must be valid for `host`. */
 export type Target = { readonly host: string; readonly port: number; readonly tls: boolean };
 
-/** Connects to a target. Rejects with Node's own error when it cannot be reached, or its certificate not be verified. */
+/**
+ * Connects to a target. Rejects with Node's own error when it cannot be reached, or its certificate not be verified.
+ */
 export async function connectUpstream({ host, port, tls }: Target, sockets: OpenSockets): Promise<Leg> {
   const tcp = sockets.add(connect({ host, port, allowHalfOpen: true, noDelay: true }));
   await ready(tcp, 'connect');

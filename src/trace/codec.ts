@@ -2,7 +2,9 @@ import { type JsonArray, type JsonMember, type JsonNode, jsonString, member, toN
 import type { Opcode, Side } from '../wire/message.ts';
 import type { Content, HeaderField, TraceEvent } from './event.ts';
 
-/** The JSON form of an event: one line of a trace or golden file. Key order is fixed, so that files are deterministic. */
+/**
+ * The JSON form of an event: one line of a trace or golden file. Key order is fixed, so that files are deterministic.
+ */
 export function encodeEvent(event: TraceEvent): JsonNode {
   switch (event.type) {
     case 'request': {

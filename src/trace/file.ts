@@ -102,7 +102,10 @@ export function decodeLine<T>(path: string, { line, node }: FileRecord, read: (n
 export class RecordFile {
   readonly #file: number;
 
-  /** Creates the file and its folders. Throws ParityError where that fails, or a file of that name exists: it is never overwritten. */
+  /**
+   * Creates the file and its folders. Throws ParityError where that fails, or a file of that name exists: it is never
+   * overwritten.
+   */
   constructor(path: string, format: Format, about: FileAbout) {
     if (existsSync(path))
       throw new ParityError('usage', `${path} exists already: name another file with --out`);

@@ -1,6 +1,6 @@
 /**
- * A list of numbers, as long as a file has lines: 8 bytes for each, apart from what the garbage collector walks over and
- * copies.
+ * A list of numbers, as long as a file has lines: 8 bytes for each, apart from what the garbage collector walks over
+ * and copies.
  */
 export class NumberList {
   #numbers = new Float64Array(8);

@@ -34,7 +34,9 @@ const keyKinds: ReadonlyMap<string, string> = new Map([
   ['latest_git_commit_hash', 'git_commit'],
 ]);
 
-/** Names that end in such a word carry a secret, however they are written: client_secret, refreshToken, X-Auth-Token. */
+/**
+ * Names that end in such a word carry a secret, however they are written: client_secret, refreshToken, X-Auth-Token.
+ */
 const secretWord = /(?:^|_)(?:token|secret|password|passwd|passphrase|credentials?|api_?key|private_key)$/;
 
 /** Headers that hold an address, whose query may hold secrets. */

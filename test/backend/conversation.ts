@@ -78,7 +78,10 @@ export function responseId(events: readonly StreamEvent[]): unknown {
   return typeof response === 'object' && response !== null && 'id' in response ? response.id : undefined;
 }
 
-/** Makes a request by POST; `events` are the server-sent ones as far as they came, and `complete` is false for a body cut short. */
+/**
+ * Makes a request by POST; `events` are the server-sent ones as far as they came, and `complete` is false for a body
+ * cut short.
+ */
 export async function post(
   backend: Backend,
   message: unknown,

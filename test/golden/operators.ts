@@ -367,7 +367,9 @@ function frozenClock(said: Said): Mutant[] {
   ]);
 }
 
-/** What is new in a message stays what it was at the same place of the message before, wherever it stands from then on. */
+/**
+ * What is new in a message stays what it was at the same place of the message before, wherever it stands from then on.
+ */
 function keptValues(said: Said): Mutant[] {
   const parts = [...new Set(said.leaves.map(({ document }) => document.part))];
   return parts.slice(2).flatMap((part, at) => {
