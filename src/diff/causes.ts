@@ -75,7 +75,8 @@ function inRows(names: readonly (readonly [name: string, stands: string])[]): st
       row.push(next);
       next = [...left].find(([, stands]) => stands === row.at(-1))?.[0];
     }
-    rows.push(row.join(', '));
+    if (before === 'first') rows.unshift(row.join(', '));
+    else rows.push(row.join(', '));
   }
   return rows.join('; ');
 }

@@ -78,6 +78,18 @@ it('tells what stands in several rows row by row', () => {
   ]);
 });
 
+it('begins with what must be first', () => {
+  const found = parity(
+    withHeaders(([host, connection, key, ...others]) =>
+      [key, connection, ...others, host].flatMap((header) => (header === undefined ? [] : [header])),
+    ),
+  );
+  expect(found).toEqual([
+    'moved | handshake | Host; Connection, Sec-WebSocket-Key' +
+      ' | Sec-WebSocket-Key; x-codex-routing-hint, Host',
+  ]);
+});
+
 it('tells other letters in all names of a list once', () => {
   const found = parity(withHeaders((headers) => headers.map(([name, value]) => [name.toLowerCase(), value])));
   expect(found).toEqual([

@@ -2,6 +2,7 @@ import type { Exchange, Step } from '../../src/golden/dialogue.ts';
 import type { Content } from '../../src/trace/event.ts';
 import { jsonString, parseJson } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
+import { exchangeOf as upgraded } from '../golden/conversation.ts';
 
 /** A message of JSON over the websocket. */
 export function message(from: Side, text: string): Step {
@@ -20,17 +21,8 @@ export function body(from: Side, ...texts: readonly string[]): Step {
   return { type: 'body', exchange: 1, from, complete: true, content };
 }
 
+/** An upgrade on a plain connection, and what followed. */
 export function exchangeOf(steps: readonly Step[], originator = 'codex_exec'): Exchange {
-  return {
-    connection: { type: 'connection', connection: 1, authority: 'chatgpt.com:443', tls: null },
-    request: {
-      type: 'request',
-      connection: 1,
-      exchange: 1,
-      method: 'GET',
-      target: jsonString('/responses'),
-      headers: [['originator', jsonString(originator)]],
-    },
-    steps,
-  };
+  const { connection, request } = upgraded();
+  return { connection, request: { ...request, headers: [['originator', jsonString(originator)]] }, steps };
 }

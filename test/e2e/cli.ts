@@ -50,16 +50,16 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** A checkout whose proxy shapes requests by another source than ours. */
-export function checkoutWith(change: (source: string) => string): string {
+/** A checkout in which one source file is another than ours: that by which the proxy shapes requests, unless given. */
+export function checkoutWith(change: (source: string) => string, source = 'proxy/conversation.ts'): string {
   const checkout = temporaryFolder();
   for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
     cpSync(join(repository, part), join(checkout, part), { recursive: true });
   }
   symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
-  const file = join(checkout, 'src', 'proxy', 'conversation.ts');
-  const source = readFileSync(file, 'utf8');
-  expect(change(source)).not.toBe(source);
-  writeFileSync(file, change(source));
+  const file = join(checkout, 'src', source);
+  const text = readFileSync(file, 'utf8');
+  expect(change(text)).not.toBe(text);
+  writeFileSync(file, change(text));
   return checkout;
 }
