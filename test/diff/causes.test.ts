@@ -79,14 +79,17 @@ it('tells what stands in several rows row by row', () => {
 });
 
 it('begins with what must be first', () => {
+  const named = (headers: readonly HeaderField[], wanted: string) =>
+    headers.filter(([name]) => name === wanted);
   const found = parity(
-    withHeaders(([host, connection, key, ...others]) =>
-      [key, connection, ...others, host].flatMap((header) => (header === undefined ? [] : [header])),
-    ),
+    withHeaders((headers) => [
+      ...named(headers, 'version'),
+      ...headers.filter(([name]) => name !== 'version' && name !== 'Host'),
+      ...named(headers, 'Host'),
+    ]),
   );
   expect(found).toEqual([
-    'moved | handshake | Host; Connection, Sec-WebSocket-Key' +
-      ' | Sec-WebSocket-Key; x-codex-routing-hint, Host',
+    'moved | handshake | Host; originator, version | version; x-codex-routing-hint, Host',
   ]);
 });
 
