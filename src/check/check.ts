@@ -42,7 +42,10 @@ function officialFindings(options: CheckOptions, seen: Seen): Finding[] {
     ? [envelopeOf(golden), envelopeOf(upstream), envelopesOf(back)]
     : [golden, upstream, back];
   const neutrality = neutralityFindings(front, back, suppliedKeys(said, wanted));
-  return [...together(parityFindings(wanted, found), neutrality), ...unfinished(failure)];
+  return [
+    ...together(parityFindings(wanted, found, failure === undefined ? undefined : front), neutrality),
+    ...unfinished(failure),
+  ];
 }
 
 function openAiFindings(options: CheckOptions, asking: Asking, seen: Seen): Finding[] {

@@ -116,11 +116,22 @@ function inOneDocument(several: readonly Mismatch[]): Mismatch {
 function causeOf({ kind, places, expected, actual, variable }: Mismatch): string | undefined {
   const path = pathOf(places);
   const key = lastKey(path);
-  if (key === '') return carried.has(kind) ? JSON.stringify([kind, expected, actual]) : undefined;
+  if (key === '') {
+    const event = eventOf(places, expected ?? actual ?? '');
+    if (event !== undefined) return JSON.stringify([kind, event]);
+    return carried.has(kind) ? JSON.stringify([kind, expected, actual]) : undefined;
+  }
   // Each turn has its own metadata, and its own ids: what is missing, or out of date, is so in all of them.
   if (key === metadata && kind === 'changed') return JSON.stringify([kind, path]);
   if (kind === 'missing' && key === path.at(-1)) return JSON.stringify([kind, path.filter(isName)]);
   return JSON.stringify([kind, key, expected, actual, variable]);
+}
+
+/** The type of a whole message of the backend: what is done to one event is done to all of its type. */
+function eventOf([place]: readonly Place[], text: string): string | undefined {
+  return place?.part.startsWith('backend message ') === true
+    ? /^\{"type":"([^"]+)"/.exec(text)?.[1]
+    : undefined;
 }
 
 /** What is wrong with how a message is written or framed, whichever it is. */

@@ -1,5 +1,6 @@
 import type { Exchange } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
+import type { Mismatch } from '../golden/mismatch.ts';
 import { unifyFiles } from '../golden/stored.ts';
 import { unify } from '../golden/unify.ts';
 import { LineFile } from '../trace/line-file.ts';
@@ -10,9 +11,30 @@ import { type Finding, findingOf } from './finding.ts';
 import { requestNeutrality, responseNeutrality } from './neutrality.ts';
 import { untilTold } from './turns.ts';
 
-/** Parity: what went upstream, against the golden. */
-export function parityFindings(golden: Golden, upstream: readonly Exchange[]): Finding[] {
-  return byCause(unify(golden, upstream)).map((mismatch) => findingOf('parity', mismatch));
+/**
+ * Parity: what went upstream, against the golden. `said` is what the client had come to say where it was kept from its
+ * end: what it left unsaid is not missed.
+ */
+export function parityFindings(
+  golden: Golden,
+  upstream: readonly Exchange[],
+  said?: readonly Exchange[],
+): Finding[] {
+  const mismatches = unify(golden, upstream).filter(
+    (mismatch) => said === undefined || !isUnsaid(mismatch, said),
+  );
+  return byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
+}
+
+/** Whether a whole message or exchange is missing that the client had not come to. */
+function isUnsaid({ kind, places: [place] }: Mismatch, said: readonly Exchange[]): boolean {
+  if (kind !== 'missing' || place === undefined || place.path.length > 0) return false;
+  const exchange = said[place.exchange - 1];
+  if (exchange === undefined) return true;
+  const messages = exchange.steps.filter((step) => step.type === 'message' && step.from === 'client');
+  const [, message] = /^client message (\d+)$/.exec(place.part) ?? [];
+  if (message !== undefined) return Number(message) > messages.length;
+  return place.part === 'connection' && exchange.end === undefined;
 }
 
 /** The same for files, in memory that hardly grows with them; `name` is what the golden calls itself. */

@@ -90,7 +90,7 @@ function without(node: JsonObject, paths: readonly (readonly [key: string, inner
 function marked(node: JsonObject, mark: string): JsonObject {
   const members = node.members.map(([key, value, spelling]): JsonMember => {
     if (!content.has(key)) return jsonMember(key, value, spelling);
-    return jsonMember(key, jsonString(isEmpty(value) ? 'nothing' : mark), spelling);
+    return jsonMember(key, jsonString(isEmpty(value) ? 'an empty list' : mark), spelling);
   });
   return { kind: 'object', members };
 }

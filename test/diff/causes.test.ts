@@ -4,7 +4,7 @@ import { type Finding, together } from '../../src/diff/finding.ts';
 import type { Exchange, Step } from '../../src/golden/dialogue.ts';
 import { generalise } from '../../src/golden/generalise.ts';
 import type { HeaderField, MessageEvent } from '../../src/trace/event.ts';
-import { type JsonMember, type JsonNode, jsonString, member } from '../../src/wire/json.ts';
+import { type JsonMember, type JsonNode, jsonString, member, stringAt } from '../../src/wire/json.ts';
 import { id, twoTurns } from '../golden/conversation.ts';
 
 /** A prewarm and two turns on one socket: client messages 1, 2 and 3. */
@@ -146,6 +146,36 @@ it('tells white space and frames once, in whatever messages they are', () => {
   ]);
   expect(parity(saying(() => ({ fragments: 2 })))).toEqual([
     `reframed | ${messages} | fragments: 1 | fragments: 2`,
+  ]);
+});
+
+it('tells events of one type that are not passed on as one, and those of two types as two', () => {
+  const passed = (...types: readonly string[]) =>
+    official.steps.filter(
+      (step) =>
+        step.type !== 'message' ||
+        step.content.kind !== 'json' ||
+        !types.includes(stringAt(step.content.json, 'type') ?? ''),
+    );
+  const heard = (...types: readonly string[]) =>
+    neutralityFindings([{ ...official, steps: passed(...types) }], [official]).map(({ kind, places }) => [
+      kind,
+      places.length,
+    ]);
+  expect(heard('response.created')).toEqual([['missing', 3]]);
+  expect(heard('response.created', 'response.completed')).toEqual([
+    ['missing', 3],
+    ['missing', 3],
+  ]);
+});
+
+it('does not miss what the client had not come to say', () => {
+  const at = official.steps.findIndex((step) => step.type === 'message' && step.from === 'client');
+  const cut = { ...official, steps: official.steps.slice(0, at + 1) };
+  expect(shown(parityFindings(golden, [cut], [cut]))).toEqual([]);
+  expect(parityFindings(golden, [cut], [official]).map(({ place }) => place)).toEqual([
+    'exchange 1 › client message 2',
+    'exchange 1 › client message 3',
   ]);
 });
 

@@ -38,14 +38,14 @@ function said(exchanges: readonly Exchange[]): string[] {
 
 it('keeps where content stands and whether there is any, and nothing of its words', () => {
   expect(said(envelopesOf([saidIn([prewarm, turn])]))).toEqual([
-    '{"model":"m","input":"nothing","generate":false}',
-    '{"model":"m","input":"content","tools":"nothing","instructions":"content","previous_response_id":"r"}',
+    '{"model":"m","input":"an empty list","generate":false}',
+    '{"model":"m","input":"content","tools":"an empty list","instructions":"content","previous_response_id":"r"}',
   ]);
 });
 
 it('takes any content in the place of that of a golden', () => {
   expect(said(envelopeOf(golden(saidIn([turn]))).exchanges)).toEqual([
-    '{"model":"m","input":"{{content}}","tools":"nothing","instructions":"{{content}}","previous_response_id":"r"}',
+    '{"model":"m","input":"{{content}}","tools":"an empty list","instructions":"{{content}}","previous_response_id":"r"}',
   ]);
 });
 

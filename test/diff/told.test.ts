@@ -203,7 +203,8 @@ it('holds the client to the last of what was said again, and finds what it got o
   expect(found([streamed(completed)], back, [whole])).toEqual([]);
   const [added] = found([streamed({ type: 'error' }, completed)], back, [whole]);
   expect(added).toContain('added | backend message 1');
-  expect(found([streamed(...begun, completed)], back, [whole])).toHaveLength(begun.length);
+  const types = new Set(begun.map(({ type }) => type));
+  expect(found([streamed(...begun, completed)], back, [whole])).toHaveLength(types.size);
   expect(found([answered(429, { error })], back, [thrown(429, error, limits)])).toEqual([
     "changed | the library's answer | an answer | an error: 429",
   ]);

@@ -33,7 +33,7 @@ it.each([
   {
     broken: 'leaves out the input',
     change: (source: string) => source.replace('members.set(key, value);', "if (key !== 'input') $&"),
-    finding: /client message 2 › input: missing/,
+    finding: /client message 1 › input: missing\n {2}also at {2}exchange 1 › client message 2 › input\n/,
   },
   {
     broken: 'says another effort than the client',

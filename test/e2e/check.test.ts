@@ -54,9 +54,9 @@ it.each([
     broken: 'freezes the turn metadata of the handshake',
     change: (source: string) =>
       source.replace(
-        ".value(metadata, said, 'client_metadata')",
-        `.value(metadata, { kind: 'object', members: (said?.kind === 'object' ? said.members : []).map(([key, value]) =>
-          [key, key === 'x-codex-turn-metadata' ? jsonString(headerValue(this.#heard, key) ?? '') : value]) }, '')`,
+        "rawMembers(said ?? '')",
+        `$&.map(([key, value]) =>
+          [key, key === turnMetadata ? JSON.stringify(headerValue(this.#heard, key) ?? '') : value])`,
       ),
     finding:
       /client message 2 › client_metadata\.x-codex-turn-metadata: changed\n(?:.*\n)*? {2}expected .*turn_id /,
