@@ -120,6 +120,8 @@ export class GoldenTable {
       }
       if (fields.text('type') === 'variable') {
         const variable = decodeVariable(fields);
+        if (this.variables.has(variable.name))
+          throw new FieldError(`there is another variable "${variable.name}"`);
         this.variables.set(variable.name, variable);
         this.#alike.set(printJson(node).slice(variableStart.length + variable.name.length), variable);
         return undefined;
@@ -150,6 +152,7 @@ export class GoldenTable {
     const alike = this.#alike.get(bytes.toString('utf8', to, end));
     if (alike === undefined) return false;
     const name = bytes.toString('latin1', from, to);
+    if (this.variables.has(name)) return false;
     this.variables.set(name, { ...alike, name });
     return true;
   }

@@ -4,11 +4,14 @@ import { onOneLine, titleOf } from './text.ts';
 /** Workflow commands of GitHub Actions: each finding becomes an annotation of the run. */
 export function githubReport({ subject, scenarios }: Report): string {
   const lines = scenarios.flatMap(({ findings, ...id }) =>
-    findings.map(({ severity, kind, place, expected, actual, why, also = [] }) => {
+    findings.map(({ severity, kind, places, expected, actual, why, also = [] }) => {
+      const [place = '', ...further] = places;
       const title = `codex-parity: ${titleOf(id)}: ${kind}`;
       const values = [`expected: ${expected ?? 'nothing'}`, `actual: ${actual ?? 'nothing'}`];
       const both = also.map((comparison) => `breaks ${comparison} too`);
-      const text = [place, ...values, why, ...both].map(onOneLine).join('\n');
+      const text = [place, ...further.map((other) => `also at: ${other}`), ...values, why, ...both]
+        .map(onOneLine)
+        .join('\n');
       return `::${severity} title=${property(title)}::${data(text)}`;
     }),
   );

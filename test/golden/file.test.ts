@@ -13,7 +13,9 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { Exchange } from '../../src/golden/dialogue.ts';
 import { goldenPath, listGoldens, printGolden, readGolden, writeGolden } from '../../src/golden/file.ts';
 import { generalise } from '../../src/golden/generalise.ts';
+import { unifyFiles } from '../../src/golden/stored.ts';
 import { unify } from '../../src/golden/unify.ts';
+import { LineFile } from '../../src/trace/line-file.ts';
 import { dialogue, id, miniGolden, twoTurns } from './conversation.ts';
 
 function folder(): string {
@@ -48,6 +50,18 @@ it('reads back what varied, lifetimes, headers in any order, and ends of connect
   const golden = await readGolden(path);
   expect(golden).toEqual({ ...learned, exchanges });
   expect(printGolden(golden)).toBe(text);
+});
+
+it('refuses two variables of one name, in whatever way it is read', async () => {
+  const path = join(folder(), 'twice.golden.jsonl');
+  const lines = printGolden(miniGolden()).split('\n');
+  const at = lines.findIndex((line) => line.includes('"type":"variable"'));
+  writeFileSync(path, lines.toSpliced(at + 3, 0, lines[at] ?? '').join('\n'));
+  const said = `line ${at + 4} is not valid: there is another variable "`;
+  await expect(readGolden(path)).rejects.toThrow(said);
+  const file = new LineFile(path);
+  expect(() => unifyFiles(file, file)).toThrow(said);
+  file.close();
 });
 
 it('reads a golden that notes neither lifetimes nor what varied', async () => {

@@ -124,7 +124,7 @@ it.each([clean, broken])('writes XML that is well formed', (report) => {
 
 it('gives GitHub one command for each finding, with percent signs and line ends escaped', () => {
   expect(githubReport(broken)).toMatchInlineSnapshot(`
-    "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aexpected: "a"%0Aactual: "b"%0Aone conversation has one identity%0Abreaks response neutrality too
+    "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aalso at: exchange 1 › client message 2 › prompt_cache_key%0Aexpected: "a"%0Aactual: "b"%0Aone conversation has one identity%0Abreaks response neutrality too
     ::warning title=codex-parity%3A 0.169.0 fast%3A added::exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Ax: y, z
     "
   `);
