@@ -35,7 +35,7 @@ export async function startSubject(
   signal: AbortSignal,
 ): Promise<RunningSubject> {
   if (subject.kind === 'url') {
-    await reachable(subject.url);
+    await reachable(subject.url, timeLimit, signal);
     return {
       url: subject.url,
       lastLine: () => undefined,
@@ -122,7 +122,7 @@ async function listening(
 ): Promise<void> {
   const deadline = Date.now() + timeLimit;
   while (Date.now() < deadline && !stopped.aborted) {
-    if (await canConnect({ host: '127.0.0.1', port })) return;
+    if (await canConnect({ host: '127.0.0.1', port }, deadline - Date.now(), stopped)) return;
     await delay(25);
   }
   throw new ParityError(
@@ -131,8 +131,9 @@ async function listening(
   );
 }
 
-async function reachable(url: URL): Promise<void> {
-  if (await canConnect(hostOf(url))) return;
+async function reachable(url: URL, timeLimit: number, signal: AbortSignal): Promise<void> {
+  if (await canConnect(hostOf(url), timeLimit, signal)) return;
+  signal.throwIfAborted();
   throw new ParityError(
     'subject-failed',
     `nothing listens at ${url.href}: start the proxy first, or correct --subject-url`,
@@ -145,9 +146,15 @@ export function printed(line: string | undefined): string {
   return line === '' ? '; it printed nothing' : `; it last printed: ${line}`;
 }
 
-function canConnect(at: { readonly host: string; readonly port: number }): Promise<boolean> {
+/** Whether a connection comes about, within so many milliseconds: the system itself waits for minutes. */
+function canConnect(
+  at: { readonly host: string; readonly port: number },
+  timeLimit: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(at);
+    const late = AbortSignal.timeout(Math.max(1, Math.ceil(timeLimit)));
+    const socket = connect({ ...at, signal: AbortSignal.any([signal, late]) });
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);

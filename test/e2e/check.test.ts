@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
 import { readGolden } from '../../src/golden/file.ts';
 import { lineLogger } from '../../src/proxy/log.ts';
@@ -124,6 +125,35 @@ it('tells a proxy that asks the backend for nothing in one finding, with where i
   expect(stdout).toContain(`must be http://127.0.0.1:${backendPort}/backend-api/codex\n`);
   expect(stdout).toContain('no parity: 1 finding for');
   expect(exitCode).toBe(1);
+});
+
+it.skipIf(process.platform !== 'linux')('gives up on a proxy that no connection can be made to', async () => {
+  // Listens and never takes a connection: once a few wait, Linux lets no other one come about.
+  const script = `
+    const server = require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      require('fs').writeSync(1, String(server.address().port));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
+    });`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const [port] = await once(child.stdout, 'data');
+  const waiting = Array.from({ length: 5 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+    for (const socket of waiting) socket.destroy();
+  });
+  const url = `http://127.0.0.1:${port}/v1`;
+  const began = Date.now();
+  const { exitCode, stderr } = await cli(
+    [
+      ...['check', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
+      ...['--subject-url', url, '--backend-port', String(await freePort())],
+    ],
+    // Without a limit of its own the program would wait for that of the system, two minutes.
+    { onStderr: (_, running) => setTimeout(() => running.kill('SIGKILL'), 20_000).unref() },
+  );
+  expect(stderr).toContain(`nothing listens at ${url}: start the proxy first, or correct --subject-url`);
+  expect(exitCode).toBe(2);
+  expect(Date.now() - began).toBeLessThan(15_000);
 });
 
 it('tells what a proxy that runs already did not answer', async () => {
