@@ -83,35 +83,34 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
       if (event.type === 'create' && !event.prewarm) requests.push(event.body);
     },
   });
-  const taps = await startTaps(lane, authority, backend, recorder.observe);
   try {
-    const { exitCode, stderr } = await runOfficialClient({
-      client,
-      environment,
-      ...scenario.client,
-      connect: taps.connect,
-      timeoutMs: runLimit,
-      signal,
-    });
-    const problems = backend.deviations();
-    if ((exitCode !== 0) !== (scenario.client.fails ?? false)) problems.unshift(`exit code ${exitCode}`);
-    if (problems.length > 0) {
-      throw new ParityError(
-        'client-failed',
-        `codex ${client.version} did not play ${scenario.name}: ${problems.join(', ')}; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`,
-      );
+    const taps = await startTaps(lane, authority, backend, recorder.observe);
+    try {
+      const { exitCode, stderr } = await runOfficialClient({
+        client,
+        environment,
+        ...scenario.client,
+        connect: taps.connect,
+        timeoutMs: runLimit,
+        signal,
+      });
+      const problems = backend.deviations();
+      if ((exitCode !== 0) !== (scenario.client.fails ?? false)) problems.unshift(`exit code ${exitCode}`);
+      const last = stderr.trim().split('\n').at(-1) ?? '';
+      if (problems.length > 0) throw notPlayed(options, `${problems.join(', ')}; it last said: ${last}`);
+    } finally {
+      await taps.close();
     }
-    const failure = toolFailure(scenario, requests);
-    if (failure !== undefined)
-      throw new ParityError(
-        'client-failed',
-        `codex ${client.version} did not play ${scenario.name}: ${failure}`,
-      );
-    return events;
   } finally {
-    await taps.close();
     await backend.close();
   }
+  const failure = toolFailure(scenario, requests);
+  if (failure !== undefined) throw notPlayed(options, failure);
+  return events;
+}
+
+function notPlayed({ client, scenario }: RecordingOptions, why: string): ParityError {
+  return new ParityError('client-failed', `codex ${client.version} did not play ${scenario.name}: ${why}`);
 }
 
 /**
