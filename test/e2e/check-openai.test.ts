@@ -95,7 +95,7 @@ it.each([
   },
   {
     broken: 'prepares the model with the whole input',
-    file: 'proxy/sessions/session.ts',
+    file: 'proxy/sessions/turn-request.ts',
     change: (source: string) => source.replace("if (key === 'input') return [[key, '[]']];", ''),
     drivers: ['openai-responses', 'openai-chat'],
     finding: /client message 1 › input: changed\n/,
@@ -245,7 +245,7 @@ it.each([
   {
     broken: 'does not ask again after a server error',
     scenario: 'error-500,http-error-500',
-    file: 'proxy/sessions/session.ts',
+    file: 'proxy/sessions/again.ts',
     change: (source: string) => source.replace('status > 400 && status !== 429', 'status < 400'),
     drivers: ['openai-responses', 'openai-chat'],
     finding:

@@ -1,3 +1,4 @@
+import { stringAt, tryParseJson } from '../../wire/json.ts';
 import { rawMember, rawMembers, rawString } from '../raw-object.ts';
 
 /** The type of a backend's event, without parsing it where it stands first, as it does. Empty for what is no event. */
@@ -17,4 +18,12 @@ export function responseId(text: string): string | undefined {
   const response = event === undefined ? undefined : rawMember(event, 'response');
   const members = rawMembers(response ?? '');
   return members === undefined ? undefined : rawString(members, 'id');
+}
+
+/** In the metadata of an event and of requests over the websocket, in the headers of HTTP. */
+export const turnState = 'x-codex-turn-state';
+
+/** The turn state in a `response.metadata` event. */
+export function turnStateIn(text: string): string | undefined {
+  return stringAt(tryParseJson(text)?.node, 'headers', turnState);
 }

@@ -1,39 +1,22 @@
-import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
-import { member, stringAt, tryParseJson } from '../../wire/json.ts';
-import { SseDecoder } from '../../wire/sse.ts';
-import { ApiError } from '../api-error.ts';
 import type { ProxyContext } from '../context.ts';
 import type { Conversation } from '../conversation.ts';
 import type { Identity } from '../identity.ts';
 import { reasonOf } from '../log.ts';
-import { printMembers, type RawMember, rawMember, rawMembers } from '../raw-object.ts';
+import { packedPost } from '../packed-post.ts';
+import type { RawMember } from '../raw-object.ts';
 import { refused } from '../refusal.ts';
-import { isLast } from '../response-stream.ts';
 import type { SignIn } from '../sign-in.ts';
-import { packedPost } from '../surfaces/relay-post.ts';
-import { askUpstream, readAll } from '../upstream/http.ts';
 import { openUpstream } from '../upstream/websocket.ts';
+import { canBeAskedAgain, cutOff, reconnects, retried } from './again.ts';
+import { BackendAnswer } from './backend-answer.ts';
 import { Connection, type Ending, type TakeEvent } from './connection.ts';
-import { eventType, responseId } from './event.ts';
+import { Connections } from './connections.ts';
+import { responseId, turnState, turnStateIn } from './event.ts';
 import { History } from './history.ts';
-import type { TurnRequest } from './turn-request.ts';
-
-/** An answer of the backend that is no stream of events: it reaches the client as it is. */
-export class BackendAnswer extends Error {
-  override readonly name = 'BackendAnswer';
-  readonly status: number;
-  readonly headers: HeaderList;
-  readonly body: Buffer;
-
-  constructor(status: number, headers: HeaderList, body: Buffer) {
-    super(`the backend answered ${status}`);
-    this.status = status;
-    this.headers = headers;
-    this.body = body;
-  }
-}
+import { askByPost, mustStream, takeEvents } from './post.ts';
+import { prewarmOf, type TurnRequest, withState } from './turn-request.ts';
 
 /** How the backend takes a turn from the session: `unavailable` where the request could not even be sent. */
 type Attempt = Ending | { readonly kind: 'unavailable' };
@@ -50,37 +33,14 @@ type Try = {
   readonly take: TakeEvent;
 };
 
-/** Statuses of a refused upgrade after which the official client tries again, and then turns to HTTP. */
-const retried: ReadonlySet<number> = new Set([403, 404, 500, 502, 503, 504]);
-
-/** Error codes after which the official client takes the turn to a new connection, whatever the status. */
-const reconnected: ReadonlySet<string> = new Set([
-  'websocket_connection_limit_reached',
-  'previous_response_not_found',
-]);
-
-/**
- * Whether the official client asks again after an error of this status (measured: codex 0.169.0: error frames of 401,
- * 403, 404, 500, 503 and 529, answers over HTTP of 403, 404, 500 and 503; but not 400 and 429).
- */
-function asksAgain(status: number): boolean {
-  return status > 400 && status !== 429;
-}
-
 /** Events with a response that the next request may go on from. */
 const responds: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
-
-/** In the metadata of an event and of requests over the websocket, in the headers of HTTP. */
-const turnState = 'x-codex-turn-state';
 
 /**
  * Upgrades refused with 401 after which there is another: two with the sign-in there is, then it is renewed, and two more
  * (measured: codex 0.169.0, scenarios token-refresh and refresh-refused).
  */
 const refusedUpgrades = 3;
-
-/** The code of the error that tells of an answer without an end. */
-const cutOff = 'upstream_lost';
 
 /** Milliseconds a prewarm may take (measured: codex 0.169.0). */
 const prewarmTime = 15_000;
@@ -97,8 +57,14 @@ export class Session {
   readonly #lasting: Map<string, string>;
   readonly #websocket: Conversation;
   readonly history: History;
-  /** Kept for the turns to come; turns side by side have one each. The one that was used last is the last. */
-  readonly #connections = new Set<Connection>();
+  /** Turns side by side have one each. */
+  readonly #connections: Connections;
+  /** The id of the prewarm's response, until a turn went on from it. */
+  #warm: string | undefined;
+  /** The values of the turn that runs, or ran last: its id, and when it began. */
+  #values = new Map<string, string>();
+  /** What the backend wants to hear again until the turn ends; the first value counts (measured: codex 0.169.0). */
+  #state: string | undefined;
   #http = false;
   #begun = false;
   #running = 0;
@@ -111,6 +77,7 @@ export class Session {
     this.#lasting = new Map(context.hostTexts);
     this.#websocket = context.shape.conversation(identity, [], 'websocket', this.#lasting);
     this.history = new History(context.limits.historyBytes);
+    this.#connections = new Connections(context.limits.connectionAge);
   }
 
   get running(): boolean {
@@ -144,13 +111,8 @@ export class Session {
   /** Ends the upstream connections; the next turn opens another. */
   end(): void {
     clearTimeout(this.#closing);
-    for (const connection of this.#connections) this.#drop(connection);
+    this.#connections.end();
   }
-
-  /** The values of the turn that runs, or ran last: its id, and when it began. */
-  #values = new Map<string, string>();
-  /** What the backend wants to hear again until the turn ends; the first value counts (measured: codex 0.169.0). */
-  #state: string | undefined;
 
   async #turn(
     request: TurnRequest,
@@ -213,7 +175,7 @@ export class Session {
       this.#fallBack('the sign-in is not for websockets');
       return { kind: 'unavailable' };
     }
-    const kept = first ? this.#kept(accountOf(signIn), request.previous) : undefined;
+    const kept = first ? this.#connections.next(accountOf(signIn), request.previous) : undefined;
     const prewarmed = kept === undefined && !this.#begun;
     this.#begun = true;
     const warms = prewarmed && request.previous === undefined && this.#context.shape.prewarms;
@@ -240,8 +202,9 @@ export class Session {
       take,
     );
     if (ending.kind === 'answered' && responds.has(ending.type)) connection.last = responseId(ending.text);
-    if (ending.kind === 'lost' || reconnects(ending.type, ending.text, true)) this.#drop(connection);
-    else this.#keep(connection);
+    if (ending.kind === 'lost' || reconnects(ending.type, ending.text, true))
+      this.#connections.drop(connection);
+    else this.#connections.keep(connection);
     return ending;
   }
 
@@ -265,9 +228,6 @@ export class Session {
     return members.map(([key, value]) => (key === 'input' ? [key, `[${full.join(',')}]`] : [key, value]));
   }
 
-  /** The id of the prewarm's response, until a turn went on from it. */
-  #warm: string | undefined;
-
   /** Prepares the model as the golden shows. */
   async #prewarm(connection: Connection, request: TurnRequest, signal: AbortSignal): Promise<boolean> {
     const body = this.#websocket.body(prewarmOf(request)).text;
@@ -280,28 +240,6 @@ export class Session {
     if (ending.kind !== 'answered') return false;
     if (ending.type === 'response.completed') connection.last = this.#warm = responseId(ending.text);
     return ending.type !== 'error';
-  }
-
-  /** A connection that can take another turn: the one of the previous response, else the one that was used last. */
-  #kept(account: string, previous: string | undefined): Connection | undefined {
-    const oldest = Date.now() - this.#context.limits.connectionAge;
-    for (const connection of this.#connections) {
-      const fit = connection.openedAt > oldest && connection.account === account;
-      if (!fit && connection.usable) this.#drop(connection);
-    }
-    const usable = [...this.#connections].filter((connection) => connection.usable);
-    return usable.find(({ last }) => previous !== undefined && last === previous) ?? usable.at(-1);
-  }
-
-  #keep(connection: Connection): void {
-    if (!connection.usable) return;
-    if (!this.#connections.delete(connection)) connection.onEnd(() => this.#drop(connection));
-    this.#connections.add(connection);
-  }
-
-  #drop(connection: Connection): void {
-    connection.end();
-    this.#connections.delete(connection);
   }
 
   /** A new upstream websocket; undefined where the backend takes none now. Throws BackendAnswer where it says more. */
@@ -379,7 +317,7 @@ export class Session {
   async #post(attempt: Try, other?: SignIn): Promise<string> {
     const { request, full, values, signal, take } = attempt;
     const context = this.#context;
-    const { limits, host, shape, metrics } = context;
+    const { host, shape } = context;
     if (!shape.speaksHttp) {
       throw refused(
         502,
@@ -392,18 +330,7 @@ export class Session {
     const members = this.#members(request, full, undefined);
     const signIn = other ?? (await this.#signIn());
     const packed = await packedPost(conversation, members, host, signIn, values);
-    metrics.add('upstream_connections_total', 1, 'transport=http');
-    const answer = await askUpstream({
-      url: context.responses,
-      method: 'POST',
-      ...packed,
-      signal,
-      firstByte: limits.firstByte,
-    }).catch((error: unknown) => {
-      throw refused(502, 'upstream_unreachable', `the backend cannot be reached: ${reasonOf(error)}`);
-    });
-    answer.setTimeout(limits.idle, () => answer.destroy());
-    const type = answer.headers['content-type'] ?? '';
+    const answer = await askByPost(context, packed, signal);
     if (answer.statusCode === 401 && other === undefined) {
       const renewed = await this.#renewed(signIn);
       if (renewed !== undefined) {
@@ -411,76 +338,13 @@ export class Session {
         return this.#post(attempt, renewed);
       }
     }
-    if (answer.statusCode !== 200 || !type.startsWith('text/event-stream')) {
-      const body = await readAll(answer, limits.bodyBytes).catch((error: unknown) => {
-        throw refused(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
-      });
-      throw new BackendAnswer(answer.statusCode ?? 502, pairHeaders(answer.rawHeaders), body);
-    }
+    await mustStream(answer, context.limits);
     this.#state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);
     return takeEvents(answer, take);
   }
 }
 
-/** Whether a POST that failed so is worth another one. After a 401 the sign-in was renewed already. */
-function canBeAskedAgain(error: unknown): boolean {
-  if (error instanceof BackendAnswer) return error.status !== 401 && asksAgain(error.status);
-  return error instanceof ApiError && stringAt(error.error, 'code') === cutOff;
-}
-
-/** The turn state in a `response.metadata` event. */
-function turnStateIn(text: string): string | undefined {
-  return stringAt(tryParseJson(text)?.node, 'headers', turnState);
-}
-
-/** A request with the turn state in its client metadata. */
-function withState(members: readonly RawMember[], state: string | undefined): readonly RawMember[] {
-  if (state === undefined) return members;
-  const metadata = rawMembers(rawMember(members, 'client_metadata') ?? '{}') ?? [];
-  const others = members.filter(([key]) => key !== 'client_metadata');
-  return [...others, ['client_metadata', printMembers([...metadata, [turnState, JSON.stringify(state)]])]];
-}
-
-/** The request that prepares a turn: without its input, and without a form of output (measured: codex 0.169.0, scenario output-schema). */
-function prewarmOf({ members }: TurnRequest): RawMember[] {
-  const prepared = members.flatMap(([key, value]): RawMember[] => {
-    if (key === 'input') return [[key, '[]']];
-    if (key !== 'text') return [[key, value]];
-    const left = (rawMembers(value) ?? []).filter(([name]) => name !== 'format');
-    return left.length === 0 ? [] : [[key, printMembers(left)]];
-  });
-  return [...prepared, ['generate', 'false']];
-}
-
 /** What tells accounts apart. */
 function accountOf(signIn: SignIn): string {
   return signIn.lane === 'chatgpt' ? signIn.accountId : signIn.accessToken;
-}
-
-/** Hands out the events of a stream; resolves to the last. Throws ApiError where it ends without one. */
-async function takeEvents(answer: IncomingMessage, take: TakeEvent): Promise<string> {
-  const decoder = new SseDecoder();
-  try {
-    for await (const chunk of answer) {
-      const bytes: Buffer = chunk;
-      for (const { data } of decoder.push(bytes)) {
-        const type = eventType(data);
-        await take(type, data);
-        if (isLast(type)) return data;
-      }
-    }
-  } catch (error) {
-    throw refused(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
-  }
-  throw refused(502, cutOff, 'the answer was cut off');
-}
-
-/** Whether an event asks for the turn to be taken to another connection, where that can help. */
-function reconnects(type: string, text: string, knowsAll: boolean): boolean {
-  if (type !== 'error') return false;
-  const frame = tryParseJson(text)?.node;
-  const code = stringAt(frame, 'error', 'code') ?? '';
-  if (reconnected.has(code)) return code !== 'previous_response_not_found' || knowsAll;
-  const status = member(frame, 'status');
-  return status?.kind === 'number' && asksAgain(Number(status.text)) && code !== 'server_is_overloaded';
 }

@@ -1,9 +1,10 @@
 import { tryParseJson } from '../../wire/json.ts';
 import { readRequest } from '../conversation.ts';
 import { droppedMembers } from '../dropped.ts';
-import { type RawMember, rawMember, rawMembers, rawString } from '../raw-object.ts';
+import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '../raw-object.ts';
 import { refused } from '../refusal.ts';
 import { requestTier, type WireTier } from '../tier.ts';
+import { turnState } from './event.ts';
 
 /** What a client asks for in one turn. */
 export type TurnRequest = {
@@ -65,6 +66,25 @@ export function readTurn(text: string): TurnRequest {
     continues: givesOutput(input.at(-1) ?? ''),
     formatted: /"format":\{"type":"json/.test(rawMember(said, 'text') ?? ''),
   };
+}
+
+/** The request that prepares a turn: without its input, and without a form of output (measured: codex 0.169.0, scenario output-schema). */
+export function prewarmOf({ members }: TurnRequest): RawMember[] {
+  const prepared = members.flatMap(([key, value]): RawMember[] => {
+    if (key === 'input') return [[key, '[]']];
+    if (key !== 'text') return [[key, value]];
+    const left = (rawMembers(value) ?? []).filter(([name]) => name !== 'format');
+    return left.length === 0 ? [] : [[key, printMembers(left)]];
+  });
+  return [...prepared, ['generate', 'false']];
+}
+
+/** A request with the turn state in its client metadata. */
+export function withState(members: readonly RawMember[], state: string | undefined): readonly RawMember[] {
+  if (state === undefined) return members;
+  const metadata = rawMembers(rawMember(members, 'client_metadata') ?? '{}') ?? [];
+  const others = members.filter(([key]) => key !== 'client_metadata');
+  return [...others, ['client_metadata', printMembers([...metadata, [turnState, JSON.stringify(state)]])]];
 }
 
 /** Whether an item is what a tool gave back. */

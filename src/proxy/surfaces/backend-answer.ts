@@ -3,7 +3,7 @@ import type { HeaderList } from '../../wire/headers.ts';
 import { member, toNode, tryParseJson } from '../../wire/json.ts';
 import { ApiError } from '../api-error.ts';
 import { endToEnd } from '../refusal.ts';
-import type { BackendAnswer } from '../sessions/session.ts';
+import type { BackendAnswer } from '../sessions/backend-answer.ts';
 
 /** Answers with what the backend answered. */
 export function answerBackend(response: ServerResponse, answer: BackendAnswer, more: HeaderList): void {

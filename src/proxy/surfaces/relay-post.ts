@@ -1,14 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import { compressZstd } from '../../wire/zstd.ts';
+import type { HeaderList } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
-import { type Conversation, requestMembers } from '../conversation.ts';
+import { requestMembers } from '../conversation.ts';
 import type { Identity } from '../identity.ts';
-import { type RawMember, rawString } from '../raw-object.ts';
+import { packedPost } from '../packed-post.ts';
 import { readBody, unpackBody } from '../request-body.ts';
 import { upstreamUrl } from '../routes.ts';
-import type { SignIn } from '../sign-in.ts';
-import { wireTier } from '../tier.ts';
 import { handDown } from '../upstream/answer.ts';
 import { askUpstream } from '../upstream/http.ts';
 import { passThrough } from './pass-through.ts';
@@ -44,26 +41,4 @@ export async function relayPost(
   });
   if (answer.statusCode === 401) context.signIns.refused(identity.session, signIn);
   await handDown(answer, response, limits.idle);
-}
-
-/** A request in the golden's HTTP shape, packed as its headers say. */
-export async function packedPost(
-  conversation: Conversation,
-  members: readonly RawMember[],
-  host: string,
-  signIn: SignIn,
-  turn?: Map<string, string>,
-): Promise<{ headers: HeaderList; body: Buffer }> {
-  const facts = {
-    host,
-    signIn,
-    model: rawString(members, 'model') ?? '',
-    tier: wireTier(rawString(members, 'service_tier')),
-  };
-  const shaped = conversation.body(members, turn);
-  const plain = Buffer.from(shaped.text, 'utf8');
-  const packed = await compressZstd(plain);
-  const headers = conversation.post(facts, shaped, packed.length);
-  if (headerValue(headers, 'content-encoding') === 'zstd') return { headers, body: packed };
-  return { headers: conversation.post(facts, shaped, plain.length), body: plain };
 }
