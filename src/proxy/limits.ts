@@ -20,7 +20,7 @@ export type Limits = {
   readonly connectionAge: number;
   /** After which a session that nobody speaks in is forgotten. */
   readonly sessionIdle: number;
-  /** How many sessions are remembered. */
+  /** How many sessions are remembered: by their names, and by their last responses each. */
   readonly sessions: number;
   /** The most that is remembered of a session's conversation, for taking it up on a new connection. */
   readonly historyBytes: number;

@@ -31,7 +31,6 @@ export async function runTurn(
   if (request.dropped.length > 0) {
     context.log.debug({ dropped: request.dropped }, 'members were left out that the backend refuses');
   }
-  const before = session.history.last;
   let ending = 'failed';
   try {
     const last = await session.turn(request, signal, take, forget);
@@ -39,7 +38,7 @@ export async function runTurn(
     return last;
   } finally {
     context.metrics.add('turns_total', 1, `ending=${ending}`);
-    store.answered(session, before, caller);
+    store.answered(session, caller);
   }
 }
 

@@ -104,7 +104,9 @@ export class Session {
     } finally {
       this.#running -= 1;
       this.usedAt = Date.now();
-      this.#closing = setTimeout(() => this.end(), this.#context.limits.connectionIdle).unref();
+      if (!this.running) {
+        this.#closing = setTimeout(() => this.end(), this.#context.limits.connectionIdle).unref();
+      }
     }
   }
 

@@ -7,8 +7,10 @@ export class SessionStore {
   readonly #context: ProxyContext;
   /** In the order of last use. */
   readonly #sessions = new Map<string, Session>();
-  /** Sessions by their last response, for clients that name nothing else. */
+  /** Sessions by their last response, for clients that name nothing else; in the order of last use. */
   readonly #byResponse = new Map<string, Session>();
+  /** Under which response a session stands there. */
+  readonly #responses = new WeakMap<Session, string>();
   readonly #sweep: NodeJS.Timeout;
 
   constructor(context: ProxyContext) {
@@ -31,19 +33,21 @@ export class SessionStore {
     if (key !== undefined && (known !== undefined || answered === undefined)) {
       this.#sessions.delete(key);
       this.#sessions.set(key, session);
-      for (const [oldest, one] of this.#sessions) {
-        if (this.#sessions.size <= this.#context.limits.sessions) break;
-        if (!one.running) this.#forget(oldest, one);
-      }
+      this.#bound(this.#sessions);
     }
     return session;
   }
 
   /** Remembers the response that a session gave last, in the place of the one before. */
-  answered(session: Session, before: string | undefined, caller: string): void {
-    if (before !== undefined) this.#byResponse.delete(`${caller} ${before}`);
-    if (session.history.last !== undefined)
-      this.#byResponse.set(`${caller} ${session.history.last}`, session);
+  answered(session: Session, caller: string): void {
+    const before = this.#responses.get(session);
+    if (before !== undefined) this.#byResponse.delete(before);
+    const { last } = session.history;
+    if (last === undefined) return;
+    const response = `${caller} ${last}`;
+    this.#responses.set(session, response);
+    this.#byResponse.set(response, session);
+    this.#bound(this.#byResponse);
   }
 
   /** Forgets everything and ends all upstream connections. */
@@ -56,17 +60,23 @@ export class SessionStore {
 
   #forgetIdle(): void {
     const before = Date.now() - this.#context.limits.sessionIdle;
-    const idle = (session: Session) => !session.running && session.usedAt < before;
-    for (const [key, session] of this.#sessions) if (idle(session)) this.#forget(key, session);
-    for (const [id, session] of this.#byResponse) {
-      if (!idle(session)) continue;
-      session.end();
-      this.#byResponse.delete(id);
+    for (const sessions of [this.#sessions, this.#byResponse]) {
+      for (const [key, session] of sessions) {
+        if (!session.running && session.usedAt < before) forget(sessions, key, session);
+      }
     }
   }
 
-  #forget(key: string, session: Session): void {
-    session.end();
-    this.#sessions.delete(key);
+  /** Forgets the oldest where there are too many; one that is running stays. */
+  #bound(sessions: Map<string, Session>): void {
+    for (const [oldest, session] of sessions) {
+      if (sessions.size <= this.#context.limits.sessions) break;
+      if (!session.running) forget(sessions, oldest, session);
+    }
   }
+}
+
+function forget(sessions: Map<string, Session>, key: string, session: Session): void {
+  session.end();
+  sessions.delete(key);
 }

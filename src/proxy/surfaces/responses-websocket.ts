@@ -14,7 +14,14 @@ import type { SessionStore } from '../sessions/store.ts';
 import { readTurn } from '../sessions/turn-request.ts';
 import { errorIn } from './backend-answer.ts';
 
-/** Serves the responses websocket for clients that the proxy speaks for: one request after the other, in order. `socket` is what its websocket runs over. */
+/** Requests of one client that may wait for the one that runs. */
+const mostWaiting = 16;
+
+/**
+ * Serves the responses websocket for clients that the proxy speaks for: one request after the other, in order. A
+ * client that sends many more than are answered is let go: what it sends cannot be left unread, for its end would
+ * be unread too. `socket` is what its websocket runs over.
+ */
 export function serveResponses(
   context: ProxyContext,
   store: SessionStore,
@@ -25,7 +32,8 @@ export function serveResponses(
 ): void {
   const gone = new AbortController();
   let own: Session | undefined;
-  let before: Promise<void> = Promise.resolve();
+  const waiting: string[] = [];
+  let running = false;
   client.once('close', () => {
     gone.abort();
     own?.end();
@@ -56,10 +64,32 @@ export function serveResponses(
       context.metrics.add('running_turns', -1);
     }
   };
+  const answerAll = async (): Promise<void> => {
+    running = true;
+    for (let text = waiting.shift(); text !== undefined; text = waiting.shift()) await answer(text);
+    running = false;
+  };
   client.on('message', (data) => {
-    const text = toBuffer(data).toString('utf8');
-    before = before.then(() => answer(text));
+    if (gone.signal.aborted) return;
+    waiting.push(toBuffer(data).toString('utf8'));
+    if (!running) void answerAll();
+    else if (tooMuch(waiting, context.limits.bodyBytes)) {
+      gone.abort();
+      waiting.length = 0;
+      frames.flush();
+      tell(
+        client,
+        refused(429, 'too_many_requests', 'too many requests wait for the one that runs'),
+        context,
+      );
+      client.close(1008);
+    }
   });
+}
+
+/** Whether more waits than may: in number, or in bytes together. */
+function tooMuch(waiting: readonly string[], bytes: number): boolean {
+  return waiting.length > mostWaiting || waiting.reduce((sum, text) => sum + text.length, 0) > bytes;
 }
 
 /** Tells a client of a turn that got no answer; the connection ends where the next turn would fare no better. */

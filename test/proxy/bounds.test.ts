@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import type { WebSocket } from 'ws';
+import { answerOn, backend, eventsOf, opened, post, proxyTo, quick, say } from './stage.ts';
+
+const ask = { model: 'm', input: 'hello', stream: true };
+const create = (text: string) => JSON.stringify({ type: 'response.create', ...ask, input: text });
+
+/** Takes turns that name nothing but the response they go on from; gives the session of each, as it went upstream. */
+async function sessionsOf(sessions: number, previous: readonly string[]): Promise<string[]> {
+  const heard: string[] = [];
+  const to = await backend({
+    message: (socket, body) => {
+      heard.push(body.prompt_cache_key);
+      say(socket, eventsOf('OK', `resp_${heard.length}`));
+    },
+  });
+  const proxy = await proxyTo(to.url, { limits: { ...quick, sessions } });
+  for (const id of previous) {
+    await (await post(`${proxy}/v1/responses`, { ...ask, previous_response_id: id })).text();
+  }
+  return heard;
+}
+
+it('finds a session again by its last response, and only the sessions that were used last', async () => {
+  const [one, two, three] = ['resp_a', 'resp_b', 'resp_c'];
+  // The answers are resp_1, resp_2, …: the fourth turn goes on with the first session.
+  const sessions = await sessionsOf(2, [one, two, 'resp_1', three, 'resp_3', 'resp_2']);
+  expect(sessions[2]).toBe(sessions[0]);
+  expect(sessions[4]).toBe(sessions[0]);
+  expect(sessions[5]).not.toBe(sessions[1]);
+});
+
+it('does not forget a session that is running, however many come', async () => {
+  const held: (() => void)[] = [];
+  const to = await backend({
+    message: (socket, { input }) => {
+      const go = () => say(socket, eventsOf('OK', `resp_of_${JSON.stringify(input).length}`));
+      if (JSON.stringify(input).includes('wait')) held.push(go);
+      else go();
+    },
+  });
+  const proxy = await proxyTo(to.url, { limits: { ...quick, sessions: 1 } });
+  const one = { ...ask, previous_response_id: 'resp_a' };
+  const first = await (await post(`${proxy}/v1/responses`, { ...one, stream: false })).json();
+  const { id } = first as { id: string };
+  const running = post(`${proxy}/v1/responses`, { ...ask, previous_response_id: id, input: 'wait' });
+  await expect.poll(() => held.length).toBe(1);
+  for (const other of ['resp_b', 'resp_c']) {
+    const next = { ...ask, previous_response_id: other, input: `${other}${other}` };
+    await (await post(`${proxy}/v1/responses`, next)).text();
+  }
+  for (const go of held) go();
+  expect(await (await running).text()).toContain('response.completed');
+  expect(to.heard).toHaveLength(3);
+});
+
+/** A backend that answers nothing, and a program's websocket through the proxy to it with one turn running. */
+async function waited(limits = {}) {
+  const heard: WebSocket[] = [];
+  const to = await backend({ message: (socket) => void heard.push(socket) });
+  const client = await opened(`${await proxyTo(to.url, { limits: { ...quick, ...limits } })}/v1/responses`);
+  client.send(create('first'));
+  await expect.poll(() => heard.length).toBe(1);
+  return { to, client, heard };
+}
+
+it('answers requests that come while one runs, in their order', async () => {
+  const { client, heard, to } = await waited();
+  const texts = ['a', 'b', 'c'];
+  for (const text of texts) client.send(create(text));
+  for (let n = 1; n <= 4; n += 1) {
+    await expect.poll(() => heard.length).toBe(n);
+    const answer = answerOn(client);
+    for (const socket of heard.slice(-1)) say(socket, eventsOf('OK'));
+    await answer;
+  }
+  const said = to.turns().map(({ input }) => /"text":"(\w+)"/.exec(JSON.stringify(input))?.[1]);
+  expect(said).toEqual(['first', ...texts]);
+});
+
+it.each([
+  { much: 'requests', limits: {}, count: 17, length: 1 },
+  { much: 'bytes', limits: { bodyBytes: 10_000 }, count: 2, length: 6000 },
+])('lets a client go that sends too many $much while a turn runs', async ({ limits, count, length }) => {
+  const { client, to } = await waited(limits);
+  const answer = answerOn(client);
+  const closed = once(client, 'close');
+  for (let n = 0; n < count; n += 1) client.send(create('x'.repeat(length)));
+  expect(JSON.parse((await answer).at(-1) ?? '')).toMatchObject({
+    status: 429,
+    error: { code: 'too_many_requests' },
+  });
+  expect((await closed)[0]).toBe(1008);
+  await expect.poll(() => to.sockets.clients.size).toBe(0);
+  expect(to.turns()).toHaveLength(1);
+});
+
+it('notices that a client leaves while its requests wait', async () => {
+  const { client, to } = await waited();
+  for (let n = 0; n < 16; n += 1) client.send(create('x'));
+  client.close();
+  await expect.poll(() => to.sockets.clients.size).toBe(0);
+  expect(to.turns()).toHaveLength(1);
+});
+
+it('does not take a connection for one that nobody uses while a turn runs on it beside another that has ended', async () => {
+  const held: (() => void)[] = [];
+  const to = await backend({
+    message: (socket, { input }) => {
+      if (JSON.stringify(input).includes('wait')) held.push(() => say(socket, eventsOf('OK')));
+      else say(socket, eventsOf('OK'));
+    },
+  });
+  const proxy = await proxyTo(to.url, { limits: { ...quick, connectionIdle: 50 } });
+  const turn = (input: string) => post(`${proxy}/v1/responses`, { ...ask, input, prompt_cache_key: 'one' });
+  await (await turn('a')).text();
+  const running = turn('wait');
+  await expect.poll(() => held.length).toBe(1);
+  await (await turn('b')).text();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(held).toHaveLength(1);
+  for (const go of held) go();
+  expect(await (await running).text()).toContain('response.completed');
+  await expect.poll(() => to.sockets.clients.size).toBe(0);
+});
