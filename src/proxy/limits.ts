@@ -24,7 +24,7 @@ export type Limits = {
   readonly sessions: number;
   /** The most that is remembered of a session's conversation, for taking it up on a new connection. */
   readonly historyBytes: number;
-  /** Pauses before each attempt of a turn over the websocket; after the last, the session goes over to HTTP. */
+  /** Pauses before each attempt of a turn, the first at once: over the websocket, and after the last one over HTTP. */
   readonly retries: readonly number[];
 };
 

@@ -10,6 +10,7 @@ const known = {
   upstream_connections_total: ['counter', 'Upstream connections that were opened, by transport.'],
   upstream_refusals_total: ['counter', 'Upgrades that the backend refused, by status.'],
   reconnects_total: ['counter', 'Upstream connections that were replaced within a turn.'],
+  http_retries_total: ['counter', 'Requests over HTTP that were repeated within a turn.'],
   http_fallbacks_total: ['counter', 'Sessions that went over to HTTP.'],
   sessions: ['gauge', 'Sessions that are remembered.'],
   clients: ['gauge', 'Connections of clients.'],

@@ -176,7 +176,8 @@ it.each([
     broken: 'says all again over HTTP when a stream is cut off',
     scenario: 'http-cut-off',
     file: 'proxy/sessions/session.ts',
-    change: (source: string) => source.replace('|| !cleared()) throw error', ') throw error'),
+    change: (source: string) =>
+      source.replace('canBeAskedAgain(error) && cleared()', 'canBeAskedAgain(error)'),
     drivers: ['openai-responses'],
     finding: /streamed › exchange 1 › backend message \d: added\n/,
   },
@@ -217,7 +218,7 @@ it.each([
   {
     broken: 'keeps to itself when to come again, over HTTP',
     scenario: 'http-usage-limit',
-    file: 'proxy/surfaces/backend-answer.ts',
+    file: 'proxy/sessions/backend-answer.ts',
     change: (source: string) => source.replace("!== 'content-length'", "!== 'retry-after'"),
     drivers: ['openai-chat'],
     finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
@@ -246,7 +247,8 @@ it.each([
     broken: 'does not ask again after a server error',
     scenario: 'error-500,http-error-500',
     file: 'proxy/sessions/again.ts',
-    change: (source: string) => source.replace('status > 400 && status !== 429', 'status < 400'),
+    change: (source: string) =>
+      source.replace('return told.status !== 400', 'return false').replace('error.status >= 500', 'false'),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
       /error-500 › streamed › exchange 2 › request: missing\n[\s\S]*http-error-500 › streamed › exchange 3 › request: missing\n/,

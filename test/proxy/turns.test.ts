@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { ProxyOptions } from '../../src/proxy/server.ts';
 import { headerValue } from '../../src/wire/headers.ts';
 import { isUuid7 } from '../../src/wire/ids.ts';
 import { decodeSse } from '../../src/wire/sse.ts';
@@ -8,6 +9,7 @@ import {
   backend,
   eventsIn,
   eventsOf,
+  notebook,
   opened,
   post,
   proxyTo,
@@ -491,21 +493,35 @@ it('does not count a connection whose prewarm failed', async () => {
   expect(to.turns()).toHaveLength(7);
 });
 
-/** A backend that refuses upgrades, and whose first answers over HTTP have these statuses. */
-const overHttp = (statuses: readonly number[], upgrade = '426 Upgrade Required') => {
-  const left = [...statuses];
+type Failure = number | { readonly status: number; readonly code?: string; readonly again?: string };
+
+/** A backend that refuses upgrades, and whose first answers over HTTP are these failures; one of 0 is none. */
+const overHttp = (failures: readonly Failure[], upgrade = '426 Upgrade Required') => {
+  const left = [...failures];
   return backend({
     upgrade: () => refusedWith(upgrade),
     post: (response) => {
-      const status = left.shift();
-      response.writeHead(status ?? 200, {
-        'content-type': status === undefined ? 'text/event-stream' : 'application/json',
-        'retry-after': '17',
+      const failure = left.shift() ?? 200;
+      const {
+        status,
+        code = 'x',
+        again = undefined,
+      } = typeof failure === 'number' ? { status: failure } : failure;
+      if (status === 0) {
+        response.destroy();
+        return;
+      }
+      const isError = status !== 200;
+      response.writeHead(status, {
+        'content-type': isError ? 'application/json' : 'text/event-stream',
+        ...(again === undefined ? {} : { 'retry-after': again }),
       });
-      response.end(status === undefined ? eventsOf('OK').map(sse).join('') : '{"error":{"code":"x"}}');
+      response.end(isError ? `{"error":{"code":"${code}"}}` : eventsOf('OK').map(sse).join(''));
     },
   });
 };
+
+const limitReached = { status: 429, code: 'usage_limit_reached', again: '17' };
 
 it('asks again over HTTP where an error breaks off, or is never told to its end', async () => {
   let posts = 0;
@@ -528,34 +544,159 @@ it('asks again over HTTP where an error breaks off, or is never told to its end'
   expect(posts).toBe(2);
 });
 
-it.each([403, 404, 500, 503])('asks again over HTTP after %d', async (status) => {
-  const to = await overHttp([status]);
+it.each([401, 402, 403, 404, 408, 409, 422, 425, 500, 502, 503, 504, 529])(
+  'asks again over HTTP after %d',
+  async (status) => {
+    const to = await overHttp([status]);
+    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+    expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+    expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
+  },
+);
+
+it('asks again over HTTP where an answer is no stream of events', async () => {
+  let posts = 0;
+  const to = await backend({
+    upgrade: () => refusedWith('426 Upgrade Required'),
+    post: (response) => {
+      posts += 1;
+      const isStream = posts > 1;
+      response.writeHead(200, { 'content-type': isStream ? 'text/event-stream' : 'application/json' });
+      response.end(isStream ? eventsOf('OK').map(sse).join('') : '{}');
+    },
+  });
   const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
   expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
-  expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
 });
 
 it.each(['403 Forbidden', '404 Not Found', '500 Internal Server Error'])(
   'tells of an error over HTTP where upgrades were refused with %s',
   async (upgrade) => {
-    const to = await overHttp([429], upgrade);
+    const to = await overHttp([limitReached], upgrade);
     const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '17']);
     expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
   },
 );
 
-it.each([
-  { statuses: [400], asked: 1 },
-  { statuses: [429], asked: 1 },
-  { statuses: [500, 429], asked: 2 },
-  { statuses: Array<number>(6).fill(500), asked: 6 },
-])('tells of what the backend answered last over HTTP: $statuses', async ({ statuses, asked }) => {
-  const to = await overHttp(statuses);
+const overloaded = { status: 503, code: 'server_is_overloaded' };
+
+it.each<{ after: string; failures: Failure[]; asked: number }>([
+  { after: '400', failures: [400], asked: 1 },
+  { after: '429', failures: [429], asked: 1 },
+  { after: 'a limit that is reached', failures: [limitReached], asked: 1 },
+  { after: 'a plan without it', failures: [{ ...limitReached, code: 'usage_not_included' }], asked: 1 },
+  { after: 'a quota that is used up', failures: [{ ...limitReached, code: 'insufficient_quota' }], asked: 1 },
+  { after: '500 with a pause of an hour', failures: [{ status: 500, again: '3600' }], asked: 1 },
+  { after: '500 and 429', failures: [500, 429], asked: 2 },
+  { after: '404', failures: Array(6).fill(404), asked: 6 },
+  { after: '429 with a pause', failures: Array(6).fill({ status: 429, again: '0' }), asked: 6 },
+  { after: 'a model that is overloaded', failures: Array(5).fill(overloaded), asked: 5 },
+  { after: 'the same with a pause', failures: Array(30).fill({ ...overloaded, again: '0' }), asked: 30 },
+  { after: '500', failures: Array(30).fill(500), asked: 30 },
+  {
+    after: '500 and 404',
+    failures: [...Array(4).fill(500), ...Array(5).fill(404), 500, 500, 404],
+    asked: 12,
+  },
+])('asks $asked times over HTTP after $after, and tells of the last answer', async ({ failures, asked }) => {
+  const to = await overHttp(failures);
   const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-  expect([response.status, response.headers.get('retry-after')]).toEqual([statuses.at(-1), '17']);
-  expect(await response.json()).toEqual({ error: { code: 'x' } });
+  const last = failures.at(-1) ?? 0;
+  expect(response.status).toBe(typeof last === 'number' ? last : last.status);
+  expect(await response.json()).toMatchObject({ error: {} });
   expect(to.turns()).toHaveLength(asked);
+});
+
+it('asks thirty times over HTTP where no answer comes', async () => {
+  const to = await overHttp(Array(30).fill(0));
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect([response.status, await response.json()]).toMatchObject([
+    502,
+    { error: { code: 'upstream_unreachable' } },
+  ]);
+  expect(to.turns()).toHaveLength(30);
+});
+
+it.each([() => '1', () => new Date(Date.now() + 2000).toUTCString()])(
+  'asks again over HTTP when the backend wants it to',
+  async (again) => {
+    const to = await overHttp([{ status: 429, again: again() }]);
+    const begun = Date.now();
+    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+    expect(await response.text()).toContain('response.completed');
+    expect(Date.now() - begun).toBeGreaterThan(900);
+  },
+);
+
+it('takes the turn to a new connection when the backend wants it to', async () => {
+  let turns = 0;
+  const frame = { type: 'error', status: 429, error: { code: 'x' }, headers: { 'retry-after': '1' } };
+  const to = await backend({
+    message: (socket) => {
+      turns += 1;
+      say(socket, turns === 1 ? [JSON.stringify(frame)] : eventsOf('OK'));
+    },
+  });
+  const begun = Date.now();
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+  expect(to.heard).toHaveLength(2);
+  expect(Date.now() - begun).toBeGreaterThan(900);
+});
+
+it('renews a sign-in that two POSTs were refused with, and tells where it cannot be renewed', async () => {
+  const to = await overHttp([401, 401, 200, 401, 401]);
+  let renewals = 0;
+  const proxy = await proxyTo(to.url, {
+    signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: `token-${renewals}`, accountId: 'a' }),
+    renew: async (_, refused) => {
+      if (renewals > 0) throw new Error('not again');
+      renewals += 1;
+      return refused;
+    },
+  });
+  const response = await post(`${proxy}/v1/responses`, ask);
+  expect(await response.text()).toContain('response.completed');
+  expect([1, 2, 3].map((at) => sent(to, at, 'authorization'))).toEqual([
+    'Bearer token-0',
+    'Bearer token-0',
+    'Bearer token-1',
+  ]);
+  expect((await post(`${proxy}/v1/responses`, ask)).status).toBe(401);
+  expect(to.turns()).toHaveLength(5);
+});
+
+it('renews a sign-in six times that is refused on and on, and tells of it after eighteen POSTs', async () => {
+  const to = await overHttp(Array(18).fill(401));
+  let renewals = 0;
+  const renew: ProxyOptions['renew'] = async (_, refused) => {
+    renewals += 1;
+    return refused;
+  };
+  expect((await post(`${await proxyTo(to.url, { renew })}/v1/responses`, ask)).status).toBe(401);
+  expect([to.turns().length, renewals]).toEqual([18, 6]);
+});
+
+it('asks six times over HTTP with an API key that is refused', async () => {
+  const to = await overHttp(Array(6).fill(401));
+  const proxy = await proxyTo(to.url, {
+    signIn: () => ({ lane: 'api-key', websockets: true, accessToken: 'the-key' }),
+  });
+  expect((await post(`${proxy}/v1/responses`, ask)).status).toBe(401);
+  expect(to.turns()).toHaveLength(6);
+});
+
+it('counts and logs what it asks again over HTTP', async () => {
+  const { log, lines } = notebook();
+  const to = await overHttp([500, 404]);
+  const proxy = await proxyTo(to.url, { log });
+  await (await post(`${proxy}/v1/responses`, ask)).text();
+  expect(await (await fetch(`${proxy}/metrics`)).text()).toContain(
+    'codex_parity_proxy_http_retries_total 2\n',
+  );
+  const told = 'the turn is asked for again over HTTP: the backend answered';
+  expect(lines).toEqual(expect.arrayContaining([`{} ${told} 500`, `{} ${told} 404`]));
 });
 
 it('tells the client of an answer that is cut off after it began', async () => {

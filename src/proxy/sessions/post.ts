@@ -8,12 +8,12 @@ import type { PackedPost } from '../packed-post.ts';
 import { refused } from '../refusal.ts';
 import { isLast } from '../response-stream.ts';
 import { askUpstream, readAll } from '../upstream/http.ts';
-import { cutOff } from './again.ts';
+import { cutOff, unreachable } from './again.ts';
 import { BackendAnswer } from './backend-answer.ts';
 import type { TakeEvent } from './connection.ts';
 import { eventType } from './event.ts';
 
-/** Asks once; resolves to the answer's head. Throws ApiError where there is no answer. */
+/** Asks once; resolves to the answer's head. Throws ApiError where there is no answer, or none in time. */
 export async function askByPost(
   { responses, limits, metrics }: ProxyContext,
   packed: PackedPost,
@@ -27,20 +27,33 @@ export async function askByPost(
     signal,
     firstByte: limits.firstByte,
   }).catch((error: unknown) => {
-    throw refused(502, 'upstream_unreachable', `the backend cannot be reached: ${reasonOf(error)}`);
+    // Who waits in vain is not asked to wait again: the official client waits on (measured: codex 0.169.0, a minute).
+    const isSilent = !(error instanceof Error && 'code' in error);
+    throw refused(
+      502,
+      isSilent ? 'upstream_silent' : unreachable,
+      `the backend cannot be reached: ${reasonOf(error)}`,
+    );
   });
   answer.setTimeout(limits.idle, () => answer.destroy());
   return answer;
 }
 
-/** Throws BackendAnswer for an answer that is no stream of events, ApiError for one that is cut off. */
-export async function mustStream(answer: IncomingMessage, { bodyBytes }: Limits): Promise<void> {
-  const type = answer.headers['content-type'] ?? '';
-  if (answer.statusCode === 200 && type.startsWith('text/event-stream')) return;
+/** Whether an answer is a stream of events. */
+export function isStream({ statusCode, headers }: IncomingMessage): boolean {
+  return statusCode === 200 && headers['content-type']?.startsWith('text/event-stream') === true;
+}
+
+/** Reads an answer that is no stream of events. Throws ApiError for one that is cut off. */
+export async function wholeAnswer(
+  answer: IncomingMessage,
+  { bodyBytes }: Limits,
+  isFinal: boolean,
+): Promise<BackendAnswer> {
   const body = await readAll(answer, bodyBytes).catch((error: unknown) => {
     throw refused(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
   });
-  throw new BackendAnswer(answer.statusCode ?? 502, pairHeaders(answer.rawHeaders), body);
+  return new BackendAnswer(answer.statusCode ?? 502, pairHeaders(answer.rawHeaders), body, isFinal);
 }
 
 /** Hands out the events of a stream; resolves to the last. Throws ApiError where it ends without one. */

@@ -9,13 +9,23 @@ import type { RawMember } from '../raw-object.ts';
 import { refused } from '../refusal.ts';
 import type { SignIn } from '../sign-in.ts';
 import { openUpstream } from '../upstream/websocket.ts';
-import { canBeAskedAgain, cutOff, reconnects, retried } from './again.ts';
+import {
+  canBeAskedAgain,
+  cutOff,
+  isBackendsFault,
+  pauseIn,
+  reconnecting,
+  repeated,
+  repeatedPosts,
+  retried,
+  unreachable,
+} from './again.ts';
 import { BackendAnswer } from './backend-answer.ts';
 import { Connection, type Ending, type TakeEvent } from './connection.ts';
 import { Connections } from './connections.ts';
 import { responseId, turnState, turnStateIn } from './event.ts';
 import { History } from './history.ts';
-import { askByPost, mustStream, takeEvents } from './post.ts';
+import { askByPost, isStream, takeEvents, wholeAnswer } from './post.ts';
 import { prewarmOf, type TurnRequest, withState } from './turn-request.ts';
 
 /** How the backend takes a turn from the session: `unavailable` where the request could not even be sent. */
@@ -46,9 +56,10 @@ const refusedUpgrades = 3;
 const prewarmTime = 15_000;
 
 /**
- * One conversation of a client that the proxy speaks for: its identity, its upstream connection, and what is known of
+ * One conversation of a client that the proxy speaks for: its identity, its upstream connections, and what is known of
  * what was said. It keeps to the rules of the official client: the websocket first, a new connection with the full
- * input where one breaks, HTTP for the rest of the session where the backend takes no websockets.
+ * input where one breaks, HTTP for the rest of the session where the backend takes no websockets. How often it asks
+ * again, and after what, is measured (codex 0.169.0): see again.ts.
  */
 export class Session {
   readonly #context: ProxyContext;
@@ -147,25 +158,33 @@ export class Session {
     const overWebSocket = {
       ...plain,
       take: (type: string, text: string) =>
-        reconnects(type, text, turn.full !== undefined) && cleared() ? undefined : deliver(type, text),
+        reconnecting(type, text, turn.full !== undefined) !== undefined && cleared()
+          ? undefined
+          : deliver(type, text),
     };
+    /** The pause that the backend asked for last. */
+    let told: number | undefined;
     for (const [at, pause] of limits.retries.entries()) {
       if (this.#http) break;
-      if (pause > 0) await delay(pause, undefined, { signal });
+      const wait = told ?? pause;
+      if (wait > 0) await delay(wait, undefined, { signal });
       const begins = !this.#begun;
       let attempt = await this.#attempt({ ...overWebSocket, first: at === 0 });
       // What goes wrong with the prewarm is not counted (measured: codex 0.169.0, scenarios upgrade-500 and
       // retries-exhausted: seven upgrades, six of them with a request).
       if (begins && attempt.kind === 'unavailable' && !this.#http)
         attempt = await this.#attempt(overWebSocket);
+      told = undefined;
       if (attempt.kind === 'unavailable') continue;
       if (attempt.kind === 'answered' && delivered) return attempt.text;
       const reason = attempt.kind === 'lost' ? attempt.reason : 'the backend asks for a new connection';
       if (signal.aborted || !cleared()) throw refused(502, cutOff, `the answer was cut off: ${reason}`);
+      if (attempt.kind === 'answered') told = pauseIn(reconnecting(attempt.type, attempt.text, true));
       metrics.add('reconnects_total');
       log.info({}, `a new connection is made: ${reason}`);
     }
     if (!this.#http) this.#fallBack('the websocket failed again and again');
+    if (told !== undefined) await delay(told, undefined, { signal });
     return this.#overHttp({ ...plain, take: deliver }, cleared);
   }
 
@@ -204,7 +223,7 @@ export class Session {
       take,
     );
     if (ending.kind === 'answered' && responds.has(ending.type)) connection.last = responseId(ending.text);
-    if (ending.kind === 'lost' || reconnects(ending.type, ending.text, true))
+    if (ending.kind === 'lost' || reconnecting(ending.type, ending.text, true))
       this.#connections.drop(connection);
     else this.#connections.keep(connection);
     return ending;
@@ -287,13 +306,14 @@ export class Session {
     return this.#context.signIns.current(this.#identity.session);
   }
 
-  /** Another sign-in in the place of one that was refused; undefined where there is none. */
-  async #renewed(signIn: SignIn): Promise<SignIn | undefined> {
+  /** Whether there is another sign-in in the place of one that was refused. */
+  async #renews(signIn: SignIn): Promise<boolean> {
     try {
-      return await this.#context.signIns.renew(this.#identity.session, signIn);
+      await this.#context.signIns.renew(this.#identity.session, signIn);
+      return true;
     } catch (error) {
       this.#context.log.warn({}, `the sign-in is refused: ${reasonOf(error)}`);
-      return undefined;
+      return false;
     }
   }
 
@@ -303,46 +323,59 @@ export class Session {
     this.#context.log.info({}, `the session goes over to HTTP: ${reason}`);
   }
 
-  /** Asks over HTTP, again where the official client would; what comes of it last is the client's. */
-  async #overHttp(attempt: Try, cleared: () => boolean): Promise<string> {
-    for (const pause of this.#context.limits.retries.slice(1)) {
-      try {
-        return await this.#post(attempt);
-      } catch (error) {
-        if (!canBeAskedAgain(error) || !cleared()) throw error;
-      }
-      await delay(pause, undefined, { signal: attempt.signal });
-    }
-    return this.#post(attempt);
-  }
-
-  async #post(attempt: Try, other?: SignIn): Promise<string> {
-    const { request, full, values, signal, take } = attempt;
-    const context = this.#context;
-    const { host, shape } = context;
+  /**
+   * Asks over HTTP, again where the official client would: six attempts, of five POSTs each where the backend fails at
+   * them. What comes of it last is the client's.
+   */
+  #overHttp(attempt: Try, cleared: () => boolean): Promise<string> {
+    const { limits, metrics, log, shape } = this.#context;
     if (!shape.speaksHttp) {
       throw refused(
         502,
-        'upstream_unreachable',
+        unreachable,
         `the backend takes no websocket, and codex ${shape.codex} has no golden of scenario http-fallback`,
       );
     }
+    const noted = (again: boolean, error: unknown) => {
+      if (!again) return false;
+      metrics.add('http_retries_total');
+      log.info({}, `the turn is asked for again over HTTP: ${reasonOf(error)}`);
+      return true;
+    };
+    const { signal } = attempt;
+    const pauses = limits.retries.slice(1);
+    const posts = () =>
+      repeated(
+        () => this.#post(attempt),
+        pauses.slice(0, repeatedPosts),
+        (error) => noted(isBackendsFault(error), error),
+        signal,
+      );
+    return repeated(posts, pauses, (error) => noted(canBeAskedAgain(error) && cleared(), error), signal);
+  }
+
+  /**
+   * One POST; another at once where the sign-in is refused, and a third with a renewed one. An API key is not renewed
+   * (measured: codex 0.169.0, POSTs that are all answered with 401).
+   */
+  async #post(attempt: Try, refusals = 0): Promise<string> {
+    const { request, full, values, signal, take } = attempt;
+    const context = this.#context;
     const state: HeaderList = this.#state === undefined ? [] : [[turnState, this.#state]];
-    const conversation = shape.conversation(this.#identity, state, 'http', this.#lasting);
+    const conversation = context.shape.conversation(this.#identity, state, 'http', this.#lasting);
     const members = this.#members(request, full, undefined);
-    const signIn = other ?? (await this.#signIn());
-    const packed = await packedPost(conversation, members, host, signIn, values);
+    const signIn = await this.#signIn();
+    const packed = await packedPost(conversation, members, context.host, signIn, values);
     const answer = await askByPost(context, packed, signal);
-    if (answer.statusCode === 401 && other === undefined) {
-      const renewed = await this.#renewed(signIn);
-      if (renewed !== undefined) {
-        answer.destroy();
-        return this.#post(attempt, renewed);
-      }
+    if (isStream(answer)) {
+      this.#state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);
+      return takeEvents(answer, take);
     }
-    await mustStream(answer, context.limits);
-    this.#state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);
-    return takeEvents(answer, take);
+    const isOfSignIn = answer.statusCode === 401 && signIn.lane === 'chatgpt' && refusals < 2;
+    const goesOn = isOfSignIn && (refusals === 0 || (await this.#renews(signIn)));
+    if (!goesOn) throw await wholeAnswer(answer, context.limits, isOfSignIn);
+    answer.destroy();
+    return this.#post(attempt, refusals + 1);
   }
 }
 

@@ -12,7 +12,6 @@ import { runTurn, sessionOfConnection } from '../sessions/run-turn.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import { readTurn } from '../sessions/turn-request.ts';
-import { errorIn } from './backend-answer.ts';
 
 /** Requests of one client that may wait for the one that runs. */
 const mostWaiting = 16;
@@ -95,7 +94,7 @@ function tooMuch(waiting: readonly string[], bytes: number): boolean {
 /** Tells a client of a turn that got no answer; the connection ends where the next turn would fare no better. */
 function tell(client: WebSocket, error: unknown, { log }: ProxyContext): void {
   if (error instanceof BackendAnswer) {
-    client.send(errorEvent(errorIn(error)));
+    client.send(errorEvent(error.told));
     return;
   }
   if (!(error instanceof ApiError)) log.warn({}, `failed: ${reasonOf(error)}`);
