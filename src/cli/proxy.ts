@@ -5,7 +5,7 @@ import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 import { isLoopback } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
-import { startProxy } from '../proxy/server.ts';
+import { type RunningProxy, startProxy } from '../proxy/server.ts';
 import { recordUpstream } from '../record/upstream.ts';
 import type { CommandContext } from './context.ts';
 import { returnIdleMemory } from './idle-memory.ts';
@@ -36,8 +36,9 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
   return {
     command: 'proxy',
     describe: 'Run a Codex proxy whose requests have the shape of a golden',
-    builder: (yargs) =>
-      yargs
+    builder: (yargs) => {
+      forgetEmpty(process.env);
+      return yargs
         .config(configured().options)
         .env(environmentPrefix)
         .option('port', { requiresArg: true, type: 'number', default: 8320, describe: 'Port to listen on' })
@@ -70,7 +71,8 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         .example(
           `codex -c 'openai_base_url="http://127.0.0.1:8320/backend-api/codex"'`,
           'point the official client at it',
-        ),
+        );
+    },
     handler: async (options) => {
       const { port, host, grace } = options;
       mustBePort('port', port);
@@ -103,12 +105,29 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         if (recording !== undefined) progress(`recording to ${recording.path}`);
         returnIdleMemory();
         await new Promise<void>((stop) => signal.addEventListener('abort', () => stop(), { once: true }));
-        await proxy.close(grace * 1000);
+        await stopped(proxy, grace * 1000);
       } finally {
         await recording?.finish();
       }
     },
   };
+}
+
+/** Stops the proxy; a second signal ends the grace time. */
+async function stopped(proxy: RunningProxy, grace: number): Promise<void> {
+  const hurry = () => void proxy.close();
+  for (const name of signals) process.once(name, hurry);
+  await proxy.close(grace);
+  for (const name of signals) process.removeListener(name, hurry);
+}
+
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
+/** An empty variable is one that is not set, as for most programs; the library would take an empty port for 0. */
+function forgetEmpty(env: NodeJS.ProcessEnv): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (name.startsWith(`${environmentPrefix}_`) && value === '') delete env[name];
+  }
 }
 
 /** What the file in the working folder says of the proxy. */

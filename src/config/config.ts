@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
@@ -60,7 +60,8 @@ export type Config = z.infer<typeof config>;
  * the key of what is wrong.
  */
 export function readConfig(folder: string): Config {
-  const found = configFiles.map((name) => join(folder, name)).filter((path) => existsSync(path));
+  const there = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  const found = configFiles.map((name) => join(folder, name)).filter(there);
   const [path, another] = found;
   if (path === undefined) return {};
   if (another !== undefined)

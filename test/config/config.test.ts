@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -22,6 +22,12 @@ it.each([
   expect(readConfig(folderWith({ [name]: text }))).toEqual({
     subjects: { mine: { command: ['./mine', '{port}'], path: '/v1' } },
   });
+});
+
+it('tells of a file that is a link to none, as it would be ignored', () => {
+  const folder = folderWith({});
+  symlinkSync(join(folder, 'gone.json'), join(folder, 'codex-parity.config.json'));
+  expect(() => readConfig(folder)).toThrow(/^cannot read .*codex-parity\.config\.json: /);
 });
 
 it('takes an empty file for no configuration', () => {

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
+import { listenLocally } from '../../src/listening.ts';
 import { cli, temporaryFolder } from './cli.ts';
 
 /** A folder with a configuration and a sign-in. */
@@ -43,4 +45,20 @@ it('names the line of what is wrong in the file', async () => {
   const { exitCode, stderr } = await cli(['proxy'], { cwd: folder });
   expect(stderr).toMatch(/^codex-parity: .*config\.json, line 1: proxy\.port must be of type number\n$/);
   expect(exitCode).toBe(2);
+});
+
+it('takes an empty variable of the environment for none', async () => {
+  const proxy = { port: 0, auth: 'auth.json', codex: '0.118.0', upstream: 'http://a/file' };
+  const folder = folderWith({ proxy: { ...proxy, grace: 5 } });
+  const names = ['PORT', 'HOST', 'AUTH', 'CODEX', 'UPSTREAM', 'RECORD', 'GRACE', 'LOG_LEVEL', 'GOLDENS'];
+  const env = Object.fromEntries(names.map((name) => [`CODEX_PARITY_PROXY_${name}`, '']));
+  expect(await started(folder, [], env)).toContain('speaking like codex 0.118.0 to http://a/file');
+});
+
+it('listens on the port of the file where the variable for it is empty, not on any free one', async () => {
+  const taken = createServer();
+  onTestFinished(() => void taken.close());
+  const port = await listenLocally(taken);
+  const folder = folderWith({ proxy: { port, auth: 'auth.json', codex: '0.118.0' } });
+  expect(await started(folder, [], { CODEX_PARITY_PROXY_PORT: '' })).toContain(`port ${port} is taken`);
 });

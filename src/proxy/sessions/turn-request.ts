@@ -38,7 +38,7 @@ function isEmpty([key, value]: RawMember): boolean {
 
 /**
  * Reads a request of the Responses API from a client that does not speak the official client's protocol. Throws
- * Refusal for what is no such request.
+ * ApiError for what is no such request.
  */
 export function readTurn(text: string): TurnRequest {
   const heard = readRequest(text);

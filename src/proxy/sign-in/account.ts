@@ -20,13 +20,13 @@ const pauses = [200, 400, 800];
 /** The last text of the file that was whole, and what it says; `state` is the file's when it was read. */
 type Good = { readonly text: string; readonly stored: Stored; readonly state: string | undefined };
 
-/** Milliseconds within which a file may be written twice and show one time. */
-const clockTick = 100;
+/** Milliseconds within which a file may be written twice and show one time: 2 s on FAT, 1 s on others of old. */
+const clockTick = 2000;
 
 /**
- * One sign-in, in one file. The file is looked at in every use, which needs no watching and misses no change, and read where it
- * is not as it was. Text that is no JSON is a file that is being written: the last
- * good one counts until it is whole.
+ * One sign-in, in one file. The file is looked at in every use, which needs no watching and misses no change, and read
+ * where it is not as it was. Text that is no JSON is a file that is being written: the last good one counts until it is
+ * whole.
  */
 export class Account {
   readonly path: string;

@@ -1,0 +1,52 @@
+import type { ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
+import { backend, eventsOf, post, say } from '../proxy/stage.ts';
+import { cli, temporaryFolder } from './cli.ts';
+
+/** A proxy as a process, with a turn that runs until it is let go. */
+async function runningTurn() {
+  const held: (() => void)[] = [];
+  const to = await backend({ message: (socket) => void held.push(() => say(socket, eventsOf('OK'))) });
+  const folder = temporaryFolder();
+  const account = { accountId: 'acct-1', userId: 'user-1', email: 'a@example.com', plan: 'pro' } as const;
+  writeFileSync(join(folder, 'auth.json'), authJson(madeUpSignIn(account)));
+  const { promise, resolve } = Promise.withResolvers<{ child: ChildProcess; url: string }>();
+  const args = ['--port', '0', '--auth', 'auth.json', '--upstream', to.url.href, '--codex', '0.169.0'];
+  const ended = cli(['proxy', ...args], {
+    cwd: folder,
+    onStderr: (text, child) => {
+      const [, url] = /listening on (\S+)/.exec(text) ?? [];
+      if (url !== undefined) resolve({ child, url });
+    },
+  });
+  const { child, url } = await promise;
+  const answer = post(`${url}/responses`, { model: 'm', input: 'hello', stream: true });
+  await expect.poll(() => held.length).toBe(1);
+  const refusesOthers = () => expect.poll(() => fetch(url).then(String, () => 'refused')).toBe('refused');
+  return { child, ended, answer, refusesOthers, letGo: () => held.forEach((go) => void go()) };
+}
+
+it.each(['SIGINT', 'SIGTERM'] as const)('lets a running turn end at %s, and ends well', async (signal) => {
+  const { child, ended, answer, refusesOthers, letGo } = await runningTurn();
+  child.kill(signal);
+  await refusesOthers();
+  expect(child.exitCode).toBeNull();
+  letGo();
+  expect(await (await answer).text()).toContain('response.completed');
+  expect(await ended).toMatchObject({ exitCode: 0, stdout: '' });
+});
+
+it('ends at once at a second signal, whatever runs', async () => {
+  const { child, ended, answer, refusesOthers } = await runningTurn();
+  const broken = expect(answer).rejects.toThrow();
+  child.kill('SIGINT');
+  await refusesOthers();
+  const begun = Date.now();
+  child.kill('SIGINT');
+  expect((await ended).exitCode).toBe(0);
+  expect(Date.now() - begun).toBeLessThan(10_000);
+  await broken;
+});
