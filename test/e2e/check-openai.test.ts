@@ -159,7 +159,7 @@ it.each([
     scenario: 'close-1011',
     file: 'proxy/sessions/session.ts',
     change: (source: string) =>
-      source.replace('turn.hear(type, text);', "$&\n      if (type.endsWith('.delta')) return undefined;"),
+      source.replace('notes.hear(type, text);', "$&\n      if (type.endsWith('.delta')) return undefined;"),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
       /streamed › exchange 1 › the library's answer › text: changed\n {2}expected "In the beginning"\n {2}actual {3}""/,

@@ -269,6 +269,31 @@ it('says the turn state again until the turn ends, the first value that it heard
   expect(said).toEqual([undefined, 'state-1', 'state-1', undefined]);
 });
 
+it('keeps the turn states of two turns apart that run side by side', async () => {
+  const told = (value: string) => `{"type":"response.metadata","headers":{"x-codex-turn-state":"${value}"}}`;
+  const broken: (() => void)[] = [];
+  const to = await backend({
+    message: (socket, { input }) => {
+      const isFirst = JSON.stringify(input).includes('first');
+      if (isFirst && broken.length === 0) {
+        broken.push(() => socket.terminate());
+        socket.send(told('state-1'));
+      } else say(socket, [told('state-2'), ...eventsOf('OK')]);
+    },
+  });
+  const proxy = await proxyTo(to.url);
+  const turn = (input: string) =>
+    post(`${proxy}/v1/responses`, { ...ask, input, stream: false, prompt_cache_key: 'one' });
+  const first = turn('first');
+  await expect.poll(() => broken.length).toBe(1);
+  await (await turn('second')).text();
+  for (const end of broken) end();
+  await (await first).text();
+  const again = to.turns().at(-1);
+  expect(JSON.stringify(again?.input)).toContain('first');
+  expect(again?.client_metadata['x-codex-turn-state']).toBe('state-1');
+});
+
 it('says the turn state again in a header where it heard it in one', async () => {
   const to = await backend({
     upgrade: () => refusedWith('426 Upgrade Required'),

@@ -31,13 +31,20 @@ import { prewarmOf, type TurnRequest, withState } from './turn-request.ts';
 /** How the backend takes a turn from the session: `unavailable` where the request could not even be sent. */
 type Attempt = Ending | { readonly kind: 'unavailable' };
 
+/** What holds for all requests of one turn. */
+type Turn = {
+  /** The values of the golden's variables: the turn's id, when it began. */
+  readonly values: Map<string, string>;
+  /** What the backend wants to hear again until the turn ends; the first value counts (measured: codex 0.169.0). */
+  state: string | undefined;
+};
+
 /** One attempt at a turn. */
 type Try = {
   readonly request: TurnRequest;
   /** All that was said up to and with the request; undefined where nobody here knows. */
   readonly full: readonly string[] | undefined;
-  /** The values of the turn. */
-  readonly values: Map<string, string>;
+  readonly turn: Turn;
   readonly first: boolean;
   readonly signal: AbortSignal;
   readonly take: TakeEvent;
@@ -72,10 +79,8 @@ export class Session {
   readonly #connections: Connections;
   /** The id of the prewarm's response, until a turn went on from it. */
   #warm: string | undefined;
-  /** The values of the turn that runs, or ran last: its id, and when it began. */
-  #values = new Map<string, string>();
-  /** What the backend wants to hear again until the turn ends; the first value counts (measured: codex 0.169.0). */
-  #state: string | undefined;
+  /** The turn that began last. */
+  #last: Turn = { values: new Map(), state: undefined };
   #http = false;
   #begun = false;
   #running = 0;
@@ -134,31 +139,30 @@ export class Session {
     forget: () => boolean,
   ): Promise<string> {
     const { limits, metrics, log } = this.#context;
-    const turn = this.history.begin(request);
+    const notes = this.history.begin(request);
     // What a tool gave back goes on with the turn that asked for it.
-    const values = request.continues ? this.#values : new Map<string, string>();
-    if (!request.continues) this.#state = undefined;
-    this.#values = values;
+    if (!request.continues) this.#last = { values: new Map(), state: undefined };
+    const turn = this.#last;
     let delivered = false;
     const deliver: TakeEvent = (type, text) => {
       delivered = true;
-      if (type === 'response.metadata') this.#state ??= turnStateIn(text);
-      turn.hear(type, text);
+      if (type === 'response.metadata') turn.state ??= turnStateIn(text);
+      notes.hear(type, text);
       return take(type, text);
     };
     /** Whether nothing of the answer stands, so that another may take its place. */
     const cleared = () => {
       if (!delivered) return true;
       if (!forget()) return false;
-      turn.forget();
+      notes.forget();
       delivered = false;
       return true;
     };
-    const plain = { request, full: turn.full, values, first: false, signal };
+    const plain = { request, full: notes.full, turn, first: false, signal };
     const overWebSocket = {
       ...plain,
       take: (type: string, text: string) =>
-        reconnecting(type, text, turn.full !== undefined) !== undefined && cleared()
+        reconnecting(type, text, notes.full !== undefined) !== undefined && cleared()
           ? undefined
           : deliver(type, text),
     };
@@ -189,7 +193,7 @@ export class Session {
   }
 
   /** One attempt over the websocket: on the connection that is there, else on a new one. */
-  async #attempt({ request, full, values, first, signal, take }: Try): Promise<Attempt> {
+  async #attempt({ request, full, turn, first, signal, take }: Try): Promise<Attempt> {
     const { limits } = this.#context;
     const signIn = await this.#signIn();
     if (!signIn.websockets) {
@@ -203,7 +207,7 @@ export class Session {
     // The handshake tells of the request that it is made for (measured: codex 0.169.0: the prewarm in scenario
     // model-not-lite, the turn in close-1006).
     const opening = () =>
-      warms ? this.#websocket.body(prewarmOf(request)) : this.#websocket.body(request.members, values);
+      warms ? this.#websocket.body(prewarmOf(request)) : this.#websocket.body(request.members, turn.values);
     const connection = kept ?? (await this.#open(request, signal, opening().metadata));
     if (connection === undefined) return { kind: 'unavailable' };
     if (warms) {
@@ -217,7 +221,7 @@ export class Session {
     const members = this.#members(request, full, connection.last);
     const patience = { firstByte: limits.firstByte, idle: limits.idle };
     const ending = await connection.ask(
-      this.#websocket.body(withState(members, this.#state), values).text,
+      this.#websocket.body(withState(members, turn.state), turn.values).text,
       patience,
       signal,
       take,
@@ -359,16 +363,16 @@ export class Session {
    * (measured: codex 0.169.0, POSTs that are all answered with 401).
    */
   async #post(attempt: Try, refusals = 0): Promise<string> {
-    const { request, full, values, signal, take } = attempt;
+    const { request, full, turn, signal, take } = attempt;
     const context = this.#context;
-    const state: HeaderList = this.#state === undefined ? [] : [[turnState, this.#state]];
+    const state: HeaderList = turn.state === undefined ? [] : [[turnState, turn.state]];
     const conversation = context.shape.conversation(this.#identity, state, 'http', this.#lasting);
     const members = this.#members(request, full, undefined);
     const signIn = await this.#signIn();
-    const packed = await packedPost(conversation, members, context.host, signIn, values);
+    const packed = await packedPost(conversation, members, context.host, signIn, turn.values);
     const answer = await askByPost(context, packed, signal);
     if (isStream(answer)) {
-      this.#state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);
+      turn.state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);
       return takeEvents(answer, take);
     }
     const isOfSignIn = answer.statusCode === 401 && signIn.lane === 'chatgpt' && refusals < 2;
