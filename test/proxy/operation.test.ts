@@ -154,11 +154,12 @@ it('relays the POST of an official client as a POST, in the shape of the golden'
     'x-codex-parent-thread-id': session,
     'user-agent': 'codex_vscode/0.169.0 (x) y',
   };
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask, {
-    ...stated,
-    originator: 'codex_vscode',
-  });
+  const proxy = await proxyTo(to.url);
+  const response = await post(`${proxy}/v1/responses`, ask, { ...stated, originator: 'codex_vscode' });
   expect(await response.text()).toContain('response.completed');
+  expect(await (await fetch(`${proxy}/metrics`)).text()).toContain(
+    'codex_parity_proxy_upstream_connections_total{transport="http"} 1\n',
+  );
   expect(to.heard.map(({ target }) => target)).toEqual(['POST /backend-api/codex/responses']);
   const [{ headers } = { headers: [] }] = to.heard;
   expect(headerValue(headers, 'originator')).toBe('codex_vscode');

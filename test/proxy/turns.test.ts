@@ -903,15 +903,20 @@ it('turns to HTTP at once, and for the rest of the session, where the backend ta
   expect(sent(to, 1, 'connection')).toBeUndefined();
 });
 
-it.each(['403 Forbidden', '404 Not Found', '500 Internal Server Error'])(
-  'turns to HTTP after seven upgrades that were refused with %s',
-  async (status) => {
-    const to = await backend({ upgrade: () => refusedWith(status) });
-    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-    expect(await response.text()).toContain('response.completed');
-    expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
-  },
-);
+it.each([
+  '402 Payment Required',
+  '403 Forbidden',
+  '404 Not Found',
+  '408 Request Timeout',
+  '429 Too Many Requests\r\nretry-after: 0',
+  '500 Internal Server Error',
+  '529 Overloaded',
+])('turns to HTTP after seven upgrades that were refused with %s', async (status) => {
+  const to = await backend({ upgrade: () => refusedWith(status) });
+  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  expect(await response.text()).toContain('response.completed');
+  expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
+});
 
 it('stays with the websocket where an upgrade succeeds after all', async () => {
   const to = await backend({
@@ -930,11 +935,11 @@ it('says the same turn metadata in the header and the body of a POST', async () 
 
 it('passes another refusal of an upgrade on as the answer', async () => {
   const refusal =
-    'HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\ncontent-type: application/json\r\ncontent-length: 22\r\n\r\n{"error":{"code":"x"}}';
+    'HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\ncontent-type: application/json\r\ncontent-length: 40\r\n\r\n{"error":{"code":"usage_limit_reached"}}';
   const to = await backend({ upgrade: () => refusal });
   const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
   expect([response.status, response.headers.get('retry-after')]).toEqual([429, '5']);
-  expect(await response.json()).toEqual({ error: { code: 'x' } });
+  expect(await response.json()).toEqual({ error: { code: 'usage_limit_reached' } });
   expect(to.heard).toHaveLength(1);
 });
 

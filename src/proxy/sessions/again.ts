@@ -10,9 +10,6 @@ export const cutOff = 'upstream_lost';
 /** The code of the error that tells of no answer at all. */
 export const unreachable = 'upstream_unreachable';
 
-/** Statuses of a refused upgrade after which the official client tries again, and then turns to HTTP. */
-export const retried: ReadonlySet<number> = new Set([403, 404, 500, 502, 503, 504]);
-
 /**
  * POSTs after one that the backend failed at, or did not answer: they are one attempt at the turn (measured: codex
  * 0.169.0, answers over HTTP of 500, 502, 503, 504 and 529, and connections that end before the answer: 30 POSTs, which
@@ -41,8 +38,8 @@ const usedUp: ReadonlySet<string> = new Set([
 
 /**
  * Whether the official client asks again after an error that begins no answer (measured: codex 0.169.0: error frames
- * of 401, 403, 404, 500, 503 and 529; answers over HTTP of 200 without events, 401 to 404, 408, 409, 422, 425, 500, 502
- * to 504 and 529). It does not after 400; nor after 429, or 503 of an overloaded model, unless it is told when to come.
+ * of 401, 403, 404, 500, 503 and 529; refused upgrades of 402 to 404, 408, 409, 500, 503 and 529; answers over HTTP of
+ * 200 without events, 401 to 404, 408, 409, 422, 425, 500, 502 to 504 and 529). It does not after 400; nor after 429, or 503 of an overloaded model, unless it is told when to come.
  */
 function asksAgain(told: ApiError): boolean {
   const names = [stringAt(told.error, 'type') ?? '', stringAt(told.error, 'code') ?? ''];
@@ -83,7 +80,7 @@ export function isBackendsFault(error: unknown): boolean {
   return codeOf(error) === unreachable;
 }
 
-/** Whether an attempt over HTTP that failed so is worth another one. */
+/** Whether an attempt that failed so, over HTTP or by a refused upgrade, is worth another one. */
 export function canBeAskedAgain(error: unknown): boolean {
   if (error instanceof BackendAnswer) return !error.isFinal && asksAgain(error.told);
   return codeOf(error) === cutOff || codeOf(error) === unreachable;

@@ -71,7 +71,7 @@ function isFromUser(item: string): boolean {
   return members !== undefined && rawString(members, 'role') === 'user';
 }
 
-/** An id of the form the official client's have: a UUIDv7, of a moment that the digest picks, for the same words always. */
+/** An id as the official client's are, for the same words always: a UUIDv7 of a moment that their digest picks. */
 function idFor(words: string): string {
   const bytes = hash('sha256', words, 'buffer');
   const year = 365 * 24 * 3600 * 1000;

@@ -17,7 +17,6 @@ import {
   reconnecting,
   repeated,
   repeatedPosts,
-  retried,
   unreachable,
 } from './again.ts';
 import { BackendAnswer } from './backend-answer.ts';
@@ -28,8 +27,10 @@ import { History } from './history.ts';
 import { askByPost, isStream, takeEvents, wholeAnswer } from './post.ts';
 import { prewarmOf, type TurnRequest, withState } from './turn-request.ts';
 
-/** How the backend takes a turn from the session: `unavailable` where the request could not even be sent. */
-type Attempt = Ending | { readonly kind: 'unavailable' };
+/** The request could not even be sent; `pause` is the one that the backend asks for, in milliseconds. */
+type Unavailable = { readonly kind: 'unavailable'; readonly pause: number | undefined };
+
+const unavailable: Unavailable = { kind: 'unavailable', pause: undefined };
 
 /** What holds for all requests of one turn. */
 type Turn = {
@@ -54,8 +55,8 @@ type Try = {
 const responds: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
 
 /**
- * Upgrades refused with 401 after which there is another: two with the sign-in there is, then it is renewed, and two more
- * (measured: codex 0.169.0, scenarios token-refresh and refresh-refused).
+ * Upgrades refused with 401 after which there is another: two with the sign-in there is, then it is renewed, and two
+ * more (measured: codex 0.169.0, scenarios token-refresh and refresh-refused).
  */
 const refusedUpgrades = 3;
 
@@ -178,7 +179,7 @@ export class Session {
       // retries-exhausted: seven upgrades, six of them with a request).
       if (begins && attempt.kind === 'unavailable' && !this.#http)
         attempt = await this.#attempt(overWebSocket);
-      told = undefined;
+      told = attempt.kind === 'unavailable' ? attempt.pause : undefined;
       if (attempt.kind === 'unavailable') continue;
       if (attempt.kind === 'answered' && delivered) return attempt.text;
       const reason = attempt.kind === 'lost' ? attempt.reason : 'the backend asks for a new connection';
@@ -193,12 +194,12 @@ export class Session {
   }
 
   /** One attempt over the websocket: on the connection that is there, else on a new one. */
-  async #attempt({ request, full, turn, first, signal, take }: Try): Promise<Attempt> {
+  async #attempt({ request, full, turn, first, signal, take }: Try): Promise<Ending | Unavailable> {
     const { limits } = this.#context;
     const signIn = await this.#signIn();
     if (!signIn.websockets) {
       this.#fallBack('the sign-in is not for websockets');
-      return { kind: 'unavailable' };
+      return unavailable;
     }
     const kept = first ? this.#connections.next(accountOf(signIn), request.previous) : undefined;
     const prewarmed = kept === undefined && !this.#begun;
@@ -209,13 +210,13 @@ export class Session {
     const opening = () =>
       warms ? this.#websocket.body(prewarmOf(request)) : this.#websocket.body(request.members, turn.values);
     const connection = kept ?? (await this.#open(request, signal, opening().metadata));
-    if (connection === undefined) return { kind: 'unavailable' };
+    if (!(connection instanceof Connection)) return connection;
     if (warms) {
       const warm = await this.#prewarm(connection, request, signal);
       if (!warm) {
         connection.end();
         this.#context.log.info({}, 'a new connection is made: the prewarm was not answered');
-        return { kind: 'unavailable' };
+        return unavailable;
       }
     }
     const members = this.#members(request, full, connection.last);
@@ -267,13 +268,13 @@ export class Session {
     return ending.type !== 'error';
   }
 
-  /** A new upstream websocket; undefined where the backend takes none now. Throws BackendAnswer where it says more. */
+  /** A new upstream websocket, where the backend takes one now. Throws BackendAnswer for a refusal that is the client's. */
   async #open(
     request: TurnRequest,
     signal: AbortSignal,
     metadata: string | undefined,
     refusals = 0,
-  ): Promise<Connection | undefined> {
+  ): Promise<Connection | Unavailable> {
     const context = this.#context;
     const { limits, metrics, log, host, shape } = context;
     const signIn = await this.#signIn();
@@ -289,7 +290,7 @@ export class Session {
       log.warn({}, `the backend cannot be reached: ${reasonOf(error)}`);
       return undefined;
     });
-    if (upgrade === undefined) return undefined;
+    if (upgrade === undefined) return unavailable;
     metrics.add('upstream_connections_total', 1, 'transport=websocket');
     if (upgrade.accepted) return new Connection(upgrade.socket, accountOf(signIn));
     metrics.add('upstream_refusals_total', 1, `status=${upgrade.status}`);
@@ -299,11 +300,13 @@ export class Session {
       await delay(limits.retries[refusals + 1] ?? 0, undefined, { signal });
       return this.#open(request, signal, metadata, refusals + 1);
     }
-    if (upgrade.status === 426) this.#fallBack('the backend takes no websockets');
-    else if (!retried.has(upgrade.status)) {
-      throw new BackendAnswer(upgrade.status, upgrade.headers, upgrade.body);
+    if (upgrade.status === 426) {
+      this.#fallBack('the backend takes no websockets');
+      return unavailable;
     }
-    return undefined;
+    const answer = new BackendAnswer(upgrade.status, upgrade.headers, upgrade.body);
+    if (upgrade.status === 401 || !canBeAskedAgain(answer)) throw answer;
+    return { ...unavailable, pause: pauseIn(answer) };
   }
 
   async #signIn(): Promise<SignIn> {

@@ -68,7 +68,10 @@ export function readTurn(text: string): TurnRequest {
   };
 }
 
-/** The request that prepares a turn: without its input, and without a form of output (measured: codex 0.169.0, scenario output-schema). */
+/**
+ * The request that prepares a turn: without its input, and without a form of output (measured: codex 0.169.0, scenario
+ * output-schema).
+ */
 export function prewarmOf({ members }: TurnRequest): RawMember[] {
   const prepared = members.flatMap(([key, value]): RawMember[] => {
     if (key === 'input') return [[key, '[]']];

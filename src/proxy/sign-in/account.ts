@@ -73,7 +73,10 @@ export class Account {
     }
   }
 
-  /** The sign-in after the backend refused one with status 401: another that the file holds by now, or a renewed one. Throws as `current`. */
+  /**
+   * The sign-in after the backend refused one with status 401: another that the file holds by now, or a renewed one.
+   * Throws as `current`.
+   */
   async afterRefusal(refused: SignIn): Promise<SignIn> {
     const { signIn } = this.#read().stored;
     if (signIn.accessToken !== refused.accessToken) return this.current();

@@ -122,7 +122,10 @@ function expiryOf(token: string): number | undefined {
   return exp?.kind === 'number' ? Number(exp.text) * 1000 : undefined;
 }
 
-/** An object with the values given: in place where it has the key, else at its end. Null takes a key away, undefined leaves it. */
+/**
+ * An object with the values given: in place where it has the key, else at its end. Null takes a key away, undefined
+ * leaves it.
+ */
 function replace(
   node: JsonNode,
   values: Readonly<Record<string, string | JsonNode | null | undefined>>,

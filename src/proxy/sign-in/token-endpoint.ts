@@ -28,7 +28,10 @@ const clientId = 'app_EMoamEEZ73f0CkXaXp7hrann';
 /** Milliseconds for one attempt. */
 const timeLimit = 10_000;
 
-/** With these the official client gives up, whatever the status; without them, at status 401 only (measured: codex 0.169.0). */
+/**
+ * With these the official client gives up, whatever the status; without them, at status 401 only (measured: codex
+ * 0.169.0).
+ */
 const refusals: ReadonlySet<string> = new Set([
   'invalid_grant',
   'refresh_token_expired',
@@ -36,7 +39,10 @@ const refusals: ReadonlySet<string> = new Set([
   'refresh_token_invalidated',
 ]);
 
-/** Asks once for new tokens, as the official client does: headers, their order, and body (measured: codex 0.169.0). Never rejects. */
+/**
+ * Asks once for new tokens, as the official client does: headers, their order, and body (measured: codex 0.169.0).
+ * Never rejects.
+ */
 export async function refreshTokens(
   { url, originator, userAgent }: TokenEndpoint,
   refreshToken: string,

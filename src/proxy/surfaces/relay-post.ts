@@ -32,6 +32,7 @@ export async function relayPost(
   const conversation = shape.conversation(identity, heard, 'http');
   const signIn = await context.signIns.current(identity.session);
   const packed = await packedPost(conversation, members, context.host, signIn);
+  context.metrics.add('upstream_connections_total', 1, 'transport=http');
   const answer = await askUpstream({
     url: upstreamUrl(context.upstream, request.url ?? '/'),
     method: 'POST',
