@@ -248,7 +248,7 @@ it.each([
     scenario: 'error-500,http-error-500',
     file: 'proxy/sessions/again.ts',
     change: (source: string) =>
-      source.replace('return told.status !== 400', 'return false').replace('error.status >= 500', 'false'),
+      source.replace('return status !== 400', 'return false').replace('error.status >= 500', 'false'),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
       /error-500 › streamed › exchange 2 › request: missing\n[\s\S]*http-error-500 › streamed › exchange 3 › request: missing\n/,

@@ -39,15 +39,16 @@ const usedUp: ReadonlySet<string> = new Set([
 /**
  * Whether the official client asks again after an error that begins no answer (measured: codex 0.169.0: error frames
  * of 401, 403, 404, 500, 503 and 529; refused upgrades of 402 to 404, 408, 409, 500, 503 and 529; answers over HTTP of
- * 200 without events, 401 to 404, 408, 409, 422, 425, 500, 502 to 504 and 529). It does not after 400; nor after 429, or 503 of an overloaded model, unless it is told when to come.
+ * 200 without events, 401 to 404, 408, 409, 422, 425, 500, 502 to 504 and 529). It does not after 400; nor after 429,
+ * or 503 of an overloaded model, unless it is told when to come.
  */
-function asksAgain(told: ApiError): boolean {
+function asksAgain(status: number, told: ApiError): boolean {
   const names = [stringAt(told.error, 'type') ?? '', stringAt(told.error, 'code') ?? ''];
   const pause = pauseIn(told);
   if (pause !== undefined && pause > longestPause) return false;
-  if (told.status === 429) return pause !== undefined && !names.some((name) => usedUp.has(name));
-  if (told.status === 503 && names.includes('server_is_overloaded')) return pause !== undefined;
-  return told.status !== 400;
+  if (status === 429) return pause !== undefined && !names.some((name) => usedUp.has(name));
+  if (status === 503 && names.includes('server_is_overloaded')) return pause !== undefined;
+  return status !== 400;
 }
 
 /**
@@ -71,7 +72,8 @@ export function reconnecting(type: string, text: string, knowsAll: boolean): Api
   if (reconnected.has(code)) {
     return code !== 'previous_response_not_found' || knowsAll ? told : undefined;
   }
-  return member(frame, 'status')?.kind === 'number' && asksAgain(told) ? told : undefined;
+  const status = member(frame, 'status');
+  return status?.kind === 'number' && asksAgain(Number(status.text), told) ? told : undefined;
 }
 
 /** Whether the backend failed at a POST, or did not answer it. */
@@ -82,7 +84,7 @@ export function isBackendsFault(error: unknown): boolean {
 
 /** Whether an attempt that failed so, over HTTP or by a refused upgrade, is worth another one. */
 export function canBeAskedAgain(error: unknown): boolean {
-  if (error instanceof BackendAnswer) return !error.isFinal && asksAgain(error.told);
+  if (error instanceof BackendAnswer) return !error.isFinal && asksAgain(error.status, error.told);
   return codeOf(error) === cutOff || codeOf(error) === unreachable;
 }
 

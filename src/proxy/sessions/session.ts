@@ -268,7 +268,7 @@ export class Session {
     return ending.type !== 'error';
   }
 
-  /** A new upstream websocket, where the backend takes one now. Throws BackendAnswer for a refusal that is the client's. */
+  /** A new upstream websocket, where the backend takes one now. Throws BackendAnswer for what is not asked again. */
   async #open(
     request: TurnRequest,
     signal: AbortSignal,
