@@ -60,7 +60,8 @@ export function pauseIn(error: unknown): number | undefined {
   const stated = told instanceof ApiError ? headerValue(told.headers, 'retry-after') : undefined;
   if (stated === undefined) return undefined;
   if (/^\d+$/.test(stated)) return Number(stated) * 1000;
-  return stated.endsWith(' GMT') ? Math.max(0, Date.parse(stated) - Date.now()) : undefined;
+  const moment = stated.endsWith(' GMT') ? Date.parse(stated) : Number.NaN;
+  return Number.isNaN(moment) ? undefined : Math.max(0, moment - Date.now());
 }
 
 /** The error that asks for the turn to be taken to another connection, where that can help; undefined for all else. */

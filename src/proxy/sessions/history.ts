@@ -1,4 +1,4 @@
-import { rawMember, rawMembers } from '../raw-object.ts';
+import { type RawMember, rawMember, rawMembers } from '../raw-object.ts';
 import { responseId } from './event.ts';
 import type { TurnRequest } from './turn-request.ts';
 
@@ -29,9 +29,9 @@ export class History {
     return this.#last?.id;
   }
 
-  begin({ input, previous }: TurnRequest): Notes {
+  begin({ input, previous, said }: TurnRequest): Notes {
     const before = previous === undefined ? [] : previous === this.#last?.id ? this.#last.items : undefined;
-    const full = before === undefined ? undefined : [...before, ...input];
+    const full = before === undefined ? undefined : [...before, ...itemsOf(input, said)];
     const output: string[] = [];
     return {
       full,
@@ -39,7 +39,7 @@ export class History {
       hear: (type, text) => {
         if (type === 'response.output_item.done') {
           const item = rawMember(rawMembers(text) ?? [], 'item');
-          if (item !== undefined) output.push(item);
+          if (item !== undefined) output.push(copyOf(item));
         }
         if (type !== 'response.completed') return;
         const id = responseId(text);
@@ -49,7 +49,20 @@ export class History {
   }
 
   #remember(id: string, items: readonly string[] | undefined): void {
-    const length = items?.reduce((sum, item) => sum + item.length, 0) ?? 0;
-    this.#last = { id, items: length > this.#limit ? undefined : items };
+    this.#last = { id, items: lengthOf(items ?? []) > this.#limit ? undefined : items };
   }
+}
+
+/** The items of a request, apart from it where they are its lesser part: a part of a text keeps all of it in memory. */
+function itemsOf(input: readonly string[], said: readonly RawMember[]): readonly string[] {
+  const isMost = 2 * lengthOf(input) > lengthOf(said.map(([, value]) => value));
+  return isMost ? input : input.map(copyOf);
+}
+
+function lengthOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}
+
+function copyOf(text: string): string {
+  return Buffer.from(text).toString();
 }
