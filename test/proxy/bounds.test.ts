@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
-import { answerOn, backend, eventsOf, opened, post, proxyTo, quick, say } from './stage.ts';
+import { answerOn, backend, eventsOf, listen, opened, post, proxyTo, quick, say } from './stage.ts';
 
 const ask = { model: 'm', input: 'hello', stream: true };
 const create = (text: string) => JSON.stringify({ type: 'response.create', ...ask, input: text });
@@ -123,4 +125,23 @@ it('does not take a connection for one that nobody uses while a turn runs on it 
   for (const go of held) go();
   expect(await (await running).text()).toContain('response.completed');
   await expect.poll(() => to.sockets.clients.size).toBe(0);
+});
+
+it('reads no more of an official client that gave no hint than its request, until the backend is there', async () => {
+  const opening: Duplex[] = [];
+  const server = createServer();
+  server.on('upgrade', (_request, socket: Duplex) => opening.push(socket));
+  const port = await listen(server);
+  const proxy = await proxyTo(new URL(`http://127.0.0.1:${port}/backend-api/codex`));
+  const client = await opened(`${proxy}/v1/responses`, {
+    'session-id': '01a20000-0000-7000-8000-000000000001',
+    originator: 'codex_exec',
+  });
+  client.send(create('hello'));
+  await expect.poll(() => opening.length).toBe(1);
+  for (let n = 0; n < 64; n += 1) client.send('x'.repeat(1024 * 1024));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(client.bufferedAmount).toBeGreaterThan(32 * 1024 * 1024);
+  opening[0]?.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n');
+  expect((await once(client, 'close'))[0]).toBe(1011);
 });

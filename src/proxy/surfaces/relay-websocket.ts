@@ -83,6 +83,8 @@ export async function relayWebSocket(
   client.on('message', collect);
   const members = requestMembers(await firstMessage(client));
   if (members === undefined) return client.terminate();
+  // What else it says waits in its own socket until the backend is there.
+  client.pause();
   try {
     const upgrade = await open({
       model: rawString(members, 'model') ?? '',
@@ -97,6 +99,7 @@ export async function relayWebSocket(
   } catch {
     client.send(errorEvent(refused(502, 'upstream_unreachable', 'the backend cannot be reached')));
   }
+  client.resume();
   client.close(1011);
 }
 
