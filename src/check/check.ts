@@ -6,6 +6,7 @@ import type { ParityError } from '../errors.ts';
 import type { Golden, GoldenId } from '../golden/golden.ts';
 import type { Mismatch } from '../golden/mismatch.ts';
 import type { Scenario } from '../scenario/definition.ts';
+import { foreignCredentials } from './credentials.ts';
 import { saysOtherContent, suppliedKeys } from './lane.ts';
 import { type Seen, see } from './observe.ts';
 import { everyMode } from './openai.ts';
@@ -42,10 +43,8 @@ function officialFindings(options: CheckOptions, seen: Seen): Finding[] {
     ? [envelopeOf(golden), envelopeOf(upstream), envelopesOf(back)]
     : [golden, upstream, back];
   const neutrality = neutralityFindings(front, back, suppliedKeys(said, wanted));
-  return [
-    ...together(parityFindings(wanted, found, failure === undefined ? undefined : front), neutrality),
-    ...unfinished(failure),
-  ];
+  const parity = parityFindings(wanted, found, failure === undefined ? undefined : front);
+  return [...together([...parity, ...foreignCredentials(seen)], neutrality), ...unfinished(failure)];
 }
 
 function openAiFindings(options: CheckOptions, asking: Asking, seen: Seen): Finding[] {
@@ -53,7 +52,7 @@ function openAiFindings(options: CheckOptions, asking: Asking, seen: Seen): Find
   const { upstream } = options;
   const { front, back, answers } = seen;
   return together(
-    envelopeFindings(upstream, back, asking.surface),
+    [...envelopeFindings(upstream, back, asking.surface), ...foreignCredentials(seen)],
     contentFindings(front, back, answers, asking),
   );
 }

@@ -9,11 +9,12 @@ import { startReverseTap } from '../tap/reverse.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
+import { knownCredentials } from './credentials.ts';
 import { type Drive, driveInTime } from './drive.ts';
 import { pathOf } from './lane.ts';
 import type { CheckOptions } from './options.ts';
 import { startSubject } from './run-subject.ts';
-import { hostOf, programPath } from './subject.ts';
+import { hostOf, programPath, takesSignIn } from './subject.ts';
 
 /** What was seen on both sides of a subject. */
 export type Seen = Drive & {
@@ -22,6 +23,8 @@ export type Seen = Drive & {
   /** The upstream of the subject, and what it was asked besides, each once: `GET /models`. */
   readonly url: string;
   readonly asides: readonly string[];
+  /** The credentials that may go upstream; undefined where the subject has a sign-in of its own. */
+  readonly credentials: ReadonlySet<string> | undefined;
 };
 
 /** Drives one scenario through a subject with a tap on either side; `streams` is for a library. */
@@ -86,6 +89,9 @@ async function observe(
       back: dialogueOf(back),
       url: upstream,
       asides: [...new Set(back.flatMap(requestLine))],
+      credentials: takesSignIn(subject)
+        ? knownCredentials(sealer, environment.secrets, 'surface' in driver ? [] : front)
+        : undefined,
       ...drive,
     };
   } finally {

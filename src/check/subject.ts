@@ -31,6 +31,12 @@ export type Placeholders = {
   readonly goldens: string;
 };
 
+/** Whether a subject is given the made-up sign-in, and has none of its own. */
+export function takesSignIn(subject: Subject): boolean {
+  if (subject.kind === 'command') return subject.command.some((word) => word.includes('{auth}'));
+  return subject.kind === 'bundled';
+}
+
 /** The path under which the official client itself asks for responses. */
 export const officialPath = '/backend-api/codex';
 

@@ -47,6 +47,16 @@ it.each([
     finding: /handshake › session-id: renamed\n {2}expected session-id\n {2}actual {3}session_id/,
   },
   {
+    broken: 'names an account that is not that of the sign-in',
+    change: (source: string) => source.replace('facts.signIn.accountId)', "'user-123')"),
+    finding: /handshake › chatgpt-account-id: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
+  },
+  {
+    broken: 'sends a token that is not that of the sign-in',
+    change: (source: string) => source.replace('facts.signIn.accessToken)', "'another-token')"),
+    finding: /handshake › authorization: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
+  },
+  {
     broken: 'sends the literal default tier',
     change: (source: string) => source.replace('JSON.stringify(tier)', "JSON.stringify('default')"),
     finding: /service_tier: changed\n(?:.*\n)*? {2}why .*refuses the literal "default"/,
