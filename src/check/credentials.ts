@@ -1,10 +1,10 @@
 import type { ClientEnvironment } from '../client/environment.ts';
 import { byCause } from '../diff/causes.ts';
 import { type Finding, findingOf } from '../diff/finding.ts';
+import type { Exchange } from '../golden/dialogue.ts';
 import type { Mismatch } from '../golden/mismatch.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { type Sealer, seals } from '../trace/seal.ts';
-import type { Seen } from './observe.ts';
 
 /** The header that names the account, and the one with the token that a subject may have renewed meanwhile. */
 const [account, token] = ['chatgpt-account-id', 'authorization'];
@@ -12,8 +12,19 @@ const [account, token] = ['chatgpt-account-id', 'authorization'];
 /** Where the simulated backend renews a sign-in; which token it gave is not in the trace. */
 const renewal = 'POST /oauth/token';
 
-/** Credentials that went upstream and come from nowhere: sealed as they are, a golden takes any in the place of its own. */
-export function foreignCredentials({ back, credentials, asides }: Seen): Finding[] {
+/** What of a scenario shows in whose name a subject asked. */
+export type Asked = {
+  readonly back: readonly Exchange[];
+  /** What it asked its upstream besides, as `POST /oauth/token`. */
+  readonly asides: readonly string[];
+  /** The seals of the credentials that may go upstream; undefined where the subject has a sign-in of its own. */
+  readonly credentials: ReadonlySet<string> | undefined;
+};
+
+/**
+ * Credentials that went upstream and come from nowhere: sealed as they are, a golden takes any in the place of its own.
+ */
+export function foreignCredentials({ back, asides, credentials }: Asked): Finding[] {
   if (credentials === undefined) return [];
   const judged = asides.includes(renewal) ? [account] : [account, token];
   const mismatches = back.flatMap(({ request: { exchange, headers } }) =>

@@ -9,7 +9,7 @@ import { startReverseTap } from '../tap/reverse.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
-import { knownCredentials } from './credentials.ts';
+import { type Asked, knownCredentials } from './credentials.ts';
 import { type Drive, driveInTime } from './drive.ts';
 import { pathOf } from './lane.ts';
 import type { CheckOptions } from './options.ts';
@@ -17,15 +17,12 @@ import { startSubject } from './run-subject.ts';
 import { hostOf, programPath, takesSignIn } from './subject.ts';
 
 /** What was seen on both sides of a subject. */
-export type Seen = Drive & {
-  readonly front: readonly Exchange[];
-  readonly back: readonly Exchange[];
-  /** The upstream of the subject, and what it was asked besides, each once: `GET /models`. */
-  readonly url: string;
-  readonly asides: readonly string[];
-  /** The credentials that may go upstream; undefined where the subject has a sign-in of its own. */
-  readonly credentials: ReadonlySet<string> | undefined;
-};
+export type Seen = Drive &
+  Asked & {
+    readonly front: readonly Exchange[];
+    /** The upstream of the subject. */
+    readonly url: string;
+  };
 
 /** Drives one scenario through a subject with a tap on either side; `streams` is for a library. */
 export async function see(options: CheckOptions, streams: boolean): Promise<Seen> {
@@ -88,6 +85,7 @@ async function observe(
       front: dialogueOf(front),
       back: dialogueOf(back),
       url: upstream,
+      // Each once.
       asides: [...new Set(back.flatMap(requestLine))],
       credentials: takesSignIn(subject)
         ? knownCredentials(sealer, environment.secrets, 'surface' in driver ? [] : front)
