@@ -376,7 +376,7 @@ it('says that standard output cannot be written', async () => {
 it('keeps its exit code where nobody reads what it prints', async () => {
   const folder = temporaryFolder();
   const script =
-    'require("net").createServer((s) => s.end("no")).listen(Number(process.argv[1]), "127.0.0.1")';
+    'require("net").createServer((s) => s.on("error", () => {}).end("no")).listen(Number(process.argv[1]), "127.0.0.1")';
   const subjects = { bad: { command: [process.execPath, '-e', script, '{port}'] } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
   const check = 'check --subject bad --codex 0.169.0 --scenario fast';
