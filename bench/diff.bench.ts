@@ -24,7 +24,7 @@ type Row = { readonly megabytes: number; readonly diff: Usage; readonly parse: U
 const work = mkdtempSync(join(tmpdir(), 'codex-parity-bench-'));
 const [golden, trace] = [join(work, 'golden.jsonl'), join(work, 'trace.jsonl')];
 try {
-  const pattern = await readGolden(join(repository, 'traces/0.169.0/chatgpt/tool-turn.golden.jsonl'));
+  const pattern = readGolden(join(repository, 'traces/0.169.0/chatgpt/tool-turn.golden.jsonl'));
   const rows = sizes.map((size): Row => {
     process.stderr.write(`${size} MB\n`);
     writeMadeUp(pattern, (size / 2) * megabyte, golden, trace);

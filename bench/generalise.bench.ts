@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dialogueOf } from '../src/golden/dialogue.ts';
 import { readGolden } from '../src/golden/file.ts';
-import { generalise } from '../src/golden/generalise.ts';
+import { generalise } from '../src/golden/learn/generalise.ts';
+import { dialogueOf } from '../src/golden/trace/exchanges.ts';
 import { madeUpRuns } from './diff/made-up.ts';
 import { goal } from './goal.ts';
 
@@ -14,7 +14,7 @@ const runs = 3;
 /** How much longer a megabyte of the largest may take than one of the second: linear, and room for a busy machine. */
 const most = 1.5;
 
-const pattern = await readGolden(join(repository, 'traces/0.169.0/chatgpt/tool-turn.golden.jsonl'));
+const pattern = readGolden(join(repository, 'traces/0.169.0/chatgpt/tool-turn.golden.jsonl'));
 const rows = sizes.map((size) => {
   process.stderr.write(`${size} MB\n`);
   const dialogues = madeUpRuns(pattern, size * 1_000_000, runs).map(dialogueOf);

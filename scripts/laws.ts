@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type GoldenFile, goldenFolder, selectGoldens } from '../src/cli/goldens.ts';
 import { progress } from '../src/cli/progress.ts';
-import { installOfficialClient } from '../src/client/install.ts';
-import type { OfficialClient } from '../src/client/installed.ts';
-import { type Lane, lanes } from '../src/client/lane.ts';
+import { installOfficialClient } from '../src/client/install/install.ts';
+import type { OfficialClient } from '../src/client/install/installed.ts';
+import { type Lane, lanes } from '../src/client/official/lane.ts';
 import { parityFindings } from '../src/diff/compare.ts';
 import { ParityError } from '../src/errors.ts';
 import { printGolden, readGolden } from '../src/golden/file.ts';
@@ -44,7 +44,7 @@ async function main(): Promise<number> {
     const wrongs = await toldAsWrong(name, async () => {
       const [scenario, lane] = [loadScenario(file.scenario), laneOf(file)];
       const recording = { client, authority, scenario, lane, signal, firstEnvironment };
-      const golden = await readGolden(file.path);
+      const golden = readGolden(file.path);
       const [dialogue = []] = await recordRuns({ ...recording, runs: 1 });
       const wrong = parityFindings(golden, dialogue).map((finding) => findingText(name, finding));
       if (!again) return wrong;

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { Filler } from '../../src/golden/fill.ts';
 import { type Golden, jsonMark, unorderedMark, type Variable } from '../../src/golden/golden.ts';
+import { Filler } from '../../src/golden/pattern/fill.ts';
 import { decodeEvent, encodeEvent, object } from '../../src/trace/codec.ts';
 import type { TraceEvent } from '../../src/trace/event.ts';
 import { closingLine, headerLine } from '../../src/trace/file.ts';

@@ -1,5 +1,5 @@
 import { readGolden } from '../../src/golden/file.ts';
-import { Filler } from '../../src/golden/fill.ts';
+import { Filler } from '../../src/golden/pattern/fill.ts';
 import type { HeaderList } from '../../src/wire/headers.ts';
 import { type JsonNode, jsonString, parseJson, printJson, stringAt } from '../../src/wire/json.ts';
 
@@ -18,7 +18,7 @@ export type Turn = {
  * their length, so that the request is as large as the real one.
  */
 export async function turnOf(path: string): Promise<Turn> {
-  const golden = await readGolden(path);
+  const golden = readGolden(path);
   const exchange = golden.exchanges.at(-1);
   if (exchange === undefined) throw new RangeError(`${path} has no exchange`);
   const bodies = exchange.steps.flatMap((step) =>

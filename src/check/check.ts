@@ -4,7 +4,7 @@ import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, together } from '../diff/finding.ts';
 import type { ParityError } from '../errors.ts';
 import type { Golden, GoldenId } from '../golden/golden.ts';
-import type { Mismatch } from '../golden/mismatch.ts';
+import type { Mismatch } from '../golden/match/mismatch.ts';
 import type { Scenario } from '../scenario/definition.ts';
 import { foreignCredentials } from './credentials.ts';
 import { saysOtherContent, suppliedKeys } from './lane.ts';

@@ -1,8 +1,8 @@
-import type { ClientEnvironment } from '../client/environment.ts';
+import type { ClientEnvironment } from '../client/official/environment.ts';
 import { byCause } from '../diff/causes.ts';
 import { type Finding, findingOf } from '../diff/finding.ts';
-import type { Exchange } from '../golden/dialogue.ts';
-import type { Mismatch } from '../golden/mismatch.ts';
+import type { Mismatch } from '../golden/match/mismatch.ts';
+import type { Exchange } from '../golden/trace/exchanges.ts';
 import type { TraceEvent } from '../trace/event.ts';
 import { type Sealer, seals } from '../trace/seal.ts';
 

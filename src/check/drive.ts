@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Backend } from '../backend/server.ts';
-import type { ClientEnvironment } from '../client/environment.ts';
-import { isPointed } from '../client/lane.ts';
-import { runOfficialClient } from '../client/official.ts';
+import type { ClientEnvironment } from '../client/official/environment.ts';
+import { isPointed } from '../client/official/lane.ts';
+import { runOfficialClient } from '../client/official/official.ts';
 import { playOpenAi } from '../client/openai/play.ts';
 import type { Answer } from '../client/openai/surface.ts';
-import { replay } from '../client/replay.ts';
+import { replay } from '../client/replay/replay.ts';
 import { ParityError } from '../errors.ts';
 import { promptsOf, type Scenario } from '../scenario/definition.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';

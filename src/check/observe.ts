@@ -1,8 +1,13 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBackend } from '../backend/server.ts';
-import { type ClientEnvironment, inFreshFolder, makeEnvironment, secretsOf } from '../client/environment.ts';
-import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
+import {
+  type ClientEnvironment,
+  inFreshFolder,
+  makeEnvironment,
+  secretsOf,
+} from '../client/official/environment.ts';
+import { dialogueOf, type Exchange } from '../golden/trace/exchanges.ts';
 import { ownTexts, type Scenario } from '../scenario/definition.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import { startReverseTap } from '../tap/reverse.ts';

@@ -1,5 +1,5 @@
-import type { OfficialClient } from '../client/installed.ts';
-import type { Lane } from '../client/lane.ts';
+import type { OfficialClient } from '../client/install/installed.ts';
+import type { Lane } from '../client/official/lane.ts';
 import type { Surface } from '../client/openai/surface.ts';
 import type { Golden } from '../golden/golden.ts';
 import type { Authority } from '../tap/authority.ts';

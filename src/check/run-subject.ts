@@ -6,11 +6,11 @@ import { type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError } from '../errors.ts';
 import { listenLocally } from '../listening.ts';
 import { hostTexts } from '../proxy/host.ts';
-import { loadShape } from '../proxy/load.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
+import { loadShape } from '../proxy/shape/load.ts';
 import { Accounts } from '../proxy/sign-in/accounts.ts';
-import { readSignIn } from '../proxy/sign-in.ts';
+import { readSignIn } from '../proxy/sign-in/load.ts';
 import { uuid4 } from '../wire/ids.ts';
 import { fillPlaceholders, hostOf, officialPath, type Placeholders, type Subject } from './subject.ts';
 

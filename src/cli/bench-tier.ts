@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { startBackend } from '../backend/server.ts';
-import { inFreshFolder, makeEnvironment } from '../client/environment.ts';
+import { inFreshFolder, makeEnvironment } from '../client/official/environment.ts';
 import { ParityError } from '../errors.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';
 import { goldenPath, readGolden } from '../golden/file.ts';
@@ -167,7 +167,7 @@ async function measured(
 
 /** The model that the official client asks for when it is told nothing. */
 async function usualModel(goldens: string, { codex, lane }: Speaker): Promise<string> {
-  const { exchanges } = await readGolden(goldenPath(goldens, { codex, lane, scenario: 'default' }));
+  const { exchanges } = readGolden(goldenPath(goldens, { codex, lane, scenario: 'default' }));
   const models = exchanges
     .flatMap(({ steps }) => steps)
     .flatMap((step) => {

@@ -7,8 +7,8 @@ import { beyondSubjects } from '../check/lane.ts';
 import { cannotAsk } from '../check/openai.ts';
 import type { CheckOptions, Driver } from '../check/options.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
-import { installOfficialClient } from '../client/install.ts';
-import { isPointed, type Lane, lanes } from '../client/lane.ts';
+import { installOfficialClient } from '../client/install/install.ts';
+import { isPointed, type Lane, lanes } from '../client/official/lane.ts';
 import { ParityError } from '../errors.ts';
 import { goldenPath, readGoldenOf } from '../golden/file.ts';
 import type { Report } from '../report/report.ts';
@@ -135,9 +135,9 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         signal.throwIfAborted();
         if (failures.length >= patience) return undefined;
         progress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
-        const golden = await readGoldenOf(file, file.path);
+        const golden = readGoldenOf(file, file.path);
         const usual = { ...file, lane: 'chatgpt' };
-        const upstream = isPointed(lane) ? await readGoldenOf(usual, goldenPath(goldens, usual)) : golden;
+        const upstream = isPointed(lane) ? readGoldenOf(usual, goldenPath(goldens, usual)) : golden;
         const beyond = beyondSubjects(golden, upstream);
         if (beyond !== undefined) {
           progress(`left out: ${file.scenario} cannot be checked in the lane ${lane}: ${beyond}`);

@@ -1,7 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
 import type { CommandModule } from 'yargs';
-import { parityFindingsOfFiles } from '../diff/compare.ts';
+import { parityFindings } from '../diff/compare.ts';
+import { readGolden } from '../golden/file.ts';
+import { dialogueOf } from '../golden/trace/exchanges.ts';
 import { count, findingText } from '../report/text.ts';
+import { readTrace } from '../trace/trace.ts';
 import type { CommandContext } from './context.ts';
 
 type Options = { golden: string; trace: string };
@@ -19,10 +21,9 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Opt
           'what a recorded session does otherwise than the golden',
         ),
     handler: ({ golden, trace }) => {
-      // Keeps the space for new objects as small as it is at the start. It would grow with the files, by some 50 MB for
-      // 200 MB; hardly any new object lives long here, so that nothing is gained by it.
-      setFlagsFromString('--semi-space-growth-factor=1');
-      const { name, findings } = parityFindingsOfFiles(golden, trace);
+      const expected = readGolden(golden);
+      const name = `${expected.codex} ${expected.scenario}`;
+      const findings = parityFindings(expected, dialogueOf(readTrace(trace).events));
       for (const finding of findings) process.stdout.write(`${findingText(name, finding)}\n\n`);
       const verdict =
         findings.length === 0

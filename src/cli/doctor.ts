@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { defaultClientCache, installedClients } from '../client/installed.ts';
-import { registryAnswers } from '../client/registry.ts';
+import { defaultClientCache, installedClients } from '../client/install/installed.ts';
+import { registryAnswers } from '../client/install/registry.ts';
 import { listGoldens } from '../golden/file.ts';
 import { table } from '../report/text.ts';
 import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';

@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
+import { comparedScenarios, drift } from '../diff/drift.ts';
 import { ParityError } from '../errors.ts';
-import { comparedScenarios, drift } from '../golden/drift.ts';
 import { readGoldenOf } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';

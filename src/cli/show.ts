@@ -16,9 +16,9 @@ export function showCommand(): CommandModule<object, Options> {
         .example('$0 show traces/0.169.0/chatgpt/fast.golden.jsonl', 'what Codex 0.169.0 sends in fast mode'),
     handler: async ({ file }) => {
       const listing =
-        (await formatOf(file)) === 'golden'
-          ? goldenListing(await readGolden(file))
-          : (await readTrace(file)).events.map(eventListing).join('\n\n');
+        formatOf(file) === 'golden'
+          ? goldenListing(readGolden(file))
+          : readTrace(file).events.map(eventListing).join('\n\n');
       process.stdout.write(`${listing}\n`);
     },
   };

@@ -1,5 +1,5 @@
-import type { Exchange } from '../golden/dialogue.ts';
-import { brief, type Mismatch, type Place } from '../golden/mismatch.ts';
+import { brief, type Mismatch, type Place } from '../golden/match/mismatch.ts';
+import type { Exchange } from '../golden/trace/exchanges.ts';
 import type { HeaderList } from '../wire/headers.ts';
 import {
   type JsonMember,

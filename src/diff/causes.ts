@@ -1,4 +1,4 @@
-import { type Mismatch, type MismatchKind, type Place, placeText } from '../golden/mismatch.ts';
+import { type Mismatch, type MismatchKind, type Place, placeText } from '../golden/match/mismatch.ts';
 import { lastKey } from './last-key.ts';
 
 /** What one cause does at several places is one mismatch with these places. */

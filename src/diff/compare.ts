@@ -1,9 +1,7 @@
-import type { Exchange } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
-import type { Mismatch } from '../golden/mismatch.ts';
-import { unifyFiles } from '../golden/stored.ts';
-import { unify } from '../golden/unify.ts';
-import { LineFile } from '../trace/line-file.ts';
+import type { Mismatch } from '../golden/match/mismatch.ts';
+import { unify } from '../golden/match/unify.ts';
+import type { Exchange } from '../golden/trace/exchanges.ts';
 import { type Asking, answeredNeutrality, askedNeutrality, type Handed, handedNeutrality } from './asked.ts';
 import { byCause } from './causes.ts';
 import { envelopeOf, envelopesOf, isOfFrontEnd, type Surface } from './envelope.ts';
@@ -35,26 +33,6 @@ function isUnsaid({ kind, places: [place] }: Mismatch, said: readonly Exchange[]
   const [, message] = /^client message (\d+)$/.exec(place.part) ?? [];
   if (message !== undefined) return Number(message) > messages.length;
   return place.part === 'connection' && exchange.end === undefined;
-}
-
-/** The same for files, in memory that hardly grows with them; `name` is what the golden calls itself. */
-export function parityFindingsOfFiles(
-  golden: string,
-  trace: string,
-): { readonly name: string; readonly findings: Finding[] } {
-  const expected = new LineFile(golden);
-  try {
-    const actual = new LineFile(trace);
-    try {
-      const { about, mismatches } = unifyFiles(expected, actual);
-      const findings = byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
-      return { name: `${about.codex} ${about.scenario}`, findings };
-    } finally {
-      actual.close();
-    }
-  } finally {
-    expected.close();
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
-import type { Exchange, Step } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
-import type { Mismatch } from '../golden/mismatch.ts';
+import type { Mismatch } from '../golden/match/mismatch.ts';
+import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import {
   type JsonMember,
   type JsonNode,

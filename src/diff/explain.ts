@@ -1,5 +1,5 @@
 import type { Lifetime } from '../golden/golden.ts';
-import type { Mismatch, MismatchKind } from '../golden/mismatch.ts';
+import type { Mismatch, MismatchKind } from '../golden/match/mismatch.ts';
 import type { Comparison } from './comparison.ts';
 
 type Explanation = {

@@ -1,4 +1,4 @@
-import { type Mismatch, type MismatchKind, placeText } from '../golden/mismatch.ts';
+import { type Mismatch, type MismatchKind, placeText } from '../golden/match/mismatch.ts';
 import type { Comparison } from './comparison.ts';
 import { cosmetic, explain } from './explain.ts';
 

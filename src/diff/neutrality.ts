@@ -1,5 +1,5 @@
-import type { Exchange, Step } from '../golden/dialogue.ts';
-import type { Mismatch, Place } from '../golden/mismatch.ts';
+import type { Mismatch, Place } from '../golden/match/mismatch.ts';
+import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import type { Content, ResponseEvent } from '../trace/event.ts';
 import { type JsonMember, type JsonNode, jsonString, toNode } from '../wire/json.ts';
 import type { Side } from '../wire/message.ts';

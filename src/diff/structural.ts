@@ -1,6 +1,12 @@
 import deepDiff from 'deep-diff';
-import { align, likenessOfForm, outOfOrder } from '../golden/align.ts';
-import { contrast, differenceOf, type Mismatch, type MismatchKind, type Place } from '../golden/mismatch.ts';
+import { align, likenessOfForm, outOfOrder } from '../golden/match/align.ts';
+import {
+  contrast,
+  differenceOf,
+  type Mismatch,
+  type MismatchKind,
+  type Place,
+} from '../golden/match/mismatch.ts';
 import {
   type JsonMember,
   type JsonNode,

@@ -1,5 +1,5 @@
-import type { Exchange, Step } from '../golden/dialogue.ts';
 import type { Golden } from '../golden/golden.ts';
+import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import type { ResponseEvent } from '../trace/event.ts';
 import type { HeaderList } from '../wire/headers.ts';
 import {

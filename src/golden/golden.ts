@@ -1,6 +1,6 @@
-import type { Exchange } from './dialogue.ts';
-import type { VariableKind } from './kinds.ts';
-import { parseTemplate, printTemplate } from './template.ts';
+import type { VariableKind } from './pattern/kinds.ts';
+import { parseTemplate, printTemplate } from './pattern/template.ts';
+import type { Exchange } from './trace/exchanges.ts';
 
 /** What a golden is a pattern of: one version of the client, one way of signing in, one scenario. */
 export type GoldenId = { readonly codex: string; readonly lane: string; readonly scenario: string };

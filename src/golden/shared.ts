@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { FieldError, object } from '../trace/codec.ts';
 import { type JsonNode, jsonMember, jsonString, printJson } from '../wire/json.ts';
 import { sharedMark } from './golden.ts';
-import { PlainNames, plainName } from './plain-names.ts';
+import { nameFrom, UniqueNames } from './pattern/unique-names.ts';
 
 /** From so many characters on a document that occurs again is written once. */
 const least = 1024;
@@ -26,7 +26,7 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
 
   const shared: JsonNode[] = [];
   const names = new Map<string, string>();
-  const given = new PlainNames();
+  const given = new UniqueNames();
   const written: JsonNode[] = [];
   const write = (node: JsonNode, key: string): JsonNode => {
     const identity = identityOf(node);
@@ -37,7 +37,7 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
       write(part, own === undefined || own.startsWith('{{') ? key : own),
     );
     if ((counts.get(identity) ?? 0) < 2) return inner;
-    const name = given.give(plainName(key));
+    const name = given.give(nameFrom(key));
     names.set(identity, name);
     written.push(object({ type: 'shared', name, value: inner }));
     return referenceTo(name);

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { refused } from './refusal.ts';
+import { refused } from './http/refusal.ts';
 
 /** Whom the proxy lets in. */
 export type Door = {

@@ -1,4 +1,4 @@
-import { refused } from './refusal.ts';
+import { refused } from './http/refusal.ts';
 
 /** What is served, by path. */
 export type Route =

@@ -1,18 +1,18 @@
 import { type Backend, startBackend } from '../backend/server.ts';
+import type { OfficialClient } from '../client/install/installed.ts';
 import {
   type ClientEnvironment,
   inFreshFolder,
   makeEnvironment,
   secretsOf,
   variedBetween,
-} from '../client/environment.ts';
-import type { OfficialClient } from '../client/installed.ts';
-import { isPointed, type Lane } from '../client/lane.ts';
-import { type Connect, runOfficialClient } from '../client/official.ts';
+} from '../client/official/environment.ts';
+import { isPointed, type Lane } from '../client/official/lane.ts';
+import { type Connect, runOfficialClient } from '../client/official/official.ts';
 import { ParityError } from '../errors.ts';
-import { dialogueOf, type Exchange } from '../golden/dialogue.ts';
-import { generalise } from '../golden/generalise.ts';
 import type { Golden } from '../golden/golden.ts';
+import { generalise } from '../golden/learn/generalise.ts';
+import { dialogueOf, type Exchange } from '../golden/trace/exchanges.ts';
 import { ownTexts, type Scenario } from '../scenario/definition.ts';
 import type { Authority } from '../tap/authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';

@@ -1,4 +1,4 @@
-import { type Change, driftGroups } from '../golden/drift.ts';
+import { type Change, driftGroups } from '../diff/drift.ts';
 
 /** What changed between two versions, as every form of the report has it. */
 export type Drift = {

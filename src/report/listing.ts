@@ -1,7 +1,7 @@
-import { eventsOf } from '../golden/dialogue.ts';
 import { type Golden, jsonMark } from '../golden/golden.ts';
-import { kinds } from '../golden/kinds.ts';
-import { brief } from '../golden/mismatch.ts';
+import { brief } from '../golden/match/mismatch.ts';
+import { kinds } from '../golden/pattern/kinds.ts';
+import { eventsOf } from '../golden/trace/exchanges.ts';
 import type { Content, TraceEvent } from '../trace/event.ts';
 import { type JsonNode, member, stringAt } from '../wire/json.ts';
 import { table } from './text.ts';

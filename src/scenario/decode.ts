@@ -1,5 +1,6 @@
 import type { CallStyle, Close, Faults, Noise, Recipient, Reply, ToolCall } from '../backend/script.ts';
-import { type Lane, lanes } from '../client/lane.ts';
+import { isVersion } from '../client/install/version.ts';
+import { type Lane, lanes } from '../client/official/lane.ts';
 import type {
   ConfigValue,
   ImageFile,
@@ -9,8 +10,7 @@ import type {
   Setup,
   Step,
   Task,
-} from '../client/task.ts';
-import { isVersion } from '../client/version.ts';
+} from '../client/official/task.ts';
 import { FieldError, Fields } from '../trace/codec.ts';
 import type { HeaderList } from '../wire/headers.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';

@@ -1,7 +1,7 @@
 import { type Faults, firstWords, type Reply } from '../backend/script.ts';
 import { callTexts } from '../backend/tool-calls.ts';
-import type { Lane } from '../client/lane.ts';
-import type { Task } from '../client/task.ts';
+import type { Lane } from '../client/official/lane.ts';
+import type { Task } from '../client/official/task.ts';
 import { ParityError } from '../errors.ts';
 import { type JsonNode, tryParseJson } from '../wire/json.ts';
 import { compareVersions } from '../wire/version.ts';

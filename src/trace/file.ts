@@ -1,10 +1,9 @@
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ParityError } from '../errors.ts';
+import { ParityError, plainReason } from '../errors.ts';
 import { makeFolder, unwritable } from '../files.ts';
 import { type JsonNode, JsonSyntaxError, parseJson, printJson, stringAt, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from './codec.ts';
-import { type Line, LineFile } from './line-file.ts';
 
 /**
  * The file that traces and goldens share: JSON lines. The first names the format and its version, the last says
@@ -28,64 +27,62 @@ export function headerLine(format: Format, about: FileAbout): string {
 
 export const closingLine = `${printJson(toNode({ type: 'finished' }))}\n`;
 
-/** Which of the two a file is, by its first line; throws as readRecords does. */
-export async function formatOf(path: string): Promise<Format> {
-  const file = new LineFile(path);
-  try {
-    if (file.length > 0) return checkHeader(path, parseLine(path, 1, file.text(1)));
-  } finally {
-    file.close();
-  }
-  throw new ParityError('file-corrupt', `${path} is empty: it is no trace and no golden`);
-}
-
-/** Reads a file line by line, as recordsOf does. */
-export function* readRecords(path: string, format: Format): Generator<FileRecord> {
-  const file = new LineFile(path);
-  try {
-    yield* recordsOf(file, format);
-  } finally {
-    file.close();
-  }
+/** The format of a file, from its first line. Throws ParityError as readRecords does. */
+export function formatOf(path: string): Format {
+  for (const { line, text } of linesOf(path)) return checkHeader(path, parseLine(path, line, text));
+  throw new ParityError('file-corrupt', `${path} is empty, so it is neither a trace nor a golden`);
 }
 
 /**
- * The lines of a file: first its header, then every line up to the closing one, but for those that `skips` takes upon
- * itself. Memory does not grow with the file. Throws ParityError, with the number of the line, for a file that is
- * corrupt, truncated, of the other format, or written by a newer program.
+ * Reads a file line by line: the header first, then every line up to the closing one. Throws ParityError, with the
+ * line number, for a file that is missing, corrupt, cut off, of the other format, or written by a newer program.
  */
-export function* recordsOf(
-  file: LineFile,
-  format: Format,
-  skips: (line: Line, number: number) => boolean = () => false,
-): Generator<FileRecord> {
-  const { path } = file;
+export function* readRecords(path: string, format: Format): Generator<FileRecord> {
+  let last = 0;
   let finished = false;
-  for (let line = 1; line <= file.length; line += 1) {
+  for (const { line, text } of linesOf(path)) {
     if (finished) throw corrupt(path, line, `stands after the closing line; ${remedy}`);
-    if (line > 1 && skips(file.line(line), line)) continue;
-    const node = parseLine(path, line, file.text(line));
+    const node = parseLine(path, line, text);
     if (line === 1) {
       const found = checkHeader(path, node);
       if (found !== format)
         throw new ParityError('file-corrupt', `${path} is a ${found}, and a ${format} is needed here`);
     }
+    last = line;
     finished = isClosing(node);
     if (!finished) yield { line, node };
   }
-  if (file.length === 0) throw new ParityError('file-corrupt', `${path} is empty: it is no ${format}`);
+  if (last === 0) throw new ParityError('file-corrupt', `${path} is empty, so it is not a ${format}`);
   if (!finished) {
     throw corrupt(
       path,
-      file.length,
+      last,
       'is the last, and the closing line is missing: the file was cut off; record it again',
     );
   }
 }
 
-/** One line, by its number. Throws ParityError for a line that is not JSON. */
-export function recordAt(file: LineFile, line: number): FileRecord {
-  return { line, node: parseLine(file.path, line, file.text(line)) };
+/**
+ * The lines of a file, numbered from 1. Lines end at newline bytes only, unlike in node:readline, which also splits at
+ * U+2028: JSON may hold that character as it is.
+ */
+function* linesOf(path: string): Generator<{ readonly line: number; readonly text: string }> {
+  const bytes = readBytes(path);
+  for (let line = 1, start = 0; start < bytes.length; line += 1) {
+    const newline = bytes.indexOf('\n', start);
+    const end = newline === -1 ? bytes.length : newline;
+    yield { line, text: bytes.toString('utf8', start, end) };
+    start = end + 1;
+  }
+}
+
+function readBytes(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new ParityError('file-unreadable', `cannot read ${path}: ${plainReason(error)}`, { cause: error });
+  }
 }
 
 /** Calls `read`, and turns what it finds wrong with a line into an error that names the line. */

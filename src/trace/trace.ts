@@ -4,7 +4,7 @@ import type { TraceEvent } from './event.ts';
 import { decodeLine, type FileAbout, RecordFile, readRecords } from './file.ts';
 
 /** Reads a whole trace. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
-export async function readTrace(path: string): Promise<{ readonly events: TraceEvent[] }> {
+export function readTrace(path: string): { readonly events: TraceEvent[] } {
   const events: TraceEvent[] = [];
   for (const record of readRecords(path, 'trace')) {
     if (record.line > 1) events.push(decodeLine(path, record, decodeEvent));

@@ -1,8 +1,8 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { installOfficialClient } from '../../src/client/install.ts';
-import { installedClients } from '../../src/client/installed.ts';
+import { installOfficialClient } from '../../src/client/install/install.ts';
+import { installedClients } from '../../src/client/install/installed.ts';
 import { temporaryFolder } from './folder.ts';
 
 // The smallest of the clients that are measured: 160 MB.

@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { installOfficialClient } from '../../src/client/install.ts';
+import { installOfficialClient } from '../../src/client/install/install.ts';
 import { temporaryFolder } from './folder.ts';
 
 /** Listens on loopback for one test; the URL is what npm takes as a registry. */

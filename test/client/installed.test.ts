@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { defaultClientCache, installedClients } from '../../src/client/installed.ts';
+import { defaultClientCache, installedClients } from '../../src/client/install/installed.ts';
 import { temporaryFolder } from './folder.ts';
 
 /** Puts a client that is never run into a cache. */

@@ -3,11 +3,11 @@ import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { BackendEvent } from '../../src/backend/event.ts';
 import type { Reply } from '../../src/backend/script.ts';
 import { startBackend } from '../../src/backend/server.ts';
-import { makeEnvironment } from '../../src/client/environment.ts';
-import { installOfficialClient } from '../../src/client/install.ts';
-import type { OfficialClient } from '../../src/client/installed.ts';
-import { runOfficialClient } from '../../src/client/official.ts';
-import type { ConfigValue, Task } from '../../src/client/task.ts';
+import { installOfficialClient } from '../../src/client/install/install.ts';
+import type { OfficialClient } from '../../src/client/install/installed.ts';
+import { makeEnvironment } from '../../src/client/official/environment.ts';
+import { runOfficialClient } from '../../src/client/official/official.ts';
+import type { ConfigValue, Task } from '../../src/client/official/task.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { temporaryFolder } from './folder.ts';
 

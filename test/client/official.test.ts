@@ -1,8 +1,8 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { makeEnvironment } from '../../src/client/environment.ts';
-import { type ClientRun, runOfficialClient } from '../../src/client/official.ts';
+import { makeEnvironment } from '../../src/client/official/environment.ts';
+import { type ClientRun, runOfficialClient } from '../../src/client/official/official.ts';
 import { temporaryFolder } from './folder.ts';
 
 /** A run of a program that stands in for the client. */

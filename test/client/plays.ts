@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Exchange } from '../../src/golden/dialogue.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { listenLocally } from '../../src/listening.ts';
 import type { Content, ResponseEvent } from '../../src/trace/event.ts';
 import { type HeaderList, pairHeaders } from '../../src/wire/headers.ts';

@@ -1,9 +1,9 @@
 import { createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import { type ReplayOutcome, replay } from '../../src/client/replay.ts';
+import { type ReplayOutcome, replay } from '../../src/client/replay/replay.ts';
 import { neutralityFindings, parityFindings } from '../../src/diff/compare.ts';
-import { dialogueOf, type Exchange, type Step } from '../../src/golden/dialogue.ts';
 import type { Golden, Variable } from '../../src/golden/golden.ts';
+import { dialogueOf, type Exchange, type Step } from '../../src/golden/trace/exchanges.ts';
 import { startReverseTap } from '../../src/tap/reverse.ts';
 import type { Content, MessageEvent, TraceEvent } from '../../src/trace/event.ts';
 import { TraceRecorder } from '../../src/trace/record.ts';

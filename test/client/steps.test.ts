@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { playSteps } from '../../src/client/steps.ts';
-import type { Step } from '../../src/client/task.ts';
+import { playSteps } from '../../src/client/official/steps.ts';
+import type { Step } from '../../src/client/official/task.ts';
 import { temporaryFolder } from './folder.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { neutralityFindings, parityFindings } from '../../src/diff/compare.ts';
 import { type Finding, together } from '../../src/diff/finding.ts';
-import type { Exchange, Step } from '../../src/golden/dialogue.ts';
-import { generalise } from '../../src/golden/generalise.ts';
+import { generalise } from '../../src/golden/learn/generalise.ts';
+import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderField, MessageEvent } from '../../src/trace/event.ts';
 import { type JsonMember, type JsonNode, jsonString, member, stringAt } from '../../src/wire/json.ts';
 import { id, twoTurns } from '../golden/conversation.ts';

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { envelopeOf, envelopesOf, isOfFrontEnd } from '../../src/diff/envelope.ts';
-import type { Exchange } from '../../src/golden/dialogue.ts';
 import type { Golden } from '../../src/golden/golden.ts';
-import type { Mismatch } from '../../src/golden/mismatch.ts';
+import type { Mismatch } from '../../src/golden/match/mismatch.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { printJson } from '../../src/wire/json.ts';
 import { exchangeOf, message } from './exchange.ts';
 

@@ -1,4 +1,4 @@
-import type { Exchange, Step } from '../../src/golden/dialogue.ts';
+import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { Content } from '../../src/trace/event.ts';
 import { jsonString, parseJson } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parityFindings } from '../../src/diff/compare.ts';
-import type { Exchange } from '../../src/golden/dialogue.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { type JsonNode, jsonString } from '../../src/wire/json.ts';
 import { dialogue, miniGolden, uuid7 } from '../golden/conversation.ts';
 import { sites } from '../golden/mutate.ts';

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { makeEnvironment } from '../../src/client/environment.ts';
-import { installOfficialClient } from '../../src/client/install.ts';
-import { defaultClientCache } from '../../src/client/installed.ts';
+import { installOfficialClient } from '../../src/client/install/install.ts';
+import { defaultClientCache } from '../../src/client/install/installed.ts';
+import { makeEnvironment } from '../../src/client/official/environment.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { BackendEvent } from '../../src/backend/event.ts';
 import { startBackend } from '../../src/backend/server.ts';
-import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
+import { authJson, madeUpSignIn } from '../../src/client/official/sign-in.ts';
 import { checkoutWith, cli, temporaryFolder } from './cli.ts';
 
 it('measures both tiers against the simulated backend, and says that its times are not OpenAI’s', async () => {

@@ -4,12 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { authJson, madeUpSignIn } from '../../src/client/sign-in.ts';
+import { authJson, madeUpSignIn } from '../../src/client/official/sign-in.ts';
 import { readGolden } from '../../src/golden/file.ts';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
-import { Shape } from '../../src/proxy/shape.ts';
-import { readSignIn } from '../../src/proxy/sign-in.ts';
+import { Shape } from '../../src/proxy/shape/shape.ts';
+import { readSignIn } from '../../src/proxy/sign-in/load.ts';
 import { checkoutWith, cli, repository, temporaryFolder } from './cli.ts';
 
 it('finds the bundled proxy at parity with every golden', async () => {
@@ -91,7 +91,7 @@ it('checks a proxy that runs already, at its own path', async () => {
   };
   writeFileSync(auth, authJson(madeUpSignIn(account)));
   const backendPort = await freePort();
-  const golden = await readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
+  const golden = readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
   const proxy = await startProxy({
     shape: new Shape(golden, []),
     signIn: () => readSignIn(auth),

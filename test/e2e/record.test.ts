@@ -2,14 +2,14 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/server.ts';
-import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/environment.ts';
-import { installOfficialClient } from '../../src/client/install.ts';
-import type { Lane } from '../../src/client/lane.ts';
-import { runOfficialClient } from '../../src/client/official.ts';
-import type { Exchange } from '../../src/golden/dialogue.ts';
+import { installOfficialClient } from '../../src/client/install/install.ts';
+import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/official/environment.ts';
+import type { Lane } from '../../src/client/official/lane.ts';
+import { runOfficialClient } from '../../src/client/official/official.ts';
 import { readGolden } from '../../src/golden/file.ts';
-import { placeText } from '../../src/golden/mismatch.ts';
-import { unify } from '../../src/golden/unify.ts';
+import { placeText } from '../../src/golden/match/mismatch.ts';
+import { unify } from '../../src/golden/match/unify.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { recordRuns } from '../../src/record/official.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
@@ -44,9 +44,7 @@ it.each(versions)(
 it.each(cells)(
   'unifies a fresh run of $version $scenario with its golden, without a finding',
   async ({ version, scenario }) => {
-    const golden = await readGolden(
-      join(repository, 'traces', version, 'chatgpt', `${scenario}.golden.jsonl`),
-    );
+    const golden = readGolden(join(repository, 'traces', version, 'chatgpt', `${scenario}.golden.jsonl`));
     const runs = await recordRuns({
       client: await installOfficialClient(version),
       authority: await openAuthority(defaultAuthorityFolder()),
@@ -65,7 +63,7 @@ it.each(cells)(
 );
 
 it('tells fast from default, when a fresh run of one is held against the golden of the other', async () => {
-  const golden = await readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
+  const golden = readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
   const [run = []] = await recordRuns({
     client: await installOfficialClient('0.169.0'),
     authority: await openAuthority(defaultAuthorityFolder()),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { align, outOfOrder } from '../../src/golden/align.ts';
+import { align, outOfOrder } from '../../src/golden/match/align.ts';
 
 /** Letters are alike when they are equal, and half alike when they differ in case only. */
 function aligned(expected: string, actual: string) {

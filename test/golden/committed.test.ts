@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { Exchange } from '../../src/golden/dialogue.ts';
 import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
 import { jsonMark } from '../../src/golden/golden.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
 import { loadScenario, scenarioFolder } from '../../src/scenario/scenario.ts';
 import { type JsonNode, member, stringAt } from '../../src/wire/json.ts';
@@ -26,7 +26,7 @@ it('lists versions from the oldest to the newest', () => {
 });
 
 it.each(goldens)('prints $codex $scenario as it was read', async ({ path }) => {
-  expect(printGolden(await readGolden(path))).toBe(readFileSync(path, 'utf8'));
+  expect(printGolden(readGolden(path))).toBe(readFileSync(path, 'utf8'));
 });
 
 it.each(goldens)('holds no token, account, path or date in $codex $scenario', ({ path, scenario }) => {
@@ -102,7 +102,7 @@ async function requestsOf(
   codex: string,
   scenario: string,
 ): Promise<{ request: Exchange['request']; bodies: JsonNode[] }> {
-  const golden = await readGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
+  const golden = readGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
   const [exchange] = golden.exchanges;
   if (exchange === undefined) throw new Error('a golden without an exchange');
   const bodies = exchange.steps.flatMap((step) =>

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Filler } from '../../src/golden/fill.ts';
+import { Filler } from '../../src/golden/pattern/fill.ts';
 import { parseJson, printJson } from '../../src/wire/json.ts';
 
 it('leaves all that is literal as it is spelled', () => {

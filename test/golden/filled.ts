@@ -1,6 +1,6 @@
-import type { Exchange } from '../../src/golden/dialogue.ts';
-import { Filler } from '../../src/golden/fill.ts';
 import type { Golden } from '../../src/golden/golden.ts';
+import { Filler } from '../../src/golden/pattern/fill.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import type { Content } from '../../src/trace/event.ts';
 
 /** What the official client would have said in another run: a golden with fresh values for all its variables. */

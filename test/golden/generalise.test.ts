@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { dialogueOf, type Exchange } from '../../src/golden/dialogue.ts';
 import { printGolden } from '../../src/golden/file.ts';
-import { generalise } from '../../src/golden/generalise.ts';
 import type { Golden } from '../../src/golden/golden.ts';
-import { unify } from '../../src/golden/unify.ts';
+import { generalise } from '../../src/golden/learn/generalise.ts';
+import { unify } from '../../src/golden/match/unify.ts';
+import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
 import type { MessageEvent } from '../../src/trace/event.ts';
 import { jsonString, parseJson, printJson } from '../../src/wire/json.ts';
 import { conversation, dialogue, exchangeOf, id, message, messageOf, uuid7 } from './conversation.ts';

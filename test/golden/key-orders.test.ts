@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { unorderedPlaces } from '../../src/golden/key-orders.ts';
+import { unorderedPlaces } from '../../src/golden/learn/key-orders.ts';
 import type { TraceEvent } from '../../src/trace/event.ts';
 import { toNode } from '../../src/wire/json.ts';
 

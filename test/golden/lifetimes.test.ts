@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { parityFindings } from '../../src/diff/compare.ts';
-import type { Exchange } from '../../src/golden/dialogue.ts';
-import { generalise } from '../../src/golden/generalise.ts';
 import type { Golden } from '../../src/golden/golden.ts';
+import { generalise } from '../../src/golden/learn/generalise.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { printJson, tryParseJson } from '../../src/wire/json.ts';
 import { exchangeOf, id, message, miniGolden, twoTurns, uuid7 } from './conversation.ts';
 import { clientMessages, withClientMessages } from './mutate.ts';

@@ -1,4 +1,4 @@
-import type { Exchange, Step } from '../../src/golden/dialogue.ts';
+import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { MessageEvent } from '../../src/trace/event.ts';
 import { type JsonNode, jsonString, printJson, tryParseJson } from '../../src/wire/json.ts';
 

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import type { Exchange } from '../../src/golden/dialogue.ts';
 import { printGolden, readGolden } from '../../src/golden/file.ts';
-import { generalise } from '../../src/golden/generalise.ts';
 import type { Golden } from '../../src/golden/golden.ts';
-import type { Mismatch } from '../../src/golden/mismatch.ts';
-import { unify } from '../../src/golden/unify.ts';
+import { generalise } from '../../src/golden/learn/generalise.ts';
+import type { Mismatch } from '../../src/golden/match/mismatch.ts';
+import { unify } from '../../src/golden/match/unify.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { representatives } from './committed-goldens.ts';
 import { dialogue, id, miniGolden, twoTurns } from './conversation.ts';
 import { filled } from './filled.ts';
@@ -76,7 +76,7 @@ it('finds every value of a turn that is kept for the next, and every one of the 
 });
 
 it.each(representatives)('finds mutants of $codex $lane $scenario', async ({ path }) => {
-  const golden = await readGolden(path);
+  const golden = readGolden(path);
   const official = filled(golden, 1);
   expect(unify(golden, official)).toEqual([]);
   expect(attack(golden, official, filled(golden, 2), mutantsFor(golden)).missed).toEqual([]);

@@ -1,4 +1,4 @@
-import type { Exchange } from '../../src/golden/dialogue.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import type { MessageEvent } from '../../src/trace/event.ts';
 import {
   type JsonMember,

@@ -3,16 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
-import { dialogueOf, type Exchange } from '../../src/golden/dialogue.ts';
 import { printGolden, readGolden, writeGolden } from '../../src/golden/file.ts';
-import { generalise } from '../../src/golden/generalise.ts';
 import type { Golden } from '../../src/golden/golden.ts';
-import { unifyFiles } from '../../src/golden/stored.ts';
-import { unify } from '../../src/golden/unify.ts';
-import { decodeEvent, encodeEvent } from '../../src/trace/codec.ts';
-import { closingLine, decodeLine, headerLine, recordsOf } from '../../src/trace/file.ts';
-import { LineFile } from '../../src/trace/line-file.ts';
-import { printJson } from '../../src/wire/json.ts';
+import { generalise } from '../../src/golden/learn/generalise.ts';
+import { unify } from '../../src/golden/match/unify.ts';
+import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { exchangeOf, id, message, uuid7 } from './conversation.ts';
 
 const long = (name: string) => `${name} ${'and so on '.repeat(120)}`;
@@ -36,7 +31,7 @@ function linesOf(golden: Golden): string[] {
 }
 
 /** The golden that the text is read as. */
-function read(text: string): Promise<Golden> {
+function read(text: string): Golden {
   const path = join(folder(), 'x.golden.jsonl');
   writeFileSync(path, text);
   return readGolden(path);
@@ -105,23 +100,11 @@ it('compares what stands for several places with all of them', () => {
   const golden = generalise(id, [[run(1)], [run(2)]]);
   const text = printGolden(golden);
   expect(text).toContain('"turn":2,"input":{"{{shared}}":"input"}');
-  const traceOf = (number: number) => {
-    const { connection, request, steps } = run(number);
-    const lines = [connection, request, ...steps].map((event) => `${printJson(encodeEvent(event))}\n`);
-    return headerLine('trace', {}) + lines.join('') + closingLine;
-  };
-  const found = (trace: string) => {
-    const files = [text, trace].map((one) => new LineFile('x.jsonl', Buffer.from(one)));
-    const [expected, actual] = files;
-    if (expected === undefined || actual === undefined) throw new RangeError('there is no file');
-    const events = [...recordsOf(actual, 'trace')].slice(1);
-    const inMemory = dialogueOf(events.map((record) => decodeLine('x.jsonl', record, decodeEvent)));
-    const { mismatches } = unifyFiles(expected, actual);
-    expect(mismatches).toEqual(unify(golden, inMemory));
-    return mismatches;
-  };
-  expect(found(traceOf(3))).toEqual([]);
-  expect(found(traceOf(3).replace(/developer(?!.*developer)/s, 'user'))).toMatchObject([
+  const restored = read(text);
+  expect(unify(restored, [run(3)])).toEqual([]);
+  const input = instructions(uuid7(3, 'turn'));
+  const other = [{ ...input[0], role: 'user' }];
+  expect(unify(restored, [say({ turn: 1, input }, { turn: 2, input: other })])).toMatchObject([
     { kind: 'changed', places: [{ part: 'client message 2', path: ['input', '0', 'role'] }] },
   ]);
 });
@@ -134,17 +117,14 @@ it('names the line of a reference to a document that is not declared before it',
   const without = lines.toSpliced(at, 1);
   for (const broken of [without, without.toSpliced(at + 1, 0, lines[at] ?? '')]) {
     writeFileSync(path, broken.join('\n'));
-    await expect(readGolden(path)).rejects.toMatchObject({
-      code: 'file-corrupt',
-      message: expect.stringContaining(
-        `${path}: line ${at + 1} is not valid: the shared document "text" is used and not declared before;`,
-      ),
-    });
-    const files = [path, path].map((one) => new LineFile(one));
-    const [golden, trace] = files;
-    if (golden === undefined || trace === undefined) throw new RangeError('there is no file');
-    expect(() => unifyFiles(golden, trace)).toThrow(`line ${at + 1} is not valid`);
-    for (const file of files) file.close();
+    expect(() => readGolden(path)).toThrow(
+      expect.objectContaining({
+        code: 'file-corrupt',
+        message: expect.stringContaining(
+          `${path}: line ${at + 1} is not valid: the shared document "text" is used and not declared before;`,
+        ),
+      }),
+    );
   }
 });
 
@@ -152,10 +132,10 @@ it('refuses two shared documents of one name, and a reference that is not alone'
   const text = long('text');
   const whole = printGolden(goldenOf({ a: 1, text }, { a: 2, text }));
   const line = /.*"type":"shared".*\n/.exec(whole)?.[0] ?? '';
-  await expect(read(whole.replace(line, () => line + line))).rejects.toThrow(
-    'another shared document "text"',
+  expect(() => read(whole.replace(line, () => line + line))).toThrow(
+    'shared document "text" is declared twice',
   );
-  await expect(read(whole.replace('"{{shared}}":"text"', '"{{shared}}":"text","a":1'))).rejects.toThrow(
+  expect(() => read(whole.replace('"{{shared}}":"text"', '"{{shared}}":"text","a":1'))).toThrow(
     'must stand alone',
   );
 });

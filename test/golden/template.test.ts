@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { keyPattern, plainKey } from '../../src/golden/golden.ts';
-import { parseTemplate, printTemplate, soleVariable, type TemplatePart } from '../../src/golden/template.ts';
+import {
+  parseTemplate,
+  printTemplate,
+  soleVariable,
+  type TemplatePart,
+} from '../../src/golden/pattern/template.ts';
 
 it('reads variables between literal texts', () => {
   expect(parseTemplate('msg_{{msg_id}}:0')).toEqual([

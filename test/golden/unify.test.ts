@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { dialogueOf, type Exchange } from '../../src/golden/dialogue.ts';
-import { generalise } from '../../src/golden/generalise.ts';
-import { type Mismatch, placeText } from '../../src/golden/mismatch.ts';
-import { unify } from '../../src/golden/unify.ts';
+import { generalise } from '../../src/golden/learn/generalise.ts';
+import { type Mismatch, placeText } from '../../src/golden/match/mismatch.ts';
+import { unify } from '../../src/golden/match/unify.ts';
+import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
 import type { TraceEvent } from '../../src/trace/event.ts';
 import { jsonString } from '../../src/wire/json.ts';
 import {

@@ -10,7 +10,7 @@ import { readGolden } from '../../src/golden/file.ts';
 import { listenLocally } from '../../src/listening.ts';
 import { type Logger, lineLogger } from '../../src/proxy/log.ts';
 import { type ProxyOptions, startProxy } from '../../src/proxy/server.ts';
-import { Shape } from '../../src/proxy/shape.ts';
+import { Shape } from '../../src/proxy/shape/shape.ts';
 import { type HeaderList, headerValue, pairHeaders } from '../../src/wire/headers.ts';
 
 const traces = join(import.meta.dirname, '..', '..', 'traces');

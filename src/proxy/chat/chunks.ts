@@ -1,5 +1,5 @@
 import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
-import { indexAt, ResponseCollector, type ResponseEvent } from '../response-stream.ts';
+import { indexAt, ResponseCollector, type ResponseEvent } from '../relay/response-stream.ts';
 import { finishReason, heading, usage } from './completion.ts';
 import { list, nothing, number, object } from './nodes.ts';
 import { callOf, itemsAt, type Piece, piecesOf, type Slot } from './pieces.ts';

@@ -1,5 +1,5 @@
 import { type JsonNode, type JsonObject, jsonString, member, stringAt } from '../../wire/json.ts';
-import { ApiError, failedResponse } from '../api-error.ts';
+import { ApiError, failedResponse } from '../http/api-error.ts';
 import { list, nothing, number, object } from './nodes.ts';
 import { callOf, itemsAt, type Piece, piecesOf } from './pieces.ts';
 

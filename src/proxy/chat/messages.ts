@@ -1,6 +1,6 @@
 import { type JsonNode, member, stringAt } from '../../wire/json.ts';
-import { Param } from '../param.ts';
 import { list, object } from './nodes.ts';
+import { Param } from './param.ts';
 
 /**
  * The input items that say the same as chat messages, one after the other in their order.

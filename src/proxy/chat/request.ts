@@ -1,7 +1,7 @@
 import { type JsonNode, type JsonObject, jsonString, printJson } from '../../wire/json.ts';
-import { Param } from '../param.ts';
 import { inputItems } from './messages.ts';
 import { no, object, yes } from './nodes.ts';
+import { Param } from './param.ts';
 import { responseFormat, responseToolChoice, responseTools } from './tools.ts';
 
 /** A chat completion that was asked for. */

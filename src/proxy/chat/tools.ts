@@ -1,6 +1,6 @@
 import { type JsonMember, type JsonNode, type JsonObject, member, toNode } from '../../wire/json.ts';
-import type { Param } from '../param.ts';
 import { list, no, object } from './nodes.ts';
+import type { Param } from './param.ts';
 
 /** Tools as the Responses API has them. */
 export function responseTools(tools: Param): JsonNode {

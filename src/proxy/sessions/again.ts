@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { headerValue } from '../../wire/headers.ts';
 import { member, stringAt, tryParseJson } from '../../wire/json.ts';
-import { ApiError, errorFrame } from '../api-error.ts';
-import { BackendAnswer } from './backend-answer.ts';
+import { ApiError, errorFrame } from '../http/api-error.ts';
+import { BackendAnswer } from '../http/backend-answer.ts';
 
 /** The code of the error that tells of an answer without an end. */
 export const cutOff = 'upstream_lost';

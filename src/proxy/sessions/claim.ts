@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { uuid7 } from '../../wire/ids.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
-import type { Identity } from '../identity.ts';
-import { rawMember, rawMembers, rawString } from '../raw-object.ts';
+import type { Identity } from '../shape/identity.ts';
+import { rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 import type { TurnRequest } from './turn-request.ts';
 
 /** Which session a request belongs to. */

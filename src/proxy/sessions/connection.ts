@@ -1,6 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
-import { toBuffer } from '../relay.ts';
-import { isLast } from '../response-stream.ts';
+import { toBuffer } from '../relay/relay.ts';
+import { isLast } from '../relay/response-stream.ts';
 import { eventType } from './event.ts';
 
 /** How a request on a connection ended. */

@@ -1,5 +1,5 @@
 import { stringAt, tryParseJson } from '../../wire/json.ts';
-import { rawMember, rawMembers, rawString } from '../raw-object.ts';
+import { rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 
 /** The type of a backend's event, without parsing it where it stands first, as it does. Empty for what is no event. */
 export function eventType(text: string): string {

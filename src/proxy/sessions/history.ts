@@ -1,4 +1,4 @@
-import { type RawMember, rawMember, rawMembers } from '../raw-object.ts';
+import { type RawMember, rawMember, rawMembers } from '../shape/raw-json.ts';
 import { responseId } from './event.ts';
 import type { TurnRequest } from './turn-request.ts';
 

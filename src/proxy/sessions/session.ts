@@ -1,14 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
-import type { Conversation } from '../conversation.ts';
-import type { Identity } from '../identity.ts';
+import { BackendAnswer } from '../http/backend-answer.ts';
+import { refused } from '../http/refusal.ts';
+import { openUpstream } from '../http/upstream/websocket.ts';
 import { reasonOf } from '../log.ts';
-import { packedPost } from '../packed-post.ts';
-import type { RawMember } from '../raw-object.ts';
-import { refused } from '../refusal.ts';
-import type { SignIn } from '../sign-in.ts';
-import { openUpstream } from '../upstream/websocket.ts';
+import type { Identity } from '../shape/identity.ts';
+import { packedPost } from '../shape/packed-post.ts';
+import type { RawMember } from '../shape/raw-json.ts';
+import type { Conversation } from '../shape/request-shaper.ts';
+import type { SignIn } from '../sign-in/load.ts';
 import {
   canBeAskedAgain,
   cutOff,
@@ -19,7 +20,6 @@ import {
   repeatedPosts,
   unreachable,
 } from './again.ts';
-import { BackendAnswer } from './backend-answer.ts';
 import { Connection, type Ending, type TakeEvent } from './connection.ts';
 import { Connections } from './connections.ts';
 import { responseId, turnState, turnStateIn } from './event.ts';

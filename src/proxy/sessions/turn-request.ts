@@ -1,9 +1,9 @@
 import { tryParseJson } from '../../wire/json.ts';
-import { readRequest } from '../conversation.ts';
-import { droppedMembers } from '../dropped.ts';
-import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '../raw-object.ts';
-import { refused } from '../refusal.ts';
-import { requestTier, type WireTier } from '../tier.ts';
+import { refused } from '../http/refusal.ts';
+import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
+import { readRequest } from '../shape/request-shaper.ts';
+import { requestTier, type WireTier } from '../shape/tier.ts';
+import { droppedMembers } from '../shape/unsupported-params.ts';
 import { turnState } from './event.ts';
 
 /** What a client asks for in one turn. */

@@ -1,22 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pairHeaders } from '../../wire/headers.ts';
 import { printJson, tryParseJson } from '../../wire/json.ts';
-import { ApiError } from '../api-error.ts';
 import { ChatChunks } from '../chat/chunks.ts';
 import { chatCompletion } from '../chat/completion.ts';
 import { chatRequest } from '../chat/request.ts';
 import type { ProxyContext } from '../context.ts';
-import { refused } from '../refusal.ts';
-import { readBody, unpackBody } from '../request-body.ts';
-import { responseEvent } from '../response-stream.ts';
-import { BackendAnswer } from '../sessions/backend-answer.ts';
+import { ApiError } from '../http/api-error.ts';
+import { BackendAnswer } from '../http/backend-answer.ts';
+import { readBody, unpackBody } from '../http/body.ts';
+import { refused } from '../http/refusal.ts';
+import { answerBackend } from '../http/send-backend-answer.ts';
+import { SseAnswer } from '../http/sse.ts';
+import { responseEvent } from '../relay/response-stream.ts';
 import type { TakeEvent } from '../sessions/connection.ts';
 import { runTurn } from '../sessions/run-turn.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import { readTurn, type TurnRequest } from '../sessions/turn-request.ts';
-import { answerBackend } from './backend-answer.ts';
 import { type Asked, answerJson, collected, toldOf } from './responses-http.ts';
-import { SseAnswer } from './sse.ts';
 
 /** Serves `POST /v1/chat/completions`: the request as one for a response, and the response as a completion. */
 export async function answerChat(

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
 import type { ProxyContext } from '../context.ts';
-import { officialIdentity } from '../identity.ts';
-import { refused } from '../refusal.ts';
+import { refused } from '../http/refusal.ts';
+import { askUpstream, readAll } from '../http/upstream/http.ts';
 import { upstreamUrl } from '../routes.ts';
-import { askUpstream, readAll } from '../upstream/http.ts';
+import { officialIdentity } from '../shape/identity.ts';
 import { passThrough, signedHeaders } from './pass-through.ts';
 
 /**

@@ -2,13 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
 import { keyHeaders } from '../guard.ts';
-import { officialIdentity } from '../identity.ts';
-import { endToEnd } from '../refusal.ts';
-import { readBody } from '../request-body.ts';
+import { readBody } from '../http/body.ts';
+import { endToEnd } from '../http/refusal.ts';
+import { handDown } from '../http/upstream/answer.ts';
+import { askUpstream } from '../http/upstream/http.ts';
 import { upstreamUrl } from '../routes.ts';
-import type { SignIn } from '../sign-in.ts';
-import { handDown } from '../upstream/answer.ts';
-import { askUpstream } from '../upstream/http.ts';
+import { officialIdentity } from '../shape/identity.ts';
+import type { SignIn } from '../sign-in/load.ts';
 
 /** Sends a request upstream as it came, with the sign-in put in, and hands the answer down. */
 export async function passThrough(

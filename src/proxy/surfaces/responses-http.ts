@@ -1,19 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import { type JsonNode, member, printJson } from '../../wire/json.ts';
-import { ApiError, errorFrame, failedResponse } from '../api-error.ts';
 import type { ProxyContext } from '../context.ts';
-import { droppedHeader } from '../dropped.ts';
-import { errorEvent } from '../refusal.ts';
-import { readBody, unpackBody } from '../request-body.ts';
-import { endedEarly, ResponseCollector, responseEvent } from '../response-stream.ts';
-import { BackendAnswer } from '../sessions/backend-answer.ts';
+import { ApiError, errorFrame, failedResponse } from '../http/api-error.ts';
+import { BackendAnswer } from '../http/backend-answer.ts';
+import { readBody, unpackBody } from '../http/body.ts';
+import { errorEvent } from '../http/refusal.ts';
+import { answerBackend } from '../http/send-backend-answer.ts';
+import { SseAnswer } from '../http/sse.ts';
+import { endedEarly, ResponseCollector, responseEvent } from '../relay/response-stream.ts';
 import type { TakeEvent } from '../sessions/connection.ts';
 import { runTurn } from '../sessions/run-turn.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import { readTurn, type TurnRequest } from '../sessions/turn-request.ts';
-import { answerBackend } from './backend-answer.ts';
-import { SseAnswer } from './sse.ts';
+import { droppedHeader } from '../shape/unsupported-params.ts';
 
 /** A turn that is asked for by HTTP, and where it is answered. */
 export type Asked = {

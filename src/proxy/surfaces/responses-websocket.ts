@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { HeaderList } from '../../wire/headers.ts';
-import { ApiError } from '../api-error.ts';
 import type { ProxyContext } from '../context.ts';
-import { FrameWriter } from '../frame-writer.ts';
+import { ApiError } from '../http/api-error.ts';
+import { BackendAnswer } from '../http/backend-answer.ts';
+import { FrameWriter } from '../http/frame-writer.ts';
+import { errorEvent, failureOf, refused } from '../http/refusal.ts';
 import { reasonOf } from '../log.ts';
-import { errorEvent, failureOf, refused } from '../refusal.ts';
-import { toBuffer } from '../relay.ts';
-import { BackendAnswer } from '../sessions/backend-answer.ts';
+import { toBuffer } from '../relay/relay.ts';
 import { runTurn, sessionOfConnection } from '../sessions/run-turn.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionStore } from '../sessions/store.ts';

@@ -2,7 +2,11 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ChatChunks } from '../../../src/proxy/chat/chunks.ts';
 import { chatCompletion } from '../../../src/proxy/chat/completion.ts';
-import { ResponseCollector, type ResponseEvent, responseEvent } from '../../../src/proxy/response-stream.ts';
+import {
+  ResponseCollector,
+  type ResponseEvent,
+  responseEvent,
+} from '../../../src/proxy/relay/response-stream.ts';
 import { printJson } from '../../../src/wire/json.ts';
 import {
   added,

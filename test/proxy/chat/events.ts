@@ -1,4 +1,4 @@
-import { type ResponseEvent, responseEvent } from '../../../src/proxy/response-stream.ts';
+import { type ResponseEvent, responseEvent } from '../../../src/proxy/relay/response-stream.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

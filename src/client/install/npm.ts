@@ -1,0 +1,159 @@
+import { ParityError } from '../../errors.ts';
+import { type GroupRun, runInGroup } from '../process-group.ts';
+import { isVersion, unknownVersion } from './version.ts';
+
+export type NpmOptions = {
+  /** Registry to ask in place of the one the user's npm configuration names. */
+  readonly registry?: string;
+  /**
+   * Milliseconds npm waits for an answer of the registry. It asks twice, a second apart, so a silent registry is
+   * noticed after twice this and a second: 19 s when absent. Downloads that keep coming may take longer.
+   */
+  readonly registryTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Hears one line for each step, and for each file npm fetches. */
+  readonly onProgress?: (line: string) => void;
+};
+
+/** npm's codes for a package or version the registry does not have. */
+const missing = new Set(['E404', 'ETARGET', 'ENOVERSIONS']);
+
+/** npm's codes for a registry that cannot be reached, or does not answer. */
+const silent =
+  /^(FETCH_ERROR|E5\d\d|ENOTFOUND|EAI_AGAIN|ECONN\w+|EHOSTUNREACH|ENETUNREACH|E\w*TIMEDOUT|E\w*TIMEOUT|ERR_SOCKET_TIMEOUT)$/;
+
+/**
+ * `npm install @openai/codex@VERSION` into a folder. The user's npm configuration (registry, proxy, certificates,
+ * credentials) holds; what would change the result is fixed: the platform's optional package is wanted, scripts and
+ * lock file are not.
+ *
+ * @throws ParityError `unknown-version`, `registry-silent`, `interrupted`, or `install-failed` with npm's own words.
+ */
+export async function npmInstall(version: string, folder: string, options: NpmOptions): Promise<void> {
+  const { onProgress } = options;
+  const args = [
+    ...['install', `@openai/codex@${version}`],
+    ...['--prefix', '.', '--no-global', '--include=optional', '--ignore-scripts'],
+    ...['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--no-update-notifier'],
+    '--loglevel=http',
+  ];
+  onProgress?.(`installing Codex ${version} with npm`);
+  await asked(version, args, folder, options, (line) => {
+    const fetched = /^npm http \w+ (.*)$/.exec(line)?.[1];
+    if (fetched !== undefined) onProgress?.(fetched);
+  });
+}
+
+/** Asks the registry for a version, before anything is told of its install. Throws ParityError as `npmInstall`. */
+export async function mustBeReleased(version: string, folder: string, options: NpmOptions): Promise<void> {
+  await asked(version, ['view', `@openai/codex@${version}`, 'version'], folder, options);
+}
+
+/** Runs npm for a version. Throws ParityError as `npmInstall`. */
+async function asked(
+  version: string,
+  args: readonly string[],
+  folder: string,
+  options: NpmOptions,
+  onStderrLine: (line: string) => void = () => {},
+): Promise<void> {
+  const { signal, registry, registryTimeoutMs = 9_000 } = options;
+  const how = [
+    ...['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=1000'],
+    ...[`--fetch-timeout=${registryTimeoutMs}`, '--json'],
+    ...(registry === undefined ? [] : [`--registry=${registry}`]),
+  ];
+  const run = await npm([...args, ...how], folder, {
+    ...(signal === undefined ? {} : { signal }),
+    onStderrLine,
+  });
+  if (run.ended === 'abort')
+    throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
+  if (run.exitCode !== 0) throw await failure(version, run, folder, options);
+}
+
+/** The newest released version in the registry. Throws ParityError `registry-silent` where it cannot be told. */
+export async function latestVersion(signal: AbortSignal): Promise<string> {
+  const args = ['view', '@openai/codex', 'dist-tags.latest', '--fetch-retries=1', '--fetch-timeout=9000'];
+  const { stdout, exitCode } = await npm(args, process.cwd(), { signal });
+  const version = stdout.trim();
+  if (exitCode === 0 && isVersion(version)) return version;
+  const registry = await configuredRegistry(process.cwd());
+  throw new ParityError(
+    'registry-silent',
+    `the npm registry ${registry} does not tell the newest version of Codex: name one with --codex`,
+  );
+}
+
+async function failure(
+  version: string,
+  run: GroupRun,
+  folder: string,
+  options: NpmOptions,
+): Promise<ParityError> {
+  const { code, summary } = npmError(run);
+  const registry = options.registry ?? (await configuredRegistry(folder));
+  if (missing.has(code)) return unknownVersion(version, `is not in the registry ${registry}`);
+  if (silent.test(code)) {
+    return new ParityError(
+      'registry-silent',
+      `The npm registry ${registry} did not answer (${code}): check the network, or npm's registry and proxy settings`,
+    );
+  }
+  return new ParityError(
+    'install-failed',
+    `npm could not install Codex ${version}: ${code} ${summary}`.trimEnd(),
+  );
+}
+
+/** With --json, npm prints its error on standard output as `{"error":{"code","summary","detail"}}`. */
+function npmError(run: GroupRun): { code: string; summary: string } {
+  const start = run.stdout.indexOf('{');
+  try {
+    const { error }: { error?: { code?: unknown; summary?: unknown } } = JSON.parse(run.stdout.slice(start));
+    return { code: String(error?.code ?? ''), summary: firstLine(String(error?.summary ?? '')) };
+  } catch {
+    return { code: `exit code ${run.exitCode}`, summary: firstLine(run.stderr) };
+  }
+}
+
+/** The registry npm would ask for this package, without the credentials a URL may carry. */
+export async function configuredRegistry(folder: string): Promise<string> {
+  for (const key of ['@openai:registry', 'registry']) {
+    const { stdout } = await npm(['config', 'get', key], folder, {});
+    if (!URL.canParse(stdout.trim())) continue;
+    const { origin, pathname } = new URL(stdout.trim());
+    return origin + pathname;
+  }
+  return 'of your npm configuration';
+}
+
+async function npm(
+  args: readonly string[],
+  cwd: string,
+  options: { readonly signal?: AbortSignal; readonly onStderrLine?: (line: string) => void },
+): Promise<GroupRun> {
+  try {
+    return await runInGroup(['npm', ...args], { ...options, cwd, env: ownEnvironment(), shell: onWindows });
+  } catch (cause) {
+    throw new ParityError(
+      'install-failed',
+      'npm was not found on PATH; it is needed to install the official client',
+      {
+        cause,
+      },
+    );
+  }
+}
+
+const onWindows = process.platform === 'win32';
+
+/** npm is the one program that inherits our environment: its configuration may be there. */
+function ownEnvironment(): Record<string, string> {
+  const entries = Object.entries(process.env);
+  return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] ?? '';
+}

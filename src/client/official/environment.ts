@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { makeFolder } from '../../files.ts';
+import { defaultClientCache, makeCacheFolder } from '../install/installed.ts';
+import { programSearch } from '../install/program-search.ts';
+import type { Lane } from './lane.ts';
+import { type Account, apiKeyJson, authJson, madeUpSignIn, type SignIn } from './sign-in.ts';
+import type { Setup } from './task.ts';
+
+/** The world one run of a client sees, and what in it must never be written down. */
+export type ClientEnvironment = {
+  /** Absolute path of the home folder. */
+  readonly home: string;
+  /** Absolute path of CODEX_HOME, which holds auth.json. */
+  readonly codexHome: string;
+  /** Absolute path of the empty folder the client works in. */
+  readonly cwd: string;
+  /** The whole environment of the process: nothing is inherited but where programs are found. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly signIn: SignIn;
+  /** Values of the sign-in that identify or authorise, by what they are. */
+  readonly secrets: Readonly<
+    Record<'accountId' | 'userId' | 'email' | 'idToken' | 'accessToken' | 'refreshToken' | 'apiKey', string>
+  >;
+};
+
+/** What differs from run to run, each list at its own pace. */
+const people = ['ada', 'grace-hopper', 'k.thompson', 'barbara', 'e_dijkstra', 'lin', 'margaret-h'] as const;
+/** Not business: it makes 0.128.0 and 0.130.0 ask for the tier "priority" of themselves (measured). */
+const plans = ['pro', 'plus'] as const;
+const languages = ['en_US.UTF-8', 'C.UTF-8', 'de_DE.UTF-8', 'ja_JP.UTF-8'] as const;
+const workFolders = [
+  ['engine'],
+  ['src', 'difference engine'],
+  ['p', 'q', 'notes'],
+  ['projects', 'bernoulli', 'v2', 'cards'],
+] as const;
+const homeFolders = [
+  ['home'],
+  ['users', 'staff'],
+  ['export', 'people', 'x', 'home'],
+  ['h'],
+  ['mnt', 'home'],
+] as const;
+
+/**
+ * Both ways the client learns of a terminal; 0.169.0 puts it into its user-agent, 0.118.0 leaves it out over the
+ * websocket.
+ */
+const terminals: readonly Readonly<Record<string, string>>[] = [
+  { TERM: 'xterm-256color' },
+  { TERM: 'xterm-256color', TERM_PROGRAM: 'WezTerm', TERM_PROGRAM_VERSION: '20240203-110809' },
+  { TERM: 'screen' },
+  { TERM: 'xterm-256color', TERM_PROGRAM: 'vscode', TERM_PROGRAM_VERSION: '1.104.2' },
+  { TERM: 'dumb' },
+];
+
+/**
+ * UTC+14 and UTC-12 are 26 hours apart, so two runs in a row never see the same date, whatever the time of day. They
+ * are written the POSIX way (sign reversed), which needs no time zone database on the machine.
+ */
+const timeZones = ['LINT-14', 'AOE12'] as const;
+
+/**
+ * Makes the folders and the sign-in for run `n` under `root`, and the environment to run in. The same root and `n`
+ * give the same names and the same sign-in; another `n` gives others, on purpose: a value that could differ between
+ * two users should differ between two runs, or a recording would take it for a constant.
+ *
+ * The system's temporary folder is moved into the world as well, since the client warns of a CODEX_HOME inside it.
+ * A git repository around `root` is hidden from git, or the client would report its commit in the turn metadata.
+ *
+ * @param root a fresh folder; it need not exist
+ * @param n counted from 0
+ * @param signed.lane decides what the client is signed in with: tokens, or in the lane `api-key` a key
+ * @param signed.expired the access token has run out
+ */
+export async function makeEnvironment(
+  root: string,
+  n: number,
+  { lane = 'chatgpt', expired = false }: { readonly lane?: Lane } & Pick<Setup, 'expired'> = {},
+): Promise<ClientEnvironment> {
+  const traits = traitsOf(n);
+  const { user } = traits;
+  const world = resolve(root, traits.installation);
+  const home = join(world, ...traits.home, user);
+  const codexHome = join(home, traits['codex home']);
+  const cwd = join(home, ...traits.cwd);
+  const temporary = join(world, 'tmp');
+  const signIn = madeUpSignIn(traits.account, { expired });
+  for (const folder of [codexHome, cwd, temporary]) makeFolder(folder);
+  const auth = lane === 'api-key' ? apiKeyJson(signIn) : authJson(signIn);
+  await writeFile(join(codexHome, 'auth.json'), auth, { mode: 0o600 });
+  return {
+    home,
+    codexHome,
+    cwd,
+    signIn,
+    secrets: {
+      accountId: signIn.accountId,
+      userId: signIn.userId,
+      email: signIn.email,
+      idToken: signIn.idToken,
+      accessToken: signIn.accessToken,
+      refreshToken: signIn.refreshToken,
+      apiKey: signIn.apiKey,
+    },
+    env: {
+      ...programSearch(),
+      ...traits.terminal,
+      HOME: home,
+      USERPROFILE: home,
+      CODEX_HOME: codexHome,
+      TMPDIR: temporary,
+      TEMP: temporary,
+      TMP: temporary,
+      USER: user,
+      LOGNAME: user,
+      LANG: traits.locale,
+      TZ: traits['time zone'],
+      GIT_CEILING_DIRECTORIES: dirname(cwd),
+    },
+  };
+}
+
+/**
+ * Calls `work` with a new empty folder, which is gone afterwards. It lies outside the system's temporary folder: the
+ * client warns of a home there.
+ */
+export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Promise<T> {
+  const parent = join(defaultClientCache(process.env), '..', 'runs');
+  makeCacheFolder(parent);
+  const root = await mkdtemp(join(parent, 'run-'));
+  try {
+    return await work(root);
+  } finally {
+    await rm(root, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** The secrets of an environment, by the kind that a sealed trace names. */
+export function secretsOf({ secrets }: ClientEnvironment): Readonly<Record<string, readonly string[]>> {
+  return {
+    account_id: [secrets.accountId],
+    user_id: [secrets.userId],
+    email: [secrets.email],
+    token: [secrets.idToken, secrets.accessToken, secrets.refreshToken, secrets.apiKey],
+  };
+}
+
+/** What run `n` is like, by what a golden's header calls it. A fresh folder is a fresh installation. */
+function traitsOf(n: number) {
+  const user = pick(people, n);
+  const plan = pick(plans, n);
+  return {
+    account: accountOf(n, user, plan),
+    'codex home': n % 2 === 0 ? '.codex' : 'codex-home',
+    cwd: pick(workFolders, n),
+    home: pick(homeFolders, n),
+    installation: `run-${n}`,
+    locale: pick(languages, n),
+    plan,
+    terminal: pick(terminals, n),
+    'time zone': pick(timeZones, n),
+    user,
+  };
+}
+
+/** The names of what differs on purpose between runs of these numbers, sorted. */
+export function variedBetween(runs: readonly number[]): string[] {
+  const texts = new Map<string, Set<string>>();
+  for (const [name, trait] of runs.flatMap((n) => Object.entries(traitsOf(n)))) {
+    texts.set(name, (texts.get(name) ?? new Set()).add(JSON.stringify(trait)));
+  }
+  return [...texts].flatMap(([name, { size }]) => (size > 1 ? [name] : [])).sort();
+}
+
+function accountOf(n: number, user: string, plan: Account['plan']): Account {
+  const hash = createHash('sha256').update(`codex-parity run ${n}`).digest('hex');
+  const groups = [
+    hash.slice(0, 8),
+    hash.slice(8, 12),
+    `4${hash.slice(13, 16)}`,
+    `a${hash.slice(17, 20)}`,
+    hash.slice(20, 32),
+  ];
+  return {
+    // Accounts are UUIDs as a rule; nothing says that they must be, so no golden shall learn it.
+    accountId: n % 2 === 0 ? groups.join('-') : `acct-${hash.slice(0, 16)}`,
+    userId: `user-${hash.slice(32, 56)}`,
+    email: `${user}.${hash.slice(56, 62)}@example.com`,
+    plan,
+  };
+}
+
+/** The n-th of a list that starts over at its end. */
+function pick<T>(list: readonly T[], n: number): T {
+  const picked = list[n % list.length];
+  if (picked === undefined) throw new RangeError(`run ${n} is not a whole number from 0 on`);
+  return picked;
+}

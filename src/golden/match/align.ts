@@ -1,0 +1,171 @@
+import type { JsonNode } from '../../wire/json.ts';
+
+/** How two lists correspond. Indices into `expected` and `actual`; every index stands in exactly one place. */
+export type Alignment = {
+  readonly pairs: readonly (readonly [expected: number, actual: number])[];
+  readonly missing: readonly number[];
+  readonly added: readonly number[];
+};
+
+/** Below this likeness two items are not versions of each other. */
+const threshold = 0.3;
+/** What an exact match weighs: so many near ones, or one item that is out of place would be two changed ones. */
+const exactly = 10;
+/** A table of more cells than this is not filled: lists that are longer are gone through window by window. */
+const maximumCells = 250_000;
+/** How many items a window shows of either list. */
+const window = 32;
+
+/**
+ * Aligns two lists by content, keeping their order, exact matches before all others, so that an inserted item is one
+ * addition and not a change of everything after it. `likeness` is 1 for items that match and near 0 for items that have
+ * nothing in common. Equal ends are taken off first, so lists that hardly differ cost linear time; and so do lists with
+ * more than `cells` pairs, where what has moved far is not found again.
+ */
+export function align(
+  expected: number,
+  actual: number,
+  likeness: (expected: number, actual: number) => number,
+  cells = maximumCells,
+): Alignment {
+  let head = 0;
+  while (head < Math.min(expected, actual) && likeness(head, head) === 1) head += 1;
+  let tail = 0;
+  const most = Math.min(expected, actual) - head;
+  while (tail < most && likeness(expected - 1 - tail, actual - 1 - tail) === 1) tail += 1;
+
+  const rows = expected - head - tail;
+  const columns = actual - head - tail;
+  const inside = (row: number, column: number) => likeness(head + row, head + column);
+  const inner = (rows * columns > cells ? pairsByWindow : bestPairs)(rows, columns, inside);
+  const pairs: (readonly [number, number])[] = [
+    ...range(0, head).map((at): [number, number] => [at, at]),
+    ...inner.map(([row, column]): [number, number] => [head + row, head + column]),
+    ...range(0, tail).map((at): [number, number] => [expected - tail + at, actual - tail + at]),
+  ];
+  const pairedExpected = new Set(pairs.map(([one]) => one));
+  const pairedActual = new Set(pairs.map(([, other]) => other));
+  return {
+    pairs,
+    missing: range(0, expected).filter((at) => !pairedExpected.has(at)),
+    added: range(0, actual).filter((at) => !pairedActual.has(at)),
+  };
+}
+
+/**
+ * Pairs as bestPairs has them in windows that move on with the lists: of each window the first half counts, since what
+ * the rest belongs to may not be in sight yet. Where nothing in sight is alike, items are paired by position.
+ */
+function pairsByWindow(
+  rows: number,
+  columns: number,
+  likeness: (row: number, column: number) => number,
+): [number, number][] {
+  const pairs: [number, number][] = [];
+  let [row, column] = [0, 0];
+  while (row < rows && column < columns) {
+    if (likeness(row, column) === 1) {
+      pairs.push([row, column]);
+      row += 1;
+      column += 1;
+      continue;
+    }
+    const [high, wide] = [Math.min(window, rows - row), Math.min(window, columns - column)];
+    const [top, left] = [row, column];
+    const seen = bestPairs(high, wide, (down, right) => likeness(top + down, left + right));
+    const isLast = row + high === rows && column + wide === columns;
+    const sure = isLast ? seen : seen.filter(([down, right]) => Math.min(down, right) < window / 2);
+    const byPosition = range(0, Math.min(high, wide, window / 2)).map((at): [number, number] => [at, at]);
+    const counted = sure.length > 0 ? sure : byPosition;
+    for (const [down, right] of counted) pairs.push([top + down, left + right]);
+    if (isLast && sure.length > 0) break;
+    const [down, right] = counted.at(-1) ?? [0, 0];
+    row = top + down + 1;
+    column = left + right + 1;
+  }
+  return pairs;
+}
+
+/** The pairs, in order, whose likenesses sum up to the most (Needleman and Wunsch, without gap penalty). */
+function bestPairs(
+  rows: number,
+  columns: number,
+  likeness: (row: number, column: number) => number,
+): [number, number][] {
+  const width = columns + 1;
+  const likenesses = new Float64Array(rows * columns);
+  const best = new Float64Array((rows + 1) * width);
+  for (let row = rows - 1; row >= 0; row -= 1) {
+    for (let column = columns - 1; column >= 0; column -= 1) {
+      const alike = likeness(row, column);
+      likenesses[row * columns + column] = alike;
+      const paired = alike >= threshold ? weight(alike) + at(best, (row + 1) * width + column + 1) : 0;
+      best[row * width + column] = Math.max(
+        paired,
+        at(best, (row + 1) * width + column),
+        at(best, row * width + column + 1),
+      );
+    }
+  }
+  const pairs: [number, number][] = [];
+  for (let row = 0, column = 0; row < rows && column < columns; ) {
+    const alike = at(likenesses, row * columns + column);
+    const here = at(best, row * width + column);
+    if (alike >= threshold && here === weight(alike) + at(best, (row + 1) * width + column + 1)) {
+      pairs.push([row, column]);
+      row += 1;
+      column += 1;
+    } else if (here === at(best, (row + 1) * width + column)) row += 1;
+    else column += 1;
+  }
+  return pairs;
+}
+
+/**
+ * The positions that are out of order in a list of ranks: what is left when the longest increasing run of them
+ * stays where it is, so that one moved item is one position and not everything it passed.
+ */
+export function outOfOrder(ranks: readonly number[]): number[] {
+  const lengths = new Array<number>(ranks.length).fill(1);
+  const before = new Array<number>(ranks.length).fill(-1);
+  ranks.forEach((rank, here) => {
+    for (let earlier = 0; earlier < here; earlier += 1) {
+      const longer = (lengths[earlier] ?? 0) + 1;
+      if ((ranks[earlier] ?? 0) < rank && longer > (lengths[here] ?? 0)) {
+        lengths[here] = longer;
+        before[here] = earlier;
+      }
+    }
+  });
+  const kept = new Set<number>();
+  for (let here = lengths.indexOf(Math.max(...lengths)); here >= 0; here = before[here] ?? -1) kept.add(here);
+  return ranks.map((_, index) => index).filter((index) => !kept.has(index));
+}
+
+/**
+ * How alike two nodes are that have nothing in common but their form: a changed number, word or flag is a version of
+ * the one at its place, and so is a list, or an object of so few members that a single change leaves little of it.
+ */
+export function likenessOfForm(one: JsonNode, other: JsonNode): number {
+  if (isScalar(one) && isScalar(other)) return one.kind === other.kind ? 0.5 : threshold;
+  if (one.kind === 'object' && other.kind === 'object') {
+    return Math.max(one.members.length, other.members.length) <= 2 ? threshold : 0;
+  }
+  return one.kind === 'array' && other.kind === 'array' ? threshold : 0;
+}
+
+function isScalar({ kind }: JsonNode): boolean {
+  return kind !== 'array' && kind !== 'object';
+}
+
+function weight(likeness: number): number {
+  return likeness === 1 ? exactly : likeness;
+}
+
+function at(table: Float64Array, index: number): number {
+  return table[index] ?? 0;
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+}

@@ -1,0 +1,146 @@
+import { type JsonNode, jsonString, toNode } from '../../wire/json.ts';
+import type { Golden } from '../golden.ts';
+import { authorityMark, withHost } from '../pattern/authority.ts';
+import type { Exchange } from '../trace/exchanges.ts';
+import { firstEvents, givenByBackend } from '../trace/variable-uses.ts';
+import { type Alignment, align } from './align.ts';
+import { Bindings } from './bindings.ts';
+import { contentNode } from './content-node.ts';
+import { endMismatches } from './ends.ts';
+import { Matcher } from './matcher.ts';
+import type { Mismatch, Place } from './mismatch.ts';
+import { type SplitExchange, splitExchange } from './split-exchange.ts';
+import { maximumPairs, StepUnifier } from './steps.ts';
+
+/**
+ * Unifies the model traffic of a trace with a golden: every mismatch, in the order of the golden, none when the
+ * trace says what the official client says. What the backend said is never a mismatch; it is read only for the
+ * values it gave (response ids), which the client must have used.
+ */
+export function unify(golden: Golden, actual: readonly Exchange[]): Mismatch[] {
+  return new Unification(golden, actual).run();
+}
+
+/** An exchange is recognised by its first messages, at most this many. */
+const recognised = 64;
+
+class Unification {
+  readonly #expected: readonly SplitExchange[];
+  readonly #actual: readonly SplitExchange[];
+  readonly #mismatches: Mismatch[] = [];
+  readonly #bindings: Bindings;
+  /** Matches what the client sent. */
+  readonly #matcher: Matcher;
+  /** Reads what the backend sent: for its values only. */
+  readonly #reader: Matcher;
+  readonly #steps: StepUnifier;
+
+  constructor({ variables, exchanges }: Golden, actual: readonly Exchange[]) {
+    const given = givenByBackend(exchanges);
+    const bindings = new Bindings(variables, firstEvents(exchanges));
+    const report = (mismatch: Mismatch) => this.#mismatches.push(mismatch);
+    this.#expected = exchanges.map(splitExchange);
+    this.#actual = actual.map(splitExchange);
+    this.#bindings = bindings;
+    this.#matcher = new Matcher(variables, {
+      mismatch: report,
+      occurrence: (variable, value, place) => bindings.add(variable, { value, place, given: false }),
+    });
+    this.#reader = new Matcher(variables, {
+      mismatch: () => {},
+      // What the backend sends counts only for variables that it sends first.
+      occurrence: (variable, value, place) => {
+        if (given.has(variable)) bindings.add(variable, { value, place, given: true });
+      },
+    });
+    this.#steps = new StepUnifier(report, this.#matcher, this.#reader);
+  }
+
+  run(): Mismatch[] {
+    const { pairs, missing, added } = this.#correspondence(this.#expected, this.#actual);
+    for (const [one, other] of pairs) {
+      const [expected, found] = [this.#expected[one], this.#actual[other]];
+      if (expected !== undefined && found !== undefined) this.#exchange(expected, found);
+    }
+    for (const at of missing) this.#wholeExchange('missing', this.#expected[at], at + 1);
+    for (const at of added) this.#wholeExchange('added', this.#actual[at], at + 1);
+    return [...this.#mismatches, ...this.#bindings.mismatches()];
+  }
+
+  /** Exchanges correspond by position; where there are too many or too few, by what they are like. */
+  #correspondence(expected: readonly SplitExchange[], actual: readonly SplitExchange[]): Alignment {
+    if (expected.length === actual.length) {
+      return { pairs: expected.map((_, at): [number, number] => [at, at]), missing: [], added: [] };
+    }
+    const { pairs, missing, added } = align(
+      expected.length,
+      actual.length,
+      (one, other) => this.#likenessOfExchanges(expected[one], actual[other]),
+      maximumPairs,
+    );
+    // What is like nothing is still better compared with what is left than told twice.
+    const both = Math.min(missing.length, added.length);
+    const further = missing.slice(0, both).map((one, at): [number, number] => [one, added[at] ?? one]);
+    return { pairs: [...pairs, ...further], missing: missing.slice(both), added: added.slice(both) };
+  }
+
+  #likenessOfExchanges(expected: SplitExchange | undefined, actual: SplitExchange | undefined): number {
+    if (expected === undefined || actual === undefined) return 0;
+    if (expected.request.method !== actual.request.method) return 0;
+    const said = ({ client }: SplitExchange): JsonNode => ({
+      kind: 'array',
+      items: client.slice(0, recognised).map(({ content }) => contentNode(content)),
+    });
+    return this.#matcher.likeness(said(expected), said(actual));
+  }
+
+  #wholeExchange(kind: 'missing' | 'added', whole: SplitExchange | undefined, exchange: number): void {
+    if (whole === undefined) return;
+    const { request } = whole;
+    const text = `${request.method} ${request.target.kind === 'string' ? request.target.value : ''}`;
+    this.#mismatches.push({
+      kind,
+      places: [{ exchange, part: 'request', path: [] }],
+      expected: kind === 'missing' ? text : null,
+      actual: kind === 'added' ? text : null,
+    });
+  }
+
+  #exchange(expected: SplitExchange, actual: SplitExchange): void {
+    const { exchange } = expected.request;
+    this.#handshake(expected, actual, exchange);
+    if (expected.response !== undefined && actual.response !== undefined) {
+      const head = { exchange, part: 'backend response', path: [] };
+      this.#reader.fields(expected.response.headers, actual.response.headers, head);
+    }
+    this.#steps.backend(expected.backend, actual.backend, exchange);
+    this.#steps.client(expected.client, actual.client, exchange);
+    this.#mismatches.push(...endMismatches(expected, actual));
+  }
+
+  #handshake(expected: SplitExchange, actual: SplitExchange, exchange: number): void {
+    const place: Place = { exchange, part: 'handshake', path: [] };
+    this.#compare(jsonString(expected.request.method), jsonString(actual.request.method), place, 'method');
+    this.#compare(expected.request.target, actual.request.target, place, 'target');
+    this.#alpn(expected, actual, place);
+    this.#matcher.fields(
+      withHost(expected.request.headers, authorityMark, authority),
+      withHost(actual.request.headers, actual.connection.authority, authority),
+      place,
+      expected.request.unordered !== true,
+    );
+  }
+
+  #compare(expected: JsonNode, actual: JsonNode, place: Place, name: string): void {
+    this.#matcher.node(expected, actual, { ...place, path: [name] });
+  }
+
+  /** ALPN can only be compared where both connections were made over TLS. */
+  #alpn({ connection: expected }: SplitExchange, { connection: actual }: SplitExchange, place: Place): void {
+    if (expected.tls === null || actual.tls === null) return;
+    this.#compare(toNode(expected.tls.offered), toNode(actual.tls.offered), place, 'ALPN offered');
+  }
+}
+
+/** What stands for the connection's own authority while headers are compared; no host can be called so. */
+const authority = '<the host connected to>';

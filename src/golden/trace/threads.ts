@@ -1,0 +1,40 @@
+import type { RequestEvent } from '../../trace/event.ts';
+import { stringAt, tryParseJson } from '../../wire/json.ts';
+import type { Exchange } from './exchanges.ts';
+
+/**
+ * Exchanges in an order that is the same in every run: those of the root thread first, in the order they began, then
+ * thread by thread those of its subagents, by what they are and what they are called. Threads speak at the same
+ * time, each on a connection of its own, and which of two begins first is chance. (Measured: codex 0.169.0: a
+ * review, a subagent.)
+ */
+export function inThreadOrder(exchanges: readonly Exchange[]): Exchange[] {
+  const threads = new Map<string, { readonly rank: string; readonly exchanges: Exchange[] }>();
+  for (const exchange of exchanges) {
+    const { name, rank } = threadOf(exchange.request);
+    const thread = threads.get(name) ?? { rank, exchanges: [] };
+    thread.exchanges.push(exchange);
+    threads.set(name, thread);
+  }
+  return [...threads.values()]
+    .sort(({ rank: one }, { rank: other }) => (one < other ? -1 : one > other ? 1 : 0))
+    .flatMap((thread) => thread.exchanges);
+}
+
+/** The thread of a request. Threads of one rank stay in the order they began. */
+function threadOf({ headers }: RequestEvent): { readonly name: string; readonly rank: string } {
+  const header = (pattern: RegExp): string | undefined => {
+    const value = headers.find(([name]) => pattern.test(name))?.[1];
+    return value?.kind === 'string' ? value.value : undefined;
+  };
+  const thread = header(/^thread[-_]id$/i);
+  const subagent = header(/^x-openai-subagent$/i);
+  if (subagent === undefined && (thread === undefined || thread === header(/^session[-_]id$/i))) {
+    return { name: '', rank: '' };
+  }
+  const metadata = tryParseJson(header(/^x-codex-turn-metadata$/i) ?? '')?.node;
+  return {
+    name: JSON.stringify([subagent, thread]),
+    rank: `${subagent ?? ''}\n${stringAt(metadata, 'agent_name') ?? ''}`,
+  };
+}

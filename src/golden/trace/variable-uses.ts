@@ -1,0 +1,52 @@
+import { encodeEvent } from '../../trace/codec.ts';
+import type { TraceEvent } from '../../trace/event.ts';
+import type { JsonNode } from '../../wire/json.ts';
+import { parseTemplate } from '../pattern/template.ts';
+import type { Exchange } from './exchanges.ts';
+
+/**
+ * The variables that the backend says first, as response ids. Of these it is the judge. What the client says first,
+ * such as its session id, the backend only repeats: from a client that is wrong it repeats what is wrong.
+ */
+export function givenByBackend(exchanges: readonly Exchange[]): ReadonlySet<string> {
+  const given = new Set<string>();
+  const met = new Set<string>();
+  for (const { request, steps } of exchanges) {
+    for (const event of [request, ...steps]) {
+      const fromBackend = event.type === 'response' || ('from' in event && event.from === 'backend');
+      for (const name of variablesOf(event)) {
+        if (fromBackend && !met.has(name)) given.add(name);
+        met.add(name);
+      }
+    }
+  }
+  return given;
+}
+
+/** The number of the event that each variable stands in first. */
+export function firstEvents(exchanges: readonly Exchange[]): ReadonlyMap<string, number> {
+  const first = new Map<string, number>();
+  const events = exchanges.flatMap(({ request, steps }) => [request, ...steps]);
+  for (const [at, event] of events.entries()) {
+    for (const name of variablesOf(event)) if (!first.has(name)) first.set(name, at);
+  }
+  return first;
+}
+
+/** The names of the variables in an event, in their order. */
+export function variablesOf(event: TraceEvent): string[] {
+  return variablesIn(encodeEvent(event));
+}
+
+/** The names of the variables in a node, in their order. */
+export function variablesIn(root: JsonNode | undefined): string[] {
+  const names: string[] = [];
+  const visit = (node: JsonNode): void => {
+    if (node.kind === 'array') node.items.forEach(visit);
+    if (node.kind === 'object') for (const [, value] of node.members) visit(value);
+    if (node.kind !== 'string') return;
+    for (const part of parseTemplate(node.value)) if ('variable' in part) names.push(part.variable);
+  };
+  if (root !== undefined) visit(root);
+  return names;
+}

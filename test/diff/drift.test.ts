@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { drift } from '../../src/diff/drift.ts';
+import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import { jsonString } from '../../src/wire/json.ts';
+
+const folder = join(import.meta.dirname, '..', '..', 'traces');
+const scenarios = ['default', 'fast', 'tool-turn'];
+const goldensOf = (version: string) =>
+  Promise.all(
+    listGoldens(folder)
+      .filter(
+        ({ codex, lane, scenario }) =>
+          codex === version && lane === 'chatgpt' && scenarios.includes(scenario),
+      )
+      .map(({ path }) => readGolden(path)),
+  );
+const [old, young] = [await goldensOf('0.118.0'), await goldensOf('0.169.0')];
+const changes = drift(old, young);
+const at = (group: string, place: string) =>
+  changes.filter((one) => one.group === group && one.place === place);
+
+it('finds no change between a version and itself', () => {
+  expect(young.length).toBeGreaterThan(1);
+  expect(drift(young, young)).toEqual([]);
+});
+
+it('names the lane of a change where it is not the usual one', () => {
+  const inLane = (golden: (typeof old)[number]) => ({ ...golden, lane: 'api-key' });
+  const [change] = drift(
+    [old[0]].flatMap((one) => (one === undefined ? [] : [inLane(one)])),
+    young.map(inLane),
+  );
+  expect(change?.scenarios).toEqual(['default (api-key)']);
+});
+
+it('tells that the client asks another number of times', () => {
+  const twice = young.map((golden) => ({ ...golden, exchanges: [...golden.exchanges, ...golden.exchanges] }));
+  expect(drift(young, twice)).toEqual([
+    {
+      group: 'retry behaviour',
+      kind: 'changed',
+      place: 'requests',
+      before: '"GET"',
+      after: '"GET GET"',
+      scenarios,
+    },
+  ]);
+});
+
+it('tells a renamed header as a rename', () => {
+  expect(at('handshake', 'session_id').map(({ kind, before, after }) => [kind, before, after])).toEqual([
+    ['renamed', 'session_id', 'session-id'],
+  ]);
+});
+
+it('tells a field that came once, though it shows in the header and in every message', () => {
+  expect(at('turn metadata', 'context_window_id')).toEqual([
+    {
+      group: 'turn metadata',
+      kind: 'added',
+      place: 'context_window_id',
+      before: null,
+      after: '"<uuid7>"',
+      scenarios: ['default', 'fast', 'tool-turn'],
+    },
+  ]);
+});
+
+it('names the scenarios that show a change', () => {
+  expect(at('body', 'service_tier').map(({ kind, scenarios }) => [kind, scenarios])).toEqual([
+    ['moved', ['fast']],
+  ]);
+});
+
+it('tells what went the other way round, as gone', () => {
+  const back = drift(young, old);
+  expect(back.find(({ place }) => place === 'x-codex-routing-hint')?.kind).toBe('missing');
+});
+
+it('does not take the version number for a change', () => {
+  expect(at('handshake', 'version')).toEqual([]);
+});
+
+it('keeps prompts apart: that they changed, not each hash', () => {
+  expect(
+    changes.filter(({ group }) => group === 'prompts').map(({ kind, place }) => `${kind} ${place}`),
+  ).toContain('missing instructions');
+});
+
+it('tells another request path and another ALPN offer', () => {
+  const moved = young.map((golden) => ({
+    ...golden,
+    exchanges: golden.exchanges.map((exchange) => ({
+      ...exchange,
+      connection: { ...exchange.connection, tls: { offered: ['h3'], chosen: null } },
+      request: { ...exchange.request, target: jsonString('/v2/responses') },
+    })),
+  }));
+  const found = drift(young, moved);
+  expect(found.map(({ group, place, after }) => [group, place, after])).toEqual([
+    ['transport', 'request line', '"GET \\"/v2/responses\\""'],
+    ['transport', 'TLS', '"TLS, ALPN h3"'],
+  ]);
+});
+
+it('tells that headers come in any order now, or that a connection ends earlier', () => {
+  const changed = young.map((golden) => ({
+    ...golden,
+    exchanges: golden.exchanges.map((exchange) => ({
+      ...exchange,
+      request: {
+        ...exchange.request,
+        unordered: true as const,
+        headers: exchange.request.headers.toReversed(),
+      },
+      end: 'client' as const,
+    })),
+  }));
+  expect(drift(young, changed).map(({ group, place, after }) => [group, place, after])).toEqual([
+    ['transport', 'order of headers', '"any"'],
+    ['retry behaviour', 'end of the connection', '"before, by the client"'],
+  ]);
+});

@@ -1,0 +1,183 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { printGolden } from '../../src/golden/file.ts';
+import { generalise } from '../../src/golden/learn/generalise.ts';
+import { unify } from '../../src/golden/match/unify.ts';
+import { Dialogue, dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
+import type { TraceEvent } from '../../src/trace/event.ts';
+import { jsonString } from '../../src/wire/json.ts';
+import type { Side } from '../../src/wire/message.ts';
+import { id, message, uuid7 } from './conversation.ts';
+
+/** Who a socket belongs to, and what is said on it. */
+type Socket = { readonly thread: string; readonly subagent?: string; readonly says: readonly string[] };
+
+/** The events of one socket of a run: its connection, its upgrade, and a message with an answer for each text. */
+function socket(run: number, number: number, { thread, subagent, says }: Socket): TraceEvent[] {
+  const headers = [
+    ['session-id', uuid7(run, 'root')],
+    ['thread-id', uuid7(run, thread)],
+    ...(subagent === undefined ? [] : [['x-openai-subagent', subagent]]),
+    ['x-codex-turn-metadata', JSON.stringify({ agent_name: `/${thread}` })],
+  ].map(([name = '', value = '']) => [name, jsonString(value)] as const);
+  const target = jsonString('/backend-api/codex/responses');
+  return [
+    { type: 'connection', connection: number, authority: 'chatgpt.com', tls: null },
+    { type: 'request', connection: number, exchange: number, method: 'GET', target, headers },
+    { type: 'response', exchange: number, status: 101, headers: [] },
+    ...says.flatMap((text): TraceEvent[] => [
+      { ...message('client', { text, thread: uuid7(run, thread) }), exchange: number },
+      { ...message('backend', { type: 'response.completed' }), exchange: number },
+    ]),
+  ];
+}
+
+function end(connection: number, by: Side): TraceEvent {
+  return { type: 'end', connection, by };
+}
+
+const root: Socket = { thread: 'root', says: ['one', 'two', 'three'] };
+const subagents: readonly Socket[] = [
+  { thread: 'adam', subagent: 'collab_spawn', says: ['adam'] },
+  { thread: 'eve', subagent: 'collab_spawn', says: ['eve', 'more'] },
+  { thread: 'judge', subagent: 'review', says: ['judge'] },
+];
+
+/** The events of several lists, each in its order, taken from the list that is named next. */
+function interleaved(lists: readonly (readonly TraceEvent[])[], turns: readonly number[]): TraceEvent[] {
+  const rest = lists.map((list) => [...list]);
+  const mixed = turns.flatMap((turn) => rest[turn % rest.length]?.splice(0, 1) ?? []);
+  return [...mixed, ...rest.flat()];
+}
+
+function sockets(run: number, turns: readonly number[]): Exchange[] {
+  return dialogueOf(
+    interleaved(
+      [root, ...subagents].map((one, at) => socket(run, at + 1, one)),
+      turns,
+    ),
+  );
+}
+
+it('learns one golden from side threads in whatever order they speak, and finds nothing in another order', () => {
+  const straight = [1, 2, 3].map((run) => sockets(run, []));
+  const text = printGolden(generalise(id, straight));
+  const order = fc.array(fc.nat(11), { maxLength: 40 });
+  fc.assert(
+    fc.property(order, order, order, order, (one, two, three, four) => {
+      const golden = generalise(id, [sockets(1, one), sockets(2, two), sockets(3, three)]);
+      expect(printGolden(golden)).toBe(text);
+      expect(unify(golden, sockets(4, four))).toEqual([]);
+    }),
+  );
+});
+
+it('finds the same in a side thread, whatever else was said before it', () => {
+  const golden = generalise(
+    id,
+    [1, 2, 3].map((run) => sockets(run, [])),
+  );
+  const wrong = [root, ...subagents.slice(0, 2), { ...subagents[2], thread: 'judge', says: ['judged'] }];
+  const findings = (turns: readonly number[]) =>
+    unify(
+      golden,
+      dialogueOf(
+        interleaved(
+          wrong.map((one, at) => socket(4, at + 1, { subagent: 'review', ...one })),
+          turns,
+        ),
+      ),
+    );
+  const usual = findings([]);
+  expect(usual.length).toBeGreaterThan(0);
+  fc.assert(
+    fc.property(fc.array(fc.nat(11), { maxLength: 40 }), (turns) => {
+      expect(findings(turns)).toEqual(usual);
+    }),
+  );
+});
+
+it.each<[string, TraceEvent[], (Side | undefined)[]]>([
+  ['another exchange begins', [end(1, 'client'), ...socket(1, 2, root)], ['client', undefined]],
+  [
+    'the backend ended it and another begins',
+    [end(1, 'backend'), ...socket(1, 2, root)],
+    ['backend', undefined],
+  ],
+  ['nothing follows', [end(1, 'client')], [undefined]],
+])('notes who ended a connection when %s', (_, events, ends) => {
+  expect(dialogueOf([...socket(1, 1, root), ...events]).map(({ end }) => end)).toEqual(ends);
+});
+
+it('notes an end only when two messages follow on another connection: one may have been on its way', () => {
+  const [child] = subagents;
+  if (child === undefined) throw new RangeError('no subagent');
+  const both = (last: number): TraceEvent[] => {
+    const rest = socket(1, 1, { ...root, says: ['one', 'two', 'three', 'four'] });
+    const cut = rest.length - 2 * last;
+    return [
+      ...rest.slice(0, cut - 2),
+      ...socket(1, 2, child),
+      ...rest.slice(cut - 2, cut),
+      end(2, 'client'),
+      ...rest.slice(cut),
+    ];
+  };
+  expect(dialogueOf(both(1)).map(({ end }) => end)).toEqual([undefined, undefined]);
+  expect(dialogueOf(both(2)).map(({ end }) => end)).toEqual([undefined, 'client']);
+});
+
+it('takes who sent a close message for who ended the connection', () => {
+  const close: TraceEvent = {
+    ...message('backend', 0),
+    exchange: 1,
+    opcode: 'close',
+    content: { kind: 'close', code: 1000 },
+  };
+  const events = [...socket(1, 1, root), close, end(1, 'client'), ...socket(1, 2, root)];
+  expect(dialogueOf(events)[0]?.end).toBe('backend');
+});
+
+it.each([
+  [true, undefined],
+  [false, 'client'],
+])('notes the end of an HTTP connection unless the answer was whole (%s)', (complete, expected) => {
+  const [connection, request, , ...rest] = socket(1, 1, { ...root, says: [] });
+  if (connection === undefined || request === undefined) throw new RangeError('no request');
+  const answer: TraceEvent[] = [
+    { type: 'response', exchange: 1, status: 200, headers: [] },
+    { type: 'body', exchange: 1, from: 'backend', complete, content: { kind: 'events', events: [] } },
+    end(1, 'client'),
+  ];
+  const [first] = dialogueOf([connection, request, ...rest, ...answer, ...socket(1, 2, root)]);
+  expect(first?.end).toBe(expected);
+});
+
+it('finds a connection that is kept where the official client drops it', () => {
+  const run = (n: number, dropped: boolean) =>
+    dialogueOf([...socket(n, 1, root), ...(dropped ? [end(1, 'client')] : []), ...socket(n, 2, root)]);
+  const golden = generalise(id, [run(1, true), run(2, true)]);
+  expect(printGolden(golden)).toContain('{"type":"end","connection":1,"by":"client"}\n');
+  expect(unify(golden, run(3, true))).toEqual([]);
+  expect(unify(golden, run(3, false))).toEqual([
+    {
+      kind: 'missing',
+      places: [{ exchange: 1, part: 'connection', path: [] }],
+      expected: 'the client ends the connection',
+      actual: null,
+    },
+  ]);
+});
+
+it('learns no end in which the runs disagree', () => {
+  const run = (n: number, ends: TraceEvent[]) =>
+    dialogueOf([...socket(n, 1, root), ...ends, ...socket(n, 2, root)]);
+  const golden = generalise(id, [run(1, [end(1, 'client')]), run(2, [])]);
+  expect(golden.exchanges.map(({ end }) => end)).toEqual([undefined, undefined]);
+});
+
+it('reads the ends of a golden as they stand there, though nothing follows', () => {
+  const golden = new Dialogue();
+  for (const event of [...socket(1, 1, root), end(1, 'client')]) golden.add(event);
+  expect(golden.inGolden().map(({ end }) => end)).toEqual(['client']);
+});

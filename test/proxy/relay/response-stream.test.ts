@@ -1,0 +1,129 @@
+import { expect, it } from 'vitest';
+import {
+  endedEarly,
+  isLast,
+  ResponseCollector,
+  type ResponseEvent,
+  responseEvent,
+} from '../../../src/proxy/relay/response-stream.ts';
+import { printJson } from '../../../src/wire/json.ts';
+import { completed, created, delta, done, event, functionCall, message, response } from '../chat/events.ts';
+
+/** JSON text of the response that the last event gives. */
+function collected(...events: ResponseEvent[]): string | undefined {
+  const collector = new ResponseCollector();
+  const responses = events.map((event) => collector.take(event));
+  expect(responses.slice(0, -1).every((early) => early === undefined)).toBe(true);
+  const last = responses.at(-1);
+  return last === undefined ? undefined : printJson(last);
+}
+
+it('reads an event and keeps its text', () => {
+  const text = '{ "type" : "response.created", "n": 1.0 }';
+  expect(responseEvent(text)).toMatchObject({ type: 'response.created', text });
+});
+
+it.each(['not json', '[]', '"text"', '{}', '{"type":5}'])('takes %s for no event', (text) => {
+  expect(responseEvent(text)).toBeUndefined();
+});
+
+it.each(['response.completed', 'response.incomplete', 'response.failed', 'error'])('ends with %s', (type) => {
+  expect(isLast(event(type).type)).toBe(true);
+});
+
+it('goes on after other events', () => {
+  expect(
+    [created, done(0, message('hi')), event('codex.rate_limits')].map(({ type }) => isLast(type)),
+  ).toEqual([false, false, false]);
+});
+
+it.each([
+  ['response.completed', 'completed'],
+  ['response.incomplete', 'incomplete'],
+  ['response.failed', 'failed'],
+])('gives the response of %s as it came', (type, status) => {
+  const text = JSON.stringify(response(status, { output: [message('hi')] })).replace(
+    '"created_at":5',
+    '"created_at":5.0',
+  );
+  const last = responseEvent(`{"type":"${type}","response":${text}}`);
+  if (last === undefined) throw new Error('the event was not read');
+  expect(collected(created, delta('output_text', 0, 'hi'), done(0, message('other')), last)).toBe(text);
+});
+
+it('fills an empty output with the items that were done, by their index, in its place', () => {
+  const [first, second] = [message('hi'), functionCall('f', '{}')];
+  const expected = JSON.stringify(response('completed', { output: [first, second] }));
+  const last = event('response.completed', { response: response('completed') });
+  expect(collected(created, done(1, second), done(0, first), last)).toBe(expected);
+});
+
+it('adds an output that is missing', () => {
+  const last = event('response.completed', { response: { id: 'a' } });
+  expect(collected(done(0, message('hi')), last)).toBe(JSON.stringify({ id: 'a', output: [message('hi')] }));
+});
+
+it('has no response before the last event', () => {
+  expect(collected(created, done(0, message('hi')))).toBeUndefined();
+});
+
+const told = { type: 'usage_limit_reached', message: 'limit', resets_in_seconds: 5 };
+
+it.each([
+  ['the status and the error of a frame', { status: 429, error: told }, 429, told],
+  ['a status under its other name', { status_code: 402, error: told }, 402, told],
+  [
+    'the status that fits the code, where none is told',
+    { error: { code: 'rate_limit_exceeded' } },
+    429,
+    { code: 'rate_limit_exceeded' },
+  ],
+  [
+    'a status that is none as the fault of the server',
+    { status: 200, error: { code: 'x' } },
+    500,
+    { code: 'x' },
+  ],
+  [
+    'the type for the code, where none is told',
+    { error: { type: 'invalid_request_error' } },
+    400,
+    { type: 'invalid_request_error' },
+  ],
+  [
+    'an event with its code at top level',
+    { code: 'server_is_overloaded', message: 'busy', param: null, sequence_number: 3 },
+    503,
+    { code: 'server_is_overloaded', message: 'busy', param: null, type: 'server_error' },
+  ],
+])('throws %s', (_what, frame, status, error) => {
+  const expected = expect.objectContaining({ status, body: JSON.stringify({ error }) });
+  expect(() => collected(created, event('error', frame))).toThrow(expected);
+});
+
+it('keeps the spelling of an error', () => {
+  const frame = responseEvent('{"type":"error","status":400,"error":{"message":"\\u00e9","at":1.0}}');
+  if (frame === undefined) throw new Error('the event was not read');
+  expect(() => collected(frame)).toThrow(
+    expect.objectContaining({ body: '{"error":{"message":"\\u00e9","at":1.0}}' }),
+  );
+});
+
+it('blames the backend for a last event without a response, and for an early end', () => {
+  expect(() => collected(event('response.completed'))).toThrow(
+    expect.objectContaining({
+      status: 502,
+      message: 'the backend sent response.completed without a response',
+    }),
+  );
+  expect(endedEarly()).toMatchObject({
+    status: 502,
+    body: expect.stringContaining('"code":"stream_ended"'),
+  });
+});
+
+it('passes over events that it does not know', () => {
+  expect(collected(event('codex.rate_limits'), completed())).toBe(
+    JSON.stringify(JSON.parse(completed().text).response),
+  );
+});

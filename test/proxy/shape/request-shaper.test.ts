@@ -1,0 +1,169 @@
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { readGolden } from '../../../src/golden/file.ts';
+import { requestMembers } from '../../../src/proxy/shape/request-shaper.ts';
+import { Shape } from '../../../src/proxy/shape/shape.ts';
+import type { SignIn } from '../../../src/proxy/sign-in/load.ts';
+import { type HeaderList, headerValue } from '../../../src/wire/headers.ts';
+import { isUuid7 } from '../../../src/wire/ids.ts';
+
+const folder = join(import.meta.dirname, '..', '..', '..', 'traces');
+const read = (codex: string, scenario: string) =>
+  readGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
+const shapeOf = async (codex: string) => new Shape(await read(codex, 'default'), [await read(codex, 'fast')]);
+
+const session = '01a20000-0000-7000-8000-000000000001';
+const thread = '01a20000-0000-7000-8000-000000000002';
+const signIn: SignIn = {
+  lane: 'chatgpt',
+  websockets: true,
+  accessToken: 'the-token',
+  accountId: 'the-account',
+};
+const turn = {
+  type: 'response.create',
+  model: 'm',
+  input: [{ type: 'message', role: 'user', content: 'hello' }],
+};
+
+type Body = {
+  prompt_cache_key: string;
+  service_tier?: string;
+  client_metadata: Record<string, string>;
+};
+type Shaped = { headers: HeaderList; body: Body; text: string };
+
+async function shaped(
+  request: object,
+  {
+    codex = '0.169.0',
+    heard = [] as HeaderList,
+    identity = { session, thread: session },
+    tier = undefined as string | undefined,
+  } = {},
+): Promise<Shaped> {
+  const conversation = (await shapeOf(codex)).conversation(identity, heard);
+  const facts = { host: 'backend.example', key: 'AAAAAAAAAAAAAAAAAAAAAA==', model: 'm', tier, signIn };
+  const headers = conversation.handshake(facts);
+  const { text } = conversation.body(requestMembers(JSON.stringify(request)) ?? []);
+  return { headers, body: JSON.parse(text), text };
+}
+
+it('has the same session in headers, body, client metadata and turn metadata when the client gives none', async () => {
+  const { headers, body } = await shaped(turn);
+  const { client_metadata: metadata } = body;
+  const turnMetadata = JSON.parse(metadata['x-codex-turn-metadata'] ?? '');
+  expect(headerValue(headers, 'session-id')).toBe(session);
+  expect(headerValue(headers, 'x-client-request-id')).toBe(session);
+  expect(headerValue(headers, 'x-codex-window-id')).toBe(`${session}:0`);
+  expect(body.prompt_cache_key).toBe(session);
+  expect(metadata).toMatchObject({
+    session_id: session,
+    thread_id: session,
+    'x-codex-window-id': `${session}:0`,
+  });
+  expect(turnMetadata).toMatchObject({ session_id: session, thread_id: session });
+});
+
+it('puts the effective session in the place of contradictory ones', async () => {
+  const other = '01a20000-0000-7000-8000-00000000000f';
+  const turnMetadata = JSON.stringify({
+    session_id: other,
+    thread_id: other,
+    turn_id: 'kept',
+    window_id: `${other}:3`,
+  });
+  const { body } = await shaped({
+    ...turn,
+    prompt_cache_key: 'something else',
+    client_metadata: { session_id: other, thread_id: other, 'x-codex-turn-metadata': turnMetadata },
+  });
+  expect(body.prompt_cache_key).toBe(session);
+  expect(body.client_metadata).toMatchObject({ session_id: session, thread_id: session });
+  expect(JSON.parse(body.client_metadata['x-codex-turn-metadata'] ?? '')).toEqual({
+    session_id: session,
+    thread_id: session,
+    turn_id: 'kept',
+    window_id: `${session}:3`,
+  });
+});
+
+it("keeps a subagent's thread apart from its session", async () => {
+  const { headers, body } = await shaped(turn, { identity: { session, thread } });
+  expect(headerValue(headers, 'session-id')).toBe(session);
+  expect(headerValue(headers, 'thread-id')).toBe(thread);
+  expect(headerValue(headers, 'x-client-request-id')).toBe(thread);
+  expect(body.prompt_cache_key).toBe(session);
+  expect(body.client_metadata).toMatchObject({ session_id: session, thread_id: thread });
+});
+
+it("keeps a reviewer's thread as its cache key", async () => {
+  const { body } = await shaped({ ...turn, prompt_cache_key: thread }, { identity: { session, thread } });
+  expect(body.prompt_cache_key).toBe(thread);
+  expect(body.client_metadata).toMatchObject({ session_id: session, thread_id: thread });
+});
+
+it('names the session header as the version does', async () => {
+  const { headers } = await shaped(turn, { codex: '0.118.0' });
+  expect(headers.map(([name]) => name)).toContain('session_id');
+  expect(headers.map(([name]) => name)).not.toContain('session-id');
+});
+
+it('signs in with the account and token it is given, and never with those of the client', async () => {
+  const heard: HeaderList = [
+    ['authorization', 'Bearer of-the-client'],
+    ['chatgpt-account-id', 'of-the-client'],
+  ];
+  const { headers } = await shaped(turn, { heard });
+  expect(headerValue(headers, 'authorization')).toBe('Bearer the-token');
+  expect(headerValue(headers, 'chatgpt-account-id')).toBe('the-account');
+});
+
+it('never sends a Conversation_id, whatever the client sends', async () => {
+  const { headers } = await shaped(turn, { heard: [['Conversation_id', session]] });
+  expect(headerValue(headers, 'conversation_id')).toBeUndefined();
+});
+
+it.each(['0.118.0', '0.169.0'])('puts the tier where %s has it, and in the hint', async (codex) => {
+  const { body, text, headers } = await shaped(
+    { ...turn, stream: true, include: [], service_tier: 'fast' },
+    { codex, tier: 'priority' },
+  );
+  expect(body.service_tier).toBe('priority');
+  const keys = Object.keys(JSON.parse(text));
+  expect(keys[keys.indexOf('service_tier') - 1]).toBe(codex === '0.118.0' ? 'include' : 'stream');
+  expect(headerValue(headers, 'x-codex-routing-hint')).toBe(
+    codex === '0.118.0' ? undefined : 'model=m;tier=priority',
+  );
+});
+
+it.each(['default', 'auto'])('omits the tier for %s', async (tier) => {
+  const { text } = await shaped({ ...turn, service_tier: tier });
+  expect(text).not.toContain('service_tier');
+});
+
+it('leaves instructions, tools, input and unknown members as they were spelled', async () => {
+  const { text } = await shaped({
+    ...turn,
+    previous_response_id: 'resp_1',
+    instructions: 'Be {{brief}}.',
+    tools: [{ type: 'function', name: 'f', parameters: { b: 1, a: 1.5 } }],
+    whatever: { z: null },
+  });
+  expect(text).toContain('"instructions":"Be {{brief}}."');
+  expect(text).toContain('"tools":[{"type":"function","name":"f","parameters":{"b":1,"a":1.5}}]');
+  expect(text).toContain('"input":[{"type":"message","role":"user","content":"hello"}]');
+  expect(text).toContain('"previous_response_id":"resp_1"');
+  expect(text).toContain('"whatever":{"z":null}');
+});
+
+it('adds no instructions where the client gives none', async () => {
+  const { text } = await shaped(turn, { codex: '0.118.0' });
+  expect(text).not.toContain('instructions');
+});
+
+it('fills what the client does not say with values of the right kind', async () => {
+  const { body } = await shaped(turn);
+  expect(isUuid7(body.client_metadata.turn_id ?? '')).toBe(true);
+  expect(body.client_metadata['x-codex-ws-stream-request-start-ms']).toMatch(/^1\d{12}$/);
+});
