@@ -15,6 +15,7 @@ import { answerError, endToEnd, errorEvent, failureOf, refused, refuseUpgrade } 
 import { type Limits, usualLimits } from './limits.ts';
 import { type Logger, reasonOf } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { passThrough } from './relay/pass-through.ts';
 import { relayPost } from './relay/post.ts';
 import { relayWebSocket } from './relay/websocket.ts';
 import { type Route, routeOf, upstreamUrl } from './routes.ts';
@@ -25,7 +26,6 @@ import type { SignIn } from './sign-in/load.ts';
 import { Renewals } from './sign-in/renewals.ts';
 import { answerChat } from './surfaces/chat.ts';
 import { answerModels } from './surfaces/models.ts';
-import { passThrough } from './surfaces/pass-through.ts';
 import { answerResponses } from './surfaces/responses-http.ts';
 import { serveResponses } from './surfaces/responses-websocket.ts';
 

@@ -8,7 +8,7 @@ import { upstreamUrl } from '../routes.ts';
 import type { Identity } from '../shape/identity.ts';
 import { packedPost } from '../shape/packed-post.ts';
 import { requestMembers } from '../shape/request-shaper.ts';
-import { passThrough } from '../surfaces/pass-through.ts';
+import { passThrough } from './pass-through.ts';
 
 /**
  * Relays the POST of an official client, which does its own retries: one request up in the golden's shape, and

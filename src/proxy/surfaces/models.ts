@@ -4,9 +4,9 @@ import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.t
 import type { ProxyContext } from '../context.ts';
 import { refused } from '../http/refusal.ts';
 import { askUpstream, readAll } from '../http/upstream/http.ts';
+import { passThrough, signedHeaders } from '../relay/pass-through.ts';
 import { upstreamUrl } from '../routes.ts';
 import { officialIdentity } from '../shape/identity.ts';
-import { passThrough, signedHeaders } from './pass-through.ts';
 
 /**
  * Serves the list of models. The official client, which tells its version, gets the backend's own answer; all others
