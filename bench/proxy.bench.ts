@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { authJson, madeUpSignIn } from '../src/client/official/sign-in.ts';
+import { authJson, madeUpSignIn } from '../src/client/official/made-up-sign-in.ts';
 import { uuid7 } from '../src/wire/ids.ts';
 import { compressZstd } from '../src/wire/zstd.ts';
 import { goal } from './goal.ts';

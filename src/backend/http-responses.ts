@@ -1,9 +1,9 @@
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { answerTo, badRequest, type Stage, threadOf } from './answer.ts';
-import { type HttpAnswer, json } from './http-answer.ts';
-import type { Answer, Said } from './output.ts';
+import { type HttpAnswer, json } from './http-response.ts';
+import { answerTo, badRequest, type Stage, threadOf } from './respond.ts';
+import type { Answer, Said } from './scripted-response.ts';
 
 const unpackZstd = promisify(zstdDecompress);
 

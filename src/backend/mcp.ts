@@ -1,4 +1,4 @@
-import { empty, type HttpAnswer, json } from './http-answer.ts';
+import { empty, type HttpAnswer, json } from './http-response.ts';
 import { parseObject } from './json-object.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { CreateRequest } from './create-request.ts';
 import { newId } from './identifiers.ts';
-import type { Answer, Output, OutputItem, ResponseEvent, Said } from './output.ts';
 import { firstWords, type Noise, type Recipient, type Reply } from './script.ts';
+import type { Answer, Output, OutputItem, ResponseEvent, Said } from './scripted-response.ts';
 import { toolCall } from './tool-calls.ts';
 
 /** Seconds since 1970. Always the same: clocks that agree by chance would be learned as one. */

@@ -1,7 +1,7 @@
 import type { CreateRequest, OfferedFunction } from './create-request.ts';
 import { newId } from './identifiers.ts';
-import type { Output } from './output.ts';
 import type { CallStyle, ToolCall } from './script.ts';
+import type { Output } from './scripted-response.ts';
 
 /** The output item that asks for a tool, in the style of the model that the request names. */
 export function toolCall(call: ToolCall, style: CallStyle, at: number, request: CreateRequest): Output {

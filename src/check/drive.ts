@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Backend } from '../backend/server.ts';
+import type { Backend } from '../backend/backend.ts';
 import type { ClientEnvironment } from '../client/official/environment.ts';
-import { isPointed } from '../client/official/lane.ts';
-import { runOfficialClient } from '../client/official/official.ts';
-import { playOpenAi } from '../client/openai/play.ts';
-import type { Answer } from '../client/openai/surface.ts';
+import { isPointed } from '../client/official/lanes.ts';
+import { runOfficialClient } from '../client/official/run-client.ts';
+import { playOpenAi } from '../client/openai/run-sdk.ts';
+import type { Answer } from '../client/openai/sdk-conversation.ts';
 import { replay } from '../client/replay/replay.ts';
 import { ParityError } from '../errors.ts';
 import { promptsOf, type Scenario } from '../scenario/definition.ts';

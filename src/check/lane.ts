@@ -1,4 +1,4 @@
-import type { Lane } from '../client/official/lane.ts';
+import type { Lane } from '../client/official/lanes.ts';
 import type { Golden } from '../golden/golden.ts';
 import { encodeEvent } from '../trace/codec.ts';
 import type { JsonNode } from '../wire/json.ts';

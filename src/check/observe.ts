@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startBackend } from '../backend/server.ts';
+import { startBackend } from '../backend/backend.ts';
 import {
   type ClientEnvironment,
   inFreshFolder,

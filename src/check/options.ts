@@ -1,6 +1,6 @@
 import type { OfficialClient } from '../client/install/installed.ts';
-import type { Lane } from '../client/official/lane.ts';
-import type { Surface } from '../client/openai/surface.ts';
+import type { Lane } from '../client/official/lanes.ts';
+import type { Surface } from '../client/openai/sdk-conversation.ts';
 import type { Golden } from '../golden/golden.ts';
 import type { Authority } from '../tap/authority.ts';
 import type { Subject } from './subject.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { startBackend } from '../backend/server.ts';
+import { startBackend } from '../backend/backend.ts';
 import { inFreshFolder, makeEnvironment } from '../client/official/environment.ts';
 import { ParityError } from '../errors.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';

@@ -8,7 +8,7 @@ import { cannotAsk } from '../check/openai.ts';
 import type { CheckOptions, Driver } from '../check/options.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { installOfficialClient } from '../client/install/install.ts';
-import { isPointed, type Lane, lanes } from '../client/official/lane.ts';
+import { isPointed, type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { goldenPath, readGoldenOf } from '../golden/file.ts';
 import type { Report } from '../report/report.ts';

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
+import { isVersion, unknownVersion } from '../client/install/codex-version.ts';
 import { installOfficialClient } from '../client/install/install.ts';
 import { defaultClientCache, removeClient } from '../client/install/installed.ts';
 import { latestVersion } from '../client/install/npm.ts';
-import { isVersion, unknownVersion } from '../client/install/version.ts';
-import { type Lane, lanes } from '../client/official/lane.ts';
+import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { recordCommandThroughTap } from '../record/live.ts';
 import { cellsOf, recordMatrix, type Shard, shardOf, withoutRecorded } from '../record/matrix.ts';

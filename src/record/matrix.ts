@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { OfficialClient } from '../client/install/installed.ts';
-import type { Lane } from '../client/official/lane.ts';
+import type { Lane } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { mustBeWritable } from '../files.ts';
 import { goldenPath, writeGolden } from '../golden/file.ts';

@@ -1,4 +1,4 @@
-import { type Backend, startBackend } from '../backend/server.ts';
+import { type Backend, startBackend } from '../backend/backend.ts';
 import type { OfficialClient } from '../client/install/installed.ts';
 import {
   type ClientEnvironment,
@@ -7,8 +7,8 @@ import {
   secretsOf,
   variedBetween,
 } from '../client/official/environment.ts';
-import { isPointed, type Lane } from '../client/official/lane.ts';
-import { type Connect, runOfficialClient } from '../client/official/official.ts';
+import { isPointed, type Lane } from '../client/official/lanes.ts';
+import { type Connect, runOfficialClient } from '../client/official/run-client.ts';
 import { ParityError } from '../errors.ts';
 import type { Golden } from '../golden/golden.ts';
 import { generalise } from '../golden/learn/generalise.ts';

@@ -1,6 +1,6 @@
 import type { CallStyle, Close, Faults, Noise, Recipient, Reply, ToolCall } from '../backend/script.ts';
-import { isVersion } from '../client/install/version.ts';
-import { type Lane, lanes } from '../client/official/lane.ts';
+import { isVersion } from '../client/install/codex-version.ts';
+import { type Lane, lanes } from '../client/official/lanes.ts';
 import type {
   ConfigValue,
   ImageFile,

@@ -1,6 +1,6 @@
 import { type Faults, firstWords, type Reply } from '../backend/script.ts';
 import { callTexts } from '../backend/tool-calls.ts';
-import type { Lane } from '../client/official/lane.ts';
+import type { Lane } from '../client/official/lanes.ts';
 import type { Task } from '../client/official/task.ts';
 import { ParityError } from '../errors.ts';
 import { type JsonNode, tryParseJson } from '../wire/json.ts';

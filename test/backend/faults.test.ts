@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect as connectTcp, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { startBackend } from '../../src/backend/server.ts';
-import { backendOf, backendWith, connect, prewarm, turn } from './conversation.ts';
+import { startBackend } from '../../src/backend/backend.ts';
+import { backendOf, backendWith, connect, prewarm, turn } from './backend-client.ts';
 
 it('refuses upgrades with the statuses of the script, one after the other', async () => {
   const { backend } = await backendOf({ script: [], faults: { upgrades: [401, 500] } });

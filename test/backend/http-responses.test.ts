@@ -1,6 +1,6 @@
 import { zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { backendWith, turn } from './conversation.ts';
+import { backendWith, turn } from './backend-client.ts';
 
 const path = '/backend-api/codex/responses';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { backendWith, connect, post, turn } from './conversation.ts';
+import { backendWith, connect, post, turn } from './backend-client.ts';
 
 const compaction = { ...turn, input: [{ type: 'message' }, { type: 'compaction_trigger' }] };
 const subagent = { 'x-openai-subagent': 'review' };

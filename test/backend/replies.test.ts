@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { Reply } from '../../src/backend/script.ts';
-import { backendWith, connect, post, prewarm, turn, typesOf } from './conversation.ts';
+import { backendWith, connect, post, prewarm, turn, typesOf } from './backend-client.ts';
 
 const begun = ['response.created', 'response.in_progress'];
 const firstWords = [

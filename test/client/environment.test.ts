@@ -2,8 +2,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { makeEnvironment, secretsOf, variedBetween } from '../../src/client/official/environment.ts';
-import { authJson } from '../../src/client/official/sign-in.ts';
-import { temporaryFolder } from './folder.ts';
+import { authJson } from '../../src/client/official/made-up-sign-in.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 it('makes the folders of the run and signs it in', async () => {
   const { home, codexHome, cwd, signIn } = await makeEnvironment(await temporaryFolder(), 0);

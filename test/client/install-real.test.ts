@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import { installedClients } from '../../src/client/install/installed.ts';
-import { temporaryFolder } from './folder.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 // The smallest of the clients that are measured: 160 MB.
 const version = '0.118.0';

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { installOfficialClient } from '../../src/client/install/install.ts';
-import { temporaryFolder } from './folder.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Listens on loopback for one test; the URL is what npm takes as a registry. */
 async function registry(server: Server): Promise<string> {

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { defaultClientCache, installedClients } from '../../src/client/install/installed.ts';
-import { temporaryFolder } from './folder.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Puts a client that is never run into a cache. */
 async function place(cache: string, folder: string, version: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { runInGroup } from '../../src/client/process-group.ts';
-import { temporaryFolder } from './folder.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** A program that starts a grandchild which would live for ever, says its pid, and does as told next. */
 function parentOfALongLivedChild(thenDo: string): string[] {

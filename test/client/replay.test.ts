@@ -12,7 +12,7 @@ import { jsonString, toNode } from '../../src/wire/json.ts';
 import { compressZstd } from '../../src/wire/zstd.ts';
 import { exchangeOf, message, miniGolden } from '../golden/conversation.ts';
 import { listening } from '../tap/local.ts';
-import { backendOf } from './plays.ts';
+import { backendOf } from './exchange-backend.ts';
 
 const created = message('backend', { type: 'response.created', n: 1 });
 const delta = message('backend', { type: 'response.delta', n: 2 });

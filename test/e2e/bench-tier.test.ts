@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import type { BackendEvent } from '../../src/backend/event.ts';
-import { startBackend } from '../../src/backend/server.ts';
-import { authJson, madeUpSignIn } from '../../src/client/official/sign-in.ts';
+import { startBackend } from '../../src/backend/backend.ts';
+import type { BackendEvent } from '../../src/backend/backend-event.ts';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { checkoutWith, cli, temporaryFolder } from './cli.ts';
 
 it('measures both tiers against the simulated backend, and says that its times are not OpenAI’s', async () => {

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { authJson, madeUpSignIn } from '../../src/client/official/sign-in.ts';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { readGolden } from '../../src/golden/file.ts';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';

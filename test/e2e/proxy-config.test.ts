@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { authJson, madeUpSignIn } from '../../src/client/official/sign-in.ts';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { listenLocally } from '../../src/listening.ts';
 import { cli, temporaryFolder } from './cli.ts';
 

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { authJson, madeUpSignIn } from '../../src/client/official/sign-in.ts';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { backend, eventsOf, post, say } from '../proxy/stage.ts';
 import { cli, temporaryFolder } from './cli.ts';
 

@@ -1,11 +1,11 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { startBackend } from '../../src/backend/server.ts';
+import { startBackend } from '../../src/backend/backend.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/official/environment.ts';
-import type { Lane } from '../../src/client/official/lane.ts';
-import { runOfficialClient } from '../../src/client/official/official.ts';
+import type { Lane } from '../../src/client/official/lanes.ts';
+import { runOfficialClient } from '../../src/client/official/run-client.ts';
 import { readGolden } from '../../src/golden/file.ts';
 import { placeText } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';

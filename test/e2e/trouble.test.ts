@@ -1,9 +1,9 @@
 import { expect, it, onTestFinished } from 'vitest';
-import type { BackendEvent } from '../../src/backend/event.ts';
-import { startBackend } from '../../src/backend/server.ts';
+import { startBackend } from '../../src/backend/backend.ts';
+import type { BackendEvent } from '../../src/backend/backend-event.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/official/environment.ts';
-import { runOfficialClient } from '../../src/client/official/official.ts';
+import { runOfficialClient } from '../../src/client/official/run-client.ts';
 import { recordRuns } from '../../src/record/official.ts';
 import { ownTexts, type Scenario } from '../../src/scenario/definition.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';

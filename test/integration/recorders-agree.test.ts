@@ -1,9 +1,9 @@
 import { getLocal } from 'mockttp';
 import { expect, it, onTestFinished } from 'vitest';
-import { startBackend } from '../../src/backend/server.ts';
+import { startBackend } from '../../src/backend/backend.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment } from '../../src/client/official/environment.ts';
-import { runOfficialClient } from '../../src/client/official/official.ts';
+import { runOfficialClient } from '../../src/client/official/run-client.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';

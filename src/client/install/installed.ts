@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ParityError, plainReason } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
 import { compareVersions } from '../../wire/version.ts';
-import { isVersion } from './version.ts';
+import { isVersion } from './codex-version.ts';
 
 /** An installed official client, ready to run. */
 export type OfficialClient = {

@@ -1,6 +1,6 @@
 import { ParityError } from '../../errors.ts';
 import { type GroupRun, runInGroup } from '../process-group.ts';
-import { isVersion, unknownVersion } from './version.ts';
+import { isVersion, unknownVersion } from './codex-version.ts';
 
 export type NpmOptions = {
   /** Registry to ask in place of the one the user's npm configuration names. */

@@ -4,8 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 import { makeFolder } from '../../files.ts';
 import { defaultClientCache, makeCacheFolder } from '../install/installed.ts';
 import { programSearch } from '../install/program-search.ts';
-import type { Lane } from './lane.ts';
-import { type Account, apiKeyJson, authJson, madeUpSignIn, type SignIn } from './sign-in.ts';
+import type { Lane } from './lanes.ts';
+import { type Account, apiKeyJson, authJson, madeUpSignIn, type SignIn } from './made-up-sign-in.ts';
 import type { Setup } from './task.ts';
 
 /** The world one run of a client sees, and what in it must never be written down. */

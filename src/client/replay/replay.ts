@@ -9,8 +9,8 @@ import type { Content, HeaderField, MessageEvent } from '../../trace/event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { jsonString, printJson } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';
-import { type Awaited, answers, isEnd, jsonOf, nameOf, requestBody, turnsOf } from './cues.ts';
 import { type Heard, RawConnection } from './raw-connection.ts';
+import { type Awaited, answers, isEnd, jsonOf, nameOf, requestBody, turnsOf } from './replay-turns.ts';
 
 /** How a replay went: to its end, or to the point where the subject did not play along. */
 export type ReplayOutcome =

@@ -1,13 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
-import type { BackendEvent } from '../../../src/backend/event.ts';
+import { startBackend } from '../../../src/backend/backend.ts';
+import type { BackendEvent } from '../../../src/backend/backend-event.ts';
 import type { Faults } from '../../../src/backend/script.ts';
-import { startBackend } from '../../../src/backend/server.ts';
 import { installOfficialClient } from '../../../src/client/install/install.ts';
 import type { OfficialClient } from '../../../src/client/install/installed.ts';
 import { makeEnvironment } from '../../../src/client/official/environment.ts';
-import { runOfficialClient } from '../../../src/client/official/official.ts';
+import { runOfficialClient } from '../../../src/client/official/run-client.ts';
 import { Account } from '../../../src/proxy/sign-in/account.ts';
 import { withTokens } from '../../../src/proxy/sign-in/stored.ts';
 import { openAuthority } from '../../../src/tap/authority.ts';

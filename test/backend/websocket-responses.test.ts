@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { expect, it } from 'vitest';
-import { backendWith, connect, prewarm, responseId, turn } from './conversation.ts';
+import { backendWith, connect, prewarm, responseId, turn } from './backend-client.ts';
 
 it('answers a prewarm without using up a scripted reply', async () => {
   const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });

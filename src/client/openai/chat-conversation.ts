@@ -1,8 +1,8 @@
 import type OpenAI from 'openai';
 import { type JsonMember, printJson, toNode } from '../../wire/json.ts';
-import { type Failure, failureOf } from './failure.ts';
-import { settingsFor } from './settings.ts';
-import type { Said, Talk } from './surface.ts';
+import { settingsFor } from './request-settings.ts';
+import type { Said, Talk } from './sdk-conversation.ts';
+import { type Failure, failureOf } from './sdk-failure.ts';
 
 type Message = OpenAI.ChatCompletionMessageParam;
 type ToolCall = OpenAI.ChatCompletionMessageToolCall;

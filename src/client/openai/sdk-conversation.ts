@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../wire/json.ts';
-import type { Failure } from './failure.ts';
+import type { Failure } from './sdk-failure.ts';
 
 /** The two APIs of OpenAI by which a program may ask a proxy for an answer. */
 export const surfaces = ['responses', 'chat'] as const;

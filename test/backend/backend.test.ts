@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { expect, it } from 'vitest';
-import { startBackend } from '../../src/backend/server.ts';
-import { backendWith, connect } from './conversation.ts';
+import { startBackend } from '../../src/backend/backend.ts';
+import { backendWith, connect } from './backend-client.ts';
 
 it('says in one line that its port is in use', async () => {
   const { backend } = await backendWith();

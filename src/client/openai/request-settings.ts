@@ -7,7 +7,7 @@ import {
   member,
   toNode,
 } from '../../wire/json.ts';
-import type { Surface } from './surface.ts';
+import type { Surface } from './sdk-conversation.ts';
 
 /** What a program says in the place of the official client's own prompts. */
 const instructions = 'You are a helper of a program that is written with the library of OpenAI.';

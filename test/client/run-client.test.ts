@@ -2,8 +2,8 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { makeEnvironment } from '../../src/client/official/environment.ts';
-import { type ClientRun, runOfficialClient } from '../../src/client/official/official.ts';
-import { temporaryFolder } from './folder.ts';
+import { type ClientRun, runOfficialClient } from '../../src/client/official/run-client.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** A run of a program that stands in for the client. */
 async function standIn(script: string, given: Partial<ClientRun> = {}): Promise<ClientRun> {

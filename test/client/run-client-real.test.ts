@@ -1,15 +1,15 @@
 import { createServer } from 'node:http';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
-import type { BackendEvent } from '../../src/backend/event.ts';
+import { startBackend } from '../../src/backend/backend.ts';
+import type { BackendEvent } from '../../src/backend/backend-event.ts';
 import type { Reply } from '../../src/backend/script.ts';
-import { startBackend } from '../../src/backend/server.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import type { OfficialClient } from '../../src/client/install/installed.ts';
 import { makeEnvironment } from '../../src/client/official/environment.ts';
-import { runOfficialClient } from '../../src/client/official/official.ts';
+import { runOfficialClient } from '../../src/client/official/run-client.ts';
 import type { ConfigValue, Task } from '../../src/client/official/task.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
-import { temporaryFolder } from './folder.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 // 0.118.0 needs nothing of chatgpt.com to do a turn, so this works without a tap: a proxy that refuses everything
 // keeps the rest of its traffic from the internet.

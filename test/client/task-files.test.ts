@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { makeEnvironment } from '../../src/client/official/environment.ts';
-import { layOut } from '../../src/client/official/lay-out.ts';
 import type { Task } from '../../src/client/official/task.ts';
+import { layOut } from '../../src/client/official/task-files.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
-import { temporaryFolder } from './folder.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 async function laidOut(task: Partial<Task>, n = 0) {
   const environment = await makeEnvironment(await temporaryFolder(), n);

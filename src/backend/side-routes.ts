@@ -1,6 +1,6 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import type { Trouble } from './faults.ts';
-import { type HttpAnswer, json } from './http-answer.ts';
+import { type HttpAnswer, json } from './http-response.ts';
 import { answerMcp } from './mcp.ts';
 import { refreshedTokens } from './oauth-token.ts';
 

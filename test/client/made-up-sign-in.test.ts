@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type Account, authJson, madeUpSignIn } from '../../src/client/official/sign-in.ts';
+import { type Account, authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 
 const account: Account = {
   accountId: '0b9d6c3e-4a51-4d0f-a2b7-5f1c8e7d9a60',

@@ -2,14 +2,14 @@ import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES }
 import type { Duplex } from 'node:stream';
 import { listenLocally } from '../listening.ts';
 import { pairHeaders } from '../wire/headers.ts';
-import type { Stage } from './answer.ts';
-import type { OnBackendEvent } from './event.ts';
+import type { OnBackendEvent } from './backend-event.ts';
 import { startTrouble } from './faults.ts';
-import { type HttpAnswer, json } from './http-answer.ts';
+import { type HttpAnswer, json } from './http-response.ts';
 import { answerPost } from './http-responses.ts';
-import { answerPlain, notFound } from './routes.ts';
+import type { Stage } from './respond.ts';
 import { type Faults, type Reply, startScript } from './script.ts';
-import { responsesWebSocket } from './websocket.ts';
+import { answerPlain, notFound } from './side-routes.ts';
+import { responsesWebSocket } from './websocket-responses.ts';
 
 export type BackendOptions = {
   /** TCP port on 127.0.0.1; absent or 0 takes a free one. */

@@ -1,10 +1,10 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
+import type { OnBackendEvent } from './backend-event.ts';
 import { type CreateRequest, readCreateRequest } from './create-request.ts';
-import type { OnBackendEvent } from './event.ts';
 import type { Trouble } from './faults.ts';
-import type { Answer } from './output.ts';
 import { prewarmEvents, replyAnswer } from './response-events.ts';
 import type { Recipient, Script } from './script.ts';
+import type { Answer } from './scripted-response.ts';
 
 /** What all connections of a backend share. */
 export type Stage = {

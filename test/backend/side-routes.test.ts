@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { backendWith } from './conversation.ts';
+import { backendWith } from './backend-client.ts';
 
 it('answers accounts/check with the account that asked', async () => {
   const { backend } = await backendWith();

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import type { BackendEvent } from '../../src/backend/event.ts';
+import { type Backend, type BackendOptions, startBackend } from '../../src/backend/backend.ts';
+import type { BackendEvent } from '../../src/backend/backend-event.ts';
 import type { Reply } from '../../src/backend/script.ts';
-import { type Backend, type BackendOptions, startBackend } from '../../src/backend/server.ts';
 
 export type StreamEvent = { readonly type: string; readonly [member: string]: unknown };
 

@@ -1,11 +1,11 @@
 import { ParityError } from '../../errors.ts';
 import type { OfficialClient } from '../install/installed.ts';
 import { type GroupRun, runInGroup } from '../process-group.ts';
+import { playSteps } from './app-server-session.ts';
 import type { ClientEnvironment } from './environment.ts';
-import type { PointedLane } from './lane.ts';
-import { type LaidOut, layOut } from './lay-out.ts';
-import { playSteps } from './steps.ts';
+import type { PointedLane } from './lanes.ts';
 import type { ConfigValue, Task } from './task.ts';
+import { type LaidOut, layOut } from './task-files.ts';
 
 /** How the client's traffic reaches us. */
 export type Connect =

@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { pairHeaders } from '../wire/headers.ts';
-import { answerTo, type Stage, threadOf } from './answer.ts';
 import { isInterrupt } from './create-request.ts';
-import type { Answer, Said } from './output.ts';
+import { answerTo, type Stage, threadOf } from './respond.ts';
 import type { Close, Recipient } from './script.ts';
+import type { Answer, Said } from './scripted-response.ts';
 
 /** The websocket side of /responses: takes over upgraded sockets and ends them all on `close`. */
 export type ResponsesWebSocket = {

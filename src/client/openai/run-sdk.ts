@@ -1,9 +1,9 @@
 import { ParityError } from '../../errors.ts';
 import type { Golden } from '../../golden/golden.ts';
-import { talkByChat } from './chat.ts';
-import { talkByResponses } from './responses.ts';
-import { requestsOf } from './settings.ts';
-import type { Answer, Said, Surface } from './surface.ts';
+import { talkByChat } from './chat-conversation.ts';
+import { requestsOf } from './request-settings.ts';
+import { talkByResponses } from './responses-conversation.ts';
+import type { Answer, Said, Surface } from './sdk-conversation.ts';
 
 /** What a program says by the library of OpenAI. */
 export type Play = {

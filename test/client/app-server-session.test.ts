@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { playSteps } from '../../src/client/official/steps.ts';
+import { playSteps } from '../../src/client/official/app-server-session.ts';
 import type { Step } from '../../src/client/official/task.ts';
-import { temporaryFolder } from './folder.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /**
  * A client of one file: it says on standard error what it is told, and answers a turn by what its prompt asks for.

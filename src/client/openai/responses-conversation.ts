@@ -1,8 +1,8 @@
 import type OpenAI from 'openai';
 import { type JsonMember, type JsonNode, member, printJson, toNode } from '../../wire/json.ts';
-import { type Failure, failureOf } from './failure.ts';
-import { settingsFor, toolsItem } from './settings.ts';
-import type { Answer, Call, Said, Talk } from './surface.ts';
+import { settingsFor, toolsItem } from './request-settings.ts';
+import type { Answer, Call, Said, Talk } from './sdk-conversation.ts';
+import { type Failure, failureOf } from './sdk-failure.ts';
 
 type Response = OpenAI.Responses.Response;
 
