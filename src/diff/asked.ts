@@ -2,10 +2,12 @@ import { brief, type Mismatch, type Place } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import type { HeaderList } from '../wire/headers.ts';
 import {
+  filterMembers,
+  itemsOf,
   type JsonMember,
   type JsonNode,
-  jsonMember,
   jsonString,
+  mapChildren,
   member,
   stringAt,
   toNode,
@@ -144,8 +146,7 @@ function documentOf(text: string, { status, headers, error }: Told): JsonNode {
 
 /** An object without the members that the other one lacks. */
 function withMembersOf(other: JsonNode | undefined, node: JsonNode): JsonNode {
-  if (node.kind !== 'object') return node;
-  return { kind: 'object', members: node.members.filter(([key]) => member(other, key) !== undefined) };
+  return filterMembers(node, (key) => member(other, key) !== undefined);
 }
 
 /** Without the error with which a subject tells of the end of a stream. */
@@ -168,17 +169,11 @@ function sinceThen(said: JsonNode, request: JsonNode): JsonNode {
   const saysAgain =
     member(said, 'previous_response_id') !== undefined &&
     member(request, 'previous_response_id') === undefined;
-  if (!saysAgain || request.kind !== 'object') return request;
+  if (!saysAgain) return request;
   const count = itemsOf(member(said, 'input')).length;
-  const members = request.members.map(([key, value, spelling]): JsonMember => {
-    if (key !== 'input' || value.kind !== 'array') return jsonMember(key, value, spelling);
-    return jsonMember(key, { kind: 'array', items: value.items.slice(-count) }, spelling);
-  });
-  return { kind: 'object', members };
-}
-
-function itemsOf(node: JsonNode | undefined): readonly JsonNode[] {
-  return node?.kind === 'array' ? node.items : [];
+  return mapChildren(request, (value, key) =>
+    key === 'input' && value.kind === 'array' ? { kind: 'array', items: value.items.slice(-count) } : value,
+  );
 }
 
 function missing(place: Place, what: string): Mismatch {

@@ -6,7 +6,7 @@ import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import { encodeEvent } from '../trace/codec.ts';
 import type { HeaderField } from '../trace/event.ts';
 import { seals } from '../trace/seal.ts';
-import { type JsonMember, type JsonNode, jsonString, member, printJson } from '../wire/json.ts';
+import { type JsonMember, type JsonNode, jsonString, mapJson, member, printJson } from '../wire/json.ts';
 
 /** Parts of the protocol, in the order in which changes are told. */
 export const driftGroups = [
@@ -144,23 +144,16 @@ function transportOf(step: Step): string {
     .join(' ');
 }
 
-function withoutNames(golden: Golden, node: JsonNode): JsonNode {
-  switch (node.kind) {
-    case 'string':
+function withoutNames(golden: Golden, pattern: JsonNode): JsonNode {
+  return mapJson(pattern, (node) => {
+    if (node.kind === 'string')
       return jsonString(withoutVersion(golden, withoutNamesInText(golden, node.value)));
-    case 'array':
-      return { kind: 'array', items: node.items.map((item) => withoutNames(golden, item)) };
-    case 'object': {
-      const inner = member(node, jsonMark);
-      if (inner !== undefined) return withoutNames(golden, inner);
-      const members = node.members
-        .filter(([key]) => key !== unorderedMark)
-        .map(([key, value]): JsonMember => [key, withoutNames(golden, value)]);
-      return { kind: 'object', members };
-    }
-    default:
-      return node;
-  }
+    if (node.kind !== 'object') return node;
+    const inner = member(node, jsonMark);
+    if (inner !== undefined) return inner;
+    const members = node.members.filter(([key]) => key !== unorderedMark);
+    return { kind: 'object', members: members.map(([key, value]): JsonMember => [key, value]) };
+  });
 }
 
 /** Braces of the pattern language become plain text, so that nothing is taken for a variable any more. */

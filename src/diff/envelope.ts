@@ -7,6 +7,7 @@ import {
   type JsonObject,
   jsonMember,
   jsonString,
+  mapChildren,
   member,
 } from '../wire/json.ts';
 
@@ -87,12 +88,10 @@ function without(node: JsonObject, paths: readonly (readonly [key: string, inner
   return { kind: 'object', members };
 }
 
-function marked(node: JsonObject, mark: string): JsonObject {
-  const members = node.members.map(([key, value, spelling]): JsonMember => {
-    if (!content.has(key)) return jsonMember(key, value, spelling);
-    return jsonMember(key, jsonString(isEmpty(value) ? 'an empty list' : mark), spelling);
-  });
-  return { kind: 'object', members };
+function marked(node: JsonObject, mark: string): JsonNode {
+  return mapChildren(node, (value, key = '') =>
+    content.has(key) ? jsonString(isEmpty(value) ? 'an empty list' : mark) : value,
+  );
 }
 
 function isEmpty(node: JsonNode): boolean {

@@ -1,7 +1,7 @@
 import type { Mismatch, Place } from '../golden/match/mismatch.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import type { Content, ResponseEvent } from '../trace/event.ts';
-import { type JsonMember, type JsonNode, jsonString, toNode } from '../wire/json.ts';
+import { filterMembers, type JsonMember, type JsonNode, jsonString, toNode } from '../wire/json.ts';
 import type { Side } from '../wire/message.ts';
 import { lastKey } from './last-key.ts';
 import { structuralDiff } from './structural.ts';
@@ -209,6 +209,5 @@ function saying(content: Exclude<Content, { kind: 'events' }>): Omit<Saying, 'pa
 }
 
 function ownWords(node: JsonNode): JsonNode {
-  if (node.kind !== 'object') return node;
-  return { kind: 'object', members: node.members.filter(([key]) => !shaped.has(key)) };
+  return filterMembers(node, (key) => !shaped.has(key));
 }

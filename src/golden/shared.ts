@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { FieldError, object } from '../trace/codec.ts';
-import { type JsonNode, jsonMember, jsonString, printJson } from '../wire/json.ts';
+import { childrenOf, type JsonNode, jsonString, mapChildren, printJson } from '../wire/json.ts';
 import { sharedMark } from './golden.ts';
 import { nameFrom, UniqueNames } from './pattern/unique-names.ts';
 
@@ -20,9 +20,9 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
     const met = counts.get(identity) ?? 0;
     counts.set(identity, met + 1);
     // What stands inside of a document that is met again is written with it, and once.
-    if (met === 0) partsOf(node).forEach(count);
+    if (met === 0) childrenOf(node).forEach(count);
   };
-  for (const line of lines) partsOf(line).forEach(count);
+  for (const line of lines) childrenOf(line).forEach(count);
 
   const shared: JsonNode[] = [];
   const names = new Map<string, string>();
@@ -33,7 +33,7 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
     if (identity === undefined) return node;
     const known = names.get(identity);
     if (known !== undefined) return referenceTo(known);
-    const inner = withParts(node, (part, own) =>
+    const inner = mapChildren(node, (part, own) =>
       write(part, own === undefined || own.startsWith('{{') ? key : own),
     );
     if ((counts.get(identity) ?? 0) < 2) return inner;
@@ -43,7 +43,7 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
     return referenceTo(name);
   };
   for (const line of lines) {
-    const own = withParts(line, (part, key) => write(part, key ?? ''));
+    const own = mapChildren(line, (part, key) => write(part, key ?? ''));
     shared.push(...written.splice(0), own);
   }
   return shared;
@@ -52,7 +52,7 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
 /** The document with what its references stand for. Throws FieldError for one that is not declared. */
 export function withShared(node: JsonNode, documents: ReadonlyMap<string, JsonNode>): JsonNode {
   if (node.kind !== 'object' || !node.members.some(([key]) => key === sharedMark)) {
-    return withParts(node, (part) => withShared(part, documents));
+    return mapChildren(node, (part) => withShared(part, documents));
   }
   const [[, name] = [], ...others] = node.members;
   if (name?.kind !== 'string' || others.length > 0) {
@@ -65,24 +65,6 @@ export function withShared(node: JsonNode, documents: ReadonlyMap<string, JsonNo
     throw new FieldError(`the shared document "${name.value}" is used and not declared before`);
   }
   return document;
-}
-
-/** The node with other parts; itself where none is another. A part of an object has a key, that of a list has none. */
-function withParts(node: JsonNode, change: (part: JsonNode, key: string | undefined) => JsonNode): JsonNode {
-  if (node.kind === 'array') {
-    const items = node.items.map((item) => change(item, undefined));
-    return items.every((item, at) => item === node.items[at]) ? node : { kind: 'array', items };
-  }
-  if (node.kind !== 'object') return node;
-  const members = node.members.map(([key, value, spelling]) => jsonMember(key, change(value, key), spelling));
-  return members.every(([, value], at) => value === node.members[at]?.[1])
-    ? node
-    : { kind: 'object', members };
-}
-
-function partsOf(node: JsonNode): readonly JsonNode[] {
-  if (node.kind === 'array') return node.items;
-  return node.kind === 'object' ? node.members.map(([, value]) => value) : [];
 }
 
 function referenceTo(name: string): JsonNode {

@@ -92,47 +92,34 @@ export class Sealer {
     return this.#secretsIn(query.length === 0 ? path : `${path}?${fields}`);
   }
 
-  #node(key: string, node: JsonNode): JsonNode {
+  /** `key` is the nearest key above the node; `secret` is the kind of secret that everything below it is. */
+  #node(key: string, node: JsonNode, secret?: string): JsonNode {
     switch (node.kind) {
       case 'string':
-        return this.#string(key, node);
+        return secret === undefined
+          ? this.#string(key, node)
+          : withValue(node, this.#markOf(secret, node.value));
+      case 'number':
+        return secret === undefined ? node : jsonString(this.#markOf(secret, node.text));
       case 'array':
-        return { kind: 'array', items: node.items.map((item) => this.#node(key, item)) };
+        return { kind: 'array', items: node.items.map((item) => this.#node(key, item, secret)) };
       case 'object':
-        return { kind: 'object', members: node.members.map((one) => this.#member(one)) };
+        return { kind: 'object', members: node.members.map((member) => this.#member(member, secret)) };
       default:
         return node;
     }
   }
 
-  #member([key, value, spelling]: JsonMember): JsonMember {
-    const kind = secretKey(key);
+  #member([key, value, spelling]: JsonMember, secret: string | undefined): JsonMember {
     const safe = this.#key(key);
-    return jsonMember(
-      safe,
-      kind === undefined ? this.#node(key, value) : this.#secretTree(kind, value),
-      safe === key ? spelling : undefined,
-    );
+    const sealed = this.#node(key, value, secret ?? secretKey(key));
+    return jsonMember(safe, sealed, safe === key ? spelling : undefined);
   }
 
   /** Keys are facts of the protocol, except where a path or a text of the user became one. */
   #key(key: string): string {
     if (/^(?:\/[^/]+){2,}|^[A-Za-z]:[\\/]/.test(key)) return this.#markOf('path', key);
     return this.#isProse('', key) ? sealText(key) : this.#secretsIn(key);
-  }
-
-  #secretTree(kind: string, node: JsonNode): JsonNode {
-    if (node.kind === 'string') return withValue(node, this.#markOf(kind, node.value));
-    if (node.kind === 'number') return jsonString(this.#markOf(kind, node.text));
-    if (node.kind === 'array')
-      return { kind: 'array', items: node.items.map((item) => this.#secretTree(kind, item)) };
-    if (node.kind === 'object') {
-      return {
-        kind: 'object',
-        members: node.members.map(([key, value]) => [this.#key(key), this.#secretTree(kind, value)]),
-      };
-    }
-    return node;
   }
 
   #string(key: string, node: JsonString): JsonString {

@@ -212,6 +212,68 @@ export function toNode(value: unknown): JsonNode {
   return parseJson(text).node;
 }
 
+/**
+ * The node with `change` applied to each direct child. `key` is the key of an object's member, and undefined for an
+ * item of an array. Keys keep their spelling. Returns the same node when no child changed.
+ */
+export function mapChildren(
+  node: JsonNode,
+  change: (child: JsonNode, key: string | undefined) => JsonNode,
+): JsonNode {
+  if (node.kind === 'array') {
+    const items = node.items.map((item) => change(item, undefined));
+    return items.every((item, index) => item === node.items[index]) ? node : { kind: 'array', items };
+  }
+  if (node.kind !== 'object') return node;
+  const members = node.members.map(([key, value, spelling]) => jsonMember(key, change(value, key), spelling));
+  const unchanged = members.every(([, value], index) => value === node.members[index]?.[1]);
+  return unchanged ? node : { kind: 'object', members };
+}
+
+/**
+ * The tree with `change` applied to every node, bottom-up: `change` receives a node whose children have been changed
+ * already. Keys keep their spelling. Returns the same node when nothing changed.
+ */
+export function mapJson(node: JsonNode, change: (node: JsonNode) => JsonNode): JsonNode {
+  return change(mapChildren(node, (child) => mapJson(child, change)));
+}
+
+/** The direct children of a node: the items of an array, the values of an object. Empty for any other node. */
+export function childrenOf(node: JsonNode): readonly JsonNode[] {
+  if (node.kind === 'array') return node.items;
+  return node.kind === 'object' ? node.members.map(([, value]) => value) : [];
+}
+
+/** The items of an array; empty for any other node. */
+export function itemsOf(node: JsonNode | undefined): readonly JsonNode[] {
+  return node?.kind === 'array' ? node.items : [];
+}
+
+/** An object with only the members that `keep` accepts; any other node unchanged. */
+export function filterMembers<N extends JsonNode>(
+  node: N,
+  keep: (key: string, value: JsonNode) => boolean,
+): N | JsonObject {
+  if (node.kind !== 'object') return node;
+  return { kind: 'object', members: node.members.filter(([key, value]) => keep(key, value)) };
+}
+
+/** Calls `visit` for every node of the tree, a parent before its children, in document order. */
+export function visitJson(node: JsonNode, visit: (node: JsonNode) => void): void {
+  visit(node);
+  for (const child of childrenOf(node)) visitJson(child, visit);
+}
+
+/** The values of all strings in the tree, in document order; keys are not included. Empty for undefined. */
+export function stringsIn(node: JsonNode | undefined): string[] {
+  const strings: string[] = [];
+  if (node === undefined) return strings;
+  visitJson(node, (part) => {
+    if (part.kind === 'string') strings.push(part.value);
+  });
+  return strings;
+}
+
 /** The value of the first member of that key; undefined for another key or another kind of node. */
 export function member(node: JsonNode | undefined, key: string): JsonNode | undefined {
   return node?.kind === 'object' ? node.members.find(([name]) => name === key)?.[1] : undefined;

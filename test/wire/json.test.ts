@@ -1,14 +1,22 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import {
+  filterMembers,
+  itemsOf,
+  type JsonNode,
   JsonSyntaxError,
+  jsonString,
+  mapChildren,
+  mapJson,
   member,
   parseJson,
   printJson,
   sameJson,
   stringAt,
+  stringsIn,
   toNode,
   tryParseJson,
+  visitJson,
 } from '../../src/wire/json.ts';
 
 it.each([
@@ -117,3 +125,73 @@ const { document: compactJson } = fc.letrec<{ document: string; text: string }>(
       .map((members) => `{${members.map(([key, value]) => `${key}:${value}`).join(',')}}`),
   ),
 }));
+
+const tree = (text: string): JsonNode => parseJson(text).node;
+const upperCase = (node: JsonNode): JsonNode =>
+  node.kind === 'string' ? jsonString(node.value.toUpperCase()) : node;
+
+it('maps every node and keeps the spelling of the others and of keys', () => {
+  const mapped = mapJson(tree('{"\\u006bey":["a",{"b":"c","b":1.0}],"d":"e"}'), upperCase);
+  expect(printJson(mapped)).toBe('{"\\u006bey":["A",{"b":"C","b":1.0}],"d":"E"}');
+});
+
+it('maps children before their parent', () => {
+  const count = mapJson(tree('[[1,2],[],{"a":[3]}]'), (node) =>
+    node.kind === 'array' ? { kind: 'number', text: String(node.items.length) } : node,
+  );
+  expect(printJson(count)).toBe('3');
+  const inner = mapJson(tree('{"a":[3]}'), (node) =>
+    node.kind === 'array' ? jsonString(printJson(node)) : node,
+  );
+  expect(printJson(inner)).toBe('{"a":"[3]"}');
+});
+
+it('returns the same node when a map changes nothing', () => {
+  fc.assert(
+    fc.property(compactJson, (text) => {
+      const node = tree(text);
+      expect(mapJson(node, (part) => part)).toBe(node);
+    }),
+  );
+});
+
+it('maps direct children only, each with its key', () => {
+  const keys: (string | undefined)[] = [];
+  const change = (child: JsonNode, key: string | undefined): JsonNode => {
+    keys.push(key);
+    return upperCase(child);
+  };
+  expect(printJson(mapChildren(tree('{"a":"x","b":["y"]}'), change))).toBe('{"a":"X","b":["y"]}');
+  expect(printJson(mapChildren(tree('["x",["y"]]'), change))).toBe('["X",["y"]]');
+  expect(keys).toEqual(['a', 'b', undefined, undefined]);
+});
+
+it('visits every node once, parents first, in document order', () => {
+  const visited: string[] = [];
+  visitJson(tree('{"a":[1,{"b":null}],"c":"d"}'), (node) => visited.push(printJson(node)));
+  expect(visited).toEqual([
+    '{"a":[1,{"b":null}],"c":"d"}',
+    '[1,{"b":null}]',
+    '1',
+    '{"b":null}',
+    'null',
+    '"d"',
+  ]);
+});
+
+it('lists the strings of a tree without its keys', () => {
+  expect(stringsIn(tree('{"a":["b",{"c":"d"}],"e":1,"f":"\\u0067"}'))).toEqual(['b', 'd', 'g']);
+  expect(stringsIn(undefined)).toEqual([]);
+});
+
+it('filters the members of an object and leaves other nodes alone', () => {
+  const keep = (key: string) => key !== 'a';
+  expect(printJson(filterMembers(tree('{"a":1,"\\u0062":2,"a":3}'), keep))).toBe('{"\\u0062":2}');
+  expect(printJson(filterMembers(tree('["a"]'), keep))).toBe('["a"]');
+});
+
+it('has the items of arrays only', () => {
+  expect(itemsOf(tree('[1,"2"]')).map(printJson)).toEqual(['1', '"2"']);
+  expect(itemsOf(tree('{"a":1}'))).toEqual([]);
+  expect(itemsOf(undefined)).toEqual([]);
+});

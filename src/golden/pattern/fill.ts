@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { uuid4, uuid7 } from '../../wire/ids.ts';
-import { type JsonNode, jsonMember, jsonString, member, printJson } from '../../wire/json.ts';
+import { type JsonNode, jsonMember, jsonString, mapJson, member, printJson } from '../../wire/json.ts';
 import { jsonMark, plainKey, unorderedMark, type Variable } from '../golden.ts';
 import { parseTemplate, soleVariable } from './template.ts';
 
@@ -42,29 +42,25 @@ export class Filler {
   }
 
   node(pattern: JsonNode): JsonNode {
-    switch (pattern.kind) {
-      case 'string': {
-        const sole = soleVariable(pattern.value);
-        if (sole !== undefined && this.#variables.get(sole)?.number)
-          return { kind: 'number', text: this.value(sole) };
-        return pattern.value.includes('{{') ? jsonString(this.text(pattern.value)) : pattern;
-      }
-      case 'array':
-        return { kind: 'array', items: pattern.items.map((item) => this.node(item)) };
-      case 'object': {
-        const inner = member(pattern, jsonMark);
-        if (inner !== undefined) return jsonString(printJson(this.node(inner)));
-        const members = pattern.members.filter(([key]) => key !== unorderedMark);
-        return {
-          kind: 'object',
-          members: members.map(([key, value, spelling]) =>
-            jsonMember(plainKey(key), this.node(value), spelling),
-          ),
-        };
-      }
-      default:
-        return pattern;
+    return mapJson(pattern, (node) => this.#filled(node));
+  }
+
+  /** A node whose children are filled already. */
+  #filled(node: JsonNode): JsonNode {
+    if (node.kind === 'string') {
+      const sole = soleVariable(node.value);
+      if (sole !== undefined && this.#variables.get(sole)?.number)
+        return { kind: 'number', text: this.value(sole) };
+      return node.value.includes('{{') ? jsonString(this.text(node.value)) : node;
     }
+    if (node.kind !== 'object') return node;
+    const inner = member(node, jsonMark);
+    if (inner !== undefined) return jsonString(printJson(inner));
+    const members = node.members.filter(([key]) => key !== unorderedMark);
+    return {
+      kind: 'object',
+      members: members.map(([key, value, spelling]) => jsonMember(plainKey(key), value, spelling)),
+    };
   }
 
   #mint(name: string): string {

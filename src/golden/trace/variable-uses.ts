@@ -1,6 +1,6 @@
 import { encodeEvent } from '../../trace/codec.ts';
 import type { TraceEvent } from '../../trace/event.ts';
-import type { JsonNode } from '../../wire/json.ts';
+import { type JsonNode, stringsIn } from '../../wire/json.ts';
 import { parseTemplate } from '../pattern/template.ts';
 import type { Exchange } from './exchanges.ts';
 
@@ -39,14 +39,8 @@ export function variablesOf(event: TraceEvent): string[] {
 }
 
 /** The names of the variables in a node, in their order. */
-export function variablesIn(root: JsonNode | undefined): string[] {
-  const names: string[] = [];
-  const visit = (node: JsonNode): void => {
-    if (node.kind === 'array') node.items.forEach(visit);
-    if (node.kind === 'object') for (const [, value] of node.members) visit(value);
-    if (node.kind !== 'string') return;
-    for (const part of parseTemplate(node.value)) if ('variable' in part) names.push(part.variable);
-  };
-  if (root !== undefined) visit(root);
-  return names;
+export function variablesIn(node: JsonNode | undefined): string[] {
+  return stringsIn(node)
+    .flatMap(parseTemplate)
+    .flatMap((part) => ('variable' in part ? [part.variable] : []));
 }
