@@ -3,18 +3,18 @@ import type { Duplex } from 'node:stream';
 import { listenLocally } from '../listening.ts';
 import { pairHeaders } from '../wire/headers.ts';
 import type { OnBackendEvent } from './backend-event.ts';
-import { startTrouble } from './faults.ts';
-import { type HttpAnswer, json } from './http-response.ts';
-import { answerPost } from './http-responses.ts';
-import type { Stage } from './respond.ts';
-import { type Faults, type Reply, startScript } from './script.ts';
-import { answerPlain, notFound } from './side-routes.ts';
+import { startFaults } from './faults.ts';
+import { type HttpResponse, json } from './http-response.ts';
+import { respondToPost } from './http-responses.ts';
+import type { BackendRun } from './respond.ts';
+import { type Faults, type ScriptedReply, startScript } from './script.ts';
+import { notFound, sideResponse } from './side-routes.ts';
 import { responsesWebSocket } from './websocket-responses.ts';
 
 export type BackendOptions = {
   /** TCP port on 127.0.0.1; absent or 0 takes a free one. */
   readonly port?: number;
-  readonly script: readonly Reply[];
+  readonly script: readonly ScriptedReply[];
   readonly faults?: Faults;
   readonly onEvent?: OnBackendEvent;
 };
@@ -41,7 +41,7 @@ const responsesPaths = new Set(['/backend-api/codex/responses', '/v1/responses']
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
   const { port = 0, script: replies, faults = {}, onEvent = () => {} } = options;
-  const stage: Stage = { script: startScript(replies), trouble: startTrouble(faults), onEvent };
+  const stage: BackendRun = { script: startScript(replies), trouble: startFaults(faults), onEvent };
   const { script, trouble } = stage;
   const websocket = responsesWebSocket(stage);
   const server = createServer((request, response) => {
@@ -84,7 +84,7 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, stage: Stage): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, stage: BackendRun): Promise<void> {
   const { onEvent, trouble } = stage;
   const body = await bodyOf(request);
   const method = request.method ?? 'GET';
@@ -92,12 +92,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, stage:
   const path = pathOf(target);
   const headers = pairHeaders(request.rawHeaders);
   if (method === 'POST' && responsesPaths.has(path.replace(/\/compact$/, ''))) {
-    const reply = await answerPost({ path, headers, body }, stage);
+    const reply = await respondToPost({ path, headers, body }, stage);
     onEvent({ type: 'request', method, target, headers, status: reply.status });
     write(response, reply);
     return;
   }
-  const routed = answerPlain({ method, path, headers, body: body.toString('utf8') }, trouble);
+  const routed = sideResponse({ method, path, headers, body: body.toString('utf8') }, trouble);
   if (routed === undefined) onEvent({ type: 'unrouted', method, target });
   const reply = routed ?? notFound();
   onEvent({ type: 'request', method, target, headers, status: reply.status });
@@ -105,7 +105,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, stage:
 }
 
 /** Answers an upgrade otherwise than the client hoped, and lets go of it. */
-function refuse(socket: Duplex, { status, headers, body }: HttpAnswer): void {
+function refuse(socket: Duplex, { status, headers, body }: HttpResponse): void {
   // A client that breaks off has heard enough.
   socket.on('error', () => {});
   const fields = [...headers, ['content-length', String(Buffer.byteLength(body))], ['connection', 'close']];
@@ -116,7 +116,7 @@ function refuse(socket: Duplex, { status, headers, body }: HttpAnswer): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-function write(response: ServerResponse, { status, headers, body, ending }: HttpAnswer): void {
+function write(response: ServerResponse, { status, headers, body, ending }: HttpResponse): void {
   const bytes = Buffer.from(body);
   if (ending === undefined) {
     response.writeHead(status, [...headers.flat(), 'content-length', String(bytes.length)]);

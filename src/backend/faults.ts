@@ -1,7 +1,7 @@
 import type { Faults } from './script.ts';
 
 /** The faults of one run, used up by all connections together. */
-export type Trouble = {
+export type PendingFaults = {
   /** The HTTP status that this upgrade is refused with; undefined where it is accepted. */
   upgradeRefusal(): number | undefined;
   stallsPrewarm(): boolean;
@@ -11,7 +11,7 @@ export type Trouble = {
   left(): string[];
 };
 
-export function startTrouble({ upgrades = [], stalledPrewarms = 0, refresh }: Faults): Trouble {
+export function startFaults({ upgrades = [], stalledPrewarms = 0, refresh }: Faults): PendingFaults {
   const refusals = [...upgrades];
   const refreshes = refresh === undefined ? [] : [refresh];
   let stalls = stalledPrewarms;

@@ -1,7 +1,7 @@
 import type { HeaderList } from '../wire/headers.ts';
 
 /** A plain HTTP answer. */
-export type HttpAnswer = {
+export type HttpResponse = {
   readonly status: number;
   readonly headers: HeaderList;
   readonly body: string | Buffer;
@@ -13,11 +13,11 @@ export type HttpAnswer = {
 };
 
 /** An answer with a JSON body. */
-export function json(status: number, value: unknown): HttpAnswer {
+export function json(status: number, value: unknown): HttpResponse {
   return { status, headers: [['content-type', 'application/json']], body: JSON.stringify(value) };
 }
 
 /** An answer without a body. */
-export function empty(status: number): HttpAnswer {
+export function empty(status: number): HttpResponse {
   return { status, headers: [], body: '' };
 }

@@ -1,13 +1,13 @@
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { type HttpAnswer, json } from './http-response.ts';
-import { answerTo, badRequest, type Stage, threadOf } from './respond.ts';
-import type { Answer, Said } from './scripted-response.ts';
+import { type HttpResponse, json } from './http-response.ts';
+import { type BackendRun, badRequest, respond, senderOf } from './respond.ts';
+import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
 
 const unpackZstd = promisify(zstdDecompress);
 
-type Post = { readonly path: string; readonly headers: HeaderList; readonly body: Buffer };
+type ReceivedPost = { readonly path: string; readonly headers: HeaderList; readonly body: Buffer };
 
 /**
  * Answers `POST …/responses`, which the client falls back to when it gets no websocket: the same events as server-sent
@@ -16,7 +16,10 @@ type Post = { readonly path: string; readonly headers: HeaderList; readonly body
  * `POST …/responses/compact` gets the output alone, as one JSON object: so 0.118.0 to 0.137.0 compact a thread, and
  * they go on with the items of `output` (measured).
  */
-export async function answerPost({ path, headers, body }: Post, stage: Stage): Promise<HttpAnswer> {
+export async function respondToPost(
+  { path, headers, body }: ReceivedPost,
+  stage: BackendRun,
+): Promise<HttpResponse> {
   const encoding = headerValue(headers, 'content-encoding');
   const text = await decoded(body, encoding);
   if (text === undefined) {
@@ -25,17 +28,17 @@ export async function answerPost({ path, headers, body }: Post, stage: Stage): P
     return http(badRequest('not_understood', reason));
   }
   if (path.endsWith('/compact'))
-    return compacted(answerTo({ text, transport: 'http', from: 'compaction' }, stage));
-  return http(answerTo({ text, transport: 'http', from: threadOf(headers) }, stage));
+    return compacted(respond({ text, transport: 'http', from: 'compaction' }, stage));
+  return http(respond({ text, transport: 'http', from: senderOf(headers) }, stage));
 }
 
 /** The output items of an answer that ends well; any other is told as ever. */
-function compacted(answer: Answer): HttpAnswer {
+function compacted(answer: ScriptedResponse): HttpResponse {
   const output = answer.kind === 'said' ? answer.output : undefined;
   return output === undefined ? http(answer) : json(200, { output });
 }
 
-function http(answer: Answer): HttpAnswer {
+function http(answer: ScriptedResponse): HttpResponse {
   if (answer.kind === 'refused') {
     const { headers, ...plain } = json(answer.status, {});
     return { ...plain, headers: [...headers, ...(answer.headers ?? [])], body: `{"error":${answer.error}}` };
@@ -53,7 +56,7 @@ function http(answer: Answer): HttpAnswer {
   };
 }
 
-function serverSent(said: Said): Buffer {
+function serverSent(said: StreamPart): Buffer {
   if (Buffer.isBuffer(said)) return said;
   if (typeof said === 'string') return Buffer.from(`data: ${said}\n\n`);
   return Buffer.from(`event: ${said.type}\ndata: ${JSON.stringify(said)}\n\n`);

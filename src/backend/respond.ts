@@ -1,20 +1,20 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import type { OnBackendEvent } from './backend-event.ts';
 import { type CreateRequest, readCreateRequest } from './create-request.ts';
-import type { Trouble } from './faults.ts';
-import { prewarmEvents, replyAnswer } from './response-events.ts';
+import type { PendingFaults } from './faults.ts';
+import { prewarmEvents, scriptedResponse } from './response-events.ts';
 import type { Recipient, Script } from './script.ts';
-import type { Answer } from './scripted-response.ts';
+import type { ScriptedResponse } from './scripted-response.ts';
 
 /** What all connections of a backend share. */
-export type Stage = {
+export type BackendRun = {
   readonly script: Script;
-  readonly trouble: Trouble;
+  readonly trouble: PendingFaults;
   readonly onEvent: OnBackendEvent;
 };
 
 /** A message that may ask for a response, and how it came. */
-export type Asked = {
+export type ReceivedRequest = {
   readonly text: string;
   readonly transport: 'websocket' | 'http';
   /** Whom it is from, as far as path and headers tell. */
@@ -25,7 +25,7 @@ export type Asked = {
  * Whom a request or an upgrade is from. A thread that another one started, such as a reviewer, names in this header
  * what it is for, and has a websocket of its own (measured: codex 0.128.0 and 0.169.0).
  */
-export function threadOf(headers: HeaderList): 'turn' | 'subagent' {
+export function senderOf(headers: HeaderList): 'turn' | 'subagent' {
   return headerValue(headers, 'x-openai-subagent') === undefined ? 'turn' : 'subagent';
 }
 
@@ -33,7 +33,7 @@ export function threadOf(headers: HeaderList): 'turn' | 'subagent' {
  * Decides what one websocket frame or HTTP body is answered with; the transports only differ in how they say it.
  * A prewarm answers itself. Everything else takes the next scripted reply for it, and gets a 400 when none is left.
  */
-export function answerTo({ text, transport, from }: Asked, stage: Stage): Answer {
+export function respond({ text, transport, from }: ReceivedRequest, stage: BackendRun): ScriptedResponse {
   const { onEvent, trouble } = stage;
   const read = readCreateRequest(text);
   if (!read.understood) {
@@ -51,9 +51,13 @@ export function answerTo({ text, transport, from }: Asked, stage: Stage): Answer
     : { kind: 'said', said: prewarmEvents(request) };
 }
 
-function nextReply(request: CreateRequest, recipient: Recipient, { script, onEvent }: Stage): Answer {
+function nextReply(
+  request: CreateRequest,
+  recipient: Recipient,
+  { script, onEvent }: BackendRun,
+): ScriptedResponse {
   const reply = script.next(recipient);
-  if (reply !== undefined) return replyAnswer(reply, request, recipient);
+  if (reply !== undefined) return scriptedResponse(reply, request, recipient);
   onEvent({ type: 'script-exhausted', scripted: script.length });
   // Fatal at once; at a 5xx the client would try again for half a minute (measured: codex 0.169.0).
   return badRequest(
@@ -63,7 +67,7 @@ function nextReply(request: CreateRequest, recipient: Recipient, { script, onEve
 }
 
 /** An error that the script does not ask for. */
-export function badRequest(code: string, message: string): Answer & { readonly kind: 'refused' } {
+export function badRequest(code: string, message: string): ScriptedResponse & { readonly kind: 'refused' } {
   const error = JSON.stringify({ type: 'invalid_request_error', code, message });
   return { kind: 'refused', status: 400, error };
 }

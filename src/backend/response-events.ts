@@ -1,16 +1,22 @@
 import type { CreateRequest } from './create-request.ts';
 import { newId } from './identifiers.ts';
-import { firstWords, type Noise, type Recipient, type Reply } from './script.ts';
-import type { Answer, Output, OutputItem, ResponseEvent, Said } from './scripted-response.ts';
+import { firstWords, type Noise, type Recipient, type ScriptedReply } from './script.ts';
+import type {
+  OutputItem,
+  ScriptedOutput,
+  ScriptedResponse,
+  StreamEvent,
+  StreamPart,
+} from './scripted-response.ts';
 import { toolCall } from './tool-calls.ts';
 
 /** Seconds since 1970. Always the same: clocks that agree by chance would be learned as one. */
 const createdAt = 1_700_000_000;
 
-type Response = ReturnType<typeof newResponse>;
+type ResponseObject = ReturnType<typeof newResponse>;
 
 /** What a prewarm gets: an id to chain to and nothing else. 0.118 to 0.169 take it with created and completed alone. */
-export function prewarmEvents(request: CreateRequest): ResponseEvent[] {
+export function prewarmEvents(request: CreateRequest): StreamEvent[] {
   const response = newResponse(request);
   return numbered([
     { type: 'response.created', response },
@@ -19,7 +25,11 @@ export function prewarmEvents(request: CreateRequest): ResponseEvent[] {
 }
 
 /** One scripted reply, its events in the order the Responses API documents them. Ids are fresh at every call. */
-export function replyAnswer(reply: Reply, request: CreateRequest, recipient: Recipient): Answer {
+export function scriptedResponse(
+  reply: ScriptedReply,
+  request: CreateRequest,
+  recipient: Recipient,
+): ScriptedResponse {
   const response = newResponse(request);
   switch (reply.reply) {
     case 'text': {
@@ -63,7 +73,7 @@ export function replyAnswer(reply: Reply, request: CreateRequest, recipient: Rec
 /** Bytes that are no UTF-8. */
 const notText = Buffer.from([0xff, 0xfe, 0xfd]);
 
-function started(response: Response): ResponseEvent[] {
+function started(response: ResponseObject): StreamEvent[] {
   return [
     { type: 'response.created', response },
     { type: 'response.in_progress', response },
@@ -72,14 +82,14 @@ function started(response: Response): ResponseEvent[] {
 
 /** A response that comes to its end. Noise comes when it has begun. */
 function whole(
-  response: Response,
-  outputs: readonly Output[],
+  response: ResponseObject,
+  outputs: readonly ScriptedOutput[],
   turnState: string | undefined,
   noise: readonly Noise[] = [],
-): Answer {
+): ScriptedResponse {
   const items = outputs.map(({ item }) => item);
   const beginning = started(response);
-  const said: Said[] = numbered([
+  const said: StreamPart[] = numbered([
     ...beginning,
     ...outputs.flatMap(({ begun, events, item }, output_index) => [
       { type: 'response.output_item.added', output_index, item: begun },
@@ -97,7 +107,7 @@ function whole(
 }
 
 /** A response as far as its first words. */
-function begun(response: Response, { begun: item, events }: Output): ResponseEvent[] {
+function begun(response: ResponseObject, { begun: item, events }: ScriptedOutput): StreamEvent[] {
   const upToDelta = events.slice(0, events.findIndex(({ type }) => type.endsWith('.delta')) + 1);
   return numbered([
     ...started(response),
@@ -110,7 +120,7 @@ function begun(response: Response, { begun: item, events }: Output): ResponseEve
  * The rest of a response that the client interrupts in its first item: the client chains its next request to it, on
  * the same connection (measured: codex 0.169.0; after an error frame it connects anew).
  */
-function interrupted(response: Response, { item }: Output, said: number): ResponseEvent[] {
+function interrupted(response: ResponseObject, { item }: ScriptedOutput, said: number): StreamEvent[] {
   const response_id = response.id;
   return numbered(
     [
@@ -131,16 +141,16 @@ function interrupted(response: Response, { item }: Output, said: number): Respon
 
 /** A response that ends without an output. */
 function unfinished(
-  response: Response,
+  response: ResponseObject,
   end: { readonly status: 'failed' | 'incomplete'; readonly [member: string]: unknown },
-): ResponseEvent[] {
+): StreamEvent[] {
   return numbered([
     ...started(response),
     { type: `response.${end.status}`, response: { ...response, ...end } },
   ]);
 }
 
-function noiseOf(noise: Noise): Said {
+function noiseOf(noise: Noise): StreamPart {
   switch (noise) {
     case 'not-json':
       return 'this is not JSON';
@@ -160,7 +170,7 @@ function noiseOf(noise: Noise): Said {
   }
 }
 
-function message(text: string): Output {
+function message(text: string): ScriptedOutput {
   const id = newId('message');
   const place = { item_id: id, output_index: 0, content_index: 0 };
   const part = { type: 'output_text', annotations: [], logprobs: [], text };
@@ -178,7 +188,7 @@ function message(text: string): Output {
 }
 
 /** What a compacted thread goes on from: a text that only the backend can read. */
-function compaction(text: string): Output {
+function compaction(text: string): ScriptedOutput {
   const item = { id: newId('compaction'), type: 'compaction', encrypted_content: text };
   return { item, begun: item, events: [] };
 }
@@ -215,7 +225,7 @@ function newResponse(request: CreateRequest) {
 }
 
 /** Token counts are made up, and kept small and equal, because no client here is judged by what it reports as usage. */
-function completed(response: Response, output: readonly OutputItem[]) {
+function completed(response: ResponseObject, output: readonly OutputItem[]) {
   const spoken = output.length;
   return {
     ...response,
@@ -231,6 +241,6 @@ function completed(response: Response, output: readonly OutputItem[]) {
   };
 }
 
-function numbered(events: readonly ResponseEvent[], first = 0): ResponseEvent[] {
+function numbered(events: readonly StreamEvent[], first = 0): StreamEvent[] {
   return events.map((event, at) => ({ ...event, sequence_number: first + at }));
 }

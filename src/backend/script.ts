@@ -1,7 +1,7 @@
 import type { HeaderList } from '../wire/headers.ts';
 
 /** One thing the model asks the client to run. */
-export type ToolCall =
+export type ScriptedToolCall =
   | {
       readonly call: 'command';
       /** The shell command the client is told to run. */
@@ -38,7 +38,7 @@ export type CallStyle = 'auto' | 'custom' | 'function';
 export type Recipient = 'turn' | 'subagent' | 'compaction';
 
 /** One scripted reply, as scenarios write it down. */
-export type Reply = {
+export type ScriptedReply = {
   /** Absent: whoever asks next. Threads that run side by side ask in no fixed order. */
   readonly to?: Recipient;
 } & (
@@ -50,13 +50,13 @@ export type Reply = {
       /** Things said in between that the client is to pass over. */
       readonly noise?: readonly Noise[];
       /** How the connection ends when all is said; it stays open unless given. */
-      readonly close?: Close;
+      readonly close?: CloseCode;
     }
   | {
       readonly reply: 'tool_calls';
       readonly style: CallStyle;
       /** All of one response, each an output item of its own. */
-      readonly calls: readonly ToolCall[];
+      readonly calls: readonly ScriptedToolCall[];
       readonly turnState?: string;
     }
   /** The request is refused: an error frame, or an HTTP status. `error` is JSON text: the object under "error". */
@@ -71,7 +71,7 @@ export type Reply = {
   | { readonly reply: 'failed'; readonly error: string }
   | { readonly reply: 'incomplete'; readonly reason: string }
   /** The connection ends after the first words. */
-  | { readonly reply: 'break'; readonly close: Close }
+  | { readonly reply: 'break'; readonly close: CloseCode }
   /** A binary message after the first words. */
   | { readonly reply: 'binary' }
   /** The first words, and then nothing: the client steers or leaves. */
@@ -79,7 +79,7 @@ export type Reply = {
 );
 
 /** The code of the close message; null where the connection ends without one. */
-export type Close = number | null;
+export type CloseCode = number | null;
 
 /** What a client passes over: an event of no known type, text that is no JSON, the account's rate limits. */
 export type Noise = 'unknown-event' | 'not-json' | 'rate-limits';
@@ -100,7 +100,7 @@ export const firstWords = 'In the beginning';
 /** The replies of one run, used up by all connections together. */
 export type Script = {
   /** The first reply that is left and for this recipient, or undefined where there is none. */
-  next(recipient: Recipient): Reply | undefined;
+  next(recipient: Recipient): ScriptedReply | undefined;
   /** How many replies were used up so far. */
   served(): number;
   /** How often a reply was asked for in vain. */
@@ -109,7 +109,7 @@ export type Script = {
   readonly length: number;
 };
 
-export function startScript(replies: readonly Reply[]): Script {
+export function startScript(replies: readonly ScriptedReply[]): Script {
   const left = [...replies];
   let missed = 0;
   return {

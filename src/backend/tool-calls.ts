@@ -1,16 +1,21 @@
 import type { CreateRequest, OfferedFunction } from './create-request.ts';
 import { newId } from './identifiers.ts';
-import type { CallStyle, ToolCall } from './script.ts';
-import type { Output } from './scripted-response.ts';
+import type { CallStyle, ScriptedToolCall } from './script.ts';
+import type { ScriptedOutput } from './scripted-response.ts';
 
 /** The output item that asks for a tool, in the style of the model that the request names. */
-export function toolCall(call: ToolCall, style: CallStyle, at: number, request: CreateRequest): Output {
+export function toolCall(
+  call: ScriptedToolCall,
+  style: CallStyle,
+  at: number,
+  request: CreateRequest,
+): ScriptedOutput {
   const custom = style === 'auto' ? request.functions === undefined : style === 'custom';
   return custom ? customToolCall(scriptOf(call), at) : functionCall(functionOf(call, request), at);
 }
 
 /** All texts that a call and its output travel as, whichever the style. */
-export function callTexts(call: ToolCall): string[] {
+export function callTexts(call: ScriptedToolCall): string[] {
   const own = call.call === 'command' ? [call.command, call.output] : [];
   const given = call.call === 'tool' ? [call.output] : [];
   return [scriptOf(call), argumentsOf(call), ...own, ...given];
@@ -19,7 +24,7 @@ export function callTexts(call: ToolCall): string[] {
 /**
  * The JavaScript by which a lite model uses a tool; its tools are functions of `tools`, and `text` says what goes back.
  */
-function scriptOf(call: ToolCall): string {
+function scriptOf(call: ScriptedToolCall): string {
   if (call.call === 'command')
     return `text((await tools.exec_command(${JSON.stringify({ cmd: call.command })})).output)`;
   if (call.call === 'tool') return `text(JSON.stringify(await tools.${call.name}(${call.arguments})))`;
@@ -28,7 +33,10 @@ function scriptOf(call: ToolCall): string {
 
 type CalledFunction = OfferedFunction & { readonly args: string };
 
-function functionOf(call: ToolCall, { functions = [], functionsInInput }: CreateRequest): CalledFunction {
+function functionOf(
+  call: ScriptedToolCall,
+  { functions = [], functionsInInput }: CreateRequest,
+): CalledFunction {
   const args = argumentsOf(call);
   if (call.call === 'command') return { name: 'exec_command', args };
   const called =
@@ -50,11 +58,11 @@ function mcpFunction(name: string) {
   return { name, is };
 }
 
-function argumentsOf(call: ToolCall): string {
+function argumentsOf(call: ScriptedToolCall): string {
   return call.call === 'command' ? JSON.stringify({ cmd: call.command }) : call.arguments;
 }
 
-function customToolCall(input: string, at: number): Output {
+function customToolCall(input: string, at: number): ScriptedOutput {
   const id = newId('customToolCall');
   const place = { item_id: id, output_index: at };
   const item = {
@@ -75,7 +83,7 @@ function customToolCall(input: string, at: number): Output {
   };
 }
 
-function functionCall({ name, namespace, args }: CalledFunction, at: number): Output {
+function functionCall({ name, namespace, args }: CalledFunction, at: number): ScriptedOutput {
   const id = newId('functionCall');
   const place = { item_id: id, output_index: at };
   const item = {

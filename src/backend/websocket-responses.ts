@@ -3,9 +3,9 @@ import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { pairHeaders } from '../wire/headers.ts';
 import { isInterrupt } from './create-request.ts';
-import { answerTo, type Stage, threadOf } from './respond.ts';
-import type { Close, Recipient } from './script.ts';
-import type { Answer, Said } from './scripted-response.ts';
+import { type BackendRun, respond, senderOf } from './respond.ts';
+import type { CloseCode, Recipient } from './script.ts';
+import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
 
 /** The websocket side of /responses: takes over upgraded sockets and ends them all on `close`. */
 export type ResponsesWebSocket = {
@@ -17,11 +17,11 @@ export type ResponsesWebSocket = {
  * The client offers `permessage-deflate; client_max_window_bits` and compresses every frame once it is accepted. It is
  * accepted here without parameters, as the real backend's answer is not known to carry any.
  */
-export function responsesWebSocket(stage: Stage): ResponsesWebSocket {
+export function responsesWebSocket(stage: BackendRun): ResponsesWebSocket {
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: true });
   return {
     accept: (request, socket, head) => {
-      const from = threadOf(pairHeaders(request.rawHeaders));
+      const from = senderOf(pairHeaders(request.rawHeaders));
       server.handleUpgrade(request, socket, head, (client) => converse(client, from, stage));
     },
     close: () => {
@@ -31,9 +31,9 @@ export function responsesWebSocket(stage: Stage): ResponsesWebSocket {
   };
 }
 
-function converse(client: WebSocket, from: Recipient, stage: Stage): void {
+function converse(client: WebSocket, from: Recipient, stage: BackendRun): void {
   /** The rest of the response that is held back. */
-  let held: readonly Said[] = [];
+  let held: readonly StreamPart[] = [];
   // An interrupted client drops the TCP connection in mid-frame; that is how it behaves, and no error here.
   client.on('error', () => {});
   client.on('message', (data, isBinary) => {
@@ -47,7 +47,7 @@ function converse(client: WebSocket, from: Recipient, stage: Stage): void {
       held = [];
       return;
     }
-    const answer = answerTo({ text, transport: 'websocket', from }, stage);
+    const answer = respond({ text, transport: 'websocket', from }, stage);
     if (answer.kind === 'refused') {
       say(client, [errorFrame(answer)]);
       return;
@@ -60,20 +60,24 @@ function converse(client: WebSocket, from: Recipient, stage: Stage): void {
 }
 
 /** What is an HTTP status, a body and headers over HTTP is one message here. */
-function errorFrame({ status, error, headers = [] }: Answer & { readonly kind: 'refused' }): string {
+function errorFrame({
+  status,
+  error,
+  headers = [],
+}: ScriptedResponse & { readonly kind: 'refused' }): string {
   const told = headers.length === 0 ? '' : `,"headers":${JSON.stringify(Object.fromEntries(headers))}`;
   return `{"type":"error","status":${status},"error":${error}${told}}`;
 }
 
 /** Resolves when all is on its way; to a client that is gone nothing is said. */
-async function say(client: WebSocket, said: readonly Said[]): Promise<void> {
+async function say(client: WebSocket, said: readonly StreamPart[]): Promise<void> {
   const messages = said.map((one) =>
     typeof one === 'string' || Buffer.isBuffer(one) ? one : JSON.stringify(one),
   );
   await Promise.all(messages.map((one) => new Promise<void>((sent) => client.send(one, () => sent()))));
 }
 
-function end(client: WebSocket, close: Close): void {
+function end(client: WebSocket, close: CloseCode): void {
   if (close === null) client.terminate();
   else client.close(close);
 }

@@ -3,8 +3,8 @@ import type { Backend } from '../backend/backend.ts';
 import type { ClientEnvironment } from '../client/official/environment.ts';
 import { isPointed } from '../client/official/lanes.ts';
 import { runOfficialClient } from '../client/official/run-client.ts';
-import { playOpenAi } from '../client/openai/run-sdk.ts';
-import type { Answer } from '../client/openai/sdk-conversation.ts';
+import { runSdk } from '../client/openai/run-sdk.ts';
+import type { SdkResponse } from '../client/openai/sdk-conversation.ts';
 import { replay } from '../client/replay/replay.ts';
 import { ParityError } from '../errors.ts';
 import { promptsOf, type Scenario } from '../scenario/definition.ts';
@@ -17,7 +17,7 @@ import { printed, type RunningSubject } from './run-subject.ts';
 const deathNotice = 300;
 
 /** How a drive ended: what kept it from its end, if anything, and what a library handed to its program. */
-export type Drive = { readonly failure: string | undefined; readonly answers: readonly Answer[] };
+export type Drive = { readonly failure: string | undefined; readonly answers: readonly SdkResponse[] };
 
 export type Stage = {
   readonly scenario: Scenario;
@@ -97,7 +97,7 @@ async function driveOpenAi(
     prompts: promptsOf(scenario.client),
     outputs: outputsOf(scenario),
   };
-  const answers = await playOpenAi(play, url, signal);
+  const answers = await runSdk(play, url, signal);
   return { failure: undefined, answers };
 }
 

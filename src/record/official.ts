@@ -8,7 +8,7 @@ import {
   variedBetween,
 } from '../client/official/environment.ts';
 import { isPointed, type Lane } from '../client/official/lanes.ts';
-import { type Connect, runOfficialClient } from '../client/official/run-client.ts';
+import { type ClientConnection, runOfficialClient } from '../client/official/run-client.ts';
 import { ParityError } from '../errors.ts';
 import type { Golden } from '../golden/golden.ts';
 import { generalise } from '../golden/learn/generalise.ts';
@@ -122,7 +122,7 @@ async function startTaps(
   authority: Authority,
   backend: Backend,
   observe: Observe,
-): Promise<{ readonly connect: Connect; readonly close: () => Promise<void> }> {
+): Promise<{ readonly connect: ClientConnection; readonly close: () => Promise<void> }> {
   const upstream = { host: '127.0.0.1', port: backend.port };
   const side = await startInterceptingTap({
     authority,

@@ -1,4 +1,4 @@
-import type { ToolCall } from '../backend/script.ts';
+import type { ScriptedToolCall } from '../backend/script.ts';
 import type { Scenario } from '../scenario/definition.ts';
 import { type JsonNode, member, tryParseJson } from '../wire/json.ts';
 
@@ -37,13 +37,13 @@ function textOf(output: JsonNode | undefined): string {
   return output?.kind === 'array' ? output.items.map((item) => textOf(member(item, 'text'))).join('') : '';
 }
 
-function expected({ client }: Scenario, call: ToolCall): string {
+function expected({ client }: Scenario, call: ScriptedToolCall): string {
   if (call.call !== 'mcp') return call.output;
   const server = client.mcpServers?.find(({ name }) => name === call.server);
   return server?.tools.find(({ name }) => name === call.tool)?.answer ?? '';
 }
 
-function nameOf(call: ToolCall): string {
+function nameOf(call: ScriptedToolCall): string {
   if (call.call === 'mcp') return `${call.server}.${call.tool}`;
   return call.call === 'command' ? call.command : call.name;
 }

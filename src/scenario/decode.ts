@@ -1,4 +1,12 @@
-import type { CallStyle, Close, Faults, Noise, Recipient, Reply, ToolCall } from '../backend/script.ts';
+import type {
+  CallStyle,
+  CloseCode,
+  Faults,
+  Noise,
+  Recipient,
+  ScriptedReply,
+  ScriptedToolCall,
+} from '../backend/script.ts';
 import { isVersion } from '../client/install/codex-version.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import type {
@@ -7,9 +15,9 @@ import type {
   McpServer,
   McpTool,
   Repository,
-  Setup,
-  Step,
   Task,
+  TaskSetup,
+  TaskStep,
 } from '../client/official/task.ts';
 import { FieldError, Fields } from '../trace/codec.ts';
 import type { HeaderList } from '../wire/headers.ts';
@@ -84,7 +92,7 @@ function decodeTask(node: JsonNode): Task {
   return { steps, ...decodeSetup(fields) };
 }
 
-function decodeSetup(fields: Fields): Setup {
+function decodeSetup(fields: Fields): TaskSetup {
   return {
     config: decodeConfig(fields.node('config')),
     ...(fields.has('model') ? { model: fields.text('model') } : {}),
@@ -97,7 +105,7 @@ function decodeSetup(fields: Fields): Setup {
   };
 }
 
-function decodeStep(node: JsonNode): Step {
+function decodeStep(node: JsonNode): TaskStep {
   const kind = new Fields(node).oneOf('do', ['turn', 'review', 'compact', 'resume'] as const);
   if (kind === 'review') {
     return { do: kind, instructions: fieldsOf(node, 'a step', ['do', 'instructions']).text('instructions') };
@@ -170,7 +178,7 @@ function decodeMcpTool(node: JsonNode): McpTool {
   };
 }
 
-function decodeReply(node: JsonNode): Reply {
+function decodeReply(node: JsonNode): ScriptedReply {
   const kind = new Fields(node).oneOf('reply', [
     ...(['text', 'tool_calls', 'error', 'failed', 'incomplete', 'break', 'binary', 'hold'] as const),
   ]);
@@ -184,7 +192,7 @@ function decodeTo(fields: Fields): { to?: Recipient } {
 }
 
 /** `read` gives the fields of the reply, which may have no others than those named. */
-function decodeReplyOf(reply: Reply['reply'], read: (...keys: string[]) => Fields): Reply {
+function decodeReplyOf(reply: ScriptedReply['reply'], read: (...keys: string[]) => Fields): ScriptedReply {
   switch (reply) {
     case 'text': {
       const fields = read('text', 'turnState', 'noise', 'close');
@@ -246,11 +254,11 @@ function decodeNoise(node: JsonNode): Noise {
   return noise;
 }
 
-function decodeClose(fields: Fields): Close {
+function decodeClose(fields: Fields): CloseCode {
   return fields.integerOrNull('close');
 }
 
-function decodeCall(node: JsonNode): ToolCall {
+function decodeCall(node: JsonNode): ScriptedToolCall {
   const call = new Fields(node).oneOf('call', ['command', 'mcp', 'tool'] as const);
   if (call === 'command') {
     const fields = fieldsOf(node, 'a call', ['call', 'command', 'output']);

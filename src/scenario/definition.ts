@@ -1,4 +1,4 @@
-import { type Faults, firstWords, type Reply } from '../backend/script.ts';
+import { type Faults, firstWords, type ScriptedReply } from '../backend/script.ts';
 import { callTexts } from '../backend/tool-calls.ts';
 import type { Lane } from '../client/official/lanes.ts';
 import type { Task } from '../client/official/task.ts';
@@ -16,7 +16,7 @@ export type Scenario = {
   /** The lanes it is recorded in; `chatgpt` alone unless given. */
   readonly lanes?: readonly Lane[];
   readonly client: Task;
-  readonly backend: readonly Reply[];
+  readonly backend: readonly ScriptedReply[];
   readonly faults?: Faults;
 };
 
@@ -82,7 +82,7 @@ export function promptsOf(task: Task): string[] {
   });
 }
 
-function replyTexts(reply: Reply): string[] {
+function replyTexts(reply: ScriptedReply): string[] {
   switch (reply.reply) {
     case 'text':
     case 'hold':

@@ -3,13 +3,13 @@ import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Backend, type BackendOptions, startBackend } from '../../src/backend/backend.ts';
 import type { BackendEvent } from '../../src/backend/backend-event.ts';
-import type { Reply } from '../../src/backend/script.ts';
+import type { ScriptedReply } from '../../src/backend/script.ts';
 
 export type StreamEvent = { readonly type: string; readonly [member: string]: unknown };
 
 /** A backend for one test, with everything it told its owner so far. */
 export async function backendWith(
-  ...script: Reply[]
+  ...script: ScriptedReply[]
 ): Promise<{ readonly backend: Backend; readonly events: BackendEvent[] }> {
   return backendOf({ script });
 }

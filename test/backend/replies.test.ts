@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { Reply } from '../../src/backend/script.ts';
+import type { ScriptedReply } from '../../src/backend/script.ts';
 import { backendWith, connect, post, prewarm, turn, typesOf } from './backend-client.ts';
 
 const begun = ['response.created', 'response.in_progress'];
@@ -44,7 +44,7 @@ it('refuses a POST with the status and the error in its body', async () => {
 });
 
 it('tells what else there is to an error in the frame, and over HTTP in headers', async () => {
-  const reply: Reply = { reply: 'error', status: 429, error: said, headers: [['retry-after', '17']] };
+  const reply: ScriptedReply = { reply: 'error', status: 429, error: said, headers: [['retry-after', '17']] };
   const { backend } = await backendWith(reply, reply);
   const { say, heard } = await connect(backend);
 
@@ -58,7 +58,7 @@ it('tells what else there is to an error in the frame, and over HTTP in headers'
   expect(answered.bytes.toString('utf8')).toBe(`{"error":${said}}`);
 });
 
-const unfinished: readonly { name: string; reply: Reply; status: string; more: object }[] = [
+const unfinished: readonly { name: string; reply: ScriptedReply; status: string; more: object }[] = [
   {
     name: 'a response that fails',
     reply: { reply: 'failed', error: '{"code":"server_is_overloaded","message":"Later"}' },
@@ -168,7 +168,11 @@ it('sends bytes that are no text after the first words of a stream', async () =>
 });
 
 it('says things to pass over once the response has begun', async () => {
-  const reply: Reply = { reply: 'text', text: 'OK', noise: ['not-json', 'unknown-event', 'rate-limits'] };
+  const reply: ScriptedReply = {
+    reply: 'text',
+    text: 'OK',
+    noise: ['not-json', 'unknown-event', 'rate-limits'],
+  };
   const { backend } = await backendWith(reply, reply);
   const { say, heard } = await connect(backend);
   say(turn);

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { playSteps } from '../../src/client/official/app-server-session.ts';
-import type { Step } from '../../src/client/official/task.ts';
+import type { TaskStep } from '../../src/client/official/task.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /**
@@ -46,7 +46,7 @@ const standIn = `
   });
 `;
 
-async function play(steps: readonly Step[], timeoutMs = 20_000) {
+async function play(steps: readonly TaskStep[], timeoutMs = 20_000) {
   const cwd = await temporaryFolder();
   const program = join(cwd, 'codex.cjs');
   await writeFile(program, standIn);
@@ -57,10 +57,10 @@ async function play(steps: readonly Step[], timeoutMs = 20_000) {
   return { ...run, told, last: lines.at(-1), methods: told.map(({ method }) => method) };
 }
 
-const turn = (prompt: string): Step => ({ do: 'turn', prompt });
+const turn = (prompt: string): TaskStep => ({ do: 'turn', prompt });
 
 it('opens a thread as codex exec does, and plays one step after the other in it', async () => {
-  const steps: Step[] = [turn('one'), { do: 'compact' }, { do: 'review', instructions: 'Look' }];
+  const steps: TaskStep[] = [turn('one'), { do: 'compact' }, { do: 'review', instructions: 'Look' }];
   const { told, methods, exitCode, stdout } = await play(steps);
 
   expect(methods).toEqual([

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { type Account, authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
+import { authJson, type MadeUpAccount, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 
-const account: Account = {
+const account: MadeUpAccount = {
   accountId: '0b9d6c3e-4a51-4d0f-a2b7-5f1c8e7d9a60',
   userId: 'user-1',
   email: 'ada@example.com',

@@ -3,13 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { makeEnvironment } from '../../src/client/official/environment.ts';
 import type { Task } from '../../src/client/official/task.ts';
-import { layOut } from '../../src/client/official/task-files.ts';
+import { writeTaskFiles } from '../../src/client/official/task-files.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 async function laidOut(task: Partial<Task>, n = 0) {
   const environment = await makeEnvironment(await temporaryFolder(), n);
-  return { environment, ...(await layOut({ prompt: 'Say one', config: {}, ...task }, environment)) };
+  return { environment, ...(await writeTaskFiles({ prompt: 'Say one', config: {}, ...task }, environment)) };
 }
 
 async function git(args: string[], { cwd, env }: { cwd: string; env: Readonly<Record<string, string>> }) {
@@ -73,7 +73,7 @@ it('says that git is needed where there is none', async () => {
   const without = { ...environment, env: { ...environment.env, PATH: environment.cwd } };
   const task = { prompt: 'Say one', config: {}, repository: { files: [['a', '']] } } as const;
 
-  await expect(layOut(task, without)).rejects.toMatchObject({
+  await expect(writeTaskFiles(task, without)).rejects.toMatchObject({
     code: 'client-failed',
     message: 'git is needed for this scenario, and cannot be started',
   });

@@ -1,19 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type JsonNode, stringAt } from '../../wire/json.ts';
 import type { GroupOptions, GroupRun } from '../process-group.ts';
-import { AppServer, type Notification } from './app-server.ts';
-import type { Step } from './task.ts';
+import { AppServer, type AppServerNotification } from './app-server.ts';
+import type { TaskStep } from './task.ts';
 
-export type StepsRun = Pick<GroupOptions, 'cwd' | 'env' | 'signal'> & {
+export type StepsOptions = Pick<GroupOptions, 'cwd' | 'env' | 'signal'> & {
   /** Starts the client as a server, with its configuration. */
   readonly command: readonly string[];
   /** Milliseconds that all steps together may take. */
   readonly timeoutMs: number;
-  readonly steps: readonly Step[];
+  readonly steps: readonly TaskStep[];
 };
 
 /** A step within one process. */
-type Act = Exclude<Step, { do: 'resume' }>;
+type SessionStep = Exclude<TaskStep, { do: 'resume' }>;
 
 /**
  * Who we say we are. It shows as the originator, and at both ends of the user agent, where `codex exec` says
@@ -44,12 +44,12 @@ const pause = 500;
  *
  * @throws ParityError `client-failed` where the client refuses a step; the spawn error when it cannot be started.
  */
-export async function playSteps(run: StepsRun): Promise<GroupRun> {
+export async function playSteps(run: StepsOptions): Promise<GroupRun> {
   const deadline = Date.now() + run.timeoutMs;
   let thread: string | undefined;
   let last: GroupRun = { ended: 'exit', exitCode: 0, stdout: '', stderr: '' };
   for (const acts of betweenResumes(run.steps)) {
-    const session = new Session({ ...run, timeoutMs: Math.max(1, deadline - Date.now()) });
+    const session = new AppServerSession({ ...run, timeoutMs: Math.max(1, deadline - Date.now()) });
     last = await session.play(acts, thread);
     if (last.exitCode !== 0) break;
     thread = session.thread;
@@ -57,8 +57,8 @@ export async function playSteps(run: StepsRun): Promise<GroupRun> {
   return last;
 }
 
-function betweenResumes(steps: readonly Step[]): Act[][] {
-  const parts: Act[][] = [[]];
+function betweenResumes(steps: readonly TaskStep[]): SessionStep[][] {
+  const parts: SessionStep[][] = [[]];
   for (const step of steps) {
     if (step.do === 'resume') parts.push([]);
     else parts.at(-1)?.push(step);
@@ -67,13 +67,13 @@ function betweenResumes(steps: readonly Step[]): Act[][] {
 }
 
 /** One process of the client, with one thread in it. */
-class Session {
+class AppServerSession {
   readonly #server: AppServer;
   #waiting: { readonly method: string; readonly resolve: (params: JsonNode | undefined) => void }[] = [];
   #thread = '';
   #said = '';
 
-  constructor({ command, cwd, env, signal, timeoutMs }: StepsRun) {
+  constructor({ command, cwd, env, signal, timeoutMs }: StepsOptions) {
     const options = { cwd, env, timeoutMs, ...(signal === undefined ? {} : { signal }) };
     this.#server = new AppServer(command, options, (notification) => this.#heard(notification));
   }
@@ -84,7 +84,7 @@ class Session {
   }
 
   /** Plays in a new thread, or in one that an earlier process has left. */
-  async play(acts: readonly Act[], thread: string | undefined): Promise<GroupRun> {
+  async play(acts: readonly SessionStep[], thread: string | undefined): Promise<GroupRun> {
     let failure: string | undefined = 'it ended before its steps did';
     const playing = async () => {
       await this.#open(thread);
@@ -111,7 +111,7 @@ class Session {
   }
 
   /** Undefined where each step ended as it should; what kept one from it otherwise. */
-  async #playAll(acts: readonly Act[]): Promise<string | undefined> {
+  async #playAll(acts: readonly SessionStep[]): Promise<string | undefined> {
     for (const act of acts) {
       const ended = this.#next('turn/completed');
       await this.#begin(act);
@@ -124,7 +124,7 @@ class Session {
     return undefined;
   }
 
-  async #begin(act: Act): Promise<void> {
+  async #begin(act: SessionStep): Promise<void> {
     const threadId = this.#thread;
     if (act.do === 'compact') {
       await this.#server.call('thread/compact/start', { threadId });
@@ -157,7 +157,7 @@ class Session {
     return new Promise((resolve) => this.#waiting.push({ method, resolve }));
   }
 
-  #heard({ method, params }: Notification): void {
+  #heard({ method, params }: AppServerNotification): void {
     if (stringAt(params, 'threadId') !== this.#thread) return;
     if (method === 'item/completed') this.#said = stringAt(params, 'item', 'text') ?? this.#said;
     const met = this.#waiting.filter((one) => one.method === method);

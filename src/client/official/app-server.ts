@@ -4,9 +4,9 @@ import { type JsonNode, member, printJson, stringAt, tryParseJson } from '../../
 import { type GroupOptions, type GroupRun, runInGroup } from '../process-group.ts';
 
 /** What the client tells of itself, such as `turn/completed`. */
-export type Notification = { readonly method: string; readonly params: JsonNode | undefined };
+export type AppServerNotification = { readonly method: string; readonly params: JsonNode | undefined };
 
-type Call = { readonly method: string; resolve(result: JsonNode): void; reject(error: Error): void };
+type PendingCall = { readonly method: string; resolve(result: JsonNode): void; reject(error: Error): void };
 
 /**
  * A client that is told what to do while it runs: `codex app-server`, which speaks JSON-RPC over its standard input and
@@ -15,15 +15,15 @@ type Call = { readonly method: string; resolve(result: JsonNode): void; reject(e
 export class AppServer {
   /** Resolves when the process is over; rejects when it cannot be started. */
   readonly ended: Promise<GroupRun>;
-  readonly #calls = new Map<number, Call>();
-  readonly #onNotification: (notification: Notification) => void;
+  readonly #calls = new Map<number, PendingCall>();
+  readonly #onNotification: (notification: AppServerNotification) => void;
   #input: Writable | undefined;
   #lastId = 0;
 
   constructor(
     command: readonly string[],
     options: Omit<GroupOptions, 'onStart' | 'onStdoutLine'>,
-    onNotification: (notification: Notification) => void,
+    onNotification: (notification: AppServerNotification) => void,
   ) {
     this.#onNotification = onNotification;
     this.ended = runInGroup(command, {

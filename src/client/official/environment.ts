@@ -5,8 +5,14 @@ import { makeFolder } from '../../files.ts';
 import { defaultClientCache, makeCacheFolder } from '../install/installed.ts';
 import { programSearch } from '../install/program-search.ts';
 import type { Lane } from './lanes.ts';
-import { type Account, apiKeyJson, authJson, madeUpSignIn, type SignIn } from './made-up-sign-in.ts';
-import type { Setup } from './task.ts';
+import {
+  apiKeyJson,
+  authJson,
+  type MadeUpAccount,
+  type MadeUpSignIn,
+  madeUpSignIn,
+} from './made-up-sign-in.ts';
+import type { TaskSetup } from './task.ts';
 
 /** The world one run of a client sees, and what in it must never be written down. */
 export type ClientEnvironment = {
@@ -18,7 +24,7 @@ export type ClientEnvironment = {
   readonly cwd: string;
   /** The whole environment of the process: nothing is inherited but where programs are found. */
   readonly env: Readonly<Record<string, string>>;
-  readonly signIn: SignIn;
+  readonly signIn: MadeUpSignIn;
   /** Values of the sign-in that identify or authorise, by what they are. */
   readonly secrets: Readonly<
     Record<'accountId' | 'userId' | 'email' | 'idToken' | 'accessToken' | 'refreshToken' | 'apiKey', string>
@@ -78,7 +84,7 @@ const timeZones = ['LINT-14', 'AOE12'] as const;
 export async function makeEnvironment(
   root: string,
   n: number,
-  { lane = 'chatgpt', expired = false }: { readonly lane?: Lane } & Pick<Setup, 'expired'> = {},
+  { lane = 'chatgpt', expired = false }: { readonly lane?: Lane } & Pick<TaskSetup, 'expired'> = {},
 ): Promise<ClientEnvironment> {
   const traits = traitsOf(n);
   const { user } = traits;
@@ -175,7 +181,7 @@ export function variedBetween(runs: readonly number[]): string[] {
   return [...texts].flatMap(([name, { size }]) => (size > 1 ? [name] : [])).sort();
 }
 
-function accountOf(n: number, user: string, plan: Account['plan']): Account {
+function accountOf(n: number, user: string, plan: MadeUpAccount['plan']): MadeUpAccount {
   const hash = createHash('sha256').update(`codex-parity run ${n}`).digest('hex');
   const groups = [
     hash.slice(0, 8),

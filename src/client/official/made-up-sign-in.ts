@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** Who a made-up sign-in is for. The plan does not show in what the client sends, other than inside the tokens. */
-export type Account = {
+export type MadeUpAccount = {
   readonly accountId: string;
   readonly userId: string;
   readonly email: string;
@@ -9,7 +9,7 @@ export type Account = {
 };
 
 /** A ChatGPT sign-in that no server ever issued: the client reads the tokens' claims and never checks a signature. */
-export type SignIn = Account & {
+export type MadeUpSignIn = MadeUpAccount & {
   readonly idToken: string;
   readonly accessToken: string;
   readonly refreshToken: string;
@@ -31,7 +31,7 @@ const lastRefresh = '2026-01-01T00:00:00Z';
  *
  * @param options.expired the access token has run out long ago
  */
-export function madeUpSignIn(account: Account, { expired = false } = {}): SignIn {
+export function madeUpSignIn(account: MadeUpAccount, { expired = false } = {}): MadeUpSignIn {
   return {
     ...account,
     idToken: unsignedToken(account, 'id', expiry),
@@ -42,7 +42,7 @@ export function madeUpSignIn(account: Account, { expired = false } = {}): SignIn
 }
 
 /** The text of the auth.json the client looks for in CODEX_HOME, in the shape `codex login` writes. */
-export function authJson(signIn: SignIn): string {
+export function authJson(signIn: MadeUpSignIn): string {
   return JSON.stringify({
     auth_mode: 'chatgpt',
     OPENAI_API_KEY: null,
@@ -57,11 +57,11 @@ export function authJson(signIn: SignIn): string {
 }
 
 /** The text of the auth.json that `codex login --with-api-key` writes (measured: codex 0.118.0 and 0.169.0). */
-export function apiKeyJson({ apiKey }: SignIn): string {
+export function apiKeyJson({ apiKey }: MadeUpSignIn): string {
   return JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: apiKey });
 }
 
-function unsignedToken(account: Account, use: string, exp: number): string {
+function unsignedToken(account: MadeUpAccount, use: string, exp: number): string {
   const claims = {
     exp,
     jti: digest(account, use),
@@ -83,7 +83,7 @@ function encoded(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-function digest({ accountId, userId, email, plan }: Account, use: string): string {
+function digest({ accountId, userId, email, plan }: MadeUpAccount, use: string): string {
   return createHash('sha256')
     .update(JSON.stringify([accountId, userId, email, plan, use]))
     .digest('hex');

@@ -5,10 +5,10 @@ import { playSteps } from './app-server-session.ts';
 import type { ClientEnvironment } from './environment.ts';
 import type { PointedLane } from './lanes.ts';
 import type { ConfigValue, Task } from './task.ts';
-import { type LaidOut, layOut } from './task-files.ts';
+import { type TaskArguments, writeTaskFiles } from './task-files.ts';
 
 /** How the client's traffic reaches us. */
-export type Connect =
+export type ClientConnection =
   | {
       /** Everything goes to the real hosts' names, through a proxy that answers for them. */
       readonly kind: 'intercepted';
@@ -32,7 +32,7 @@ export type Connect =
 export type ClientRun = Task & {
   readonly client: OfficialClient;
   readonly environment: ClientEnvironment;
-  readonly connect: Connect;
+  readonly connect: ClientConnection;
   /** Milliseconds until the client is killed and the run counts as failed. A whole turn takes about one second. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -71,7 +71,7 @@ const quiet: readonly string[] = [
  */
 export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
   const { client, environment, connect, timeoutMs, signal } = run;
-  const laidOut = await layOut(run, environment);
+  const laidOut = await writeTaskFiles(run, environment);
   const settings = settingsOf(run, laidOut);
   const options = {
     cwd: environment.cwd,
@@ -103,7 +103,7 @@ const exec = ['exec', '--skip-git-repo-check', '--ephemeral'];
 const serve = ['app-server', '--analytics-default-enabled'];
 
 /** The configuration of a run, as options of the command line. */
-function settingsOf({ config, connect, ...run }: ClientRun, laidOut: LaidOut): string[] {
+function settingsOf({ config, connect, ...run }: ClientRun, laidOut: TaskArguments): string[] {
   const values = {
     ...(connect.kind === 'intercepted' ? {} : pointers[connect.kind](connect.baseUrl)),
     ...('steps' in run && run.model !== undefined ? { model: run.model } : {}),
@@ -132,12 +132,12 @@ function providerNamed(name: string, baseUrl: string): Record<string, ConfigValu
 }
 
 /** JSON spells these values as TOML does. */
-function toml(value: LaidOut['config'][string]): string {
+function toml(value: TaskArguments['config'][string]): string {
   return JSON.stringify(value);
 }
 
 /** Loopback must be kept from the proxy, or the client would ask the proxy for the base URL too. */
-function connection(connect: Connect): Record<string, string> {
+function connection(connect: ClientConnection): Record<string, string> {
   return {
     ...(connect.proxyUrl === undefined ? {} : { HTTPS_PROXY: connect.proxyUrl }),
     ...(connect.certificate === undefined ? {} : { CODEX_CA_CERTIFICATE: connect.certificate }),

@@ -6,7 +6,7 @@ import { makeRepository } from './repository.ts';
 import type { ConfigValue, McpServer, Task } from './task.ts';
 
 /** What a task adds to the client's command line, once its files are there. */
-export type LaidOut = {
+export type TaskArguments = {
   readonly options: readonly string[];
   /** Configuration by dotted key; lists are written as TOML. */
   readonly config: Readonly<Record<string, ConfigValue | readonly string[]>>;
@@ -21,7 +21,7 @@ const mcpServer = join(import.meta.dirname, '..', '..', '..', 'fixtures', 'mcp-s
  *
  * @throws ParityError `client-failed` where a repository is asked for and there is no git.
  */
-export async function layOut(task: Task, environment: ClientEnvironment): Promise<LaidOut> {
+export async function writeTaskFiles(task: Task, environment: ClientEnvironment): Promise<TaskArguments> {
   const { model, images = [], outputSchema, repository, mcpServers = [] } = task;
   const folder = join(environment.home, 'given');
   const options: string[] = [];

@@ -5,10 +5,10 @@ export type ConfigValue = string | number | boolean;
  * What the client is told to do in one run, and what it finds: either one prompt (`codex exec`), or steps in one or
  * more processes that keep a thread (`codex app-server`).
  */
-export type Task = Setup & ({ readonly prompt: string } | { readonly steps: readonly Step[] });
+export type Task = TaskSetup & ({ readonly prompt: string } | { readonly steps: readonly TaskStep[] });
 
 /** One thing that is done in a thread, once the one before has ended. */
-export type Step =
+export type TaskStep =
   | {
       readonly do: 'turn';
       readonly prompt: string;
@@ -25,7 +25,7 @@ export type Step =
   /** The client ends, is started again, and takes up its thread. */
   | { readonly do: 'resume' };
 
-export type Setup = {
+export type TaskSetup = {
   /** Configuration by dotted key. */
   readonly config: Readonly<Record<string, ConfigValue>>;
   /** `--model`; the client's own default unless given. */

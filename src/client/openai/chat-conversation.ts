@@ -1,20 +1,20 @@
 import type OpenAI from 'openai';
 import { type JsonMember, printJson, toNode } from '../../wire/json.ts';
 import { settingsFor } from './request-settings.ts';
-import type { Said, Talk } from './sdk-conversation.ts';
-import { type Failure, failureOf } from './sdk-failure.ts';
+import type { SdkConversation, SdkInput } from './sdk-conversation.ts';
+import { type SdkFailure, sdkFailure } from './sdk-failure.ts';
 
 type Message = OpenAI.ChatCompletionMessageParam;
-type ToolCall = OpenAI.ChatCompletionMessageToolCall;
+type ChatToolCall = OpenAI.ChatCompletionMessageToolCall;
 type Completion = {
   readonly text: string;
-  readonly calls: readonly ToolCall[];
+  readonly calls: readonly ChatToolCall[];
   readonly ending: string;
-  readonly failure?: Failure;
+  readonly failure?: SdkFailure;
 };
 
 /** A conversation over chat completions: each request says again all that was said before. */
-export function talkByChat(client: OpenAI, streams: boolean, signal: AbortSignal): Talk {
+export function chatConversation(client: OpenAI, streams: boolean, signal: AbortSignal): SdkConversation {
   const messages: Message[] = [];
   return {
     ask: async (said, settings) => {
@@ -53,7 +53,7 @@ async function streamed(
 ): Promise<Completion> {
   let text = '';
   let ending = 'none';
-  const calls: ToolCall[] = [];
+  const calls: ChatToolCall[] = [];
   try {
     for await (const { choices } of await client.chat.completions.create(
       { ...body, stream: true },
@@ -71,7 +71,7 @@ async function streamed(
 }
 
 /** Adds to the calls what a chunk tells of one of them. */
-function addTo(calls: ToolCall[], piece: OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall): void {
+function addTo(calls: ChatToolCall[], piece: OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall): void {
   const { index, id = '', type, ...given } = piece;
   const call = calls[index];
   const { name = '' } = given.function ?? given.custom ?? {};
@@ -84,10 +84,10 @@ function addTo(calls: ToolCall[], piece: OpenAI.ChatCompletionChunk.Choice.Delta
 
 /** A completion that was begun, or not even that, when the library threw. */
 function failed(text: string, thrown: unknown): Completion {
-  return { text, calls: [], ending: 'none', failure: failureOf(thrown) };
+  return { text, calls: [], ending: 'none', failure: sdkFailure(thrown) };
 }
 
-function messagesOf(said: Said): Message[] {
+function messagesOf(said: SdkInput): Message[] {
   if ('prompt' in said) return [{ role: 'user', content: said.prompt }];
   return said.outputs.map(({ call, text }) => ({ role: 'tool', tool_call_id: call.id, content: text }));
 }

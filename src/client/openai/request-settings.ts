@@ -7,7 +7,7 @@ import {
   member,
   toNode,
 } from '../../wire/json.ts';
-import type { Surface } from './sdk-conversation.ts';
+import type { SdkSurface } from './sdk-conversation.ts';
 
 /** What a program says in the place of the official client's own prompts. */
 const instructions = 'You are a helper of a program that is written with the library of OpenAI.';
@@ -32,7 +32,7 @@ export const toolsItem = toNode({
 });
 
 /** The requests for an answer in a golden, in their order: prewarms left out. */
-export function requestsOf(golden: Golden): JsonObject[] {
+export function turnRequests(golden: Golden): JsonObject[] {
   return golden.exchanges
     .flatMap(({ steps }) => steps)
     .flatMap((step) => {
@@ -57,7 +57,7 @@ const protocol: ReadonlySet<string> = new Set([
  * The settings of the official client as a program spells them, in an order of its own: by the alphabet. A tier that
  * is none is said to be the default one, as programs have it and as the backend must not hear it.
  */
-export function settingsFor(surface: Surface, request: JsonObject): JsonMember[] {
+export function settingsFor(surface: SdkSurface, request: JsonObject): JsonMember[] {
   const spell = surface === 'responses' ? ofResponses : ofChat;
   const members = [['service_tier', jsonString('default')] satisfies JsonMember, ...request.members]
     .filter(([key]) => !protocol.has(key))

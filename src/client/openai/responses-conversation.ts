@@ -1,23 +1,27 @@
 import type OpenAI from 'openai';
 import { type JsonMember, type JsonNode, member, printJson, toNode } from '../../wire/json.ts';
 import { settingsFor, toolsItem } from './request-settings.ts';
-import type { Answer, Call, Said, Talk } from './sdk-conversation.ts';
-import { type Failure, failureOf } from './sdk-failure.ts';
+import type { SdkConversation, SdkInput, SdkResponse, SdkToolCall } from './sdk-conversation.ts';
+import { type SdkFailure, sdkFailure } from './sdk-failure.ts';
 
-type Response = OpenAI.Responses.Response;
+type OpenAiResponse = OpenAI.Responses.Response;
 
 /** What came of a request: the words that a stream brought, and how it ended. */
-type Heard = {
+type ReceivedResponse = {
   readonly begun: string;
-  readonly response?: Response | undefined;
-  readonly failure?: Failure;
+  readonly response?: OpenAiResponse | undefined;
+  readonly failure?: SdkFailure;
 };
 
 /**
  * A conversation over the Responses API: each request goes on from the response before it where the official client's
  * does, and says all anew where that one does.
  */
-export function talkByResponses(client: OpenAI, streams: boolean, signal: AbortSignal): Talk {
+export function responsesConversation(
+  client: OpenAI,
+  streams: boolean,
+  signal: AbortSignal,
+): SdkConversation {
   let previous: string | undefined;
   const before: JsonNode[] = [];
   return {
@@ -43,39 +47,39 @@ export function talkByResponses(client: OpenAI, streams: boolean, signal: AbortS
   };
 }
 
-async function whole(client: OpenAI, text: string, signal: AbortSignal): Promise<Heard> {
+async function whole(client: OpenAI, text: string, signal: AbortSignal): Promise<ReceivedResponse> {
   const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(text);
   try {
     return heard('', await client.responses.create(body, { signal }));
   } catch (error) {
-    return { begun: '', failure: failureOf(error) };
+    return { begun: '', failure: sdkFailure(error) };
   }
 }
 
-async function streamed(client: OpenAI, text: string, signal: AbortSignal): Promise<Heard> {
+async function streamed(client: OpenAI, text: string, signal: AbortSignal): Promise<ReceivedResponse> {
   const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(text);
   let begun = '';
-  let last: Response | undefined;
+  let last: OpenAiResponse | undefined;
   try {
     for await (const event of await client.responses.create({ ...body, stream: true }, { signal })) {
       if (event.type === 'response.output_text.delta') begun += event.delta;
       if ('response' in event) last = event.response;
     }
   } catch (error) {
-    return { begun, failure: failureOf(error) };
+    return { begun, failure: sdkFailure(error) };
   }
   return heard(begun, last);
 }
 
 /** What came of a response that was not refused. It may have failed nevertheless. */
-function heard(begun: string, response: Response | undefined): Heard {
+function heard(begun: string, response: OpenAiResponse | undefined): ReceivedResponse {
   if (response?.status !== 'failed') return { begun, response };
   const { error } = response;
   const message = error?.message ?? 'the response failed';
   return { begun, failure: { message, headers: [], ...(error === null ? {} : { error: toNode(error) }) } };
 }
 
-function itemsOf(said: Said): object[] {
+function itemsOf(said: SdkInput): object[] {
   if ('prompt' in said) {
     const content = [{ type: 'input_text', text: said.prompt }];
     return [{ type: 'message', role: 'user', content }];
@@ -87,9 +91,9 @@ function itemsOf(said: Said): object[] {
   }));
 }
 
-function answerOf({ output, status }: Response): Answer {
+function answerOf({ output, status }: OpenAiResponse): SdkResponse {
   const parts = output.flatMap((item) => (item.type === 'message' ? item.content : []));
-  const calls = output.flatMap((item): Call[] => {
+  const calls = output.flatMap((item): SdkToolCall[] => {
     if (item.type === 'function_call') return [{ id: item.call_id, type: 'function' }];
     return item.type === 'custom_tool_call' ? [{ id: item.call_id, type: 'custom' }] : [];
   });

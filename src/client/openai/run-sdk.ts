@@ -1,13 +1,13 @@
 import { ParityError } from '../../errors.ts';
 import type { Golden } from '../../golden/golden.ts';
-import { talkByChat } from './chat-conversation.ts';
-import { requestsOf } from './request-settings.ts';
-import { talkByResponses } from './responses-conversation.ts';
-import type { Answer, Said, Surface } from './sdk-conversation.ts';
+import { chatConversation } from './chat-conversation.ts';
+import { turnRequests } from './request-settings.ts';
+import { responsesConversation } from './responses-conversation.ts';
+import type { SdkInput, SdkResponse, SdkSurface } from './sdk-conversation.ts';
 
 /** What a program says by the library of OpenAI. */
-export type Play = {
-  readonly surface: Surface;
+export type SdkRun = {
+  readonly surface: SdkSurface;
   /** Whether the answers come event by event. */
   readonly streams: boolean;
   /** Its requests have the settings of this golden's, one after the other. */
@@ -21,7 +21,11 @@ export type Play = {
  * Plays a client of a subject, whose base URL is given, with the library of OpenAI: one request after the other, until
  * one fails. Resolves to the answers.
  */
-export async function playOpenAi(play: Play, subject: URL, signal: AbortSignal): Promise<readonly Answer[]> {
+export async function runSdk(
+  play: SdkRun,
+  subject: URL,
+  signal: AbortSignal,
+): Promise<readonly SdkResponse[]> {
   const { OpenAI } = await library();
   const client = new OpenAI({
     apiKey: 'any',
@@ -31,12 +35,16 @@ export async function playOpenAi(play: Play, subject: URL, signal: AbortSignal):
     organization: null,
     project: null,
   });
-  const talk = (play.surface === 'responses' ? talkByResponses : talkByChat)(client, play.streams, signal);
-  const requests = requestsOf(play.golden);
-  const answers: Answer[] = [];
+  const talk = (play.surface === 'responses' ? responsesConversation : chatConversation)(
+    client,
+    play.streams,
+    signal,
+  );
+  const requests = turnRequests(play.golden);
+  const answers: SdkResponse[] = [];
   const outputs = [...play.outputs];
   /** Resolves to whether all went well. */
-  const ask = async (said: Said): Promise<boolean> => {
+  const ask = async (said: SdkInput): Promise<boolean> => {
     const settings = requests[answers.length] ?? requests.at(-1);
     if (settings === undefined) throw new ParityError('internal', 'the golden asks for nothing');
     const answer = await talk.ask(said, settings);

@@ -2,7 +2,7 @@ import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, toNode } from '../../wire/json.ts';
 
 /** An error that the library threw. Of a connection that breaks nothing is told but the library's own message. */
-export type Failure = {
+export type SdkFailure = {
   readonly message: string;
   readonly status?: number;
   readonly headers: HeaderList;
@@ -11,7 +11,7 @@ export type Failure = {
 };
 
 /** Takes down what the library throws. Rethrows what is no error. */
-export function failureOf(thrown: unknown): Failure {
+export function sdkFailure(thrown: unknown): SdkFailure {
   if (!(thrown instanceof Error)) throw thrown;
   const message = thrown.message.replaceAll(/\s+/g, ' ');
   const [status, headers, error] = ['status', 'headers', 'error'].map((key) => Reflect.get(thrown, key));

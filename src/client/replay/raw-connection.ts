@@ -8,7 +8,7 @@ import { WebSocketDecoder, WebSocketEncoder } from '../../wire/websocket.ts';
 import { negotiatedDeflate } from '../../wire/websocket-deflate.ts';
 
 /** What the other side says, one thing after the other. */
-export type Heard =
+export type ReceivedEvent =
   | { readonly type: 'response'; readonly head: ResponseHead }
   /** A websocket message; pings are answered and not told, nor are pongs. */
   | { readonly type: 'message'; readonly message: WebSocketMessage }
@@ -35,8 +35,8 @@ export class RawConnection {
   readonly #socket: Socket;
   readonly #responses = new ResponseDecoder();
   readonly #waiting: (() => void)[] = [];
-  readonly #heard: Heard[] = [];
-  #over: Heard | undefined;
+  readonly #heard: ReceivedEvent[] = [];
+  #over: ReceivedEvent | undefined;
   #finished = false;
   #events: SseDecoder | undefined;
   #webSocket: { readonly decoder: WebSocketDecoder; readonly encoder: WebSocketEncoder } | undefined;
@@ -69,7 +69,7 @@ export class RawConnection {
     this.#socket.write(this.#webSocket.encoder.encode(opcode, payload));
   }
 
-  async next(): Promise<Heard> {
+  async next(): Promise<ReceivedEvent> {
     for (;;) {
       const next = this.#heard.shift() ?? this.#over;
       if (next !== undefined) return next;

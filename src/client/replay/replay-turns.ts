@@ -1,10 +1,10 @@
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import type { BodyEvent, HeaderField, MessageEvent } from '../../trace/event.ts';
 import { type JsonNode, stringAt, tryParseJson } from '../../wire/json.ts';
-import type { Heard } from './raw-connection.ts';
+import type { ReceivedEvent } from './raw-connection.ts';
 
 /** What a replay waits for: something that the backend said in the recording. */
-export type Awaited =
+export type ExpectedEvent =
   | { readonly kind: 'response'; readonly status: number; readonly headers: readonly HeaderField[] }
   /** A JSON message or server-sent event of that type. */
   | { readonly kind: 'json'; readonly json: JsonNode }
@@ -16,14 +16,14 @@ export type Awaited =
   | { readonly kind: 'end' };
 
 /** One thing that a client does, and what it hears before the next. */
-export type Turn = { readonly say: MessageEvent | undefined; readonly hear: readonly Awaited[] };
+export type ReplayTurn = { readonly say: MessageEvent | undefined; readonly hear: readonly ExpectedEvent[] };
 
 /**
  * An exchange as its client goes through it: first the request, so nothing else is said, then its websocket messages;
  * after each what the backend said until the next.
  */
-export function turnsOf({ steps, end }: Exchange): Turn[] {
-  const turns: { readonly say: MessageEvent | undefined; readonly hear: Awaited[] }[] = [
+export function replayTurns({ steps, end }: Exchange): ReplayTurn[] {
+  const turns: { readonly say: MessageEvent | undefined; readonly hear: ExpectedEvent[] }[] = [
     { say: undefined, hear: [] },
   ];
   for (const step of steps) {
@@ -39,13 +39,13 @@ export function requestBody({ steps }: Exchange): BodyEvent | undefined {
   return steps.find((step): step is BodyEvent => step.type === 'body' && step.from === 'client');
 }
 
-function awaited(step: Step, end: Exchange['end']): Awaited[] {
+function awaited(step: Step, end: Exchange['end']): ExpectedEvent[] {
   if (step.type === 'response') return [{ kind: 'response', status: step.status, headers: step.headers }];
   if (step.from === 'client') return [];
   const { content } = step;
   if (step.type === 'body') {
     const events = content.kind === 'events' ? content.events : [];
-    const all = events.map(({ data }): Awaited => ({ kind: 'json', json: data }));
+    const all = events.map(({ data }): ExpectedEvent => ({ kind: 'json', json: data }));
     // A body that the client itself broke off is heard as far as it had come.
     return step.complete || end === 'backend' ? [...all, { kind: 'body' }] : all;
   }
@@ -56,7 +56,7 @@ function awaited(step: Step, end: Exchange['end']): Awaited[] {
 }
 
 /** True where what was heard is what was awaited, whatever it says. */
-export function answers(heard: Heard, wanted: Awaited): boolean {
+export function matches(heard: ReceivedEvent, wanted: ExpectedEvent): boolean {
   switch (wanted.kind) {
     case 'response':
     case 'body':
@@ -75,19 +75,19 @@ export function answers(heard: Heard, wanted: Awaited): boolean {
 }
 
 /** True for the end of a connection, and for the close message that announces it. */
-export function isEnd(heard: Heard): boolean {
+export function isEnd(heard: ReceivedEvent): boolean {
   return heard.type === 'end' || (heard.type === 'message' && heard.message.opcode === 'close');
 }
 
 /** The document of a message or a server-sent event; undefined where it is none. */
-export function jsonOf(heard: Heard): JsonNode | undefined {
+export function jsonOf(heard: ReceivedEvent): JsonNode | undefined {
   if (heard.type === 'event') return tryParseJson(heard.data)?.node;
   if (heard.type !== 'message' || heard.message.opcode !== 'text') return undefined;
   return tryParseJson(heard.message.payload.toString('utf8'))?.node;
 }
 
 /** What is awaited, in words. */
-export function nameOf(wanted: Awaited): string {
+export function describe(wanted: ExpectedEvent): string {
   switch (wanted.kind) {
     case 'response':
       return 'an answer';

@@ -9,8 +9,16 @@ import type { Content, HeaderField, MessageEvent } from '../../trace/event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { jsonString, printJson } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';
-import { type Heard, RawConnection } from './raw-connection.ts';
-import { type Awaited, answers, isEnd, jsonOf, nameOf, requestBody, turnsOf } from './replay-turns.ts';
+import { RawConnection, type ReceivedEvent } from './raw-connection.ts';
+import {
+  describe,
+  type ExpectedEvent,
+  isEnd,
+  jsonOf,
+  matches,
+  replayTurns,
+  requestBody,
+} from './replay-turns.ts';
 
 /** How a replay went: to its end, or to the point where the subject did not play along. */
 export type ReplayOutcome =
@@ -82,7 +90,7 @@ class Replay {
     const connection = new RawConnection(this.#subject.hostname, Number(this.#subject.port || 80));
     this.#open.add(connection);
     await this.#ask(connection, exchange);
-    for (const [at, { say, hear }] of turnsOf(exchange).entries()) {
+    for (const [at, { say, hear }] of replayTurns(exchange).entries()) {
       if (say !== undefined) this.#say(connection, say);
       const question = at === 0 ? questionOf(exchange) : `client message ${at}`;
       const reason = await this.#hear(connection, hear, question);
@@ -151,12 +159,12 @@ class Replay {
    */
   async #hear(
     connection: RawConnection,
-    wanted: readonly Awaited[],
+    wanted: readonly ExpectedEvent[],
     question: string,
   ): Promise<string | undefined> {
     for (let at = 0; at < wanted.length; ) {
       const heard = await connection.next();
-      const found = wanted.findIndex((one, index) => index >= at && answers(heard, one));
+      const found = wanted.findIndex((one, index) => index >= at && matches(heard, one));
       const one = wanted[found];
       if (one === undefined && isEnd(heard)) {
         const left = wanted.slice(at);
@@ -172,7 +180,7 @@ class Replay {
     return undefined;
   }
 
-  #read(wanted: Awaited, heard: Heard): void {
+  #read(wanted: ExpectedEvent, heard: ReceivedEvent): void {
     const place = { exchange: 0, part: 'backend', path: [] };
     const document = jsonOf(heard);
     if (wanted.kind === 'json' && document !== undefined) this.#reader.node(wanted.json, document, place);
@@ -182,19 +190,19 @@ class Replay {
   }
 }
 
-function notCome(wanted: readonly Awaited[], question: string): string {
+function notCome(wanted: readonly ExpectedEvent[], question: string): string {
   const [next = { kind: 'end' }] = wanted;
   return next.kind === 'response'
     ? `${question} was not answered`
-    : `after ${question}, ${nameOf(next)} did not come`;
+    : `after ${question}, ${describe(next)} did not come`;
 }
 
-function endedEarly(heard: Heard, wanted: readonly Awaited[], question: string): string {
+function endedEarly(heard: ReceivedEvent, wanted: readonly ExpectedEvent[], question: string): string {
   const [first, last] = [wanted[0], wanted.at(-1)];
   if (heard.type === 'end' && heard.undecodable !== undefined)
     return `the subject answered ${question} with what is neither HTTP nor websocket: ${heard.undecodable}`;
   if (first?.kind === 'response') return `the subject ended the connection instead of answering ${question}`;
-  return `the connection ended while ${last === undefined ? 'an answer' : nameOf(last)} was awaited`;
+  return `the connection ended while ${last === undefined ? 'an answer' : describe(last)} was awaited`;
 }
 
 function questionOf({ request }: Exchange): string {
