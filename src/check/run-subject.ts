@@ -8,7 +8,7 @@ import { listenLocally } from '../listening.ts';
 import { hostTexts } from '../proxy/host.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
-import { loadShape } from '../proxy/shape/load.ts';
+import { loadShape } from '../proxy/shape/load-shape.ts';
 import { Accounts } from '../proxy/sign-in/accounts.ts';
 import { readSignIn } from '../proxy/sign-in/load.ts';
 import { uuid4 } from '../wire/ids.ts';

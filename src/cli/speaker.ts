@@ -6,7 +6,7 @@ import { ParityError } from '../errors.ts';
 import { isLoopback } from '../proxy/guard.ts';
 import { hostTexts } from '../proxy/host.ts';
 import type { ProxyOptions } from '../proxy/server.ts';
-import { loadShape } from '../proxy/shape/load.ts';
+import { loadShape } from '../proxy/shape/load-shape.ts';
 import { Accounts } from '../proxy/sign-in/accounts.ts';
 import { defaultAuthFile, readSignIn, type SignIn } from '../proxy/sign-in/load.ts';
 import { officialTokenUrl } from '../proxy/sign-in/token-endpoint.ts';

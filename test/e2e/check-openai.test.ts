@@ -48,7 +48,7 @@ it("finds every version at parity with OpenAI's own library, in a turn with tool
 it.each([
   {
     broken: 'does not set prompt_cache_key',
-    file: 'proxy/conversation.ts',
+    file: 'proxy/shape/request-shaper.ts',
     change: (source: string) => source.replace(/^.*members\.set\('prompt_cache_key'.*$/m, ''),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
@@ -56,7 +56,7 @@ it.each([
   },
   {
     broken: 'sends the literal default tier',
-    file: 'proxy/conversation.ts',
+    file: 'proxy/shape/request-shaper.ts',
     change: (source: string) =>
       source.replace(
         "if (tier !== undefined) members.set('service_tier', JSON.stringify(tier))",
@@ -68,10 +68,10 @@ it.each([
   },
   {
     broken: 'renames its session header',
-    file: 'proxy/conversation.ts',
+    file: 'proxy/shape/request-shaper.ts',
     change: (source: string) =>
       source.replace(
-        '([lower, { name, required, place }]): HeaderList => {',
+        '([lower, { name, required, value }]): HeaderList => {',
         "$&\n      if (lower === 'session-id') return [['session_id', this.#identity.session]];",
       ),
     drivers: ['openai-responses', 'openai-chat'],
@@ -79,9 +79,12 @@ it.each([
   },
   {
     broken: 'puts the keys of the program in its own order',
-    file: 'proxy/conversation.ts',
+    file: 'proxy/shape/request-shaper.ts',
     change: (source: string) =>
-      source.replace('keyOrder([this.#pattern.order, heard.map(([key]) => key)])', '[...members.keys()]'),
+      source.replace(
+        'keyOrder([this.#pattern.keyOrder, request.map(([key]) => key)])',
+        '[...members.keys()]',
+      ),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
       /client message 1: moved\n(?: .*\n)*? {2}also at .*client message 2\n(?: .*\n)*? {2}expected type; /,
@@ -202,7 +205,7 @@ it.each([
   {
     broken: 'tells of another status',
     scenario: 'limit-headers',
-    file: 'proxy/api-error.ts',
+    file: 'proxy/http/api-error.ts',
     change: (source: string) => source.replace('status <= 599 ? status :', 'status <= 599 ? 500 :'),
     drivers: ['openai-chat'],
     finding: /the library's answer › status: changed\n(?: .*\n)*? {2}expected 429\n {2}actual {3}500\n/,
@@ -210,7 +213,7 @@ it.each([
   {
     broken: 'keeps to itself when to come again',
     scenario: 'limit-headers',
-    file: 'proxy/api-error.ts',
+    file: 'proxy/http/api-error.ts',
     change: (source: string) => source.replace('^(?:content-|', '^(?:retry-|content-|'),
     drivers: ['openai-responses'],
     finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
@@ -218,7 +221,7 @@ it.each([
   {
     broken: 'keeps to itself when to come again, over HTTP',
     scenario: 'http-usage-limit',
-    file: 'proxy/sessions/backend-answer.ts',
+    file: 'proxy/http/backend-answer.ts',
     change: (source: string) => source.replace("!== 'content-length'", "!== 'retry-after'"),
     drivers: ['openai-chat'],
     finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
@@ -226,7 +229,7 @@ it.each([
   {
     broken: 'puts an error in its own words',
     scenario: 'usage-limit',
-    file: 'proxy/api-error.ts',
+    file: 'proxy/http/api-error.ts',
     change: (source: string) =>
       source.replace(
         "return printJson({ kind: 'object', members: [['error', this.error]] })",
@@ -238,7 +241,7 @@ it.each([
   {
     broken: 'does not tell why a response failed',
     scenario: 'http-context-length',
-    file: 'proxy/api-error.ts',
+    file: 'proxy/http/api-error.ts',
     change: (source: string) => source.replace("error?.kind === 'object' ? error :", ''),
     drivers: ['openai-chat'],
     finding: /exchange 1 › the library's answer › error\.message: changed\n/,

@@ -41,19 +41,19 @@ it.each([
     broken: 'renames its session header',
     change: (source: string) =>
       source.replace(
-        '([lower, { name, required, place }]): HeaderList => {',
+        '([lower, { name, required, value }]): HeaderList => {',
         "$&\n      if (lower === 'session-id') return [['session_id', this.#identity.session]];",
       ),
     finding: /handshake › session-id: renamed\n {2}expected session-id\n {2}actual {3}session_id/,
   },
   {
     broken: 'names an account that is not that of the sign-in',
-    change: (source: string) => source.replace('facts.signIn.accountId)', "'user-123')"),
+    change: (source: string) => source.replace('signIn.accountId)', "'user-123')"),
     finding: /handshake › chatgpt-account-id: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
   },
   {
     broken: 'sends a token that is not that of the sign-in',
-    change: (source: string) => source.replace('facts.signIn.accessToken)', "'another-token')"),
+    change: (source: string) => source.replace('signIn.accessToken)', "'another-token')"),
     finding: /handshake › authorization: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
   },
   {
@@ -65,9 +65,9 @@ it.each([
     broken: 'freezes the turn metadata of the handshake',
     change: (source: string) =>
       source.replace(
-        "rawMembers(said ?? '')",
+        "rawMembers(clientMetadata ?? '')",
         `$&.map(([key, value]) =>
-          [key, key === turnMetadata ? JSON.stringify(headerValue(this.#heard, key) ?? '') : value])`,
+          [key, key === turnMetadata ? JSON.stringify(headerValue(this.#clientHeaders, key) ?? '') : value])`,
       ),
     finding:
       /client message 2 › client_metadata\.x-codex-turn-metadata: changed\n(?:.*\n)*? {2}expected .*turn_id /,

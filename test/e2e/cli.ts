@@ -51,7 +51,10 @@ export function temporaryFolder(): string {
 }
 
 /** A checkout in which one source file is another than ours: that by which the proxy shapes requests, unless given. */
-export function checkoutWith(change: (source: string) => string, source = 'proxy/conversation.ts'): string {
+export function checkoutWith(
+  change: (source: string) => string,
+  source = 'proxy/shape/request-shaper.ts',
+): string {
   const checkout = temporaryFolder();
   for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
     cpSync(join(repository, part), join(checkout, part), { recursive: true });

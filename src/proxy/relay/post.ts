@@ -6,8 +6,8 @@ import { handDown } from '../http/upstream/answer.ts';
 import { askUpstream } from '../http/upstream/http.ts';
 import { upstreamUrl } from '../routes.ts';
 import type { Identity } from '../shape/identity.ts';
-import { packedPost } from '../shape/packed-post.ts';
-import { requestMembers } from '../shape/request-shaper.ts';
+import { packPost } from '../shape/pack-post.ts';
+import { requestMembers } from '../shape/read-request.ts';
 import { passThrough } from './pass-through.ts';
 
 /**
@@ -29,9 +29,9 @@ export async function relayPost(
   if (members === undefined || !shape.speaksHttp) {
     return passThrough(context, request, response, gone, body);
   }
-  const conversation = shape.conversation(identity, heard, 'http');
+  const shaper = shape.shaper('http', { identity, clientHeaders: heard });
   const signIn = await context.signIns.current(identity.session);
-  const packed = await packedPost(conversation, members, context.host, signIn);
+  const packed = await packPost(shaper, { members, host: context.host, signIn });
   context.metrics.add('upstream_connections_total', 1, 'transport=http');
   const answer = await askUpstream({
     url: upstreamUrl(context.upstream, request.url ?? '/'),

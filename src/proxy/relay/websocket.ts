@@ -8,7 +8,7 @@ import { openUpstream, type Upgrade } from '../http/upstream/websocket.ts';
 import { upstreamUrl } from '../routes.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawString } from '../shape/raw-json.ts';
-import { requestMembers } from '../shape/request-shaper.ts';
+import { requestMembers } from '../shape/read-request.ts';
 import type { Shape } from '../shape/shape.ts';
 import { wireTier } from '../shape/tier.ts';
 import { relay, toBuffer } from './relay.ts';
@@ -32,12 +32,12 @@ export async function relayWebSocket(
   gone: AbortSignal,
 ): Promise<void> {
   const heard = pairHeaders(request.rawHeaders);
-  const conversation = context.shape.conversation(identity, heard);
+  const shaper = context.shape.shaper('websocket', { identity, clientHeaders: heard });
   const shaped = (text: string) => {
     const members = requestMembers(text);
     // What steers a running turn (`response.interrupt`, since 0.166) is no request and goes up as it came.
     const isRequest = members !== undefined && rawString(members, 'type') === 'response.create';
-    return isRequest ? conversation.body(members).text : undefined;
+    return isRequest ? shaper.body(members).text : undefined;
   };
   const open = async ({ model, tier }: Hint): Promise<Upgrade> => {
     const signIn = await context.signIns.current(identity.session);
@@ -47,7 +47,7 @@ export async function relayWebSocket(
       signal: gone,
       connectTime: context.limits.connectTime,
       maximumBytes: context.limits.bodyBytes,
-      headers: (key) => conversation.handshake({ host: context.host, signIn, key, model, tier }),
+      headers: (key) => shaper.handshakeHeaders({ host: context.host, signIn, key, model, tier }),
     });
     context.metrics.add('upstream_connections_total', 1, 'transport=websocket');
     if (upgrade.accepted) {
@@ -120,7 +120,7 @@ function remember({ withoutWebsockets, limits }: ProxyContext, session: string):
 
 /** What an official client's handshake tells of its first request; undefined where that must be awaited. */
 function hintIn(heard: HeaderList, shape: Shape): Hint | undefined {
-  if (!shape.hintsAtModel) return { model: '', tier: undefined };
+  if (!shape.handshakeNamesModel) return { model: '', tier: undefined };
   const hint = /^model=([^;]+)(?:;tier=(\w+))?$/.exec(headerValue(heard, 'x-codex-routing-hint') ?? '');
   return hint?.[1] === undefined ? undefined : { model: hint[1], tier: wireTier(hint[2]) };
 }

@@ -8,7 +8,7 @@ import { askUpstream, readAll } from '../http/upstream/http.ts';
 import type { Limits } from '../limits.ts';
 import { reasonOf } from '../log.ts';
 import { isLast } from '../relay/response-stream.ts';
-import type { PackedPost } from '../shape/packed-post.ts';
+import type { PackedPost } from '../shape/pack-post.ts';
 import { cutOff, unreachable } from './again.ts';
 import type { TakeEvent } from './connection.ts';
 import { eventType } from './event.ts';

@@ -6,9 +6,9 @@ import { refused } from '../http/refusal.ts';
 import { openUpstream } from '../http/upstream/websocket.ts';
 import { reasonOf } from '../log.ts';
 import type { Identity } from '../shape/identity.ts';
-import { packedPost } from '../shape/packed-post.ts';
+import { packPost } from '../shape/pack-post.ts';
 import type { RawMember } from '../shape/raw-json.ts';
-import type { Conversation } from '../shape/request-shaper.ts';
+import type { RequestShaper } from '../shape/request-shaper.ts';
 import type { SignIn } from '../sign-in/load.ts';
 import {
   canBeAskedAgain,
@@ -74,7 +74,7 @@ export class Session {
   readonly #identity: Identity;
   /** Values that hold for the whole session. */
   readonly #lasting: Map<string, string>;
-  readonly #websocket: Conversation;
+  readonly #websocket: RequestShaper;
   readonly history: History;
   /** Turns side by side have one each. */
   readonly #connections: Connections;
@@ -92,7 +92,7 @@ export class Session {
     this.#context = context;
     this.#identity = identity;
     this.#lasting = new Map(context.hostTexts);
-    this.#websocket = context.shape.conversation(identity, [], 'websocket', this.#lasting);
+    this.#websocket = context.shape.shaper('websocket', { identity, sessionValues: this.#lasting });
     this.history = new History(context.limits.historyBytes);
     this.#connections = new Connections(context.limits.connectionAge);
   }
@@ -285,7 +285,7 @@ export class Session {
       signal,
       connectTime: limits.connectTime,
       maximumBytes: limits.bodyBytes,
-      headers: (key) => this.#websocket.handshake({ ...facts, key, metadata }),
+      headers: (key) => this.#websocket.handshakeHeaders({ ...facts, key, metadata }),
     }).catch((error: unknown) => {
       log.warn({}, `the backend cannot be reached: ${reasonOf(error)}`);
       return undefined;
@@ -369,10 +369,14 @@ export class Session {
     const { request, full, turn, signal, take } = attempt;
     const context = this.#context;
     const state: HeaderList = turn.state === undefined ? [] : [[turnState, turn.state]];
-    const conversation = context.shape.conversation(this.#identity, state, 'http', this.#lasting);
+    const shaper = context.shape.shaper('http', {
+      identity: this.#identity,
+      clientHeaders: state,
+      sessionValues: this.#lasting,
+    });
     const members = this.#members(request, full, undefined);
     const signIn = await this.#signIn();
-    const packed = await packedPost(conversation, members, context.host, signIn, turn.values);
+    const packed = await packPost(shaper, { members, host: context.host, signIn, turnValues: turn.values });
     const answer = await askByPost(context, packed, signal);
     if (isStream(answer)) {
       turn.state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);

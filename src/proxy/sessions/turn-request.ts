@@ -1,9 +1,9 @@
 import { tryParseJson } from '../../wire/json.ts';
 import { refused } from '../http/refusal.ts';
 import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
-import { readRequest } from '../shape/request-shaper.ts';
+import { readRequest } from '../shape/read-request.ts';
 import { requestTier, type WireTier } from '../shape/tier.ts';
-import { droppedMembers } from '../shape/unsupported-params.ts';
+import { unsupportedParams } from '../shape/unsupported-params.ts';
 import { turnState } from './event.ts';
 
 /** What a client asks for in one turn. */
@@ -46,19 +46,18 @@ export function readTurn(text: string): TurnRequest {
   const said = heard.members;
   const model = rawString(said, 'model');
   if (model === undefined || model === '') throw refused(400, 'missing_model', 'the request names no model');
-  const tier = rawMember(said, 'service_tier');
-  const served = requestTier(tier === undefined ? undefined : tryParseJson(tier)?.node);
-  if ('refusal' in served) throw served.refusal;
+  const requestedTier = rawMember(said, 'service_tier');
+  const tier = requestTier(requestedTier === undefined ? undefined : tryParseJson(requestedTier)?.node);
   const input = heard.items ?? inputItems(rawMember(said, 'input'));
-  const dropped = said.flatMap(([key]) => (droppedMembers.has(key) ? [key] : []));
+  const dropped = said.flatMap(([key]) => (unsupportedParams.has(key) ? [key] : []));
   if (rawMember(said, 'store') === 'true') dropped.push('store');
-  const kept = said.filter((one) => !droppedMembers.has(one[0]) && !replaced.has(one[0]) && !isEmpty(one));
+  const kept = said.filter((one) => !unsupportedParams.has(one[0]) && !replaced.has(one[0]) && !isEmpty(one));
   return {
     said,
     // The backend keeps no responses, and takes no request that does not say so.
     members: [...kept, ['input', `[${input.join(',')}]`], ['store', 'false']],
     model,
-    tier: served.tier,
+    tier,
     input,
     previous: rawString(said, 'previous_response_id'),
     stream: rawMember(said, 'stream') === 'true',

@@ -5,38 +5,41 @@ import { parseTemplate, soleVariable, type TemplatePart } from '../../golden/pat
 import { type JsonNode, type JsonObject, member, printJson } from '../../wire/json.ts';
 import { type RawMember, rawMembers, stringIn } from './raw-json.ts';
 
-/** What a golden has at one place of headers or client metadata, read once for all requests. */
-export type Place = TextPlace | ObjectPlace | DocumentPlace | OtherPlace;
+/** A golden's pattern for one value in headers or client metadata, parsed once for all requests. */
+export type CompiledPattern = TextPattern | ObjectPattern | EmbeddedJsonPattern | NodePattern;
 
-/** A text with variables. */
-export type TextPlace = {
+/** A string with variables. */
+export type TextPattern = {
   readonly kind: 'text';
   readonly parts: readonly TemplatePart[];
   readonly variables: readonly string[];
-  /** Whether it is one variable and nothing else. */
+  /** Whether the pattern is a single variable without literal text. */
   readonly sole: boolean;
-  /** Whether it stands for a number. */
+  /** Whether the value is a JSON number. */
   readonly number: boolean;
-  /** The values of its variables in a text of its form. */
+  /** Returns the values of the variables in a string that matches the pattern. */
   readonly split: ReturnType<typeof splitter>;
 };
-export type ObjectPlace = {
+
+export type ObjectPattern = {
   readonly kind: 'object';
   readonly ordered: boolean;
-  readonly members: ReadonlyMap<string, Place>;
+  readonly members: ReadonlyMap<string, CompiledPattern>;
 };
-/** A text that holds an object as JSON. */
-export type DocumentPlace = { readonly kind: 'document'; readonly inner: ObjectPlace };
-/** Whatever else; `text` is its JSON, where that is the same in each request. */
-export type OtherPlace = {
-  readonly kind: 'other';
-  readonly pattern: JsonNode;
+
+/** A string that contains a JSON object. */
+export type EmbeddedJsonPattern = { readonly kind: 'embedded-json'; readonly inner: ObjectPattern };
+
+/** Any other value. `text` is its JSON if it is a constant. */
+export type NodePattern = {
+  readonly kind: 'node';
+  readonly node: JsonNode;
   readonly text: string | undefined;
 };
 
-export type Variables = ReadonlyMap<string, Variable>;
+export type GoldenVariables = ReadonlyMap<string, Variable>;
 
-export function placeOf(pattern: JsonNode, variables: Variables): Place {
+export function compilePattern(pattern: JsonNode, variables: GoldenVariables): CompiledPattern {
   if (pattern.kind === 'string' && pattern.value.includes('{{')) {
     const parts = parseTemplate(pattern.value);
     const sole = soleVariable(pattern.value);
@@ -49,87 +52,87 @@ export function placeOf(pattern: JsonNode, variables: Variables): Place {
       split: splitter(parts, variables),
     };
   }
-  if (pattern.kind !== 'object') return otherPlace(pattern);
+  if (pattern.kind !== 'object') return nodePattern(pattern);
   const inner = member(pattern, jsonMark);
-  if (inner === undefined) return objectPlace(pattern, variables);
-  if (inner.kind !== 'object') return otherPlace(pattern);
-  return { kind: 'document', inner: objectPlace(inner, variables) };
+  if (inner === undefined) return compileObject(pattern, variables);
+  if (inner.kind !== 'object') return nodePattern(pattern);
+  return { kind: 'embedded-json', inner: compileObject(inner, variables) };
 }
 
-function otherPlace(pattern: JsonNode): OtherPlace {
-  const simple = pattern.kind !== 'object' && pattern.kind !== 'array';
-  return { kind: 'other', pattern, text: simple ? printJson(pattern) : undefined };
+function nodePattern(node: JsonNode): NodePattern {
+  const constant = node.kind !== 'object' && node.kind !== 'array';
+  return { kind: 'node', node, text: constant ? printJson(node) : undefined };
 }
 
-export function objectPlace({ members }: JsonObject, variables: Variables): ObjectPlace {
-  const marked = members.some(([key]) => key === unorderedMark);
+export function compileObject({ members }: JsonObject, variables: GoldenVariables): ObjectPattern {
   return {
     kind: 'object',
-    ordered: !marked,
+    ordered: !members.some(([key]) => key === unorderedMark),
     members: new Map(
       members.flatMap(([key, value]) =>
-        key === unorderedMark ? [] : [[plainKey(key), placeOf(value, variables)]],
+        key === unorderedMark ? [] : [[plainKey(key), compilePattern(value, variables)]],
       ),
     ),
   };
 }
 
-/** The same object without a member. */
-export function withoutMember(place: ObjectPlace, key: string): ObjectPlace {
-  return { ...place, members: new Map([...place.members].filter(([other]) => other !== key)) };
+/** Returns a copy of the pattern without one member. */
+export function withoutMember(pattern: ObjectPattern, removed: string): ObjectPattern {
+  return { ...pattern, members: new Map([...pattern.members].filter(([key]) => key !== removed)) };
 }
 
-/** What stands at a text place once its variables have values. */
-export function filled({ parts }: TextPlace, filler: Filler): string {
+/** Returns the pattern's text with its variables replaced by their values. */
+export function fillText({ parts }: TextPattern, filler: Filler): string {
   return parts.map((part) => ('variable' in part ? filler.value(part.variable) : part.literal)).join('');
 }
 
-/**
- * Tells the values that variables have in what a client said at a place, a JSON text, as far as it has the golden's
- * form.
- */
-export function learn(place: Place, said: string, tell: (name: string, value: string) => void): void {
-  switch (place.kind) {
+/** Calls `onValue` for each variable whose value can be read from a client's JSON. Skips parts that do not match. */
+export function extractValues(
+  pattern: CompiledPattern,
+  json: string,
+  onValue: (variable: string, value: string) => void,
+): void {
+  switch (pattern.kind) {
     case 'text': {
-      const text = place.number ? numberIn(said) : stringIn(said);
+      const text = pattern.number ? numberIn(json) : stringIn(json);
       if (text === undefined) return;
-      for (const [name, value] of place.split(text) ?? []) tell(name, value);
+      for (const [variable, value] of pattern.split(text) ?? []) onValue(variable, value);
       return;
     }
-    case 'document':
-      learn(place.inner, stringIn(said) ?? '', tell);
+    case 'embedded-json':
+      extractValues(pattern.inner, stringIn(json) ?? '', onValue);
       return;
     case 'object':
-      for (const [key, value] of rawMembers(said) ?? []) {
-        const inner = place.members.get(key);
-        if (inner !== undefined) learn(inner, value, tell);
+      for (const [key, value] of rawMembers(json) ?? []) {
+        const inner = pattern.members.get(key);
+        if (inner !== undefined) extractValues(inner, value, onValue);
       }
       return;
-    case 'other':
+    case 'node':
       return;
   }
 }
 
-/** The members of the object that a text holds as JSON, given as a JSON text itself. */
-export function documentIn(said: string | undefined): RawMember[] | undefined {
-  return rawMembers(stringIn(said) ?? '');
+/** Returns the members of a JSON object that is embedded in a JSON string. */
+export function embeddedMembers(json: string | undefined): RawMember[] | undefined {
+  return rawMembers(stringIn(json) ?? '');
 }
 
-/** The variables at a place and below. */
-export function variablesAt(place: Place | undefined): readonly string[] {
-  switch (place?.kind) {
+/** Returns the names of all variables in a pattern. */
+export function variablesIn(pattern: CompiledPattern | undefined): readonly string[] {
+  switch (pattern?.kind) {
     case 'text':
-      return place.variables;
-    case 'document':
-      return variablesAt(place.inner);
+      return pattern.variables;
+    case 'embedded-json':
+      return variablesIn(pattern.inner);
     case 'object':
-      return [...place.members.values()].flatMap(variablesAt);
+      return [...pattern.members.values()].flatMap(variablesIn);
     default:
       return [];
   }
 }
 
-/** The digits of a JSON number; undefined for another value. */
-function numberIn(said: string): string | undefined {
-  return /^-?\d/.test(said) ? said : undefined;
+/** Returns the text of a JSON number, or undefined for any other value. */
+function numberIn(json: string): string | undefined {
+  return /^-?\d/.test(json) ? json : undefined;
 }

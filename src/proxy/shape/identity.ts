@@ -1,14 +1,14 @@
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 
 /**
- * The ids of one conversation, used at every place where the golden has them. A root thread has the session's id; a
- * subagent's thread has its own (measured: codex 0.169.0).
+ * The ids that a request carries wherever the golden has them. The id of a root thread is the session's; a subagent's
+ * thread has its own (measured: codex 0.169.0).
  */
 export type Identity = { readonly session: string; readonly thread: string };
 
 /**
- * Who speaks, where it is an official client: it names itself and its session, under the header of any version
- * (`session-id` since 0.133, before that `session_id`). Undefined for all others, for which the proxy speaks itself.
+ * Returns the identity in the headers of an official client, or undefined for any other client. The session header is
+ * `session-id` since 0.133 and was `session_id` before.
  */
 export function officialIdentity(headers: HeaderList): Identity | undefined {
   const session = headerValue(headers, 'session-id') ?? headerValue(headers, 'session_id');

@@ -1,15 +1,15 @@
 /**
- * One order of keys out of several lists: the first list's own, and each further key right behind the key that
- * precedes it where it was seen. So `service_tier`, which only a fast request has, finds its place in any request.
+ * Merges several key lists into one order. The first list keeps its order. Each further key goes directly after the key
+ * that precedes it in its own list: so `service_tier`, which only a fast request has, has a position in every request.
  */
 export function keyOrder([first = [], ...others]: readonly (readonly string[])[]): string[] {
   const placed = new Set(first);
   const order = [...placed];
   for (const list of others) {
-    list.forEach((key, at) => {
+    list.forEach((key, index) => {
       if (placed.has(key)) return;
       placed.add(key);
-      const before = list[at - 1];
+      const before = list[index - 1];
       order.splice(before === undefined ? 0 : order.indexOf(before) + 1, 0, key);
     });
   }

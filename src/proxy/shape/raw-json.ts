@@ -1,4 +1,4 @@
-/** A member of an object, its value as the very text it was spelled with. */
+/** A member of a JSON object, with its value as unparsed JSON text. */
 export type RawMember = readonly [key: string, value: string];
 
 const quote = 0x22;
@@ -11,19 +11,18 @@ const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
 /**
- * The members of a JSON object, without looking into their values more than it takes to find their ends: a request of
- * 60 KB is mostly content that nobody here reads. Undefined for a text that is no object. What is wrong inside a value
- * stays as it is.
+ * Returns the members of a JSON object, or undefined if the text is not an object. Only finds where each value ends: most
+ * of a request of 60 KB is content that the proxy does not read. So an invalid value is returned as it is.
  */
 export function rawMembers(text: string): RawMember[] | undefined {
-  return rawObject(text, undefined)?.members;
+  return parseRawObject(text, undefined)?.members;
 }
 
-/** The members of an object, and the items of one that is an array. */
-export type RawObject = { readonly members: RawMember[]; readonly items: readonly string[] | undefined };
+/** The members of an object, and the items of the one member that was requested as an array. */
+export type RawJsonObject = { readonly members: RawMember[]; readonly items: readonly string[] | undefined };
 
-/** As rawMembers, and as rawItems for the last member `listed`, in one pass. */
-export function rawObject(text: string, listed: string | undefined): RawObject | undefined {
+/** As rawMembers, and in the same pass as rawItems for the last member with the key `arrayKey`. */
+export function parseRawObject(text: string, arrayKey: string | undefined): RawJsonObject | undefined {
   const members: RawMember[] = [];
   let items: readonly string[] | undefined;
   let at = afterBlank(text, 0);
@@ -37,9 +36,9 @@ export function rawObject(text: string, listed: string | undefined): RawObject |
     at = afterBlank(text, keyEnd);
     if (key === undefined || text.charCodeAt(at) !== colon) return undefined;
     const start = afterBlank(text, at + 1);
-    const list = key === listed ? listAt(text, start) : undefined;
-    if (key === listed) items = list?.items;
-    const end = list?.end ?? afterValue(text, start);
+    const array = key === arrayKey ? arrayAt(text, start) : undefined;
+    if (key === arrayKey) items = array?.items;
+    const end = array?.end ?? afterValue(text, start);
     if (end === -1) return undefined;
     members.push([key, text.slice(start, end)]);
     at = afterBlank(text, end);
@@ -50,13 +49,13 @@ export function rawObject(text: string, listed: string | undefined): RawObject |
   }
 }
 
-/** The items of a JSON array, found like the members of an object; undefined for a text that is no array. */
+/** Returns the items of a JSON array as unparsed texts, or undefined if the text is not an array. */
 export function rawItems(text: string): readonly string[] | undefined {
-  const list = listAt(text, afterBlank(text, 0));
-  return list !== undefined && isBlankFrom(text, list.end) ? list.items : undefined;
+  const array = arrayAt(text, afterBlank(text, 0));
+  return array !== undefined && isBlankFrom(text, array.end) ? array.items : undefined;
 }
 
-function listAt(
+function arrayAt(
   text: string,
   start: number,
 ): { readonly items: readonly string[]; readonly end: number } | undefined {
@@ -76,14 +75,14 @@ function listAt(
   }
 }
 
-/** The object that has these members. */
+/** Returns the compact JSON of an object. */
 export function printMembers(members: Iterable<RawMember>): string {
   const printed: string[] = [];
   for (const [key, value] of members) printed.push(`${JSON.stringify(key)}:${value}`);
   return `{${printed.join(',')}}`;
 }
 
-/** How long printMembers would make it. */
+/** Returns the length of what printMembers returns, in UTF-16 code units. */
 export function printedLength(members: readonly RawMember[]): number {
   const punctuation = 1 + Math.max(members.length, 1);
   return members.reduce(
@@ -92,17 +91,17 @@ export function printedLength(members: readonly RawMember[]): number {
   );
 }
 
-/** The text of the last member of that key, which is the one that JSON parsers take; undefined where there is none. */
+/** Returns the value of the last member with the key, as JSON parsers do, or undefined if there is none. */
 export function rawMember(members: readonly RawMember[], key: string): string | undefined {
   return members.findLast(([name]) => name === key)?.[1];
 }
 
-/** The string that is the value of a member; undefined for another kind of value. */
+/** Returns the string value of a member, or undefined for another kind of value. */
 export function rawString(members: readonly RawMember[], key: string): string | undefined {
   return stringIn(rawMember(members, key));
 }
 
-/** The string that a JSON text is; undefined for another kind of value. */
+/** Returns the string that a JSON text encodes, or undefined for another kind of value. */
 export function stringIn(text: string | undefined): string | undefined {
   if (text?.charCodeAt(0) !== quote) return undefined;
   try {
@@ -138,7 +137,7 @@ function afterNested(text: string, start: number): number {
   return -1;
 }
 
-/** Where a string that begins at `start` is over; -1 where it is not. */
+/** Returns the index after the string that begins at `start`, or -1 if it does not end. */
 function afterString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let before = end - 1;

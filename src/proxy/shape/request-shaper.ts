@@ -1,31 +1,16 @@
 import { Filler } from '../../golden/pattern/fill.ts';
 import { kinds, type VariableKind } from '../../golden/pattern/kinds.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import { printJson, tryParseJson } from '../../wire/json.ts';
-import type { SignIn } from '../sign-in/load.ts';
-import { learn, type Place, variablesAt } from './compiled-pattern.ts';
-import { Envelope } from './envelope.ts';
+import type { SignIn } from '../sign-in/sign-in.ts';
+import { type CompiledPattern, extractValues, variablesIn } from './compiled-pattern.ts';
+import { EnvelopeWriter } from './envelope-writer.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
-import type { Pattern, PatternBody } from './pattern.ts';
-import {
-  printedLength,
-  printMembers,
-  type RawMember,
-  type RawObject,
-  rawItems,
-  rawMember,
-  rawMembers,
-  rawObject,
-  rawString,
-  stringIn,
-} from './raw-json.ts';
+import { printMembers, type RawMember, rawMember, rawMembers, rawString, stringIn } from './raw-json.ts';
+import type { BodyPattern, RequestPattern } from './request-pattern.ts';
 import { wireTier } from './tier.ts';
 
-/**
- * Members of a request that are not content: they are written anew from identity, tier and golden. All others are
- * the client's own words and go upstream as they came.
- */
+/** Members that the shaper writes from identity, tier and golden. All others are content and stay unchanged. */
 const envelopeKeys: ReadonlySet<string> = new Set([
   'type',
   'stream',
@@ -34,22 +19,30 @@ const envelopeKeys: ReadonlySet<string> = new Set([
   'client_metadata',
 ]);
 
-/** As the flag of the body: see pattern.ts. */
+/** The header for lite models; see liteFlag in request-pattern.ts. */
 const liteHeader = 'x-openai-internal-codex-responses-lite';
 
 const turnMetadata = 'x-codex-turn-metadata';
 
-/** Headers in which the client states facts of its own: its value wins over the golden's. */
-const clientStates: ReadonlySet<string> = new Set([
+/** Headers whose value from the client takes precedence over the golden's. */
+const clientHeaderNames: ReadonlySet<string> = new Set([
   'x-codex-beta-features',
   'x-codex-window-id',
   turnMetadata,
 ]);
 
-/** Headers in which a client of the golden's own version names itself: `codex exec`, an editor's plugin, … */
-const clientNames: ReadonlySet<string> = new Set(['originator', 'user-agent']);
+/** Headers that name the client: `codex exec`, an editor's plugin, … Kept if the client has the golden's version. */
+const agentHeaderNames: ReadonlySet<string> = new Set(['originator', 'user-agent']);
 
-/** What the headers of a request must know besides the conversation. */
+export type ShaperOptions = {
+  readonly identity: Identity;
+  /** The headers of the client's own request. */
+  readonly clientHeaders?: HeaderList;
+  /** Values of the golden's variables that last for the session. The shaper adds missing ones; shapers may share it. */
+  readonly sessionValues?: Map<string, string>;
+};
+
+/** What the headers of a request contain besides the identity. */
 export type HeaderFacts = {
   readonly host: string;
   readonly signIn: SignIn;
@@ -57,87 +50,90 @@ export type HeaderFacts = {
   readonly tier: string | undefined;
   /** The Sec-WebSocket-Key of a handshake. */
   readonly key?: string;
-  /** The turn metadata of the request that is made; the handshake's own, which is a prewarm's, unless given. */
+  /** The turn metadata of the request to send. Without it, the golden's own, which is that of a prewarm, is filled. */
   readonly metadata?: string | undefined;
 };
 
-/** A request as it goes upstream. */
+/** A request body in the golden's shape. */
 export type ShapedBody = {
   readonly text: string;
-  /** The turn metadata in it; undefined where the version has none in the body. */
+  /** The turn metadata in the body; undefined if the version sends none there. */
   readonly metadata: string | undefined;
   readonly lite: boolean;
 };
 
-/** Shapes the requests of one conversation: its identity is the same at every place. */
-export class Conversation {
-  readonly #pattern: Pattern;
+/** Gives requests with one identity the shape of a golden. */
+export class RequestShaper {
+  readonly #pattern: RequestPattern;
   readonly #identity: Identity;
-  readonly #heard: HeaderList;
-  /** Values that hold for all requests, by the names of the golden's variables. */
-  readonly #lasting: Map<string, string>;
-  /** Ids that the client used for itself. */
+  readonly #clientHeaders: HeaderList;
+  readonly #sessionValues: Map<string, string>;
+  /** The ids that the client sent where the golden has the identity. */
   readonly #clientIds = new Set<string>();
 
-  /** `heard` is what the client's own headers say; `lasting` may be shared by conversations of one session. */
-  constructor(pattern: Pattern, identity: Identity, heard: HeaderList, lasting: Map<string, string>) {
+  constructor(
+    pattern: RequestPattern,
+    { identity, clientHeaders = [], sessionValues = new Map() }: ShaperOptions,
+  ) {
     this.#pattern = pattern;
     this.#identity = identity;
-    this.#heard = heard;
-    this.#lasting = lasting;
-    const filler = new Filler(pattern.variables, lasting);
-    for (const name of pattern.lasting) lasting.set(name, filler.value(name));
-    for (const { name, required, place } of pattern.headers.values()) {
-      const own = required ? headerValue(heard, name) : undefined;
-      if (own !== undefined) this.#learn(place, JSON.stringify(own), (key, value) => lasting.set(key, value));
+    this.#clientHeaders = clientHeaders;
+    this.#sessionValues = sessionValues;
+    const filler = this.#filler();
+    for (const name of pattern.sessionVariables) sessionValues.set(name, filler.value(name));
+    for (const { name, required, value } of pattern.headers.values()) {
+      const sent = required ? headerValue(clientHeaders, name) : undefined;
+      if (sent === undefined) continue;
+      this.#extract(value, JSON.stringify(sent), (variable, text) => sessionValues.set(variable, text));
     }
   }
 
-  /** The headers of an upgrade, in the golden's order and case. */
-  handshake(facts: HeaderFacts): HeaderList {
+  /** Returns the headers of an upgrade in the golden's order and case. */
+  handshakeHeaders(facts: HeaderFacts): HeaderList {
     return this.#headers(facts, true, this.#filler());
   }
 
-  /** The headers of a POST with that body, packed into `length` bytes. */
-  post(facts: HeaderFacts, { metadata, lite }: ShapedBody, length: number): HeaderList {
+  /** Returns the headers of a POST. `length` is the number of bytes of the body after compression. */
+  postHeaders(facts: HeaderFacts, { metadata, lite }: ShapedBody, length: number): HeaderList {
     const filler = this.#filler();
-    this.#bindHeader(filler, 'content-length', String(length));
-    const stated = headerValue(this.#heard, turnMetadata) ?? metadata;
-    return this.#headers({ ...facts, metadata: stated }, lite, filler);
+    this.#setHeaderVariable(filler, 'content-length', String(length));
+    const effective = headerValue(this.#clientHeaders, turnMetadata) ?? metadata;
+    return this.#headers({ ...facts, metadata: effective }, lite, filler);
   }
 
   /**
-   * A request as it goes upstream: the client's content in the golden's envelope. `turn` has the values of its turn,
-   * and is given those that it lacks.
+   * Returns a request with the client's content and the golden's envelope. `turnValues` are the values of the golden's
+   * variables in earlier requests of the turn; missing ones are added.
    */
-  body(heard: readonly RawMember[], turn: Map<string, string> = new Map()): ShapedBody {
+  body(request: readonly RawMember[], turnValues: Map<string, string> = new Map()): ShapedBody {
     const filler = this.#filler();
-    for (const [name, value] of turn) filler.set(name, value);
-    const lite = rawMember(heard, 'tools') === undefined && rawMember(heard, 'instructions') === undefined;
-    const pattern = this.#patternFor(heard);
-    const metadata = lite ? pattern?.metadata : pattern?.metadataOfOthers;
-    const said = rawMember(heard, 'client_metadata');
-    if (said !== undefined && metadata !== undefined) {
-      this.#learn(metadata, said, (name, value) => {
+    for (const [name, value] of turnValues) filler.set(name, value);
+    const lite =
+      rawMember(request, 'tools') === undefined && rawMember(request, 'instructions') === undefined;
+    const pattern = this.#bodyPattern(request);
+    const metadata = lite ? pattern?.metadata : pattern?.nonLiteMetadata;
+    const clientMetadata = rawMember(request, 'client_metadata');
+    if (clientMetadata !== undefined && metadata !== undefined) {
+      this.#extract(metadata, clientMetadata, (name, value) => {
         filler.set(name, value);
-        if (this.#pattern.lasting.has(name)) this.#lasting.set(name, value);
+        if (this.#pattern.sessionVariables.has(name)) this.#sessionValues.set(name, value);
       });
     }
 
     const members = new Map<string, string>();
-    for (const [key, value] of heard) if (!envelopeKeys.has(key)) members.set(key, value);
-    for (const [key, value] of pattern?.constant ?? []) members.set(key, value);
-    const tier = wireTier(rawString(heard, 'service_tier'));
+    for (const [key, value] of request) if (!envelopeKeys.has(key)) members.set(key, value);
+    for (const [key, value] of pattern?.constants ?? []) members.set(key, value);
+    const tier = wireTier(rawString(request, 'service_tier'));
     if (tier !== undefined) members.set('service_tier', JSON.stringify(tier));
-    members.set('prompt_cache_key', JSON.stringify(this.#cacheKey(heard)));
+    members.set('prompt_cache_key', JSON.stringify(this.#cacheKey(request)));
     const envelope =
       metadata === undefined
         ? undefined
-        : this.#envelope(filler, heard).members(metadata, rawMembers(said ?? ''));
+        : this.#envelope(filler, request).members(metadata, rawMembers(clientMetadata ?? ''));
     if (envelope !== undefined) members.set('client_metadata', printMembers(envelope));
-    for (const name of this.#pattern.ofTurn) turn.set(name, filler.value(name));
+    for (const name of this.#pattern.turnVariables) turnValues.set(name, filler.value(name));
 
-    const order = keyOrder([this.#pattern.order, heard.map(([key]) => key)]);
+    const order = keyOrder([this.#pattern.keyOrder, request.map(([key]) => key)]);
     const ordered = order.flatMap((key): RawMember[] => {
       const value = members.get(key);
       return value === undefined ? [] : [[key, value]];
@@ -145,119 +141,100 @@ export class Conversation {
     return { text: printMembers(ordered), metadata: rawString(envelope ?? [], turnMetadata), lite };
   }
 
-  /** The session's id; a reviewer of older versions has its thread's (measured: codex 0.140.0, scenario review). */
-  #cacheKey(heard: readonly RawMember[]): string {
+  /** The session id, or the thread id for reviewers of older versions (measured: codex 0.140.0, scenario review). */
+  #cacheKey(request: readonly RawMember[]): string {
     const { session, thread } = this.#identity;
-    return rawString(heard, 'prompt_cache_key') === thread ? thread : session;
+    return rawString(request, 'prompt_cache_key') === thread ? thread : session;
   }
 
   #headers(facts: HeaderFacts, lite: boolean, filler: Filler): HeaderList {
-    filler.set('authority', facts.host);
-    if (facts.key !== undefined) this.#bindHeader(filler, 'sec-websocket-key', facts.key);
-    if (facts.signIn.lane === 'chatgpt') {
-      this.#bindHeader(filler, 'chatgpt-account-id', facts.signIn.accountId);
-    }
-    this.#bindHeader(filler, 'authorization', facts.signIn.accessToken);
+    const { signIn, key, host } = facts;
+    filler.set('authority', host);
+    if (key !== undefined) this.#setHeaderVariable(filler, 'sec-websocket-key', key);
+    if (signIn.lane === 'chatgpt') this.#setHeaderVariable(filler, 'chatgpt-account-id', signIn.accountId);
+    this.#setHeaderVariable(filler, 'authorization', signIn.accessToken);
     const envelope = this.#envelope(filler, []);
-    return [...this.#pattern.headers].flatMap(([lower, { name, required, place }]): HeaderList => {
+    return [...this.#pattern.headers].flatMap(([lower, { name, required, value }]): HeaderList => {
       if (lower === liteHeader && !lite) return [];
-      const own = headerValue(this.#heard, name);
-      if (!required) return own === undefined ? [] : [[name, own]];
+      const sent = headerValue(this.#clientHeaders, name);
+      if (!required) return sent === undefined ? [] : [[name, sent]];
       if (lower === 'x-codex-routing-hint') return [[name, routingHint(facts)]];
-      if (lower === turnMetadata && facts.metadata !== undefined && own === undefined) {
+      if (lower === turnMetadata && facts.metadata !== undefined && sent === undefined) {
         return [[name, facts.metadata]];
       }
-      const states = clientStates.has(lower) || (clientNames.has(lower) && this.#isOfVersion());
-      const said = own === undefined || !states ? undefined : JSON.stringify(own);
-      const value = envelope.value(place, said, name);
-      return [[name, stringIn(value) ?? value]];
+      const keepsSent =
+        clientHeaderNames.has(lower) || (agentHeaderNames.has(lower) && this.#clientHasVersion());
+      const kept = sent === undefined || !keepsSent ? undefined : JSON.stringify(sent);
+      const json = envelope.value(value, kept, name);
+      return [[name, stringIn(json) ?? json]];
     });
   }
 
-  /** Whether the client is of the golden's version, or does not tell, as those do not that have no user agent. */
-  #isOfVersion(): boolean {
-    const agent = headerValue(this.#heard, 'user-agent');
+  /** Whether the client has the golden's version. A client without a user agent does not contradict it. */
+  #clientHasVersion(): boolean {
+    const agent = headerValue(this.#clientHeaders, 'user-agent');
     return agent === undefined || agent.includes(`/${this.#pattern.codex} `);
   }
 
   #filler(): Filler {
-    return new Filler(this.#pattern.variables, this.#lasting);
+    return new Filler(this.#pattern.variables, this.#sessionValues);
   }
 
-  #envelope(filler: Filler, request: readonly RawMember[]): Envelope {
-    return new Envelope(
+  #envelope(filler: Filler, request: readonly RawMember[]): EnvelopeWriter {
+    return new EnvelopeWriter({
       filler,
-      this.#identity,
-      this.#pattern.identifying,
-      this.#clientIds,
-      this.#facts(request),
-    );
-  }
-
-  /** What turn metadata tells of the request it belongs to: undefined where the request does not say it. */
-  #facts(request: readonly RawMember[]): ReadonlyMap<string, string | undefined> {
-    if (request.length === 0) return new Map();
-    const reasoning = rawMembers(rawMember(request, 'reasoning') ?? '') ?? [];
-    return new Map([
-      ['model', stringText(request, 'model')],
-      ['reasoning_effort', stringText(reasoning, 'effort')],
-      ...(this.#pattern.ofModels.get(rawString(request, 'model') ?? '') ?? []),
-    ]);
-  }
-
-  /** The golden's request of the same sort: a prewarm (`generate: false`) or a turn. */
-  #patternFor(heard: readonly RawMember[]): PatternBody | undefined {
-    const prewarms = rawMember(heard, 'generate') !== undefined;
-    const { bodies } = this.#pattern;
-    return bodies.find((body) => body.prewarms === prewarms) ?? bodies[0];
-  }
-
-  /** Takes from what a client says the values of the golden's variables, where they are of the right kind. */
-  #learn(place: Place, said: string, set: (name: string, value: string) => void): void {
-    const { variables, identifying } = this.#pattern;
-    learn(place, said, (name, value) => {
-      if (identifying.has(name)) this.#clientIds.add(value);
-      else if (takes(variables.get(name)?.kind, value)) set(name, value);
+      identity: this.#identity,
+      identityVariables: this.#pattern.identityVariables,
+      clientIds: this.#clientIds,
+      requestValues: this.#requestValues(request),
     });
   }
 
-  /** Gives the one variable in a header of the golden its value. */
-  #bindHeader(filler: Filler, name: string, value: string): void {
-    for (const variable of variablesAt(this.#pattern.headers.get(name)?.place)) filler.set(variable, value);
+  /** Returns the values that turn metadata repeats from its request, as JSON texts. */
+  #requestValues(request: readonly RawMember[]): ReadonlyMap<string, string | undefined> {
+    if (request.length === 0) return new Map();
+    const reasoning = rawMembers(rawMember(request, 'reasoning') ?? '') ?? [];
+    return new Map([
+      ['model', rawStringJson(request, 'model')],
+      ['reasoning_effort', rawStringJson(reasoning, 'effort')],
+      ...(this.#pattern.modelFlags.get(rawString(request, 'model') ?? '') ?? []),
+    ]);
+  }
+
+  /** Returns the golden's prewarm for a prewarm, and its turn for a turn. */
+  #bodyPattern(request: readonly RawMember[]): BodyPattern | undefined {
+    const isPrewarm = rawMember(request, 'generate') !== undefined;
+    const { bodies } = this.#pattern;
+    return bodies.find((body) => body.isPrewarm === isPrewarm) ?? bodies[0];
+  }
+
+  /** Reads the values of the golden's variables from a client's JSON. Skips values of the wrong kind. */
+  #extract(pattern: CompiledPattern, json: string, onValue: (name: string, value: string) => void): void {
+    const { variables, identityVariables } = this.#pattern;
+    extractValues(pattern, json, (name, value) => {
+      if (identityVariables.has(name)) this.#clientIds.add(value);
+      else if (isOfKind(variables.get(name)?.kind, value)) onValue(name, value);
+    });
+  }
+
+  /** Sets the variable in a header of the golden. */
+  #setHeaderVariable(filler: Filler, header: string, value: string): void {
+    for (const name of variablesIn(this.#pattern.headers.get(header)?.value)) filler.set(name, value);
   }
 }
 
-/** Whether a client's value may stand for a variable. What is sealed in a golden is a plain id on the wire. */
-function takes(kind: VariableKind | undefined, value: string): boolean {
+/** Whether a client's value is of a variable's kind. An id that is sealed in goldens is a plain id on the wire. */
+function isOfKind(kind: VariableKind | undefined, value: string): boolean {
   return kind !== undefined && kinds[kind === 'secret_uuid4' ? 'uuid4' : kind].takes(value);
 }
 
-/** A member that is a string, as JSON; undefined for another kind of value. */
-function stringText(members: readonly RawMember[], key: string): string | undefined {
-  const text = rawMember(members, key);
-  return text?.startsWith('"') ? text : undefined;
+/** Returns a string member as JSON, or undefined for another kind of value. */
+function rawStringJson(members: readonly RawMember[], key: string): string | undefined {
+  const json = rawMember(members, key);
+  return json?.startsWith('"') ? json : undefined;
 }
 
-/** The routing hint (since 0.149): the model, and the tier where there is one (measured: codex 0.169.0). */
+/** The routing hint (since 0.149): the model, and the tier if there is one (measured: codex 0.169.0). */
 function routingHint({ model, tier }: HeaderFacts): string {
   return `model=${model}${tier === undefined ? '' : `;tier=${tier}`}`;
-}
-
-/**
- * A request as it is spoken on the wire: compact, with the items of its input where that is a list. Undefined for what
- * is no JSON object.
- */
-export function readRequest(text: string): RawObject | undefined {
-  const request = rawObject(text, 'input');
-  if (request === undefined || printedLength(request.members) === text.length) return request;
-  const members = request.members.map(([key, value]): RawMember => {
-    const node = tryParseJson(value)?.node;
-    return [key, node === undefined ? value : printJson(node)];
-  });
-  return { members, items: rawItems(rawMember(members, 'input') ?? '') };
-}
-
-/** As readRequest, its members alone. */
-export function requestMembers(text: string): RawMember[] | undefined {
-  return readRequest(text)?.members;
 }

@@ -1,13 +1,13 @@
 import type { JsonNode } from '../../wire/json.ts';
-import { type ApiError, invalidRequest } from '../http/api-error.ts';
+import { invalidRequest } from '../http/api-error.ts';
 
-/** A tier as it goes to the backend; every other one goes as the absence of the field. */
+/** A tier that is sent to the backend. For every other tier the field is absent. */
 export type WireTier = 'priority' | 'flex';
 
 /**
- * What clients may ask for, and what the official client sends for it. The literal "default" is never sent: the
- * backend refuses it. (Measured: codex 0.169.0: `fast` and `priority` give "priority", `flex` gives "flex", every
- * other setting omits the field.)
+ * The tiers that a client may request, and what the official client sends for each (measured: codex 0.169.0: `fast` and
+ * `priority` give "priority", `flex` gives "flex", every other setting omits the field). The literal "default" is never
+ * sent: the backend refuses it.
  */
 const tiers: ReadonlyMap<string, WireTier | undefined> = new Map([
   ['fast', 'priority'],
@@ -17,21 +17,19 @@ const tiers: ReadonlyMap<string, WireTier | undefined> = new Map([
   ['auto', undefined],
 ]);
 
-/** The tier for what a client asked, as in a routing hint; undefined where the field is absent. */
-export function wireTier(asked: string | undefined): WireTier | undefined {
-  return asked === undefined ? undefined : tiers.get(asked);
+/** Returns the tier to send for a requested one, or undefined if the field is to be absent. */
+export function wireTier(requested: string | undefined): WireTier | undefined {
+  return requested === undefined ? undefined : tiers.get(requested);
 }
 
 /**
- * The tier for what a request has as `service_tier`, null and absent being the same. A tier that the backend does not
- * have is refused, for otherwise the request would silently be served at the standard one.
+ * Returns the tier to send for a request's `service_tier`; null means the same as absent. Throws ApiError for an unknown
+ * tier: without the refusal, the request would silently be served at the standard tier.
  */
-export function requestTier(
-  asked: JsonNode | undefined,
-): { readonly tier: WireTier | undefined } | { readonly refusal: ApiError } {
-  if (asked === undefined || (asked.kind === 'literal' && asked.value === null)) return { tier: undefined };
-  if (asked.kind === 'string' && tiers.has(asked.value)) return { tier: tiers.get(asked.value) };
+export function requestTier(requested: JsonNode | undefined): WireTier | undefined {
+  if (requested === undefined || (requested.kind === 'literal' && requested.value === null)) return undefined;
+  if (requested.kind === 'string' && tiers.has(requested.value)) return tiers.get(requested.value);
   const known = [...tiers.keys()].map((tier) => `'${tier}'`).join(', ');
   const message = `Invalid value for 'service_tier'. Supported: ${known}.`;
-  return { refusal: invalidRequest(message, 'service_tier', 'invalid_value') };
+  throw invalidRequest(message, 'service_tier', 'invalid_value');
 }

@@ -10,7 +10,7 @@ it('keeps the order of the first list', () => {
   ).toEqual(['b', 'a']);
 });
 
-it('puts a further key behind the one that precedes it where it was seen', () => {
+it('puts a new key after the key that precedes it in its own list', () => {
   const order = keyOrder([
     ['type', 'stream', 'input'],
     ['type', 'stream', 'service_tier', 'input'],
@@ -18,6 +18,6 @@ it('puts a further key behind the one that precedes it where it was seen', () =>
   expect(order).toEqual(['type', 'stream', 'service_tier', 'input']);
 });
 
-it('puts a further key first where it was seen first', () => {
+it('puts a new key first if it is first in its own list', () => {
   expect(keyOrder([['b'], ['a', 'b']])).toEqual(['a', 'b']);
 });

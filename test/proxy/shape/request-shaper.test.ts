@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readGolden } from '../../../src/golden/file.ts';
-import { requestMembers } from '../../../src/proxy/shape/request-shaper.ts';
+import { requestMembers } from '../../../src/proxy/shape/read-request.ts';
 import { Shape } from '../../../src/proxy/shape/shape.ts';
 import type { SignIn } from '../../../src/proxy/sign-in/load.ts';
 import { type HeaderList, headerValue } from '../../../src/wire/headers.ts';
@@ -37,19 +37,19 @@ async function shaped(
   request: object,
   {
     codex = '0.169.0',
-    heard = [] as HeaderList,
+    clientHeaders = [] as HeaderList,
     identity = { session, thread: session },
     tier = undefined as string | undefined,
   } = {},
 ): Promise<Shaped> {
-  const conversation = (await shapeOf(codex)).conversation(identity, heard);
+  const shaper = (await shapeOf(codex)).shaper('websocket', { identity, clientHeaders });
   const facts = { host: 'backend.example', key: 'AAAAAAAAAAAAAAAAAAAAAA==', model: 'm', tier, signIn };
-  const headers = conversation.handshake(facts);
-  const { text } = conversation.body(requestMembers(JSON.stringify(request)) ?? []);
+  const headers = shaper.handshakeHeaders(facts);
+  const { text } = shaper.body(requestMembers(JSON.stringify(request)) ?? []);
   return { headers, body: JSON.parse(text), text };
 }
 
-it('has the same session in headers, body, client metadata and turn metadata when the client gives none', async () => {
+it('sends one session id in headers, body, client metadata and turn metadata if the client names no session', async () => {
   const { headers, body } = await shaped(turn);
   const { client_metadata: metadata } = body;
   const turnMetadata = JSON.parse(metadata['x-codex-turn-metadata'] ?? '');
@@ -65,7 +65,7 @@ it('has the same session in headers, body, client metadata and turn metadata whe
   expect(turnMetadata).toMatchObject({ session_id: session, thread_id: session });
 });
 
-it('puts the effective session in the place of contradictory ones', async () => {
+it('replaces contradictory session ids by the effective one', async () => {
   const other = '01a20000-0000-7000-8000-00000000000f';
   const turnMetadata = JSON.stringify({
     session_id: other,
@@ -88,7 +88,7 @@ it('puts the effective session in the place of contradictory ones', async () => 
   });
 });
 
-it("keeps a subagent's thread apart from its session", async () => {
+it('sends the thread id of a subagent beside its session id', async () => {
   const { headers, body } = await shaped(turn, { identity: { session, thread } });
   expect(headerValue(headers, 'session-id')).toBe(session);
   expect(headerValue(headers, 'thread-id')).toBe(thread);
@@ -97,7 +97,7 @@ it("keeps a subagent's thread apart from its session", async () => {
   expect(body.client_metadata).toMatchObject({ session_id: session, thread_id: thread });
 });
 
-it("keeps a reviewer's thread as its cache key", async () => {
+it('keeps the thread id that a reviewer sends as its cache key', async () => {
   const { body } = await shaped({ ...turn, prompt_cache_key: thread }, { identity: { session, thread } });
   expect(body.prompt_cache_key).toBe(thread);
   expect(body.client_metadata).toMatchObject({ session_id: session, thread_id: thread });
@@ -109,40 +109,43 @@ it('names the session header as the version does', async () => {
   expect(headers.map(([name]) => name)).not.toContain('session-id');
 });
 
-it('signs in with the account and token it is given, and never with those of the client', async () => {
-  const heard: HeaderList = [
+it('sends the account and token of the sign-in and never those of the client', async () => {
+  const clientHeaders: HeaderList = [
     ['authorization', 'Bearer of-the-client'],
     ['chatgpt-account-id', 'of-the-client'],
   ];
-  const { headers } = await shaped(turn, { heard });
+  const { headers } = await shaped(turn, { clientHeaders });
   expect(headerValue(headers, 'authorization')).toBe('Bearer the-token');
   expect(headerValue(headers, 'chatgpt-account-id')).toBe('the-account');
 });
 
 it('never sends a Conversation_id, whatever the client sends', async () => {
-  const { headers } = await shaped(turn, { heard: [['Conversation_id', session]] });
+  const { headers } = await shaped(turn, { clientHeaders: [['Conversation_id', session]] });
   expect(headerValue(headers, 'conversation_id')).toBeUndefined();
 });
 
-it.each(['0.118.0', '0.169.0'])('puts the tier where %s has it, and in the hint', async (codex) => {
-  const { body, text, headers } = await shaped(
-    { ...turn, stream: true, include: [], service_tier: 'fast' },
-    { codex, tier: 'priority' },
-  );
-  expect(body.service_tier).toBe('priority');
-  const keys = Object.keys(JSON.parse(text));
-  expect(keys[keys.indexOf('service_tier') - 1]).toBe(codex === '0.118.0' ? 'include' : 'stream');
-  expect(headerValue(headers, 'x-codex-routing-hint')).toBe(
-    codex === '0.118.0' ? undefined : 'model=m;tier=priority',
-  );
-});
+it.each(['0.118.0', '0.169.0'])(
+  'puts the tier where codex %s has it, and in the routing hint',
+  async (codex) => {
+    const { body, text, headers } = await shaped(
+      { ...turn, stream: true, include: [], service_tier: 'fast' },
+      { codex, tier: 'priority' },
+    );
+    expect(body.service_tier).toBe('priority');
+    const keys = Object.keys(JSON.parse(text));
+    expect(keys[keys.indexOf('service_tier') - 1]).toBe(codex === '0.118.0' ? 'include' : 'stream');
+    expect(headerValue(headers, 'x-codex-routing-hint')).toBe(
+      codex === '0.118.0' ? undefined : 'model=m;tier=priority',
+    );
+  },
+);
 
-it.each(['default', 'auto'])('omits the tier for %s', async (tier) => {
+it.each(['default', 'auto'])('omits the tier if the request has %s', async (tier) => {
   const { text } = await shaped({ ...turn, service_tier: tier });
   expect(text).not.toContain('service_tier');
 });
 
-it('leaves instructions, tools, input and unknown members as they were spelled', async () => {
+it('leaves instructions, tools, input and unknown members byte for byte unchanged', async () => {
   const { text } = await shaped({
     ...turn,
     previous_response_id: 'resp_1',
@@ -157,12 +160,12 @@ it('leaves instructions, tools, input and unknown members as they were spelled',
   expect(text).toContain('"whatever":{"z":null}');
 });
 
-it('adds no instructions where the client gives none', async () => {
+it('adds no instructions to a request without them', async () => {
   const { text } = await shaped(turn, { codex: '0.118.0' });
   expect(text).not.toContain('instructions');
 });
 
-it('fills what the client does not say with values of the right kind', async () => {
+it('fills values that the client does not send with values of the right kind', async () => {
   const { body } = await shaped(turn);
   expect(isUuid7(body.client_metadata.turn_id ?? '')).toBe(true);
   expect(body.client_metadata['x-codex-ws-stream-request-start-ms']).toMatch(/^1\d{12}$/);

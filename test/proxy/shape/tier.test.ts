@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
+import { ApiError } from '../../../src/proxy/http/api-error.ts';
 import { requestTier, wireTier } from '../../../src/proxy/shape/tier.ts';
 import { parseJson } from '../../../src/wire/json.ts';
 
-const sent = [
+const tiers = [
   ['"fast"', 'priority'],
   ['"priority"', 'priority'],
   ['"flex"', 'flex'],
@@ -10,21 +11,20 @@ const sent = [
   ['"auto"', undefined],
 ] as const;
 
-it.each([...sent, ['null', undefined] as const])('sends the tier %s of a request as %s', (asked, tier) => {
-  expect(requestTier(parseJson(asked).node)).toEqual({ tier });
+it.each([...tiers, ['null', undefined] as const])('sends a requested tier %s as %s', (requested, tier) => {
+  expect(requestTier(parseJson(requested).node)).toBe(tier);
 });
 
-it('sends no tier where a request has none', () => {
-  expect(requestTier(undefined)).toEqual({ tier: undefined });
+it('sends no tier if the request has none', () => {
+  expect(requestTier(undefined)).toBeUndefined();
 });
 
 it.each(['"scale"', '"ultrafast"', '"Priority"', '""', '"toString"', 'true', '7', '["fast"]'])(
-  'refuses the tier %s',
-  (asked) => {
-    const answer = requestTier(parseJson(asked).node);
-    if (!('refusal' in answer)) throw new Error('it was not refused');
-    expect(answer.refusal.status).toBe(400);
-    expect(JSON.parse(answer.refusal.body)).toEqual({
+  'rejects the tier %s',
+  (requested) => {
+    const refusal = thrownBy(() => requestTier(parseJson(requested).node));
+    expect(refusal.status).toBe(400);
+    expect(JSON.parse(refusal.body)).toEqual({
       error: {
         message:
           "Invalid value for 'service_tier'. Supported: 'fast', 'priority', 'flex', 'default', 'auto'.",
@@ -36,6 +36,18 @@ it.each(['"scale"', '"ultrafast"', '"Priority"', '""', '"toString"', 'true', '7'
   },
 );
 
-it.each([...sent, ['"scale"', undefined] as const])('sends the hint %s as %s', (asked, tier) => {
-  expect(wireTier(JSON.parse(asked))).toBe(tier);
-});
+it.each([...tiers, ['"scale"', undefined] as const])(
+  'puts %s into the routing hint as %s',
+  (requested, tier) => {
+    expect(wireTier(JSON.parse(requested))).toBe(tier);
+  },
+);
+
+function thrownBy(call: () => unknown): ApiError {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+  }
+  throw new Error('no ApiError was thrown');
+}

@@ -1,0 +1,236 @@
+import { type Golden, jsonMark } from '../../golden/golden.ts';
+import type { VariableKind } from '../../golden/pattern/kinds.ts';
+import { soleVariable } from '../../golden/pattern/template.ts';
+import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
+import { variablesOf } from '../../golden/trace/variable-uses.ts';
+import { type JsonMember, type JsonNode, member, printJson, stringAt } from '../../wire/json.ts';
+import {
+  type CompiledPattern,
+  compileObject,
+  compilePattern,
+  type GoldenVariables,
+  type ObjectPattern,
+  variablesIn,
+  withoutMember,
+} from './compiled-pattern.ts';
+import { keyOrder } from './key-order.ts';
+import type { RawMember } from './raw-json.ts';
+
+/** The template for requests over one transport: one golden, completed by the other goldens of its version. */
+export type RequestPattern = {
+  /** The version of the official client. */
+  readonly codex: string;
+  readonly variables: GoldenVariables;
+  /** All headers of the version in order, by lower-case name. */
+  readonly headers: ReadonlyMap<string, HeaderPattern>;
+  /** The golden's requests, in order. */
+  readonly bodies: readonly BodyPattern[];
+  /** Members of turn metadata that depend on the model, by model (measured: codex 0.169.0, scenario model-not-lite). */
+  readonly modelFlags: ReadonlyMap<string, readonly RawMember[]>;
+  /** The order of all keys that a request may have. */
+  readonly keyOrder: readonly string[];
+  /** Variables for session and thread ids. A root thread has one variable for both. */
+  readonly identityVariables: ReadonlySet<string>;
+  /** Variables that keep their value for a session, such as the installation id. */
+  readonly sessionVariables: ReadonlySet<string>;
+  /** Variables that keep their value for a turn, however many connections it takes. */
+  readonly turnVariables: ReadonlySet<string>;
+};
+
+export type HeaderPattern = {
+  /** The header name in the golden's case. */
+  readonly name: string;
+  /** Whether every request has the header. */
+  readonly required: boolean;
+  readonly value: CompiledPattern;
+};
+
+export type BodyPattern = {
+  /** Whether the request is a prewarm (`generate: false`) and not a turn. */
+  readonly isPrewarm: boolean;
+  /** Members that are equal in every request (`type` and `stream`), as JSON texts. */
+  readonly constants: readonly RawMember[];
+  readonly metadata: ObjectPattern | undefined;
+  /** The metadata of a request for a model that is not lite. */
+  readonly nonLiteMetadata: ObjectPattern | undefined;
+};
+
+/**
+ * The metadata key for lite models, which take instructions and tools as input items. A request that has them at top
+ * level is for another model and lacks the key (measured: codex 0.169.0 with gpt-5.4).
+ */
+const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
+
+export type Transport = 'websocket' | 'http';
+
+/** The request members of an outline that keep their values. */
+const outlinedMembers: ReadonlySet<string> = new Set(['model', 'client_metadata']);
+
+/** Returns a golden reduced to what requestPattern needs of it as one of `others`: no responses, no request content. */
+export function outlineOf(golden: Golden): Golden {
+  const exchanges = golden.exchanges.map((exchange) => ({
+    ...exchange,
+    steps: exchange.steps.flatMap((step): Step[] => {
+      if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
+      const json = withoutValues(step.content.json);
+      return [{ ...step, content: { ...step.content, json } }];
+    }),
+  }));
+  return { ...golden, exchanges };
+}
+
+function withoutValues(body: JsonNode): JsonNode {
+  if (body.kind !== 'object') return body;
+  const members = body.members.map(
+    ([key, value]): JsonMember => [key, outlinedMembers.has(key) ? value : { kind: 'literal', value: null }],
+  );
+  return { kind: 'object', members };
+}
+
+/**
+ * Returns the pattern of a golden's requests over a transport, or undefined if it has none. `others` are goldens of the
+ * same version, or their outlines.
+ */
+export function requestPattern(
+  golden: Golden,
+  others: readonly Golden[],
+  transport: Transport,
+): RequestPattern | undefined {
+  const request = requestsOver(transport, [golden])[0]?.request;
+  if (request === undefined) return undefined;
+  const { variables } = golden;
+  const otherHeaders = requestsOver(transport, others).map((exchange) => exchange.request.headers);
+  const ownBodies = bodiesOver(transport, [golden]);
+  const allBodies = [...ownBodies, ...bodiesOver(transport, others)];
+  const bodies = ownBodies.map((body) => bodyPattern(body, variables));
+  const identityVariables = identityVariablesIn(ownBodies[0]);
+  const sessionVariables = without(sessionVariablesOf(golden), identityVariables);
+  const turnVariables = bodies.flatMap(({ metadata }) =>
+    variablesIn(metadata?.members.get('x-codex-turn-metadata')),
+  );
+  return {
+    codex: golden.codex,
+    variables,
+    headers: headerPatterns([request.headers, ...otherHeaders], variables),
+    bodies,
+    modelFlags: modelFlagsIn(allBodies),
+    keyOrder: keyOrder(allBodies.map(keysOf)),
+    identityVariables,
+    sessionVariables,
+    turnVariables: without(turnVariables, new Set([...identityVariables, ...sessionVariables])),
+  };
+}
+
+/** The headers of the first list are required; the other lists add optional ones. */
+function headerPatterns(
+  [own = [], ...others]: readonly (readonly JsonMember[])[],
+  variables: GoldenVariables,
+): Map<string, HeaderPattern> {
+  const known = new Map<string, HeaderPattern>();
+  for (const [required, list] of [[true, own], ...others.map((list) => [false, list] as const)] as const) {
+    for (const [name, value] of list) {
+      const lower = name.toLowerCase();
+      if (!known.has(lower)) known.set(lower, { name, required, value: compilePattern(value, variables) });
+    }
+  }
+  const order = keyOrder([own, ...others].map((list) => list.map(([name]) => name.toLowerCase())));
+  return new Map(
+    order.flatMap((lower) => {
+      const header = known.get(lower);
+      return header === undefined ? [] : [[lower, header]];
+    }),
+  );
+}
+
+function bodyPattern(body: JsonNode, variables: GoldenVariables): BodyPattern {
+  const clientMetadata = member(body, 'client_metadata');
+  const metadata = clientMetadata?.kind === 'object' ? compileObject(clientMetadata, variables) : undefined;
+  return {
+    isPrewarm: member(body, 'generate') !== undefined,
+    constants: ['type', 'stream'].flatMap((key): RawMember[] => {
+      const value = member(body, key);
+      return value === undefined ? [] : [[key, printJson(value)]];
+    }),
+    metadata,
+    nonLiteMetadata: metadata === undefined ? undefined : withoutMember(metadata, liteFlag),
+  };
+}
+
+function requestsOver(transport: Transport, goldens: readonly Golden[]): Exchange[] {
+  return goldens.flatMap(({ exchanges }) => exchanges.filter((one) => transportOf(one) === transport));
+}
+
+function transportOf({ request }: Exchange): Transport | undefined {
+  if (request.method === 'GET') return 'websocket';
+  const target = request.target.kind === 'string' ? request.target.value : '';
+  return /\/responses(?:\?|$)/.test(target) ? 'http' : undefined;
+}
+
+function bodiesOver(transport: Transport, goldens: readonly Golden[]): JsonNode[] {
+  return requestsOver(transport, goldens)
+    .flatMap(({ steps }) => steps)
+    .flatMap((step) =>
+      step.type !== 'response' && step.from === 'client' && step.content.kind === 'json'
+        ? [step.content.json]
+        : [],
+    )
+    .filter((body) => member(body, 'model') !== undefined);
+}
+
+/** Returns the literal members of turn metadata, from the first request for each model. */
+function modelFlagsIn(bodies: readonly JsonNode[]): Map<string, readonly RawMember[]> {
+  const flags = new Map<string, readonly RawMember[]>();
+  for (const body of bodies) {
+    const metadata = member(member(member(body, 'client_metadata'), 'x-codex-turn-metadata'), jsonMark);
+    const model = stringAt(body, 'model') ?? '';
+    if (metadata?.kind !== 'object' || flags.has(model)) continue;
+    flags.set(
+      model,
+      metadata.members.flatMap(([key, value]): RawMember[] =>
+        value.kind === 'literal' ? [[key, printJson(value)]] : [],
+      ),
+    );
+  }
+  return flags;
+}
+
+function keysOf(node: JsonNode): string[] {
+  return node.kind === 'object' ? node.members.map(([key]) => key) : [];
+}
+
+function identityVariablesIn(body: JsonNode | undefined): Set<string> {
+  const ids = [
+    stringAt(body, 'prompt_cache_key'),
+    stringAt(body, 'client_metadata', 'session_id'),
+    stringAt(body, 'client_metadata', 'thread_id'),
+  ];
+  return new Set(ids.flatMap((text) => (text === undefined ? [] : (soleVariable(text) ?? []))));
+}
+
+function without(names: Iterable<string>, excluded: ReadonlySet<string>): Set<string> {
+  return new Set([...names].filter((name) => !excluded.has(name)));
+}
+
+/** A value that is in the handshake, or in more than one message, belongs to the session. */
+function sessionVariablesOf(golden: Golden): Set<string> {
+  const [handshake] = requestsOver('websocket', [golden]);
+  const messages = golden.exchanges
+    .flatMap(({ steps }) => steps)
+    .filter((step) => step.type !== 'response' && step.from === 'client')
+    .map((step) => new Set(variablesOf(step)));
+  const inHandshake = handshake === undefined ? [] : variablesOf(handshake.request);
+  const repeated = [...golden.variables.keys()].filter(
+    (name) => messages.filter((names) => names.has(name)).length > 1,
+  );
+  return new Set(
+    [...inHandshake, ...repeated].filter((name) => lastingKinds.has(golden.variables.get(name)?.kind)),
+  );
+}
+
+/** Kinds of values that can last for a session. Clocks change, and sign-in and connection have their own values. */
+const lastingKinds: ReadonlySet<VariableKind | undefined> = new Set<VariableKind>([
+  'uuid7',
+  'uuid4',
+  'secret_uuid4',
+  'host_text',
+]);
