@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { listenLocally } from '../listening.ts';
+import { closingResponse } from '../wire/closing-response.ts';
 import { pairHeaders } from '../wire/headers.ts';
 import type { OnBackendEvent } from './backend-event.ts';
 import { startFaults } from './faults.ts';
@@ -108,12 +109,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, stage:
 function refuse(socket: Duplex, { status, headers, body }: HttpResponse): void {
   // A client that breaks off has heard enough.
   socket.on('error', () => {});
-  const fields = [...headers, ['content-length', String(Buffer.byteLength(body))], ['connection', 'close']];
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    ...fields.map((field) => field.join(': ')),
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+  socket.end(closingResponse({ status, headers, body }), () => socket.destroy());
 }
 
 function write(response: ServerResponse, { status, headers, body, ending }: HttpResponse): void {

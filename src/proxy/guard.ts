@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { refused } from './http/refusal.ts';
+import { proxyError } from './http/errors.ts';
 
 /** Whom the proxy lets in. */
 export type Door = {
@@ -23,7 +23,7 @@ export function isLoopback(address: string): boolean {
 /** Refuses what no honest client of a developer's own sends: pages in browsers, and names that are not ours. */
 export function refuseStrangers(headers: HeaderList, door: Door, most: number): void {
   if (headers.length > most) {
-    throw refused(431, 'too_many_headers', `a request may have ${most} headers, this one has more`);
+    throw proxyError(431, 'too_many_headers', `a request may have ${most} headers, this one has more`);
   }
   const site = headerValue(headers, 'sec-fetch-site');
   // A page in a browser can reach loopback; it must not be able to use the developer's sign-in.
@@ -31,12 +31,12 @@ export function refuseStrangers(headers: HeaderList, door: Door, most: number): 
     headerValue(headers, 'origin') !== undefined ||
     (site !== undefined && !/^(?:none|same-origin)$/.test(site))
   ) {
-    throw refused(403, 'forbidden_origin', 'requests from browser pages are refused');
+    throw proxyError(403, 'forbidden_origin', 'requests from browser pages are refused');
   }
   // Nor may a name that somebody else's DNS points at this machine.
   const hosts = headers.filter(([name]) => name.toLowerCase() === 'host').map(([, value]) => value);
   if (hosts.length !== 1 || !isOurs(hosts[0] ?? '', door)) {
-    throw refused(403, 'forbidden_host', 'the Host header does not name this proxy');
+    throw proxyError(403, 'forbidden_host', 'the Host header does not name this proxy');
   }
 }
 
@@ -49,7 +49,7 @@ export function requireKey(headers: HeaderList, { key }: Door): void {
   // All are compared, so that the time it takes tells nothing.
   const matches = shown.map((one) => sameSecret(one, key));
   if (matches.includes(true)) return;
-  throw refused(401, 'invalid_api_key', "the proxy's API key is missing or wrong");
+  throw proxyError(401, 'invalid_api_key', "the proxy's API key is missing or wrong");
 }
 
 /** Compares digests, which are of one length, in a time that does not depend on where they differ. */

@@ -1,4 +1,4 @@
-import { refused } from './http/refusal.ts';
+import { proxyError } from './http/errors.ts';
 
 /** What is served, by path. */
 export type Route =
@@ -22,12 +22,12 @@ const paths: ReadonlyMap<string, Route['kind']> = new Map([
 export function routeOf(target: string): Route {
   const [path = ''] = target.split('?');
   if (!path.startsWith('/') || /[\\\s#]|%(?:2e|2f|5c|00)/i.test(path) || /\/\.{1,2}(?:\/|$)/.test(path)) {
-    throw refused(400, 'bad_target', 'the request target is not a plain path');
+    throw proxyError(400, 'bad_target', 'the request target is not a plain path');
   }
   const kind = paths.get(path);
   if (kind !== undefined) return { kind };
   if (path.startsWith('/backend-api/')) return { kind: 'backend' };
-  throw refused(404, 'not_found', `nothing is served at ${path}`);
+  throw proxyError(404, 'not_found', `nothing is served at ${path}`);
 }
 
 /** Below which path of the upstream's base the client's own paths stand. */

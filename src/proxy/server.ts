@@ -6,12 +6,12 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { listenAt } from '../listening.ts';
 import { type HeaderList, pairHeaders } from '../wire/headers.ts';
 import { uuid4 } from '../wire/ids.ts';
-import { stringAt } from '../wire/json.ts';
 import type { ProxyContext, SignIns } from './context.ts';
 import { type Door, refuseStrangers, requireKey } from './guard.ts';
 import { hostTexts } from './host.ts';
-import { ApiError } from './http/api-error.ts';
-import { answerError, endToEnd, errorEvent, failureOf, refused, refuseUpgrade } from './http/refusal.ts';
+import { endToEnd } from './http/end-to-end.ts';
+import { ApiError, proxyError, toApiError } from './http/errors.ts';
+import { endWithError, sendError, sendJson } from './http/send.ts';
 import { type Limits, usualLimits } from './limits.ts';
 import { type Logger, reasonOf } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -68,8 +68,6 @@ const clientLeft = new Error('the client left');
 
 /** Bytes of a request's head. */
 const longestHead = 256 * 1024;
-
-const json: HeaderList = [['content-type', 'application/json']];
 
 class ProxyServer {
   readonly #options: ProxyOptions;
@@ -158,7 +156,7 @@ class ProxyServer {
     refuseStrangers(heard, this.#door, limits.headers);
     const route = routeOf(request.url ?? '');
     if (route.kind !== 'health') requireKey(heard, this.#door);
-    if (this.#stopping) throw refused(503, 'stopping', 'the proxy is about to stop');
+    if (this.#stopping) throw proxyError(503, 'stopping', 'the proxy is about to stop');
     metrics.add('requests_total', 1, `surface=${route.kind}`);
     return route;
   }
@@ -176,7 +174,7 @@ class ProxyServer {
     try {
       await this.#serve(this.#enter(request), request, response, gone.signal);
     } catch (error) {
-      if (!gone.signal.aborted) answerError(response, this.#refusalFor(error));
+      if (!gone.signal.aborted) sendError(response, this.#refusalFor(error));
       // What was not read of a body that is refused is not waited for.
       if (!request.complete) response.once('finish', () => request.destroy());
     } finally {
@@ -190,8 +188,7 @@ class ProxyServer {
       socket.destroy();
       return;
     }
-    const refusal = this.#refusalFor(unreadable(error));
-    refuseUpgrade(socket, refusal.status, json, refusal.body);
+    endWithError(socket, this.#refusalFor(unreadable(error)));
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -211,7 +208,7 @@ class ProxyServer {
       });
     try {
       if (this.#enter(request).kind !== 'responses') {
-        throw refused(404, 'not_found', 'websockets are served at /v1/responses only');
+        throw proxyError(404, 'not_found', 'websockets are served at /v1/responses only');
       }
       const heard = pairHeaders(request.rawHeaders);
       const identity = officialIdentity(heard);
@@ -222,15 +219,15 @@ class ProxyServer {
       serveResponses(this.#context, this.#store, client, socket, heard, () => this.#stopping);
     } catch (error) {
       const refusal = this.#refusalFor(error);
-      if (!gone.signal.aborted) refuseUpgrade(socket, refusal.status, json, errorEvent(refusal));
+      if (!gone.signal.aborted) endWithError(socket, refusal, refusal.event);
     }
   }
 
   #refusalFor(error: unknown): ApiError {
     const { metrics, log } = this.#context;
     if (!(error instanceof ApiError)) log.warn({}, `failed: ${reasonOf(error)}`);
-    const refusal = failureOf(error);
-    const code = stringAt(refusal.error, 'code') ?? 'none';
+    const refusal = toApiError(error);
+    const code = refusal.code ?? 'none';
     metrics.add('refusals_total', 1, `code=${code.replaceAll(/\W/g, '_')}`);
     return refusal;
   }
@@ -260,10 +257,11 @@ class ProxyServer {
       case 'backend':
         return passThrough(context, request, response, gone);
       case 'health':
-        return answerText(response, 'application/json', '{"status":"ok"}');
+        return sendJson(response, '{"status":"ok"}');
       case 'metrics':
         context.metrics.set('sessions', this.#store.size);
-        return answerText(response, 'text/plain; version=0.0.4; charset=utf-8', context.metrics.print());
+        response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+        response.end(context.metrics.print());
     }
   }
 }
@@ -272,19 +270,14 @@ class ProxyServer {
 function unreadable(error: Error): ApiError {
   const code = 'code' in error ? error.code : undefined;
   if (code === 'HPE_HEADER_OVERFLOW') {
-    return refused(431, 'too_many_headers', 'the request has too many headers, or too long ones');
+    return proxyError(431, 'too_many_headers', 'the request has too many headers, or too long ones');
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return refused(408, 'request_timeout', 'the request took too long to come');
+    return proxyError(408, 'request_timeout', 'the request took too long to come');
   }
-  return refused(400, 'bad_request', 'this is no HTTP request');
+  return proxyError(400, 'bad_request', 'this is no HTTP request');
 }
 
 function requirePost({ method }: IncomingMessage): void {
-  if (method !== 'POST') throw refused(405, 'bad_method', `this is asked for by POST, not by ${method}`);
-}
-
-function answerText(response: ServerResponse, type: string, text: string): void {
-  response.writeHead(200, { 'content-type': type });
-  response.end(text);
+  if (method !== 'POST') throw proxyError(405, 'bad_method', `this is asked for by POST, not by ${method}`);
 }

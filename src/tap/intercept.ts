@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import type { Observe } from '../trace/observation.ts';
+import { closingResponse } from '../wire/closing-response.ts';
 import type { Authority } from './authority.ts';
 import { announce, tapConnection } from './connection.ts';
 import { interceptedHosts, matchesHost } from './host-patterns.ts';
@@ -54,12 +55,11 @@ async function serve(
   context: TapContext,
 ): Promise<void> {
   const destination = parseDestination(requested);
-  if (destination === null)
-    return refuse(client, '400 Bad Request', 'The target of a CONNECT must be host:port.');
+  if (destination === null) return refuse(client, 400, 'The target of a CONNECT must be host:port.');
   const { host } = destination;
   const intercepted = matchesHost(host, options.hosts ?? interceptedHosts);
   if (!intercepted && options.onOtherHost === 'refuse') {
-    return refuse(client, '502 Bad Gateway', `${host} is not a host that this tap lets through.`);
+    return refuse(client, 502, `${host} is not a host that this tap lets through.`);
   }
 
   let backend: Leg;
@@ -69,7 +69,7 @@ async function serve(
     backend = await connectUpstream(upstreamOf(destination, intercepted, options), context.sockets);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return refuse(client, '502 Bad Gateway', `${host} cannot be reached: ${reason}`);
+    return refuse(client, 502, `${host} cannot be reached: ${reason}`);
   }
   if (client.destroyed) {
     backend.stream.destroy();
@@ -128,10 +128,8 @@ async function intercept(
   backend.stream.destroy();
 }
 
-function refuse(socket: Socket, status: string, text: string): void {
-  const body = `${text}\n`;
-  const headers = `content-type: text/plain\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`;
-  socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`);
+function refuse(socket: Socket, status: number, text: string): void {
+  socket.end(closingResponse({ status, headers: [['content-type', 'text/plain']], body: `${text}\n` }));
   socket.resume();
 }
 

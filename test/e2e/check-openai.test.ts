@@ -131,12 +131,9 @@ it.each([
   },
   {
     broken: 'changes the whole response',
-    file: 'proxy/surfaces/responses-http.ts',
+    file: 'proxy/http/send.ts',
     change: (source: string) =>
-      source.replace(
-        'Buffer.from(printJson(document))',
-        `Buffer.from(printJson(document).replaceAll('"OK"', '"KO"'))`,
-      ),
+      source.replace('Buffer.from(text)', `Buffer.from(text.replaceAll('"OK"', '"KO"'))`),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
       /whole › exchange 1 › the library's answer › text: changed\n {2}expected "OK"\n {2}actual {3}"KO"/,
@@ -180,7 +177,7 @@ it.each([
     scenario: 'http-cut-off',
     file: 'proxy/sessions/session.ts',
     change: (source: string) =>
-      source.replace('canBeAskedAgain(error) && cleared()', 'canBeAskedAgain(error)'),
+      source.replace('canBeAskedAgain(outcome) && cleared()', 'canBeAskedAgain(outcome)'),
     drivers: ['openai-responses'],
     finding: /streamed › exchange 1 › backend message \d: added\n/,
   },
@@ -188,7 +185,7 @@ it.each([
     broken: 'says nothing of an answer that breaks off',
     scenario: 'close-1006',
     file: 'proxy/surfaces/responses-http.ts',
-    change: (source: string) => source.replace("answer.send('error', errorEvent(error));", ''),
+    change: (source: string) => source.replace("answer.send('error', error.event);", ''),
     drivers: ['openai-responses'],
     finding:
       /streamed › exchange 1 › the library's answer: changed\n {2}expected an error: the answer was cut off\n {2}actual {3}an answer: in_progress\n/,
@@ -205,7 +202,7 @@ it.each([
   {
     broken: 'tells of another status',
     scenario: 'limit-headers',
-    file: 'proxy/http/api-error.ts',
+    file: 'proxy/http/errors.ts',
     change: (source: string) => source.replace('status <= 599 ? status :', 'status <= 599 ? 500 :'),
     drivers: ['openai-chat'],
     finding: /the library's answer › status: changed\n(?: .*\n)*? {2}expected 429\n {2}actual {3}500\n/,
@@ -213,7 +210,7 @@ it.each([
   {
     broken: 'keeps to itself when to come again',
     scenario: 'limit-headers',
-    file: 'proxy/http/api-error.ts',
+    file: 'proxy/http/errors.ts',
     change: (source: string) => source.replace('^(?:content-|', '^(?:retry-|content-|'),
     drivers: ['openai-responses'],
     finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
@@ -221,7 +218,7 @@ it.each([
   {
     broken: 'keeps to itself when to come again, over HTTP',
     scenario: 'http-usage-limit',
-    file: 'proxy/http/backend-answer.ts',
+    file: 'proxy/http/end-to-end.ts',
     change: (source: string) => source.replace("!== 'content-length'", "!== 'retry-after'"),
     drivers: ['openai-chat'],
     finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
@@ -229,7 +226,7 @@ it.each([
   {
     broken: 'puts an error in its own words',
     scenario: 'usage-limit',
-    file: 'proxy/http/api-error.ts',
+    file: 'proxy/http/errors.ts',
     change: (source: string) =>
       source.replace(
         "return printJson({ kind: 'object', members: [['error', this.error]] })",
@@ -241,8 +238,9 @@ it.each([
   {
     broken: 'does not tell why a response failed',
     scenario: 'http-context-length',
-    file: 'proxy/http/api-error.ts',
-    change: (source: string) => source.replace("error?.kind === 'object' ? error :", ''),
+    file: 'proxy/http/errors.ts',
+    change: (source: string) =>
+      source.replace("withUsualMembers(error?.kind === 'object' ? error :", 'withUsualMembers('),
     drivers: ['openai-chat'],
     finding: /exchange 1 › the library's answer › error\.message: changed\n/,
   },
@@ -251,7 +249,7 @@ it.each([
     scenario: 'error-500,http-error-500',
     file: 'proxy/sessions/again.ts',
     change: (source: string) =>
-      source.replace('return status !== 400', 'return false').replace('error.status >= 500', 'false'),
+      source.replace('return status !== 400', 'return false').replace('return status >= 500', 'return false'),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
       /error-500 › streamed › exchange 2 › request: missing\n[\s\S]*http-error-500 › streamed › exchange 3 › request: missing\n/,

@@ -720,8 +720,8 @@ it('counts and logs what it asks again over HTTP', async () => {
   expect(await (await fetch(`${proxy}/metrics`)).text()).toContain(
     'codex_parity_proxy_http_retries_total 2\n',
   );
-  const told = 'the turn is asked for again over HTTP: the backend answered';
-  expect(lines).toEqual(expect.arrayContaining([`{} ${told} 500`, `{} ${told} 404`]));
+  const retry = 'retrying over HTTP: the backend responded with';
+  expect(lines).toEqual(expect.arrayContaining([`{} ${retry} 500`, `{} ${retry} 404`]));
 });
 
 it('tells the client of an answer that is cut off after it began', async () => {

@@ -1,5 +1,5 @@
 import { type JsonNode, type JsonObject, jsonString, member, stringAt } from '../../wire/json.ts';
-import { ApiError, failedResponse } from '../http/api-error.ts';
+import { ApiError, errorFromFailedResponse } from '../http/errors.ts';
 import { list, nothing, number, object } from './nodes.ts';
 import { callOf, itemsAt, type Piece, piecesOf } from './pieces.ts';
 
@@ -30,7 +30,7 @@ export function heading(response: JsonNode | undefined, kind: string) {
 export function finishReason(response: JsonNode | undefined): string {
   const status = stringAt(response, 'status');
   if (status === 'incomplete') return incompleteReason(response);
-  if (status !== 'completed') throw failedResponse(response);
+  if (status !== 'completed') throw errorFromFailedResponse(response);
   const calls = itemsAt(response, 'output').some((item) => callOf(item) !== undefined);
   return calls ? 'tool_calls' : 'stop';
 }

@@ -6,7 +6,7 @@ import {
   member,
   printJson,
 } from '../../wire/json.ts';
-import { type ApiError, invalidRequest } from '../http/api-error.ts';
+import { type ApiError, invalidRequest } from '../http/errors.ts';
 
 /** What a request says at one place, which is named when it is refused. */
 export class Param {

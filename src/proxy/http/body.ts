@@ -2,8 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip, type ZstdOptions, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import type { ApiError } from './api-error.ts';
-import { refused } from './refusal.ts';
+import { type ApiError, proxyError } from './errors.ts';
 
 const unpackers = { zstd: unpackZstd, gzip: promisify(gunzip) };
 const unpackBeside = promisify(zstdDecompress);
@@ -43,7 +42,7 @@ export async function unpackBody(body: Buffer, headers: HeaderList, limit: numbe
   const encoding = headerValue(headers, 'content-encoding') ?? 'identity';
   if (encoding === 'identity') return body.toString('utf8');
   if (encoding !== 'zstd' && encoding !== 'gzip') {
-    throw refused(415, 'unknown_encoding', `a body packed as "${encoding}" is not understood`);
+    throw proxyError(415, 'unknown_encoding', `a body packed as "${encoding}" is not understood`);
   }
   try {
     const unpacked = await unpackers[encoding](body, { maxOutputLength: limit });
@@ -51,10 +50,10 @@ export async function unpackBody(body: Buffer, headers: HeaderList, limit: numbe
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit);
-    throw refused(400, 'broken_encoding', `the body is not ${encoding}`);
+    throw proxyError(400, 'broken_encoding', `the body is not ${encoding}`);
   }
 }
 
 function tooLarge(limit: number): ApiError {
-  return refused(413, 'body_too_large', `a body may have ${limit} bytes, this one has more`);
+  return proxyError(413, 'body_too_large', `a body may have ${limit} bytes, this one has more`);
 }

@@ -3,9 +3,9 @@ import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
 import { keyHeaders } from '../guard.ts';
 import { readBody } from '../http/body.ts';
-import { endToEnd } from '../http/refusal.ts';
-import { handDown } from '../http/upstream/answer.ts';
-import { askUpstream } from '../http/upstream/http.ts';
+import { endToEnd } from '../http/end-to-end.ts';
+import { streamBackendResponse } from '../http/send.ts';
+import { sendUpstream } from '../http/upstream/request.ts';
 import { upstreamUrl } from '../routes.ts';
 import { officialIdentity } from '../shape/identity.ts';
 import type { SignIn } from '../sign-in/load.ts';
@@ -20,7 +20,7 @@ export async function passThrough(
 ): Promise<void> {
   const { limits, host } = context;
   const heard = pairHeaders(request.rawHeaders);
-  const answer = await askUpstream({
+  const answer = await sendUpstream({
     url: upstreamUrl(context.upstream, request.url ?? '/'),
     method: request.method ?? 'GET',
     headers: signedHeaders(heard, await context.signIns.current(sessionOf(heard)), host),
@@ -28,7 +28,7 @@ export async function passThrough(
     signal: gone,
     firstByte: limits.firstByte,
   });
-  await handDown(answer, response, limits.idle);
+  await streamBackendResponse(answer, response, limits.idle);
 }
 
 /** What names the client's account, or shows the proxy's key. */

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
 import { readBody, unpackBody } from '../http/body.ts';
-import { handDown } from '../http/upstream/answer.ts';
-import { askUpstream } from '../http/upstream/http.ts';
+import { streamBackendResponse } from '../http/send.ts';
+import { sendUpstream } from '../http/upstream/request.ts';
 import { upstreamUrl } from '../routes.ts';
 import type { Identity } from '../shape/identity.ts';
 import { packPost } from '../shape/pack-post.ts';
@@ -33,7 +33,7 @@ export async function relayPost(
   const signIn = await context.signIns.current(identity.session);
   const packed = await packPost(shaper, { members, host: context.host, signIn });
   context.metrics.add('upstream_connections_total', 1, 'transport=http');
-  const answer = await askUpstream({
+  const answer = await sendUpstream({
     url: upstreamUrl(context.upstream, request.url ?? '/'),
     method: 'POST',
     ...packed,
@@ -41,5 +41,5 @@ export async function relayPost(
     firstByte: limits.firstByte,
   });
   if (answer.statusCode === 401) context.signIns.refused(identity.session, signIn);
-  await handDown(answer, response, limits.idle);
+  await streamBackendResponse(answer, response, limits.idle);
 }

@@ -1,5 +1,5 @@
 import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
-import { backendFailed, errorFrame } from '../http/api-error.ts';
+import { backendError, errorFromFrame } from '../http/errors.ts';
 
 /** One event of a response as the backend sent it: a message of its websocket, or the data of a server-sent event. */
 export type ResponseEvent = {
@@ -38,12 +38,12 @@ export class ResponseCollector {
 
   /** The response, once an event ends it. Throws ApiError for an error frame. */
   take({ type, node }: ResponseEvent): JsonNode | undefined {
-    if (type === 'error') throw errorFrame(node);
+    if (type === 'error') throw errorFromFrame(node);
     if (type === 'response.output_item.done') this.#done(node);
     if (!last.has(type)) return undefined;
     const response = member(node, 'response');
     if (response === undefined)
-      throw backendFailed(`the backend sent ${type} without a response`, 'bad_event');
+      throw backendError(`the backend sent ${type} without a response`, 'bad_event');
     return this.#filled(response);
   }
 
@@ -70,7 +70,7 @@ export class ResponseCollector {
 
 /** What a client is told when the backend leaves before the last event. */
 export function endedEarly() {
-  return backendFailed('the backend ended the stream before the response was complete', 'stream_ended');
+  return backendError('the backend ended the stream before the response was complete', 'stream_ended');
 }
 
 /** An index in an event, such as `output_index`. */

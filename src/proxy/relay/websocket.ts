@@ -3,8 +3,9 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
-import { errorEvent, refused, refuseUpgrade } from '../http/refusal.ts';
-import { openUpstream, type Upgrade } from '../http/upstream/websocket.ts';
+import { proxyError } from '../http/errors.ts';
+import { endWithError, refuseUpgrade } from '../http/send.ts';
+import { openUpstream, type UpgradeResult } from '../http/upstream/upgrade.ts';
 import { upstreamUrl } from '../routes.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawString } from '../shape/raw-json.ts';
@@ -39,7 +40,7 @@ export async function relayWebSocket(
     const isRequest = members !== undefined && rawString(members, 'type') === 'response.create';
     return isRequest ? shaper.body(members).text : undefined;
   };
-  const open = async ({ model, tier }: Hint): Promise<Upgrade> => {
+  const open = async ({ model, tier }: Hint): Promise<UpgradeResult> => {
     const signIn = await context.signIns.current(identity.session);
     const upgrade = await openUpstream({
       url: upstreamUrl(context.upstream, request.url ?? '/'),
@@ -50,15 +51,16 @@ export async function relayWebSocket(
       headers: (key) => shaper.handshakeHeaders({ host: context.host, signIn, key, model, tier }),
     });
     context.metrics.add('upstream_connections_total', 1, 'transport=websocket');
-    if (upgrade.accepted) {
+    if (upgrade.kind === 'accepted') {
       const { socket: backend } = upgrade;
       gone.addEventListener('abort', () => backend.terminate(), { once: true });
       if (gone.aborted) backend.terminate();
     }
-    if (!upgrade.accepted) {
-      if (upgrade.status === 401) context.signIns.refused(identity.session, signIn);
-      context.metrics.add('upstream_refusals_total', 1, `status=${upgrade.status}`);
-      context.log.info({ status: upgrade.status }, `the backend refused the upgrade with ${upgrade.status}`);
+    if (upgrade.kind === 'refused') {
+      const { status } = upgrade.response;
+      if (status === 401) context.signIns.refused(identity.session, signIn);
+      context.metrics.add('upstream_refusals_total', 1, `status=${status}`);
+      context.log.info({ status }, `the backend refused the upgrade with ${status}`);
     }
     return upgrade;
   };
@@ -67,13 +69,13 @@ export async function relayWebSocket(
   const hint = hintIn(heard, context.shape);
   if (hint !== undefined) {
     const upgrade = await open(hint);
-    if (!upgrade.accepted) return refuseUpgrade(socket, upgrade.status, upgrade.headers, upgrade.body);
-    const client = await accept(pairHeaders(upgrade.response.rawHeaders));
+    if (upgrade.kind === 'refused') return refuseUpgrade(socket, upgrade.response);
+    const client = await accept(upgrade.headers);
     return relay(client, socket, upgrade.socket, shaped, [], onTurn);
   }
   if (context.withoutWebsockets.has(identity.session)) {
-    const reason = refused(noWebsockets, 'upstream_refused', 'the backend takes no websockets');
-    return refuseUpgrade(socket, noWebsockets, [['content-type', 'application/json']], errorEvent(reason));
+    const reason = proxyError(noWebsockets, 'upstream_refused', 'the backend takes no websockets');
+    return endWithError(socket, reason, reason.event);
   }
   // A client that does not say at once what the golden's would, as an older one, or one that takes the proxy for a
   // provider of another name: its first message must be awaited.
@@ -90,14 +92,15 @@ export async function relayWebSocket(
       model: rawString(members, 'model') ?? '',
       tier: wireTier(rawString(members, 'service_tier')),
     });
-    if (upgrade.accepted) {
+    if (upgrade.kind === 'accepted') {
       client.off('message', collect);
       return relay(client, socket, upgrade.socket, shaped, said, onTurn);
     }
-    if (upgrade.status === noWebsockets) remember(context, identity.session);
-    client.send(errorEvent(refused(upgrade.status, 'upstream_refused', 'the backend refused the upgrade')));
+    const { status } = upgrade.response;
+    if (status === noWebsockets) remember(context, identity.session);
+    client.send(proxyError(status, 'upstream_refused', 'the backend refused the upgrade').event);
   } catch {
-    client.send(errorEvent(refused(502, 'upstream_unreachable', 'the backend cannot be reached')));
+    client.send(proxyError(502, 'upstream_unreachable', 'the backend cannot be reached').event);
   }
   client.resume();
   client.close(1011);

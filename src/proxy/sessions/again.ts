@@ -1,8 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { headerValue } from '../../wire/headers.ts';
+import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { member, stringAt, tryParseJson } from '../../wire/json.ts';
-import { ApiError, errorFrame } from '../http/api-error.ts';
-import { BackendAnswer } from '../http/backend-answer.ts';
+import { type ApiError, errorFromBackend, errorFromFrame } from '../http/errors.ts';
+import type { BackendResponse } from '../http/upstream/request.ts';
+
+/** How a POST ended. */
+export type PostOutcome =
+  /** With the last event of a response. */
+  | { readonly kind: 'events'; readonly last: string }
+  /** With an HTTP response without events. `isFinal`: it refuses a sign-in that cannot be renewed. */
+  | { readonly kind: 'response'; readonly response: BackendResponse; readonly isFinal: boolean }
+  /** Without a response, or within one. */
+  | { readonly kind: 'failed'; readonly error: ApiError };
 
 /** The code of the error that tells of an answer without an end. */
 export const cutOff = 'upstream_lost';
@@ -44,7 +53,7 @@ const usedUp: ReadonlySet<string> = new Set([
  */
 function asksAgain(status: number, told: ApiError): boolean {
   const names = [stringAt(told.error, 'type') ?? '', stringAt(told.error, 'code') ?? ''];
-  const pause = pauseIn(told);
+  const pause = pauseIn(told.headers);
   if (pause !== undefined && pause > longestPause) return false;
   if (status === 429) return pause !== undefined && !names.some((name) => usedUp.has(name));
   if (status === 503 && names.includes('server_is_overloaded')) return pause !== undefined;
@@ -55,9 +64,8 @@ function asksAgain(status: number, told: ApiError): boolean {
  * Milliseconds after which the backend wants to be asked again, told in whole seconds or as a date; undefined where it
  * says nothing of it.
  */
-export function pauseIn(error: unknown): number | undefined {
-  const told = error instanceof BackendAnswer ? error.told : error;
-  const stated = told instanceof ApiError ? headerValue(told.headers, 'retry-after') : undefined;
+export function pauseIn(headers: HeaderList): number | undefined {
+  const stated = headerValue(headers, 'retry-after');
   if (stated === undefined) return undefined;
   if (/^\d+$/.test(stated)) return Number(stated) * 1000;
   const moment = stated.endsWith(' GMT') ? Date.parse(stated) : Number.NaN;
@@ -68,7 +76,7 @@ export function pauseIn(error: unknown): number | undefined {
 export function reconnecting(type: string, text: string, knowsAll: boolean): ApiError | undefined {
   const frame = type === 'error' ? tryParseJson(text)?.node : undefined;
   if (frame === undefined) return undefined;
-  const told = errorFrame(frame);
+  const told = errorFromFrame(frame);
   const code = stringAt(frame, 'error', 'code') ?? '';
   if (reconnected.has(code)) {
     return code !== 'previous_response_not_found' || knowsAll ? told : undefined;
@@ -78,38 +86,35 @@ export function reconnecting(type: string, text: string, knowsAll: boolean): Api
 }
 
 /** Whether the backend failed at a POST, or did not answer it. */
-export function isBackendsFault(error: unknown): boolean {
-  if (error instanceof BackendAnswer) return error.status >= 500 && (pauseIn(error) ?? 0) <= longestPause;
-  return codeOf(error) === unreachable;
+export function isBackendsFault(outcome: PostOutcome): boolean {
+  if (outcome.kind === 'failed') return outcome.error.code === unreachable;
+  if (outcome.kind === 'events') return false;
+  const { status, headers } = outcome.response;
+  return status >= 500 && (pauseIn(headers) ?? 0) <= longestPause;
 }
 
 /** Whether an attempt that failed so, over HTTP or by a refused upgrade, is worth another one. */
-export function canBeAskedAgain(error: unknown): boolean {
-  if (error instanceof BackendAnswer) return !error.isFinal && asksAgain(error.status, error.told);
-  return codeOf(error) === cutOff || codeOf(error) === unreachable;
+export function canBeAskedAgain(outcome: PostOutcome): boolean {
+  if (outcome.kind === 'failed') return outcome.error.code === cutOff || outcome.error.code === unreachable;
+  if (outcome.kind === 'events') return false;
+  return !outcome.isFinal && asksAgain(outcome.response.status, errorFromBackend(outcome.response));
 }
 
 /**
- * Does `work`, and once more after each of the pauses, as long as it fails in a way that `again` takes to be worth it.
+ * Does `work`, and once more after each of the pauses, as long as `again` returns true for its outcome.
  * A pause that the backend asks for counts instead of ours, as for the official client (measured: codex 0.169.0).
  */
-export async function repeated<T>(
-  work: () => Promise<T>,
+export async function repeated(
+  work: () => Promise<PostOutcome>,
   pauses: readonly number[],
-  again: (error: unknown) => boolean,
+  again: (outcome: PostOutcome) => boolean,
   signal: AbortSignal,
-): Promise<T> {
+): Promise<PostOutcome> {
   for (const pause of pauses) {
-    try {
-      return await work();
-    } catch (error) {
-      if (signal.aborted || !again(error)) throw error;
-      await delay(pauseIn(error) ?? pause, undefined, { signal });
-    }
+    const outcome = await work();
+    if (signal.aborted || !again(outcome)) return outcome;
+    const stated = outcome.kind === 'response' ? pauseIn(outcome.response.headers) : undefined;
+    await delay(stated ?? pause, undefined, { signal });
   }
   return work();
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof ApiError ? stringAt(error.error, 'code') : undefined;
 }

@@ -1,10 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import type { ProxyContext } from '../context.ts';
-import { BackendAnswer } from '../http/backend-answer.ts';
-import { refused } from '../http/refusal.ts';
-import { askUpstream, readAll } from '../http/upstream/http.ts';
+import { proxyError } from '../http/errors.ts';
+import { type BackendResponse, readResponse, sendUpstream } from '../http/upstream/request.ts';
 import type { Limits } from '../limits.ts';
 import { reasonOf } from '../log.ts';
 import { isLast } from '../relay/response-stream.ts';
@@ -20,7 +18,7 @@ export async function askByPost(
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   metrics.add('upstream_connections_total', 1, 'transport=http');
-  const answer = await askUpstream({
+  const answer = await sendUpstream({
     url: responses,
     method: 'POST',
     ...packed,
@@ -29,7 +27,7 @@ export async function askByPost(
   }).catch((error: unknown) => {
     // Who waits in vain is not asked to wait again: the official client waits on (measured: codex 0.169.0, a minute).
     const isSilent = !(error instanceof Error && 'code' in error);
-    throw refused(
+    throw proxyError(
       502,
       isSilent ? 'upstream_silent' : unreachable,
       `the backend cannot be reached: ${reasonOf(error)}`,
@@ -45,15 +43,10 @@ export function isStream({ statusCode, headers }: IncomingMessage): boolean {
 }
 
 /** Reads an answer that is no stream of events. Throws ApiError for one that is cut off. */
-export async function wholeAnswer(
-  answer: IncomingMessage,
-  { bodyBytes }: Limits,
-  isFinal: boolean,
-): Promise<BackendAnswer> {
-  const body = await readAll(answer, bodyBytes).catch((error: unknown) => {
-    throw refused(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
+export async function wholeAnswer(answer: IncomingMessage, { bodyBytes }: Limits): Promise<BackendResponse> {
+  return readResponse(answer, bodyBytes).catch((error: unknown) => {
+    throw proxyError(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
   });
-  return new BackendAnswer(answer.statusCode ?? 502, pairHeaders(answer.rawHeaders), body, isFinal);
 }
 
 /** Hands out the events of a stream; resolves to the last. Throws ApiError where it ends without one. */
@@ -69,7 +62,7 @@ export async function takeEvents(answer: IncomingMessage, take: TakeEvent): Prom
       }
     }
   } catch (error) {
-    throw refused(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
+    throw proxyError(502, cutOff, `the answer was cut off: ${reasonOf(error)}`);
   }
-  throw refused(502, cutOff, 'the answer was cut off');
+  throw proxyError(502, cutOff, 'the answer was cut off');
 }

@@ -4,7 +4,7 @@ import type { ProxyContext } from '../context.ts';
 import { claimOf } from './claim.ts';
 import type { TakeEvent } from './connection.ts';
 import { eventType } from './event.ts';
-import { Session } from './session.ts';
+import { Session, type TurnResult } from './session.ts';
 import type { SessionStore } from './store.ts';
 import type { TurnRequest } from './turn-request.ts';
 
@@ -15,7 +15,7 @@ export type Caller = {
   readonly own?: () => Session;
 };
 
-/** Takes a turn to the backend in the session it belongs to; resolves to the last event. Throws as Session does. */
+/** Takes a turn to the backend in the session it belongs to. Throws as Session does. */
 export async function runTurn(
   context: ProxyContext,
   store: SessionStore,
@@ -24,7 +24,7 @@ export async function runTurn(
   signal: AbortSignal,
   take: TakeEvent,
   forget: () => boolean = () => false,
-): Promise<string> {
+): Promise<TurnResult> {
   const caller = callerOf(headers);
   const claim = claimOf(headers, request, caller);
   const session = own === undefined || claim.stated ? store.find(claim, request.previous, caller) : own();
@@ -33,9 +33,9 @@ export async function runTurn(
   }
   let ending = 'failed';
   try {
-    const last = await session.turn(request, signal, take, forget);
-    ending = eventType(last);
-    return last;
+    const result = await session.turn(request, signal, take, forget);
+    if (result.kind === 'events') ending = eventType(result.last);
+    return result;
   } finally {
     context.metrics.add('turns_total', 1, `ending=${ending}`);
     store.answered(session, caller);

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
-import { BackendAnswer } from '../http/backend-answer.ts';
-import { refused } from '../http/refusal.ts';
-import { openUpstream } from '../http/upstream/websocket.ts';
+import { ApiError, proxyError } from '../http/errors.ts';
+import type { BackendResponse } from '../http/upstream/request.ts';
+import { openUpstream } from '../http/upstream/upgrade.ts';
 import { reasonOf } from '../log.ts';
 import type { Identity } from '../shape/identity.ts';
 import { packPost } from '../shape/pack-post.ts';
@@ -14,6 +14,7 @@ import {
   canBeAskedAgain,
   cutOff,
   isBackendsFault,
+  type PostOutcome,
   pauseIn,
   reconnecting,
   repeated,
@@ -26,6 +27,13 @@ import { responseId, turnState, turnStateIn } from './event.ts';
 import { History } from './history.ts';
 import { askByPost, isStream, takeEvents, wholeAnswer } from './post.ts';
 import { prewarmOf, type TurnRequest, withState } from './turn-request.ts';
+
+/** What the backend sent for a turn. */
+export type TurnResult =
+  /** Events, of which this is the last. */
+  | { readonly kind: 'events'; readonly last: string }
+  /** An HTTP response without events, which is for the client. */
+  | { readonly kind: 'response'; readonly response: BackendResponse };
 
 /** The request could not even be sent; `pause` is the one that the backend asks for, in milliseconds. */
 type Unavailable = { readonly kind: 'unavailable'; readonly pause: number | undefined };
@@ -104,15 +112,14 @@ export class Session {
   /**
    * Takes one turn to the backend and hands out the events that answer it, to `take`. Where an answer fails after it
    * began, `forget` is asked: true where nothing of it has reached the client, and all is forgotten that was handed
-   * out, so that the turn can be asked for again. Resolves to the last event. Throws BackendAnswer for an answer
-   * without events, ApiError where there is none.
+   * out, so that the turn can be asked for again. Throws ApiError where there is no answer.
    */
   async turn(
     request: TurnRequest,
     signal: AbortSignal,
     take: TakeEvent,
     forget: () => boolean,
-  ): Promise<string> {
+  ): Promise<TurnResult> {
     this.#running += 1;
     this.usedAt = Date.now();
     clearTimeout(this.#closing);
@@ -138,7 +145,7 @@ export class Session {
     signal: AbortSignal,
     take: TakeEvent,
     forget: () => boolean,
-  ): Promise<string> {
+  ): Promise<TurnResult> {
     const { limits, metrics, log } = this.#context;
     const notes = this.history.begin(request);
     // What a tool gave back goes on with the turn that asked for it.
@@ -181,10 +188,12 @@ export class Session {
         attempt = await this.#attempt(overWebSocket);
       told = attempt.kind === 'unavailable' ? attempt.pause : undefined;
       if (attempt.kind === 'unavailable') continue;
-      if (attempt.kind === 'answered' && delivered) return attempt.text;
+      if (attempt.kind === 'response') return attempt;
+      if (attempt.kind === 'answered' && delivered) return { kind: 'events', last: attempt.text };
       const reason = attempt.kind === 'lost' ? attempt.reason : 'the backend asks for a new connection';
-      if (signal.aborted || !cleared()) throw refused(502, cutOff, `the answer was cut off: ${reason}`);
-      if (attempt.kind === 'answered') told = pauseIn(reconnecting(attempt.type, attempt.text, true));
+      if (signal.aborted || !cleared()) throw proxyError(502, cutOff, `the answer was cut off: ${reason}`);
+      if (attempt.kind === 'answered')
+        told = pauseIn(reconnecting(attempt.type, attempt.text, true)?.headers ?? []);
       metrics.add('reconnects_total');
       log.info({}, `a new connection is made: ${reason}`);
     }
@@ -194,7 +203,8 @@ export class Session {
   }
 
   /** One attempt over the websocket: on the connection that is there, else on a new one. */
-  async #attempt({ request, full, turn, first, signal, take }: Try): Promise<Ending | Unavailable> {
+  async #attempt(attempt: Try): Promise<Ending | Unavailable | Extract<TurnResult, { kind: 'response' }>> {
+    const { request, full, turn, first, signal, take } = attempt;
     const { limits } = this.#context;
     const signIn = await this.#signIn();
     if (!signIn.websockets) {
@@ -268,13 +278,13 @@ export class Session {
     return ending.type !== 'error';
   }
 
-  /** A new upstream websocket, where the backend takes one now. Throws BackendAnswer for what is not asked again. */
+  /** A new upstream websocket, where the backend takes one now; else its response, where it is not asked again. */
   async #open(
     request: TurnRequest,
     signal: AbortSignal,
     metadata: string | undefined,
     refusals = 0,
-  ): Promise<Connection | Unavailable> {
+  ): Promise<Connection | Unavailable | Extract<TurnResult, { kind: 'response' }>> {
     const context = this.#context;
     const { limits, metrics, log, host, shape } = context;
     const signIn = await this.#signIn();
@@ -292,21 +302,22 @@ export class Session {
     });
     if (upgrade === undefined) return unavailable;
     metrics.add('upstream_connections_total', 1, 'transport=websocket');
-    if (upgrade.accepted) return new Connection(upgrade.socket, accountOf(signIn));
-    metrics.add('upstream_refusals_total', 1, `status=${upgrade.status}`);
-    log.info({ status: upgrade.status }, `the backend refused the upgrade with ${upgrade.status}`);
-    if (upgrade.status === 401 && refusals < refusedUpgrades) {
+    if (upgrade.kind === 'accepted') return new Connection(upgrade.socket, accountOf(signIn));
+    const { response } = upgrade;
+    const { status } = response;
+    metrics.add('upstream_refusals_total', 1, `status=${status}`);
+    log.info({ status }, `the backend refused the upgrade with ${status}`);
+    if (status === 401 && refusals < refusedUpgrades) {
       context.signIns.refused(this.#identity.session, signIn);
       await delay(limits.retries[refusals + 1] ?? 0, undefined, { signal });
       return this.#open(request, signal, metadata, refusals + 1);
     }
-    if (upgrade.status === 426) {
+    if (status === 426) {
       this.#fallBack('the backend takes no websockets');
       return unavailable;
     }
-    const answer = new BackendAnswer(upgrade.status, upgrade.headers, upgrade.body);
-    if (upgrade.status === 401 || !canBeAskedAgain(answer)) throw answer;
-    return { ...unavailable, pause: pauseIn(answer) };
+    const again = status !== 401 && canBeAskedAgain({ kind: 'response', response, isFinal: false });
+    return again ? { kind: 'unavailable', pause: pauseIn(response.headers) } : { kind: 'response', response };
   }
 
   async #signIn(): Promise<SignIn> {
@@ -334,19 +345,19 @@ export class Session {
    * Asks over HTTP, again where the official client would: six attempts, of five POSTs each where the backend fails at
    * them. What comes of it last is the client's.
    */
-  #overHttp(attempt: Try, cleared: () => boolean): Promise<string> {
+  async #overHttp(attempt: Try, cleared: () => boolean): Promise<TurnResult> {
     const { limits, metrics, log, shape } = this.#context;
     if (!shape.speaksHttp) {
-      throw refused(
+      throw proxyError(
         502,
         unreachable,
         `the backend takes no websocket, and codex ${shape.codex} has no golden of scenario http-fallback`,
       );
     }
-    const noted = (again: boolean, error: unknown) => {
+    const noted = (again: boolean, outcome: PostOutcome) => {
       if (!again) return false;
       metrics.add('http_retries_total');
-      log.info({}, `the turn is asked for again over HTTP: ${reasonOf(error)}`);
+      log.info({}, `retrying over HTTP: ${reasonFor(outcome)}`);
       return true;
     };
     const { signal } = attempt;
@@ -355,17 +366,29 @@ export class Session {
       repeated(
         () => this.#post(attempt),
         pauses.slice(0, repeatedPosts),
-        (error) => noted(isBackendsFault(error), error),
+        (outcome) => noted(isBackendsFault(outcome), outcome),
         signal,
       );
-    return repeated(posts, pauses, (error) => noted(canBeAskedAgain(error) && cleared(), error), signal);
+    const again = (outcome: PostOutcome) => noted(canBeAskedAgain(outcome) && cleared(), outcome);
+    const outcome = await repeated(posts, pauses, again, signal);
+    if (outcome.kind === 'failed') throw outcome.error;
+    return outcome;
   }
 
   /**
    * One POST; another at once where the sign-in is refused, and a third with a renewed one. An API key is not renewed
    * (measured: codex 0.169.0, POSTs that are all answered with 401).
    */
-  async #post(attempt: Try, refusals = 0): Promise<string> {
+  async #post(attempt: Try): Promise<PostOutcome> {
+    try {
+      return await this.#postOnce(attempt, 0);
+    } catch (error) {
+      if (error instanceof ApiError) return { kind: 'failed', error };
+      throw error;
+    }
+  }
+
+  async #postOnce(attempt: Try, refusals: number): Promise<PostOutcome> {
     const { request, full, turn, signal, take } = attempt;
     const context = this.#context;
     const state: HeaderList = turn.state === undefined ? [] : [[turnState, turn.state]];
@@ -380,14 +403,26 @@ export class Session {
     const answer = await askByPost(context, packed, signal);
     if (isStream(answer)) {
       turn.state ??= headerValue(pairHeaders(answer.rawHeaders), turnState);
-      return takeEvents(answer, take);
+      return { kind: 'events', last: await takeEvents(answer, take) };
     }
     const isOfSignIn = answer.statusCode === 401 && signIn.lane === 'chatgpt' && refusals < 2;
     const goesOn = isOfSignIn && (refusals === 0 || (await this.#renews(signIn)));
-    if (!goesOn) throw await wholeAnswer(answer, context.limits, isOfSignIn);
+    if (!goesOn) {
+      return {
+        kind: 'response',
+        response: await wholeAnswer(answer, context.limits),
+        isFinal: isOfSignIn,
+      };
+    }
     answer.destroy();
-    return this.#post(attempt, refusals + 1);
+    return this.#postOnce(attempt, refusals + 1);
   }
+}
+
+/** Why a POST is sent again, for the log. */
+function reasonFor(outcome: PostOutcome): string {
+  if (outcome.kind === 'failed') return outcome.error.message;
+  return outcome.kind === 'response' ? `the backend responded with ${outcome.response.status}` : outcome.kind;
 }
 
 /** What tells accounts apart. */

@@ -1,5 +1,5 @@
 import { tryParseJson } from '../../wire/json.ts';
-import { refused } from '../http/refusal.ts';
+import { proxyError } from '../http/errors.ts';
 import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 import { readRequest } from '../shape/read-request.ts';
 import { requestTier, type WireTier } from '../shape/tier.ts';
@@ -42,10 +42,11 @@ function isEmpty([key, value]: RawMember): boolean {
  */
 export function readTurn(text: string): TurnRequest {
   const heard = readRequest(text);
-  if (heard === undefined) throw refused(400, 'invalid_json', 'the body is not a JSON object');
+  if (heard === undefined) throw proxyError(400, 'invalid_json', 'the body is not a JSON object');
   const said = heard.members;
   const model = rawString(said, 'model');
-  if (model === undefined || model === '') throw refused(400, 'missing_model', 'the request names no model');
+  if (model === undefined || model === '')
+    throw proxyError(400, 'missing_model', 'the request names no model');
   const requestedTier = rawMember(said, 'service_tier');
   const tier = requestTier(requestedTier === undefined ? undefined : tryParseJson(requestedTier)?.node);
   const input = heard.items ?? inputItems(rawMember(said, 'input'));
@@ -106,5 +107,5 @@ function inputItems(text: string | undefined): readonly string[] {
   if (text.startsWith('"')) {
     return [`{"type":"message","role":"user","content":[{"type":"input_text","text":${text}}]}`];
   }
-  throw refused(400, 'invalid_input', 'the input must be a text or a list of items');
+  throw proxyError(400, 'invalid_input', 'the input must be a text or a list of items');
 }

@@ -1,5 +1,5 @@
 import type { JsonNode } from '../../wire/json.ts';
-import { invalidRequest } from '../http/api-error.ts';
+import { invalidRequest } from '../http/errors.ts';
 
 /** A tier that is sent to the backend. For every other tier the field is absent. */
 export type WireTier = 'priority' | 'flex';

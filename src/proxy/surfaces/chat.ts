@@ -5,18 +5,16 @@ import { ChatChunks } from '../chat/chunks.ts';
 import { chatCompletion } from '../chat/completion.ts';
 import { chatRequest } from '../chat/request.ts';
 import type { ProxyContext } from '../context.ts';
-import { ApiError } from '../http/api-error.ts';
-import { BackendAnswer } from '../http/backend-answer.ts';
 import { readBody, unpackBody } from '../http/body.ts';
-import { refused } from '../http/refusal.ts';
-import { answerBackend } from '../http/send-backend-answer.ts';
+import { ApiError, proxyError } from '../http/errors.ts';
+import { sendBackendResponse, sendJson } from '../http/send.ts';
 import { SseAnswer } from '../http/sse.ts';
 import { responseEvent } from '../relay/response-stream.ts';
 import type { TakeEvent } from '../sessions/connection.ts';
 import { runTurn } from '../sessions/run-turn.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import { readTurn, type TurnRequest } from '../sessions/turn-request.ts';
-import { type Asked, answerJson, collected, toldOf } from './responses-http.ts';
+import { type Asked, collected, toldOf } from './responses-http.ts';
 
 /** Serves `POST /v1/chat/completions`: the request as one for a response, and the response as a completion. */
 export async function answerChat(
@@ -30,17 +28,14 @@ export async function answerChat(
   const limit = context.limits.bodyBytes;
   const text = await unpackBody(await readBody(request, limit), headers, limit);
   const body = tryParseJson(text)?.node;
-  if (body === undefined) throw refused(400, 'invalid_json', 'the body is not JSON');
+  if (body === undefined) throw proxyError(400, 'invalid_json', 'the body is not JSON');
   const chat = chatRequest(body);
   const turn = readTurn(printJson(chat.body));
   const asked = { context, store, headers, response, gone };
-  try {
-    if (chat.streams) await stream(asked, turn, chat.includesUsage);
-    else answerJson(asked, turn, chatCompletion(await collected(asked, turn)));
-  } catch (error) {
-    if (!(error instanceof BackendAnswer)) throw error;
-    answerBackend(response, error, toldOf(turn));
-  }
+  if (chat.streams) return stream(asked, turn, chat.includesUsage);
+  const document = await collected(asked, turn);
+  if (document === undefined) return;
+  sendJson(response, printJson(chatCompletion(document)), { headers: toldOf(turn) });
 }
 
 async function stream(asked: Asked, turn: TurnRequest, includesUsage: boolean): Promise<void> {
@@ -65,7 +60,8 @@ async function stream(asked: Asked, turn: TurnRequest, includesUsage: boolean): 
         return undefined;
       }
     };
-    await runTurn(context, store, { headers }, turn, gone, take, forget);
+    const result = await runTurn(context, store, { headers }, turn, gone, take, forget);
+    if (result.kind === 'response') return sendBackendResponse(response, result.response, toldOf(turn));
     if (failure !== undefined) throw failure;
     answer.send(undefined, '[DONE]');
   } catch (error) {

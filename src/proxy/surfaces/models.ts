@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
 import type { ProxyContext } from '../context.ts';
-import { refused } from '../http/refusal.ts';
-import { askUpstream, readAll } from '../http/upstream/http.ts';
+import { proxyError } from '../http/errors.ts';
+import { sendJson } from '../http/send.ts';
+import { readResponse, sendUpstream } from '../http/upstream/request.ts';
 import { passThrough, signedHeaders } from '../relay/pass-through.ts';
 import { upstreamUrl } from '../routes.ts';
 import { officialIdentity } from '../shape/identity.ts';
@@ -25,7 +26,7 @@ export async function answerModels(
     ['accept', 'application/json'],
     ['host', ''],
   ];
-  const answer = await askUpstream({
+  const message = await sendUpstream({
     url: upstreamUrl(context.upstream, `/v1/models?client_version=${context.shape.codex}`),
     method: 'GET',
     headers: signedHeaders(accepted, await context.signIns.current(''), context.host),
@@ -33,17 +34,12 @@ export async function answerModels(
     signal: gone,
     firstByte: context.limits.firstByte,
   });
-  const text = (await readAll(answer, context.limits.bodyBytes)).toString('utf8');
-  const node = tryParseJson(text)?.node;
-  if (answer.statusCode !== 200 || node === undefined) {
-    throw refused(
-      502,
-      'no_models',
-      `the backend answered ${answer.statusCode} when it was asked for its models`,
-    );
+  const { status, body } = await readResponse(message, context.limits.bodyBytes);
+  const node = tryParseJson(body.toString('utf8'))?.node;
+  if (status !== 200 || node === undefined) {
+    throw proxyError(502, 'no_models', `the backend responded to the request for its models with ${status}`);
   }
-  response.writeHead(200, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ object: 'list', data: namesIn(node).map(asModel) }));
+  sendJson(response, JSON.stringify({ object: 'list', data: namesIn(node).map(asModel) }));
 }
 
 /** The names in the backend's catalogue, each under `slug`; in OpenAI's under `id`. */

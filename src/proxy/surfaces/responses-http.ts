@@ -2,11 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import { type JsonNode, member, printJson } from '../../wire/json.ts';
 import type { ProxyContext } from '../context.ts';
-import { ApiError, errorFrame, failedResponse } from '../http/api-error.ts';
-import { BackendAnswer } from '../http/backend-answer.ts';
 import { readBody, unpackBody } from '../http/body.ts';
-import { errorEvent } from '../http/refusal.ts';
-import { answerBackend } from '../http/send-backend-answer.ts';
+import { ApiError, errorFromFailedResponse, errorFromFrame } from '../http/errors.ts';
+import { sendBackendResponse, sendJson } from '../http/send.ts';
 import { SseAnswer } from '../http/sse.ts';
 import { endedEarly, ResponseCollector, responseEvent } from '../relay/response-stream.ts';
 import type { TakeEvent } from '../sessions/connection.ts';
@@ -38,13 +36,9 @@ export async function answerResponses(
   const limit = context.limits.bodyBytes;
   const turn = readTurn(await unpackBody(await readBody(request, limit), headers, limit));
   const asked = { context, store, headers, response, gone };
-  try {
-    if (turn.stream) await stream(asked, turn);
-    else answerJson(asked, turn, await collected(asked, turn));
-  } catch (error) {
-    if (!(error instanceof BackendAnswer)) throw error;
-    answerBackend(response, error, toldOf(turn));
-  }
+  if (turn.stream) return stream(asked, turn);
+  const document = await collected(asked, turn);
+  if (document !== undefined) sendJson(response, printJson(document), { headers: toldOf(turn) });
 }
 
 /** The answer's headers of the proxy's own. */
@@ -70,20 +64,24 @@ async function stream({ context, store, headers, response, gone }: Asked, turn: 
       for (const [one, said] of held.splice(0)) answer.send(one, said);
       return answer.send(type, text);
     };
-    const last = await runTurn(context, store, { headers }, turn, gone, take, forget);
-    if (!answer.begun) throw errorFrame(responseEvent(last)?.node ?? nothing);
+    const result = await runTurn(context, store, { headers }, turn, gone, take, forget);
+    if (result.kind === 'response') return sendBackendResponse(response, result.response, toldOf(turn));
+    if (!answer.begun) throw errorFromFrame(responseEvent(result.last)?.node ?? nothing);
   } catch (error) {
     if (!(error instanceof ApiError) || !answer.begun) throw error;
-    answer.send('error', errorEvent(error));
+    answer.send('error', error.event);
   }
   answer.end();
 }
 
-/** The whole response of a turn. Throws ApiError where it failed. */
+/**
+ * The whole response of a turn; undefined where the backend sent an HTTP response without events, which this has sent
+ * on. Throws ApiError where the turn failed.
+ */
 export async function collected(
-  { context, store, headers, gone }: Asked,
+  { context, store, headers, response: to, gone }: Asked,
   turn: TurnRequest,
-): Promise<JsonNode> {
+): Promise<JsonNode | undefined> {
   let collector = new ResponseCollector();
   const take: TakeEvent = (type, text) => {
     const event = type === 'response.output_item.done' ? responseEvent(text) : undefined;
@@ -94,23 +92,16 @@ export async function collected(
     collector = new ResponseCollector();
     return true;
   };
-  const last = await runTurn(context, store, { headers }, turn, gone, take, forget);
-  const event = responseEvent(last);
+  const result = await runTurn(context, store, { headers }, turn, gone, take, forget);
+  if (result.kind === 'response') {
+    sendBackendResponse(to, result.response, toldOf(turn));
+    return undefined;
+  }
+  const event = responseEvent(result.last);
   const response = event === undefined ? undefined : collector.take(event);
   if (response === undefined) throw endedEarly();
-  if (event?.type === 'response.failed') throw failedResponse(member(event.node, 'response'));
+  if (event?.type === 'response.failed') throw errorFromFailedResponse(member(event.node, 'response'));
   return response;
-}
-
-/** Answers with a document. */
-export function answerJson({ response }: Asked, turn: TurnRequest, document: JsonNode): void {
-  const body = Buffer.from(printJson(document));
-  const own: HeaderList = [
-    ['content-type', 'application/json'],
-    ['content-length', String(body.length)],
-  ];
-  response.writeHead(200, [...own, ...toldOf(turn)].flat());
-  response.end(body);
 }
 
 const nothing: JsonNode = { kind: 'literal', value: null };

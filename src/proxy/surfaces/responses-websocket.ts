@@ -2,10 +2,8 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { HeaderList } from '../../wire/headers.ts';
 import type { ProxyContext } from '../context.ts';
-import { ApiError } from '../http/api-error.ts';
-import { BackendAnswer } from '../http/backend-answer.ts';
+import { ApiError, errorFromBackend, proxyError, toApiError } from '../http/errors.ts';
 import { FrameWriter } from '../http/frame-writer.ts';
-import { errorEvent, failureOf, refused } from '../http/refusal.ts';
 import { reasonOf } from '../log.ts';
 import { toBuffer } from '../relay/relay.ts';
 import { runTurn, sessionOfConnection } from '../sessions/run-turn.ts';
@@ -46,15 +44,24 @@ export function serveResponses(
   const answer = async (text: string): Promise<void> => {
     context.metrics.add('running_turns');
     try {
-      if (stopping()) throw refused(503, 'stopping', 'the proxy is about to stop');
+      if (stopping()) throw proxyError(503, 'stopping', 'the proxy is about to stop');
       const turn = readTurn(text);
       const ownSession = () => {
         own ??= sessionOfConnection(context, headers, turn);
         return own;
       };
-      await runTurn(context, store, { headers, own: ownSession }, turn, gone.signal, (_, event) =>
-        send(event),
+      const result = await runTurn(
+        context,
+        store,
+        { headers, own: ownSession },
+        turn,
+        gone.signal,
+        (_, event) => send(event),
       );
+      if (result.kind === 'response' && !gone.signal.aborted) {
+        frames.flush();
+        client.send(errorFromBackend(result.response).event);
+      }
     } catch (error) {
       if (gone.signal.aborted) return;
       frames.flush();
@@ -78,7 +85,7 @@ export function serveResponses(
       frames.flush();
       tell(
         client,
-        refused(429, 'too_many_requests', 'too many requests wait for the one that runs'),
+        proxyError(429, 'too_many_requests', 'too many requests wait for the one that runs'),
         context,
       );
       client.close(1008);
@@ -93,12 +100,8 @@ function tooMuch(waiting: readonly string[], bytes: number): boolean {
 
 /** Tells a client of a turn that got no answer; the connection ends where the next turn would fare no better. */
 function tell(client: WebSocket, error: unknown, { log }: ProxyContext): void {
-  if (error instanceof BackendAnswer) {
-    client.send(errorEvent(error.told));
-    return;
-  }
   if (!(error instanceof ApiError)) log.warn({}, `failed: ${reasonOf(error)}`);
-  const told = failureOf(error);
-  client.send(errorEvent(told));
+  const told = toApiError(error);
+  client.send(told.event);
   if (told.status >= 500) client.close(1011);
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { chatRequest } from '../../../src/proxy/chat/request.ts';
-import { ApiError } from '../../../src/proxy/http/api-error.ts';
+import { ApiError } from '../../../src/proxy/http/errors.ts';
 import { parseJson, printJson, toNode } from '../../../src/wire/json.ts';
 
 const user = { role: 'user', content: 'hello' };

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ApiError } from '../../../src/proxy/http/api-error.ts';
+import { ApiError } from '../../../src/proxy/http/errors.ts';
 import { requestTier, wireTier } from '../../../src/proxy/shape/tier.ts';
 import { parseJson } from '../../../src/wire/json.ts';
 

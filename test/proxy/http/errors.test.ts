@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { failedResponse } from '../../../src/proxy/http/api-error.ts';
+import { errorFromFailedResponse } from '../../../src/proxy/http/errors.ts';
 import { toNode } from '../../../src/wire/json.ts';
 
 it.each([
@@ -23,14 +23,14 @@ it.each([
   ['imagery', 500, 'server_error'],
   ['of a later version', 500, 'server_error'],
 ])('answers a response that failed with %s with %i', (code, status, type) => {
-  const failed = failedResponse(toNode({ error: { code, message: 'what' } }));
+  const failed = errorFromFailedResponse(toNode({ error: { code, message: 'what' } }));
   expect(failed.status).toBe(status);
   expect(failed.message).toBe('what');
   expect(JSON.parse(failed.body)).toEqual({ error: { code, message: 'what', type, param: null } });
 });
 
 it.each([undefined, toNode({}), toNode({ error: null })])('answers %j with a bare error', (response) => {
-  expect(failedResponse(response)).toMatchObject({
+  expect(errorFromFailedResponse(response)).toMatchObject({
     status: 500,
     body: '{"error":{"message":"the response failed","type":"server_error","param":null,"code":null}}',
   });

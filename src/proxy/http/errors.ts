@@ -1,0 +1,155 @@
+import { ParityError } from '../../errors.ts';
+import type { HeaderList } from '../../wire/headers.ts';
+import {
+  type JsonNode,
+  type JsonObject,
+  member,
+  printJson,
+  stringAt,
+  toNode,
+  tryParseJson,
+} from '../../wire/json.ts';
+import { headersForClient } from './end-to-end.ts';
+import type { BackendResponse } from './upstream/request.ts';
+
+/** An error response for a client: an HTTP status, and the value of "error" in the body. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly error: JsonNode;
+  /** Further headers from the backend, such as `retry-after`. */
+  readonly headers: HeaderList;
+
+  constructor(status: number, error: JsonNode, headers: HeaderList = []) {
+    super(stringAt(error, 'message') ?? 'the backend responded with an error');
+    this.status = status;
+    this.error = error;
+    this.headers = headers;
+  }
+
+  get code(): string | undefined {
+    return stringAt(this.error, 'code');
+  }
+
+  /** The error as JSON text: the body of an HTTP response, or the last chunk of a chat completion. */
+  get body(): string {
+    return printJson({ kind: 'object', members: [['error', this.error]] });
+  }
+
+  /** The error as an event of a response, in the form of the backend's own websocket error frames. */
+  get event(): string {
+    const { status, error, headers } = this;
+    const stated = headers.length === 0 ? '' : `,"headers":${JSON.stringify(Object.fromEntries(headers))}`;
+    return `{"type":"error","status":${status},"error":${printJson(error)}${stated}}`;
+  }
+}
+
+/** An error that the proxy itself reports: a request that it does not serve, or a backend that it cannot reach. */
+export function proxyError(status: number, code: string, message: string): ApiError {
+  const type = status < 500 ? 'invalid_request_error' : 'proxy_error';
+  return new ApiError(status, toNode({ message, type, param: null, code }));
+}
+
+/** An invalid member of a request. `param` is its path. */
+export function invalidRequest(message: string, param: string | null, code: string | null): ApiError {
+  return new ApiError(400, toNode({ message, type: 'invalid_request_error', param, code }));
+}
+
+/** A backend that disconnected, or sent something that cannot be read. */
+export function backendError(message: string, code: string): ApiError {
+  return new ApiError(502, toNode({ message, type: 'server_error', param: null, code }));
+}
+
+/** The error for anything that was thrown. Network errors are not described to the client; sign-in errors are. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof ParityError) return proxyError(503, error.code.replaceAll('-', '_'), error.message);
+  return proxyError(502, 'upstream_unreachable', 'the backend cannot be reached');
+}
+
+/** The error in an HTTP response of the backend, for clients that cannot receive an HTTP response. */
+export function errorFromBackend({ status, headers, body }: BackendResponse): ApiError {
+  const text = body.toString('utf8');
+  const error = member(tryParseJson(text)?.node, 'error');
+  const fallback = { message: text.slice(0, 1000), type: 'backend_error', param: null, code: null };
+  return new ApiError(status, error?.kind === 'object' ? error : toNode(fallback), headersForClient(headers));
+}
+
+/**
+ * The error in an error frame, unchanged. The backend's frames have `status` and `error` side by side (measured: codex
+ * 0.169.0 accepts `{"type":"error","status":429,"error":{…}}`); the API documents events with code, message and param
+ * at the top level.
+ */
+export function errorFromFrame(frame: JsonNode): ApiError {
+  const error = member(frame, 'error');
+  if (error?.kind === 'object') {
+    return new ApiError(statedStatus(frame) ?? statusOf(error), error, statedHeaders(frame));
+  }
+  const members = frame.kind === 'object' ? frame.members : [];
+  const flat = members.filter(([key]) => key !== 'type' && key !== 'sequence_number');
+  return withUsualMembers({ kind: 'object', members: flat });
+}
+
+/** The error of a response with status `failed`. */
+export function errorFromFailedResponse(response: JsonNode | undefined): ApiError {
+  const error = member(response, 'error');
+  return withUsualMembers(error?.kind === 'object' ? error : { kind: 'object', members: [] });
+}
+
+/** Adds the members that the API's errors always have, where they are missing. */
+function withUsualMembers(error: JsonObject): ApiError {
+  const status = statusOf(error);
+  const type = typeOfStatus.get(status) ?? 'server_error';
+  const usual = { message: 'the response failed', type, param: null, code: null };
+  const missing = Object.entries(usual).filter(([key]) => member(error, key) === undefined);
+  const added = missing.map(([key, value]) => [key, toNode(value)] as const);
+  return new ApiError(status, { kind: 'object', members: [...error.members, ...added] });
+}
+
+/** HTTP status by error code, for errors without a status. All other codes are 500. */
+const statusOfCode: ReadonlyMap<string, number> = new Map([
+  ['bio_policy', 400],
+  ['context_length_exceeded', 400],
+  ['cyber_policy', 400],
+  ['data_residency_mismatch', 400],
+  ['invalid_prompt', 400],
+  ['misalignment_policy_violation', 400],
+  ['previous_response_not_found', 400],
+  ['insufficient_quota', 429],
+  ['rate_limit_exceeded', 429],
+  ['usage_limit_reached', 429],
+  ['usage_not_included', 429],
+  ['server_is_overloaded', 503],
+  ['slow_down', 503],
+]);
+
+/** Errors about images are always the request's fault: `invalid_image`, `image_too_large`, … */
+const imageCode = /(?:^|_)image(?:_|$)/;
+
+const typeOfStatus: ReadonlyMap<number, string> = new Map([
+  [400, 'invalid_request_error'],
+  [429, 'rate_limit_error'],
+]);
+
+function statusOf(error: JsonNode): number {
+  const code = stringAt(error, 'code') ?? stringAt(error, 'type') ?? '';
+  if (code === 'invalid_request_error' || imageCode.test(code)) return 400;
+  return statusOfCode.get(code) ?? 500;
+}
+
+function statedStatus(frame: JsonNode): number | undefined {
+  const stated = member(frame, 'status') ?? member(frame, 'status_code');
+  const status = stated?.kind === 'number' ? Number(stated.text) : 0;
+  return Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
+}
+
+/** The headers in a frame that an HTTP response may have. */
+function statedHeaders(frame: JsonNode): HeaderList {
+  const stated = member(frame, 'headers');
+  if (stated?.kind !== 'object') return [];
+  return stated.members.flatMap(([name, value]): HeaderList => {
+    const text = value.kind === 'number' ? value.text : value.kind === 'string' ? value.value : '';
+    const describesBody = /^(?:content-|transfer-)/i.test(name);
+    return describesBody || !/^[\w-]+$/.test(name) || !/^[\x20-\x7e]+$/.test(text) ? [] : [[name, text]];
+  });
+}
