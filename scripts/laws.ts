@@ -10,11 +10,11 @@ import { type Lane, lanes } from '../src/client/official/lanes.ts';
 import { parityFindings } from '../src/diff/compare.ts';
 import { ParityError } from '../src/errors.ts';
 import { printGolden, readGolden } from '../src/golden/file.ts';
-import { recordGolden, recordRuns } from '../src/record/official.ts';
+import { recordGolden, recordRuns } from '../src/record/record-golden.ts';
 import { count, findingText } from '../src/report/text.ts';
 import { loadScenario } from '../src/scenario/scenario.ts';
-import { defaultAuthorityFolder, openAuthority } from '../src/tap/authority.ts';
-import { compareVersions } from '../src/wire/version.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../src/tap/certificate-authority.ts';
+import { compareVersions } from '../src/wire/compare-versions.ts';
 
 const usage =
   'npm run laws -- [--sample N] [--seed N] [--goldens FOLDER] [--codex VERSIONS] [--scenario NAMES]';
@@ -33,7 +33,7 @@ async function main(): Promise<number> {
   const trials = trialsOf(goldens, sample, seed);
   progress(`${count(trials.length, 'recording')} of ${count(goldens.length, 'golden')}, seed ${seed}`);
   const clients = new Map<string, OfficialClient>();
-  const authority = await openAuthority(defaultAuthorityFolder());
+  const authority = await openCertificateAuthority(defaultAuthorityFolder());
   const { signal } = new AbortController();
   let broken = 0;
   for (const [at, { golden: file, firstEnvironment, again }] of trials.entries()) {

@@ -1,10 +1,10 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { type Golden, jsonMark, unorderedMark, type Variable } from '../../src/golden/golden.ts';
 import { Filler } from '../../src/golden/pattern/fill.ts';
-import { decodeEvent, encodeEvent, object } from '../../src/trace/codec.ts';
-import type { TraceEvent } from '../../src/trace/event.ts';
-import { closingLine, headerLine } from '../../src/trace/file.ts';
-import { type JsonMember, type JsonNode, parseJson, printJson } from '../../src/wire/json.ts';
+import { decodeEvent, encodeEvent } from '../../src/trace/codec.ts';
+import { closingLine, headerLine } from '../../src/trace/line-file.ts';
+import type { TraceEvent } from '../../src/trace/trace-event.ts';
+import { type JsonMember, type JsonNode, jsonObject, parseJson, printJson } from '../../src/wire/json.ts';
 
 /** How many events the replies have, in turn. */
 const replies = [20, 200, 20, 2000, 60, 600];
@@ -40,7 +40,7 @@ export function writeMadeUp(pattern: Golden, bytes: number, goldenPath: string, 
   golden.write(headerLine('golden', { codex, lane, scenario: 'made-up', runs: 3 }));
   for (const { name, kind, number, group } of variables.values()) {
     const more = { ...(number ? { number } : {}), ...(group === undefined ? {} : { distinct: group }) };
-    golden.write(`${printJson(object({ type: 'variable', name, kind, ...more }))}\n`);
+    golden.write(`${printJson(jsonObject({ type: 'variable', name, kind, ...more }))}\n`);
   }
   trace.write(headerLine('trace', { recorded: 'made up' }));
   const filler = new Filler(variables, [['authority', 'localhost:9100'], ...valuesOf(variables)]);

@@ -3,8 +3,8 @@ import { byCause } from '../diff/causes.ts';
 import { type Finding, findingOf } from '../diff/finding.ts';
 import type { Mismatch } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
-import type { TraceEvent } from '../trace/event.ts';
 import { type Sealer, seals } from '../trace/seal.ts';
+import type { TraceEvent } from '../trace/trace-event.ts';
 
 /** The header that names the account, and the one with the token that a subject may have renewed meanwhile. */
 const [account, token] = ['chatgpt-account-id', 'authorization'];

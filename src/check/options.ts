@@ -2,14 +2,14 @@ import type { OfficialClient } from '../client/install/installed.ts';
 import type { Lane } from '../client/official/lanes.ts';
 import type { SdkSurface } from '../client/openai/sdk-conversation.ts';
 import type { Golden } from '../golden/golden.ts';
-import type { Authority } from '../tap/authority.ts';
+import type { CertificateAuthority } from '../tap/certificate-authority.ts';
 import type { Subject } from './subject.ts';
 
 /** Who plays the client: the golden itself, the real thing, or a program with the library of OpenAI. */
 export type Driver =
   | { readonly kind: 'replay' }
   | { readonly kind: `openai-${SdkSurface}`; readonly surface: SdkSurface }
-  | { readonly kind: 'codex'; readonly client: OfficialClient; readonly authority: Authority };
+  | { readonly kind: 'codex'; readonly client: OfficialClient; readonly authority: CertificateAuthority };
 
 export type CheckOptions = {
   readonly lane: Lane;

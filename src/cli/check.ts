@@ -16,7 +16,7 @@ import { count, textReport } from '../report/text.ts';
 import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
 import type { Scenario } from '../scenario/definition.ts';
 import { loadScenario } from '../scenario/scenario.ts';
-import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import type { CommandContext } from './context.ts';
 import { type GoldenFile, list, selectGoldens } from './goldens.ts';
 import { goldensOption, mustBePort } from './options.ts';
@@ -238,5 +238,5 @@ async function driverFor(kind: Driver['kind'], { codex }: GoldenFile, signal: Ab
   if (kind === 'openai-responses') return { kind, surface: 'responses' };
   if (kind === 'openai-chat') return { kind, surface: 'chat' };
   const client = await installOfficialClient(codex, { signal, onProgress: progress });
-  return { kind, client, authority: await openAuthority(defaultAuthorityFolder()) };
+  return { kind, client, authority: await openCertificateAuthority(defaultAuthorityFolder()) };
 }

@@ -5,7 +5,7 @@ import { defaultClientCache, installedClients } from '../client/install/installe
 import { registryAnswers } from '../client/install/registry.ts';
 import { listGoldens } from '../golden/file.ts';
 import { table } from '../report/text.ts';
-import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import type { CommandContext } from './context.ts';
 import { goldenFolder } from './goldens.ts';
 
@@ -50,7 +50,7 @@ async function authority(): Promise<Finding> {
   if (!existsSync(join(folder, 'ca.pem')))
     return { what, ok: true, detail: `${folder}: not made yet, will be on first use` };
   try {
-    return { what, ok: true, detail: (await openAuthority(folder)).certificatePath };
+    return { what, ok: true, detail: (await openCertificateAuthority(folder)).certificatePath };
   } catch (error) {
     return { what, ok: false, detail: error instanceof Error ? error.message : String(error) };
   }

@@ -4,7 +4,7 @@ import { ParityError } from '../errors.ts';
 import { readGoldenOf } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
-import { compareVersions } from '../wire/version.ts';
+import { compareVersions } from '../wire/compare-versions.ts';
 import { selectGoldens } from './goldens.ts';
 import { goldensOption } from './options.ts';
 import { progress } from './progress.ts';

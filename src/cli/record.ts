@@ -6,11 +6,11 @@ import { defaultClientCache, removeClient } from '../client/install/installed.ts
 import { latestVersion } from '../client/install/npm.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
-import { recordCommandThroughTap } from '../record/live.ts';
-import { cellsOf, recordMatrix, type Shard, shardOf, withoutRecorded } from '../record/matrix.ts';
+import { recordCommandThroughTap } from '../record/record-live.ts';
+import { cellsOf, recordMatrix, type Shard, shardOf, withoutRecorded } from '../record/record-matrix.ts';
 import { playableBy, type Scenario } from '../scenario/definition.ts';
 import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
-import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import type { CommandContext } from './context.ts';
 import { list } from './goldens.ts';
 import { mustBeWhole } from './options.ts';
@@ -153,7 +153,7 @@ async function recordGoldens(options: Options, signal: AbortSignal): Promise<voi
     rows: left,
     out,
     runs,
-    authority: await openAuthority(defaultAuthorityFolder()),
+    authority: await openCertificateAuthority(defaultAuthorityFolder()),
     install: (version) => installOfficialClient(version, { signal, onProgress: progress }),
     onVersionDone: async (version) => {
       if (options.prune) await removeClient(defaultClientCache(process.env), version);

@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { readGolden } from '../golden/file.ts';
 import { eventListing, goldenListing } from '../report/listing.ts';
-import { formatOf } from '../trace/file.ts';
+import { formatOf } from '../trace/line-file.ts';
 import { readTrace } from '../trace/trace.ts';
 
 type Options = { file: string };

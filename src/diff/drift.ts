@@ -4,8 +4,8 @@ import type { Mismatch, MismatchKind } from '../golden/match/mismatch.ts';
 import { parseTemplate, printTemplate } from '../golden/pattern/template.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import { encodeEvent } from '../trace/codec.ts';
-import type { HeaderField } from '../trace/event.ts';
 import { seals } from '../trace/seal.ts';
+import type { HeaderField } from '../trace/trace-event.ts';
 import { type JsonMember, type JsonNode, jsonString, mapJson, member, printJson } from '../wire/json.ts';
 
 /** Parts of the protocol, in the order in which changes are told. */

@@ -1,6 +1,6 @@
 import type { Mismatch, Place } from '../golden/match/mismatch.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
-import type { Content, ResponseEvent } from '../trace/event.ts';
+import type { Content, ResponseEvent } from '../trace/trace-event.ts';
 import { filterMembers, type JsonMember, type JsonNode, jsonString, toNode } from '../wire/json.ts';
 import type { Side } from '../wire/message.ts';
 import { lastKey } from './last-key.ts';

@@ -1,6 +1,6 @@
 import type { Golden } from '../golden/golden.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
-import type { ResponseEvent } from '../trace/event.ts';
+import type { ResponseEvent } from '../trace/trace-event.ts';
 import type { HeaderList } from '../wire/headers.ts';
 import {
   type JsonMember,

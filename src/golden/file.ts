@@ -2,10 +2,11 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wr
 import { dirname, join } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { makeFolder, unwritable } from '../files.ts';
-import { decodeEvent, encodeEvent, FieldError, Fields, object } from '../trace/codec.ts';
-import { closingLine, decodeLine, headerLine, readRecords } from '../trace/file.ts';
-import { type JsonNode, printJson } from '../wire/json.ts';
-import { compareVersions } from '../wire/version.ts';
+import { decodeEvent, encodeEvent } from '../trace/codec.ts';
+import { closingLine, decodeLine, headerLine, readLines } from '../trace/line-file.ts';
+import { compareVersions } from '../wire/compare-versions.ts';
+import { type JsonNode, jsonObject, printJson } from '../wire/json.ts';
+import { FieldError, Fields } from '../wire/json-fields.ts';
 import type { Golden, GoldenId, Variable } from './golden.ts';
 import { isLifetime } from './learn/lifetimes.ts';
 import { authorityName } from './pattern/authority.ts';
@@ -56,7 +57,7 @@ export function writeGolden(folder: string, golden: Golden): { path: string; cha
 /** Reads a golden. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
 export function readGolden(path: string): Golden {
   const reader = new GoldenReader();
-  for (const record of readRecords(path, 'golden'))
+  for (const record of readLines(path, 'golden'))
     decodeLine(path, record, (node) => reader.read(record.line, node));
   return reader.golden(path);
 }
@@ -150,7 +151,7 @@ function readVaried(fields: Fields): string[] {
 }
 
 function encodeVariable({ name, kind, number, group, lifetime }: Variable): JsonNode {
-  return object({
+  return jsonObject({
     type: 'variable',
     name,
     kind,

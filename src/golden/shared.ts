@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { FieldError, object } from '../trace/codec.ts';
-import { childrenOf, type JsonNode, jsonString, mapChildren, printJson } from '../wire/json.ts';
+import { childrenOf, type JsonNode, jsonObject, jsonString, mapChildren, printJson } from '../wire/json.ts';
+import { FieldError } from '../wire/json-fields.ts';
 import { sharedMark } from './golden.ts';
 import { nameFrom, UniqueNames } from './pattern/unique-names.ts';
 
@@ -39,7 +39,7 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
     if ((counts.get(identity) ?? 0) < 2) return inner;
     const name = given.give(nameFrom(key));
     names.set(identity, name);
-    written.push(object({ type: 'shared', name, value: inner }));
+    written.push(jsonObject({ type: 'shared', name, value: inner }));
     return referenceTo(name);
   };
   for (const line of lines) {

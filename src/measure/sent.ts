@@ -1,4 +1,4 @@
-import type { TraceEvent } from '../trace/event.ts';
+import type { TraceEvent } from '../trace/trace-event.ts';
 import { type JsonNode, member, printJson, stringAt } from '../wire/json.ts';
 import { isModelRoute } from '../wire/route.ts';
 

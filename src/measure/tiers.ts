@@ -1,4 +1,4 @@
-import type { TraceEvent } from '../trace/event.ts';
+import type { TraceEvent } from '../trace/trace-event.ts';
 import { type Sent, sentIn } from './sent.ts';
 import { type AskedTier, askedTiers, askTurn, type Question, type Turn } from './turn.ts';
 

@@ -2,7 +2,7 @@ import { type Golden, jsonMark } from '../golden/golden.ts';
 import { brief } from '../golden/match/mismatch.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { eventsOf } from '../golden/trace/exchanges.ts';
-import type { Content, TraceEvent } from '../trace/event.ts';
+import type { Content, TraceEvent } from '../trace/trace-event.ts';
 import { type JsonNode, member, stringAt } from '../wire/json.ts';
 import { table } from './text.ts';
 

@@ -19,9 +19,9 @@ import type {
   TaskSetup,
   TaskStep,
 } from '../client/official/task.ts';
-import { FieldError, Fields } from '../trace/codec.ts';
 import type { HeaderList } from '../wire/headers.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
+import { FieldError, Fields } from '../wire/json-fields.ts';
 import type { Scenario, VersionRange } from './definition.ts';
 
 /** The scenario of a document. Throws a FieldError that names what is missing, wrong or unknown. */

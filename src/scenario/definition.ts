@@ -3,8 +3,8 @@ import { callTexts } from '../backend/tool-calls.ts';
 import type { Lane } from '../client/official/lanes.ts';
 import type { Task } from '../client/official/task.ts';
 import { ParityError } from '../errors.ts';
+import { compareVersions } from '../wire/compare-versions.ts';
 import { type JsonNode, tryParseJson } from '../wire/json.ts';
-import { compareVersions } from '../wire/version.ts';
 
 /** A scripted exchange: what the client is told to do, and what the backend answers. One file each. */
 export type Scenario = {

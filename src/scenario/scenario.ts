@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ParityError } from '../errors.ts';
-import { FieldError } from '../trace/codec.ts';
 import { tryParseJson } from '../wire/json.ts';
+import { FieldError } from '../wire/json-fields.ts';
 import { decodeScenario } from './decode.ts';
 import type { Scenario } from './definition.ts';
 

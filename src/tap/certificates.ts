@@ -5,13 +5,13 @@ import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 /** A certificate and its private key, both as PEM. */
-export type Identity = { readonly certificate: string; readonly key: string };
+export type CertificateWithKey = { readonly certificate: string; readonly key: string };
 
 const day = 24 * 60 * 60 * 1000;
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 /** A new self-signed certificate authority that may sign leaves only, valid for ten years from yesterday. */
-export async function createAuthority(): Promise<Identity> {
+export async function createAuthority(): Promise<CertificateWithKey> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: [{ CN: ['codex-parity certificate authority'] }, { O: ['codex-parity, made on this machine'] }],
@@ -34,7 +34,7 @@ export async function createLeaf(
   host: string,
   authority: string,
   authorityKey: KeyObject,
-): Promise<Identity> {
+): Promise<CertificateWithKey> {
   const issuer = new x509.X509Certificate(authority);
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.create({

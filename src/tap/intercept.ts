@@ -3,16 +3,16 @@ import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import type { Observe } from '../trace/observation.ts';
 import { closingResponse } from '../wire/closing-response.ts';
-import type { Authority } from './authority.ts';
-import { announce, tapConnection } from './connection.ts';
+import type { CertificateAuthority } from './certificate-authority.ts';
+import { connectUpstream, ready, type Target } from './connect-upstream.ts';
 import { interceptedHosts, matchesHost } from './host-patterns.ts';
-import { type Leg, relay } from './relay.ts';
+import { type Leg, relayBytes } from './relay-bytes.ts';
 import { openTap, type Tap, type TapContext } from './tap.ts';
-import { connectUpstream, ready, type Target } from './upstream.ts';
+import { announce, tapConnection } from './tap-connection.ts';
 
 export type InterceptingTapOptions = {
   /** Signs for the hosts that are intercepted: the client must trust its certificate. */
-  readonly authority: Authority;
+  readonly authority: CertificateAuthority;
   /** Host patterns to intercept, see matchesHost; the hosts of the official client unless given. */
   readonly hosts?: readonly string[];
   /** What stands behind the tap: the real hosts, fully verified, or one plain address for all of them. */
@@ -76,7 +76,7 @@ async function serve(
     return;
   }
   client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-  if (identity === null) await relay({ stream: client, tcp: client }, backend, unobserved, context.stop);
+  if (identity === null) await relayBytes({ stream: client, tcp: client }, backend, unobserved, context.stop);
   else await intercept(client, identity, backend, destination, context);
 }
 

@@ -1,9 +1,9 @@
 import { createServer, type Socket } from 'node:net';
 import type { Observe } from '../trace/observation.ts';
-import { announce, tapConnection } from './connection.ts';
-import type { Leg } from './relay.ts';
+import { connectUpstream, type Target } from './connect-upstream.ts';
+import type { Leg } from './relay-bytes.ts';
 import { openTap, type Tap, type TapContext } from './tap.ts';
-import { connectUpstream, type Target } from './upstream.ts';
+import { announce, tapConnection } from './tap-connection.ts';
 
 export type ReverseTapOptions = {
   /** Where every connection goes on to; with `tls`, verified against that host name. */

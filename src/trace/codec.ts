@@ -1,6 +1,7 @@
-import { type JsonArray, type JsonMember, type JsonNode, jsonString, member, toNode } from '../wire/json.ts';
+import { type JsonArray, type JsonNode, jsonObject, jsonString, toNode } from '../wire/json.ts';
+import { FieldError, Fields } from '../wire/json-fields.ts';
 import type { Opcode, Side } from '../wire/message.ts';
-import type { Content, HeaderField, TraceEvent } from './event.ts';
+import type { Content, HeaderField, TraceEvent } from './trace-event.ts';
 
 /**
  * The JSON form of an event: one line of a trace or golden file. Key order is fixed, so that files are deterministic.
@@ -9,40 +10,40 @@ export function encodeEvent(event: TraceEvent): JsonNode {
   switch (event.type) {
     case 'request': {
       const { type, connection, exchange, method, target, headers, unordered } = event;
-      return object({
+      return jsonObject({
         type,
         connection,
         exchange,
         method,
-        target: node(target),
+        target: target,
         ...(unordered ? { unordered } : {}),
         headers: encodeHeaders(headers),
       });
     }
     case 'response': {
       const { type, exchange, status, headers } = event;
-      return object({ type, exchange, status, headers: encodeHeaders(headers) });
+      return jsonObject({ type, exchange, status, headers: encodeHeaders(headers) });
     }
     case 'body': {
       const { type, exchange, from, complete, content } = event;
-      return object({ type, exchange, from, complete, ...encodeContent(content) });
+      return jsonObject({ type, exchange, from, complete, ...encodeContent(content) });
     }
     case 'message': {
       const { type, exchange, from, opcode, compressed, fragments, content } = event;
-      return object({ type, exchange, from, opcode, compressed, fragments, ...encodeContent(content) });
+      return jsonObject({ type, exchange, from, opcode, compressed, fragments, ...encodeContent(content) });
     }
     case 'connection': {
       const { type, connection, authority, tls } = event;
-      const alpn = tls === null ? null : object({ offered: toNode(tls.offered), chosen: tls.chosen });
-      return object({ type, connection, authority, tls: alpn });
+      const alpn = tls === null ? null : jsonObject({ offered: toNode(tls.offered), chosen: tls.chosen });
+      return jsonObject({ type, connection, authority, tls: alpn });
     }
     case 'end': {
       const { type, connection, by } = event;
-      return object({ type, connection, by });
+      return jsonObject({ type, connection, by });
     }
     case 'undecodable': {
       const { type, connection, from, reason } = event;
-      return object({ type, connection, from, reason });
+      return jsonObject({ type, connection, from, reason });
     }
   }
 }
@@ -103,7 +104,7 @@ export function decodeEvent(line: JsonNode): TraceEvent {
     case 'undecodable':
       return { type, connection: read.integer('connection'), from: side(read), reason: read.text('reason') };
     default:
-      throw new FieldError(`"${type}" is no type of event`);
+      throw new FieldError(`"${type}" is not an event type`);
   }
 }
 
@@ -134,7 +135,7 @@ function encodeContent(content: Content): Record<string, JsonNode | boolean | nu
       return {
         events: {
           kind: 'array',
-          items: content.events.map(({ event, data }) => object({ event, data })),
+          items: content.events.map(({ event, data }) => jsonObject({ event, data })),
         },
       };
     case 'bytes':
@@ -169,91 +170,4 @@ function decodeTls(read: Fields) {
 
 function side(read: Fields): Side {
   return read.oneOf<Side>('from', ['client', 'backend']);
-}
-
-/** An object node of the members given, in their order. */
-export function object(members: Record<string, JsonNode | boolean | number | string | null>): JsonNode {
-  return {
-    kind: 'object',
-    members: Object.entries(members).map(([key, value]): JsonMember => [key, node(value)]),
-  };
-}
-
-function node(value: JsonNode | boolean | number | string | null): JsonNode {
-  return typeof value === 'object' && value !== null ? value : toNode(value);
-}
-
-/** A line that is JSON, but not of the form the format asks for. */
-export class FieldError extends Error {
-  override readonly name = 'FieldError';
-}
-
-/** Typed access to the members of a line. */
-export class Fields {
-  readonly #line: JsonNode;
-
-  constructor(line: JsonNode) {
-    if (line.kind !== 'object') throw new FieldError('an object is expected');
-    this.#line = line;
-  }
-
-  has(key: string): boolean {
-    return member(this.#line, key) !== undefined;
-  }
-
-  node(key: string): JsonNode {
-    const value = member(this.#line, key);
-    if (value === undefined) throw new FieldError(`"${key}" is missing`);
-    return value;
-  }
-
-  list(key: string): readonly JsonNode[] {
-    const value = this.node(key);
-    if (value.kind !== 'array') throw new FieldError(`"${key}" must be a list`);
-    return value.items;
-  }
-
-  texts(key: string): string[] {
-    return this.list(key).map((item) => {
-      if (item.kind !== 'string') throw new FieldError(`"${key}" must hold strings`);
-      return item.value;
-    });
-  }
-
-  text(key: string): string {
-    const value = this.node(key);
-    if (value.kind !== 'string') throw new FieldError(`"${key}" must be a string`);
-    return value.value;
-  }
-
-  textOrNull(key: string): string | null {
-    const value = this.node(key);
-    return value.kind === 'literal' && value.value === null ? null : this.text(key);
-  }
-
-  oneOf<T extends string>(key: string, choices: readonly T[]): T {
-    const text = this.text(key);
-    const choice = choices.find((one) => one === text);
-    if (choice === undefined) throw new FieldError(`"${key}" must be one of ${choices.join(', ')}`);
-    return choice;
-  }
-
-  integer(key: string): number {
-    const value = this.node(key);
-    const number = value.kind === 'number' ? Number(value.text) : Number.NaN;
-    if (!Number.isSafeInteger(number)) throw new FieldError(`"${key}" must be a whole number`);
-    return number;
-  }
-
-  integerOrNull(key: string): number | null {
-    const value = this.node(key);
-    return value.kind === 'literal' && value.value === null ? null : this.integer(key);
-  }
-
-  flag(key: string): boolean {
-    const value = this.node(key);
-    if (value.kind !== 'literal' || value.value === null)
-      throw new FieldError(`"${key}" must be true or false`);
-    return value.value;
-  }
 }

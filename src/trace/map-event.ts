@@ -1,5 +1,5 @@
 import type { JsonNode } from '../wire/json.ts';
-import type { Content, HeaderField, TraceEvent } from './event.ts';
+import type { Content, HeaderField, TraceEvent } from './trace-event.ts';
 
 /**
  * The event with `change` applied to each value in it: the target, header values, and the content of a body or message.

@@ -10,8 +10,8 @@ import {
   printJson,
   tryParseJson,
 } from '../wire/json.ts';
-import type { HeaderField } from './event.ts';
 import { credentialPatterns, isAddressHeader, isContentKey, secretHeader, secretKey } from './secrets.ts';
+import type { HeaderField } from './trace-event.ts';
 
 /**
  * What stands in a trace where a secret or a text of others stood. Both are plain ASCII, so that they can travel in

@@ -1,12 +1,12 @@
 import { ParityError, plainReason } from '../errors.ts';
 import { decodeEvent, encodeEvent } from './codec.ts';
-import type { TraceEvent } from './event.ts';
-import { decodeLine, type FileAbout, RecordFile, readRecords } from './file.ts';
+import { AppendOnlyFile, decodeLine, type FileInfo, readLines } from './line-file.ts';
+import type { TraceEvent } from './trace-event.ts';
 
 /** Reads a whole trace. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
 export function readTrace(path: string): { readonly events: TraceEvent[] } {
   const events: TraceEvent[] = [];
-  for (const record of readRecords(path, 'trace')) {
+  for (const record of readLines(path, 'trace')) {
     if (record.line > 1) events.push(decodeLine(path, record, decodeEvent));
   }
   return { events };
@@ -18,9 +18,9 @@ export function readTrace(path: string): { readonly events: TraceEvent[] } {
  */
 export function createTrace(
   path: string,
-  about: FileAbout,
+  about: FileInfo,
 ): { write: (event: TraceEvent) => void; finish: () => void } {
-  const file = new RecordFile(path, 'trace', about);
+  const file = new AppendOnlyFile(path, 'trace', about);
   let failure: unknown;
   const unlessFailed = (work: () => void) => {
     if (failure !== undefined) return;

@@ -23,7 +23,7 @@ export type Http1Event<Head> =
   | Undecodable;
 
 /** How a connection ended: `finished` by a FIN, `cut` by a reset or by the tap itself. */
-export type Ending = 'finished' | 'cut';
+export type StreamEnding = 'finished' | 'cut';
 
 /** What the head of a message says about the bytes behind it. */
 type Plan = {
@@ -70,7 +70,7 @@ abstract class Http1Decoder<Head> {
   }
 
   /** Tells that no more bytes come: ends a body that runs until the close, and reports what was cut off. */
-  end(ending: Ending): Http1Event<Head>[] {
+  end(ending: StreamEnding): Http1Event<Head>[] {
     const state = this.#state;
     this.#state = { at: 'stopped' };
     if (state.at === 'body') {

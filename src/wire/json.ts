@@ -274,6 +274,19 @@ export function stringsIn(node: JsonNode | undefined): string[] {
   return strings;
 }
 
+/** An object node with these members, in their order. Values that are not nodes are converted. */
+export function jsonObject(
+  members: Readonly<Record<string, JsonNode | boolean | number | string | null>>,
+): JsonObject {
+  return {
+    kind: 'object',
+    members: Object.entries(members).map(([key, value]) => [
+      key,
+      typeof value === 'object' && value !== null ? value : toNode(value),
+    ]),
+  };
+}
+
 /** The value of the first member of that key; undefined for another key or another kind of node. */
 export function member(node: JsonNode | undefined, key: string): JsonNode | undefined {
   return node?.kind === 'object' ? node.members.find(([name]) => name === key)?.[1] : undefined;

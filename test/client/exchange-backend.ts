@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { listenLocally } from '../../src/listening.ts';
-import type { Content, ResponseEvent } from '../../src/trace/event.ts';
+import type { Content, ResponseEvent } from '../../src/trace/trace-event.ts';
 import { type HeaderList, pairHeaders } from '../../src/wire/headers.ts';
 import { printJson } from '../../src/wire/json.ts';
 import { encodeSse } from '../../src/wire/sse.ts';

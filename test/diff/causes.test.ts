@@ -3,7 +3,7 @@ import { neutralityFindings, parityFindings } from '../../src/diff/compare.ts';
 import { type Finding, together } from '../../src/diff/finding.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
-import type { HeaderField, MessageEvent } from '../../src/trace/event.ts';
+import type { HeaderField, MessageEvent } from '../../src/trace/trace-event.ts';
 import { type JsonMember, type JsonNode, jsonString, member, stringAt } from '../../src/wire/json.ts';
 import { id, twoTurns } from '../golden/conversation.ts';
 

@@ -1,5 +1,5 @@
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
-import type { Content } from '../../src/trace/event.ts';
+import type { Content } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
 import { exchangeOf as upgraded } from '../golden/conversation.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { neutralityFindings } from '../../src/diff/compare.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
-import type { Content, MessageEvent } from '../../src/trace/event.ts';
+import type { Content, MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson, toNode } from '../../src/wire/json.ts';
 import { exchangeOf, message, messageOf } from '../golden/conversation.ts';
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Failure, Handed } from '../../src/diff/asked.ts';
 import { contentFindings } from '../../src/diff/compare.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
-import type { Content, MessageEvent } from '../../src/trace/event.ts';
+import type { Content, MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, toNode } from '../../src/wire/json.ts';
 import { exchangeOf, message } from '../golden/conversation.ts';
 

@@ -200,7 +200,7 @@ it.each([
   {
     wrong: 'a golden for a trace',
     args: ['diff', golden, golden],
-    says: /is a golden, and a trace is needed/,
+    says: /expected a trace, but the file is a golden/,
   },
 ])('answers $wrong with one line and exit code 2', async ({ args, says }) => {
   const folder = temporaryFolder();
@@ -220,26 +220,26 @@ it.each([
   {
     wrong: 'cut off in the middle of a line',
     change: (text: string) => text.slice(0, 3000),
-    says: /line \d+ is not valid JSON: .*; restore the file, or record it again$/m,
+    says: /:\d+: not valid JSON \(.*\)\. Restore the file, or record it again\.$/m,
   },
   {
     wrong: 'cut off between two lines',
     change: (text: string) => text.split('\n').slice(0, 5).join('\n'),
-    says: /line 5 is the last.*cut off/,
+    says: /:5: the closing line is missing.*cut off/,
   },
   {
     wrong: 'corrupt in one line',
     change: (text: string) => text.replace('"kind":"uuid7"', '"kind":"uuid9"'),
-    says: /line \d+ is not valid: "uuid9" is no kind of variable; restore the file, or record it again$/m,
+    says: /:\d+: not valid \("uuid9" is no kind of variable\)\. Restore the file, or record it again\.$/m,
   },
   {
     wrong: 'of a newer format',
     change: (text: string) => text.replace('"version":1', '"version":2'),
     says: /format version 2.*update codex-parity/,
   },
-  { wrong: 'something else', change: () => '{"hello":"world"}\n', says: /no trace and no golden/ },
+  { wrong: 'something else', change: () => '{"hello":"world"}\n', says: /not a trace or golden/ },
   { wrong: 'binary', change: () => '\u001f\u0000\ufffd', says: /no golden: its first line is not JSON/ },
-  { wrong: 'of a format that is no text', change: () => '{"format":1}\n', says: /no trace and no golden/ },
+  { wrong: 'of a format that is no text', change: () => '{"format":1}\n', says: /not a trace or golden/ },
   { wrong: 'empty', change: () => '', says: /empty/ },
   {
     wrong: 'without one of its variables',

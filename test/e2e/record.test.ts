@@ -10,15 +10,15 @@ import { readGolden } from '../../src/golden/file.ts';
 import { placeText } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import { recordRuns } from '../../src/record/official.ts';
+import { recordRuns } from '../../src/record/record-golden.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
-import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';
 import { encodeEvent } from '../../src/trace/codec.ts';
-import type { RequestEvent } from '../../src/trace/event.ts';
-import { TraceRecorder } from '../../src/trace/record.ts';
 import { Sealer } from '../../src/trace/seal.ts';
+import type { RequestEvent } from '../../src/trace/trace-event.ts';
+import { TraceRecorder } from '../../src/trace/trace-recorder.ts';
 import { printJson } from '../../src/wire/json.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 
@@ -47,7 +47,7 @@ it.each(cells)(
     const golden = readGolden(join(repository, 'traces', version, 'chatgpt', `${scenario}.golden.jsonl`));
     const runs = await recordRuns({
       client: await installOfficialClient(version),
-      authority: await openAuthority(defaultAuthorityFolder()),
+      authority: await openCertificateAuthority(defaultAuthorityFolder()),
       scenario: loadScenario(scenario),
       runs: 2,
       // Environments that no golden was learned in.
@@ -66,7 +66,7 @@ it('tells fast from default, when a fresh run of one is held against the golden 
   const golden = readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
   const [run = []] = await recordRuns({
     client: await installOfficialClient('0.169.0'),
-    authority: await openAuthority(defaultAuthorityFolder()),
+    authority: await openCertificateAuthority(defaultAuthorityFolder()),
     scenario: loadScenario('fast'),
     runs: 1,
     signal: new AbortController().signal,
@@ -81,7 +81,7 @@ it('tells fast from default, when a fresh run of one is held against the golden 
 
 it.each(versions)('writes no secret and no sentence of the prompts of %s into a trace', async (version) => {
   const client = await installOfficialClient(version);
-  const authority = await openAuthority(defaultAuthorityFolder());
+  const authority = await openCertificateAuthority(defaultAuthorityFolder());
   const scenario = loadScenario('default');
   await inFreshFolder(async (root) => {
     const environment = await makeEnvironment(root, 5);
@@ -182,7 +182,7 @@ it.each(['base-url', 'provider-openai', 'provider'] as const)(
 async function openingOf(lane: Lane): Promise<Exchange> {
   const [[opening] = []] = await recordRuns({
     client: await installOfficialClient('0.169.0'),
-    authority: await openAuthority(defaultAuthorityFolder()),
+    authority: await openCertificateAuthority(defaultAuthorityFolder()),
     scenario: loadScenario('default'),
     lane,
     runs: 1,

@@ -4,14 +4,14 @@ import type { BackendEvent } from '../../src/backend/backend-event.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/official/environment.ts';
 import { runOfficialClient } from '../../src/client/official/run-client.ts';
-import { recordRuns } from '../../src/record/official.ts';
+import { recordRuns } from '../../src/record/record-golden.ts';
 import { ownTexts, type Scenario } from '../../src/scenario/definition.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
-import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';
 import { encodeEvent } from '../../src/trace/codec.ts';
-import { TraceRecorder } from '../../src/trace/record.ts';
 import { Sealer } from '../../src/trace/seal.ts';
+import { TraceRecorder } from '../../src/trace/trace-recorder.ts';
 import { headerValue } from '../../src/wire/headers.ts';
 import { printJson } from '../../src/wire/json.ts';
 
@@ -29,7 +29,7 @@ it('refreshes a token that has run out before it asks for a response, and neithe
     onTestFinished(backend.close);
     const lines: string[] = [];
     const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
-    const authority = await openAuthority(defaultAuthorityFolder());
+    const authority = await openCertificateAuthority(defaultAuthorityFolder());
     const tap = await startInterceptingTap({
       authority,
       upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
@@ -65,7 +65,7 @@ it('refreshes a token that has run out before it asks for a response, and neithe
 async function played(scenario: Scenario): Promise<string> {
   const recording = recordRuns({
     client: await installOfficialClient(version),
-    authority: await openAuthority(defaultAuthorityFolder()),
+    authority: await openCertificateAuthority(defaultAuthorityFolder()),
     scenario,
     lane: 'chatgpt',
     runs: 1,

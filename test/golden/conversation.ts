@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
-import type { MessageEvent, TraceEvent } from '../../src/trace/event.ts';
+import type { MessageEvent, TraceEvent } from '../../src/trace/trace-event.ts';
 import { type JsonNode, jsonString, toNode } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
 

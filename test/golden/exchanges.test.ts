@@ -4,7 +4,7 @@ import { printGolden } from '../../src/golden/file.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import { Dialogue, dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
-import type { TraceEvent } from '../../src/trace/event.ts';
+import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
 import { id, message, uuid7 } from './conversation.ts';

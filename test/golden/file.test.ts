@@ -55,7 +55,7 @@ it('refuses two variables of one name', async () => {
   const lines = printGolden(miniGolden()).split('\n');
   const at = lines.findIndex((line) => line.includes('"type":"variable"'));
   writeFileSync(path, lines.toSpliced(at + 3, 0, lines[at] ?? '').join('\n'));
-  const said = `line ${at + 4} is not valid: variable "`;
+  const said = `:${at + 4}: not valid (variable "`;
   expect(() => readGolden(path)).toThrow(said);
 });
 
@@ -87,14 +87,14 @@ it('names the line of a golden that is corrupt', async () => {
   expect(() => readGolden(path)).toThrow(
     expect.objectContaining({
       code: 'file-corrupt',
-      message: expect.stringContaining('line 2 is not valid: "colour" is no kind of variable'),
+      message: expect.stringContaining(':2: not valid ("colour" is no kind of variable'),
     }),
   );
   const odd = '{"type":"variable","name":"a","kind":"hex","lifetime":"age"}';
   writeFileSync(path, lines.with(1, odd).join('\n'));
   expect(() => readGolden(path)).toThrow(
     expect.objectContaining({
-      message: expect.stringContaining('line 2 is not valid: "age" is no lifetime'),
+      message: expect.stringContaining(':2: not valid ("age" is no lifetime'),
     }),
   );
   writeFileSync(path, lines.slice(0, -2).join('\n'));

@@ -1,7 +1,7 @@
 import type { Golden } from '../../src/golden/golden.ts';
 import { Filler } from '../../src/golden/pattern/fill.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import type { Content } from '../../src/trace/event.ts';
+import type { Content } from '../../src/trace/trace-event.ts';
 
 /** What the official client would have said in another run: a golden with fresh values for all its variables. */
 export function filled(golden: Golden, run: number): Exchange[] {

@@ -5,7 +5,7 @@ import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
-import type { MessageEvent } from '../../src/trace/event.ts';
+import type { MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson, printJson } from '../../src/wire/json.ts';
 import { conversation, dialogue, exchangeOf, id, message, messageOf, uuid7 } from './conversation.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { unorderedPlaces } from '../../src/golden/learn/key-orders.ts';
-import type { TraceEvent } from '../../src/trace/event.ts';
+import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { toNode } from '../../src/wire/json.ts';
 
 const said = (body: object): TraceEvent => ({

@@ -1,5 +1,5 @@
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
-import type { MessageEvent } from '../../src/trace/event.ts';
+import type { MessageEvent } from '../../src/trace/trace-event.ts';
 import { type JsonNode, jsonString, printJson, tryParseJson } from '../../src/wire/json.ts';
 
 /** What the client says, as documents: the headers of the handshake as members of an object, then each message. */

@@ -1,5 +1,5 @@
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import type { MessageEvent } from '../../src/trace/event.ts';
+import type { MessageEvent } from '../../src/trace/trace-event.ts';
 import {
   type JsonMember,
   type JsonNode,

@@ -121,7 +121,7 @@ it('names the line of a reference to a document that is not declared before it',
       expect.objectContaining({
         code: 'file-corrupt',
         message: expect.stringContaining(
-          `${path}: line ${at + 1} is not valid: the shared document "text" is used and not declared before;`,
+          `${path}:${at + 1}: not valid (the shared document "text" is used and not declared before).`,
         ),
       }),
     );

@@ -4,7 +4,7 @@ import { generalise } from '../../src/golden/learn/generalise.ts';
 import { type Mismatch, placeText } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
-import type { TraceEvent } from '../../src/trace/event.ts';
+import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
 import {
   conversation,

@@ -5,7 +5,7 @@ import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment } from '../../src/client/official/environment.ts';
 import { runOfficialClient } from '../../src/client/official/run-client.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
-import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';
 import type { Observation } from '../../src/trace/observation.ts';
 import { isModelRoute } from '../../src/wire/route.ts';
@@ -31,7 +31,7 @@ it('hears the same from the official client as mockttp does, which records behin
   );
 
   const seen: Observation[] = [];
-  const authority = await openAuthority(defaultAuthorityFolder());
+  const authority = await openCertificateAuthority(defaultAuthorityFolder());
   const tap = await startInterceptingTap({
     authority,
     upstream: { kind: 'fixed', host: '127.0.0.1', port: other.port, tls: false },

@@ -3,7 +3,7 @@ import { type TierReport, tierJson, tierText } from '../../src/measure/report.ts
 import { type Sent, sentIn } from '../../src/measure/sent.ts';
 import { findingsIn, median, summarise } from '../../src/measure/summary.ts';
 import { measureTiers, type Run } from '../../src/measure/tiers.ts';
-import type { TraceEvent } from '../../src/trace/event.ts';
+import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { toNode } from '../../src/wire/json.ts';
 import { backend, eventsOf, proxyTo, say } from '../proxy/stage.ts';
 

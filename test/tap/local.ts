@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
-import { type Authority, openAuthority } from '../../src/tap/authority.ts';
+import { type CertificateAuthority, openCertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import type { Tap } from '../../src/tap/tap.ts';
 import type { Observation } from '../../src/trace/observation.ts';
 
 /** An authority of its own, gone after the test. */
-export async function temporaryAuthority(): Promise<Authority> {
+export async function temporaryAuthority(): Promise<CertificateAuthority> {
   const folder = await mkdtemp(join(tmpdir(), 'tap-'));
   onTestFinished(() => rm(folder, { recursive: true }));
-  return openAuthority(folder);
+  return openCertificateAuthority(folder);
 }
 
 /** Binds the server to any free port of 127.0.0.1 until the end of the test. */
@@ -65,7 +65,7 @@ export async function tunnelled(
 export async function securely(
   proxyPort: number,
   host: string,
-  authority: Authority,
+  authority: CertificateAuthority,
   options: ConnectionOptions = {},
 ): Promise<TLSSocket> {
   const { socket } = await tunnelled(proxyPort, `${host}:443`);

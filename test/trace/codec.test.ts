@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { decodeEvent, encodeEvent } from '../../src/trace/codec.ts';
-import type { Content, TraceEvent } from '../../src/trace/event.ts';
+import type { Content, TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson, printJson, toNode } from '../../src/wire/json.ts';
 
 const contents: Content[] = [
@@ -52,7 +52,7 @@ it.each([
     '{"type":"response","exchange":1,"status":1,"headers":[["a"]]}',
     '"headers" must hold [name, value] pairs',
   ],
-  ['{"type":"response","exchange":1,"status":1,"headers":{}}', '"headers" must be a list'],
+  ['{"type":"response","exchange":1,"status":1,"headers":{}}', '"headers" must be an array'],
   [
     '{"type":"body","exchange":1,"from":"client","complete":null,"bytes":1}',
     '"complete" must be true or false',

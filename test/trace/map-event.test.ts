@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { TraceEvent } from '../../src/trace/event.ts';
 import { mapEvent } from '../../src/trace/map-event.ts';
+import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { type JsonNode, jsonString, mapJson, toNode } from '../../src/wire/json.ts';
 
 const rename = (value: JsonNode): JsonNode =>

@@ -1,17 +1,21 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type Ending, type Http1Event, RequestDecoder, ResponseDecoder } from '../../src/wire/http1.ts';
+import { type Http1Event, RequestDecoder, ResponseDecoder, type StreamEnding } from '../../src/wire/http1.ts';
 import type { RequestHead } from '../../src/wire/message.ts';
 import { anyChunking, byteByByte } from './chunking.ts';
 
 const get: RequestHead = { method: 'GET', target: '/', version: '1.1', headers: [] };
 
-function requests(chunks: readonly Buffer[], ending: Ending = 'finished') {
+function requests(chunks: readonly Buffer[], ending: StreamEnding = 'finished') {
   const decoder = new RequestDecoder();
   return told([...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end(ending)]);
 }
 
-function responses(asked: readonly RequestHead[], chunks: readonly Buffer[], ending: Ending = 'finished') {
+function responses(
+  asked: readonly RequestHead[],
+  chunks: readonly Buffer[],
+  ending: StreamEnding = 'finished',
+) {
   const decoder = new ResponseDecoder();
   for (const request of asked) decoder.expect(request);
   return told([...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end(ending)]);

@@ -1,5 +1,5 @@
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
-import type { BodyEvent, HeaderField, MessageEvent } from '../../trace/event.ts';
+import type { BodyEvent, HeaderField, MessageEvent } from '../../trace/trace-event.ts';
 import { type JsonNode, stringAt, tryParseJson } from '../../wire/json.ts';
 import type { ReceivedEvent } from './raw-connection.ts';
 

@@ -5,7 +5,7 @@ import { Matcher } from '../../golden/match/matcher.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import type { Exchange } from '../../golden/trace/exchanges.ts';
 import { givenByBackend } from '../../golden/trace/variable-uses.ts';
-import type { Content, HeaderField, MessageEvent } from '../../trace/event.ts';
+import type { Content, HeaderField, MessageEvent } from '../../trace/trace-event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { jsonString, printJson } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';

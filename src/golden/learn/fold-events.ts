@@ -1,6 +1,6 @@
 import { decodeEvent, encodeEvent } from '../../trace/codec.ts';
-import type { TraceEvent } from '../../trace/event.ts';
 import { seals } from '../../trace/seal.ts';
+import type { TraceEvent } from '../../trace/trace-event.ts';
 import {
   type JsonArray,
   type JsonMember,

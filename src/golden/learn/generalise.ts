@@ -1,5 +1,5 @@
 import { ParityError } from '../../errors.ts';
-import type { RequestEvent, TraceEvent } from '../../trace/event.ts';
+import type { RequestEvent, TraceEvent } from '../../trace/trace-event.ts';
 import { member } from '../../wire/json.ts';
 import type { Golden, GoldenId } from '../golden.ts';
 import { authorityMark, withHost } from '../pattern/authority.ts';

@@ -1,5 +1,5 @@
 import { encodeEvent } from '../../trace/codec.ts';
-import type { TraceEvent } from '../../trace/event.ts';
+import type { TraceEvent } from '../../trace/trace-event.ts';
 import type { JsonNode } from '../../wire/json.ts';
 
 /**

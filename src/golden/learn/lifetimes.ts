@@ -1,4 +1,4 @@
-import type { RequestEvent } from '../../trace/event.ts';
+import type { RequestEvent } from '../../trace/trace-event.ts';
 import { type JsonNode, member, stringAt } from '../../wire/json.ts';
 import { jsonMark, type Lifetime, lifetimes, type Variable } from '../golden.ts';
 import { kinds, type VariableKind } from '../pattern/kinds.ts';

@@ -1,4 +1,4 @@
-import type { Content } from '../../trace/event.ts';
+import type { Content } from '../../trace/trace-event.ts';
 import { type JsonNode, jsonString } from '../../wire/json.ts';
 import { brief } from './mismatch.ts';
 import type { Payload } from './split-exchange.ts';

@@ -4,7 +4,7 @@ import type {
   MessageEvent,
   RequestEvent,
   ResponseEvent,
-} from '../../trace/event.ts';
+} from '../../trace/trace-event.ts';
 import { stringAt } from '../../wire/json.ts';
 import type { Side } from '../../wire/message.ts';
 import type { Exchange } from '../trace/exchanges.ts';

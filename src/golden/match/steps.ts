@@ -1,4 +1,4 @@
-import type { MessageEvent } from '../../trace/event.ts';
+import type { MessageEvent } from '../../trace/trace-event.ts';
 import { align, likenessOfForm } from './align.ts';
 import { contentNode, describe } from './content-node.ts';
 import type { Matcher } from './matcher.ts';

@@ -1,4 +1,4 @@
-import type { HeaderField } from '../../trace/event.ts';
+import type { HeaderField } from '../../trace/trace-event.ts';
 
 /** Stands in a golden for the host that the connection itself was opened to; no variable has this name. */
 export const authorityName = 'authority';

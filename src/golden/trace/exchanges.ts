@@ -4,7 +4,7 @@ import type {
   MessageEvent,
   RequestEvent,
   TraceEvent,
-} from '../../trace/event.ts';
+} from '../../trace/trace-event.ts';
 import type { Side } from '../../wire/message.ts';
 import { isModelRoute } from '../../wire/route.ts';
 import { inThreadOrder } from './threads.ts';

@@ -1,4 +1,4 @@
-import type { RequestEvent } from '../../trace/event.ts';
+import type { RequestEvent } from '../../trace/trace-event.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
 import type { Exchange } from './exchanges.ts';
 

@@ -1,5 +1,5 @@
 import { encodeEvent } from '../../trace/codec.ts';
-import type { TraceEvent } from '../../trace/event.ts';
+import type { TraceEvent } from '../../trace/trace-event.ts';
 import { type JsonNode, stringsIn } from '../../wire/json.ts';
 import { parseTemplate } from '../pattern/template.ts';
 import type { Exchange } from './exchanges.ts';

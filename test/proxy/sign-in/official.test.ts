@@ -10,7 +10,7 @@ import { makeEnvironment } from '../../../src/client/official/environment.ts';
 import { runOfficialClient } from '../../../src/client/official/run-client.ts';
 import { Account } from '../../../src/proxy/sign-in/account.ts';
 import { withTokens } from '../../../src/proxy/sign-in/stored.ts';
-import { openAuthority } from '../../../src/tap/authority.ts';
+import { openCertificateAuthority } from '../../../src/tap/certificate-authority.ts';
 import { startInterceptingTap } from '../../../src/tap/intercept.ts';
 import { headerValue, pairHeaders } from '../../../src/wire/headers.ts';
 import { authText, held, temporaryFolder, token, tokenEndpoint } from './endpoint.ts';
@@ -28,7 +28,7 @@ async function turn(auth: string, faults: Faults = {}) {
   onTestFinished(() => backend.close());
   const bodies: string[] = [];
   const exchanges = new Set<number>();
-  const authority = await openAuthority(temporaryFolder());
+  const authority = await openCertificateAuthority(temporaryFolder());
   const tap = await startInterceptingTap({
     authority,
     upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },

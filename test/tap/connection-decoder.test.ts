@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Conversation } from '../../src/tap/conversation.ts';
+import { ConnectionDecoder } from '../../src/tap/connection-decoder.ts';
 import type { Observation } from '../../src/trace/observation.ts';
 import type { Side } from '../../src/wire/message.ts';
 import { anyChunking } from '../wire/chunking.ts';
@@ -12,7 +12,7 @@ function conversation() {
     exchange += 1;
     return exchange;
   };
-  const talk = new Conversation({ connection: 1, nextExchange, observe: (one) => observed.push(one) });
+  const talk = new ConnectionDecoder({ connection: 1, nextExchange, observe: (one) => observed.push(one) });
   const say = (side: Side, text: string | Buffer) => talk.said(side, Buffer.from(text));
   return { talk, say, observed };
 }

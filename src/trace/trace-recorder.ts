@@ -6,9 +6,9 @@ import type { Side, WebSocketMessage } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { decodeSse } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
-import type { Content, TraceEvent } from './event.ts';
 import type { Observation } from './observation.ts';
 import type { Sealer } from './seal.ts';
+import type { Content, TraceEvent } from './trace-event.ts';
 
 type Heads = { readonly target: string; request: HeaderList; response?: HeaderList };
 

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { constants, homedir, userInfo } from 'node:os';
 import { ParityError, plainReason } from '../errors.ts';
-import { defaultAuthorityFolder, openAuthority } from '../tap/authority.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
-import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
 import { createTrace } from '../trace/trace.ts';
+import { TraceRecorder } from '../trace/trace-recorder.ts';
 
 /**
  * Runs a command of the user's through the tap, against the real hosts, and writes a sealed trace of what it said to
@@ -18,7 +18,7 @@ export async function recordCommandThroughTap(
   command: readonly string[],
   out: string,
 ): Promise<{ exitCode: number; requests: number }> {
-  const authority = await openAuthority(defaultAuthorityFolder());
+  const authority = await openCertificateAuthority(defaultAuthorityFolder());
   let requests = 0;
   const trace = createTrace(out, { recorded: 'live' });
   const recorder = new TraceRecorder(new Sealer({ secrets: { path: homePaths() } }), (event) => {

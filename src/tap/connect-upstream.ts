@@ -1,7 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { OpenSockets } from './open-sockets.ts';
-import type { Leg } from './relay.ts';
+import type { Leg } from './relay-bytes.ts';
 
 /** Where to connect to; with `tls`, the certificate must be valid for `host`. */
 export type Target = { readonly host: string; readonly port: number; readonly tls: boolean };

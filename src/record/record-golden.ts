@@ -14,21 +14,21 @@ import type { Golden } from '../golden/golden.ts';
 import { generalise } from '../golden/learn/generalise.ts';
 import { dialogueOf, type Exchange } from '../golden/trace/exchanges.ts';
 import { ownTexts, type Scenario } from '../scenario/definition.ts';
-import type { Authority } from '../tap/authority.ts';
+import type { CertificateAuthority } from '../tap/certificate-authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import { startReverseTap } from '../tap/reverse.ts';
-import type { TraceEvent } from '../trace/event.ts';
 import type { Observe } from '../trace/observation.ts';
-import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
-import { toolFailure } from './played.ts';
+import type { TraceEvent } from '../trace/trace-event.ts';
+import { TraceRecorder } from '../trace/trace-recorder.ts';
+import { toolFailure } from './tool-failure.ts';
 
 /** Milliseconds one run may take; a turn takes about one second, and a stalled transport falls back after seven. */
 const runLimit = 60_000;
 
 export type RecordingOptions = {
   readonly client: OfficialClient;
-  readonly authority: Authority;
+  readonly authority: CertificateAuthority;
   readonly scenario: Scenario;
   /** `chatgpt` unless given. */
   readonly lane?: Lane;
@@ -119,7 +119,7 @@ function notPlayed({ client, scenario }: RecordingOptions, why: string): ParityE
  */
 async function startTaps(
   lane: Lane,
-  authority: Authority,
+  authority: CertificateAuthority,
   backend: Backend,
   observe: Observe,
 ): Promise<{ readonly connect: ClientConnection; readonly close: () => Promise<void> }> {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import type { TraceEvent } from '../../src/trace/event.ts';
 import type { Observation } from '../../src/trace/observation.ts';
-import { TraceRecorder } from '../../src/trace/record.ts';
 import { Sealer } from '../../src/trace/seal.ts';
+import type { TraceEvent } from '../../src/trace/trace-event.ts';
+import { TraceRecorder } from '../../src/trace/trace-recorder.ts';
 import type { HeaderList } from '../../src/wire/headers.ts';
 import { printJson } from '../../src/wire/json.ts';
 

@@ -7,7 +7,7 @@ import { ParityError, plainReason } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 
 /** The certificate authority of this machine, with which the tap stands in for the hosts it intercepts. */
-export type Authority = {
+export type CertificateAuthority = {
   /** Path of the file that a client must trust: the certificate as PEM, without the key. */
   readonly certificatePath: string;
   /** The same certificate, PEM. */
@@ -41,7 +41,7 @@ function stateFolder(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string 
  * or whose key does not belong to its certificate is a ParityError `file-corrupt` that says what to delete; a folder
  * that cannot be read is `file-unreadable`, one that cannot be written `file-unwritable`.
  */
-export async function openAuthority(folder: string): Promise<Authority> {
+export async function openCertificateAuthority(folder: string): Promise<CertificateAuthority> {
   const pem = await readOrCreate(folder);
   const { certificate, key } = parse(pem, folder);
   const certificatePath = join(folder, 'ca.pem');

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import type { TraceEvent } from '../../src/trace/event.ts';
-import { formatOf } from '../../src/trace/file.ts';
+import { formatOf } from '../../src/trace/line-file.ts';
 import { createTrace, readTrace } from '../../src/trace/trace.ts';
+import type { TraceEvent } from '../../src/trace/trace-event.ts';
 
 const header = '{"format":"codex-parity/trace","version":1}\n';
 const end = '{"type":"end","connection":1,"by":"client"}\n';
@@ -18,7 +18,7 @@ function path(text?: string): string {
   return file;
 }
 
-it('reads back what was written', async () => {
+it('reads back what it wrote', async () => {
   const file = join(path(), '..', 'new folder', 'a.jsonl');
   const events: TraceEvent[] = [
     { type: 'connection', connection: 1, authority: 'chatgpt.com', tls: { offered: ['h2'], chosen: null } },
@@ -33,7 +33,7 @@ it('reads back what was written', async () => {
   );
 });
 
-it('has every event on disk before it goes on', () => {
+it('writes each event to disk before write returns', () => {
   const file = path();
   const trace = createTrace(file, {});
   trace.write({ type: 'end', connection: 1, by: 'client' });
@@ -49,31 +49,31 @@ it('never overwrites a file', () => {
   expect(readFileSync(file, 'utf8')).toBe('precious');
 });
 
-it('tells a file that was cut off between two lines', async () => {
+it('rejects a file that was cut off between two lines', async () => {
   expect(() => readTrace(path(header + end))).toThrow(
     expect.objectContaining({
       code: 'file-corrupt',
-      message: expect.stringMatching(/line 2 is the last, and the closing line is missing/),
+      message: expect.stringMatching(/:2: the closing line is missing after this line/),
     }),
   );
 });
 
 it.each([
-  ['half a line', `${header}${end}{"type":"en`, 'line 3 is not valid JSON'],
-  ['an empty line', `${header}\n${end}${closing}`, 'line 2 is not valid JSON'],
+  ['half a line', `${header}${end}{"type":"en`, ':3: not valid JSON ('],
+  ['an empty line', `${header}\n${end}${closing}`, ':2: not valid JSON ('],
   [
     'a missing field',
     `${header}{"type":"end","connection":1}\n${closing}`,
-    'line 2 is not valid: "by" is missing',
+    ':2: not valid ("by" is missing)',
   ],
+  ['an unknown type', `${header}${end}{"type":"x"}\n${closing}`, ':3: not valid ("x" is not an event type)'],
+  ['an array', `${header}[]\n${closing}`, ':2: not valid (expected an object)'],
   [
-    'an unknown type',
-    `${header}${end}{"type":"x"}\n${closing}`,
-    'line 3 is not valid: "x" is no type of event',
+    'a line after the closing line',
+    `${header}${closing}${end}`,
+    ':3: unexpected line after the closing line',
   ],
-  ['no object', `${header}[]\n${closing}`, 'line 2 is not valid: an object is expected'],
-  ['an end too early', `${header}${closing}${end}`, 'line 3 stands after the closing line'],
-])('names the line of %s', async (_, text, what) => {
+])('names the file line of %s', async (_, text, what) => {
   expect(() => readTrace(path(text))).toThrow(
     expect.objectContaining({
       code: 'file-corrupt',
@@ -82,33 +82,36 @@ it.each([
   );
 });
 
-it('refuses a file of a newer format', async () => {
+it('rejects a file of a newer format', async () => {
   const file = path(header.replace(':1}', ':2}') + closing);
   expect(() => readTrace(file)).toThrow(
     expect.objectContaining({
       code: 'format-newer',
-      message: expect.stringContaining('format version 2 and this program reads up to 1'),
+      message: expect.stringContaining('format version 2, and this program reads up to 1'),
     }),
   );
 });
 
-it('refuses a golden where a trace is needed, and can tell the two', async () => {
+it('rejects a golden where it expects a trace, and reports the format of either', async () => {
   const golden = path(header.replace('trace', 'golden') + closing);
   expect(() => readTrace(golden)).toThrow(expect.objectContaining({ code: 'file-corrupt' }));
   expect(formatOf(golden)).toBe('golden');
   expect(formatOf(path(header + closing))).toBe('trace');
 });
 
-it.each(['', '{}\n', '1\n', '{"format":"other","version":1}\n'])('takes %j for no trace', async (text) => {
-  expect(() => readTrace(path(text))).toThrow(
-    expect.objectContaining({
-      code: 'file-corrupt',
-      message: expect.stringContaining('is no trace'),
-    }),
-  );
-});
+it.each(['', '{}\n', '1\n', '{"format":"other","version":1}\n'])(
+  'rejects %j, which is not a trace',
+  async (text) => {
+    expect(() => readTrace(path(text))).toThrow(
+      expect.objectContaining({
+        code: 'file-corrupt',
+        message: expect.stringContaining('not a trace'),
+      }),
+    );
+  },
+);
 
-it('says so when there is no file, or a folder', async () => {
+it('rejects a missing file and a folder', async () => {
   expect(() => readTrace(path())).toThrow(
     expect.objectContaining({
       code: 'file-unreadable',
@@ -118,13 +121,13 @@ it('says so when there is no file, or a folder', async () => {
   expect(() => readTrace(tmpdir())).toThrow(expect.objectContaining({ code: 'file-unreadable' }));
 });
 
-it('reads lines as git may have ended them, and texts that hold other line ends', async () => {
+it('reads CRLF line ends, and strings that contain U+2028 and U+2029', async () => {
   const event = '{"type":"undecodable","connection":1,"from":"client","reason":"a\u2028b\u2029c"}\n';
   const text = (header + event + closing).replaceAll('\n', '\r\n');
   expect(readTrace(path(text))).toMatchObject({ events: [{ reason: 'a\u2028b\u2029c' }] });
 });
 
-it('reads a file whose lines are longer than what is read at once', async () => {
+it('reads very long lines', async () => {
   const reason = 'é'.repeat(200_000);
   const event = { type: 'undecodable', connection: 1, from: 'client', reason };
   const text = `${header}${JSON.stringify(event)}\n${end}${closing}`;

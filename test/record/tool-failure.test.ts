@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { toolFailure } from '../../src/record/played.ts';
+import { toolFailure } from '../../src/record/tool-failure.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 
 /** A request with tool outputs in its input. */

@@ -24,7 +24,7 @@ export type RelayListener = {
  * direction leaves the other one open, a reset is a reset on the other side. Both sockets must allow half-open
  * connections and have nothing read from them. Resolves when both are closed; `stop` breaks both off.
  */
-export async function relay(
+export async function relayBytes(
   client: Leg,
   backend: Leg,
   listener: RelayListener,

@@ -2,17 +2,17 @@ import type { Observe } from '../trace/observation.ts';
 import { headerValue } from '../wire/headers.ts';
 import {
   asksToUpgrade,
-  type Ending,
   type Http1Event,
   RequestDecoder,
   ResponseDecoder,
+  type StreamEnding,
 } from '../wire/http1.ts';
 import type { RequestHead, ResponseHead, Side } from '../wire/message.ts';
 import { WebSocketDecoder, type WebSocketEvent } from '../wire/websocket.ts';
 import { negotiatedDeflate } from '../wire/websocket-deflate.ts';
 
 /** A request whose response is not over. */
-type Exchange = { readonly number: number; readonly asksToUpgrade: boolean };
+type PendingExchange = { readonly number: number; readonly asksToUpgrade: boolean };
 
 type BodySoFar = { readonly exchange: number; readonly parts: Buffer[] };
 
@@ -22,7 +22,7 @@ type WebSocketSides = {
 };
 
 /** Which connection of the tap it is, where the numbers of exchanges come from, and who is told. */
-export type ConversationOptions = {
+export type ConnectionDecoderOptions = {
   readonly connection: number;
   readonly nextExchange: () => number;
   /** Must not throw. */
@@ -34,11 +34,11 @@ export type ConversationOptions = {
  * once an upgrade is accepted. What it cannot decode is one `undecodable` observation, and then no more of it: of
  * that side on a websocket, of both in HTTP, where one side makes no sense without the other.
  */
-export class Conversation {
-  readonly #options: ConversationOptions;
+export class ConnectionDecoder {
+  readonly #options: ConnectionDecoderOptions;
   readonly #requests = new RequestDecoder();
   readonly #responses = new ResponseDecoder();
-  readonly #open: Exchange[] = [];
+  readonly #open: PendingExchange[] = [];
   readonly #bodies: Record<Side, BodySoFar> = {
     client: { exchange: 0, parts: [] },
     backend: { exchange: 0, parts: [] },
@@ -47,7 +47,7 @@ export class Conversation {
   #lost = false;
   #endedBy: Side | null = null;
 
-  constructor(options: ConversationOptions) {
+  constructor(options: ConnectionDecoderOptions) {
     this.#options = options;
   }
 
@@ -84,7 +84,7 @@ export class Conversation {
    * Ends a direction. That it stopped inside a head or a message is worth telling only of the side that ended the
    * connection: how far the other one had come by then is chance.
    */
-  #end(side: Side, ending: Ending): void {
+  #end(side: Side, ending: StreamEnding): void {
     if (this.#lost) return;
     const worthTelling = ({ type }: { type: string }) => type !== 'undecodable' || side === this.#endedBy;
     if (this.#webSocket !== null) {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
-import { defaultAuthorityFolder, openAuthority } from '../../src/tap/authority.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import { createAuthority, createLeaf } from '../../src/tap/certificates.ts';
 
 const folders: string[] = [];
@@ -21,7 +21,7 @@ afterEach(async () => {
 
 it.skipIf(process.platform === 'win32')('keeps the key readable by its owner alone', async () => {
   const folder = await newFolder();
-  const { certificatePath } = await openAuthority(folder);
+  const { certificatePath } = await openCertificateAuthority(folder);
   expect((await stat(folder)).mode & 0o777).toBe(0o700);
   expect((await stat(join(folder, 'authority.pem'))).mode & 0o777).toBe(0o600);
   expect(await readFile(certificatePath, 'utf8')).not.toContain('PRIVATE');
@@ -29,15 +29,15 @@ it.skipIf(process.platform === 'win32')('keeps the key readable by its owner alo
 
 it('opens the same authority again', async () => {
   const folder = await newFolder();
-  const first = await openAuthority(folder);
-  const second = await openAuthority(folder);
+  const first = await openCertificateAuthority(folder);
+  const second = await openCertificateAuthority(folder);
   expect(second.certificate).toBe(first.certificate);
   expect(await readFile(second.certificatePath, 'utf8')).toBe(first.certificate);
 });
 
 it('gives all who make it at once the same authority, and leaves nothing else behind', async () => {
   const folder = await newFolder();
-  const opened = await Promise.all(Array.from({ length: 8 }, () => openAuthority(folder)));
+  const opened = await Promise.all(Array.from({ length: 8 }, () => openCertificateAuthority(folder)));
   const inFile = await readFile(join(folder, 'ca.pem'), 'utf8');
   expect(new Set([...opened.map(({ certificate }) => certificate), inFile]).size).toBe(1);
   expect((await readdir(folder)).sort()).toEqual(['authority.pem', 'ca.pem']);
@@ -45,11 +45,11 @@ it('gives all who make it at once the same authority, and leaves nothing else be
 
 it('does not replace an authority whose key is not its own', async () => {
   const folder = await newFolder();
-  await openAuthority(folder);
+  await openCertificateAuthority(folder);
   const [one, other] = [await createAuthority(), await createAuthority()];
   const mixed = `${one.key}\n${other.certificate}`;
   await writeFile(join(folder, 'authority.pem'), mixed);
-  await expect(openAuthority(folder)).rejects.toMatchObject({
+  await expect(openCertificateAuthority(folder)).rejects.toMatchObject({
     code: 'file-corrupt',
     message: /delete the folder/,
   });
@@ -58,27 +58,30 @@ it('does not replace an authority whose key is not its own', async () => {
 
 it('does not replace a file that is no authority', async () => {
   const folder = await newFolder();
-  await openAuthority(folder);
+  await openCertificateAuthority(folder);
   await writeFile(join(folder, 'authority.pem'), 'not PEM');
-  await expect(openAuthority(folder)).rejects.toMatchObject({ code: 'file-corrupt' });
+  await expect(openCertificateAuthority(folder)).rejects.toMatchObject({ code: 'file-corrupt' });
 });
 
 it('says when the authority expired', async () => {
   const folder = await newFolder();
-  await openAuthority(folder);
+  await openCertificateAuthority(folder);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 11 * 365 * 24 * 3600 * 1000 });
-  await expect(openAuthority(folder)).rejects.toMatchObject({ code: 'file-corrupt', message: /expired on/ });
+  await expect(openCertificateAuthority(folder)).rejects.toMatchObject({
+    code: 'file-corrupt',
+    message: /expired on/,
+  });
 });
 
 it('says when the folder cannot be made', async () => {
   const folder = await newFolder();
-  await openAuthority(folder);
+  await openCertificateAuthority(folder);
   const insideFile = join(folder, 'ca.pem', 'deeper');
-  await expect(openAuthority(insideFile)).rejects.toMatchObject({ code: 'file-unreadable' });
+  await expect(openCertificateAuthority(insideFile)).rejects.toMatchObject({ code: 'file-unreadable' });
 });
 
 it('makes one context for each host', async () => {
-  const authority = await openAuthority(await newFolder());
+  const authority = await openCertificateAuthority(await newFolder());
   const first = await authority.contextFor('chatgpt.com');
   expect(await authority.contextFor('chatgpt.com')).toBe(first);
   expect(await authority.contextFor('api.openai.com')).not.toBe(first);

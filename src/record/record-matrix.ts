@@ -6,23 +6,23 @@ import { mustBeWritable } from '../files.ts';
 import { goldenPath, writeGolden } from '../golden/file.ts';
 import type { GoldenId } from '../golden/golden.ts';
 import type { Scenario } from '../scenario/definition.ts';
-import type { Authority } from '../tap/authority.ts';
-import { recordGolden } from './official.ts';
+import type { CertificateAuthority } from '../tap/certificate-authority.ts';
+import { recordGolden } from './record-golden.ts';
 
 /** What is recorded with one version of the client, in this order. */
-export type Row = { readonly version: string; readonly cells: readonly Cell[] };
+export type MatrixRow = { readonly version: string; readonly cells: readonly MatrixCell[] };
 
 /** One golden to be. */
-export type Cell = { readonly lane: Lane; readonly scenario: Scenario };
+export type MatrixCell = { readonly lane: Lane; readonly scenario: Scenario };
 
 /** One part of a matrix, for one of several machines; counted from 1. */
 export type Shard = { readonly part: number; readonly of: number };
 
 export type MatrixOptions = {
-  readonly rows: readonly Row[];
+  readonly rows: readonly MatrixRow[];
   readonly out: string;
   readonly runs: number;
-  readonly authority: Authority;
+  readonly authority: CertificateAuthority;
   readonly install: (version: string) => Promise<OfficialClient>;
   /** Called when all that is recorded of a version is done. */
   readonly onVersionDone: (version: string) => Promise<void>;
@@ -31,12 +31,12 @@ export type MatrixOptions = {
 };
 
 /** Every n-th version, so that each is installed on one machine only. What the machines write are different files. */
-export function shardOf(rows: readonly Row[], { part, of }: Shard): Row[] {
+export function shardOf(rows: readonly MatrixRow[], { part, of }: Shard): MatrixRow[] {
   return rows.filter((_, at) => at % of === part - 1);
 }
 
 /** Each scenario in each lane that it has, or in those of them that are asked for. */
-export function cellsOf(scenarios: readonly Scenario[], asked?: readonly Lane[]): Cell[] {
+export function cellsOf(scenarios: readonly Scenario[], asked?: readonly Lane[]): MatrixCell[] {
   return scenarios.flatMap((scenario) => {
     const { lanes = ['chatgpt'] } = scenario;
     return lanes.filter((lane) => asked?.includes(lane) ?? true).map((lane) => ({ lane, scenario }));
@@ -44,7 +44,7 @@ export function cellsOf(scenarios: readonly Scenario[], asked?: readonly Lane[])
 }
 
 /** The rows without the cells whose golden is in the folder already. */
-export function withoutRecorded(rows: readonly Row[], out: string): Row[] {
+export function withoutRecorded(rows: readonly MatrixRow[], out: string): MatrixRow[] {
   return rows.map(({ version, cells }) => ({
     version,
     cells: cells.filter(
@@ -76,11 +76,11 @@ export async function recordMatrix(options: MatrixOptions): Promise<void> {
   failures.throwIfAny();
 }
 
-function idsOf({ version, cells }: Row): GoldenId[] {
+function idsOf({ version, cells }: MatrixRow): GoldenId[] {
   return cells.map(({ lane, scenario }) => ({ codex: version, lane, scenario: scenario.name }));
 }
 
-async function recordCell(options: MatrixOptions, client: OfficialClient, cell: Cell): Promise<string> {
+async function recordCell(options: MatrixOptions, client: OfficialClient, cell: MatrixCell): Promise<string> {
   const { authority, runs, signal, onProgress, out } = options;
   const { lane, scenario } = cell;
   const name = `codex ${client.version}, ${scenario.name}${lane === 'chatgpt' ? '' : ` (${lane})`}`;

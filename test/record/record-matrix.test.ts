@@ -1,16 +1,16 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { cellsOf, type Row, shardOf, withoutRecorded } from '../../src/record/matrix.ts';
+import { cellsOf, type MatrixRow, shardOf, withoutRecorded } from '../../src/record/record-matrix.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { temporaryFolder } from '../e2e/cli.ts';
 
-const row = (version: string): Row => ({
+const row = (version: string): MatrixRow => ({
   version,
   cells: cellsOf([loadScenario('default'), loadScenario('fast')], ['chatgpt', 'api-key']),
 });
 const rows = ['0.1.0', '0.2.0', '0.3.0', '0.4.0', '0.5.0'].map(row);
-const versions = (part: readonly Row[]) => part.map(({ version }) => version);
+const versions = (part: readonly MatrixRow[]) => part.map(({ version }) => version);
 
 it('gives each version to exactly one shard', () => {
   const shards = [1, 2, 3].map((part) => versions(shardOf(rows, { part, of: 3 })));
@@ -21,7 +21,7 @@ it('gives everything to the only shard', () => {
   expect(shardOf(rows, { part: 1, of: 1 })).toEqual(rows);
 });
 
-const names = ({ cells }: Row) => cells.map(({ lane, scenario }) => `${lane} ${scenario.name}`);
+const names = ({ cells }: MatrixRow) => cells.map(({ lane, scenario }) => `${lane} ${scenario.name}`);
 
 it('leaves out what the folder has already, in the same lane', () => {
   const out = temporaryFolder();

@@ -1,6 +1,6 @@
 import type { Observation } from '../trace/observation.ts';
-import { Conversation } from './conversation.ts';
-import { type Leg, relay } from './relay.ts';
+import { ConnectionDecoder } from './connection-decoder.ts';
+import { type Leg, relayBytes } from './relay-bytes.ts';
 import type { TapContext } from './tap.ts';
 
 type ConnectionFacts = Omit<Extract<Observation, { type: 'connection' }>, 'type' | 'connection'>;
@@ -20,5 +20,5 @@ export async function tapConnection(
   backend: Leg,
 ): Promise<void> {
   const { observe, nextExchange, stop } = context;
-  await relay(client, backend, new Conversation({ connection, nextExchange, observe }), stop);
+  await relayBytes(client, backend, new ConnectionDecoder({ connection, nextExchange, observe }), stop);
 }

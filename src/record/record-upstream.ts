@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { startReverseTap } from '../tap/reverse.ts';
 import type { Observe } from '../trace/observation.ts';
-import { TraceRecorder } from '../trace/record.ts';
 import { Sealer } from '../trace/seal.ts';
 import { createTrace } from '../trace/trace.ts';
+import { TraceRecorder } from '../trace/trace-recorder.ts';
 
 /** A recording of what goes to a server through it. */
 export type UpstreamRecording = {

@@ -1,0 +1,166 @@
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ParityError, plainReason } from '../errors.ts';
+import { makeFolder, unwritable } from '../files.ts';
+import { type JsonNode, JsonSyntaxError, parseJson, printJson, stringAt, toNode } from '../wire/json.ts';
+import { FieldError, Fields } from '../wire/json-fields.ts';
+
+/**
+ * The file format that traces and goldens share: JSON lines. The first line names the format and its version. The last
+ * line marks the file as complete; a file without it was cut off.
+ */
+export const formats = { trace: 'codex-parity/trace', golden: 'codex-parity/golden' } as const;
+export type Format = keyof typeof formats;
+
+/** The version this program writes, and the newest it reads. */
+const formatVersion = 1;
+
+/** One parsed line of a file; `line` counts from 1. */
+export type FileLine = { readonly line: number; readonly node: JsonNode };
+
+/** The members of the first line besides format and version. */
+export type FileInfo = Readonly<Record<string, string | number | readonly string[]>>;
+
+export function headerLine(format: Format, info: FileInfo): string {
+  return `${printJson(toNode({ format: formats[format], version: formatVersion, ...info }))}\n`;
+}
+
+export const closingLine = `${printJson(toNode({ type: 'finished' }))}\n`;
+
+/** The format of a file, from its first line. Throws ParityError like readLines. */
+export function formatOf(path: string): Format {
+  for (const { line, text } of linesOf(path)) return checkHeader(path, parseLine(path, line, text));
+  throw new ParityError('file-corrupt', `${path}: not a trace or golden (the file is empty)`);
+}
+
+/**
+ * Reads a file and yields its lines: the header first, then every line up to the closing one, which is not included.
+ * The whole file is held in memory. Throws ParityError with the line number for a file that is missing, corrupt, cut
+ * off, of the other format, or written by a newer program.
+ */
+export function* readLines(path: string, format: Format): Generator<FileLine> {
+  let last = 0;
+  let finished = false;
+  for (const { line, text } of linesOf(path)) {
+    if (finished) throw corrupt(path, line, `unexpected line after the closing line. ${remedy}`);
+    const node = parseLine(path, line, text);
+    if (line === 1) {
+      const actual = checkHeader(path, node);
+      if (actual !== format)
+        throw new ParityError('file-corrupt', `${path}: expected a ${format}, but the file is a ${actual}`);
+    }
+    last = line;
+    finished = isClosing(node);
+    if (!finished) yield { line, node };
+  }
+  if (last === 0) throw new ParityError('file-corrupt', `${path}: not a ${format} (the file is empty)`);
+  if (!finished)
+    throw corrupt(
+      path,
+      last,
+      'the closing line is missing after this line. The file was cut off; record it again.',
+    );
+}
+
+/**
+ * The lines of a file, numbered from 1. Lines end at newline bytes only. node:readline also splits at U+2028, which
+ * JSON strings may contain.
+ */
+function* linesOf(path: string): Generator<{ readonly line: number; readonly text: string }> {
+  const bytes = readBytes(path);
+  for (let line = 1, start = 0; start < bytes.length; line += 1) {
+    const newline = bytes.indexOf('\n', start);
+    const end = newline === -1 ? bytes.length : newline;
+    yield { line, text: bytes.toString('utf8', start, end) };
+    start = end + 1;
+  }
+}
+
+function readBytes(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new ParityError('file-unreadable', `cannot read ${path}: ${plainReason(error)}`, { cause: error });
+  }
+}
+
+/** Calls `read` and converts a FieldError it throws into a ParityError that names the file and the line. */
+export function decodeLine<T>(path: string, { line, node }: FileLine, read: (node: JsonNode) => T): T {
+  try {
+    return read(node);
+  } catch (error) {
+    if (error instanceof FieldError) throw corrupt(path, line, `not valid (${error.message}). ${remedy}`);
+    throw error;
+  }
+}
+
+/** A file that is only appended to. `append` returns after the whole line is written, so a crash loses no line. */
+export class AppendOnlyFile {
+  readonly #file: number;
+
+  /**
+   * Creates the file and its folders. Throws ParityError when that fails, or when the file exists: it is never
+   * overwritten.
+   */
+  constructor(path: string, format: Format, info: FileInfo) {
+    if (existsSync(path))
+      throw new ParityError('usage', `${path} exists already: name another file with --out`);
+    try {
+      makeFolder(dirname(path));
+      this.#file = openSync(path, 'wx');
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+    writeSync(this.#file, headerLine(format, info));
+  }
+
+  append(node: JsonNode): void {
+    writeSync(this.#file, `${printJson(node)}\n`);
+  }
+
+  finish(): void {
+    writeSync(this.#file, closingLine);
+    closeSync(this.#file);
+  }
+}
+
+function checkHeader(path: string, node: JsonNode): Format {
+  const name = stringAt(node, 'format');
+  const format = (Object.keys(formats) as Format[]).find((key) => formats[key] === name);
+  if (format === undefined)
+    throw new ParityError(
+      'file-corrupt',
+      `${path}:1: not a trace or golden (the line does not name a format)`,
+    );
+  const version = decodeLine(path, { line: 1, node }, () => new Fields(node).integer('version'));
+  if (version > formatVersion) {
+    throw new ParityError(
+      'format-newer',
+      `${path} has format version ${version}, and this program reads up to ${formatVersion}: update codex-parity`,
+    );
+  }
+  return format;
+}
+
+function isClosing(node: JsonNode): boolean {
+  return stringAt(node, 'type') === 'finished';
+}
+
+function parseLine(path: string, line: number, text: string): JsonNode {
+  try {
+    return parseJson(text).node;
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    // A file whose first line is not JSON is of another kind, not a damaged trace or golden.
+    if (line === 1)
+      throw new ParityError('file-corrupt', `${path}:1: not a trace or golden (the line is not JSON)`);
+    throw corrupt(path, line, `not valid JSON (${error.message}). ${remedy}`);
+  }
+}
+
+const remedy = 'Restore the file, or record it again.';
+
+function corrupt(path: string, line: number, problem: string): ParityError {
+  return new ParityError('file-corrupt', `${path}:${line}: ${problem}`);
+}
