@@ -47,7 +47,7 @@ it('writes an event always alike, whatever the order of its members', () => {
 
 it.each([
   ['{"type":"message","exchange":1,"from":"proxy"}', '"from" must be one of client, backend'],
-  ['{"type":"response","exchange":1.5,"status":1,"headers":[]}', '"exchange" must be a whole number'],
+  ['{"type":"response","exchange":1.5,"status":1,"headers":[]}', '"exchange" must be an integer'],
   [
     '{"type":"response","exchange":1,"status":1,"headers":[["a"]]}',
     '"headers" must hold [name, value] pairs',
@@ -59,7 +59,7 @@ it.each([
   ],
   [
     '{"type":"connection","connection":1,"authority":"a","tls":{"offered":[1],"chosen":null}}',
-    '"offered" must hold strings',
+    '"offered" must contain only strings',
   ],
 ])('says what is wrong with %s', (line, what) => {
   expect(() => decodeEvent(parseJson(line).node)).toThrow(what);
