@@ -2,7 +2,6 @@
 // in unifies with the committed goldens, and what is recorded again is byte for byte what is committed.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type GoldenFile, goldenFolder, selectGoldens } from '../src/cli/goldens.ts';
 import { progress } from '../src/cli/progress.ts';
 import { installOfficialClient } from '../src/client/install/install.ts';
 import type { OfficialClient } from '../src/client/install/installed.ts';
@@ -10,6 +9,7 @@ import { type Lane, lanes } from '../src/client/official/lanes.ts';
 import { parityFindings } from '../src/diff/compare.ts';
 import { ParityError } from '../src/errors.ts';
 import { printGolden, readGolden } from '../src/golden/file.ts';
+import { bundledGoldens, type GoldenFile, selectGoldens } from '../src/golden/select.ts';
 import { recordGolden, recordRuns } from '../src/record/record-golden.ts';
 import { count, findingText } from '../src/report/text.ts';
 import { loadScenario } from '../src/scenario/scenario.ts';
@@ -66,7 +66,7 @@ function options() {
     options: {
       sample: { type: 'string', default: '30' },
       seed: { type: 'string', default: '1' },
-      goldens: { type: 'string', default: goldenFolder },
+      goldens: { type: 'string', default: bundledGoldens },
       codex: { type: 'string' },
       scenario: { type: 'string' },
     },

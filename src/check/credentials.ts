@@ -6,30 +6,29 @@ import type { Exchange } from '../golden/trace/exchanges.ts';
 import { type Sealer, seals } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 
-/** The header that names the account, and the one with the token that a subject may have renewed meanwhile. */
-const [account, token] = ['chatgpt-account-id', 'authorization'];
+const accountHeader = 'chatgpt-account-id';
+const tokenHeader = 'authorization';
 
-/** Where the simulated backend renews a sign-in; which token it gave is not in the trace. */
+/** How a subject renews its sign-in. The trace does not have the token that the simulated backend returns. */
 const renewal = 'POST /oauth/token';
 
-/** What of a scenario shows in whose name a subject asked. */
-export type Asked = {
+/** What of a scenario shows which credentials a subject used. */
+export type CredentialUse = {
+  /** The model traffic behind the subject. */
   readonly back: readonly Exchange[];
-  /** What it asked its upstream besides, as `POST /oauth/token`. */
-  readonly asides: readonly string[];
-  /** The seals of the credentials that may go upstream; undefined where the subject has a sign-in of its own. */
+  /** Request lines of all requests behind the subject, such as `POST /oauth/token`. */
+  readonly sideRequests: readonly string[];
+  /** The seals of the credentials that may go upstream; undefined if the subject has a sign-in of its own. */
   readonly credentials: ReadonlySet<string> | undefined;
 };
 
-/**
- * Credentials that went upstream and come from nowhere: sealed as they are, a golden takes any in the place of its own.
- */
-export function foreignCredentials({ back, asides, credentials }: Asked): Finding[] {
+/** Finds credentials sent upstream that neither the sign-in nor the client has. A golden accepts any: they are sealed. */
+export function foreignCredentials({ back, sideRequests, credentials }: CredentialUse): Finding[] {
   if (credentials === undefined) return [];
-  const judged = asides.includes(renewal) ? [account] : [account, token];
+  const checked = sideRequests.includes(renewal) ? [accountHeader] : [accountHeader, tokenHeader];
   const mismatches = back.flatMap(({ request: { exchange, headers } }) =>
     headers.flatMap(([name, value]): Mismatch[] => {
-      if (!judged.includes(name.toLowerCase())) return [];
+      if (!checked.includes(name.toLowerCase())) return [];
       const foreign = sealsIn(value).filter((seal) => !credentials.has(seal));
       const places = [{ exchange, part: 'handshake', path: [name] }];
       return foreign.map((actual) => ({ kind: 'changed', places, expected: 'that of the sign-in', actual }));
@@ -41,18 +40,18 @@ export function foreignCredentials({ back, asides, credentials }: Asked): Findin
   }));
 }
 
-/** The seals of the credentials of a sign-in, and of those that requests of its client hold. */
+/** The seals of the credentials of a sign-in, and of those in the requests of its client. */
 export function knownCredentials(
   sealer: Sealer,
   { accessToken, apiKey, accountId }: ClientEnvironment['secrets'],
-  said: readonly TraceEvent[],
+  clientEvents: readonly TraceEvent[],
 ): ReadonlySet<string> {
   const own = sealer.headers([
-    [token, `Bearer ${accessToken}`],
-    [token, `Bearer ${apiKey}`],
-    [account, accountId],
+    [tokenHeader, `Bearer ${accessToken}`],
+    [tokenHeader, `Bearer ${apiKey}`],
+    [accountHeader, accountId],
   ]);
-  return new Set(sealsIn([own, said.filter(({ type }) => type === 'request')]));
+  return new Set(sealsIn([own, clientEvents.filter(({ type }) => type === 'request')]));
 }
 
 function sealsIn(part: unknown): string[] {

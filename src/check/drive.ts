@@ -9,67 +9,82 @@ import { replay } from '../client/replay/replay.ts';
 import { ParityError } from '../errors.ts';
 import { promptsOf, type Scenario } from '../scenario/definition.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
-import { outputsOf } from './openai.ts';
-import type { CheckOptions, Driver } from './options.ts';
-import { printed, type RunningSubject } from './run-subject.ts';
+import type { Driver } from './driver.ts';
+import type { ScenarioCheck } from './observe.ts';
+import { toolResultsOf } from './openai-scenarios.ts';
+import { lastPrinted, type RunningSubject } from './start-subject.ts';
 
-/** Milliseconds in which the end of a process is heard of after that of its connections. */
-const deathNotice = 300;
+/** Milliseconds after the end of a connection in which the end of its process becomes known. */
+const exitDelay = 300;
 
-/** How a drive ended: what kept it from its end, if anything, and what a library handed to its program. */
-export type Drive = { readonly failure: string | undefined; readonly answers: readonly SdkResponse[] };
+/** How driving a client ended: why it did not finish, if so, and what OpenAI's library returned to its program. */
+export type DriveResult = { readonly failure: string | undefined; readonly answers: readonly SdkResponse[] };
 
-export type Stage = {
+/** What runs around the client. */
+export type DriveSetup = {
   readonly scenario: Scenario;
   readonly environment: ClientEnvironment;
-  /** Whether a library is to take its answers event by event. */
+  /** Whether OpenAI's library receives responses event by event. */
   readonly streams: boolean;
-  /** Where the client finds the subject: the tap in front of it. */
+  /** The base URL for the client: the tap in front of the subject. */
   readonly url: URL;
   readonly backend: Backend;
   readonly running: RunningSubject;
 };
 
 /**
- * Plays the client of a scenario through a subject. Throws ParityError `subject-failed` where the subject dies, or is
- * not done in time.
+ * Plays the client of a scenario through a subject. Throws ParityError `subject-failed` if the subject dies, or does not
+ * finish in time.
  */
-export async function driveInTime(options: CheckOptions, stage: Stage): Promise<Drive> {
-  const { subject, timeLimit, signal, golden } = options;
+export async function driveInTime(check: ScenarioCheck, setup: DriveSetup): Promise<DriveResult> {
+  const { subject, timeLimit, signal, golden } = check;
+  const { death, lastLine } = setup.running;
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeLimit);
-  const driven = driverOf(options.driver)(options, stage, AbortSignal.any([signal, late.signal]));
+  const driven = drive(check.driver, check, setup, AbortSignal.any([signal, late.signal]));
   try {
-    const drive = await Promise.race([driven, stage.running.death, abortion(late.signal)]);
-    // A connection that ends may be the first sign of a subject that dies, and its death tells more.
-    if (wasLost(drive)) await Promise.race([stage.running.death, delay(deathNotice)]);
-    return drive;
+    const result = await Promise.race([driven, death, abortion(late.signal)]);
+    // A lost connection may be the first sign of a subject that dies, and its exit says more.
+    if (lostConnection(result)) await Promise.race([death, delay(exitDelay)]);
+    return result;
   } catch (error) {
     if (signal.aborted || !late.signal.aborted) throw error;
-    const awaited = await Promise.race([
+    const pending = await Promise.race([
       driven.then(({ failure }) => failure).catch(() => undefined),
-      delay(deathNotice),
+      delay(exitDelay),
     ]);
-    const why = awaited === undefined ? '' : `: ${awaited}`;
+    const why = pending === undefined ? '' : `: ${pending}`;
     throw new ParityError(
       'subject-failed',
-      `subject ${subject.name} did not finish ${golden.scenario} within ${timeLimit / 1000} s${why}${printed(stage.running.lastLine())}`,
+      `subject ${subject.name} did not finish ${golden.scenario} within ${timeLimit / 1000} s${why}${lastPrinted(lastLine())}`,
     );
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Whether a drive ended for a reason that the subject did not tell. */
-function wasLost({ failure, answers }: Drive): boolean {
+/** Whether a drive failed without an error from the subject. */
+function lostConnection({ failure, answers }: DriveResult): boolean {
   const last = answers.at(-1)?.failure;
   return (
     failure !== undefined || (last !== undefined && last.status === undefined && last.error === undefined)
   );
 }
 
-function driverOf({ kind }: Driver) {
-  return kind === 'replay' ? driveReplay : kind === 'codex' ? driveOfficial : driveOpenAi;
+function drive(
+  driver: Driver,
+  check: ScenarioCheck,
+  setup: DriveSetup,
+  signal: AbortSignal,
+): Promise<DriveResult> {
+  switch (driver.kind) {
+    case 'replay':
+      return driveReplay(check, setup, signal);
+    case 'codex':
+      return driveOfficial(driver, check, setup, signal);
+    default:
+      return driveOpenAi(driver, check, setup, signal);
+  }
 }
 
 /** Rejects when the signal fires. */
@@ -79,63 +94,55 @@ function abortion(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function driveReplay({ golden }: CheckOptions, { url }: Stage, signal: AbortSignal): Promise<Drive> {
+async function driveReplay({ golden }: ScenarioCheck, { url }: DriveSetup, signal: AbortSignal) {
   const outcome = await replay(golden, url, signal);
-  return ended(outcome.finished ? undefined : outcome.reason);
+  return { failure: outcome.finished ? undefined : outcome.reason, answers: [] };
 }
 
 async function driveOpenAi(
-  { driver, golden }: CheckOptions,
-  { scenario, url, streams }: Stage,
+  { surface }: Extract<Driver, { surface: unknown }>,
+  { golden }: ScenarioCheck,
+  { scenario, url, streams }: DriveSetup,
   signal: AbortSignal,
-): Promise<Drive> {
-  if (!('surface' in driver)) throw new RangeError('this driver is no library');
-  const play = {
-    surface: driver.surface,
-    streams,
-    golden,
-    prompts: promptsOf(scenario.client),
-    outputs: outputsOf(scenario),
-  };
-  const answers = await runSdk(play, url, signal);
+): Promise<DriveResult> {
+  const prompts = promptsOf(scenario.client);
+  const outputs = toolResultsOf(scenario);
+  const answers = await runSdk({ surface, streams, golden, prompts, outputs }, url, signal);
   return { failure: undefined, answers };
 }
 
-async function driveOfficial(options: CheckOptions, stage: Stage, signal: AbortSignal): Promise<Drive> {
-  const { driver, timeLimit, golden, lane } = options;
-  const { scenario, environment, url, backend } = stage;
-  if (driver.kind !== 'codex') throw new RangeError('this driver is no official client');
-  // Accounts, settings and the like go to the real hosts' names whatever the base URL: they get their answers here.
+async function driveOfficial(
+  { client, authority }: Extract<Driver, { kind: 'codex' }>,
+  { timeLimit, golden, lane }: ScenarioCheck,
+  { scenario, environment, url, backend }: DriveSetup,
+  signal: AbortSignal,
+): Promise<DriveResult> {
+  // Requests for accounts, settings and so on go to the real host names, whatever the base URL: the backend serves them.
   const side = await startInterceptingTap({
-    authority: driver.authority,
+    authority,
     upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
     onOtherHost: 'refuse',
     observe: () => {},
   });
   try {
     const { exitCode, stderr } = await runOfficialClient({
-      client: driver.client,
+      client,
       environment,
       ...scenario.client,
       connect: {
         kind: isPointed(lane) ? lane : 'base-url',
         baseUrl: url.href.replace(/\/$/, ''),
         proxyUrl: side.url,
-        certificate: driver.authority.certificatePath,
+        certificate: authority.certificatePath,
       },
-      // The limit of the scenario comes first: this one only stops a client that does not heed its signal.
+      // The time limit of the scenario ends first: this one stops a client that ignores its signal.
       timeoutMs: 2 * timeLimit,
       signal,
     });
-    if ((exitCode !== 0) === (scenario.client.fails ?? false)) return ended(undefined);
-    return ended(
-      `codex ${golden.codex} ended with exit code ${exitCode}; it last said: ${stderr.trim().split('\n').at(-1) ?? ''}`,
-    );
+    const isExpected = (exitCode !== 0) === (scenario.client.fails ?? false);
+    const failure = `codex ${golden.codex} ended with exit code ${exitCode}${lastPrinted(stderr.trim().split('\n').at(-1))}`;
+    return { failure: isExpected ? undefined : failure, answers: [] };
   } finally {
     await side.close();
   }
-}
-
-function ended(failure: string | undefined): Drive {
-  return { failure, answers: [] };
 }

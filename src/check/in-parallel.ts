@@ -1,6 +1,6 @@
 /**
- * Calls `work` for each item, at most `width` at a time; the results stand in the order of the items, those that are
- * undefined left out.
+ * Calls `work` for each item, at most `width` at a time. Returns the results in the order of the items, without those
+ * that are undefined. Rejects with the first error; no further item is started then.
  */
 export async function inParallel<T, R>(
   items: readonly T[],
@@ -10,21 +10,21 @@ export async function inParallel<T, R>(
   const results = new Map<number, R | undefined>();
   const queue = items.entries();
   let failed = false;
-  const take = async () => {
-    // All takers share one iterator, so each item is taken once; after a failure, none is.
-    for (const [at, item] of queue) {
+  const worker = async () => {
+    // All workers share one iterator, so each item is taken once.
+    for (const [index, item] of queue) {
       if (failed) return;
       try {
-        results.set(at, await work(item));
+        results.set(index, await work(item));
       } catch (error) {
         failed = true;
         throw error;
       }
     }
   };
-  await Promise.all(Array.from({ length: width }, take));
-  return items.flatMap((_, at) => {
-    const result = results.get(at);
+  await Promise.all(Array.from({ length: width }, worker));
+  return items.flatMap((_, index) => {
+    const result = results.get(index);
     return result === undefined ? [] : [result];
   });
 }

@@ -7,6 +7,8 @@ import {
   makeEnvironment,
   secretsOf,
 } from '../client/official/environment.ts';
+import type { Lane } from '../client/official/lanes.ts';
+import type { Golden } from '../golden/golden.ts';
 import { dialogueOf, type Exchange } from '../golden/trace/exchanges.ts';
 import { ownTexts, type Scenario } from '../scenario/definition.ts';
 import { loadScenario } from '../scenario/scenario.ts';
@@ -14,38 +16,56 @@ import { startReverseTap } from '../tap/reverse.ts';
 import { Sealer } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
-import { type Asked, knownCredentials } from './credentials.ts';
-import { type Drive, driveInTime } from './drive.ts';
-import { pathOf } from './lane.ts';
-import type { CheckOptions } from './options.ts';
-import { startSubject } from './run-subject.ts';
-import { hostOf, programPath, takesSignIn } from './subject.ts';
+import { type CredentialUse, knownCredentials } from './credentials.ts';
+import { type DriveResult, driveInTime } from './drive.ts';
+import type { Driver } from './driver.ts';
+import { basePathOf } from './lane-rules.ts';
+import { startSubject } from './start-subject.ts';
+import { hostOf, programPath, type Subject, takesSignIn } from './subject.ts';
 
-/** What was seen on both sides of a subject. */
-export type Seen = Drive &
-  Asked & {
+/** One scenario to check, and all that it needs. */
+export type ScenarioCheck = {
+  readonly lane: Lane;
+  /** What the client sends to the subject. */
+  readonly golden: Golden;
+  /** What the subject must send upstream. The same golden, unless the lane points the client at a proxy. */
+  readonly upstream: Golden;
+  /** Folder of both goldens. */
+  readonly goldens: string;
+  readonly subject: Subject;
+  readonly driver: Driver;
+  /** Port of the simulated backend; 0 is any free one. */
+  readonly backendPort: number;
+  /** Milliseconds that the scenario may take. */
+  readonly timeLimit: number;
+  readonly signal: AbortSignal;
+};
+
+/** The traffic on both sides of a subject. */
+export type ScenarioTraffic = DriveResult &
+  CredentialUse & {
     readonly front: readonly Exchange[];
-    /** The upstream of the subject. */
+    /** The upstream that the subject was given. */
     readonly url: string;
   };
 
-/** Drives one scenario through a subject with a tap on either side; `streams` is for a library. */
-export async function see(options: CheckOptions, streams: boolean): Promise<Seen> {
-  const scenario = loadScenario(options.golden.scenario);
-  const setup = { ...scenario.client, lane: options.lane };
+/** Plays one scenario through a subject with a tap on either side. `streams` is for the driver of OpenAI's library. */
+export async function observeScenario(check: ScenarioCheck, streams: boolean): Promise<ScenarioTraffic> {
+  const scenario = loadScenario(check.golden.scenario);
+  const setup = { ...scenario.client, lane: check.lane };
   return inFreshFolder(async (root) =>
-    observe(options, scenario, await makeEnvironment(root, 0, setup), streams),
+    observe(check, scenario, await makeEnvironment(root, 0, setup), streams),
   );
 }
 
 async function observe(
-  options: CheckOptions,
+  check: ScenarioCheck,
   scenario: Scenario,
   environment: ClientEnvironment,
   streams: boolean,
-): Promise<Seen> {
-  const { golden, subject, driver, backendPort, timeLimit, signal } = options;
-  // One sealer for both taps: so that a secret has the same number on either side.
+): Promise<ScenarioTraffic> {
+  const { golden, goldens, subject, driver, backendPort, timeLimit, signal } = check;
+  // Both taps share a sealer, so that a secret has the same number on both sides.
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
   const open: (() => Promise<void>)[] = [];
@@ -61,41 +81,29 @@ async function observe(
       port: backendPort,
     });
     open.push(behind.close);
-    const upstream = `${behind.url}${pathOf(options.upstream)}`;
-    const running = await startSubject(
-      subject,
-      {
-        upstream,
-        auth: join(environment.codexHome, 'auth.json'),
-        codex: golden.codex,
-        goldens: options.goldens,
-      },
-      timeLimit,
-      signal,
-    );
+    const upstream = `${behind.url}${basePathOf(check.upstream)}`;
+    const auth = join(environment.codexHome, 'auth.json');
+    const values = { upstream, auth, codex: golden.codex, goldens };
+    const running = await startSubject(subject, values, timeLimit, signal);
     open.push(running.stop);
     const before = await startReverseTap({
       upstream: hostOf(running.url),
       observe: new TraceRecorder(sealer, (event) => front.push(event)).observe,
     });
     open.push(before.close);
-    const url = new URL(
-      'surface' in driver ? programPath(subject, running.url) : running.url.pathname,
-      before.url,
-    );
-    const stage = { scenario, environment, streams, url, backend, running };
-    const drive = await driveInTime(options, stage);
-    await settled(back);
+    const isProgram = 'surface' in driver;
+    const url = new URL(isProgram ? programPath(subject, running.url) : running.url.pathname, before.url);
+    const result = await driveInTime(check, { scenario, environment, streams, url, backend, running });
+    await connectionsClosed(back);
     return {
       front: dialogueOf(front),
       back: dialogueOf(back),
       url: upstream,
-      // Each once.
-      asides: [...new Set(back.flatMap(requestLine))],
+      sideRequests: [...new Set(back.flatMap(requestLine))],
       credentials: takesSignIn(subject)
-        ? knownCredentials(sealer, environment.secrets, 'surface' in driver ? [] : front)
+        ? knownCredentials(sealer, environment.secrets, isProgram ? [] : front)
         : undefined,
-      ...drive,
+      ...result,
     };
   } finally {
     for (const close of open.reverse()) await close();
@@ -107,8 +115,8 @@ function requestLine(event: TraceEvent): string[] {
   return [`${event.method} ${event.target.kind === 'string' ? event.target.value : ''}`];
 }
 
-/** Waits until the subject has let go of its upstream connections, or for half a second: it may pool them. */
-async function settled(back: readonly TraceEvent[]): Promise<void> {
+/** Waits until the subject has closed its upstream connections; 500 ms at most, as it may pool them. */
+async function connectionsClosed(back: readonly TraceEvent[]): Promise<void> {
   const count = (type: TraceEvent['type']) => back.filter((event) => event.type === type).length;
   for (let waited = 0; waited < 500 && count('end') < count('connection'); waited += 20) await delay(20);
 }

@@ -1,49 +1,43 @@
 import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 
-/**
- * What is under test: the proxy that comes along, a program that is started for each scenario, or one that runs
- * already.
- */
+/** What is checked: the bundled proxy, a program that is started for each scenario, or a proxy that runs already. */
 export type Subject =
   | { readonly kind: 'bundled'; readonly name: string }
   | {
       readonly kind: 'command';
       readonly name: string;
-      /** May hold {port}, {upstream}, {auth}, {codex} and {goldens}, see `placeholders`. */
+      /** Program and arguments, with placeholders: see `Placeholders`. */
       readonly command: readonly string[];
-      /** Where it serves the responses API, below its origin; the official client's own path unless given. */
+      /** Path of its Responses API. */
       readonly path: string;
     }
   | { readonly kind: 'url'; readonly name: string; readonly url: URL };
 
-/** What the placeholders in a subject's command stand for. */
+/** The values of the placeholders `{port}`, `{upstream}`, … in a subject's command. */
 export type Placeholders = {
-  /** The port to listen on, at 127.0.0.1. */
+  /** The port to listen on, on 127.0.0.1. */
   readonly port: number;
-  /** The base URL of the backend: http://127.0.0.1:PORT/backend-api/codex, with an API key http://127.0.0.1:PORT/v1. */
+  /** Base URL of the backend: http://127.0.0.1:PORT/backend-api/codex, or http://127.0.0.1:PORT/v1 with an API key. */
   readonly upstream: string;
-  /** The made-up sign-in: a file in the form of the official client's auth.json. */
+  /** Path of a file with a made-up sign-in, in the format of the official client's auth.json. */
   readonly auth: string;
-  /** The version whose goldens are checked. */
+  /** The version of the official client whose goldens are checked. */
   readonly codex: string;
-  /** The folder of the goldens that are checked against. */
+  /** Folder of the goldens. */
   readonly goldens: string;
 };
 
-/** Whether a subject is given the made-up sign-in, and has none of its own. */
+/** Whether a subject uses the made-up sign-in rather than its own. */
 export function takesSignIn(subject: Subject): boolean {
   if (subject.kind === 'command') return subject.command.some((word) => word.includes('{auth}'));
   return subject.kind === 'bundled';
 }
 
-/** The path under which the official client itself asks for responses. */
+/** The base path of the official client's requests. */
 export const officialPath = '/backend-api/codex';
 
-/**
- * Below which path of a subject at `url` programs find the APIs of OpenAI; the bundled proxy has one of its own for
- * them.
- */
+/** The base path of the OpenAI API for programs, of a subject at `url`. The bundled proxy has a separate one. */
 export function programPath({ kind }: Subject, url: URL): string {
   return kind === 'bundled' ? '/v1' : url.pathname;
 }
@@ -51,35 +45,40 @@ export function programPath({ kind }: Subject, url: URL): string {
 export const bundledName = 'bundled';
 export const [subjectsFile] = configFiles;
 
-/** A subject by its name: the bundled proxy, or one that the file in the working folder names. Throws ParityError. */
+/** Finds a subject by name: the bundled proxy, or one of the configuration file in `folder`. Throws ParityError. */
 export function findSubject(name: string, folder: string): Subject {
   if (name === bundledName) return { kind: 'bundled', name };
   const configured = configuredSubjects(folder);
-  const subject = configured.find((one) => one.name === name);
+  const subject = configured.find((candidate) => candidate.name === name);
   if (subject !== undefined) return subject;
-  const names = [bundledName, ...configured.map((one) => one.name)].join(', ');
+  const names = [bundledName, ...configured.map((candidate) => candidate.name)].join(', ');
   throw new ParityError(
     'unknown-subject',
-    `there is no subject "${name}": choose from ${names}, name one in ${subjectsFile}, or use --subject-url`,
+    `unknown subject "${name}": choose from ${names}, add it to ${subjectsFile}, or use --subject-url`,
   );
 }
 
-/** A proxy that is running already. Throws ParityError for what is no http URL. */
+/** A proxy that runs already, by its base URL. Throws ParityError if it is not an http URL. */
 export function subjectAt(text: string): Subject {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:') {
     throw new ParityError(
       'usage',
-      `--subject-url "${text}" must be an http URL, such as http://127.0.0.1:8317/v1`,
+      `--subject-url "${text}" is not an http URL such as http://127.0.0.1:8317/v1`,
     );
   }
   if (url.pathname === '/') url.pathname = officialPath;
   return { kind: 'url', name: url.href, url };
 }
 
-/** Where to connect to for a URL; an IPv6 address comes without its brackets. */
+/** Host and port of a URL, for `net.connect`: an IPv6 address without brackets. */
 export function hostOf(url: URL): { readonly host: string; readonly port: number } {
   return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 80) };
+}
+
+/** Whether only one scenario at a time can be checked: the subject runs already, or the backend's port is fixed. */
+export function servesOneAtATime({ kind }: Subject, backendPort: number): boolean {
+  return kind === 'url' || backendPort !== 0;
 }
 
 export function fillPlaceholders(command: readonly string[], values: Placeholders): string[] {

@@ -1,22 +1,37 @@
 import type { Options } from 'yargs';
 import { ParityError } from '../errors.ts';
-import { goldenFolder } from './goldens.ts';
+import { bundledGoldens } from '../golden/select.ts';
 
-/** What several commands ask for. */
+/** The option `--goldens` of several commands. */
 export const goldensOption = {
   type: 'string',
-  default: goldenFolder,
-  defaultDescription: 'those that come along',
+  default: bundledGoldens,
+  defaultDescription: 'the bundled goldens',
   describe: 'Folder of the goldens',
 } as const satisfies Options;
 
-/** Throws ParityError, with the name of the option, for what is no whole number of its range. */
-export function mustBeWhole(option: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new ParityError('usage', `--${option} must be a whole number from ${least} to ${most}`);
+/**
+ * Splits the comma-separated value of an option; undefined if the option is absent. Throws ParityError for an empty
+ * list.
+ */
+export function commaList(option: string, text: string | undefined): string[] | undefined {
+  if (text === undefined) return undefined;
+  const items = text.split(',').map((item) => item.trim());
+  const named = items.filter((item) => item !== '');
+  if (named.length > 0) return named;
+  throw new ParityError(
+    'usage',
+    `--${option} is an empty list: give one or more values, separated by commas`,
+  );
 }
 
-/** Throws ParityError, with the name of the option, for what is no port; 0 is any free one. */
+/** Throws ParityError, with the name of the option, unless the value is a whole number from `min` to `max`. */
+export function mustBeWhole(option: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new ParityError('usage', `--${option} must be a whole number from ${min} to ${max}`);
+}
+
+/** Throws ParityError, with the name of the option, unless the value is a port; 0 is any free one. */
 export function mustBePort(option: string, value: number): void {
   mustBeWhole(option, value, 0, 65_535);
 }

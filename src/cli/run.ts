@@ -3,22 +3,22 @@ import { join } from 'node:path';
 import yargs, { type Argv } from 'yargs';
 import { ParityError, plainReason } from '../errors.ts';
 import { onOneLine } from '../report/text.ts';
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from './command-context.ts';
 import { wrongUse } from './usage.ts';
 
 type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
 
 /** The commands, in the order of the help. Each is loaded when it is needed: a proxy starts in half the time so. */
 const commands: Readonly<Record<string, Register>> = {
-  record: async (cli, context) => cli.command((await import('./record.ts')).recordCommand(context)),
-  check: async (cli, context) => cli.command((await import('./check.ts')).checkCommand(context)),
-  diff: async (cli, context) => cli.command((await import('./diff.ts')).diffCommand(context)),
-  show: async (cli) => cli.command((await import('./show.ts')).showCommand()),
-  drift: async (cli) => cli.command((await import('./drift.ts')).driftCommand()),
-  proxy: async (cli, context) => cli.command((await import('./proxy.ts')).proxyCommand(context)),
+  record: async (cli, context) => cli.command((await import('./record-command.ts')).recordCommand(context)),
+  check: async (cli, context) => cli.command((await import('./check-command.ts')).checkCommand(context)),
+  diff: async (cli, context) => cli.command((await import('./diff-command.ts')).diffCommand(context)),
+  show: async (cli) => cli.command((await import('./show-command.ts')).showCommand()),
+  drift: async (cli) => cli.command((await import('./drift-command.ts')).driftCommand()),
+  proxy: async (cli, context) => cli.command((await import('./proxy-command.ts')).proxyCommand(context)),
   'bench-tier': async (cli, context) =>
-    cli.command((await import('./bench-tier.ts')).benchTierCommand(context)),
-  doctor: async (cli, context) => cli.command((await import('./doctor.ts')).doctorCommand(context)),
+    cli.command((await import('./bench-tier-command.ts')).benchTierCommand(context)),
+  doctor: async (cli, context) => cli.command((await import('./doctor-command.ts')).doctorCommand(context)),
 };
 
 /** Runs the command line; resolves to the exit code. Errors meant for the user are printed as one line. */

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Options } from 'yargs';
 import { hostOf } from '../check/subject.ts';
 import { ParityError } from '../errors.ts';
+import { newestVersion, selectGoldens } from '../golden/select.ts';
 import { isLoopback } from '../proxy/guard.ts';
 import { hostTexts } from '../proxy/host.ts';
 import type { ProxyOptions } from '../proxy/server.ts';
@@ -11,7 +12,6 @@ import { Accounts } from '../proxy/sign-in/accounts.ts';
 import { defaultAuthFile, readSignIn, type SignIn } from '../proxy/sign-in/load.ts';
 import { officialTokenUrl } from '../proxy/sign-in/token-endpoint.ts';
 import { isUuid4 } from '../wire/ids.ts';
-import { newestVersion, selectGoldens } from './goldens.ts';
 import { goldensOption } from './options.ts';
 
 /** As what and for whom a proxy speaks. */

@@ -36,7 +36,7 @@ it.each([
   {
     wrong: 'a version without goldens',
     args: ['check', '--codex', '0.1.0'],
-    says: /no golden for codex 0\.1\.0: there are 0\.118\.0, .*0\.169\.0/,
+    says: /no golden for codex 0\.1\.0: choose from 0\.118\.0, .*0\.169\.0/,
   },
   {
     wrong: 'a scenario without goldens',
@@ -46,7 +46,7 @@ it.each([
   {
     wrong: 'an unknown subject',
     args: ['check', '--subject', 'nope'],
-    says: /no subject "nope": choose from bundled/,
+    says: /unknown subject "nope": choose from bundled/,
   },
   { wrong: 'an unknown driver', args: ['check', '--driver', 'nope'], says: /driver/ },
   {
@@ -62,7 +62,7 @@ it.each([
   {
     wrong: 'a subject URL that is none',
     args: ['check', '--subject-url', 'x'],
-    says: /--subject-url "x" must be an http URL/,
+    says: /--subject-url "x" is not an http URL/,
   },
   {
     wrong: 'a port that is none',
@@ -110,7 +110,7 @@ it.each([
   {
     wrong: 'a file for a folder of goldens',
     args: ['check', '--goldens', golden],
-    says: /there are no goldens in/,
+    says: /no goldens in/,
   },
   { wrong: 'a time limit of nothing', args: ['check', '--timeout', '0'], says: /above 0/ },
   {

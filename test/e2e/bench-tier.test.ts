@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
 import type { BackendEvent } from '../../src/backend/backend-event.ts';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
-import { checkoutWith, cli, temporaryFolder } from './cli.ts';
+import { cli, temporaryFolder } from './cli.ts';
 
 it('measures both tiers against the simulated backend, and says that its times are not OpenAI’s', async () => {
   const { exitCode, stdout } = await cli(['bench-tier', '--runs', '2', '--codex', '0.169.0']);
@@ -18,8 +18,11 @@ it('measures both tiers against the simulated backend, and says that its times a
 });
 
 it('finds it when priority is lost on the way', async () => {
-  const checkout = checkoutWith((source) => source.replace(/^.*members\.set\('service_tier'.*$/m, ''));
-  const { exitCode, stdout } = await cli(['bench-tier', '--runs', '1'], { from: checkout });
+  const mutation = {
+    file: 'proxy/shape/request-shaper.ts',
+    change: (source: string) => source.replace(/^.*members\.set\('service_tier'.*$/m, ''),
+  };
+  const { exitCode, stdout } = await cli(['bench-tier', '--runs', '1'], { mutation });
   expect(stdout).toContain(
     'finding: priority was asked for, and service_tier absent was sent in 2 of 2 requests',
   );

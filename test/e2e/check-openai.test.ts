@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { checkoutWith, cli } from './cli.ts';
+import { cli } from './cli.ts';
 
 it.each(['openai-responses', 'openai-chat'])(
   "finds the bundled proxy at parity with OpenAI's own library, driver %s",
@@ -28,7 +28,7 @@ it.each(['openai-responses', 'openai-chat'])(
     for (const scenario of scenarios) {
       expect(stdout).toMatch(new RegExp(`0\\.169\\.0 chatgpt {2}${scenario} +ok +ok +ok`));
     }
-    expect(stderr).toContain('left out: review is not for programs: the official client asks for it');
+    expect(stderr).toContain('skipped: review is not for programs: only the official client sends');
     expect(exitCode).toBe(0);
   },
 );
@@ -255,10 +255,9 @@ it.each([
       /error-500 › streamed › exchange 2 › request: missing\n[\s\S]*http-error-500 › streamed › exchange 3 › request: missing\n/,
   },
 ])('names the place when a proxy $broken', async ({ file, change, drivers, finding, scenario }) => {
-  const checkout = checkoutWith(change, file);
   for (const driver of drivers) {
     const check = ['check', '--driver', driver, '--codex', '0.169.0', '--scenario', scenario ?? 'default'];
-    const { exitCode, stdout } = await cli(check, { from: checkout });
+    const { exitCode, stdout } = await cli(check, { mutation: { file, change } });
     expect(stdout).toMatch(finding);
     expect(exitCode).toBe(1);
   }
@@ -266,7 +265,7 @@ it.each([
 
 it.each([
   { args: ['--scenario', 'review'], message: /review is not for programs/ },
-  { args: ['--lane', 'provider'], message: /lane provider is a way to point the official client at a proxy/ },
+  { args: ['--lane', 'provider'], message: /lane provider configures the official client/ },
 ])('refuses $args with the library of OpenAI in one line', async ({ args, message }) => {
   const { exitCode, stderr } = await cli(['check', '--driver', 'openai-chat', '--codex', '0.169.0', ...args]);
   expect(stderr).toMatch(message);
@@ -275,12 +274,13 @@ it.each([
 });
 
 it('says in one line that the library of OpenAI is not installed', async () => {
-  const checkout = checkoutWith(
-    (source) => source.replace("await import('openai')", "await import('openai-that-is-not-there')"),
-    'client/openai/play.ts',
-  );
+  const mutation = {
+    file: 'client/openai/run-sdk.ts',
+    change: (source: string) =>
+      source.replace("await import('openai')", "await import('openai-that-is-not-there')"),
+  };
   const args = ['check', '--driver', 'openai-chat', '--codex', '0.169.0', '--scenario', 'default'];
-  const { exitCode, stderr } = await cli(args, { from: checkout });
+  const { exitCode, stderr } = await cli(args, { mutation });
   expect(stderr).toContain('need the library of OpenAI: run npm install openai');
   expect(exitCode).toBe(2);
 });

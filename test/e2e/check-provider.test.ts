@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest';
-import { checkoutWith, cli } from './cli.ts';
+import { cli } from './cli.ts';
+
+/** The file that shapes the requests of the proxy. */
+const shaper = 'proxy/shape/request-shaper.ts';
 
 const provider = ['check', '--lane', 'provider', '--codex', '0.169.0'] as const;
 
@@ -9,14 +12,14 @@ it.each(['replay', 'codex'])(
     const { exitCode, stdout, stderr } = await cli([...provider, '--driver', driver]);
     expect(stdout).toMatch(/0\.169\.0 provider {2}default +ok +ok +ok/);
     expect(stdout).toMatch(/0\.169\.0 provider {2}fast +ok +ok +ok/);
-    expect(stderr).toContain('left out: http-fallback cannot be checked in the lane provider');
+    expect(stderr).toContain('skipped: http-fallback cannot be checked in lane provider');
     expect(exitCode).toBe(0);
   },
 );
 
 it('refuses to check nothing', async () => {
   const { exitCode, stderr } = await cli([...provider, '--scenario', 'http-fallback']);
-  expect(stderr).toContain('codex-parity: no scenario that was named can be checked in the lane provider');
+  expect(stderr).toContain('codex-parity: none of the selected scenarios can be checked in lane provider');
   expect(exitCode).toBe(2);
 });
 
@@ -52,7 +55,9 @@ it.each([
     finding: /client message 1 › service_tier: missing/,
   },
 ])('names the place when a provider $broken', async ({ change, finding }) => {
-  const { exitCode, stdout } = await cli([...provider, '--scenario', 'fast'], { from: checkoutWith(change) });
+  const { exitCode, stdout } = await cli([...provider, '--scenario', 'fast'], {
+    mutation: { file: shaper, change },
+  });
   expect(stdout).toMatch(finding);
   expect(exitCode).toBe(1);
 });

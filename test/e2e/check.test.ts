@@ -10,7 +10,10 @@ import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
 import { Shape } from '../../src/proxy/shape/shape.ts';
 import { readSignIn } from '../../src/proxy/sign-in/load.ts';
-import { checkoutWith, cli, repository, temporaryFolder } from './cli.ts';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+/** The file that shapes the requests of the proxy. */
+const shaper = 'proxy/shape/request-shaper.ts';
 
 it('finds the bundled proxy at parity with every golden', async () => {
   const { exitCode, stdout } = await cli(['check']);
@@ -74,7 +77,7 @@ it.each([
   },
 ])('names the place when the proxy $broken', async ({ change, finding }) => {
   const { exitCode, stdout } = await cli(['check', '--codex', '0.169.0', '--scenario', 'fast'], {
-    from: checkoutWith(change),
+    mutation: { file: shaper, change },
   });
   expect(stdout).toMatch(finding);
   expect(exitCode).toBe(1);

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 
 export const repository = join(import.meta.dirname, '..', '..');
@@ -12,22 +13,25 @@ export type CliResult = {
   readonly stderr: string;
 };
 
+/** A fault in the program: the text of one file in src/ is changed while it is loaded. */
+export type Mutation = { readonly file: string; readonly change: (source: string) => string };
+
 export type CliOptions = {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** The checkout to run; this one unless given. */
-  readonly from?: string;
-  /** Given the process once it has started, and each whole text of standard error. */
+  readonly mutation?: Mutation;
+  /** Called with each chunk of standard error, and the process. */
   readonly onStderr?: (text: string, child: ChildProcess) => void;
 };
 
-/** Runs the command line as a user does, as a process of its own. */
+/** Runs the command line as a process, as a user does. */
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const { cwd = repository, env = {}, from = repository, onStderr } = options;
+  const { cwd = repository, env = {}, mutation, onStderr } = options;
+  const { imports, variables } = mutation === undefined ? { imports: [], variables: {} } : mutate(mutation);
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(from, 'src', 'cli', 'main.ts'), ...args], {
+    const child = spawn(process.execPath, [...imports, join(repository, 'src', 'cli', 'main.ts'), ...args], {
       cwd,
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...variables, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';
@@ -43,26 +47,22 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
   });
 }
 
-/** A new empty folder, gone when the test is. */
+/** A new empty folder, removed when the test ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** A checkout in which one source file is another than ours: that by which the proxy shapes requests, unless given. */
-export function checkoutWith(
-  change: (source: string) => string,
-  source = 'proxy/shape/request-shaper.ts',
-): string {
-  const checkout = temporaryFolder();
-  for (const part of ['src', 'fixtures', 'traces', 'package.json']) {
-    cpSync(join(repository, part), join(checkout, part), { recursive: true });
-  }
-  symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
-  const file = join(checkout, 'src', source);
-  const text = readFileSync(file, 'utf8');
-  expect(change(text)).not.toBe(text);
-  writeFileSync(file, change(text));
-  return checkout;
+/** What a process needs to load a changed source file. Fails if the change finds nothing to change. */
+function mutate({ file, change }: Mutation) {
+  const path = join(repository, 'src', file);
+  const source = readFileSync(path, 'utf8');
+  const mutated = join(temporaryFolder(), 'mutated.ts');
+  expect(change(source), `the mutation of ${file} changes nothing`).not.toBe(source);
+  writeFileSync(mutated, change(source));
+  return {
+    imports: ['--import', join(import.meta.dirname, 'mutate.mjs')],
+    variables: { MUTATED_URL: pathToFileURL(path).href, MUTATED_SOURCE: mutated },
+  };
 }

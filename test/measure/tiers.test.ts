@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { type TierReport, tierJson, tierText } from '../../src/measure/report.ts';
 import { type Sent, sentIn } from '../../src/measure/sent.ts';
 import { findingsIn, median, summarise } from '../../src/measure/summary.ts';
+import { type TierReport, tierJson, tierText } from '../../src/measure/tier-report.ts';
 import { measureTiers, type Run } from '../../src/measure/tiers.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { toNode } from '../../src/wire/json.ts';

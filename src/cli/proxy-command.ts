@@ -7,13 +7,13 @@ import { isLoopback } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
 import { type RunningProxy, startProxy } from '../proxy/server.ts';
 import { recordUpstream } from '../record/record-upstream.ts';
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from './command-context.ts';
 import { returnIdleMemory } from './idle-memory.ts';
 import { mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 import { officialUpstreams, type SpeakerOptions, speakerFor, speakerOptions, upstreamAt } from './speaker.ts';
 
-type Options = SpeakerOptions & {
+type ProxyCommandOptions = SpeakerOptions & {
   port: number;
   host: string;
   record: string | undefined;
@@ -32,7 +32,7 @@ const keyVariable = 'CODEX_PARITY_API_KEY';
 /** Before the names of options in the environment. */
 const environmentPrefix = 'CODEX_PARITY_PROXY';
 
-export function proxyCommand({ signal }: CommandContext): CommandModule<object, Options> {
+export function proxyCommand({ signal }: CommandContext): CommandModule<object, ProxyCommandOptions> {
   return {
     command: 'proxy',
     describe: 'Run a Codex proxy whose requests have the shape of a golden',
@@ -65,7 +65,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           describe: 'What is logged',
         })
         .epilogue(
-          `Options may also stand in the environment (${environmentPrefix}_PORT=8320) and, behind that, in the file ${configFiles.join(' or ')} under "proxy", where the limits are too.`,
+          `ProxyCommandOptions may also stand in the environment (${environmentPrefix}_PORT=8320) and, behind that, in the file ${configFiles.join(' or ')} under "proxy", where the limits are too.`,
         )
         .example('$0 proxy', 'listen on port 8320 with your own sign-in')
         .example(

@@ -4,11 +4,11 @@ import { readGolden } from '../golden/file.ts';
 import { dialogueOf } from '../golden/trace/exchanges.ts';
 import { count, findingText } from '../report/text.ts';
 import { readTrace } from '../trace/trace.ts';
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from './command-context.ts';
 
-type Options = { golden: string; trace: string };
+type DiffOptions = { golden: string; trace: string };
 
-export function diffCommand({ exit }: CommandContext): CommandModule<object, Options> {
+export function diffCommand({ exit }: CommandContext): CommandModule<object, DiffOptions> {
   return {
     command: 'diff <golden> <trace>',
     describe: 'Compare a trace with a golden',

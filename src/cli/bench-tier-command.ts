@@ -5,8 +5,8 @@ import { inFreshFolder, makeEnvironment } from '../client/official/environment.t
 import { ParityError } from '../errors.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';
 import { goldenPath, readGolden } from '../golden/file.ts';
-import { type TierReport, tierJson, tierText } from '../measure/report.ts';
 import { findingsIn, summarise } from '../measure/summary.ts';
+import { type TierReport, tierJson, tierText } from '../measure/tier-report.ts';
 import { measureTiers, type Run } from '../measure/tiers.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
@@ -17,7 +17,7 @@ import { Sealer } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 import { stringAt } from '../wire/json.ts';
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from './command-context.ts';
 import { mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
 import {
@@ -29,7 +29,7 @@ import {
   upstreamAt,
 } from './speaker.ts';
 
-type Options = SpeakerOptions & {
+type BenchTierOptions = SpeakerOptions & {
   live: boolean;
   runs: number;
   model: string | undefined;
@@ -40,7 +40,7 @@ type Options = SpeakerOptions & {
 /** The most turns with each tier: every one may cost the user. */
 const mostRuns = 1000;
 
-export function benchTierCommand({ signal, exit }: CommandContext): CommandModule<object, Options> {
+export function benchTierCommand({ signal, exit }: CommandContext): CommandModule<object, BenchTierOptions> {
   return {
     command: 'bench-tier',
     describe: 'Measure priority against the default tier, and tell what was sent',
@@ -88,7 +88,7 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
   };
 }
 
-function refuseMisuse({ live, runs, auth, upstream, json }: Options): void {
+function refuseMisuse({ live, runs, auth, upstream, json }: BenchTierOptions): void {
   mustBeWhole('runs', runs, 1, mostRuns);
   // Turns that were paid for shall not be lost to a path.
   if (json !== undefined && json !== standardOutput) mustBeWritable(json);
@@ -99,7 +99,7 @@ function refuseMisuse({ live, runs, auth, upstream, json }: Options): void {
   );
 }
 
-async function againstLive(options: Options, signal: AbortSignal): Promise<TierReport> {
+async function againstLive(options: BenchTierOptions, signal: AbortSignal): Promise<TierReport> {
   const speaker = await speakerFor(options);
   const upstream = upstreamAt(options.upstream ?? officialUpstreams[speaker.lane]);
   progress(
@@ -108,7 +108,7 @@ async function againstLive(options: Options, signal: AbortSignal): Promise<TierR
   return measured(options, speaker, upstream, signal);
 }
 
-function againstSimulated(options: Options, signal: AbortSignal): Promise<TierReport> {
+function againstSimulated(options: BenchTierOptions, signal: AbortSignal): Promise<TierReport> {
   return inFreshFolder(async (root) => {
     const { codexHome } = await makeEnvironment(root, 0);
     const speaker = await speakerFor({ ...options, auth: join(codexHome, 'auth.json') });
@@ -124,7 +124,7 @@ function againstSimulated(options: Options, signal: AbortSignal): Promise<TierRe
 
 /** Measures through the proxy, with a tap behind it that sees what is really sent. */
 async function measured(
-  options: Options,
+  options: BenchTierOptions,
   speaker: Speaker,
   upstream: URL,
   signal: AbortSignal,

@@ -3,13 +3,13 @@ import { comparedScenarios, drift } from '../diff/drift.ts';
 import { ParityError } from '../errors.ts';
 import { readGoldenOf } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
+import { selectGoldens } from '../golden/select.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
 import { compareVersions } from '../wire/compare-versions.ts';
-import { selectGoldens } from './goldens.ts';
 import { goldensOption } from './options.ts';
 import { progress } from './progress.ts';
 
-type Options = {
+type DriftOptions = {
   from: string | undefined;
   to: string | undefined;
   since: string | undefined;
@@ -17,7 +17,7 @@ type Options = {
   goldens: string;
 };
 
-export function driftCommand(): CommandModule<object, Options> {
+export function driftCommand(): CommandModule<object, DriftOptions> {
   return {
     command: 'drift [from] [to]',
     describe: 'Tell what changed in the protocol between versions, by their goldens',

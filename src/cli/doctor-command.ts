@@ -4,12 +4,12 @@ import type { CommandModule } from 'yargs';
 import { defaultClientCache, installedClients } from '../client/install/installed.ts';
 import { registryAnswers } from '../client/install/registry.ts';
 import { listGoldens } from '../golden/file.ts';
+import { bundledGoldens } from '../golden/select.ts';
 import { table } from '../report/text.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
-import type { CommandContext } from './context.ts';
-import { goldenFolder } from './goldens.ts';
+import type { CommandContext } from './command-context.ts';
 
-type Finding = { readonly what: string; readonly ok: boolean; readonly detail: string };
+type DoctorCheck = { readonly what: string; readonly ok: boolean; readonly detail: string };
 
 export function doctorCommand({ signal, exit }: CommandContext): CommandModule {
   return {
@@ -17,26 +17,26 @@ export function doctorCommand({ signal, exit }: CommandContext): CommandModule {
     describe: 'Tell whether everything is in place: node, registry, clients, certificate authority, goldens',
     builder: (yargs) => yargs.example('$0 doctor', 'the first thing to run when something does not work'),
     handler: async () => {
-      const findings = [node(), await registry(signal), await clients(), await authority(), goldens()];
-      const rows = findings.map(({ what, ok, detail }) => [ok ? 'ok' : 'wrong', what, detail]);
+      const checks = [node(), await registry(signal), await clients(), await authority(), goldens()];
+      const rows = checks.map(({ what, ok, detail }) => [ok ? 'ok' : 'wrong', what, detail]);
       process.stdout.write(`${table(rows)}\n`);
-      if (findings.some(({ ok }) => !ok)) exit(2);
+      if (checks.some(({ ok }) => !ok)) exit(2);
     },
   };
 }
 
-function node(): Finding {
+function node(): DoctorCheck {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const ok = major > 22 || (major === 22 && minor >= 19);
   return { what: 'node', ok, detail: ok ? process.version : `${process.version}: 22.19 or later is needed` };
 }
 
-async function registry(signal: AbortSignal): Promise<Finding> {
+async function registry(signal: AbortSignal): Promise<DoctorCheck> {
   const { url, ok, detail } = await registryAnswers(signal);
   return { what: 'registry', ok, detail: `${url}: ${detail}` };
 }
 
-async function clients(): Promise<Finding> {
+async function clients(): Promise<DoctorCheck> {
   const cache = defaultClientCache(process.env);
   const versions = (await installedClients(cache)).map(({ version }) => version);
   const detail =
@@ -44,7 +44,7 @@ async function clients(): Promise<Finding> {
   return { what: 'official clients', ok: true, detail: `${cache}: ${detail}` };
 }
 
-async function authority(): Promise<Finding> {
+async function authority(): Promise<DoctorCheck> {
   const folder = defaultAuthorityFolder();
   const what = 'certificate authority';
   if (!existsSync(join(folder, 'ca.pem')))
@@ -56,13 +56,13 @@ async function authority(): Promise<Finding> {
   }
 }
 
-function goldens(): Finding {
-  const all = listGoldens(goldenFolder);
+function goldens(): DoctorCheck {
+  const all = listGoldens(bundledGoldens);
   const versions = [...new Set(all.map(({ codex }) => codex))];
   const ok = all.length > 0;
   return {
     what: 'goldens',
     ok,
-    detail: ok ? `${all.length}, of codex ${versions.join(', ')}` : `none in ${goldenFolder}`,
+    detail: ok ? `${all.length}, of codex ${versions.join(', ')}` : `none in ${bundledGoldens}`,
   };
 }

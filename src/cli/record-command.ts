@@ -11,9 +11,8 @@ import { cellsOf, recordMatrix, type Shard, shardOf, withoutRecorded } from '../
 import { playableBy, type Scenario } from '../scenario/definition.ts';
 import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
-import type { CommandContext } from './context.ts';
-import { list } from './goldens.ts';
-import { mustBeWhole } from './options.ts';
+import type { CommandContext } from './command-context.ts';
+import { commaList, mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
 
 /** The options that say nothing about the trace of a command. */
@@ -25,7 +24,7 @@ const usualRuns = 3;
 /** Runs of one scenario, each of a second or more. */
 const mostRuns = 1000;
 
-type Options = {
+type RecordOptions = {
   codex: string | undefined;
   scenario: string | undefined;
   lane: string | undefined;
@@ -37,7 +36,7 @@ type Options = {
   '--'?: string[];
 };
 
-export function recordCommand({ signal, exit }: CommandContext): CommandModule<object, Options> {
+export function recordCommand({ signal, exit }: CommandContext): CommandModule<object, RecordOptions> {
   return {
     command: 'record',
     describe: 'Record goldens from the official client, or live traffic of any command',
@@ -116,9 +115,9 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
   };
 }
 
-async function recordGoldens(options: Options, signal: AbortSignal): Promise<void> {
+async function recordGoldens(options: RecordOptions, signal: AbortSignal): Promise<void> {
   const { codex, scenario = usualScenarios, lane, runs = usualRuns, out = 'traces', shard } = options;
-  const asked = list('codex', codex) ?? [];
+  const asked = commaList('codex', codex) ?? [];
   if (asked.length === 0) {
     throw new ParityError(
       'usage',
@@ -130,7 +129,7 @@ async function recordGoldens(options: Options, signal: AbortSignal): Promise<voi
   // Everything that can be wrong with the words is said before the first download.
   const part = shard === undefined ? undefined : parseShard(shard);
   const wanted = scenariosOf(scenario);
-  const inLanes = list('lane', lane)?.map(parseLane);
+  const inLanes = commaList('lane', lane)?.map(parseLane);
   if (cellsOf(wanted, inLanes).length === 0)
     throw new ParityError('usage', `${scenario} has no golden in the lane ${lane}: leave out --lane`);
   for (const version of asked) {
@@ -179,7 +178,7 @@ function parseLane(text: string): Lane {
 
 /** The scenarios of a list, each once; "all" stands for every one there is. */
 function scenariosOf(wanted: string): Scenario[] {
-  const names = (list('scenario', wanted) ?? []).flatMap((name) =>
+  const names = (commaList('scenario', wanted) ?? []).flatMap((name) =>
     name === 'all' ? scenarioNames() : [name],
   );
   return [...new Set(names)].map(loadScenario);

@@ -15,18 +15,18 @@ import { uuid4 } from '../wire/ids.ts';
 import { fillPlaceholders, hostOf, officialPath, type Placeholders, type Subject } from './subject.ts';
 
 export type RunningSubject = {
-  /** Where it serves the responses API. */
+  /** Base URL of its Responses API. */
   readonly url: URL;
-  /** The last line it printed; empty where it printed nothing, undefined where it runs elsewhere. */
+  /** The last line it printed; empty if it printed nothing, undefined if its output is not known. */
   readonly lastLine: () => string | undefined;
-  /** Rejects when the subject ends by itself; never resolves. */
+  /** Rejects if the subject ends by itself; never resolves. */
   readonly death: Promise<never>;
   readonly stop: () => Promise<void>;
 };
 
 /**
  * Starts a subject and waits until it listens, for `timeLimit` milliseconds at most. Throws ParityError
- * `subject-failed`, with what it printed last.
+ * `subject-failed`, with the last line it printed.
  */
 export async function startSubject(
   subject: Subject,
@@ -35,7 +35,7 @@ export async function startSubject(
   signal: AbortSignal,
 ): Promise<RunningSubject> {
   if (subject.kind === 'url') {
-    await reachable(subject.url, timeLimit, signal);
+    await mustBeReachable(subject.url, timeLimit, signal);
     return {
       url: subject.url,
       lastLine: () => undefined,
@@ -47,25 +47,25 @@ export async function startSubject(
   const port = await freePort();
   const stopping = new AbortController();
   let last = '';
-  const heard = (line: string) => {
+  const onLine = (line: string) => {
     if (line.trim() !== '') last = line.trim();
   };
   const run = runInGroup(fillPlaceholders(subject.command, { ...values, port }), {
     cwd: process.cwd(),
-    env: inherited(),
+    env: inheritedEnvironment(),
     signal: AbortSignal.any([signal, stopping.signal]),
-    onStdoutLine: heard,
-    onStderrLine: heard,
+    onStdoutLine: onLine,
+    onStderrLine: onLine,
   });
-  const death = ended(run, subject.name, () => last);
-  // Whoever waits for the subject hears of its death; nobody else needs to.
+  const death = exitOf(run, subject.name, () => last);
+  // Nobody may be waiting for it when the subject dies.
   death.catch(() => {});
   const stop = async () => {
     stopping.abort();
     await run.catch(() => {});
   };
   try {
-    await Promise.race([death, listening(port, timeLimit, subject.name, () => last, stopping.signal)]);
+    await Promise.race([death, mustListen(subject.name, port, timeLimit, stopping.signal, () => last)]);
   } catch (error) {
     await stop();
     throw error;
@@ -102,23 +102,23 @@ async function startBundled({
   };
 }
 
-async function ended(run: Promise<GroupRun>, name: string, last: () => string): Promise<never> {
+async function exitOf(run: Promise<GroupRun>, name: string, lastLine: () => string): Promise<never> {
   const outcome = await run.catch((error: Error) => error);
   if (outcome instanceof Error) {
-    throw new ParityError('subject-failed', `subject ${name} cannot be started: ${outcome.message}`);
+    throw new ParityError('subject-failed', `cannot start subject ${name}: ${outcome.message}`);
   }
   throw new ParityError(
     'subject-failed',
-    `subject ${name} ended with exit code ${outcome.exitCode ?? 'none (killed by a signal)'}${printed(last())}`,
+    `subject ${name} ended with exit code ${outcome.exitCode ?? 'none (killed by a signal)'}${lastPrinted(lastLine())}`,
   );
 }
 
-async function listening(
+async function mustListen(
+  name: string,
   port: number,
   timeLimit: number,
-  name: string,
-  last: () => string,
   stopped: AbortSignal,
+  lastLine: () => string,
 ): Promise<void> {
   const deadline = Date.now() + timeLimit;
   while (Date.now() < deadline && !stopped.aborted) {
@@ -127,11 +127,11 @@ async function listening(
   }
   throw new ParityError(
     'subject-failed',
-    `subject ${name} does not listen on port ${port} after ${timeLimit / 1000} s${printed(last())}`,
+    `subject ${name} does not listen on port ${port} after ${timeLimit / 1000} s${lastPrinted(lastLine())}`,
   );
 }
 
-async function reachable(url: URL, timeLimit: number, signal: AbortSignal): Promise<void> {
+async function mustBeReachable(url: URL, timeLimit: number, signal: AbortSignal): Promise<void> {
   if (await canConnect(hostOf(url), timeLimit, signal)) return;
   signal.throwIfAborted();
   throw new ParityError(
@@ -140,21 +140,21 @@ async function reachable(url: URL, timeLimit: number, signal: AbortSignal): Prom
   );
 }
 
-/** The end of an error message that quotes what a subject printed last; empty where that is not known. */
-export function printed(line: string | undefined): string {
+/** The end of an error message that quotes the last line a program printed; empty if its output is not known. */
+export function lastPrinted(line: string | undefined): string {
   if (line === undefined) return '';
   return line === '' ? '; it printed nothing' : `; it last printed: ${line}`;
 }
 
-/** Whether a connection comes about, within so many milliseconds: the system itself waits for minutes. */
+/** Whether a connection can be made within `timeLimit` milliseconds. The system itself would wait for minutes. */
 function canConnect(
-  at: { readonly host: string; readonly port: number },
+  address: { readonly host: string; readonly port: number },
   timeLimit: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   return new Promise((resolve) => {
     const late = AbortSignal.timeout(Math.max(1, Math.ceil(timeLimit)));
-    const socket = connect({ ...at, signal: AbortSignal.any([signal, late]) });
+    const socket = connect({ ...address, signal: AbortSignal.any([signal, late]) });
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
@@ -164,8 +164,8 @@ function canConnect(
 }
 
 /**
- * A port that nobody listens on, for a subject to listen on in a moment. It is below those that systems hand out by
- * themselves, or a connection of another check might be given it meanwhile.
+ * A free port for a subject to listen on. It is below the ephemeral range, so that no connection of another check takes
+ * it in the meantime.
  */
 async function freePort(): Promise<number> {
   for (;;) {
@@ -181,7 +181,7 @@ async function freePort(): Promise<number> {
   }
 }
 
-function inherited(): Record<string, string> {
+function inheritedEnvironment(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );

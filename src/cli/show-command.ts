@@ -4,9 +4,9 @@ import { eventListing, goldenListing } from '../report/listing.ts';
 import { formatOf } from '../trace/line-file.ts';
 import { readTrace } from '../trace/trace.ts';
 
-type Options = { file: string };
+type ShowOptions = { file: string };
 
-export function showCommand(): CommandModule<object, Options> {
+export function showCommand(): CommandModule<object, ShowOptions> {
   return {
     command: 'show <file>',
     describe: 'Print a trace or a golden for reading',

@@ -1,0 +1,69 @@
+import type { Finding } from '../diff/finding.ts';
+import type { Scenario } from '../scenario/definition.ts';
+import { inParallel } from './in-parallel.ts';
+
+/** Why a program that uses OpenAI's library cannot play a scenario. */
+const reasons = {
+  ownTurn: 'only the official client sends this request, never a program',
+  ownFacts: 'the request describes the folder, tools or settings of the official client',
+  noRequest: 'the official client sends no model request',
+} as const;
+
+/** The scenarios that are not played. */
+const notPlayed: ReadonlyMap<string, string> = new Map([
+  ['compaction', reasons.ownTurn],
+  ['interrupt', reasons.ownTurn],
+  ['resume', reasons.ownTurn],
+  ['review', reasons.ownTurn],
+  ['steering', reasons.ownTurn],
+  ['subagent', reasons.ownTurn],
+  ['agents-md', reasons.ownFacts],
+  ['effort-switched', reasons.ownFacts],
+  ['mcp-tool', reasons.ownFacts],
+  ['refresh-refused', reasons.noRequest],
+]);
+
+/** Why OpenAI's library cannot play a scenario; undefined if it can. */
+export function notForPrograms({ name }: Scenario): string | undefined {
+  const reason = notPlayed.get(name);
+  return reason === undefined ? undefined : `${name} is not for programs: ${reason}`;
+}
+
+/** The results of the tools called in a scenario, in the order of the calls. */
+export function toolResultsOf({ client, backend }: Scenario): string[] {
+  const resultOf = (server: string, tool: string) =>
+    client.mcpServers?.find(({ name }) => name === server)?.tools.find(({ name }) => name === tool)?.answer ??
+    '';
+  return backend
+    .flatMap((reply) => (reply.reply === 'tool_calls' ? reply.calls : []))
+    .map((call) => (call.call === 'mcp' ? resultOf(call.server, call.tool) : call.output));
+}
+
+/** How a program receives a response: event by event, or as one body. */
+const modes = [
+  { mode: 'streamed', streams: true },
+  { mode: 'whole', streams: false },
+] as const;
+
+/**
+ * Collects the findings of both modes; the same finding at the same places in both is returned once. `concurrently`:
+ * run the modes at the same time.
+ */
+export async function inBothModes(
+  concurrently: boolean,
+  find: (streams: boolean) => Promise<Finding[]>,
+): Promise<Finding[]> {
+  const perMode = await inParallel(modes, concurrently ? modes.length : 1, async ({ mode, streams }) =>
+    (await find(streams)).map((finding) => ({ mode, finding })),
+  );
+  const merged = new Map<string, Finding>();
+  for (const { mode, finding } of perMode.flat()) {
+    const { comparison, kind, places } = finding;
+    const key = JSON.stringify([comparison, kind, places]);
+    const known = merged.get(key);
+    const own = places.map((place) => `${mode} › ${place}`);
+    const all = [...(known?.places ?? []), ...own];
+    merged.set(key, { ...(known ?? finding), place: all[0] ?? finding.place, places: all });
+  }
+  return [...merged.values()];
+}

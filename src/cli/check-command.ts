@@ -1,0 +1,160 @@
+import type { CommandModule } from 'yargs';
+import { type DriverKind, driverKinds } from '../check/driver.ts';
+import { type CheckRun, runChecks } from '../check/run-checks.ts';
+import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
+import { type Lane, lanes } from '../client/official/lanes.ts';
+import { ParityError } from '../errors.ts';
+import type { Report } from '../report/report.ts';
+import { count, textReport } from '../report/text.ts';
+import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
+import type { CommandContext } from './command-context.ts';
+import { commaList, goldensOption, mustBePort } from './options.ts';
+import { progress } from './progress.ts';
+
+type CheckCommandOptions = {
+  subject: string | undefined;
+  'subject-url': string | undefined;
+  codex: string | undefined;
+  driver: DriverKind;
+  scenario: string | undefined;
+  lane: Lane;
+  'backend-port': number;
+  report: string[];
+  timeout: number;
+  goldens: string;
+};
+
+/** The longest time limit of a scenario in seconds: a day. */
+const longestTimeout = 86_400;
+
+export function checkCommand({ signal, exit }: CommandContext): CommandModule<object, CheckCommandOptions> {
+  return {
+    command: 'check',
+    describe: 'Run scenarios through a proxy and compare its traffic with the goldens',
+    builder: (yargs) =>
+      yargs
+        .option('subject', {
+          type: 'string',
+          describe: `The proxy to check: "${bundledName}", or a name from ${subjectsFile}`,
+          defaultDescription: bundledName,
+        })
+        .option('subject-url', {
+          type: 'string',
+          describe: 'Check a proxy that is already running, by its base URL; needs --backend-port',
+          conflicts: 'subject',
+        })
+        .option('codex', {
+          type: 'string',
+          describe: 'Versions of the official client, separated by commas',
+          defaultDescription: 'all that have goldens',
+        })
+        .option('scenario', {
+          type: 'string',
+          describe: 'Scenarios, separated by commas',
+          defaultDescription: 'all that have goldens',
+        })
+        .option('lane', {
+          requiresArg: true,
+          choices: lanes,
+          default: 'chatgpt' as const,
+          describe: 'How the client signs in, and how it is configured to use the proxy',
+        })
+        .option('driver', {
+          requiresArg: true,
+          choices: driverKinds,
+          default: 'replay' as const,
+          describe: "What plays the client: a replay of the golden, the official client, or OpenAI's library",
+        })
+        .option('backend-port', {
+          requiresArg: true,
+          type: 'number',
+          default: 0,
+          describe: 'Port of the simulated backend; point the upstream of your proxy there',
+          defaultDescription: 'any free port',
+        })
+        .option('timeout', {
+          requiresArg: true,
+          type: 'number',
+          default: 30,
+          describe: 'Time limit of each scenario, in seconds',
+        })
+        .option('report', {
+          requiresArg: true,
+          type: 'string',
+          array: true,
+          default: [],
+          describe:
+            'Write a report, as FORMAT=FILE; FORMAT is text, json, junit or github; FILE "-" is standard output; can be repeated',
+        })
+        .option('goldens', goldensOption)
+        .example('$0 check', 'check the bundled proxy against all goldens')
+        .example(
+          '$0 check --subject mine --report junit=parity.xml --report github=-',
+          'check your proxy in CI',
+        )
+        .example(
+          '$0 check --subject-url http://127.0.0.1:8317/v1 --backend-port 9100',
+          'check a running proxy whose upstream is http://127.0.0.1:9100/backend-api/codex',
+        )
+        .example(
+          '$0 check --subject mine --lane provider',
+          'check with a client that has your proxy configured as a provider',
+        )
+        .example(
+          '$0 check --driver codex --codex 0.169.0',
+          'check with the real official client, installed from npm on first use',
+        ),
+    handler: async (options) => {
+      mustBePort('backend-port', options['backend-port']);
+      const subject = subjectOf(options);
+      const reports = parseReportRequests(options.report);
+      if (!(options.timeout > 0 && options.timeout <= longestTimeout)) {
+        throw new ParityError('usage', `--timeout must be above 0 and at most ${longestTimeout} seconds`);
+      }
+      const { driver, lane, goldens } = options;
+      const run = await runChecks({
+        subject,
+        driver,
+        lane,
+        goldens,
+        versions: commaList('codex', options.codex),
+        scenarios: commaList('scenario', options.scenario),
+        backendPort: options['backend-port'],
+        timeLimit: options.timeout * 1000,
+        signal,
+        onProgress: progress,
+      });
+      const report: Report = { subject: subject.name, driver, scenarios: run.results };
+      const printsReport = reports.some(({ file }) => file === standardOutput);
+      if (run.failures.length === 0 && !printsReport) process.stdout.write(textReport(report));
+      for (const request of reports) writeReport(report, request);
+      throwIfFailed(run);
+      if (run.results.some(({ findings }) => findings.length > 0)) exit(1);
+    },
+  };
+}
+
+function subjectOf({
+  subject: name,
+  'subject-url': subjectUrl,
+  'backend-port': backendPort,
+}: CheckCommandOptions): Subject {
+  if (subjectUrl === undefined) return findSubject(name ?? bundledName, process.cwd());
+  const subject = subjectAt(subjectUrl);
+  if (backendPort !== 0) return subject;
+  throw new ParityError(
+    'usage',
+    '--subject-url needs --backend-port: choose a port and point the upstream of your proxy there',
+  );
+}
+
+/** If the subject failed, throws the first failure with a summary of the other scenarios. */
+function throwIfFailed({ failures: [first, ...more], skipped }: CheckRun): void {
+  if (first === undefined) return;
+  const parts = [
+    first.message,
+    ...(more.length === 0 ? [] : [`it failed in ${count(more.length, 'more scenario')}`]),
+    ...(skipped === 0 ? [] : [`${count(skipped, 'scenario')} skipped`]),
+  ];
+  throw new ParityError(first.code, parts.join('; '), { cause: first });
+}
