@@ -58,6 +58,10 @@ it.each([...folders.keys()].flatMap((room) => filesBelow(join(source, room), 2).
   },
 );
 
+it('has no circular imports', () => {
+  expect(findCycles()).toEqual([]);
+});
+
 /** Paths of source files, relative to `folder`, that have at least so many parts. */
 function filesBelow(folder: string, parts = 1): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -98,4 +102,18 @@ function directoriesBelow(path: string): string[] {
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
     .sort();
+}
+
+/** Each cycle as the files on it, such as `a.ts → b.ts → a.ts`. */
+function findCycles(): string[] {
+  const cycles: string[] = [];
+  const finished = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+    if (path.includes(file) || finished.has(file)) return;
+    for (const next of importsOf(file)) visit(next, [...path, file]);
+    finished.add(file);
+  };
+  for (const file of filesBelow(source)) visit(file, []);
+  return cycles;
 }

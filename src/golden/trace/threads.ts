@@ -1,15 +1,13 @@
 import type { RequestEvent } from '../../trace/trace-event.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
-import type { Exchange } from './exchanges.ts';
 
 /**
  * Exchanges in an order that is the same in every run: those of the root thread first, in the order they began, then
- * thread by thread those of its subagents, by what they are and what they are called. Threads speak at the same
- * time, each on a connection of its own, and which of two begins first is chance. (Measured: codex 0.169.0: a
- * review, a subagent.)
+ * those of each subagent, sorted by its kind and name. Threads send at the same time, each on a connection of its own,
+ * and which of two begins first is chance (measured: codex 0.169.0, scenarios review and subagent).
  */
-export function inThreadOrder(exchanges: readonly Exchange[]): Exchange[] {
-  const threads = new Map<string, { readonly rank: string; readonly exchanges: Exchange[] }>();
+export function inThreadOrder<T extends { readonly request: RequestEvent }>(exchanges: readonly T[]): T[] {
+  const threads = new Map<string, { readonly rank: string; readonly exchanges: T[] }>();
   for (const exchange of exchanges) {
     const { name, rank } = threadOf(exchange.request);
     const thread = threads.get(name) ?? { rank, exchanges: [] };
@@ -17,11 +15,11 @@ export function inThreadOrder(exchanges: readonly Exchange[]): Exchange[] {
     threads.set(name, thread);
   }
   return [...threads.values()]
-    .sort(({ rank: one }, { rank: other }) => (one < other ? -1 : one > other ? 1 : 0))
+    .sort(({ rank: a }, { rank: b }) => (a < b ? -1 : a > b ? 1 : 0))
     .flatMap((thread) => thread.exchanges);
 }
 
-/** The thread of a request. Threads of one rank stay in the order they began. */
+/** The thread of a request, and its rank: threads are sorted by rank, those of equal rank keep their order. */
 function threadOf({ headers }: RequestEvent): { readonly name: string; readonly rank: string } {
   const header = (pattern: RegExp): string | undefined => {
     const value = headers.find(([name]) => pattern.test(name))?.[1];
