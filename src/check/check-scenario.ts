@@ -8,8 +8,9 @@ import type { Mismatch } from '../golden/match/mismatch.ts';
 import { foreignCredentials } from './credentials.ts';
 import type { DriverKind } from './driver.ts';
 import { hasOwnContent, suppliedKeys } from './lane-rules.ts';
-import { observeScenario, type ScenarioCheck, type ScenarioTraffic } from './observe.ts';
+import { observeScenario, type ScenarioTraffic } from './observe.ts';
 import { inBothModes } from './openai-scenarios.ts';
+import type { ScenarioCheck } from './scenario-check.ts';
 import { servesOneAtATime } from './subject.ts';
 
 /** The findings of one scenario: parity if there are none. */

@@ -10,8 +10,8 @@ import { ParityError } from '../errors.ts';
 import { promptsOf, type Scenario } from '../scenario/definition.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import type { Driver } from './driver.ts';
-import type { ScenarioCheck } from './observe.ts';
 import { toolResultsOf } from './openai-scenarios.ts';
+import type { ScenarioCheck } from './scenario-check.ts';
 import { lastPrinted, type RunningSubject } from './start-subject.ts';
 
 /** Milliseconds after the end of a connection in which the end of its process becomes known. */

@@ -7,8 +7,6 @@ import {
   makeEnvironment,
   secretsOf,
 } from '../client/official/environment.ts';
-import type { Lane } from '../client/official/lanes.ts';
-import type { Golden } from '../golden/golden.ts';
 import { dialogueOf, type Exchange } from '../golden/trace/exchanges.ts';
 import { ownTexts, type Scenario } from '../scenario/definition.ts';
 import { loadScenario } from '../scenario/scenario.ts';
@@ -18,28 +16,10 @@ import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 import { type CredentialUse, knownCredentials } from './credentials.ts';
 import { type DriveResult, driveInTime } from './drive.ts';
-import type { Driver } from './driver.ts';
 import { basePathOf } from './lane-rules.ts';
+import type { ScenarioCheck } from './scenario-check.ts';
 import { startSubject } from './start-subject.ts';
-import { hostOf, programPath, type Subject, takesSignIn } from './subject.ts';
-
-/** One scenario to check, and all that it needs. */
-export type ScenarioCheck = {
-  readonly lane: Lane;
-  /** What the client sends to the subject. */
-  readonly golden: Golden;
-  /** What the subject must send upstream. The same golden, unless the lane points the client at a proxy. */
-  readonly upstream: Golden;
-  /** Folder of both goldens. */
-  readonly goldens: string;
-  readonly subject: Subject;
-  readonly driver: Driver;
-  /** Port of the simulated backend; 0 is any free one. */
-  readonly backendPort: number;
-  /** Milliseconds that the scenario may take. */
-  readonly timeLimit: number;
-  readonly signal: AbortSignal;
-};
+import { hostOf, programPath, takesSignIn } from './subject.ts';
 
 /** The traffic on both sides of a subject. */
 export type ScenarioTraffic = DriveResult &

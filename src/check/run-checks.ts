@@ -9,7 +9,7 @@ import { type CheckResult, checkScenario, failedCheck } from './check-scenario.t
 import { cannotDrive, type DriverKind, prepareDriver } from './driver.ts';
 import { inParallel } from './in-parallel.ts';
 import { beyondSubjects } from './lane-rules.ts';
-import type { ScenarioCheck } from './observe.ts';
+import type { ScenarioCheck } from './scenario-check.ts';
 import { type Subject, servesOneAtATime } from './subject.ts';
 
 /** What to check, with which client, and how. */

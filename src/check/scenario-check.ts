@@ -1,0 +1,22 @@
+import type { Lane } from '../client/official/lanes.ts';
+import type { Golden } from '../golden/golden.ts';
+import type { Driver } from './driver.ts';
+import type { Subject } from './subject.ts';
+
+/** One scenario to check, and all that it needs. */
+export type ScenarioCheck = {
+  readonly lane: Lane;
+  /** What the client sends to the subject. */
+  readonly golden: Golden;
+  /** What the subject must send upstream. The same golden, unless the lane points the client at a proxy. */
+  readonly upstream: Golden;
+  /** Folder of both goldens. */
+  readonly goldens: string;
+  readonly subject: Subject;
+  readonly driver: Driver;
+  /** Port of the simulated backend; 0 is any free one. */
+  readonly backendPort: number;
+  /** Milliseconds that the scenario may take. */
+  readonly timeLimit: number;
+  readonly signal: AbortSignal;
+};
