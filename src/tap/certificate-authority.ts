@@ -6,17 +6,17 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { ParityError, plainReason } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 
-/** The certificate authority of this machine, with which the tap stands in for the hosts it intercepts. */
+/** The certificate authority of this machine. The tap uses it to impersonate the hosts it intercepts. */
 export type CertificateAuthority = {
   /** Path of the file that a client must trust: the certificate as PEM, without the key. */
   readonly certificatePath: string;
   /** The same certificate, PEM. */
   readonly certificate: string;
-  /** What to show a client that asks for this host name or IP address; made once for each host. */
+  /** The TLS context for a host name or IP address. Created once for each host. */
   contextFor(host: string): Promise<SecureContext>;
 };
 
-/** Where the authority lives unless told otherwise: state of this user on this machine, not configuration. */
+/** The default folder of the authority. It is state of this user on this machine, not configuration. */
 export function defaultAuthorityFolder(
   env: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
@@ -35,11 +35,11 @@ function stateFolder(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string 
 }
 
 /**
- * Opens the authority in that folder; makes it on first use, and several processes that do so at once get the same.
+ * Opens the authority in a folder. Creates it on first use; processes that do so at the same time get the same one.
  *
- * An authority that is there is never replaced, because clients may have been told to trust it. One that is expired
- * or whose key does not belong to its certificate is a ParityError `file-corrupt` that says what to delete; a folder
- * that cannot be read is `file-unreadable`, one that cannot be written `file-unwritable`.
+ * An existing authority is never replaced, because clients may trust it already. Throws ParityError: `file-corrupt`,
+ * naming the folder to delete, when the authority has expired or its key does not match its certificate;
+ * `file-unreadable` or `file-unwritable` when the folder cannot be read or written.
  */
 export async function openCertificateAuthority(folder: string): Promise<CertificateAuthority> {
   const pem = await readOrCreate(folder);
@@ -52,11 +52,11 @@ export async function openCertificateAuthority(folder: string): Promise<Certific
     certificatePath,
     certificate,
     contextFor(host) {
-      const known = contexts.get(host);
-      if (known !== undefined) return known;
-      const made = leafContext(host, certificate, key);
-      contexts.set(host, made);
-      return made;
+      const existing = contexts.get(host);
+      if (existing !== undefined) return existing;
+      const created = leafContext(host, certificate, key);
+      contexts.set(host, created);
+      return created;
     },
   };
 }
@@ -67,25 +67,25 @@ async function leafContext(host: string, certificate: string, key: KeyObject): P
   return createSecureContext({ cert: leaf.certificate, key: leaf.key, minVersion: 'TLSv1.2' });
 }
 
-/** Loaded when a certificate has to be made: loading the library takes longer than all the rest of a start. */
+/** Loaded only to create a certificate: loading the library takes longer than the rest of the start. */
 const certificates = () => import('./certificates.ts');
 
 /**
- * Key and certificate share one file, so that no moment shows the one without the other. It is written aside and
- * then linked to its name, which fails where another process was faster: then that process's file counts.
+ * Key and certificate share one file, so that neither ever exists without the other. The file is written under a
+ * temporary name and then linked. The link fails when another process was faster; then the file of that process is used.
  */
 async function readOrCreate(folder: string): Promise<string> {
   const path = join(folder, 'authority.pem');
-  const existing = await readIfThere(path);
+  const existing = await readIfExists(path);
   if (existing !== undefined) return existing;
 
   const { createAuthority } = await certificates();
   const { certificate, key } = await createAuthority();
-  const aside = join(folder, `.authority-${randomUUID()}`);
+  const temporary = join(folder, `.authority-${randomUUID()}`);
   try {
     makeFolder(folder, 0o700);
-    await writeFile(aside, `${key}\n${certificate}\n`, { mode: 0o600, flag: 'wx' });
-    await link(aside, path).catch((error: unknown) => {
+    await writeFile(temporary, `${key}\n${certificate}\n`, { mode: 0o600, flag: 'wx' });
+    await link(temporary, path).catch((error: unknown) => {
       if (!hasCode(error, 'EEXIST')) throw error;
     });
   } catch (error) {
@@ -97,12 +97,12 @@ async function readOrCreate(folder: string): Promise<string> {
       },
     );
   } finally {
-    await rm(aside, { force: true });
+    await rm(temporary, { force: true });
   }
-  return (await readIfThere(path)) ?? '';
+  return (await readIfExists(path)) ?? '';
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readIfExists(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
@@ -112,21 +112,21 @@ async function readIfThere(path: string): Promise<string | undefined> {
 }
 
 function parse(pem: string, folder: string): { certificate: string; key: KeyObject } {
-  const remedy = `delete the folder ${folder} and a new one is made`;
+  const remedy = `delete the folder ${folder}, and the next run creates a new one`;
   let certificate: X509Certificate;
   let key: KeyObject;
   try {
     certificate = new X509Certificate(pem);
     key = createPrivateKey(pem);
   } catch (error) {
-    throw new ParityError('file-corrupt', `the certificate authority cannot be read: ${remedy}`, {
+    throw new ParityError('file-corrupt', `cannot read the certificate authority: ${remedy}`, {
       cause: error,
     });
   }
   if (!certificate.checkPrivateKey(key)) {
     throw new ParityError(
       'file-corrupt',
-      `the key of the certificate authority is not its certificate's: ${remedy}`,
+      `the key of the certificate authority does not match its certificate: ${remedy}`,
     );
   }
   if (certificate.validToDate.getTime() < Date.now()) {
@@ -138,13 +138,13 @@ function parse(pem: string, folder: string): { certificate: string; key: KeyObje
   return { certificate: certificate.toString(), key };
 }
 
-/** Writes the certificate alone, for clients to read; always the same text, so that it does not matter who is last. */
+/** Writes the certificate alone, for clients to read. Concurrent writers write the same text. */
 async function publish(certificate: string, path: string): Promise<void> {
-  if ((await readIfThere(path)) === certificate) return;
-  const aside = `${path}-${randomUUID()}`;
+  if ((await readIfExists(path)) === certificate) return;
+  const temporary = `${path}-${randomUUID()}`;
   try {
-    await writeFile(aside, certificate, { mode: 0o644 });
-    await rename(aside, path);
+    await writeFile(temporary, certificate, { mode: 0o644 });
+    await rename(temporary, path);
   } catch (error) {
     throw new ParityError('file-unwritable', `cannot write ${path}: ${plainReason(error)}`, { cause: error });
   }

@@ -10,7 +10,7 @@ export type CertificateWithKey = { readonly certificate: string; readonly key: s
 const day = 24 * 60 * 60 * 1000;
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
-/** A new self-signed certificate authority that may sign leaves only, valid for ten years from yesterday. */
+/** Creates a self-signed certificate authority that may only sign leaves, valid for ten years from yesterday. */
 export async function createAuthority(): Promise<CertificateWithKey> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -28,7 +28,7 @@ export async function createAuthority(): Promise<CertificateWithKey> {
 }
 
 /**
- * A new server certificate for one host name or IP address, signed by the authority, valid for a year from yesterday.
+ * Creates a server certificate for one host name or IP address, signed by the authority, valid for a year from yesterday.
  */
 export async function createLeaf(
   host: string,
@@ -48,7 +48,7 @@ export async function createLeaf(
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      // Clients match the host against this alone and have ignored the subject for years (RFC 9110 §4.3.4).
+      // Clients match the host against this extension only, and ignore the subject (RFC 9110 §4.3.4).
       new x509.SubjectAlternativeNameExtension([{ type: isIP(host) === 0 ? 'dns' : 'ip', value: host }]),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
@@ -57,7 +57,7 @@ export async function createLeaf(
   return { certificate: certificate.toString('pem'), key: await privateKeyPem(keys.privateKey) };
 }
 
-/** From a day ago, for clients whose clock is behind. */
+/** Starts a day ago, for clients whose clock is behind. */
 function validity(days: number): { notBefore: Date; notAfter: Date } {
   const notBefore = new Date(Date.now() - day);
   return { notBefore, notAfter: new Date(notBefore.getTime() + days * day) };

@@ -3,17 +3,20 @@ import { connect as connectTls } from 'node:tls';
 import type { OpenSockets } from './open-sockets.ts';
 import type { Leg } from './relay-bytes.ts';
 
-/** Where to connect to; with `tls`, the certificate must be valid for `host`. */
-export type Target = { readonly host: string; readonly port: number; readonly tls: boolean };
+/** An address to connect to. With `tls`, the certificate must be valid for `host`. */
+export type UpstreamTarget = { readonly host: string; readonly port: number; readonly tls: boolean };
 
 /**
- * Connects to a target. Rejects with Node's own error when it cannot be reached, or its certificate not be verified.
+ * Connects to a target. Rejects with Node's own error when the target is unreachable or its certificate is invalid.
  */
-export async function connectUpstream({ host, port, tls }: Target, sockets: OpenSockets): Promise<Leg> {
+export async function connectUpstream(
+  { host, port, tls }: UpstreamTarget,
+  sockets: OpenSockets,
+): Promise<Leg> {
   const tcp = sockets.add(connect({ host, port, allowHalfOpen: true, noDelay: true }));
   await ready(tcp, 'connect');
   if (!tls) return { stream: tcp, tcp };
-  // Only HTTP/1.1 is offered, since it is all that the tap decodes.
+  // The tap decodes only HTTP/1.1, so it offers nothing else.
   const servername = isIP(host) === 0 ? { servername: host } : {};
   const stream = sockets.add(connectTls({ socket: tcp, host, ALPNProtocols: ['http/1.1'], ...servername }));
   try {
@@ -26,9 +29,9 @@ export async function connectUpstream({ host, port, tls }: Target, sockets: Open
 }
 
 /**
- * Resolves after the event; rejects when the socket fails, or is closed, before it. Not at once, because Node tells the
- * end of a TLS handshake from within OpenSSL, and a socket that is destroyed there takes the process with it (SIGSEGV
- * in SSL_read, Node 24.21).
+ * Resolves after the event. Rejects when the socket fails or closes before it. Resolution is deferred with setImmediate:
+ * Node emits the end of a TLS handshake from within OpenSSL, and destroying the socket there crashes the process
+ * (SIGSEGV in SSL_read, Node 24.21).
  */
 export function ready(socket: Socket, event: 'connect' | 'secureConnect' | 'secure'): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** The hosts that the official client talks to about models and sign-in; everything else is none of our business. */
+/** The hosts that the official client contacts for models and sign-in. Connections to others are not decoded. */
 export const interceptedHosts: readonly string[] = [
   'chatgpt.com',
   '*.chatgpt.com',
@@ -6,12 +6,12 @@ export const interceptedHosts: readonly string[] = [
   'auth.openai.com',
 ];
 
-/** True when a pattern names the host, without case; `*.` at the start of a pattern stands for one or more labels. */
+/** True when a pattern matches the host, ignoring case. A leading `*.` matches one or more labels. */
 export function matchesHost(host: string, patterns: readonly string[]): boolean {
-  const given = host.toLowerCase();
+  const lower = host.toLowerCase();
   return patterns.some((pattern) =>
     pattern.startsWith('*.')
-      ? given.endsWith(pattern.slice(1).toLowerCase())
-      : given === pattern.toLowerCase(),
+      ? lower.endsWith(pattern.slice(1).toLowerCase())
+      : lower === pattern.toLowerCase(),
   );
 }

@@ -4,21 +4,21 @@ import type { Socket } from 'node:net';
 /** The sockets of a tap, so that closing it leaves none behind. */
 export class OpenSockets {
   readonly #sockets = new Set<Socket>();
-  #over = false;
+  #closed = false;
 
-  /** Takes a socket into account and returns it; destroys it at once when the tap is already closed. */
+  /** Tracks a socket and returns it. Destroys it at once when the tap is already closed. */
   add<S extends Socket>(socket: S): S {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    // Whoever uses the socket hears of an error by its close; without a listener it would end the process.
+    // Users of the socket react to its close. Without a listener an error would end the process.
     socket.on('error', () => {});
-    if (this.#over) socket.destroy();
+    if (this.#closed) socket.destroy();
     return socket;
   }
 
-  /** Destroys all, and those still to come; resolves when each is closed. */
+  /** Destroys all sockets, and any added later. Resolves when all are closed. */
   async destroyAll(): Promise<void> {
-    this.#over = true;
+    this.#closed = true;
     const open = [...this.#sockets].filter((socket) => !socket.closed);
     await Promise.all(
       open.map((socket) => {

@@ -5,24 +5,24 @@ import type { Side } from '../wire/message.ts';
 export type Leg = {
   /** Where the plain bytes are read and written: the TCP socket itself, or TLS on top of it. */
   readonly stream: Socket;
-  /** The TCP socket underneath: only that can send a reset. */
+  /** The TCP socket underneath. Only this one can send a reset. */
   readonly tcp: Socket;
 };
 
-/** What the relay tells while it passes bytes on; told before the bytes go, so that no answer can come first. */
+/** Receives what passes through a relay. Called before the bytes are sent on, so that no response can arrive first. */
 export type RelayListener = {
-  /** The bytes are on their way to the other side: they must not be changed. */
-  said(side: Side, bytes: Buffer): void;
-  /** A side has said its last byte. */
+  /** Bytes that are on their way to the other side. The listener must not change them. */
+  data(side: Side, bytes: Buffer): void;
+  /** A side sent its last byte. */
   finished(side: Side): void;
-  /** A side reset the connection or broke it off without an end, or the tap did (null). Told once. */
+  /** A side reset the connection or closed it without an end, or the tap did (null). Called at most once. */
   cut(by: Side | null): void;
 };
 
 /**
- * Passes bytes between two sockets, unchanged: a side that is slow to read slows the other down, the end of one
- * direction leaves the other one open, a reset is a reset on the other side. Both sockets must allow half-open
- * connections and have nothing read from them. Resolves when both are closed; `stop` breaks both off.
+ * Passes bytes between two sockets, unchanged. A slow reader slows the other side down, the end of one direction leaves
+ * the other open, and a reset becomes a reset on the other side. Both sockets must allow half-open connections, and
+ * nothing may have been read from them. Resolves when both are closed. `stop` breaks both off.
  */
 export async function relayBytes(
   client: Leg,
@@ -38,17 +38,17 @@ export async function relayBytes(
     reset(client);
     reset(backend);
   };
-  const stopped = () => breakOff(null);
-  stop.addEventListener('abort', stopped);
-  if (stop.aborted) stopped();
+  const onStop = () => breakOff(null);
+  stop.addEventListener('abort', onStop);
+  if (stop.aborted) onStop();
   await Promise.all([
-    passOn('client', client, backend, listener, breakOff),
-    passOn('backend', backend, client, listener, breakOff),
+    relayDirection('client', client, backend, listener, breakOff),
+    relayDirection('backend', backend, client, listener, breakOff),
   ]);
-  stop.removeEventListener('abort', stopped);
+  stop.removeEventListener('abort', onStop);
 }
 
-function passOn(
+function relayDirection(
   side: Side,
   from: Leg,
   to: Leg,
@@ -61,10 +61,10 @@ function passOn(
     return Promise.resolve();
   }
   return new Promise((resolve) => {
-    stream.on('data', (bytes: Buffer) => listener.said(side, bytes));
+    stream.on('data', (bytes: Buffer) => listener.data(side, bytes));
     if (stream.readableEnded) listener.finished(side);
     else stream.on('end', () => listener.finished(side));
-    // A write that fails is reported here too: a side that no longer takes bytes has broken off.
+    // Failed writes are reported here too: a side that no longer takes bytes has broken off.
     stream.on('error', () => breakOff(side));
     stream.on('close', () => {
       if (!stream.readableEnded || !stream.writableFinished) breakOff(side);
@@ -76,7 +76,7 @@ function passOn(
 
 /** Ends a connection with a RST, as the other side did. */
 function reset({ stream, tcp }: Leg): void {
-  // A socket that is saying its last word cannot be reset any more: Node would neither close it nor ever end.
+  // After end(), resetAndDestroy would neither close the socket nor ever finish (Node 24).
   if (!tcp.destroyed && !tcp.writableEnded) tcp.resetAndDestroy();
   stream.destroy();
 }

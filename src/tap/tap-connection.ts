@@ -5,14 +5,14 @@ import type { TapContext } from './tap.ts';
 
 type ConnectionFacts = Omit<Extract<Observation, { type: 'connection' }>, 'type' | 'connection'>;
 
-/** Gives a new connection its number and tells it; returns the number. */
-export function announce(context: TapContext, facts: ConnectionFacts): number {
+/** Numbers a new connection, observes it, and returns the number. */
+export function announceConnection(context: TapContext, facts: ConnectionFacts): number {
   const connection = context.nextConnection();
   context.observe({ type: 'connection', connection, ...facts });
   return connection;
 }
 
-/** Passes bytes between the two sides of a connection and tells what they say. Resolves when both are closed. */
+/** Relays bytes between the two sides of a connection and observes what they carry. Resolves when both are closed. */
 export async function tapConnection(
   context: TapContext,
   connection: number,
@@ -20,5 +20,6 @@ export async function tapConnection(
   backend: Leg,
 ): Promise<void> {
   const { observe, nextExchange, stop } = context;
-  await relayBytes(client, backend, new ConnectionDecoder({ connection, nextExchange, observe }), stop);
+  const decoder = new ConnectionDecoder({ connection, nextExchange, observe });
+  await relayBytes(client, backend, decoder, stop);
 }

@@ -6,38 +6,38 @@ import { OpenSockets } from './open-sockets.ts';
 /** A tap that is listening. */
 export type Tap = {
   readonly port: number;
-  /** What to point a client at: `http://127.0.0.1:PORT`. */
+  /** The base URL for clients: `http://127.0.0.1:PORT`. */
   readonly url: string;
-  /** Breaks every connection off and resolves when nothing is open any more. */
+  /** Breaks off every connection. Resolves when all are closed. */
   close(): Promise<void>;
 };
 
-/** What all connections of one tap share. */
+/** Shared by all connections of one tap. */
 export type TapContext = {
   /** Must not throw. */
   readonly observe: Observe;
-  /** The next number, from 1. */
+  /** Returns the next number, starting from 1. */
   readonly nextConnection: () => number;
   readonly nextExchange: () => number;
-  /** Everything that is open, of both sides. */
+  /** All open sockets, of both sides. */
   readonly sockets: OpenSockets;
   /** Aborted when the tap closes. */
   readonly stop: AbortSignal;
 };
 
 /**
- * Listens on 127.0.0.1, on the given port or any free one, and takes every connection of the server into account.
+ * Listens on 127.0.0.1, on the given port or any free one, and tracks every connection of the server.
  * Throws ParityError `port-in-use`.
  */
 export async function openTap(
   server: Server,
   observe: Observe,
-  wantedPort?: number,
+  requestedPort?: number,
 ): Promise<{ tap: Tap; context: TapContext }> {
   const stop = new AbortController();
   const sockets = new OpenSockets();
   server.on('connection', (socket) => sockets.add(socket));
-  const port = await listenLocally(server, wantedPort);
+  const port = await listenLocally(server, requestedPort);
   const tap = {
     port,
     url: `http://127.0.0.1:${port}`,

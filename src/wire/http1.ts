@@ -162,7 +162,7 @@ export class RequestDecoder extends Http1Decoder<RequestHead> {
   }
 
   protected override plan(head: RequestHead): Plan {
-    return { body: requestFraming(head), next: asksToUpgrade(head) ? 'held' : 'head' };
+    return { body: requestFraming(head), next: mayLeaveHttp(head) ? 'held' : 'head' };
   }
 }
 
@@ -192,7 +192,7 @@ export class ResponseDecoder extends Http1Decoder<ResponseHead> {
  * True for a request after which the connection may stop being HTTP. The Connection header is not asked: a subject
  * that forgets it may be upgraded all the same.
  */
-export function asksToUpgrade(head: RequestHead): boolean {
+export function mayLeaveHttp(head: RequestHead): boolean {
   return head.method === 'CONNECT' || headerValue(head.headers, 'upgrade') !== undefined;
 }
 

@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 });
 
-it.skipIf(process.platform === 'win32')('keeps the key readable by its owner alone', async () => {
+it.skipIf(process.platform === 'win32')('makes the key readable by its owner only', async () => {
   const folder = await newFolder();
   const { certificatePath } = await openCertificateAuthority(folder);
   expect((await stat(folder)).mode & 0o777).toBe(0o700);
@@ -35,7 +35,7 @@ it('opens the same authority again', async () => {
   expect(await readFile(second.certificatePath, 'utf8')).toBe(first.certificate);
 });
 
-it('gives all who make it at once the same authority, and leaves nothing else behind', async () => {
+it('creates one authority for concurrent callers, and leaves no temporary files', async () => {
   const folder = await newFolder();
   const opened = await Promise.all(Array.from({ length: 8 }, () => openCertificateAuthority(folder)));
   const inFile = await readFile(join(folder, 'ca.pem'), 'utf8');
@@ -43,11 +43,11 @@ it('gives all who make it at once the same authority, and leaves nothing else be
   expect((await readdir(folder)).sort()).toEqual(['authority.pem', 'ca.pem']);
 });
 
-it('does not replace an authority whose key is not its own', async () => {
+it('does not replace an authority whose key does not match its certificate', async () => {
   const folder = await newFolder();
   await openCertificateAuthority(folder);
-  const [one, other] = [await createAuthority(), await createAuthority()];
-  const mixed = `${one.key}\n${other.certificate}`;
+  const [first, second] = [await createAuthority(), await createAuthority()];
+  const mixed = `${first.key}\n${second.certificate}`;
   await writeFile(join(folder, 'authority.pem'), mixed);
   await expect(openCertificateAuthority(folder)).rejects.toMatchObject({
     code: 'file-corrupt',
@@ -56,14 +56,14 @@ it('does not replace an authority whose key is not its own', async () => {
   expect(await readFile(join(folder, 'authority.pem'), 'utf8')).toBe(mixed);
 });
 
-it('does not replace a file that is no authority', async () => {
+it('does not replace a file that is not an authority', async () => {
   const folder = await newFolder();
   await openCertificateAuthority(folder);
   await writeFile(join(folder, 'authority.pem'), 'not PEM');
   await expect(openCertificateAuthority(folder)).rejects.toMatchObject({ code: 'file-corrupt' });
 });
 
-it('says when the authority expired', async () => {
+it('rejects an expired authority', async () => {
   const folder = await newFolder();
   await openCertificateAuthority(folder);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 11 * 365 * 24 * 3600 * 1000 });
@@ -73,21 +73,21 @@ it('says when the authority expired', async () => {
   });
 });
 
-it('says when the folder cannot be made', async () => {
+it('rejects a folder that cannot be created', async () => {
   const folder = await newFolder();
   await openCertificateAuthority(folder);
   const insideFile = join(folder, 'ca.pem', 'deeper');
   await expect(openCertificateAuthority(insideFile)).rejects.toMatchObject({ code: 'file-unreadable' });
 });
 
-it('makes one context for each host', async () => {
+it('creates one TLS context for each host', async () => {
   const authority = await openCertificateAuthority(await newFolder());
   const first = await authority.contextFor('chatgpt.com');
   expect(await authority.contextFor('chatgpt.com')).toBe(first);
   expect(await authority.contextFor('api.openai.com')).not.toBe(first);
 });
 
-it('signs a leaf for its host alone, that may serve and not sign', async () => {
+it('signs a leaf for one host that can serve but not sign', async () => {
   const authority = await createAuthority();
   const root = new X509Certificate(authority.certificate);
   const leaf = new X509Certificate(
@@ -111,7 +111,7 @@ it('signs a leaf for an IP address', async () => {
   expect(leaf.checkIP('127.0.0.1')).toBe('127.0.0.1');
 });
 
-it('lives where the system keeps state', () => {
+it('uses the state folder of the system by default', () => {
   const home = { HOME: '/home/me' };
   expect(defaultAuthorityFolder({ ...home, XDG_STATE_HOME: '/state' }, 'linux')).toBe(
     '/state/codex-parity/ca',

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { interceptedHosts, matchesHost } from '../../src/tap/host-patterns.ts';
 
-it('takes the hosts of the official client without case', () => {
+it('matches the hosts of the official client, ignoring case', () => {
   expect(matchesHost('ChatGPT.com', interceptedHosts)).toBe(true);
   expect(matchesHost('ab.chatgpt.com', interceptedHosts)).toBe(true);
   expect(matchesHost('auth.openai.com', interceptedHosts)).toBe(true);
 });
 
-it('leaves hosts that only look alike', () => {
+it('does not match hosts with similar names', () => {
   expect(matchesHost('notchatgpt.com', interceptedHosts)).toBe(false);
   expect(matchesHost('chatgpt.com.example', interceptedHosts)).toBe(false);
   expect(matchesHost('openai.com', interceptedHosts)).toBe(false);

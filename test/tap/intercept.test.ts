@@ -37,7 +37,7 @@ async function interceptingTap(port: number, options: Partial<InterceptingTapOpt
   return { tap, authority, ...watch };
 }
 
-it('takes a client that trusts only its authority and records the protocols it offered', async () => {
+it('accepts a client that trusts only its authority, and records the ALPN protocols offered', async () => {
   const port = await backend(() => {});
   const { tap, authority, observed, until } = await interceptingTap(port);
   const client = await securely(tap.port, 'chatgpt.com', authority, { ALPNProtocols: ['h2', 'http/1.1'] });
@@ -54,7 +54,7 @@ it('takes a client that trusts only its authority and records the protocols it o
   ]);
 });
 
-it('takes a client that offers no protocol', async () => {
+it('accepts a client that offers no ALPN protocol', async () => {
   const port = await backend(() => {});
   const { tap, authority, observed, until } = await interceptingTap(port);
   await securely(tap.port, 'chatgpt.com', authority);
@@ -74,7 +74,7 @@ it('records a client that does not trust the authority', async () => {
   ]);
 });
 
-it('records a client that speaks HTTP/2 only', async () => {
+it('records a client that supports only HTTP/2', async () => {
   const port = await backend(() => {});
   const { tap, authority, observed, until } = await interceptingTap(port);
   await expect(securely(tap.port, 'chatgpt.com', authority, { ALPNProtocols: ['h2'] })).rejects.toThrow();
@@ -91,21 +91,21 @@ it('records a client that speaks HTTP/2 only', async () => {
 
 it('passes 5 MB each way unchanged, in random chunks', async () => {
   const received: Promise<Buffer>[] = [];
-  const answer = randomBytes(5_000_000);
+  const response = randomBytes(5_000_000);
   const port = await backend((socket) => {
     received.push(everything(socket));
-    socket.end(answer);
+    socket.end(response);
   });
   const { tap, authority } = await interceptingTap(port);
   const client = await securely(tap.port, 'chatgpt.com', authority);
-  const question = randomBytes(5_000_000);
-  for (const chunk of inRandomChunks(question)) client.write(chunk);
+  const request = randomBytes(5_000_000);
+  for (const chunk of inRandomChunks(request)) client.write(chunk);
   client.end();
-  expect((await everything(client)).equals(answer)).toBe(true);
-  expect((await received[0])?.equals(question)).toBe(true);
+  expect((await everything(client)).equals(response)).toBe(true);
+  expect((await received[0])?.equals(request)).toBe(true);
 });
 
-it('records a compressed websocket conversation decompressed', async () => {
+it('records compressed websocket messages decompressed', async () => {
   const server = createServer();
   const sockets = new WebSocketServer({ server, perMessageDeflate: { threshold: 0 } });
   sockets.on('connection', (socket) => {
@@ -144,42 +144,42 @@ it('records a compressed websocket conversation decompressed', async () => {
   ]);
 });
 
-it('tunnels other hosts untouched and unobserved', async () => {
+it('tunnels other hosts unchanged and unobserved', async () => {
   const port = await backend((socket) => socket.pipe(socket));
   const { tap, observed } = await interceptingTap(await closedPort(), { onOtherHost: 'tunnel' });
-  const { socket, answer } = await tunnelled(tap.port, `127.0.0.1:${port}`);
-  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  const { socket, response } = await tunnelled(tap.port, `127.0.0.1:${port}`);
+  expect(response).toMatch(/^HTTP\/1\.1 200 /);
   const bytes = randomBytes(100_000);
   socket.end(bytes);
   expect((await everything(socket)).equals(bytes)).toBe(true);
   expect(observed).toEqual([]);
 });
 
-it('refuses other hosts when told to', async () => {
+it('refuses other hosts when configured to', async () => {
   const reached: Socket[] = [];
   const port = await backend((socket) => void reached.push(socket));
   const { tap } = await interceptingTap(port);
-  const { answer } = await tunnelled(tap.port, `127.0.0.1:${port}`);
-  expect(answer).toMatch(/^HTTP\/1\.1 502 .*127\.0\.0\.1 is not a host/s);
+  const { response } = await tunnelled(tap.port, `127.0.0.1:${port}`);
+  expect(response).toMatch(/^HTTP\/1\.1 502 .*127\.0\.0\.1 is not a host/s);
   expect(reached).toEqual([]);
 });
 
-it('intercepts the hosts it is told instead of its own', async () => {
+it('intercepts the configured hosts instead of the default ones', async () => {
   const port = await backend(() => {});
   const { tap, authority, observed } = await interceptingTap(port, { hosts: ['*.example.com'] });
   await securely(tap.port, 'api.example.com', authority);
-  expect((await tunnelled(tap.port, 'chatgpt.com:443')).answer).toMatch(/^HTTP\/1\.1 502 /);
+  expect((await tunnelled(tap.port, 'chatgpt.com:443')).response).toMatch(/^HTTP\/1\.1 502 /);
   expect(observed).toMatchObject([{ type: 'connection', authority: 'api.example.com' }]);
 });
 
-it('answers 502 when the backend refuses the connection', async () => {
+it('responds with 502 when the backend refuses the connection', async () => {
   const { tap } = await interceptingTap(await closedPort());
-  const { socket, answer } = await tunnelled(tap.port, 'chatgpt.com:443');
-  expect(answer).toMatch(/^HTTP\/1\.1 502 .*chatgpt\.com cannot be reached.*ECONNREFUSED/s);
+  const { socket, response } = await tunnelled(tap.port, 'chatgpt.com:443');
+  expect(response).toMatch(/^HTTP\/1\.1 502 .*chatgpt\.com cannot be reached.*ECONNREFUSED/s);
   await once(socket.resume(), 'end');
 });
 
-it('takes a greeting sent right behind the CONNECT', async () => {
+it('forwards bytes sent right after the CONNECT request', async () => {
   const port = await backend((socket) => {
     socket.once('data', () => socket.end('answer'));
   });
@@ -190,14 +190,14 @@ it('takes a greeting sent right behind the CONNECT', async () => {
   expect(String(await everything(socket))).toBe('answer');
 });
 
-it('says 405 to requests that are not CONNECT', async () => {
+it('responds with 405 to requests other than CONNECT', async () => {
   const { tap } = await interceptingTap(await closedPort());
   const response = await fetch(tap.url);
   expect(response.status).toBe(405);
-  expect(await response.text()).toMatch(/takes CONNECT requests only/);
+  expect(await response.text()).toMatch(/accepts only CONNECT requests/);
 });
 
-it('passes a reset of the backend on to the TLS client', async () => {
+it('passes a backend reset on to the TLS client', async () => {
   const port = await backend((socket) => {
     socket.once('data', () => socket.resetAndDestroy());
   });
@@ -209,10 +209,10 @@ it('passes a reset of the backend on to the TLS client', async () => {
   expect(observed.at(-1)).toEqual({ type: 'end', connection: 1, by: 'backend' });
 });
 
-it('verifies the real host and refuses one it does not trust', async () => {
+it('verifies the real host and rejects an untrusted one', async () => {
   const foreign = await temporaryAuthority();
   const server = createTlsServer({
-    SNICallback: (name, done) => void foreign.contextFor(name).then((one) => done(null, one)),
+    SNICallback: (name, done) => void foreign.contextFor(name).then((context) => done(null, context)),
   });
   server.on('secureConnection', (socket) => {
     socket.on('data', () =>
@@ -222,17 +222,17 @@ it('verifies the real host and refuses one it does not trust', async () => {
   const port = await listening(server);
   const { tap, authority } = await interceptingTap(0, { upstream: { kind: 'real' }, hosts: ['localhost'] });
   const refused = await tunnelled(tap.port, `localhost:${port}`);
-  expect(refused.answer).toMatch(/^HTTP\/1\.1 502 .*localhost cannot be reached/s);
+  expect(refused.response).toMatch(/^HTTP\/1\.1 502 .*localhost cannot be reached/s);
 
   const before = getCACertificates('default');
   onTestFinished(() => setDefaultCACertificates(before));
   setDefaultCACertificates([...before, foreign.certificate]);
-  const { answer } = await tunnelled(tap.port, `localhost:${port}`);
-  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  const { response } = await tunnelled(tap.port, `localhost:${port}`);
+  expect(response).toMatch(/^HTTP\/1\.1 200 /);
   expect(authority.certificate).not.toBe(foreign.certificate);
 });
 
-it('leaves nothing open when it is closed', async () => {
+it('closes everything when closed', async () => {
   const ended: Promise<unknown>[] = [];
   const port = await backend((socket) => void ended.push(closed(socket.resume())));
   const authority = await temporaryAuthority();
@@ -247,7 +247,7 @@ it('leaves nothing open when it is closed', async () => {
   expect(observed.map(({ type }) => type)).toEqual(['connection']);
 });
 
-it('says when its port is taken', async () => {
+it('rejects a port that is in use', async () => {
   const port = await backend(() => {});
   const starting = interceptingTap(port, { port });
   await expect(starting).rejects.toMatchObject({ code: 'port-in-use' });

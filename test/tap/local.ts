@@ -11,7 +11,7 @@ import { type CertificateAuthority, openCertificateAuthority } from '../../src/t
 import type { Tap } from '../../src/tap/tap.ts';
 import type { Observation } from '../../src/trace/observation.ts';
 
-/** An authority of its own, gone after the test. */
+/** A new authority, deleted after the test. */
 export async function temporaryAuthority(): Promise<CertificateAuthority> {
   const folder = await mkdtemp(join(tmpdir(), 'tap-'));
   onTestFinished(() => rm(folder, { recursive: true }));
@@ -27,7 +27,7 @@ export async function listening(server: Server): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-/** A backend that does with each connection what it is told; half-open, so that nothing ends by itself. */
+/** A backend that calls `serve` for each connection. Half-open, so that nothing ends by itself. */
 export async function backend(serve: (socket: Socket) => void): Promise<number> {
   return listening(
     createServer({ allowHalfOpen: true }, (socket) => {
@@ -38,7 +38,7 @@ export async function backend(serve: (socket: Socket) => void): Promise<number> 
   );
 }
 
-/** A port that nobody listens on: reserved, and below those that the system hands out. */
+/** A port without a listener: reserved, and below the ports that the system assigns. */
 export async function closedPort(): Promise<number> {
   return 1;
 }
@@ -50,15 +50,15 @@ export async function connected(port: number): Promise<Socket> {
   return socket;
 }
 
-/** Asks a proxy for a tunnel, and returns the socket with the head of the proxy's answer. */
+/** Requests a tunnel from a proxy. Returns the socket and the head of the proxy's response. */
 export async function tunnelled(
   proxyPort: number,
   target: string,
-): Promise<{ socket: Socket; answer: string }> {
+): Promise<{ socket: Socket; response: string }> {
   const socket = await connected(proxyPort);
   socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
-  const [answer] = await once(socket, 'data');
-  return { socket, answer: String(answer) };
+  const [response] = await once(socket, 'data');
+  return { socket, response: String(response) };
 }
 
 /** TLS to a host through a proxy, trusting only the given authority. */
@@ -71,21 +71,21 @@ export async function securely(
   const { socket } = await tunnelled(proxyPort, `${host}:443`);
   const secure = connectTls({ socket, servername: host, ca: authority.certificate, ...options });
   await once(secure, 'secureConnect');
-  // A test that ends here would destroy the socket from within OpenSSL, see ready() in src/tap/upstream.ts.
+  // A test that ends here would destroy the socket from within OpenSSL, see ready() in src/tap/connect-upstream.ts.
   await setImmediate();
   return secure;
 }
 
-/** What a tap observed, and a way to wait for the next end of a connection. */
+/** Collects observations. `until` waits for a number of observations of a type. */
 export function observing() {
   const observed: Observation[] = [];
   let wake = () => {};
-  const observe = (one: Observation) => {
-    observed.push(one);
+  const observe = (observation: Observation) => {
+    observed.push(observation);
     wake();
   };
   const until = async (type: Observation['type'], count = 1): Promise<void> => {
-    while (observed.filter((one) => one.type === type).length < count) {
+    while (observed.filter(({ type: actual }) => actual === type).length < count) {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
@@ -109,7 +109,7 @@ export function* inRandomChunks(bytes: Buffer): Generator<Buffer> {
   }
 }
 
-/** All bytes until the end of the stream, which may still be written to then. */
+/** All bytes until the end of the stream. The socket stays writable. */
 export async function everything(socket: Socket): Promise<Buffer> {
   const parts: Buffer[] = [];
   socket.on('data', (part: Buffer) => parts.push(part));
@@ -117,7 +117,7 @@ export async function everything(socket: Socket): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-/** Resolves when the socket is closed, whether by an error or not. */
+/** Resolves when the socket is closed, with or without an error. */
 export function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     socket.on('error', () => {}).on('close', () => resolve());

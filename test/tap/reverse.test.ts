@@ -25,21 +25,21 @@ async function reverseTap(port: number) {
 
 it('passes 5 MB each way unchanged, in random chunks', async () => {
   const received: Promise<Buffer>[] = [];
-  const answer = randomBytes(5_000_000);
+  const response = randomBytes(5_000_000);
   const port = await backend((socket) => {
     received.push(everything(socket));
-    socket.end(answer);
+    socket.end(response);
   });
   const { tap } = await reverseTap(port);
   const client = await connected(tap.port);
-  const question = randomBytes(5_000_000);
-  for (const chunk of inRandomChunks(question)) client.write(chunk);
+  const request = randomBytes(5_000_000);
+  for (const chunk of inRandomChunks(request)) client.write(chunk);
   client.end();
-  expect((await everything(client)).equals(answer)).toBe(true);
-  expect((await received[0])?.equals(question)).toBe(true);
+  expect((await everything(client)).equals(response)).toBe(true);
+  expect((await received[0])?.equals(request)).toBe(true);
 });
 
-it('records headers in their order and case, with duplicates', async () => {
+it('records headers in order, with case and duplicates', async () => {
   const port = await backend((socket) => {
     socket.once('data', () =>
       socket.write(
@@ -108,17 +108,17 @@ it.each([
 
   const client = new WebSocket(tap.url.replace('http', 'ws'), { perMessageDeflate: { threshold: 0 } });
   await once(client, 'open');
-  const said = Array.from(
+  const sent = Array.from(
     { length: 50 },
     (__, turn) => `{"turn":${turn},"text":"${'again and '.repeat(turn * 40)}"}`,
   );
-  for (const text of said) client.send(text);
+  for (const text of sent) client.send(text);
   await until('message', 100);
   client.close(1000, 'done');
   await until('end');
   server.close();
 
-  const messages = observed.filter((one) => one.type === 'message');
+  const messages = observed.filter((observation) => observation.type === 'message');
   const of = (side: string) => messages.filter(({ from }) => from === side).map(({ message }) => message);
   const text = (payload: string) => ({
     opcode: 'text',
@@ -132,12 +132,12 @@ it.each([
     compressed: false,
     fragments: 1,
   };
-  expect(of('client')).toEqual([...said.map(text), close]);
-  expect(of('backend').slice(0, -1)).toEqual(said.map((one) => text(`back: ${one}`)));
+  expect(of('client')).toEqual([...sent.map(text), close]);
+  expect(of('backend').slice(0, -1)).toEqual(sent.map((payload) => text(`back: ${payload}`)));
   expect(observed.filter(({ type }) => type === 'undecodable')).toEqual([]);
 });
 
-it('passes garbage through and records one undecodable', async () => {
+it('passes undecodable bytes through and records one undecodable event', async () => {
   const port = await backend((socket) => socket.pipe(socket));
   const { tap, observed, until } = await reverseTap(port);
   const client = await connected(tap.port);
@@ -151,17 +151,17 @@ it('passes garbage through and records one undecodable', async () => {
   ]);
 });
 
-it('lets the backend go on after the client has ended its half', async () => {
+it('lets the backend continue after the client ended its half', async () => {
   const port = await backend((socket) => {
-    socket.resume().on('end', () => socket.end('said after the end'));
+    socket.resume().on('end', () => socket.end('sent after the end'));
   });
   const { tap } = await reverseTap(port);
   const client = await connected(tap.port);
   client.end('GET / HTTP/1.0\r\n\r\n');
-  expect(String(await everything(client))).toBe('said after the end');
+  expect(String(await everything(client))).toBe('sent after the end');
 });
 
-it('slows a backend down whose client does not read', async () => {
+it('slows down a backend whose client does not read', async () => {
   const size = 64 * 1024 * 1024;
   let sender: Socket | undefined;
   const port = await backend((socket) => {
@@ -171,7 +171,7 @@ it('slows a backend down whose client does not read', async () => {
   const { tap } = await reverseTap(port);
   const client = await connected(tap.port);
   client.pause();
-  // Time enough for a tap that does not stop reading; one that does never takes more than the sockets can hold.
+  // Long enough for a tap that keeps reading. One that stops takes only what the socket buffers hold.
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(sender?.writableLength).toBeGreaterThan(size / 2);
   let read = 0;
@@ -183,7 +183,7 @@ it('slows a backend down whose client does not read', async () => {
   expect(read).toBe(size);
 });
 
-it('passes a reset of the client on and records who did it', async () => {
+it('passes a client reset on and records which side did it', async () => {
   const failed = Promise.withResolvers<Error>();
   const port = await backend((socket) => {
     socket.resume().on('error', failed.resolve);
@@ -197,7 +197,7 @@ it('passes a reset of the client on and records who did it', async () => {
   expect(observed.at(-1)).toEqual({ type: 'end', connection: 1, by: 'client' });
 });
 
-it('passes a reset of the backend on and records who did it', async () => {
+it('passes a backend reset on and records which side did it', async () => {
   const port = await backend((socket) => {
     socket.once('data', () => socket.resetAndDestroy());
   });
@@ -205,13 +205,13 @@ it('passes a reset of the backend on and records who did it', async () => {
   const client = await connected(tap.port);
   client.write('GET / HTTP/1.1\r\n\r\n');
   const [error] = await once(client.resume(), 'error', { signal: AbortSignal.timeout(60_000) }).catch(
-    (one: Error) => [one],
+    (failure: Error) => [failure],
   );
   expect(error).toMatchObject({ code: 'ECONNRESET' });
   expect(observed.at(-1)).toEqual({ type: 'end', connection: 1, by: 'backend' });
 });
 
-it('ends a client whose backend refuses the connection', async () => {
+it('closes a client connection whose backend refuses the connection', async () => {
   const { tap, observed, until } = await reverseTap(await closedPort());
   const client = await connected(tap.port);
   expect(await everything(client)).toHaveLength(0);
@@ -222,7 +222,7 @@ it('ends a client whose backend refuses the connection', async () => {
   ]);
 });
 
-it('numbers connections and exchanges through the whole tap', async () => {
+it('numbers connections and exchanges across the tap', async () => {
   const port = await backend((socket) => {
     socket.on('data', () => socket.write('HTTP/1.1 204 No Content\r\n\r\n'));
   });
@@ -238,7 +238,7 @@ it('numbers connections and exchanges through the whole tap', async () => {
   ]);
 });
 
-it('records the authority it is told', async () => {
+it('records the configured authority', async () => {
   const port = await backend(() => {});
   const watch = observing();
   const upstream = { host: '127.0.0.1', port };
@@ -248,13 +248,13 @@ it('records the authority it is told', async () => {
   expect(watch.observed).toMatchObject([{ authority: 'chatgpt.com' }]);
 });
 
-it('says when its port is taken', async () => {
+it('rejects a port that is in use', async () => {
   const port = await backend(() => {});
   const starting = startReverseTap({ upstream: { host: '127.0.0.1', port }, observe: () => {}, port });
   await expect(starting).rejects.toMatchObject({ code: 'port-in-use', message: new RegExp(String(port)) });
 });
 
-it('leaves nothing open when it is closed in the middle of an exchange', async () => {
+it('closes everything when closed in the middle of an exchange', async () => {
   const port = await backend((socket) => {
     socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\nhalf'));
   });
