@@ -5,13 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError } from '../errors.ts';
 import { listenLocally } from '../listening.ts';
-import { hostTexts } from '../proxy/host.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
-import { loadShape } from '../proxy/shape/load-shape.ts';
-import { Accounts } from '../proxy/sign-in/accounts.ts';
-import { readSignIn } from '../proxy/sign-in/load.ts';
-import { uuid4 } from '../wire/ids.ts';
+import { loadProxySetup } from '../proxy/setup.ts';
 import { fillPlaceholders, hostOf, officialPath, type Placeholders, type Subject } from './subject.ts';
 
 export type RunningSubject = {
@@ -80,14 +76,11 @@ async function startBundled({
   goldens,
 }: Omit<Placeholders, 'port'>): Promise<RunningSubject> {
   let last = '';
-  const shape = await loadShape(goldens, codex, readSignIn(auth).lane);
-  // Tokens are renewed by the simulated backend too.
-  const endpoint = { url: new URL('/oauth/token', upstream), ...shape.client(hostTexts(uuid4())) };
-  const accounts = new Accounts(auth, endpoint);
+  // The simulated backend renews tokens too.
+  const tokenUrl = new URL('/oauth/token', upstream);
+  const { options } = await loadProxySetup({ goldens, codex, auth, tokenUrl });
   const proxy = await startProxy({
-    shape,
-    signIn: (session) => accounts.forSession(session).current(),
-    renew: (session, refused) => accounts.forSession(session).afterRefusal(refused),
+    ...options,
     upstream: new URL(upstream),
     port: 0,
     log: lineLogger((line) => {

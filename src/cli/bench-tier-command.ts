@@ -10,6 +10,7 @@ import { type TierReport, tierJson, tierText } from '../measure/tier-report.ts';
 import { measureTiers, type Run } from '../measure/tiers.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
+import type { ProxySetup } from '../proxy/setup.ts';
 import { tapBefore } from '../record/record-upstream.ts';
 import { onOneLine } from '../report/text.ts';
 import { standardOutput } from '../report/write.ts';
@@ -21,15 +22,14 @@ import type { CommandContext } from './command-context.ts';
 import { mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
 import {
+  loadSetup,
   officialUpstreams,
-  type Speaker,
-  type SpeakerOptions,
-  speakerFor,
-  speakerOptions,
-  upstreamAt,
-} from './speaker.ts';
+  parseUpstream,
+  type SetupOptions,
+  setupOptions,
+} from './proxy-setup.ts';
 
-type BenchTierOptions = SpeakerOptions & {
+type BenchTierOptions = SetupOptions & {
   live: boolean;
   runs: number;
   model: string | undefined;
@@ -62,7 +62,7 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
           default: 'Count from 1 to 100, one number a line, and say nothing else.',
           describe: 'What to ask it',
         })
-        .options(speakerOptions(', with --live'))
+        .options(setupOptions(', with --live'))
         .option('json', {
           type: 'string',
           // Or "-" would not be taken for its value.
@@ -100,22 +100,22 @@ function refuseMisuse({ live, runs, auth, upstream, json }: BenchTierOptions): v
 }
 
 async function againstLive(options: BenchTierOptions, signal: AbortSignal): Promise<TierReport> {
-  const speaker = await speakerFor(options);
-  const upstream = upstreamAt(options.upstream ?? officialUpstreams[speaker.lane]);
+  const setup = await loadSetup(options);
+  const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
   progress(
     `${2 * options.runs} turns go to ${upstream.href} and count against your account, half of them at the price of priority`,
   );
-  return measured(options, speaker, upstream, signal);
+  return measured(options, setup, upstream, signal);
 }
 
 function againstSimulated(options: BenchTierOptions, signal: AbortSignal): Promise<TierReport> {
   return inFreshFolder(async (root) => {
     const { codexHome } = await makeEnvironment(root, 0);
-    const speaker = await speakerFor({ ...options, auth: join(codexHome, 'auth.json') });
+    const setup = await loadSetup({ ...options, auth: join(codexHome, 'auth.json') });
     const script = Array.from({ length: 2 * options.runs }, () => ({ reply: 'text', text: 'Done' }) as const);
     const backend = await startBackend({ script });
     try {
-      return await measured(options, speaker, new URL('/backend-api/codex', backend.origin), signal);
+      return await measured(options, setup, new URL('/backend-api/codex', backend.origin), signal);
     } finally {
       await backend.close();
     }
@@ -125,18 +125,18 @@ function againstSimulated(options: BenchTierOptions, signal: AbortSignal): Promi
 /** Measures through the proxy, with a tap behind it that sees what is really sent. */
 async function measured(
   options: BenchTierOptions,
-  speaker: Speaker,
+  setup: ProxySetup,
   upstream: URL,
   signal: AbortSignal,
 ): Promise<TierReport> {
   const { runs, prompt, live } = options;
-  const model = options.model ?? (await usualModel(options.goldens, speaker));
+  const model = options.model ?? (await usualModel(options.goldens, setup));
   const events: TraceEvent[] = [];
   const recorder = new TraceRecorder(new Sealer(), (event) => events.push(event));
   const tap = await tapBefore(upstream, recorder.observe);
   try {
     const proxy = await startProxy({
-      ...speaker.options,
+      ...setup.options,
       upstream: tap.url,
       host: upstream.host,
       port: 0,
@@ -154,7 +154,7 @@ async function measured(
         signal,
         onRun: (run, at) => progress(onOneLine(`${at}/${2 * runs} ${told(run)}`)),
       });
-      const { codex, lane } = speaker;
+      const { codex, lane } = setup;
       const backend = live ? 'live' : 'simulated';
       return { codex, lane, backend, upstream: upstream.href, model, prompt, tiers: summarise(taken) };
     } finally {
@@ -166,7 +166,7 @@ async function measured(
 }
 
 /** The model that the official client asks for when it is told nothing. */
-async function usualModel(goldens: string, { codex, lane }: Speaker): Promise<string> {
+async function usualModel(goldens: string, { codex, lane }: ProxySetup): Promise<string> {
   const { exchanges } = readGolden(goldenPath(goldens, { codex, lane, scenario: 'default' }));
   const models = exchanges
     .flatMap(({ steps }) => steps)

@@ -11,9 +11,15 @@ import type { CommandContext } from './command-context.ts';
 import { returnIdleMemory } from './idle-memory.ts';
 import { mustBePort } from './options.ts';
 import { progress } from './progress.ts';
-import { officialUpstreams, type SpeakerOptions, speakerFor, speakerOptions, upstreamAt } from './speaker.ts';
+import {
+  loadSetup,
+  officialUpstreams,
+  parseUpstream,
+  type SetupOptions,
+  setupOptions,
+} from './proxy-setup.ts';
 
-type ProxyCommandOptions = SpeakerOptions & {
+type ProxyCommandOptions = SetupOptions & {
   port: number;
   host: string;
   record: string | undefined;
@@ -47,7 +53,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           default: '127.0.0.1',
           describe: `Address to listen on; others than loopback need an API key in ${keyVariable}`,
         })
-        .options(speakerOptions())
+        .options(setupOptions())
         .option('record', {
           type: 'string',
           describe: 'Folder to write a sealed trace to, of all that is sent and answered upstream',
@@ -80,13 +86,13 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         throw new ParityError('usage', `--grace must be a number of seconds, ${longestGrace} at most`);
       }
       const key = keyFor(host, process.env[keyVariable]);
-      const speaker = await speakerFor(options);
-      const upstream = upstreamAt(options.upstream ?? officialUpstreams[speaker.lane]);
+      const setup = await loadSetup(options);
+      const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
       const recording =
         options.record === undefined ? undefined : await recordUpstream(upstream, resolve(options.record));
       try {
         const proxy = await startProxy({
-          ...speaker.options,
+          ...setup.options,
           upstream: recording?.url ?? upstream,
           host: upstream.host,
           address: host,
@@ -95,7 +101,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           limits: configured().limits,
           log: logger(options['log-level']),
         });
-        progress(`speaking like codex ${speaker.codex} to ${upstream.href}`);
+        progress(`speaking like codex ${setup.codex} to ${upstream.href}`);
         if (upstream.protocol === 'http:' && !isLoopback(upstream.hostname.replaceAll(/[[\]]/g, ''))) {
           progress('the upstream is no https URL: the sign-in can be read on the way there');
         }

@@ -2,7 +2,7 @@ import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Shape } from './shape/shape.ts';
-import type { SignIn } from './sign-in/load.ts';
+import type { SignIn } from './sign-in/sign-in.ts';
 
 /** Where requests get their sign-in. A session stays with its account. */
 export type SignIns = {

@@ -9,7 +9,7 @@ import { readGolden } from '../../src/golden/file.ts';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
 import { Shape } from '../../src/proxy/shape/shape.ts';
-import { readSignIn } from '../../src/proxy/sign-in/load.ts';
+import { readSignIn } from '../../src/proxy/sign-in/auth-file.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 
 /** The file that shapes the requests of the proxy. */

@@ -8,7 +8,7 @@ import { streamBackendResponse } from '../http/send.ts';
 import { sendUpstream } from '../http/upstream/request.ts';
 import { upstreamUrl } from '../routes.ts';
 import { officialIdentity } from '../shape/identity.ts';
-import type { SignIn } from '../sign-in/load.ts';
+import type { SignIn } from '../sign-in/sign-in.ts';
 
 /** Sends a request upstream as it came, with the sign-in put in, and hands the answer down. */
 export async function passThrough(

@@ -9,7 +9,7 @@ import type { Identity } from '../shape/identity.ts';
 import { packPost } from '../shape/pack-post.ts';
 import type { RawMember } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
-import type { SignIn } from '../sign-in/load.ts';
+import type { SignIn } from '../sign-in/sign-in.ts';
 import {
   canBeAskedAgain,
   cutOff,

@@ -1,72 +1,64 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ParityError } from '../../errors.ts';
+import { AuthFile } from './auth-file.ts';
 import { withLock } from './lock.ts';
 import { replaceFile } from './replace-file.ts';
 import type { SignIn } from './sign-in.ts';
-import {
-  decodeStored,
-  parseFile,
-  type RefreshReason,
-  reasonToRefresh,
-  type Stored,
-  withTokens,
-} from './stored.ts';
-import { type Refreshed, refreshTokens, type TokenEndpoint } from './token-endpoint.ts';
+import { type RefreshReason, reasonToRefresh, type StoredSignIn, withTokens } from './stored-sign-in.ts';
+import { type RefreshResult, refreshTokens, type TokenEndpoint } from './token-endpoint.ts';
 
-/** Milliseconds before each further attempt, as the official client waits between its own (measured: codex 0.169.0). */
-const pauses = [200, 400, 800];
+/** Milliseconds before each retry of a refresh, as in the official client (measured: codex 0.169.0). */
+const retryPauses = [200, 400, 800];
 
-/** The last text of the file that was whole, and what it says; `state` is the file's when it was read. */
-type Good = { readonly text: string; readonly stored: Stored; readonly state: string | undefined };
-
-/** Milliseconds within which a file may be written twice and show one time: 2 s on FAT, 1 s on others of old. */
-const clockTick = 2000;
-
-/**
- * One sign-in, in one file. The file is looked at in every use, which needs no watching and misses no change, and read
- * where it is not as it was. Text that is no JSON is a file that is being written: the last good one counts until it is
- * whole.
- */
+/** One sign-in in one file, which is renewed in place. */
 export class Account {
-  readonly path: string;
+  readonly #file: AuthFile;
   readonly #endpoint: TokenEndpoint;
-  #last: Good | undefined;
-  #refreshing: Promise<SignIn> | undefined;
-  /** The refresh token that was refused: not asked for again. */
-  #refused: string | undefined;
-  /** The access token that nothing can be done with any more. */
-  #dead: string | undefined;
+  #refresh: Promise<SignIn> | undefined;
+  /** The refresh token that the endpoint refused. It is not sent again. */
+  #refusedRefreshToken: string | undefined;
+  /** The access token that is refused and cannot be renewed. */
+  #deadAccessToken: string | undefined;
 
   constructor(path: string, endpoint: TokenEndpoint) {
-    this.path = path;
+    this.#file = new AuthFile(path);
     this.#endpoint = endpoint;
   }
 
-  /** Whether there is a sign-in that is worth trying. */
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** Whether the file has a sign-in that is not known to be dead. */
   get usable(): boolean {
     try {
-      return this.#read().stored.signIn.accessToken !== this.#dead;
+      return this.#stored().signIn.accessToken !== this.#deadAccessToken;
     } catch (error) {
       if (error instanceof ParityError) return false;
       throw error;
     }
   }
 
+  /** Throws ParityError `bad-sign-in` if the file has no sign-in. */
+  check(): void {
+    this.#file.read();
+  }
+
   /**
-   * The sign-in for a request. Its token is renewed first where it has run out or is about to; while it has not quite
-   * run out, one that cannot be renewed is used all the same, as by the official client (measured: codex 0.169.0).
+   * Returns the sign-in for a request. Renews its token first if it has expired or is about to. A token that has not
+   * expired and cannot be renewed is used anyway, as by the official client (measured: codex 0.169.0).
    *
-   * Throws ParityError: `bad-sign-in` where the file holds none, `sign-in-refused` where it is renewed no more,
-   * `sign-in-unreachable` where that cannot be known now.
+   * Throws ParityError `bad-sign-in` if the file has no sign-in, `sign-in-refused` if it can no longer be renewed,
+   * `sign-in-unreachable` if the token endpoint does not answer.
    */
   async current(): Promise<SignIn> {
-    const { stored } = this.#read();
+    const stored = this.#stored();
     const reason = reasonToRefresh(stored, Date.now());
     if (reason === undefined) return stored.signIn;
-    if (hasRunOut(stored)) return this.#renewed(stored.signIn, reason);
+    if (hasExpired(stored)) return this.#renew(stored.signIn, reason);
     try {
-      return await this.#renewed(stored.signIn, reason);
+      return await this.#renew(stored.signIn, reason);
     } catch (error) {
       if (error instanceof ParityError) return stored.signIn;
       throw error;
@@ -74,77 +66,85 @@ export class Account {
   }
 
   /**
-   * The sign-in after the backend refused one with status 401: another that the file holds by now, or a renewed one.
-   * Throws as `current`.
+   * Returns the sign-in to use after the backend refused one with status 401: a newer one from the file, or a renewed
+   * one. Throws as `current`.
    */
   async afterRefusal(refused: SignIn): Promise<SignIn> {
-    const { signIn } = this.#read().stored;
+    const { signIn } = this.#stored();
     if (signIn.accessToken !== refused.accessToken) return this.current();
-    return this.#renewed(refused, 'unauthorized_recovery');
+    return this.#renew(refused, 'unauthorized_recovery');
   }
 
-  /** Renews a sign-in once, however many ask for it. */
-  #renewed(stale: SignIn, reason: RefreshReason): Promise<SignIn> {
-    this.#refreshing ??= this.#refresh(stale, reason).finally(() => {
-      this.#refreshing = undefined;
+  /** Concurrent calls share one refresh. */
+  #renew(stale: SignIn, reason: RefreshReason): Promise<SignIn> {
+    this.#refresh ??= this.#refreshFile(stale, reason).finally(() => {
+      this.#refresh = undefined;
     });
-    return this.#refreshing;
+    return this.#refresh;
   }
 
-  async #refresh(stale: SignIn, reason: RefreshReason): Promise<SignIn> {
-    this.#refreshToken(reason);
-    return this.#locked(async (file, temporary) => {
-      const before = this.#read().stored;
-      // Another process was first.
+  async #refreshFile(stale: SignIn, reason: RefreshReason): Promise<SignIn> {
+    this.#requireRefreshToken(reason);
+    return this.#locked(async (path, temporary) => {
+      const before = this.#stored();
+      // Another process has already renewed the tokens.
       if (before.signIn.accessToken !== stale.accessToken) return before.signIn;
-      const refreshToken = this.#refreshToken(reason);
-      const answer = await this.#ask(before, refreshToken, reason);
-      const { text, stored: now } = await this.#readWhole();
-      // Who takes no lock (the official client) was faster: what it wrote counts.
+      const refreshToken = this.#requireRefreshToken(reason);
+      const result = await this.#requestTokens(before, refreshToken, reason);
+      const { text, stored: now } = await this.#file.readComplete();
+      // The official client takes no lock. If it renewed the tokens meanwhile, its tokens count.
       if (now.refreshToken !== refreshToken) return now.signIn;
-      if (answer.outcome === 'renewed') {
-        replaceFile(file, withTokens(text, answer.tokens, Date.now()), temporary);
-        return this.#read().stored.signIn;
+      if (result.outcome === 'renewed') {
+        replaceFile(path, withTokens(text, result.tokens, Date.now()), temporary);
+        return this.#stored().signIn;
       }
-      if (answer.outcome === 'failed') {
+      if (result.outcome === 'failed') {
         throw new ParityError(
           'sign-in-unreachable',
-          `the sign-in ${this.path} cannot be renewed now (${this.#endpoint.url.host}: ${answer.reason}): try again later`,
+          `the sign-in ${this.path} cannot be renewed now (${this.#endpoint.url.host}: ${result.reason}): try again later`,
         );
       }
-      this.#refused = refreshToken;
+      this.#refusedRefreshToken = refreshToken;
       throw this.#refusal(reason);
     });
   }
 
-  /** The refresh token; throws where there is none, or it is known to be refused. */
-  #refreshToken(reason: RefreshReason): string {
-    const { refreshToken } = this.#read().stored;
-    if (refreshToken === undefined || refreshToken === this.#refused) throw this.#refusal(reason);
+  #stored(): StoredSignIn {
+    return this.#file.read().stored;
+  }
+
+  /** Returns the refresh token. Throws if there is none, or if the endpoint has refused it before. */
+  #requireRefreshToken(reason: RefreshReason): string {
+    const { refreshToken } = this.#stored();
+    if (refreshToken === undefined || refreshToken === this.#refusedRefreshToken) throw this.#refusal(reason);
     return refreshToken;
   }
 
-  /** Asks until it is granted or refused. While the token is still good, once is enough: the next use asks again. */
-  async #ask(stored: Stored, refreshToken: string, reason: RefreshReason): Promise<Refreshed> {
-    const urgent = reason === 'unauthorized_recovery' || hasRunOut(stored);
-    let answer = await refreshTokens(this.#endpoint, refreshToken, reason);
-    for (const pause of urgent ? pauses : []) {
-      if (answer.outcome !== 'failed') break;
+  /** Retries failures only if the access token no longer works; otherwise the next use tries again. */
+  async #requestTokens(
+    stored: StoredSignIn,
+    refreshToken: string,
+    reason: RefreshReason,
+  ): Promise<RefreshResult> {
+    const urgent = reason === 'unauthorized_recovery' || hasExpired(stored);
+    let result = await refreshTokens(this.#endpoint, refreshToken, reason);
+    for (const pause of urgent ? retryPauses : []) {
+      if (result.outcome !== 'failed') break;
       await delay(pause);
-      answer = await refreshTokens(this.#endpoint, refreshToken, reason);
+      result = await refreshTokens(this.#endpoint, refreshToken, reason);
     }
-    return answer;
+    return result;
   }
 
-  async #locked<T>(work: (file: string, temporary: string) => Promise<T>): Promise<T> {
+  async #locked<T>(work: (path: string, temporary: string) => Promise<T>): Promise<T> {
     try {
-      // A link stays one: what it leads to is replaced.
-      const file = realpathSync(this.path);
-      return await withLock(file, (temporary) => work(file, temporary));
+      // Replace the target of a symbolic link, not the link.
+      const path = realpathSync(this.path);
+      return await withLock(path, (temporary) => work(path, temporary));
     } catch (error) {
       if (error instanceof ParityError) throw error;
       const code = error instanceof Error && 'code' in error ? `: ${error.code}` : '';
-      // Tokens that cannot be kept must not be asked for: the old ones would be void.
+      // A refresh invalidates the old tokens, so new ones that cannot be stored must not be requested.
       throw new ParityError(
         'bad-sign-in',
         `the sign-in ${this.path} cannot be renewed in place${code}: make its folder writable`,
@@ -153,74 +153,23 @@ export class Account {
   }
 
   #refusal(reason: RefreshReason): ParityError {
-    const { signIn, refreshToken, ...times } = this.#read().stored;
-    if (reason === 'unauthorized_recovery' || hasRunOut(times)) this.#dead = signIn.accessToken;
+    const { signIn, refreshToken, expiresAt } = this.#stored();
+    if (reason === 'unauthorized_recovery' || hasExpired({ expiresAt })) {
+      this.#deadAccessToken = signIn.accessToken;
+    }
     const why =
       signIn.lane === 'api-key'
         ? 'the backend refuses the API key'
         : refreshToken === undefined
-          ? 'it holds no refresh token'
-          : 'it is not renewed any more';
+          ? 'it has no refresh token'
+          : 'it can no longer be renewed';
     return new ParityError(
       'sign-in-refused',
       `the sign-in ${this.path} is refused (${why}): run "codex login"`,
     );
   }
-
-  /** Throws ParityError `bad-sign-in` where the file holds no sign-in. */
-  check(): void {
-    this.#read();
-  }
-
-  /** As #read, but waits for a file that is being written, for a second at most: it must not be replaced meanwhile. */
-  async #readWhole(): Promise<Good> {
-    for (let polls = 0; polls < 40; polls += 1) {
-      const good = this.#read();
-      if (readFileSync(this.path, 'utf8') === good.text) return good;
-      await delay(25);
-    }
-    return this.#read();
-  }
-
-  #read(): Good {
-    let state: string | undefined;
-    let text: string;
-    try {
-      state = stateOf(this.path);
-      if (state !== undefined && state === this.#last?.state) return this.#last;
-      text = readFileSync(this.path, 'utf8');
-    } catch {
-      this.#last = undefined;
-      throw new ParityError(
-        'bad-sign-in',
-        `cannot read the sign-in ${this.path}: run "codex login", or name another with --auth`,
-      );
-    }
-    if (this.#last?.text === text) {
-      this.#last = { ...this.#last, state };
-      return this.#last;
-    }
-    const file = parseFile(text);
-    if (file === undefined && this.#last !== undefined) return this.#last;
-    const stored = file === undefined ? undefined : decodeStored(file.node);
-    if (stored === undefined) {
-      this.#last = undefined;
-      throw new ParityError(
-        'bad-sign-in',
-        `${this.path} holds no sign-in (tokens.access_token with tokens.account_id, or OPENAI_API_KEY): run "codex login"`,
-      );
-    }
-    this.#last = { text, stored, state };
-    return this.#last;
-  }
 }
 
-/** What tells that a file is still as it was; undefined where only its text can, as it was written just now. */
-function stateOf(path: string): string | undefined {
-  const { ino, size, mtimeMs, ctimeMs } = statSync(path);
-  return Date.now() - ctimeMs < clockTick ? undefined : `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
-}
-
-function hasRunOut({ expiresAt }: Pick<Stored, 'expiresAt'>): boolean {
+function hasExpired({ expiresAt }: Pick<StoredSignIn, 'expiresAt'>): boolean {
   return expiresAt !== undefined && expiresAt <= Date.now();
 }

@@ -4,67 +4,63 @@ import { ParityError } from '../../errors.ts';
 import { Account } from './account.ts';
 import type { TokenEndpoint } from './token-endpoint.ts';
 
-/** Sessions that are remembered; the one that was not used for longest is forgotten first. */
-const rememberedSessions = 10_000;
+/** Sessions to remember. The least recently used one is forgotten first. */
+const maximumSessions = 10_000;
 
 /**
- * The sign-ins that requests are served with: one file, or every `*.json` in a folder that holds one. A session stays
- * with its account, since caches and earlier responses are the account's; new sessions go to the usable accounts in
- * turn, in the order of their file names. A session whose account is usable no more gets another.
+ * The sign-ins of a proxy: one file, or every `*.json` in a folder that has a sign-in. A session stays with its account,
+ * because caches and earlier responses belong to the account. New sessions get the usable accounts in turn, by file
+ * name. A session whose account is no longer usable gets another one.
  */
 export class Accounts {
   readonly #path: string;
   readonly #endpoint: TokenEndpoint;
   readonly #byFile = new Map<string, Account>();
   readonly #bySession = new Map<string, Account>();
-  #turn = 0;
+  #nextIndex = 0;
 
-  /** `path` is a file or a folder, read at each use; it need not exist yet. */
+  /** `path` is a file or a folder. It is read at each use and need not exist yet. */
   constructor(path: string, endpoint: TokenEndpoint) {
     this.#path = path;
     this.#endpoint = endpoint;
   }
 
-  /** The account of a session. Throws ParityError `bad-sign-in` where there is none. */
+  /** Returns the account of a session. Throws ParityError `bad-sign-in` if no account is usable. */
   forSession(session: string): Account {
     const known = this.#bySession.get(session);
-    // Beside that of a single file there is no other.
+    // There is no alternative to a single file.
     const stays = known !== undefined && (known.path === this.#path || known.usable);
     const account = stays ? known : this.#next();
     this.#bySession.delete(session);
     this.#bySession.set(session, account);
-    if (this.#bySession.size > rememberedSessions) {
-      for (const oldest of this.#bySession.keys()) {
-        this.#bySession.delete(oldest);
-        break;
-      }
-    }
+    const [oldest = session] = this.#bySession.keys();
+    if (this.#bySession.size > maximumSessions) this.#bySession.delete(oldest);
     return account;
   }
 
-  /** Throws ParityError `bad-sign-in` where there is no account, for telling so before anyone asks. */
+  /** Throws ParityError `bad-sign-in` if no account is usable. */
   check(): void {
     this.#next().check();
-    this.#turn = 0;
+    this.#nextIndex = 0;
   }
 
   #next(): Account {
     const files = this.#files();
-    // Of a single file, its own error says more than that there is none that can be used.
+    // A single file gives a more specific error when it is used.
     if (files === undefined) return this.#account(this.#path);
     const usable = files.map((file) => this.#account(file)).filter((account) => account.usable);
-    const account = usable[this.#turn % usable.length];
+    const account = usable[this.#nextIndex % usable.length];
     if (account === undefined) {
       throw new ParityError(
         'bad-sign-in',
-        `no sign-in in ${this.#path} can be used: run "codex login", or name another with --auth`,
+        `no sign-in in ${this.#path} can be used: run "codex login", or name another file or folder with --auth`,
       );
     }
-    this.#turn += 1;
+    this.#nextIndex += 1;
     return account;
   }
 
-  /** The files of the folder, in order; undefined where the path is no folder. */
+  /** Returns the folder's files in order, or undefined if the path is not a folder. */
   #files(): string[] | undefined {
     if (!statSync(this.#path, { throwIfNoEntry: false })?.isDirectory()) return undefined;
     const names = readdirSync(this.#path).filter((name) => name.endsWith('.json'));

@@ -3,18 +3,18 @@ import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } f
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Milliseconds after which a lock is nobody's, whoever took it: longer than a refresh with all its attempts. */
+/** Milliseconds after which any lock is stale: longer than a refresh with all its retries. */
 const lockLimit = 60_000;
 
-/** Milliseconds for which a lock may be empty: its owner writes its name at once. */
+/** Milliseconds after which an empty lock is stale: its owner writes its name at once. */
 const emptyLimit = 1_000;
 
 const pollInterval = 25;
 
 /**
- * Does `work` while no other process does work on the same file, by a lock file beside it. The lock of a process
- * that died is taken over, and what it left of its temporary file removed; where that cannot be known (another
- * machine on a shared disk), after a minute. `work` is given the name of a temporary file for it alone.
+ * Runs `work` while holding a lock file beside `path`. `work` gets the path of a temporary file for its own use. Takes
+ * over the lock of a dead process and removes its temporary file. On a shared disk, where the state of another machine's
+ * process is unknown, takes over the lock after a minute.
  *
  * Throws what writing beside the file throws, and what `work` throws.
  */
@@ -50,7 +50,7 @@ function take(lock: string, owner: string): boolean {
 function removeStale(path: string, lock: string): void {
   const owner = contentOf(lock);
   if (owner === undefined || !isStale(lock, owner)) return;
-  // Moved aside rather than removed: of several that find it stale, one succeeds.
+  // Rename the lock instead of removing it: if several processes find it stale, only one of them succeeds.
   const aside = `${lock}.${randomUUID()}`;
   try {
     renameSync(lock, aside);
@@ -61,17 +61,17 @@ function removeStale(path: string, lock: string): void {
     const [, id = ''] = owner.split(' ');
     if (id !== '') rmSync(temporaryOf(path, id), { force: true });
   } else {
-    // Another had replaced it already: what was moved is in force, and goes back.
-    giveBack(aside, lock);
+    // Another process had already replaced the stale lock, so this one is valid: put it back.
+    restore(aside, lock);
   }
   rmSync(aside, { force: true });
 }
 
-function giveBack(aside: string, lock: string): void {
+function restore(aside: string, lock: string): void {
   try {
     linkSync(aside, lock);
   } catch {
-    // Taken again in this very moment: then two refresh at once, as they would without a lock.
+    // A third process took the lock at this moment. Two refreshes run at once, as they would without a lock.
   }
 }
 
@@ -82,7 +82,7 @@ function isStale(lock: string, owner: string): boolean {
   return age > lockLimit || (host === hostname() && !isAlive(Number(pid)));
 }
 
-/** Milliseconds; 0 for a file that is gone. */
+/** Returns the age in milliseconds, or 0 if the file does not exist. */
 function ageOf(file: string): number {
   return Math.abs(Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()));
 }
@@ -92,7 +92,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // There is one, of another user.
+    // EPERM: the process exists and belongs to another user.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -1,18 +1,17 @@
 import type { SignIns } from '../context.ts';
-import type { SignIn } from './load.ts';
+import type { SignIn } from './sign-in.ts';
 
-/** Sessions of which it is remembered that their sign-in was refused; beyond, the oldest is forgotten. */
-const remembered = 10_000;
+/** Refusals to remember. The oldest is forgotten first. */
+const maximumRefusals = 10_000;
 
 /**
- * Sign-ins that are renewed when the official client renews its own: it tries a refused one a second time, and renews
- * it when that is refused too (measured: codex 0.169.0, scenario token-refresh). Whoever asks meanwhile waits for the
- * new one.
+ * Renews sign-ins when the official client renews its own: after the second refusal of the same token (measured: codex
+ * 0.169.0, scenario token-refresh). Requests that start during a renewal wait for the new token.
  */
 export class Renewals implements SignIns {
   readonly #signIn: (session: string) => SignIn | Promise<SignIn>;
   readonly #renew: SignIns['renew'];
-  /** The access token that was refused once, by session. */
+  /** Access tokens that were refused once, by session. */
   readonly #refusedOnce = new Map<string, string>();
   readonly #running = new Map<string, Promise<unknown>>();
 
@@ -35,11 +34,11 @@ export class Renewals implements SignIns {
       this.#refusedOnce.delete(session);
       this.#refusedOnce.set(session, signIn.accessToken);
       const [oldest = session] = this.#refusedOnce.keys();
-      if (this.#refusedOnce.size > remembered) this.#refusedOnce.delete(oldest);
+      if (this.#refusedOnce.size > maximumRefusals) this.#refusedOnce.delete(oldest);
       return;
     }
     this.#refusedOnce.delete(session);
-    // Where it cannot be renewed, the client hears of the next refusal.
+    // If the renewal fails, the client receives the backend's next refusal.
     const renewal = this.#renew(session, signIn)
       .catch(() => {})
       .finally(() => this.#running.delete(session));

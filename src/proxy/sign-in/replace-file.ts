@@ -10,8 +10,8 @@ import {
 } from 'node:fs';
 
 /**
- * Replaces a file by new text at once: whoever reads it, at whatever moment, and whenever this process dies, finds
- * the old text or the new. The mode stays. `temporary` is a name in the same folder that is not taken.
+ * Replaces a file atomically and keeps its mode: a reader sees either the old or the new text, even if this process
+ * dies. `temporary` is the path of a file in the same folder that does not exist yet.
  */
 export function replaceFile(path: string, text: string, temporary: string): void {
   const { mode } = statSync(path);

@@ -1,27 +1,27 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** What a request is signed with. `accessToken` is a secret: never logged, never in an error. */
+/** The credentials of a request. `accessToken` is a secret: never log it or put it into an error. */
 export type SignIn = ChatGptSignIn | ApiKeySignIn;
 
-/** Sent as `authorization: Bearer …` with the account's `chatgpt-account-id`. */
+/** Sent as `authorization: Bearer …` together with `chatgpt-account-id`. */
 export type ChatGptSignIn = {
   readonly lane: 'chatgpt';
   readonly accessToken: string;
   readonly accountId: string;
-  /** Whether responses may be asked for over the websocket. */
+  /** Whether the sign-in may be used over the websocket. */
   readonly websockets: boolean;
 };
 
-/** Sent as `authorization: Bearer …`, to the API's host; there is no account to name. */
+/** Sent as `authorization: Bearer …` to the API's host, without an account. */
 export type ApiKeySignIn = {
   readonly lane: 'api-key';
-  /** The key itself. */
+  /** The API key. */
   readonly accessToken: string;
   readonly websockets: boolean;
 };
 
-/** Where the official client keeps its sign-in: `$CODEX_HOME/auth.json`, else `~/.codex/auth.json`. */
+/** Returns where the official client stores its sign-in: `$CODEX_HOME/auth.json`, else `~/.codex/auth.json`. */
 export function defaultAuthFile(env: NodeJS.ProcessEnv): string {
   return join(env.CODEX_HOME || join(homedir(), '.codex'), 'auth.json');
 }

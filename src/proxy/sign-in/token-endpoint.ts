@@ -3,51 +3,48 @@ import { request as requestHttps } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { HeaderList } from '../../wire/headers.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
-import type { RefreshReason, Tokens } from './stored.ts';
+import type { IssuedTokens, RefreshReason } from './stored-sign-in.ts';
 
-/** Where tokens are renewed, and how whoever asks calls itself: as in its other requests. */
+/** Where tokens are renewed, and how the client names itself there: as in its other requests. */
 export type TokenEndpoint = {
   readonly url: URL;
   readonly originator: string;
   readonly userAgent: string;
 };
 
-/** How the endpoint answered. `reason` holds no part of the answer but a code that is known. */
-export type Refreshed =
-  | { readonly outcome: 'renewed'; readonly tokens: Tokens }
-  /** It will not be granted however often it is asked for. */
+/** The result of a refresh. `reason` contains nothing of the response except known error codes. */
+export type RefreshResult =
+  | { readonly outcome: 'renewed'; readonly tokens: IssuedTokens }
+  /** Retries are useless. */
   | { readonly outcome: 'refused'; readonly reason: string }
-  /** It may be granted another time. */
+  /** A retry may succeed. */
   | { readonly outcome: 'failed'; readonly reason: string };
 
 export const officialTokenUrl = new URL('https://auth.openai.com/oauth/token');
 
-/** The official client's registration; the same in 0.118.0 and 0.169.0 (measured). */
+/** The official client's OAuth client id (measured: codex 0.118.0 and 0.169.0). */
 const clientId = 'app_EMoamEEZ73f0CkXaXp7hrann';
 
-/** Milliseconds for one attempt. */
-const timeLimit = 10_000;
+/** Milliseconds. */
+const attemptTimeout = 10_000;
 
 /**
- * With these the official client gives up, whatever the status; without them, at status 401 only (measured: codex
- * 0.169.0).
+ * Error codes after which the official client gives up, whatever the status. Without one of them it gives up only at
+ * status 401 (measured: codex 0.169.0).
  */
-const refusals: ReadonlySet<string> = new Set([
+const refusalCodes: ReadonlySet<string> = new Set([
   'invalid_grant',
   'refresh_token_expired',
   'refresh_token_reused',
   'refresh_token_invalidated',
 ]);
 
-/**
- * Asks once for new tokens, as the official client does: headers, their order, and body (measured: codex 0.169.0).
- * Never rejects.
- */
+/** Requests new tokens once, with the official client's headers and body (measured: codex 0.169.0). Never rejects. */
 export async function refreshTokens(
   { url, originator, userAgent }: TokenEndpoint,
   refreshToken: string,
   reason: RefreshReason,
-): Promise<Refreshed> {
+): Promise<RefreshResult> {
   const body = JSON.stringify({
     client_id: clientId,
     grant_type: 'refresh_token',
@@ -63,42 +60,45 @@ export async function refreshTokens(
     ['content-length', String(Buffer.byteLength(body))],
   ];
   try {
-    const answer = await post(url, headers, body);
-    return understood(answer.status, answer.body);
+    const response = await post(url, headers, body);
+    return decodeResult(response.status, response.body);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const late = error instanceof Error && error.name === 'AbortError';
+    const timedOut = error instanceof Error && error.name === 'AbortError';
     return {
       outcome: 'failed',
-      reason: late ? `no answer in ${timeLimit / 1000} s` : String(code ?? 'no answer'),
+      reason: timedOut ? `no response in ${attemptTimeout / 1000} s` : String(code ?? 'no response'),
     };
   }
 }
 
-function understood(status: number, body: string): Refreshed {
-  const answer = tryParseJson(body)?.node;
+function decodeResult(status: number, body: string): RefreshResult {
+  const response = tryParseJson(body)?.node;
   if (status >= 200 && status < 300) {
-    const accessToken = stringAt(answer, 'access_token');
-    if (!accessToken) return { outcome: 'failed', reason: 'an answer without a token' };
-    const idToken = stringAt(answer, 'id_token') || undefined;
-    const refreshToken = stringAt(answer, 'refresh_token') || undefined;
+    const accessToken = stringAt(response, 'access_token');
+    if (!accessToken) return { outcome: 'failed', reason: 'a response without a token' };
+    const idToken = stringAt(response, 'id_token') || undefined;
+    const refreshToken = stringAt(response, 'refresh_token') || undefined;
     return { outcome: 'renewed', tokens: { idToken, accessToken, refreshToken } };
   }
-  const code = stringAt(answer, 'error', 'code') ?? stringAt(answer, 'error') ?? '';
-  if (refusals.has(code)) return { outcome: 'refused', reason: code };
+  const code = stringAt(response, 'error', 'code') ?? stringAt(response, 'error') ?? '';
+  if (refusalCodes.has(code)) return { outcome: 'refused', reason: code };
   return { outcome: status === 401 ? 'refused' : 'failed', reason: `status ${status}` };
 }
 
 function post(url: URL, headers: HeaderList, body: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'http:' ? requestHttp : requestHttps;
-    const request = send(url, { method: 'POST', signal: AbortSignal.timeout(timeLimit) });
-    // Node sets these of itself, unless told that they are not wanted.
+    const request = send(url, { method: 'POST', signal: AbortSignal.timeout(attemptTimeout) });
+    // Remove the headers that Node adds by itself.
     for (const name of [...request.getHeaderNames(), 'connection']) request.removeHeader(name);
     for (const [name, value] of headers) request.appendHeader(name, value);
     request.once('error', reject);
     request.once('response', (response) => {
-      text(response).then((heard) => resolve({ status: response.statusCode ?? 0, body: heard }), reject);
+      text(response).then(
+        (received) => resolve({ status: response.statusCode ?? 0, body: received }),
+        reject,
+      );
     });
     request.end(body);
   });

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { readGolden } from '../../../src/golden/file.ts';
 import { requestMembers } from '../../../src/proxy/shape/read-request.ts';
 import { Shape } from '../../../src/proxy/shape/shape.ts';
-import type { SignIn } from '../../../src/proxy/sign-in/load.ts';
+import type { SignIn } from '../../../src/proxy/sign-in/sign-in.ts';
 import { type HeaderList, headerValue } from '../../../src/wire/headers.ts';
 import { isUuid7 } from '../../../src/wire/ids.ts';
 

@@ -20,49 +20,49 @@ import { expect, it, onTestFinished } from 'vitest';
 import { ParityError } from '../../../src/errors.ts';
 import { Account } from '../../../src/proxy/sign-in/account.ts';
 import {
-  type Answer,
   authFile,
   authText,
   endpointAt,
   granted,
-  held,
+  storedTokens,
+  type TokenResponse,
   token,
   tokenEndpoint,
 } from './endpoint.ts';
 
-/** What a failing call says; nothing may be a token. */
+/** Returns the error of a failing call, and checks that it contains no token. */
 async function failure(call: Promise<unknown>): Promise<{ code: string; message: string }> {
   const error = await call.then(
     () => undefined,
     (reason: unknown) => reason,
   );
-  if (!(error instanceof ParityError)) throw new Error(`no error for the user: ${String(error)}`);
+  if (!(error instanceof ParityError)) throw new Error(`not a ParityError: ${String(error)}`);
   expect(`${error.stack} ${String(error.cause)}`).not.toMatch(/refresh-\d|eyJ|sk-/);
   return { code: error.code, message: error.message };
 }
 
-/** A process that asks for a sign-in, renewing it so many times. */
+/** Starts a process that renews a sign-in `times` times. */
 function renewingProcess(path: string, url: URL, times = 1) {
   const program = join(import.meta.dirname, 'renewing-process.ts');
   const child = spawn(process.execPath, [program, path, url.href, String(times)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  return { child, said: text(child.stdout), wrong: text(child.stderr), over: once(child, 'exit') };
+  return { child, stdout: text(child.stdout), stderr: text(child.stderr), exit: once(child, 'exit') };
 }
 
-function refusedWith(status: number, code: string): Answer {
+function refusedWith(status: number, code: string): TokenResponse {
   return { status, body: JSON.stringify({ error: { code, message: 'refresh-0 is no good' } }) };
 }
 
-it('asks for no new token while the one it has is good', async () => {
+it('requests no new token while the current one is valid', async () => {
   const { endpoint, requests } = await tokenEndpoint();
   const signIn = await new Account(authFile(3600), endpoint).current();
   expect(signIn).toMatchObject({ lane: 'chatgpt', accountId: 'account-0', websockets: true });
   expect(requests).toEqual([]);
 });
 
-it('makes one refresh of 100 requests on a token that has run out', async () => {
+it('refreshes once for 100 requests with an expired token', async () => {
   const { endpoint, requests } = await tokenEndpoint(async (n) => {
     await delay(50);
     return granted(n);
@@ -71,11 +71,13 @@ it('makes one refresh of 100 requests on a token that has run out', async () => 
   const account = new Account(path, endpoint);
   const signIns = await Promise.all(Array.from({ length: 100 }, () => account.current()));
   expect(requests.length).toBe(1);
-  expect(held(path).refreshToken).toBe('refresh-1');
-  expect(new Set(signIns.map(({ accessToken }) => accessToken))).toEqual(new Set([held(path).accessToken]));
+  expect(storedTokens(path).refreshToken).toBe('refresh-1');
+  expect(new Set(signIns.map(({ accessToken }) => accessToken))).toEqual(
+    new Set([storedTokens(path).accessToken]),
+  );
 });
 
-it('makes one refresh of 100 requests that the backend refused', async () => {
+it('refreshes once for 100 requests that the backend refused', async () => {
   const { endpoint, requests } = await tokenEndpoint();
   const account = new Account(authFile(3600), endpoint);
   const refused = await account.current();
@@ -85,7 +87,7 @@ it('makes one refresh of 100 requests that the backend refused', async () => {
   expect(signIns[0]?.accessToken).not.toBe(refused.accessToken);
 });
 
-it('makes one refresh of several processes', async () => {
+it('refreshes once for several processes', async () => {
   const { endpoint, requests } = await tokenEndpoint(async (n) => {
     // Longer than it takes the slowest process to start.
     await delay(1500);
@@ -93,44 +95,44 @@ it('makes one refresh of several processes', async () => {
   });
   const path = authFile(-60);
   const runs = Array.from({ length: 4 }, () => renewingProcess(path, endpoint.url));
-  const said = await Promise.all(runs.map((run) => run.said));
-  expect(await Promise.all(runs.map((run) => run.wrong))).toEqual(['', '', '', '']);
+  const stdout = await Promise.all(runs.map((run) => run.stdout));
+  expect(await Promise.all(runs.map((run) => run.stderr))).toEqual(['', '', '', '']);
   expect(requests.length).toBe(1);
-  expect(new Set(said)).toEqual(new Set([held(path).accessToken]));
+  expect(new Set(stdout)).toEqual(new Set([storedTokens(path).accessToken]));
   expect(readdirSync(dirname(path))).toEqual(['auth.json']);
 });
 
-it('never leaves the file torn when its process is killed, and takes over from a dead one', async () => {
+it('never leaves an incomplete file when its process is killed, and takes over the lock of a dead process', async () => {
   const { endpoint, requests } = await tokenEndpoint();
-  // So long that writing it takes a while.
+  // Long, so that writing the file takes some time.
   const path = authFile(-60, { padding: 'x'.repeat(100_000) });
   let generations = 0;
   for (let kill = 0; kill < 12; kill += 1) {
-    const { child, over } = renewingProcess(path, endpoint.url, 1_000_000);
+    const { child, exit } = renewingProcess(path, endpoint.url, 1_000_000);
     const before = requests.length;
     while (requests.length === before) await delay(1);
-    // At another moment each time.
+    // Kill at a different moment each time.
     const until = Date.now() + kill * 16;
     do {
-      const [, n] = /^refresh-(\d+)$/.exec(String(held(path).refreshToken)) ?? [];
+      const [, n] = /^refresh-(\d+)$/.exec(String(storedTokens(path).refreshToken)) ?? [];
       expect(Number(n)).toBeLessThanOrEqual(requests.length);
       await delay(0);
     } while (Date.now() < until);
     child.kill('SIGKILL');
-    await over;
-    const { refreshToken, accessToken } = held(path);
+    await exit;
+    const { refreshToken, accessToken } = storedTokens(path);
     const [, n] = /^refresh-(\d+)$/.exec(String(refreshToken)) ?? [];
     const claims = Buffer.from(String(accessToken).split('.')[1] ?? '', 'base64url').toString('utf8');
     expect(JSON.parse(claims).jti).toBe(`access-${n}`);
     generations = Math.max(generations, Number(n));
   }
   expect(generations).toBeGreaterThan(12);
-  // Whoever comes last clears up what the killed ones left.
+  // The last process removes the files that the killed ones left.
   await new Account(path, endpoint).afterRefusal(await new Account(path, endpoint).current());
   expect(readdirSync(dirname(path))).toEqual(['auth.json']);
 });
 
-it('keeps the mode, the link and the fields it does not know', async () => {
+it('keeps mode, symbolic link and unknown fields', async () => {
   const { endpoint } = await tokenEndpoint();
   const path = authFile(-60, { zeta: { b: 1, a: 2 } });
   chmodSync(path, 0o640);
@@ -138,7 +140,7 @@ it('keeps the mode, the link and the fields it does not know', async () => {
   symlinkSync(path, link);
   const keys = Object.keys(JSON.parse(readFileSync(path, 'utf8')));
   await new Account(link, endpoint).current();
-  expect(held(path).refreshToken).toBe('refresh-1');
+  expect(storedTokens(path).refreshToken).toBe('refresh-1');
   expect(lstatSync(link).isSymbolicLink()).toBe(true);
   expect(statSync(path).mode & 0o777).toBe(0o640);
   expect(Object.keys(JSON.parse(readFileSync(path, 'utf8')))).toEqual(keys);
@@ -146,15 +148,15 @@ it('keeps the mode, the link and the fields it does not know', async () => {
 });
 
 it.each([
-  { answer: refusedWith(401, 'refresh_token_expired') },
-  { answer: refusedWith(401, 'a_code_of_tomorrow') },
-  { answer: refusedWith(400, 'refresh_token_reused') },
-  { answer: refusedWith(403, 'refresh_token_invalidated') },
-  { answer: { status: 400, body: '{"error":"invalid_grant","error_description":"refresh-0"}' } },
+  { response: refusedWith(401, 'refresh_token_expired') },
+  { response: refusedWith(401, 'a_code_of_tomorrow') },
+  { response: refusedWith(400, 'refresh_token_reused') },
+  { response: refusedWith(403, 'refresh_token_invalidated') },
+  { response: { status: 400, body: '{"error":"invalid_grant","error_description":"refresh-0"}' } },
 ])(
-  'tells to sign in again when the refresh is refused with $answer, and leaves the file',
-  async ({ answer }) => {
-    const { endpoint, requests } = await tokenEndpoint(() => answer);
+  'tells the user to sign in again when the refresh is refused with $response, and keeps the file',
+  async ({ response }) => {
+    const { endpoint, requests } = await tokenEndpoint(() => response);
     const path = authFile(-60);
     const text = readFileSync(path, 'utf8');
     const account = new Account(path, endpoint);
@@ -169,7 +171,7 @@ it.each([
   },
 );
 
-it('asks again once the file holds another sign-in than the one refused', async () => {
+it('refreshes again once the file has another sign-in than the refused one', async () => {
   const { endpoint } = await tokenEndpoint((n) =>
     n === 1 ? refusedWith(401, 'refresh_token_reused') : granted(n),
   );
@@ -178,18 +180,18 @@ it('asks again once the file holds another sign-in than the one refused', async 
   await failure(account.current());
   writeFileSync(path, authText(token(-60, 'of a new login')).replace('refresh-0', 'refresh-new'));
   expect(account.usable).toBe(true);
-  expect((await account.current()).accessToken).toBe(held(path).accessToken);
-  expect(held(path).refreshToken).toBe('refresh-2');
+  expect((await account.current()).accessToken).toBe(storedTokens(path).accessToken);
+  expect(storedTokens(path).refreshToken).toBe('refresh-2');
 });
 
-it.each<{ name: string; answer: Answer }>([
-  { name: 'status 500', answer: { status: 500, body: 'refresh-0' } },
-  { name: 'status 400', answer: { status: 400, body: '{"error":{"code":"another"}}' } },
-  { name: 'status 429', answer: { status: 429, body: '{}' } },
-  { name: 'an answer without a token', answer: { status: 200, body: 'eyJ' } },
-  { name: 'ECONNRESET', answer: 'hang up' },
-])('tries four times and tells to try later after $name', async ({ name, answer }) => {
-  const { endpoint, requests } = await tokenEndpoint(() => answer);
+it.each<{ name: string; response: TokenResponse }>([
+  { name: 'status 500', response: { status: 500, body: 'refresh-0' } },
+  { name: 'status 400', response: { status: 400, body: '{"error":{"code":"another"}}' } },
+  { name: 'status 429', response: { status: 429, body: '{}' } },
+  { name: 'a response without a token', response: { status: 200, body: 'eyJ' } },
+  { name: 'ECONNRESET', response: 'hang up' },
+])('tries four times and tells the user to try again later after $name', async ({ name, response }) => {
+  const { endpoint, requests } = await tokenEndpoint(() => response);
   const path = authFile(-60);
   const text = readFileSync(path, 'utf8');
   const account = new Account(path, endpoint);
@@ -201,39 +203,39 @@ it.each<{ name: string; answer: Answer }>([
   expect(readFileSync(path, 'utf8')).toBe(text);
 });
 
-it('gets over a failure of the token endpoint', async () => {
+it('recovers from a failure of the token endpoint', async () => {
   const { endpoint } = await tokenEndpoint((n) => (n < 3 ? { status: 503, body: '' } : granted(n)));
   const path = authFile(-60);
   await new Account(path, endpoint).current();
-  expect(held(path).refreshToken).toBe('refresh-3');
+  expect(storedTokens(path).refreshToken).toBe('refresh-3');
 });
 
-it.each<{ name: string; answer: Answer }>([
-  { name: 'refused', answer: refusedWith(401, 'refresh_token_expired') },
-  { name: 'not to be had', answer: { status: 500, body: '' } },
-])('uses a token to its end where a new one is $name', async ({ answer }) => {
-  const { endpoint, requests } = await tokenEndpoint(() => answer);
+it.each<{ name: string; response: TokenResponse }>([
+  { name: 'refused', response: refusedWith(401, 'refresh_token_expired') },
+  { name: 'unavailable', response: { status: 500, body: '' } },
+])('uses a token until it expires if a new one is $name', async ({ response }) => {
+  const { endpoint, requests } = await tokenEndpoint(() => response);
   const path = authFile(60);
   const account = new Account(path, endpoint);
-  expect((await account.current()).accessToken).toBe(held(path).accessToken);
+  expect((await account.current()).accessToken).toBe(storedTokens(path).accessToken);
   expect(requests.map(({ body }) => JSON.parse(body).refresh_reason)).toEqual(['proactive_expiry']);
   expect(account.usable).toBe(true);
 });
 
-it.each<{ name: string; answer: Answer }>([
-  { name: 'refused', answer: refusedWith(401, 'refresh_token_reused') },
-  { name: 'granted', answer: granted(1) },
-])('keeps what another program wrote while its own refresh was $name', async ({ answer }) => {
+it.each<{ name: string; response: TokenResponse }>([
+  { name: 'refused', response: refusedWith(401, 'refresh_token_reused') },
+  { name: 'granted', response: granted(1) },
+])('keeps what another program wrote while the refresh was being $name', async ({ response }) => {
   const path = authFile(-60);
   const theirs = authText(token(3600, 'theirs')).replace('refresh-0', 'refresh-theirs');
   const { endpoint } = await tokenEndpoint(() => {
     writeFileSync(`${path}.new`, theirs);
     renameSync(`${path}.new`, path);
-    return answer;
+    return response;
   });
   const signIn = await new Account(path, endpoint).current();
   expect(readFileSync(path, 'utf8')).toBe(theirs);
-  expect(signIn.accessToken).toBe(held(path).accessToken);
+  expect(signIn.accessToken).toBe(storedTokens(path).accessToken);
 });
 
 it('does not replace a file that another program is writing', async () => {
@@ -248,17 +250,17 @@ it('does not replace a file that another program is writing', async () => {
   expect(readFileSync(path, 'utf8')).toBe(theirs);
 });
 
-it('after a refusal uses what the file holds by now', async () => {
+it('uses a newer sign-in from the file after a refusal', async () => {
   const { endpoint, requests } = await tokenEndpoint();
   const path = authFile(3600);
   const account = new Account(path, endpoint);
   const refused = await account.current();
   writeFileSync(path, authText(token(3600, 'other')));
-  expect((await account.afterRefusal(refused)).accessToken).toBe(held(path).accessToken);
+  expect((await account.afterRefusal(refused)).accessToken).toBe(storedTokens(path).accessToken);
   expect(requests).toEqual([]);
 });
 
-it('has nothing to renew an API key with', async () => {
+it('cannot renew an API key', async () => {
   const { endpoint, requests } = await tokenEndpoint();
   const path = authFile(3600);
   writeFileSync(path, JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-1' }));
@@ -275,13 +277,13 @@ it('has nothing to renew an API key with', async () => {
 it.each([
   { how: 'in place', change: writeFileSync },
   {
-    how: 'by another file',
+    how: 'by a rename',
     change: (path: string, text: string) => {
       writeFileSync(`${path}.new`, text);
       renameSync(`${path}.new`, path);
     },
   },
-])('picks up a file that was changed $how, at the same length and time', async ({ change }) => {
+])('reads a file again that was changed $how with the same length and time', async ({ change }) => {
   const path = authFile(3600);
   const account = new Account(path, endpointAt(1));
   const { accessToken } = await account.current();
@@ -291,7 +293,7 @@ it.each([
   expect(await account.current()).toMatchObject({ accessToken, accountId: 'account-1' });
 });
 
-it('goes by the last whole file while another is being written', async () => {
+it('uses the last complete content while the file is being written', async () => {
   const path = authFile(3600);
   const account = new Account(path, endpointAt(1));
   const before = await account.current();
@@ -301,17 +303,17 @@ it('goes by the last whole file while another is being written', async () => {
     expect(await account.current()).toEqual(before);
   }
   writeFileSync(path, next);
-  expect((await account.current()).accessToken).toBe(held(path).accessToken);
+  expect((await account.current()).accessToken).toBe(storedTokens(path).accessToken);
 });
 
 it.each([
-  { name: 'torn from the first', change: (path: string) => writeFileSync(path, '{"tokens":') },
+  { name: 'incomplete from the start', change: (path: string) => writeFileSync(path, '{"tokens":') },
   { name: 'without a sign-in', change: (path: string) => writeFileSync(path, '{}') },
-  { name: 'gone', change: (path: string) => rmSync(path) },
-])('tells of a file that is $name', async ({ name, change }) => {
+  { name: 'missing', change: (path: string) => rmSync(path) },
+])('reports a file that is $name', async ({ name, change }) => {
   const path = authFile(3600);
   const account = new Account(path, endpointAt(1));
-  if (name !== 'torn from the first') await account.current();
+  if (name !== 'incomplete from the start') await account.current();
   change(path);
   const { code, message } = await failure(account.current());
   expect(code).toBe('bad-sign-in');
@@ -320,10 +322,10 @@ it.each([
 });
 
 it.each([
-  { name: 'of a process that died', owner: async () => `${await deadPid()} some-id ${host()}`, age: 0 },
+  { name: 'of a dead process', owner: async () => `${await deadPid()} some-id ${host()}`, age: 0 },
   { name: 'that is a minute old', owner: async () => `${process.pid} some-id ${host()}`, age: 61_000 },
   { name: 'of another machine that is a minute old', owner: async () => '1 some-id elsewhere', age: 61_000 },
-  { name: 'that its owner never signed', owner: async () => '', age: 2_000 },
+  { name: 'without an owner', owner: async () => '', age: 2_000 },
 ])('takes over a lock $name', async ({ owner, age }) => {
   const { endpoint } = await tokenEndpoint();
   const path = authFile(-60);
@@ -331,12 +333,12 @@ it.each([
   const at = new Date(Date.now() - age);
   utimesSync(`${path}.lock`, at, at);
   await new Account(path, endpoint).current();
-  expect(held(path).refreshToken).toBe('refresh-1');
+  expect(storedTokens(path).refreshToken).toBe('refresh-1');
   expect(readdirSync(dirname(path))).toEqual(['auth.json']);
 });
 
 it.each([
-  { name: 'a process that lives', owner: async () => `${process.pid} some-id ${host()}` },
+  { name: 'a live process', owner: async () => `${process.pid} some-id ${host()}` },
   { name: 'another machine', owner: async () => `${await deadPid()} some-id elsewhere` },
 ])('waits for the lock of $name', async ({ owner }) => {
   const { endpoint, requests } = await tokenEndpoint();

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { Accounts } from '../../../src/proxy/sign-in/accounts.ts';
 import { authFile, endpointAt, temporaryFolder, token, tokenEndpoint } from './endpoint.ts';
 
-/** A folder with an account of each name. */
+/** Creates a folder with one account for each name. */
 function folderOf(...names: string[]): string {
   const folder = temporaryFolder();
   for (const name of names) writeAccount(folder, name, 3600);
@@ -25,14 +25,14 @@ function served(accounts: Accounts, ...sessions: string[]): string[] {
   return sessions.map((session) => basename(accounts.forSession(session).path, '.json'));
 }
 
-it('gives new sessions the accounts in turn and keeps each with its own', () => {
+it('assigns the accounts to new sessions in turn and keeps the assignment', () => {
   const accounts = new Accounts(folderOf('b', 'a', 'c'), endpointAt(1));
   accounts.check();
   expect(served(accounts, '1', '2', '3', '4')).toEqual(['a', 'b', 'c', 'a']);
   expect(served(accounts, '3', '2', '4', '1')).toEqual(['c', 'b', 'a', 'a']);
 });
 
-it('serves from an account that came later and not from one that went', () => {
+it('uses added accounts and stops using removed ones', () => {
   const folder = folderOf('a');
   const accounts = new Accounts(folder, endpointAt(1));
   expect(served(accounts, '1', '2')).toEqual(['a', 'a']);
@@ -42,7 +42,7 @@ it('serves from an account that came later and not from one that went', () => {
   expect(served(accounts, '1', '2', '5')).toEqual(['b', 'b', 'b']);
 });
 
-it('passes over what is no sign-in, and an account that is refused', async () => {
+it('skips files without a sign-in and refused accounts', async () => {
   const { endpoint } = await tokenEndpoint(() => ({ status: 401, body: '{}' }));
   const folder = folderOf('a', 'c');
   writeAccount(folder, 'b', -60);
@@ -58,7 +58,7 @@ it('passes over what is no sign-in, and an account that is refused', async () =>
   expect(served(accounts, '2', '5', '6').sort()).toEqual(['a', 'a', 'c']);
 });
 
-it('serves every session from a single file', async () => {
+it('uses a single file for every session', async () => {
   const path = authFile(3600);
   const accounts = new Accounts(path, endpointAt(1));
   accounts.check();
@@ -67,11 +67,11 @@ it('serves every session from a single file', async () => {
 });
 
 it.each([
-  { name: 'no file', path: () => join(temporaryFolder(), 'auth.json'), says: /cannot read the sign-in/ },
-  { name: 'an empty folder', path: () => temporaryFolder(), says: /no sign-in in .* can be used/ },
-])('tells at once that there is $name', ({ path, says }) => {
+  { name: 'no file', path: () => join(temporaryFolder(), 'auth.json'), message: /cannot read the sign-in/ },
+  { name: 'an empty folder', path: () => temporaryFolder(), message: /no sign-in in .* can be used/ },
+])('reports at the start that there is $name', ({ path, message }) => {
   const accounts = new Accounts(path(), endpointAt(1));
   expect(() => accounts.check()).toThrow(
-    expect.objectContaining({ code: 'bad-sign-in', message: expect.stringMatching(says) }),
+    expect.objectContaining({ code: 'bad-sign-in', message: expect.stringMatching(message) }),
   );
 });

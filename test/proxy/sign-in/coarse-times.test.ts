@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest';
 import { Account } from '../../../src/proxy/sign-in/account.ts';
 import { authFile, endpointAt } from './endpoint.ts';
 
-/** Milliseconds: what FAT has. */
+/** The resolution of times on FAT, in milliseconds. */
 const tick = 2000;
 
 vi.mock('node:fs', async (original) => {
@@ -18,8 +18,8 @@ vi.mock('node:fs', async (original) => {
   return { ...fs, statSync };
 });
 
-it('picks up a file that was changed within one tick of a coarse clock, at the same length', async () => {
-  // Just behind the beginning of a tick, as the clock of files is not quite that of the process.
+it('reads a file again that changed within one tick of a coarse clock without changing its length', async () => {
+  // Start shortly after a tick begins: the clock for files differs slightly from the process's.
   await delay(tick - (Date.now() % tick) + 50);
   const path = authFile(3600);
   await delay(300);

@@ -7,31 +7,33 @@ import { onTestFinished } from 'vitest';
 import { listenLocally } from '../../../src/listening.ts';
 import type { TokenEndpoint } from '../../../src/proxy/sign-in/token-endpoint.ts';
 
-export type Answer = { readonly status: number; readonly body: string } | 'hang up';
+export type TokenResponse = { readonly status: number; readonly body: string } | 'hang up';
 
-/** A token that runs out in so many seconds; `jti` tells one from another. */
+/** Creates a token that expires in `seconds`. `jti` makes it unique. */
 export function token(seconds: number, jti: string): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const exp = Math.floor(Date.now() / 1000) + seconds;
   return `${part({ alg: 'none' })}.${part({ exp, jti })}.${Buffer.from('unsigned').toString('base64url')}`;
 }
 
-/** New tokens as the endpoint answers them: the `n`-th. */
-export function granted(n: number): Answer {
+/** The endpoint's response with the `n`th new tokens. */
+export function granted(n: number): TokenResponse {
   const tokens = { id_token: token(3600, `id-${n}`), access_token: token(3600, `access-${n}`) };
   return { status: 200, body: JSON.stringify({ ...tokens, refresh_token: `refresh-${n}` }) };
 }
 
-/** A token endpoint on loopback; `answer` is asked with the number of the request, from 1. */
-export async function tokenEndpoint(answer: (n: number) => Answer | Promise<Answer> = granted) {
+/** Starts a token endpoint on loopback. `respond` gets the ordinal of the request, from 1. */
+export async function tokenEndpoint(
+  respond: (n: number) => TokenResponse | Promise<TokenResponse> = granted,
+) {
   const requests: { headers: readonly string[]; body: string }[] = [];
   const server = createServer(async (request: IncomingMessage, response) => {
     const body = await text(request);
     requests.push({ headers: request.rawHeaders, body });
-    const said = await answer(requests.length);
-    if (said === 'hang up') return request.socket.destroy();
-    response.writeHead(said.status, { 'content-type': 'application/json' });
-    return response.end(said.body);
+    const result = await respond(requests.length);
+    if (result === 'hang up') return request.socket.destroy();
+    response.writeHead(result.status, { 'content-type': 'application/json' });
+    return response.end(result.body);
   });
   const port = await listenLocally(server);
   onTestFinished(() => {
@@ -55,7 +57,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** An auth.json of one's own in a fresh folder, whose access token runs out in so many seconds. */
+/** Writes an auth.json to a new folder. Its access token expires in `seconds`. */
 export function authFile(seconds: number, more: object = {}): string {
   const path = join(temporaryFolder(), 'auth.json');
   writeFileSync(path, authText(token(seconds, 'access-0'), more), { mode: 0o600 });
@@ -77,8 +79,8 @@ export function authText(accessToken: string, more: object = {}): string {
   });
 }
 
-/** What a file of the official client's form holds. */
-export function held(path: string): { refreshToken: unknown; accessToken: unknown } {
+/** Returns the tokens in an auth.json. */
+export function storedTokens(path: string): { refreshToken: unknown; accessToken: unknown } {
   const { tokens } = JSON.parse(readFileSync(path, 'utf8'));
   return { refreshToken: tokens.refresh_token, accessToken: tokens.access_token };
 }

@@ -9,18 +9,18 @@ import type { OfficialClient } from '../../../src/client/install/installed.ts';
 import { makeEnvironment } from '../../../src/client/official/environment.ts';
 import { runOfficialClient } from '../../../src/client/official/run-client.ts';
 import { Account } from '../../../src/proxy/sign-in/account.ts';
-import { withTokens } from '../../../src/proxy/sign-in/stored.ts';
+import { withTokens } from '../../../src/proxy/sign-in/stored-sign-in.ts';
 import { openCertificateAuthority } from '../../../src/tap/certificate-authority.ts';
 import { startInterceptingTap } from '../../../src/tap/intercept.ts';
 import { headerValue, pairHeaders } from '../../../src/wire/headers.ts';
-import { authText, held, temporaryFolder, token, tokenEndpoint } from './endpoint.ts';
+import { authText, storedTokens, temporaryFolder, token, tokenEndpoint } from './endpoint.ts';
 
 let client: OfficialClient;
 beforeAll(async () => {
   client = await installOfficialClient('0.169.0');
 });
 
-/** One turn of the official client with the auth.json given, and what it asked the token endpoint for. */
+/** Runs one turn of the official client with an auth.json. Returns its requests to the token endpoint. */
 async function turn(auth: string, faults: Faults = {}) {
   const events: BackendEvent[] = [];
   const script = [{ reply: 'text', text: 'OK' }] as const;
@@ -61,9 +61,9 @@ async function turn(auth: string, faults: Faults = {}) {
 }
 
 it.each([
-  { when: 'its token has run out', seconds: -60, upgrades: [] },
+  { when: 'its token has expired', seconds: -60, upgrades: [] },
   { when: 'its token is refused', seconds: 3600, upgrades: [401, 401] },
-])('asks for tokens byte for byte as the official client when $when', async ({ seconds, upgrades }) => {
+])('requests tokens byte for byte as the official client when $when', async ({ seconds, upgrades }) => {
   const auth = authText(token(seconds, 'access-0'));
   const official = await turn(auth, { upgrades });
   const [headers = []] = official.requests;
@@ -86,16 +86,20 @@ it.each([
   );
 });
 
-it('lays the file out as the official client does', async () => {
+it('formats the file as the official client does', async () => {
   const { path } = await turn(authText(token(-60, 'access-0')));
   const text = readFileSync(path, 'utf8');
-  const tokens = { idToken: undefined, accessToken: String(held(path).accessToken), refreshToken: undefined };
+  const tokens = {
+    idToken: undefined,
+    accessToken: String(storedTokens(path).accessToken),
+    refreshToken: undefined,
+  };
   const last = /"last_refresh": "(.*)"/;
   const now = Date.parse(last.exec(text)?.[1] ?? '');
   expect(withTokens(text, tokens, now).replace(last, '')).toBe(text.replace(last, ''));
 });
 
-it('renews a file so that the official client goes on with it', async () => {
+it('renews a file so that the official client can use it', async () => {
   const { endpoint } = await tokenEndpoint();
   const path = join(temporaryFolder(), 'auth.json');
   writeFileSync(path, authText(token(-60, 'access-0')));

@@ -1,49 +1,49 @@
 import { expect, it } from 'vitest';
-import type { SignIn } from '../../../src/proxy/sign-in/load.ts';
 import { Renewals } from '../../../src/proxy/sign-in/renewals.ts';
+import type { SignIn } from '../../../src/proxy/sign-in/sign-in.ts';
 
 function signIn(accessToken: string): SignIn {
   return { lane: 'chatgpt', accessToken, accountId: 'acct-1', websockets: true };
 }
 
-/** Sign-ins of one account, each renewal of which gives the next token; `asked` are the tokens it was asked to renew. */
-function renewals(granted = true) {
-  const asked: string[] = [];
+/** Sign-ins of one account. Each renewal returns the next token; `renewed` collects the old ones. */
+function startRenewals(granted = true) {
+  const renewed: string[] = [];
   let token = 1;
-  const book = new Renewals(
+  const renewals = new Renewals(
     () => signIn(`t${token}`),
     async (_session, refused) => {
-      asked.push(refused.accessToken);
+      renewed.push(refused.accessToken);
       await new Promise((resolve) => setImmediate(resolve));
       if (!granted) throw new Error('refused');
       token += 1;
       return signIn(`t${token}`);
     },
   );
-  return { book, asked };
+  return { renewals, renewed };
 }
 
-it('renews a sign-in that was refused twice, and lets the next request wait for it', async () => {
-  const { book, asked } = renewals();
-  book.refused('s', signIn('t1'));
-  expect(asked).toEqual([]);
-  expect((await book.current('s')).accessToken).toBe('t1');
-  book.refused('s', signIn('t1'));
-  expect((await book.current('s')).accessToken).toBe('t2');
-  expect(asked).toEqual(['t1']);
+it('renews a sign-in after its second refusal and makes the next request wait for it', async () => {
+  const { renewals, renewed } = startRenewals();
+  renewals.refused('s', signIn('t1'));
+  expect(renewed).toEqual([]);
+  expect((await renewals.current('s')).accessToken).toBe('t1');
+  renewals.refused('s', signIn('t1'));
+  expect((await renewals.current('s')).accessToken).toBe('t2');
+  expect(renewed).toEqual(['t1']);
 });
 
-it('does not take two sessions, or two tokens, for one that was refused twice', () => {
-  const { book, asked } = renewals();
-  book.refused('a', signIn('t1'));
-  book.refused('b', signIn('t1'));
-  book.refused('a', signIn('t2'));
-  expect(asked).toEqual([]);
+it('counts refusals separately for each session and token', () => {
+  const { renewals, renewed } = startRenewals();
+  renewals.refused('a', signIn('t1'));
+  renewals.refused('b', signIn('t1'));
+  renewals.refused('a', signIn('t2'));
+  expect(renewed).toEqual([]);
 });
 
-it('goes on with the old sign-in where it is not renewed', async () => {
-  const { book } = renewals(false);
-  book.refused('s', signIn('t1'));
-  book.refused('s', signIn('t1'));
-  expect((await book.current('s')).accessToken).toBe('t1');
+it('keeps the old sign-in if the renewal fails', async () => {
+  const { renewals } = startRenewals(false);
+  renewals.refused('s', signIn('t1'));
+  renewals.refused('s', signIn('t1'));
+  expect((await renewals.current('s')).accessToken).toBe('t1');
 });

@@ -1,6 +1,6 @@
 import { Account } from '../../../src/proxy/sign-in/account.ts';
 
-/** A process of its own that asks for a sign-in: `node renewing-process.ts FILE TOKEN-URL [TIMES]`. Prints the token. */
+/** Renews a sign-in in a process of its own: `node renewing-process.ts FILE TOKEN-URL [TIMES]`. Prints the token. */
 const [path = '', url = '', times = '1'] = process.argv.slice(2);
 const account = new Account(path, {
   url: new URL(url),

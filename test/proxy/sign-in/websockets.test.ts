@@ -3,15 +3,15 @@ import { usesWebSockets } from '../../../src/proxy/sign-in/websockets.ts';
 import { toNode } from '../../../src/wire/json.ts';
 
 it.each([
-  { file: {}, uses: true, why: 'nothing is said' },
-  { file: { websockets: null }, uses: true, why: 'null is said' },
-  { file: { websockets: '' }, uses: true, why: 'the text says neither' },
-  { file: { websockets: true }, uses: true, why: 'true is said' },
-  { file: { websockets: false }, uses: false, why: 'false is said' },
-  { file: { websockets: 'true' }, uses: true, why: 'true is said as text' },
-  { file: { websockets: 'false' }, uses: false, why: 'false is said as text' },
-  { file: { websockets: ' False ' }, uses: false, why: 'false is said as text, in another case' },
-  { file: { tokens: { websockets: false } }, uses: true, why: 'false is said of something else' },
-])('gives $uses where $why', ({ file, uses }) => {
+  { file: {}, uses: true, why: 'the file does not say' },
+  { file: { websockets: null }, uses: true, why: 'the value is null' },
+  { file: { websockets: '' }, uses: true, why: 'the string is empty' },
+  { file: { websockets: true }, uses: true, why: 'the value is true' },
+  { file: { websockets: false }, uses: false, why: 'the value is false' },
+  { file: { websockets: 'true' }, uses: true, why: 'the value is the string true' },
+  { file: { websockets: 'false' }, uses: false, why: 'the value is the string false' },
+  { file: { websockets: ' False ' }, uses: false, why: 'the value is a string with spaces and another case' },
+  { file: { tokens: { websockets: false } }, uses: true, why: 'another object has the member' },
+])('returns $uses if $why', ({ file, uses }) => {
   expect(usesWebSockets(toNode(file))).toBe(uses);
 });

@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest';
-import { decodeStored, parseFile, reasonToRefresh, withTokens } from '../../../src/proxy/sign-in/stored.ts';
+import {
+  decodeSignIn,
+  parseAuthFile,
+  reasonToRefresh,
+  withTokens,
+} from '../../../src/proxy/sign-in/stored-sign-in.ts';
 import { toNode } from '../../../src/wire/json.ts';
 import { token } from './endpoint.ts';
 
@@ -7,7 +12,7 @@ const now = Date.parse('2026-05-01T12:00:00.000Z');
 const tokens = { access_token: 'opaque', refresh_token: 'r', account_id: 'a' };
 
 function decoded(file: object) {
-  return decodeStored(toNode(file));
+  return decodeSignIn(toNode(file));
 }
 
 it("reads the official client's ChatGPT sign-in", () => {
@@ -19,7 +24,7 @@ it("reads the official client's ChatGPT sign-in", () => {
   });
 });
 
-it('reads an account as other proxies keep it', () => {
+it('reads an account file of other proxies', () => {
   const stored = decoded({
     type: 'codex',
     ...tokens,
@@ -46,7 +51,7 @@ it.each([
   { file: { tokens: { ...tokens, account_id: null } }, lane: undefined },
   { file: { type: 'gemini', ...tokens }, lane: undefined },
   { file: [], lane: undefined },
-])('takes $file for $lane', ({ file, lane }) => {
+])('reads the lane of $file as $lane', ({ file, lane }) => {
   expect(decoded(file)?.signIn.lane).toBe(lane);
 });
 
@@ -54,7 +59,7 @@ it.each([
   { seconds: 295, reason: 'proactive_expiry' },
   { seconds: 305, reason: undefined },
   { seconds: -3600, reason: 'proactive_expiry' },
-])('gives $reason for a token with $seconds seconds left', ({ seconds, reason }) => {
+])('returns $reason for a token with $seconds seconds left', ({ seconds, reason }) => {
   const stored = decoded({ tokens: { ...tokens, access_token: token(seconds, 'a') } });
   expect(stored && reasonToRefresh(stored, Date.now())).toBe(reason);
 });
@@ -62,13 +67,13 @@ it.each([
 it.each([
   { days: 7.9, reason: undefined },
   { days: 8.1, reason: 'scheduled' },
-])('gives $reason for a token that does not tell its end, after $days days', ({ days, reason }) => {
+])('returns $reason for a token without an expiry after $days days', ({ days, reason }) => {
   const last = new Date(now - days * 24 * 60 * 60 * 1000).toISOString();
   const stored = decoded({ tokens, last_refresh: last });
   expect(stored && reasonToRefresh(stored, now)).toBe(reason);
 });
 
-it('goes by the earlier of what the file and the token tell', () => {
+it('uses the earlier expiry of file and token', () => {
   const account = { type: 'codex', ...tokens, access_token: token(7200, 'a') };
   const early = decoded({ ...account, expired: new Date(Date.now() - 1000).toISOString() });
   const late = decoded({ ...account, expired: new Date(Date.now() + 9e7).toISOString() });
@@ -78,7 +83,7 @@ it('goes by the earlier of what the file and the token tell', () => {
 
 const renewed = { idToken: undefined, accessToken: 'new', refreshToken: 'newer' };
 
-it('changes the tokens and keeps all else: unknown fields, order, spelling', () => {
+it('replaces the tokens and keeps unknown fields, order and spelling', () => {
   const text =
     '{"a":1.0,"tokens":{"x":"\\u00e9","access_token":"old","refresh_token":"old","id_token":"i"},"last_refresh":"old","z":[1e2,{}]}';
   expect(withTokens(text, renewed, now)).toBe(
@@ -86,7 +91,7 @@ it('changes the tokens and keeps all else: unknown fields, order, spelling', () 
   );
 });
 
-it('keeps the layout of the official client', () => {
+it('indents the file as the official client does', () => {
   const file = {
     auth_mode: 'chatgpt',
     tokens: { access_token: 'old', refresh_token: 'old' },
@@ -101,7 +106,7 @@ it('keeps the layout of the official client', () => {
   );
 });
 
-it("moves on the end that an account's file tells", () => {
+it('updates the expiry in an account file', () => {
   const accessToken = token(3600, 'new');
   const account = {
     type: 'codex',
@@ -111,13 +116,13 @@ it("moves on the end that an account's file tells", () => {
     websockets: false,
   };
   const text = withTokens(JSON.stringify(account), { ...renewed, accessToken }, now);
-  const stored = decodeStored(parseFile(text)?.node ?? toNode(null));
+  const stored = decodeSignIn(parseAuthFile(text)?.node ?? toNode(null));
   expect(stored?.expiresAt).toBeGreaterThan(Date.now() + 3500_000);
   expect(Object.keys(JSON.parse(text))).toEqual([...Object.keys(account), 'last_refresh']);
   expect(stored?.signIn.websockets).toBe(false);
 });
 
-it('drops the end of the old token where the new one tells none', () => {
+it('removes the expiry of the old token if the new one has none', () => {
   const account = { type: 'codex', ...tokens, expired: '2020-01-01T00:00:00Z' };
   expect(JSON.parse(withTokens(JSON.stringify(account), renewed, now))).not.toHaveProperty('expired');
 });

@@ -11,38 +11,39 @@ import {
 import type { SignIn } from './sign-in.ts';
 import { usesWebSockets } from './websockets.ts';
 
-/** A sign-in as a file holds it. Times are milliseconds since 1970. */
-export type Stored = {
+/** A sign-in as stored in a file. Times are milliseconds since 1970. */
+export type StoredSignIn = {
   readonly signIn: SignIn;
-  /** Absent: the sign-in cannot be renewed. */
+  /** Undefined: the sign-in cannot be renewed. */
   readonly refreshToken: string | undefined;
-  /** When the access token runs out; undefined where neither the file nor the token tells. */
+  /** When the access token expires; undefined if neither the file nor the token says so. */
   readonly expiresAt: number | undefined;
-  /** When the tokens were issued; undefined where the file does not tell. */
+  /** When the tokens were issued; undefined if the file does not say so. */
   readonly refreshedAt: number | undefined;
 };
 
-/** What the token endpoint gives; what it leaves out stays as it was. */
-export type Tokens = {
+/** New tokens from the token endpoint. An undefined token keeps its old value. */
+export type IssuedTokens = {
   readonly idToken: string | undefined;
   readonly accessToken: string;
   readonly refreshToken: string | undefined;
 };
 
-/** Why tokens are renewed, in the official client's words. */
+/** Why tokens are renewed. The values are the official client's. */
 export type RefreshReason = 'proactive_expiry' | 'scheduled' | 'unauthorized_recovery';
 
-/** A token is renewed when it has no more than 5 minutes left (measured: codex 0.169.0, at 303 s not and at 295 s). */
-const leeway = 5 * 60_000;
+/** A token is renewed in its last 5 minutes (measured: codex 0.169.0: not with 303 s left, but with 295 s). */
+const expiryMargin = 5 * 60_000;
 
-/** A token that does not tell its end is renewed after 8 days (measured: codex 0.169.0, 7.9 days not and 8.1 days). */
-const interval = 8 * 24 * 60 * 60_000;
+/** A token without an expiry is renewed after 8 days (measured: codex 0.169.0: not after 7.9 days, but after 8.1). */
+const refreshInterval = 8 * 24 * 60 * 60_000;
 
 /**
- * The sign-in in a file: in the official client's form (`auth.json`: tokens, or an API key), or one account in the
- * form of other proxies (`"type": "codex"`, the tokens at the top). Undefined where there is none.
+ * Decodes a sign-in file. Two formats are known: the official client's `auth.json` (tokens or an API key), and the
+ * account file of other proxies (`"type": "codex"` with the tokens at top level). Returns undefined if there is no
+ * sign-in.
  */
-export function decodeStored(file: JsonNode): Stored | undefined {
+export function decodeSignIn(file: JsonNode): StoredSignIn | undefined {
   const websockets = usesWebSockets(file);
   const refreshedAt = timeAt(file, 'last_refresh');
   const key = apiKey(file);
@@ -54,49 +55,52 @@ export function decodeStored(file: JsonNode): Stored | undefined {
   const accessToken = stringAt(tokens, 'access_token');
   const accountId = stringAt(tokens, 'account_id');
   if (!accessToken || !accountId) return undefined;
-  const ends = [timeAt(file, 'expired'), expiryOf(accessToken)].filter((time) => time !== undefined);
+  const expiries = [timeAt(file, 'expired'), expiryOf(accessToken)].filter((time) => time !== undefined);
   return {
     signIn: { lane: 'chatgpt', accessToken, accountId, websockets },
     refreshToken: stringAt(tokens, 'refresh_token') || undefined,
-    expiresAt: ends.length === 0 ? undefined : Math.min(...ends),
+    expiresAt: expiries.length === 0 ? undefined : Math.min(...expiries),
     refreshedAt,
   };
 }
 
-/** Why the tokens are to be renewed before they are used; undefined where they are not. */
-export function reasonToRefresh({ expiresAt, refreshedAt }: Stored, now: number): RefreshReason | undefined {
-  if (expiresAt !== undefined) return expiresAt - now <= leeway ? 'proactive_expiry' : undefined;
-  return refreshedAt !== undefined && now - refreshedAt > interval ? 'scheduled' : undefined;
+/** Returns why the tokens must be renewed before use, or undefined if they need not be. */
+export function reasonToRefresh(
+  { expiresAt, refreshedAt }: StoredSignIn,
+  now: number,
+): RefreshReason | undefined {
+  if (expiresAt !== undefined) return expiresAt - now <= expiryMargin ? 'proactive_expiry' : undefined;
+  return refreshedAt !== undefined && now - refreshedAt > refreshInterval ? 'scheduled' : undefined;
 }
 
 /**
- * The text of a file with its tokens renewed. Everything else stays as it is spelled, in its order; a file that is
- * laid out over lines is laid out as the official client does it.
+ * Returns the text of a sign-in file with new tokens. Everything else keeps its spelling and order. A file that is not
+ * compact is indented as the official client does it.
  */
-export function withTokens(text: string, tokens: Tokens, now: number): string {
-  const file = parseFile(text);
-  if (file === undefined) throw new RangeError('not a file that holds a sign-in');
+export function withTokens(text: string, tokens: IssuedTokens, now: number): string {
+  const file = parseAuthFile(text);
+  if (file === undefined) throw new RangeError('the sign-in file is not JSON');
   const { node, compact } = file;
   const renewed = {
     id_token: tokens.idToken,
     access_token: tokens.accessToken,
     refresh_token: tokens.refreshToken,
   };
-  const end = expiryOf(tokens.accessToken);
+  const expiry = expiryOf(tokens.accessToken);
   const refreshed = { last_refresh: isoTime(now) };
   const changed = isAccountFile(node)
-    ? replace(node, { ...renewed, ...refreshed, expired: end === undefined ? null : isoTime(end) })
+    ? replace(node, { ...renewed, ...refreshed, expired: expiry === undefined ? null : isoTime(expiry) })
     : replace(node, { tokens: replace(tokensOf(node), renewed), ...refreshed });
   const space = text.slice(text.trimEnd().length);
   return `${compact ? printJson(changed) : printIndented(changed)}${space}`;
 }
 
-/** The document in a file; `compact` regardless of white space around it. */
-export function parseFile(text: string): ParsedJson | undefined {
+/** Parses a sign-in file. White space around the document does not count for `compact`. */
+export function parseAuthFile(text: string): ParsedJson | undefined {
   return tryParseJson(text.trim());
 }
 
-/** The key wins over tokens unless the file says that ChatGPT is signed in (measured: codex 0.169.0). */
+/** An API key takes precedence over tokens, unless `auth_mode` names another mode (measured: codex 0.169.0). */
 function apiKey(file: JsonNode): string | undefined {
   const mode = stringAt(file, 'auth_mode');
   return mode === undefined || mode === 'apikey' ? stringAt(file, 'OPENAI_API_KEY') || undefined : undefined;
@@ -115,17 +119,14 @@ function timeAt(node: JsonNode, key: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** The `exp` claim of a JWT; undefined for a token that has none, or is none. */
+/** Returns the `exp` claim of a JWT in milliseconds, or undefined if the token has none or is not a JWT. */
 function expiryOf(token: string): number | undefined {
   const [, claims = ''] = token.split('.');
   const exp = member(tryParseJson(Buffer.from(claims, 'base64url').toString('utf8'))?.node, 'exp');
   return exp?.kind === 'number' ? Number(exp.text) * 1000 : undefined;
 }
 
-/**
- * An object with the values given: in place where it has the key, else at its end. Null takes a key away, undefined
- * leaves it.
- */
+/** Sets members of an object: in place, or at the end if the key is new. Null removes a member; undefined keeps it. */
 function replace(
   node: JsonNode,
   values: Readonly<Record<string, string | JsonNode | null | undefined>>,
@@ -151,7 +152,7 @@ function isoTime(time: number): string {
   return new Date(time).toISOString();
 }
 
-/** As the official client writes auth.json: two spaces to a level. */
+/** The official client writes auth.json with two spaces per level. */
 function printIndented(node: JsonNode, indent = ''): string {
   const inner = `${indent}  `;
   const lines =

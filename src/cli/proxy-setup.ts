@@ -1,0 +1,78 @@
+import type { Options } from 'yargs';
+import { hostOf } from '../check/subject.ts';
+import { ParityError } from '../errors.ts';
+import { newestVersion, selectGoldens } from '../golden/select.ts';
+import { isLoopback } from '../proxy/guard.ts';
+import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
+import { defaultAuthFile, type SignIn } from '../proxy/sign-in/sign-in.ts';
+import { officialTokenUrl } from '../proxy/sign-in/token-endpoint.ts';
+import { goldensOption } from './options.ts';
+
+/** The official client's base URLs, by lane. */
+export const officialUpstreams: Readonly<Record<SignIn['lane'], string>> = {
+  chatgpt: 'https://chatgpt.com/backend-api/codex',
+  'api-key': 'https://api.openai.com/v1',
+};
+
+/** The command-line options for goldens, sign-in and upstream of a proxy. */
+export type SetupOptions = {
+  readonly upstream: string | undefined;
+  readonly auth: string | undefined;
+  readonly codex: string | undefined;
+  readonly goldens: string;
+};
+
+/** Declares SetupOptions for yargs. `when` is appended to the help of options that only sometimes apply. */
+export function setupOptions(when = '') {
+  return {
+    upstream: {
+      type: 'string',
+      defaultDescription: `${officialUpstreams.chatgpt}, or ${officialUpstreams['api-key']} for an API key`,
+      describe: `Base URL of the backend${when}`,
+    },
+    auth: {
+      type: 'string',
+      defaultDescription: '$CODEX_HOME/auth.json or ~/.codex/auth.json',
+      describe: `Sign-in file, as "codex login" writes it, or a folder of several${when}`,
+    },
+    codex: {
+      type: 'string',
+      defaultDescription: 'the newest version that has goldens',
+      describe: 'Version of the official client to imitate',
+    },
+    goldens: goldensOption,
+  } as const satisfies Readonly<Record<string, Options>>;
+}
+
+/** The environment variable with another token endpoint. The official client reads it too. */
+const tokenUrlVariable = 'CODEX_REFRESH_TOKEN_URL_OVERRIDE';
+
+/**
+ * Loads goldens and sign-in for a proxy, of the newest version that has goldens unless one is given. Throws ParityError
+ * if the sign-in, the version or its goldens are missing.
+ */
+export async function loadSetup({
+  goldens,
+  auth = defaultAuthFile(process.env),
+  codex = newestVersion(goldens),
+}: Omit<SetupOptions, 'upstream'>): Promise<ProxySetup> {
+  selectGoldens(goldens, [codex], undefined);
+  return loadProxySetup({ goldens, codex, auth, tokenUrl: tokenUrl(process.env[tokenUrlVariable]) });
+}
+
+/** Parses the value of --upstream. Throws ParityError if it is not an http or https URL. */
+export function parseUpstream(text: string): URL {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text);
+  throw new ParityError('usage', `--upstream "${text}" must be an http or https URL`);
+}
+
+/** Throws ParityError for an invalid URL, and for one that would send tokens unencrypted to another machine. */
+function tokenUrl(text: string | undefined): URL {
+  if (text === undefined) return officialTokenUrl;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(hostOf(url).host))) return url;
+  throw new ParityError(
+    'usage',
+    `${tokenUrlVariable} must be an https URL, or an http URL on this machine, and is "${text}"`,
+  );
+}

@@ -1,0 +1,82 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ParityError } from '../errors.ts';
+import { isUuid4 } from '../wire/ids.ts';
+import { hostTexts } from './host.ts';
+import type { ProxyOptions } from './server.ts';
+import { loadShape } from './shape/load-shape.ts';
+import { Accounts } from './sign-in/accounts.ts';
+import { readSignIn } from './sign-in/auth-file.ts';
+import type { SignIn } from './sign-in/sign-in.ts';
+
+export type ProxySetupOptions = {
+  /** The folder of goldens. */
+  readonly goldens: string;
+  /** The version of the official client whose requests the proxy imitates. */
+  readonly codex: string;
+  /** A file with a sign-in, or a folder of several. */
+  readonly auth: string;
+  /** Where tokens are renewed. */
+  readonly tokenUrl: URL;
+};
+
+/** Those options of a proxy that come from goldens and sign-in. */
+export type ProxySetup = {
+  readonly codex: string;
+  readonly lane: SignIn['lane'];
+  readonly options: Pick<ProxyOptions, 'shape' | 'signIn' | 'renew' | 'installation'>;
+};
+
+/**
+ * Loads goldens and sign-in for a proxy. Throws ParityError `no-golden` if the goldens are missing and `bad-sign-in` if
+ * the sign-in is.
+ */
+export async function loadProxySetup({
+  goldens,
+  codex,
+  auth,
+  tokenUrl,
+}: ProxySetupOptions): Promise<ProxySetup> {
+  const lane = laneOf(auth);
+  const shape = await loadShape(goldens, codex, lane);
+  const installation = installationBeside(auth);
+  const accounts = new Accounts(auth, { url: tokenUrl, ...shape.client(hostTexts(installation)) });
+  // Report a missing sign-in at the start, not at the first request.
+  accounts.check();
+  return {
+    codex,
+    lane,
+    options: {
+      shape,
+      signIn: async (session) => requireLane(lane, await accounts.forSession(session).current()),
+      renew: async (session, refused) =>
+        requireLane(lane, await accounts.forSession(session).afterRefusal(refused)),
+      installation,
+    },
+  };
+}
+
+/** A folder contains ChatGPT sign-ins. */
+function laneOf(auth: string): SignIn['lane'] {
+  const isFolder = statSync(auth, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isFolder ? 'chatgpt' : readSignIn(auth).lane;
+}
+
+/** A shape is valid for one lane only. */
+function requireLane(lane: SignIn['lane'], signIn: SignIn): SignIn {
+  if (signIn.lane === lane) return signIn;
+  throw new ParityError(
+    'bad-sign-in',
+    `the proxy was started for ${lane} sign-ins: start another for ${signIn.lane}`,
+  );
+}
+
+/** The official client stores its installation id beside auth.json. */
+function installationBeside(auth: string): string | undefined {
+  try {
+    const id = readFileSync(join(dirname(auth), 'installation_id'), 'utf8').trim();
+    return isUuid4(id) ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
