@@ -4,16 +4,17 @@ import { listenLocally } from '../listening.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import { pairHeaders } from '../wire/headers.ts';
 import type { OnBackendEvent } from './backend-event.ts';
-import { startFaults } from './faults.ts';
-import { type HttpResponse, json } from './http-response.ts';
+import { type Faults, startFaults } from './faults.ts';
+import { type HttpResponse, jsonResponse } from './http-response.ts';
 import { respondToPost } from './http-responses.ts';
+import type { ScriptedReply } from './reply.ts';
 import type { BackendRun } from './respond.ts';
-import { type Faults, type ScriptedReply, startScript } from './script.ts';
+import { startScript } from './script.ts';
 import { notFound, sideResponse } from './side-routes.ts';
-import { responsesWebSocket } from './websocket-responses.ts';
+import { startWebSocketResponses } from './websocket-responses.ts';
 
 export type BackendOptions = {
-  /** TCP port on 127.0.0.1; absent or 0 takes a free one. */
+  /** TCP port on 127.0.0.1; absent or 0 uses a free one. */
   readonly port?: number;
   readonly script: readonly ScriptedReply[];
   readonly faults?: Faults;
@@ -26,28 +27,29 @@ export type Backend = {
   readonly origin: string;
   /** How many scripted replies were used so far. */
   served(): number;
-  /** In what the run and the script differ, each as a reader is told: replies and faults not used, replies missed. */
+  /** Describes how the run deviated from the script, a phrase each: unused replies and faults, and missing replies. */
   deviations(): string[];
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
 };
 
-/** Where responses are asked for: with a ChatGPT sign-in, and with an API key. */
+/** The paths of responses: with a ChatGPT sign-in, and with an API key. */
 const responsesPaths = new Set(['/backend-api/codex/responses', '/v1/responses']);
 
 /**
- * Starts the simulated Codex backend: plain HTTP and websocket on loopback; whoever wants TLS puts a tap before it.
+ * Starts the simulated Codex backend: HTTP and websocket on loopback. For TLS, put a tap in front of it.
  *
- * @throws ParityError `port-in-use` when something listens on the port already.
+ * @throws ParityError `port-in-use` when the port is in use.
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
-  const { port = 0, script: replies, faults = {}, onEvent = () => {} } = options;
-  const stage: BackendRun = { script: startScript(replies), trouble: startFaults(faults), onEvent };
-  const { script, trouble } = stage;
-  const websocket = responsesWebSocket(stage);
+  const { port = 0, onEvent = () => {} } = options;
+  const script = startScript(options.script);
+  const faults = startFaults(options.faults ?? {});
+  const run: BackendRun = { script, faults, onEvent };
+  const websockets = startWebSocketResponses(run);
   const server = createServer((request, response) => {
-    // The only thing that fails here is a client that goes away in the middle of its request.
-    answer(request, response, stage).catch(() => response.destroy());
+    // This fails only when the client disconnects in the middle of its request.
+    serve(request, response, run).catch(() => response.destroy());
   });
   server.on('upgrade', (request, socket, head) => {
     // Without a listener, a client that resets its connection would end the process.
@@ -58,13 +60,13 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
       refuse(socket, notFound());
       return;
     }
-    const refusal = trouble.upgradeRefusal();
+    const refusal = faults.upgradeRefusal();
     if (refusal !== undefined) {
-      refuse(socket, json(refusal, { error: { type: 'upgrade_refused', code: 'upgrade_refused' } }));
+      refuse(socket, jsonResponse(refusal, { error: { type: 'upgrade_refused', code: 'upgrade_refused' } }));
       return;
     }
     onEvent({ type: 'upgrade', target, headers: pairHeaders(request.rawHeaders) });
-    websocket.accept(request, socket, head);
+    websockets.accept(request, socket, head);
   });
   const listening = await listenLocally(server, port);
   return {
@@ -73,42 +75,40 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
     served: script.served,
     deviations: () => [
       ...(script.served() === script.length ? [] : [`${script.served()} of ${script.length} replies used`]),
-      ...(script.missed() === 0 ? [] : [`${script.missed()} more asked for`]),
-      ...trouble.left(),
+      ...(script.missed() === 0 ? [] : [`missing replies: ${script.missed()}`]),
+      ...faults.left(),
     ],
     close: () =>
       new Promise((resolve) => {
-        websocket.close();
+        websockets.close();
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, stage: BackendRun): Promise<void> {
-  const { onEvent, trouble } = stage;
+async function serve(request: IncomingMessage, response: ServerResponse, run: BackendRun): Promise<void> {
+  const { onEvent, faults } = run;
   const body = await bodyOf(request);
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
   const path = pathOf(target);
   const headers = pairHeaders(request.rawHeaders);
+  const send = (sent: HttpResponse) => {
+    onEvent({ type: 'request', method, target, headers, status: sent.status });
+    write(response, sent);
+  };
   if (method === 'POST' && responsesPaths.has(path.replace(/\/compact$/, ''))) {
-    const reply = await respondToPost({ path, headers, body }, stage);
-    onEvent({ type: 'request', method, target, headers, status: reply.status });
-    write(response, reply);
+    send(await respondToPost({ path, headers, body }, run));
     return;
   }
-  const routed = sideResponse({ method, path, headers, body: body.toString('utf8') }, trouble);
+  const routed = sideResponse({ method, path, headers, body: body.toString('utf8') }, faults);
   if (routed === undefined) onEvent({ type: 'unrouted', method, target });
-  const reply = routed ?? notFound();
-  onEvent({ type: 'request', method, target, headers, status: reply.status });
-  write(response, reply);
+  send(routed ?? notFound());
 }
 
-/** Answers an upgrade otherwise than the client hoped, and lets go of it. */
+/** Refuses an upgrade, and ends the connection. */
 function refuse(socket: Duplex, { status, headers, body }: HttpResponse): void {
-  // A client that breaks off has heard enough.
-  socket.on('error', () => {});
   socket.end(closingResponse({ status, headers, body }), () => socket.destroy());
 }
 

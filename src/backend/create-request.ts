@@ -1,11 +1,11 @@
-import { parseObject } from './json-object.ts';
+import { parseObject } from './json-text.ts';
 
-/** A function as a request offers it. */
+/** A function tool of a request. */
 export type OfferedFunction = { readonly name: string; readonly namespace?: string };
 
-/** The members of a request for a response that the reply depends on, or repeats. */
+/** What the response to a request depends on or repeats. */
 export type CreateRequest = {
-  /** False only in a prewarm: the client wants an id to chain to, and no output. */
+  /** False only in a prewarm: the client needs an id to chain to, and no output. */
   readonly generate: boolean;
   readonly model: string;
   readonly previousResponseId: string | null;
@@ -14,7 +14,7 @@ export type CreateRequest = {
   readonly parallelToolCalls: boolean;
   /** The functions at top level; undefined for a lite model, whose tools are input items (measured: codex 0.169.0). */
   readonly functions: readonly OfferedFunction[] | undefined;
-  /** The functions that the input brings: a lite model's first request does (measured: codex 0.169.0). */
+  /** The functions in the input, where a lite model's first request has them (measured: codex 0.169.0). */
   readonly functionsInInput: readonly OfferedFunction[];
   /** The input ends with the trigger to compact the thread (measured: codex 0.140.0 to 0.169.0). */
   readonly compacts: boolean;
@@ -25,8 +25,8 @@ export type ReadCreateRequest =
   | { readonly understood: false; readonly reason: string };
 
 /**
- * Reads a websocket frame (`type` is `response.create`) or an HTTP body (which has no `type`). Lenient about every
- * member, since judging what a client says is not the backend's business; strict about what the message is.
+ * Reads a websocket message (`type` is `response.create`) or an HTTP body (which has no `type`). It accepts any members:
+ * the comparison with the golden judges them.
  */
 export function readCreateRequest(text: string): ReadCreateRequest {
   const message = parseObject(text);
@@ -42,14 +42,14 @@ export function readCreateRequest(text: string): ReadCreateRequest {
       serviceTier: textOrNull(message.service_tier),
       promptCacheKey: textOrNull(message.prompt_cache_key),
       parallelToolCalls: message.parallel_tool_calls === true,
-      functions: Array.isArray(message.tools) ? message.tools.flatMap(offered) : undefined,
-      functionsInInput: Array.isArray(message.input) ? message.input.flatMap(offeredBy) : [],
+      functions: Array.isArray(message.tools) ? message.tools.flatMap(functionsOf) : undefined,
+      functionsInInput: Array.isArray(message.input) ? message.input.flatMap(functionsIn) : [],
       compacts: Array.isArray(message.input) && asObject(message.input.at(-1)).type === 'compaction_trigger',
     },
   };
 }
 
-/** Whether a frame asks for the running response to end, to be steered (measured: codex 0.169.0). */
+/** Whether a message ends the running response, so that the client can steer it (measured: codex 0.169.0). */
 export function isInterrupt(text: string): boolean {
   return parseObject(text)?.type === 'response.interrupt';
 }
@@ -58,17 +58,17 @@ function textOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-function offered(tool: unknown): OfferedFunction[] {
+function functionsOf(tool: unknown): OfferedFunction[] {
   const { type, name, tools } = asObject(tool);
   if (typeof name !== 'string') return [];
   if (type === 'function') return [{ name }];
   if (type !== 'namespace' || !Array.isArray(tools)) return [];
-  return tools.flatMap(offered).map((one) => ({ ...one, namespace: name }));
+  return tools.flatMap(functionsOf).map((tool) => ({ ...tool, namespace: name }));
 }
 
-function offeredBy(item: unknown): OfferedFunction[] {
+function functionsIn(item: unknown): OfferedFunction[] {
   const { type, tools } = asObject(item);
-  return type === 'additional_tools' && Array.isArray(tools) ? tools.flatMap(offered) : [];
+  return type === 'additional_tools' && Array.isArray(tools) ? tools.flatMap(functionsOf) : [];
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,13 +1,26 @@
-import type { Faults } from './script.ts';
+import { z } from 'zod';
 
-/** The faults of one run, used up by all connections together. */
+const status = 'must be an HTTP status from 400 to 599';
+
+/** Faults apart from replies. Each fault happens once, at the first occasion. */
+export const faults = z.strictObject({
+  /** HTTP statuses that refuse one websocket upgrade each. */
+  upgrades: z.array(z.int(status).min(400, status).max(599, status)).readonly().exactOptional(),
+  /** The number of prewarms that get no response. */
+  stalledPrewarms: z.int().exactOptional(),
+  /** The error code that refuses a token refresh, such as `refresh_token_reused`. */
+  refresh: z.string().exactOptional(),
+});
+export type Faults = z.output<typeof faults>;
+
+/** The faults of one run that have not happened yet. All connections share them. */
 export type PendingFaults = {
-  /** The HTTP status that this upgrade is refused with; undefined where it is accepted. */
+  /** The HTTP status to refuse this upgrade with; undefined accepts it. */
   upgradeRefusal(): number | undefined;
   stallsPrewarm(): boolean;
-  /** The error code that this refresh of the tokens is refused with; undefined where it is granted. */
+  /** The error code to refuse this token refresh with; undefined grants it. */
   refreshRefusal(): string | undefined;
-  /** The faults that nothing has met so far, each as a reader is told. */
+  /** Describes the faults that have not happened, a phrase each. */
   left(): string[];
 };
 
@@ -26,7 +39,7 @@ export function startFaults({ upgrades = [], stalledPrewarms = 0, refresh }: Fau
     left: () => [
       ...(refusals.length === 0 ? [] : [`${refusals.length} of ${upgrades.length} upgrades not refused`]),
       ...(stalls === 0 ? [] : [`${stalls} of ${stalledPrewarms} prewarms not stalled`]),
-      ...(refreshes.length === 0 ? [] : ['no refresh of the tokens refused']),
+      ...(refreshes.length === 0 ? [] : ['token refresh not refused']),
     ],
   };
 }

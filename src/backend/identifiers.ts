@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** What the backend hands out ids for, with the prefix each kind carries on the wire. */
+/** The prefix of each kind of id. */
 const prefixes = {
   response: 'resp_',
   message: 'msg_',
@@ -11,8 +11,8 @@ const prefixes = {
 } as const;
 
 /**
- * A fresh id such as `resp_1f0c…`: the prefix and 48 hex digits. Random and not counted, so that two connections,
- * or two runs that are compared with each other, never share an id by accident.
+ * A new id such as `resp_1f0c…`: the prefix and 48 random hex digits. With a counter, two runs that are compared would
+ * share ids by accident.
  */
 export function newId(kind: keyof typeof prefixes): string {
   return prefixes[kind] + randomBytes(24).toString('hex');

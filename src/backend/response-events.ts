@@ -1,6 +1,6 @@
+import { z } from 'zod';
 import type { CreateRequest } from './create-request.ts';
 import { newId } from './identifiers.ts';
-import { firstWords, type Noise, type Recipient, type ScriptedReply } from './script.ts';
 import type {
   OutputItem,
   ScriptedOutput,
@@ -8,149 +8,96 @@ import type {
   StreamEvent,
   StreamPart,
 } from './scripted-response.ts';
-import { toolCall } from './tool-calls.ts';
 
-/** Seconds since 1970. Always the same: clocks that agree by chance would be learned as one. */
+/** Seconds since 1970. Always the same: clocks that are equal by chance would be learned as one variable. */
 const createdAt = 1_700_000_000;
 
-type ResponseObject = ReturnType<typeof newResponse>;
+/** What a client must ignore: an event of unknown type, text that is not JSON, or the account's rate limits. */
+export const noise = z.enum(['unknown-event', 'not-json', 'rate-limits']);
+type Noise = z.output<typeof noise>;
 
-/** What a prewarm gets: an id to chain to and nothing else. 0.118 to 0.169 take it with created and completed alone. */
+export type ResponseObject = ReturnType<typeof createdResponse>;
+
+/** The events for a prewarm: an id to chain to. Codex 0.118 to 0.169 accept it without `response.in_progress`. */
 export function prewarmEvents(request: CreateRequest): StreamEvent[] {
-  const response = newResponse(request);
+  const response = createdResponse(request);
   return numbered([
     { type: 'response.created', response },
     { type: 'response.completed', response: completed(response, []) },
   ]);
 }
 
-/** One scripted reply, its events in the order the Responses API documents them. Ids are fresh at every call. */
-export function scriptedResponse(
-  reply: ScriptedReply,
-  request: CreateRequest,
-  recipient: Recipient,
+/** A response that completes, in the event order that the Responses API documents. Noise follows its first events. */
+export function completeResponse(
+  response: ResponseObject,
+  outputs: readonly ScriptedOutput[],
+  {
+    turnState,
+    noise = [],
+  }: { readonly turnState: string | undefined; readonly noise?: readonly Noise[] | undefined },
 ): ScriptedResponse {
-  const response = newResponse(request);
-  switch (reply.reply) {
-    case 'text': {
-      const { text, noise = [], close } = reply;
-      const output = recipient === 'compaction' ? compaction(text) : message(text);
-      return {
-        ...whole(response, [output], reply.turnState, noise),
-        ...(close === undefined ? {} : { ending: { close } }),
-      };
-    }
-    case 'tool_calls': {
-      const outputs = reply.calls.map((call, at) => toolCall(call, reply.style, at, request));
-      return whole(response, outputs, reply.turnState);
-    }
-    case 'error': {
-      const { status, error, headers } = reply;
-      return { kind: 'refused', status, error, ...(headers === undefined ? {} : { headers }) };
-    }
-    case 'failed':
-      return {
-        kind: 'said',
-        said: unfinished(response, { status: 'failed', error: JSON.parse(reply.error) }),
-      };
-    case 'incomplete':
-      return {
-        kind: 'said',
-        said: unfinished(response, { status: 'incomplete', incomplete_details: { reason: reply.reason } }),
-      };
-    case 'break':
-      return { kind: 'said', said: begun(response, message(firstWords)), ending: { close: reply.close } };
-    case 'binary':
-      return { kind: 'said', said: [...begun(response, message(firstWords)), notText], ending: { hold: [] } };
-    case 'hold': {
-      const output = message(reply.text);
-      const said = begun(response, output);
-      return { kind: 'said', said, ending: { hold: interrupted(response, output, said.length) } };
-    }
-  }
+  const output = outputs.map(({ item }) => item);
+  const first = startEvents(response);
+  const parts: StreamPart[] = numbered([
+    ...first,
+    ...outputs.flatMap(({ begun, events, item }, output_index) => [
+      { type: 'response.output_item.added', output_index, item: begun },
+      ...events,
+      { type: 'response.output_item.done', output_index, item },
+    ]),
+    { type: 'response.completed', response: completed(response, output) },
+  ]);
+  return {
+    kind: 'stream',
+    ...(turnState === undefined ? {} : { turnState }),
+    parts: parts.toSpliced(first.length, 0, ...noise.map(noisePart)),
+    output,
+  };
 }
 
-/** Bytes that are no UTF-8. */
-const notText = Buffer.from([0xff, 0xfe, 0xfd]);
+/** A response that ends without output. */
+export function unfinishedResponse(
+  response: ResponseObject,
+  end: { readonly status: 'failed' | 'incomplete'; readonly [member: string]: unknown },
+): ScriptedResponse {
+  const last = { type: `response.${end.status}`, response: { ...response, ...end } };
+  return { kind: 'stream', parts: numbered([...startEvents(response), last]) };
+}
 
-function started(response: ResponseObject): StreamEvent[] {
+/**
+ * A response that stops after its first text delta until the client interrupts it. The client chains its next request
+ * to an interrupted response, on the same connection (measured: codex 0.169.0; after an error frame it reconnects).
+ */
+export function heldResponse(response: ResponseObject, output: ScriptedOutput): ScriptedResponse {
+  const parts = firstEvents(response, output);
+  const response_id = response.id;
+  const interrupted = { status: 'incomplete', incomplete_details: { reason: 'interrupted' } };
+  const rest = [
+    { type: 'response.interrupt.accepted', response_id },
+    { type: 'response.output_item.interrupted', response_id, item_id: output.item.id, output_index: 0 },
+    { type: 'response.incomplete', response: { ...completed(response, []), ...interrupted } },
+  ];
+  return { kind: 'stream', parts, ending: { hold: numbered(rest, parts.length) } };
+}
+
+/** The events of a response up to its first text delta. */
+export function firstEvents(response: ResponseObject, { begun, events }: ScriptedOutput): StreamEvent[] {
+  const upToDelta = events.slice(0, events.findIndex(({ type }) => type.endsWith('.delta')) + 1);
+  return numbered([
+    ...startEvents(response),
+    { type: 'response.output_item.added', output_index: 0, item: begun },
+    ...upToDelta,
+  ]);
+}
+
+function startEvents(response: ResponseObject): StreamEvent[] {
   return [
     { type: 'response.created', response },
     { type: 'response.in_progress', response },
   ];
 }
 
-/** A response that comes to its end. Noise comes when it has begun. */
-function whole(
-  response: ResponseObject,
-  outputs: readonly ScriptedOutput[],
-  turnState: string | undefined,
-  noise: readonly Noise[] = [],
-): ScriptedResponse {
-  const items = outputs.map(({ item }) => item);
-  const beginning = started(response);
-  const said: StreamPart[] = numbered([
-    ...beginning,
-    ...outputs.flatMap(({ begun, events, item }, output_index) => [
-      { type: 'response.output_item.added', output_index, item: begun },
-      ...events,
-      { type: 'response.output_item.done', output_index, item },
-    ]),
-    { type: 'response.completed', response: completed(response, items) },
-  ]);
-  return {
-    kind: 'said',
-    ...(turnState === undefined ? {} : { turnState }),
-    said: said.toSpliced(beginning.length, 0, ...noise.map(noiseOf)),
-    output: items,
-  };
-}
-
-/** A response as far as its first words. */
-function begun(response: ResponseObject, { begun: item, events }: ScriptedOutput): StreamEvent[] {
-  const upToDelta = events.slice(0, events.findIndex(({ type }) => type.endsWith('.delta')) + 1);
-  return numbered([
-    ...started(response),
-    { type: 'response.output_item.added', output_index: 0, item },
-    ...upToDelta,
-  ]);
-}
-
-/**
- * The rest of a response that the client interrupts in its first item: the client chains its next request to it, on
- * the same connection (measured: codex 0.169.0; after an error frame it connects anew).
- */
-function interrupted(response: ResponseObject, { item }: ScriptedOutput, said: number): StreamEvent[] {
-  const response_id = response.id;
-  return numbered(
-    [
-      { type: 'response.interrupt.accepted', response_id },
-      { type: 'response.output_item.interrupted', response_id, item_id: item.id, output_index: 0 },
-      {
-        type: 'response.incomplete',
-        response: {
-          ...completed(response, []),
-          status: 'incomplete',
-          incomplete_details: { reason: 'interrupted' },
-        },
-      },
-    ],
-    said,
-  );
-}
-
-/** A response that ends without an output. */
-function unfinished(
-  response: ResponseObject,
-  end: { readonly status: 'failed' | 'incomplete'; readonly [member: string]: unknown },
-): StreamEvent[] {
-  return numbered([
-    ...started(response),
-    { type: `response.${end.status}`, response: { ...response, ...end } },
-  ]);
-}
-
-function noiseOf(noise: Noise): StreamPart {
+function noisePart(noise: Noise): StreamPart {
   switch (noise) {
     case 'not-json':
       return 'this is not JSON';
@@ -170,34 +117,34 @@ function noiseOf(noise: Noise): StreamPart {
   }
 }
 
-function message(text: string): ScriptedOutput {
+export function message(text: string): ScriptedOutput {
   const id = newId('message');
-  const place = { item_id: id, output_index: 0, content_index: 0 };
+  const position = { item_id: id, output_index: 0, content_index: 0 };
   const part = { type: 'output_text', annotations: [], logprobs: [], text };
   const item = { id, type: 'message', status: 'completed', content: [part], role: 'assistant' };
   return {
     item,
     begun: { ...item, status: 'in_progress', content: [] },
     events: [
-      { type: 'response.content_part.added', ...place, part: { ...part, text: '' } },
-      { type: 'response.output_text.delta', ...place, delta: text, logprobs: [] },
-      { type: 'response.output_text.done', ...place, text, logprobs: [] },
-      { type: 'response.content_part.done', ...place, part },
+      { type: 'response.content_part.added', ...position, part: { ...part, text: '' } },
+      { type: 'response.output_text.delta', ...position, delta: text, logprobs: [] },
+      { type: 'response.output_text.done', ...position, text, logprobs: [] },
+      { type: 'response.content_part.done', ...position, part },
     ],
   };
 }
 
-/** What a compacted thread goes on from: a text that only the backend can read. */
-function compaction(text: string): ScriptedOutput {
+/** The official backend encrypts the text: only it can read what a compacted thread continues from. */
+export function compaction(text: string): ScriptedOutput {
   const item = { id: newId('compaction'), type: 'compaction', encrypted_content: text };
   return { item, begun: item, events: [] };
 }
 
 /**
- * The response as it stands at the start. The real API repeats the instructions and tools here as well; this backend
- * leaves them out, so that a trace of the reply does not hold the prompt over again.
+ * The response object at the start. The real API repeats instructions and tools in it. This backend leaves them out,
+ * so that a trace of the response does not contain the prompt again.
  */
-function newResponse(request: CreateRequest) {
+export function createdResponse(request: CreateRequest) {
   return {
     id: newId('response'),
     object: 'response',
@@ -224,9 +171,9 @@ function newResponse(request: CreateRequest) {
   };
 }
 
-/** Token counts are made up, and kept small and equal, because no client here is judged by what it reports as usage. */
+/** The token counts are invented and small: no check depends on the usage that a client reports. */
 function completed(response: ResponseObject, output: readonly OutputItem[]) {
-  const spoken = output.length;
+  const outputTokens = output.length;
   return {
     ...response,
     status: 'completed',
@@ -234,13 +181,13 @@ function completed(response: ResponseObject, output: readonly OutputItem[]) {
     usage: {
       input_tokens: 1,
       input_tokens_details: { cached_tokens: 0 },
-      output_tokens: spoken,
+      output_tokens: outputTokens,
       output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: 1 + spoken,
+      total_tokens: 1 + outputTokens,
     },
   };
 }
 
 function numbered(events: readonly StreamEvent[], first = 0): StreamEvent[] {
-  return events.map((event, at) => ({ ...event, sequence_number: first + at }));
+  return events.map((event, index) => ({ ...event, sequence_number: first + index }));
 }

@@ -1,40 +1,43 @@
 import type { HeaderList } from '../wire/headers.ts';
-import type { CloseCode } from './script.ts';
 
-/** One event of a response stream, in the shape the public Responses API documents. */
+/** One event of a response stream, in the shape that the public Responses API documents. */
 export type StreamEvent = { readonly type: string; readonly [member: string]: unknown };
 
-/** What a response is made of: a message, or a call of a tool. */
+/** An output item of a response: a message or a tool call. */
 export type OutputItem = { readonly id: string; readonly [member: string]: unknown };
 
-/** One output item: as it stands when it is announced, the events that fill it, and as it stands at its end. */
+/** How an output item is sent: announced as `begun`, filled by `events`, and ended as `item`. */
 export type ScriptedOutput = {
   readonly begun: OutputItem;
   readonly events: readonly StreamEvent[];
   readonly item: OutputItem;
 };
 
-/** One thing that is said in a stream: an event, a text that is none, or bytes that are no text. */
+/** One part of a stream: an event, or text or bytes that are not one. */
 export type StreamPart = StreamEvent | string | Buffer;
 
-/** What is said to one message that asks for a response, whatever it travels over. */
+/** The code of the close message; null ends the connection without one. */
+export type CloseCode = number | null;
+
+/** What the backend sends for one request, over either transport. */
 export type ScriptedResponse =
-  /** The error frame, or the status and body, that it gets instead; `error` is JSON text: the object under "error". */
   | {
+      /** An error frame, or an HTTP status and body. */
       readonly kind: 'refused';
       readonly status: number;
+      /** JSON text: the object under "error". */
       readonly error: string;
-      readonly headers?: HeaderList;
+      readonly headers: HeaderList;
     }
   | {
-      readonly kind: 'said';
+      readonly kind: 'stream';
       readonly turnState?: string;
-      readonly said: readonly StreamPart[];
-      /** The items that the response is made of; absent where it does not come to its end. */
+      readonly parts: readonly StreamPart[];
+      /** The output items of a response that completes; absent for any other. */
       readonly output?: readonly OutputItem[];
       /**
-       * What follows: nothing, though more is expected, until the client interrupts the response and is told the
-       * rest; or the connection ends. Absent: all is said, and well.
+       * What follows the parts. `hold` sends nothing more until the client interrupts the response, and then these.
+       * `close` ends the connection. Absent: the response is complete.
        */
       readonly ending?: { readonly hold: readonly StreamPart[] } | { readonly close: CloseCode };
     };

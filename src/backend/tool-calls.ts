@@ -1,70 +1,104 @@
+import { z } from 'zod';
+import { jsonObjectText, toolName } from '../schema.ts';
 import type { CreateRequest, OfferedFunction } from './create-request.ts';
 import { newId } from './identifiers.ts';
-import type { CallStyle, ScriptedToolCall } from './script.ts';
 import type { ScriptedOutput } from './scripted-response.ts';
 
-/** The output item that asks for a tool, in the style of the model that the request names. */
-export function toolCall(
+/** One tool call of the model. */
+export const scriptedToolCall = z.discriminatedUnion('call', [
+  z.strictObject({
+    call: z.literal('command'),
+    /** The shell command that the client runs. */
+    command: z.string(),
+    /** What the command prints, on any machine. */
+    output: z.string(),
+  }),
+  z.strictObject({
+    call: z.literal('mcp'),
+    /** The name of the MCP server in the client's configuration. */
+    server: z.string(),
+    tool: z.string(),
+    arguments: jsonObjectText,
+  }),
+  /** A built-in tool of the client. */
+  z.strictObject({
+    call: z.literal('tool'),
+    name: toolName,
+    arguments: jsonObjectText,
+    /** Part of what the tool returns, on any machine. */
+    output: z.string(),
+  }),
+]);
+export type ScriptedToolCall = z.output<typeof scriptedToolCall>;
+
+/**
+ * How a model calls a tool. `custom` is the `custom_tool_call` named `exec` of the lite models (the default from 0.144
+ * on), with JavaScript as input. `function` is the `function_call` of the others. `auto` is what the model of the
+ * request uses.
+ */
+export const callStyle = z.enum(['auto', 'custom', 'function']);
+export type CallStyle = z.output<typeof callStyle>;
+
+/** The output item that calls a tool. */
+export function toolCallOutput(
   call: ScriptedToolCall,
   style: CallStyle,
-  at: number,
+  index: number,
   request: CreateRequest,
 ): ScriptedOutput {
   const custom = style === 'auto' ? request.functions === undefined : style === 'custom';
-  return custom ? customToolCall(scriptOf(call), at) : functionCall(functionOf(call, request), at);
+  return custom ? customToolCall(scriptOf(call), index) : functionCall(functionOf(call, request), index);
 }
 
-/** All texts that a call and its output travel as, whichever the style. */
-export function callTexts(call: ScriptedToolCall): string[] {
-  const own = call.call === 'command' ? [call.command, call.output] : [];
-  const given = call.call === 'tool' ? [call.output] : [];
-  return [scriptOf(call), argumentsOf(call), ...own, ...given];
+/** The texts of a call and its output exactly as they are sent, in either style. */
+export function toolCallTexts(call: ScriptedToolCall): string[] {
+  const command = call.call === 'command' ? [call.command] : [];
+  const output = call.call === 'mcp' ? [] : [call.output];
+  return [scriptOf(call), argumentsOf(call), ...command, ...output];
 }
 
-/**
- * The JavaScript by which a lite model uses a tool; its tools are functions of `tools`, and `text` says what goes back.
- */
+/** The JavaScript with which a lite model calls a tool. Tools are methods of `tools`; `text` returns the output. */
 function scriptOf(call: ScriptedToolCall): string {
-  if (call.call === 'command')
-    return `text((await tools.exec_command(${JSON.stringify({ cmd: call.command })})).output)`;
-  if (call.call === 'tool') return `text(JSON.stringify(await tools.${call.name}(${call.arguments})))`;
-  return `text((await tools.mcp__${call.server}__${call.tool}(${call.arguments})).content[0].text)`;
-}
-
-type CalledFunction = OfferedFunction & { readonly args: string };
-
-function functionOf(
-  call: ScriptedToolCall,
-  { functions = [], functionsInInput }: CreateRequest,
-): CalledFunction {
-  const args = argumentsOf(call);
-  if (call.call === 'command') return { name: 'exec_command', args };
-  const called =
-    call.call === 'tool'
-      ? { name: call.name, is: (one: OfferedFunction) => one.name === call.name }
-      : mcpFunction(`mcp__${call.server}__${call.tool}`);
-  // It must be called as it is offered: `spawn_agent` in a namespace `collaboration` (measured: codex 0.169.0).
-  const offered = [...functions, ...functionsInInput].find(called.is);
-  return { ...(offered ?? { name: called.name }), args };
-}
-
-/**
- * Measured: 0.118.0 offers the function under its whole name, 0.130.0 in a namespace `mcp__SERVER__`, 0.140.0 in
- * `mcp__SERVER`.
- */
-function mcpFunction(name: string) {
-  const is = (one: OfferedFunction) =>
-    [one.namespace?.replace(/__$/, ''), one.name].filter(Boolean).join('__') === name;
-  return { name, is };
+  switch (call.call) {
+    case 'command':
+      return `text((await tools.exec_command(${JSON.stringify({ cmd: call.command })})).output)`;
+    case 'tool':
+      return `text(JSON.stringify(await tools.${call.name}(${call.arguments})))`;
+    case 'mcp':
+      return `text((await tools.mcp__${call.server}__${call.tool}(${call.arguments})).content[0].text)`;
+  }
 }
 
 function argumentsOf(call: ScriptedToolCall): string {
   return call.call === 'command' ? JSON.stringify({ cmd: call.command }) : call.arguments;
 }
 
-function customToolCall(input: string, at: number): ScriptedOutput {
+type CalledFunction = OfferedFunction & { readonly args: string };
+
+/** The function as the request offers it: `spawn_agent` is in a namespace `collaboration` (measured: codex 0.169.0). */
+function functionOf(
+  call: ScriptedToolCall,
+  { functions = [], functionsInInput }: CreateRequest,
+): CalledFunction {
+  const args = argumentsOf(call);
+  if (call.call === 'command') return { name: 'exec_command', args };
+  const name = call.call === 'tool' ? call.name : `mcp__${call.server}__${call.tool}`;
+  const nameOf = call.call === 'tool' ? (offered: OfferedFunction) => offered.name : qualifiedName;
+  const offered = [...functions, ...functionsInInput].find((candidate) => nameOf(candidate) === name);
+  return { ...(offered ?? { name }), args };
+}
+
+/**
+ * Measured: 0.118.0 offers a function of an MCP server under its qualified name, 0.130.0 in a namespace
+ * `mcp__SERVER__`, 0.140.0 in `mcp__SERVER`.
+ */
+function qualifiedName({ namespace, name }: OfferedFunction): string {
+  return [namespace?.replace(/__$/, ''), name].filter(Boolean).join('__');
+}
+
+function customToolCall(input: string, index: number): ScriptedOutput {
   const id = newId('customToolCall');
-  const place = { item_id: id, output_index: at };
+  const position = { item_id: id, output_index: index };
   const item = {
     id,
     type: 'custom_tool_call',
@@ -77,15 +111,15 @@ function customToolCall(input: string, at: number): ScriptedOutput {
     item,
     begun: { ...item, status: 'in_progress', input: '' },
     events: [
-      { type: 'response.custom_tool_call_input.delta', ...place, delta: input },
-      { type: 'response.custom_tool_call_input.done', ...place, input },
+      { type: 'response.custom_tool_call_input.delta', ...position, delta: input },
+      { type: 'response.custom_tool_call_input.done', ...position, input },
     ],
   };
 }
 
-function functionCall({ name, namespace, args }: CalledFunction, at: number): ScriptedOutput {
+function functionCall({ name, namespace, args }: CalledFunction, index: number): ScriptedOutput {
   const id = newId('functionCall');
-  const place = { item_id: id, output_index: at };
+  const position = { item_id: id, output_index: index };
   const item = {
     id,
     type: 'function_call',
@@ -99,8 +133,8 @@ function functionCall({ name, namespace, args }: CalledFunction, at: number): Sc
     item,
     begun: { ...item, status: 'in_progress', arguments: '' },
     events: [
-      { type: 'response.function_call_arguments.delta', ...place, delta: args },
-      { type: 'response.function_call_arguments.done', ...place, arguments: args },
+      { type: 'response.function_call_arguments.delta', ...position, delta: args },
+      { type: 'response.function_call_arguments.done', ...position, arguments: args },
     ],
   };
 }

@@ -1,7 +1,7 @@
 import { installOfficialClient } from '../client/install/install.ts';
 import type { OfficialClient } from '../client/install/installed.ts';
 import type { SdkSurface } from '../client/openai/sdk-conversation.ts';
-import type { Scenario } from '../scenario/definition.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import {
   type CertificateAuthority,
   defaultAuthorityFolder,

@@ -8,7 +8,8 @@ import {
   secretsOf,
 } from '../client/official/environment.ts';
 import { dialogueOf, type Exchange } from '../golden/trace/exchanges.ts';
-import { ownTexts, type Scenario } from '../scenario/definition.ts';
+import { ownTexts } from '../scenario/own-texts.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import { startReverseTap } from '../tap/reverse.ts';
 import { Sealer } from '../trace/seal.ts';

@@ -1,5 +1,5 @@
 import type { Finding } from '../diff/finding.ts';
-import type { Scenario } from '../scenario/definition.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import { inParallel } from './in-parallel.ts';
 
 /** Why a program that uses OpenAI's library cannot play a scenario. */

@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ParityError, plainReason } from '../errors.ts';
+import { parseWith } from '../schema.ts';
 
-/** The names of the file in the working folder; one of them may be there. */
+/** The possible names of the file in the working folder. */
 export const configFiles = ['codex-parity.config.json', 'codex-parity.config.yaml'] as const;
 
 const subject = z.strictObject({
-  /** Program and arguments; see docs for the placeholders. */
-  command: z.array(z.string()).min(1, 'needs a word: the program to start'),
-  /** Where the subject serves the responses API, below its origin. */
+  /** Program and arguments, with the placeholders of README.md. */
+  command: z.array(z.string()).min(1, 'must name the program to start'),
+  /** The path of the Responses API below the origin of the subject. */
   path: z.string().startsWith('/', 'must begin with a slash').optional(),
 });
 
@@ -34,7 +35,7 @@ const limits = z.strictObject({
   historyBytes: whole,
 });
 
-/** The options of `codex-parity proxy`, under their own names; its limits stand in the file alone. */
+/** The options of `codex-parity proxy` under the same names, and its limits, which only this file sets. */
 const proxy = z.strictObject({
   port: z.int(aPort).min(0, aPort).max(65_535, aPort).optional(),
   host: z.string().optional(),
@@ -56,16 +57,17 @@ const config = z.strictObject({
 export type Config = z.infer<typeof config>;
 
 /**
- * The configuration of a folder, empty where it has none. Throws ParityError `usage` that names the file, the line and
- * the key of what is wrong.
+ * Reads the configuration of a folder; empty when the folder has no file.
+ *
+ * @throws ParityError `usage` with the file, the line and the key, or `file-unreadable`.
  */
 export function readConfig(folder: string): Config {
-  const there = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-  const found = configFiles.map((name) => join(folder, name)).filter(there);
-  const [path, another] = found;
+  const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  const paths = configFiles.map((name) => join(folder, name)).filter(exists);
+  const [path, another] = paths;
   if (path === undefined) return {};
   if (another !== undefined)
-    throw new ParityError('usage', `there is ${path} and ${another}: keep one of them`);
+    throw new ParityError('usage', `both ${path} and ${another} exist: keep one of them`);
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -75,30 +77,25 @@ export function readConfig(folder: string): Config {
   return parseConfig(text, path);
 }
 
-/** The configuration of a text. JSON is read as the YAML that it is too, so that both are told by their lines. */
+/** Parses a configuration. JSON is read as YAML too, so that errors in either have a line. Throws ParityError `usage`. */
 export function parseConfig(text: string, path: string): Config {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter });
   const [broken] = document.errors;
   if (broken !== undefined) {
     const [problem = ''] = broken.message.split('\n');
-    const told =
+    const message =
       broken.code === 'MULTIPLE_DOCS' ? 'a second document begins' : problem.replace(/ at line .*$/, '');
-    throw wrong(path, lineCounter.linePos(broken.pos[0]).line, told);
+    throw wrong(path, lineCounter.linePos(broken.pos[0]).line, message);
   }
-  const read = config.safeParse(saidBy(document, path));
-  if (read.success) return read.data;
-  const [issue] = read.error.issues;
-  if (issue === undefined) throw new RangeError('a refusal without a reason');
-  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const key = [...issue.path.map(String), ...unknown];
-  throw wrong(path, lineOf(document, key, lineCounter), `${key.join('.') || 'the file'} ${problemOf(issue)}`);
+  const parsed = parseWith(config, contentOf(document, path));
+  if (parsed.ok) return parsed.data;
+  const place = parsed.path.join('.') || 'the file';
+  throw wrong(path, lineOf(document, parsed.path, lineCounter), `${place} ${parsed.problem}`);
 }
 
-/**
- * What a document says; nothing is an empty object. Throws ParityError for aliases that stand for more than they may.
- */
-function saidBy(document: Document, path: string): unknown {
+/** The value of a document; an empty object for an empty one. Throws ParityError for an alias that expands too far. */
+function contentOf(document: Document, path: string): unknown {
   try {
     return document.toJS() ?? {};
   } catch (error) {
@@ -106,20 +103,11 @@ function saidBy(document: Document, path: string): unknown {
   }
 }
 
-function problemOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return 'is not known here';
-  if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
-  if (issue.code !== 'invalid_type') return issue.message.replace(/^T/, 't');
-  return issue.message.endsWith('received undefined')
-    ? 'is missing'
-    : `must be of type ${issue.expected === 'record' ? 'object' : issue.expected}`;
-}
-
 function wrong(path: string, line: number, problem: string): ParityError {
   return new ParityError('usage', `${path}, line ${line}: ${problem}`);
 }
 
-/** The line at which a value stands, or the innermost value around it that there is. */
+/** The line of a value. For a missing value, the line of the innermost value that would contain it. */
 function lineOf(document: Document, key: readonly string[], lineCounter: LineCounter): number {
   for (let depth = key.length; depth >= 0; depth -= 1) {
     const path = key.slice(0, depth).map((part) => (/^\d+$/.test(part) ? Number(part) : part));

@@ -5,7 +5,7 @@ import { ParityError } from '../errors.ts';
 import { mustBeWritable } from '../files.ts';
 import { goldenPath, writeGolden } from '../golden/file.ts';
 import type { GoldenId } from '../golden/golden.ts';
-import type { Scenario } from '../scenario/definition.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import type { CertificateAuthority } from '../tap/certificate-authority.ts';
 import { recordGolden } from './record-golden.ts';
 

@@ -1,5 +1,5 @@
-import type { ScriptedToolCall } from '../backend/script.ts';
-import type { Scenario } from '../scenario/definition.ts';
+import type { ScriptedToolCall } from '../backend/tool-calls.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import { type JsonNode, member, tryParseJson } from '../wire/json.ts';
 
 /**

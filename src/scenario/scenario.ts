@@ -1,12 +1,42 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { faults } from '../backend/faults.ts';
+import { scriptedReply } from '../backend/reply.ts';
+import { isVersion } from '../client/install/codex-version.ts';
+import { lanes } from '../client/official/lanes.ts';
+import { task } from '../client/official/task.ts';
 import { ParityError } from '../errors.ts';
-import { tryParseJson } from '../wire/json.ts';
-import { FieldError } from '../wire/json-fields.ts';
-import { decodeScenario } from './decode.ts';
-import type { Scenario } from './definition.ts';
+import { parseWith } from '../schema.ts';
 
-/** The scenarios that come with the program. */
+const version = z.string().refine(isVersion, 'must be a version, such as 0.169.0').exactOptional();
+
+/** First and last version, both included. */
+const versionRange = z
+  .strictObject({
+    from: version,
+    to: version,
+    /** What the other versions lack. */
+    why: z.string(),
+  })
+  .refine(({ from, to }) => from !== undefined || to !== undefined, 'must have "from", "to" or both');
+
+/** What the client does and how the backend responds. One file each. */
+const scenario = z.strictObject({
+  name: z.string(),
+  /** One line: what the scenario shows. */
+  why: z.string(),
+  /** The versions of the client that can play it; absent is all. */
+  versions: versionRange.exactOptional(),
+  /** The lanes it is recorded in; absent is `chatgpt` alone. */
+  lanes: z.array(z.enum(lanes)).readonly().exactOptional(),
+  client: task,
+  backend: z.array(scriptedReply).readonly(),
+  faults: faults.exactOptional(),
+});
+export type Scenario = z.output<typeof scenario>;
+
+/** The bundled scenarios. */
 export const scenarioFolder = join(import.meta.dirname, '..', '..', 'fixtures', 'scenarios');
 
 export function scenarioNames(): string[] {
@@ -16,27 +46,28 @@ export function scenarioNames(): string[] {
     .sort();
 }
 
-/** Reads a scenario by its name. Throws ParityError for an unknown name or a file that is no scenario. */
+/** Reads a bundled scenario. Throws ParityError `unknown-scenario`, or `file-corrupt` as `parseScenario` does. */
 export function loadScenario(name: string): Scenario {
-  const path = join(scenarioFolder, `${name}.json`);
   if (!scenarioNames().includes(name)) {
     throw new ParityError(
       'unknown-scenario',
       `there is no scenario "${name}": choose from ${scenarioNames().join(', ')}`,
     );
   }
+  const path = join(scenarioFolder, `${name}.json`);
   return parseScenario(readFileSync(path, 'utf8'), path);
 }
 
-/** The scenario of a text; `path` is for the message of the ParityError that a wrong one throws. */
+/** Reads the text of a scenario file. Throws ParityError `file-corrupt`, with the path, the key and the problem. */
 export function parseScenario(text: string, path: string): Scenario {
-  const document = tryParseJson(text)?.node;
+  const corrupt = (problem: string) => new ParityError('file-corrupt', `scenario ${path}: ${problem}`);
+  let document: unknown;
   try {
-    if (document === undefined) throw new FieldError('it is not JSON');
-    return decodeScenario(document);
-  } catch (error) {
-    if (error instanceof FieldError)
-      throw new ParityError('file-corrupt', `scenario ${path}: ${error.message}`);
-    throw error;
+    document = JSON.parse(text);
+  } catch {
+    throw corrupt('not valid JSON');
   }
+  const parsed = parseWith(scenario, document);
+  if (!parsed.ok) throw corrupt(`${parsed.path.join('.') || 'the file'} ${parsed.problem}`);
+  return parsed.data;
 }

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Backend, type BackendOptions, startBackend } from '../../src/backend/backend.ts';
 import type { BackendEvent } from '../../src/backend/backend-event.ts';
-import type { ScriptedReply } from '../../src/backend/script.ts';
+import type { ScriptedReply } from '../../src/backend/reply.ts';
 
 export type StreamEvent = { readonly type: string; readonly [member: string]: unknown };
 

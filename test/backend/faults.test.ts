@@ -59,7 +59,7 @@ it('leaves prewarms unanswered, as many as the script says', async () => {
 it('refuses to refresh the tokens once, with the code of the script', async () => {
   const { backend } = await backendOf({ script: [], faults: { refresh: 'refresh_token_reused' } });
   const refresh = () => fetch(`${backend.origin}/oauth/token`, { method: 'POST', body: '{}' });
-  expect(backend.deviations()).toEqual(['no refresh of the tokens refused']);
+  expect(backend.deviations()).toEqual(['token refresh not refused']);
 
   const refused = await refresh();
 
@@ -85,5 +85,5 @@ it('tells how often a reply was asked for in vain', async () => {
   await ask(turn);
   await ask(turn);
 
-  expect(backend.deviations()).toEqual(['2 more asked for']);
+  expect(backend.deviations()).toEqual(['missing replies: 2']);
 });

@@ -53,7 +53,7 @@ it('refuses a request when all replies left are for others, and tells so', async
   const { ask } = await connect(backend);
 
   expect(await ask(turn)).toMatchObject([{ type: 'error', error: { code: 'script_exhausted' } }]);
-  expect(backend.deviations()).toEqual(['0 of 1 replies used', '1 more asked for']);
+  expect(backend.deviations()).toEqual(['0 of 1 replies used', 'missing replies: 1']);
 });
 
 it('compacts a thread by a POST of its own, with the items to go on from', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { ScriptedReply } from '../../src/backend/script.ts';
+import type { ScriptedReply } from '../../src/backend/reply.ts';
 import { backendWith, connect, post, prewarm, turn, typesOf } from './backend-client.ts';
 
 const begun = ['response.created', 'response.in_progress'];

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
 import type { BackendEvent } from '../../src/backend/backend-event.ts';
-import type { ScriptedReply } from '../../src/backend/script.ts';
+import type { ScriptedReply } from '../../src/backend/reply.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import type { OfficialClient } from '../../src/client/install/installed.ts';
 import { makeEnvironment } from '../../src/client/official/environment.ts';

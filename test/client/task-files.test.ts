@@ -40,7 +40,7 @@ it('puts pictures and schema into files outside the working folder', async () =>
 });
 
 it('makes the working folder the root of a repository with a commit and a remote', async () => {
-  const repository = { files: [['AGENTS.md', 'Be brief.\n']] } as const;
+  const repository = { files: { 'AGENTS.md': 'Be brief.\n' } };
   const { config, environment } = await laidOut({ repository });
 
   expect(config).toEqual({ project_root_markers: ['.git'] });
@@ -52,7 +52,7 @@ it('makes the working folder the root of a repository with a commit and a remote
 });
 
 it('varies commit and remote from run to run, and keeps those of the same run', async () => {
-  const repository = { files: [['AGENTS.md', 'Be brief.\n']] } as const;
+  const repository = { files: { 'AGENTS.md': 'Be brief.\n' } };
   const facts = async (n: number) => {
     const { environment } = await laidOut({ repository }, n);
     return [
@@ -71,11 +71,11 @@ it('varies commit and remote from run to run, and keeps those of the same run', 
 it('says that git is needed where there is none', async () => {
   const environment = await makeEnvironment(await temporaryFolder(), 0);
   const without = { ...environment, env: { ...environment.env, PATH: environment.cwd } };
-  const task = { prompt: 'Say one', config: {}, repository: { files: [['a', '']] } } as const;
+  const task = { prompt: 'Say one', config: {}, repository: { files: { a: '' } } };
 
   await expect(writeTaskFiles(task, without)).rejects.toMatchObject({
     code: 'client-failed',
-    message: 'git is needed for this scenario, and cannot be started',
+    message: 'this scenario needs git, which could not be started: install git',
   });
 });
 

@@ -11,7 +11,7 @@ function folderWith(files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-it('is empty in a folder without a file', () => {
+it('returns an empty configuration for a folder without a file', () => {
   expect(readConfig(folderWith({}))).toEqual({});
 });
 
@@ -24,25 +24,25 @@ it.each([
   });
 });
 
-it('tells of a file that is a link to none, as it would be ignored', () => {
+it('rejects a file that is a broken link, instead of ignoring it', () => {
   const folder = folderWith({});
   symlinkSync(join(folder, 'gone.json'), join(folder, 'codex-parity.config.json'));
   expect(() => readConfig(folder)).toThrow(/^cannot read .*codex-parity\.config\.json: /);
 });
 
-it('takes an empty file for no configuration', () => {
+it('reads an empty file as an empty configuration', () => {
   expect(parseConfig('', 'empty.yaml')).toEqual({});
 });
 
-it('refuses two files at once, as one of them would be ignored', () => {
+it('rejects two files, as one of them would be ignored', () => {
   const folder = folderWith({ 'codex-parity.config.json': '{}', 'codex-parity.config.yaml': '' });
-  expect(() => readConfig(folder)).toThrow(/config\.json and .*config\.yaml: keep one of them/);
+  expect(() => readConfig(folder)).toThrow(/config\.json and .*config\.yaml exist: keep one of them/);
 });
 
 it.each([
-  ['what is no JSON', '{\n  "subjects": {]\n}', 'line 2: '],
+  ['text that is not JSON', '{\n  "subjects": {]\n}', 'line 2: '],
   ['a list', '[]', 'line 1: the file must be of type object'],
-  ['an unknown key', '{\n  "subject": {}\n}', 'line 2: subject is not known here'],
+  ['an unknown key', '{\n  "subject": {}\n}', 'line 2: subject is not known here; known are subjects, proxy'],
   [
     'an unknown key of a subject',
     '{"subjects": {\n"a": {"command": ["x"],\n"port": 1}}}',
@@ -53,9 +53,13 @@ it.each([
     'subjects:\n  a:\n    path: /v1\n',
     'line 3: subjects.a.command is missing',
   ],
-  ['an empty command', 'subjects:\n  a:\n    command: []\n', 'line 3: subjects.a.command needs a word'],
   [
-    'a word that is a number',
+    'an empty command',
+    'subjects:\n  a:\n    command: []\n',
+    'line 3: subjects.a.command must name the program',
+  ],
+  [
+    'an argument that is a number',
     'subjects:\n  a:\n    command:\n      - x\n      - 1\n',
     'line 5: subjects.a.command.1 must be of type string',
   ],
@@ -64,6 +68,6 @@ it.each([
     'subjects:\n  a: { command: [x],\n    path: v1 }\n',
     'line 3: subjects.a.path must begin with a slash',
   ],
-])('names the line and the key of %s', (_, text, says) => {
-  expect(() => parseConfig(text, 'codex-parity.config.json')).toThrow(`codex-parity.config.json, ${says}`);
+])('names the line and the key of %s', (_, text, message) => {
+  expect(() => parseConfig(text, 'codex-parity.config.json')).toThrow(`codex-parity.config.json, ${message}`);
 });

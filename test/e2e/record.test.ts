@@ -11,7 +11,7 @@ import { placeText } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { recordRuns } from '../../src/record/record-golden.ts';
-import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
+import { ownTexts, promptsOf } from '../../src/scenario/own-texts.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';

@@ -5,7 +5,8 @@ import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/official/environment.ts';
 import { runOfficialClient } from '../../src/client/official/run-client.ts';
 import { recordRuns } from '../../src/record/record-golden.ts';
-import { ownTexts, type Scenario } from '../../src/scenario/definition.ts';
+import { ownTexts } from '../../src/scenario/own-texts.ts';
+import type { Scenario } from '../../src/scenario/scenario.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';
@@ -97,6 +98,6 @@ it('does not record a run that fails for want of a reply, though its scenario sa
   const { client, ...scenario } = loadScenario('default');
 
   expect(await played({ ...scenario, client: { ...client, fails: true }, backend: [] })).toMatch(
-    /did not play default: 1 more asked for; it last said: /,
+    /did not play default: missing replies: 1; it last said: /,
   );
 });

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
 import { jsonMark } from '../../src/golden/golden.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import { ownTexts, promptsOf } from '../../src/scenario/definition.ts';
+import { ownTexts, promptsOf } from '../../src/scenario/own-texts.ts';
 import { loadScenario, scenarioFolder } from '../../src/scenario/scenario.ts';
 import { type JsonNode, member, stringAt } from '../../src/wire/json.ts';
 

@@ -1,12 +1,16 @@
 /**
- * How the client signs in and is pointed at the backend: a ChatGPT sign-in or an API key, straight to the official
- * hosts; or a ChatGPT sign-in through a proxy, by `openai_base_url`, by a provider of the name OpenAI, or by a provider
- * of another name. What the client says differs from lane to lane, so each has goldens of its own.
+ * How the client signs in and reaches the backend, and what distinguishes each lane:
+ *
+ * - `chatgpt`, `api-key`: a ChatGPT sign-in or an API key, straight to the official hosts.
+ * - `base-url`, `provider-openai`, `provider`: a ChatGPT sign-in through a proxy, configured with `openai_base_url`, with
+ *   a provider named OpenAI, or with a provider of another name.
+ *
+ * The requests of the client differ between lanes, so each lane has its own goldens.
  */
 export const lanes = ['chatgpt', 'api-key', 'base-url', 'provider-openai', 'provider'] as const;
 export type Lane = (typeof lanes)[number];
 
-/** A lane in which the client is given the URL of a proxy. */
+/** A lane in which the client is configured with the URL of a proxy. */
 export type PointedLane = Exclude<Lane, 'chatgpt' | 'api-key'>;
 
 export function isPointed(lane: Lane): lane is PointedLane {

@@ -6,10 +6,11 @@ import type { ClientEnvironment } from './environment.ts';
 import type { Repository } from './task.ts';
 
 /**
- * Makes the working folder of an environment a git repository: the files, one commit and a remote. Commit and remote
- * are those of the environment's user, so they differ from run to run and are the same for the same environment.
+ * Makes the working folder of an environment a git repository with the files, one commit and a remote. Commit and
+ * remote depend on the user of the environment alone: they differ between runs, and are the same in the same
+ * environment.
  *
- * @throws ParityError `client-failed` where there is no git, or it fails.
+ * @throws ParityError `client-failed` when git is missing or fails.
  */
 export async function makeRepository({ files }: Repository, environment: ClientEnvironment): Promise<void> {
   const { cwd, env, signIn } = environment;
@@ -26,15 +27,19 @@ export async function makeRepository({ files }: Repository, environment: ClientE
   const git = async (...args: string[]) => {
     const ended = await runInGroup(['git', ...args], { cwd, env: { ...env, ...identity } }).catch(
       (cause: unknown) => {
-        throw new ParityError('client-failed', 'git is needed for this scenario, and cannot be started', {
-          cause,
-        });
+        throw new ParityError(
+          'client-failed',
+          'this scenario needs git, which could not be started: install git',
+          {
+            cause,
+          },
+        );
       },
     );
     if (ended.exitCode !== 0)
       throw new ParityError('client-failed', `git ${args[0]} failed: ${ended.stderr.trim()}`);
   };
-  for (const [file, text] of files) await writeFile(join(cwd, file), text);
+  for (const [file, text] of Object.entries(files)) await writeFile(join(cwd, file), text);
   await git('init', '--quiet', '--initial-branch=main');
   await git('remote', 'add', 'origin', `https://git.example.com/${name}/engine.git`);
   await git('add', '--all');

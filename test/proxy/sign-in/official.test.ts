@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../../src/backend/backend.ts';
 import type { BackendEvent } from '../../../src/backend/backend-event.ts';
-import type { Faults } from '../../../src/backend/script.ts';
+import type { Faults } from '../../../src/backend/faults.ts';
 import { installOfficialClient } from '../../../src/client/install/install.ts';
 import type { OfficialClient } from '../../../src/client/install/installed.ts';
 import { makeEnvironment } from '../../../src/client/official/environment.ts';

@@ -1,0 +1,166 @@
+import { z } from 'zod';
+import { jsonObjectText } from '../schema.ts';
+import type { CreateRequest } from './create-request.ts';
+import { stringsIn } from './json-text.ts';
+import {
+  compaction,
+  completeResponse,
+  createdResponse,
+  firstEvents,
+  heldResponse,
+  message,
+  noise,
+  type ResponseObject,
+  unfinishedResponse,
+} from './response-events.ts';
+import type { CloseCode, ScriptedResponse } from './scripted-response.ts';
+import { callStyle, scriptedToolCall, toolCallOutput, toolCallTexts } from './tool-calls.ts';
+
+/** Who a reply is for: the user's thread, a thread that it started, or a request to compact the thread. */
+const recipient = z.enum(['turn', 'subagent', 'compaction']);
+export type Recipient = z.output<typeof recipient>;
+
+const closeCode: z.ZodType<CloseCode> = z.int().nullable();
+
+/** Absent is for whoever sends the next request. Threads that run side by side send theirs in no fixed order. */
+const to = recipient.exactOptional();
+/** A value that the client must send with each further request of the turn. */
+const turnState = z.string().exactOptional();
+
+/**
+ * A scripted reply, as scenario files write it. The first key names its kind; `replyKinds` below has what each kind
+ * makes the backend send.
+ */
+export const scriptedReply = z.discriminatedUnion('reply', [
+  z.strictObject({
+    reply: z.literal('text'),
+    to,
+    text: z.string(),
+    turnState,
+    /** Sent after the response has begun. */
+    noise: z.array(noise).readonly().exactOptional(),
+    /** Ends the connection after the response. */
+    close: closeCode.exactOptional(),
+  }),
+  z.strictObject({
+    reply: z.literal('tool_calls'),
+    to,
+    style: callStyle.default('auto'),
+    /** Each is an output item of the same response. */
+    calls: z.array(scriptedToolCall).min(1, 'must contain a call').readonly(),
+    turnState,
+  }),
+  /** The request is refused, with an error frame or an HTTP status. `error` is the object under "error". */
+  z.strictObject({
+    reply: z.literal('error'),
+    to,
+    status: z.int(),
+    error: jsonObjectText,
+    /** Such as when to retry. They are sent in the frame, or as HTTP headers. */
+    headers: z
+      .record(z.string(), z.string())
+      .transform(Object.entries<string>)
+      .exactOptional(),
+  }),
+  /** The response fails after it began; `error` is the object under "response.error". */
+  z.strictObject({ reply: z.literal('failed'), to, error: jsonObjectText }),
+  z.strictObject({ reply: z.literal('incomplete'), to, reason: z.string() }),
+  /** The connection ends after the first text delta. */
+  z.strictObject({ reply: z.literal('break'), to, close: closeCode }),
+  /** A binary message follows the first text delta. */
+  z.strictObject({ reply: z.literal('binary'), to }),
+  /** Nothing follows the first text delta: the client interrupts, steers or disconnects. */
+  z.strictObject({ reply: z.literal('hold'), to, text: z.string() }),
+]);
+export type ScriptedReply = z.output<typeof scriptedReply>;
+
+type ReplyKind = ScriptedReply['reply'];
+type ReplyOf<Kind> = Extract<ScriptedReply, { readonly reply: Kind }>;
+
+/** What a reply answers: the request, who it is from, and the response as created for it. */
+type ReplyContext = {
+  readonly request: CreateRequest;
+  readonly recipient: Recipient;
+  readonly response: ResponseObject;
+};
+
+type ReplyBehaviour<Kind> = {
+  /** The texts of a reply, exactly as they are sent. */
+  readonly texts: (reply: ReplyOf<Kind>) => string[];
+  readonly respond: (reply: ReplyOf<Kind>, context: ReplyContext) => ScriptedResponse;
+};
+
+/** The text of a reply that ends early and has none of its own. */
+const firstWords = 'In the beginning';
+
+const replyKinds: { readonly [Kind in ReplyKind]: ReplyBehaviour<Kind> } = {
+  text: {
+    texts: ({ text }) => [text],
+    respond: ({ text, turnState, noise, close }, { response, recipient }) => {
+      const output = recipient === 'compaction' ? compaction(text) : message(text);
+      const ending = close === undefined ? {} : { ending: { close } };
+      return { ...completeResponse(response, [output], { turnState, noise }), ...ending };
+    },
+  },
+  tool_calls: {
+    texts: ({ calls }) => calls.flatMap(toolCallTexts),
+    respond: ({ calls, style, turnState }, { request, response }) => {
+      const outputs = calls.map((call, index) => toolCallOutput(call, style, index, request));
+      return completeResponse(response, outputs, { turnState });
+    },
+  },
+  error: {
+    texts: ({ error }) => stringsIn(JSON.parse(error)),
+    respond: ({ status, error, headers = [] }) => ({ kind: 'refused', status, error, headers }),
+  },
+  failed: {
+    texts: ({ error }) => stringsIn(JSON.parse(error)),
+    respond: ({ error }, { response }) =>
+      unfinishedResponse(response, { status: 'failed', error: JSON.parse(error) }),
+  },
+  incomplete: {
+    texts: () => [],
+    respond: ({ reason }, { response }) =>
+      unfinishedResponse(response, { status: 'incomplete', incomplete_details: { reason } }),
+  },
+  break: {
+    texts: () => [firstWords],
+    respond: ({ close }, { response }) => ({
+      kind: 'stream',
+      parts: firstEvents(response, message(firstWords)),
+      ending: { close },
+    }),
+  },
+  binary: {
+    texts: () => [firstWords],
+    respond: (_, { response }) => ({
+      kind: 'stream',
+      parts: [...firstEvents(response, message(firstWords)), notUtf8],
+      ending: { hold: [] },
+    }),
+  },
+  hold: {
+    texts: ({ text }) => [text],
+    respond: ({ text }, { response }) => heldResponse(response, message(text)),
+  },
+};
+
+const notUtf8 = Buffer.from([0xff, 0xfe, 0xfd]);
+
+function behaviourOf<Kind extends ReplyKind>(kind: Kind): ReplyBehaviour<Kind> {
+  return replyKinds[kind];
+}
+
+/** The texts of a reply, exactly as they are sent. They are ours, so recordings may keep them readable. */
+export function replyTexts(reply: ScriptedReply): string[] {
+  return behaviourOf(reply.reply).texts(reply);
+}
+
+/** What the backend sends for a reply. Each call makes new ids. */
+export function scriptedResponse(
+  reply: ScriptedReply,
+  request: CreateRequest,
+  recipient: Recipient,
+): ScriptedResponse {
+  return behaviourOf(reply.reply).respond(reply, { request, recipient, response: createdResponse(request) });
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+
+/** A JSON object of an input file, read as JSON text so that it is sent with its keys in the same order. */
+export const jsonObjectText = z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value));
+
+/** The name of a tool or MCP server: the client joins both into the name that the model sees. */
+export const toolName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]*$/, 'must consist of lower-case letters, digits and _');
+
+export type Parsed<Data> =
+  | { readonly ok: true; readonly data: Data }
+  /** `path` leads to the value in question, or to where it is missing. `problem` completes a sentence about it. */
+  | { readonly ok: false; readonly path: readonly string[]; readonly problem: string };
+
+/** Checks a value of an input file against a schema. Of several problems it returns the first; unknown keys first. */
+export function parseWith<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+): Parsed<z.output<Schema>> {
+  const parsed = schema.safeParse(value, { error: problemOf });
+  if (parsed.success) return { ok: true, data: parsed.data };
+  const { issues } = parsed.error;
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
+  if (issue === undefined) throw new RangeError('a failed parse without an issue');
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  return { ok: false, path: [...issue.path.map(String), ...unknown], problem: issue.message };
+}
+
+const typeNames: Readonly<Record<string, string>> = { record: 'object', int: 'whole number' };
+
+/** Undefined leaves the message to the schema. */
+const problemOf: z.core.$ZodErrorMap = (issue) => {
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];
+      return `is not known here; known are ${known.join(', ')}`;
+    }
+    case 'invalid_value':
+      return `must be one of ${issue.values.join(', ')}`;
+    case 'invalid_union':
+      return `must be one of ${Array.isArray(issue.options) ? issue.options.join(', ') : 'several types'}`;
+    case 'invalid_key':
+      return issue.issues[0]?.message;
+    case 'invalid_type':
+      return issue.input === undefined
+        ? 'is missing'
+        : `must be of type ${typeNames[issue.expected] ?? issue.expected}`;
+    default:
+      return undefined;
+  }
+};
