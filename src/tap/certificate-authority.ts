@@ -72,7 +72,8 @@ const certificates = () => import('./certificates.ts');
 
 /**
  * Key and certificate share one file, so that neither ever exists without the other. The file is written under a
- * temporary name and then linked. The link fails when another process was faster; then the file of that process is used.
+ * temporary name and then linked. The link fails when another process was faster; then the file of that process is
+ * used.
  */
 async function readOrCreate(folder: string): Promise<string> {
   const path = join(folder, 'authority.pem');

@@ -28,7 +28,8 @@ export async function createAuthority(): Promise<CertificateWithKey> {
 }
 
 /**
- * Creates a server certificate for one host name or IP address, signed by the authority, valid for a year from yesterday.
+ * Creates a server certificate for one host name or IP address, signed by the authority, valid for a year from
+ * yesterday.
  */
 export async function createLeaf(
   host: string,

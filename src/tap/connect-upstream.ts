@@ -29,9 +29,9 @@ export async function connectUpstream(
 }
 
 /**
- * Resolves after the event. Rejects when the socket fails or closes before it. Resolution is deferred with setImmediate:
- * Node emits the end of a TLS handshake from within OpenSSL, and destroying the socket there crashes the process
- * (SIGSEGV in SSL_read, Node 24.21).
+ * Resolves after the event. Rejects when the socket fails or closes before it. Resolution is deferred with
+ * setImmediate: Node emits the end of a TLS handshake from within OpenSSL, and destroying the socket there crashes the
+ * process (SIGSEGV in SSL_read, Node 24.21).
  */
 export function ready(socket: Socket, event: 'connect' | 'secureConnect' | 'secure'): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -29,8 +29,8 @@ export type ConnectionDecoderOptions = {
 
 /**
  * Decodes both sides of one connection from a copy of their bytes: HTTP/1.1 exchanges, then websocket messages once an
- * upgrade is accepted. Bytes it cannot decode give one `undecodable` observation. After that it stops decoding that side
- * of a websocket, or both sides of HTTP, where neither side can be understood without the other.
+ * upgrade is accepted. Bytes it cannot decode give one `undecodable` observation. After that it stops decoding that
+ * side of a websocket, or both sides of HTTP, where neither side can be understood without the other.
  */
 export class ConnectionDecoder {
   readonly #options: ConnectionDecoderOptions;

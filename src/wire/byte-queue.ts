@@ -1,4 +1,4 @@
-/** Bytes waiting to be decoded: chunks are joined only where a value spans them, so a long payload is copied once. */
+/** A queue of bytes to decode. Joins chunks only when a value spans them, so a long payload is copied once. */
 export class ByteQueue {
   #chunks: Buffer[] = [];
   #length = 0;
@@ -13,17 +13,20 @@ export class ByteQueue {
     this.#length += bytes.length;
   }
 
-  /** The first `count` bytes without taking them; there must be that many. May share memory with what was pushed. */
+  /**
+   * The first `count` bytes, which stay in the queue. Throws RangeError when there are fewer. May share pushed memory.
+   */
   peek(count: number): Buffer {
     const first = this.#chunks[0];
     if (first !== undefined && first.length >= count) return first.subarray(0, count);
-    if (count > this.#length) throw new RangeError(`${count} bytes asked for, ${this.#length} there`);
+    if (count > this.#length)
+      throw new RangeError(`requested ${count} bytes, but the queue holds ${this.#length}`);
     const joined = Buffer.concat(this.#chunks);
     this.#chunks = [joined];
     return joined.subarray(0, count);
   }
 
-  /** Takes the first `count` bytes; there must be that many. May share memory with what was pushed. */
+  /** Removes and returns the first `count` bytes, like peek. */
   take(count: number): Buffer {
     const taken = this.peek(count);
     if (count === 0) return taken;

@@ -1,17 +1,17 @@
 /**
- * Orders versions by their parts, as numbers, and what is before a release before it: 0.99.0, 0.118.0-alpha.9,
- * 0.118.0-alpha.10, 0.118.0.
+ * Compares versions numerically, part by part, for Array.sort. A pre-release comes before its release: 0.99.0,
+ * 0.118.0-alpha.9, 0.118.0-alpha.10, 0.118.0.
  */
-export function compareVersions(one: string, other: string): number {
-  const [release = '', ...before] = one.split('-');
-  const [otherRelease = '', ...otherBefore] = other.split('-');
+export function compareVersions(a: string, b: string): number {
+  const [releaseA = '', ...preReleaseA] = a.split('-');
+  const [releaseB = '', ...preReleaseB] = b.split('-');
   return (
-    numerically(release, otherRelease) ||
-    Number(before.length === 0) - Number(otherBefore.length === 0) ||
-    numerically(before.join('-'), otherBefore.join('-'))
+    compareNumerically(releaseA, releaseB) ||
+    Number(preReleaseA.length === 0) - Number(preReleaseB.length === 0) ||
+    compareNumerically(preReleaseA.join('-'), preReleaseB.join('-'))
   );
 }
 
-function numerically(one: string, other: string): number {
-  return one.localeCompare(other, 'en', { numeric: true });
+function compareNumerically(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
 }

@@ -2,7 +2,7 @@ import { type HeaderList, headerValue } from './headers.ts';
 import type { RequestHead, ResponseHead } from './message.ts';
 import { UndecodableError } from './undecodable.ts';
 
-/** How a body tells its end (RFC 9112 §6). No body at all is a length of 0. */
+/** What marks the end of a body (RFC 9112 §6). A missing body has length 0. */
 export type BodyFraming =
   | { readonly by: 'length'; readonly bytes: number }
   | { readonly by: 'chunks' }
@@ -10,7 +10,7 @@ export type BodyFraming =
 
 const noBody: BodyFraming = { by: 'length', bytes: 0 };
 
-/** The framing of a request's body (RFC 9112 §6.3). Throws UndecodableError when the headers contradict themselves. */
+/** The framing of a request body (RFC 9112 §6.3). Throws UndecodableError when the headers contradict each other. */
 export function requestFraming(head: RequestHead): BodyFraming {
   if (headerValue(head.headers, 'transfer-encoding') !== undefined) {
     if (isChunked(head.headers)) return { by: 'chunks' };
@@ -19,7 +19,7 @@ export function requestFraming(head: RequestHead): BodyFraming {
   return contentLength(head.headers) ?? noBody;
 }
 
-/** The framing of a final response's body, which depends on what was asked (RFC 9112 §6.3). Throws UndecodableError. */
+/** The framing of a final response's body, which depends on the request (RFC 9112 §6.3). Throws UndecodableError. */
 export function responseFraming(head: ResponseHead, request: RequestHead): BodyFraming {
   if (request.method === 'HEAD' || head.status < 200 || head.status === 204 || head.status === 304)
     return noBody;
@@ -30,33 +30,35 @@ export function responseFraming(head: ResponseHead, request: RequestHead): BodyF
 }
 
 function isChunked(headers: HeaderList): boolean {
-  return listed(headers, 'transfer-encoding').at(-1)?.toLowerCase() === 'chunked';
+  return listValues(headers, 'transfer-encoding').at(-1)?.toLowerCase() === 'chunked';
 }
 
 function contentLength(headers: HeaderList): BodyFraming | undefined {
-  const given = new Set(listed(headers, 'content-length'));
-  if (given.size === 0) return undefined;
-  const [only = ''] = given;
+  const values = new Set(listValues(headers, 'content-length'));
+  if (values.size === 0) return undefined;
+  const [only = ''] = values;
   const bytes = Number(only);
-  if (given.size > 1 || !/^\d+$/.test(only) || !Number.isSafeInteger(bytes)) {
+  if (values.size > 1 || !/^\d+$/.test(only) || !Number.isSafeInteger(bytes)) {
     throw new UndecodableError('a content length that is not one number');
   }
   return { by: 'length', bytes };
 }
 
-function listed(headers: HeaderList, name: string): string[] {
+function listValues(headers: HeaderList, name: string): string[] {
   return headers
-    .filter(([given]) => given.toLowerCase() === name)
+    .filter(([values]) => values.toLowerCase() === name)
     .flatMap(([, value]) => value.split(','))
     .map((value) => value.trim());
 }
 
-/** Takes a body off the wire. `push` adds content to `content`, and returns what follows the body once it is whole. */
+/**
+ * Removes the framing of a body. `push` appends to `content`. It returns the bytes after the body once it is complete.
+ */
 export interface BodyDecoder {
   push(bytes: Buffer, content: Buffer[]): Buffer | null;
 }
 
-/** A decoder for one body framed that way. */
+/** A decoder for one body with this framing. */
 export function bodyDecoder(framing: BodyFraming): BodyDecoder {
   switch (framing.by) {
     case 'length':
@@ -69,44 +71,44 @@ export function bodyDecoder(framing: BodyFraming): BodyDecoder {
 }
 
 class LengthDecoder implements BodyDecoder {
-  #missing: number;
+  #remaining: number;
 
   constructor(bytes: number) {
-    this.#missing = bytes;
+    this.#remaining = bytes;
   }
 
   push(bytes: Buffer, content: Buffer[]): Buffer | null {
-    const mine = bytes.subarray(0, this.#missing);
-    keep(mine, content);
-    this.#missing -= mine.length;
-    return this.#missing === 0 ? bytes.subarray(mine.length) : null;
+    const part = bytes.subarray(0, this.#remaining);
+    addPart(part, content);
+    this.#remaining -= part.length;
+    return this.#remaining === 0 ? bytes.subarray(part.length) : null;
   }
 }
 
 class CloseDecoder implements BodyDecoder {
   push(bytes: Buffer, content: Buffer[]): null {
-    keep(bytes, content);
+    addPart(bytes, content);
     return null;
   }
 }
 
 const lineLimit = 64 * 1024;
 
-/** Chunked transfer coding (RFC 9112 §7.1): extensions and trailers are consumed and not told. */
+/** Chunked transfer coding (RFC 9112 §7.1). Extensions and trailers are dropped. */
 class ChunkDecoder implements BodyDecoder {
   #reading: 'size' | 'data' | 'after-data' | 'trailer' = 'size';
-  #missing = 0;
+  #remaining = 0;
   #line = '';
 
   push(bytes: Buffer, content: Buffer[]): Buffer | null {
     let at = 0;
     while (at < bytes.length) {
       if (this.#reading === 'data') {
-        const mine = bytes.subarray(at, at + this.#missing);
-        keep(mine, content);
-        at += mine.length;
-        this.#missing -= mine.length;
-        if (this.#missing === 0) this.#reading = 'after-data';
+        const part = bytes.subarray(at, at + this.#remaining);
+        addPart(part, content);
+        at += part.length;
+        this.#remaining -= part.length;
+        if (this.#remaining === 0) this.#reading = 'after-data';
         continue;
       }
       const feed = bytes.indexOf(0x0a, at);
@@ -119,24 +121,24 @@ class ChunkDecoder implements BodyDecoder {
     return null;
   }
 
-  /** Acts on one whole line; true when it was the last of the body. */
+  /** Processes one complete line. Returns true when it was the last line of the body. */
   #takeLine(): boolean {
     const line = this.#line.replace(/\r$/, '');
     this.#line = '';
     if (this.#reading === 'trailer') return line === '';
     if (this.#reading === 'after-data') {
-      if (line !== '') throw new UndecodableError('a chunk longer than it said');
+      if (line !== '') throw new UndecodableError('a chunk longer than its declared size');
       this.#reading = 'size';
       return false;
     }
     const [, digits] = /^([0-9a-f]{1,13})[ \t]*(?:;.*)?$/i.exec(line) ?? [];
     if (digits === undefined) throw new UndecodableError('a chunk size that is not a number');
-    this.#missing = Number.parseInt(digits, 16);
-    this.#reading = this.#missing === 0 ? 'trailer' : 'data';
+    this.#remaining = Number.parseInt(digits, 16);
+    this.#reading = this.#remaining === 0 ? 'trailer' : 'data';
     return false;
   }
 }
 
-function keep(bytes: Buffer, content: Buffer[]): void {
+function addPart(bytes: Buffer, content: Buffer[]): void {
   if (bytes.length > 0) content.push(bytes);
 }

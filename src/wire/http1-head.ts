@@ -8,8 +8,8 @@ const statusLine = /^HTTP\/(1\.[01]) (\d{3})(?: (.*))?$/;
 const headerLine = new RegExp(`^(${token}):[ \\t]*(.*?)[ \\t]*$`);
 
 /**
- * Reads a request head (RFC 9112 §3, §5): the start line and the header lines, without the empty line.
- * Text is latin1, so that every byte of a value survives. Throws UndecodableError.
+ * Parses a request head (RFC 9112 §3, §5): the start line and the header lines, without the empty line. Text is latin1,
+ * which keeps every byte of a value. Throws UndecodableError.
  */
 export function parseRequestHead(block: Buffer): RequestHead {
   const [start, headers] = startAndHeaders(block);
@@ -20,7 +20,7 @@ export function parseRequestHead(block: Buffer): RequestHead {
   return { method, target, version: version === '1.0' ? '1.0' : '1.1', headers };
 }
 
-/** Reads a response head (RFC 9112 §4, §5), like parseRequestHead. Throws UndecodableError. */
+/** Parses a response head (RFC 9112 §4, §5), like parseRequestHead. Throws UndecodableError. */
 export function parseResponseHead(block: Buffer): ResponseHead {
   const [start, headers] = startAndHeaders(block);
   const [, version, status, reason] = statusLine.exec(start) ?? [];
@@ -35,7 +35,7 @@ export function parseResponseHead(block: Buffer): ResponseHead {
   };
 }
 
-/** True while the bytes can still become a request line, so that garbage is told at once and not at 64 KiB. */
+/** True while the bytes can still become a request line. Other bytes are reported at once, not at 64 KiB. */
 export function mayStartRequest(bytes: Buffer): boolean {
   return new RegExp(`^${token}(?: |$)`).test(bytes.toString('latin1', 0, 32));
 }

@@ -10,22 +10,22 @@ import { mayStartRequest, mayStartResponse, parseRequestHead, parseResponseHead 
 import type { RequestHead, ResponseHead } from './message.ts';
 import { type Undecodable, UndecodableError, undecodable } from './undecodable.ts';
 
-/** What a decoder found, in wire order. After `undecodable` it finds nothing more. */
+/** A decoded event. Events are in wire order; `undecodable` is the last one. */
 export type Http1Event<Head> =
   | { readonly type: 'head'; readonly head: Head }
-  /** A 1xx response other than 101; the final head still follows. */
+  /** A 1xx response other than 101. The final head follows. */
   | { readonly type: 'interim'; readonly head: Head }
   | { readonly type: 'data'; readonly bytes: Buffer }
-  /** The message is over; `complete` is false when the connection ended before its body did. */
+  /** The end of a message. `complete` is false when the connection ended before the body did. */
   | { readonly type: 'end'; readonly complete: boolean }
-  /** Bytes after an upgrade or a CONNECT: no longer HTTP. */
+  /** Bytes after an upgrade or a CONNECT, which are no longer HTTP. */
   | { readonly type: 'upgraded'; readonly bytes: Buffer }
   | Undecodable;
 
-/** How a connection ended: `finished` by a FIN, `cut` by a reset or by the tap itself. */
+/** How one direction of a connection ended: `finished` by a FIN, `cut` by a reset or by the tap itself. */
 export type StreamEnding = 'finished' | 'cut';
 
-/** What the head of a message says about the bytes behind it. */
+/** What the head of a message says about the bytes after it. */
 type Plan = {
   readonly body: BodyFraming;
   readonly next: 'head' | 'held' | 'upgraded';
@@ -46,8 +46,8 @@ const headLimit = 64 * 1024;
 const nothing = Buffer.alloc(0);
 
 /**
- * Decodes one direction of an HTTP/1.1 connection from a copy of its bytes, in chunks of any size, with keep-alive
- * and pipelining. It never throws at bytes: what it cannot read is its last event.
+ * Decodes one direction of an HTTP/1.1 connection from a copy of its bytes, in chunks of any size, with keep-alive and
+ * pipelining. It never throws: bytes it cannot decode become its last event, `undecodable`.
  */
 abstract class Http1Decoder<Head> {
   #state: State = { at: 'head', pending: nothing };
@@ -69,7 +69,7 @@ abstract class Http1Decoder<Head> {
     return events;
   }
 
-  /** Tells that no more bytes come: ends a body that runs until the close, and reports what was cut off. */
+  /** Call when no more bytes follow. Ends a body that runs until the close, and reports a message that was cut off. */
   end(ending: StreamEnding): Http1Event<Head>[] {
     const state = this.#state;
     this.#state = { at: 'stopped' };
@@ -82,7 +82,7 @@ abstract class Http1Decoder<Head> {
     return [];
   }
 
-  /** Releases a decoder that holds back bytes behind an upgrade request, in the direction that was answered. */
+  /** Continues with the bytes held back after an upgrade request, as the response decided. */
   protected resume(next: 'head' | 'upgraded'): Http1Event<Head>[] {
     const state = this.#state;
     if (state.at === 'stopped') return [];
@@ -94,7 +94,7 @@ abstract class Http1Decoder<Head> {
     return 'pending' in state ? this.push(state.pending) : [];
   }
 
-  /** Consumes bytes in the present state; returns what is left for the next one, null when it wants more. */
+  /** Consumes bytes in the current state. Returns the rest for the next state, or null when it needs more bytes. */
   #step(bytes: Buffer, events: Http1Event<Head>[]): Buffer | null {
     const state = this.#state;
     switch (state.at) {
@@ -112,7 +112,7 @@ abstract class Http1Decoder<Head> {
       case 'held': {
         const pending = Buffer.concat([state.pending, bytes]);
         if (pending.length > headLimit)
-          throw new UndecodableError('more than 64 KiB sent before the upgrade was answered');
+          throw new UndecodableError('more than 64 KiB sent before the response to the upgrade');
         this.#state = { at: 'held', pending };
         return null;
       }
@@ -125,7 +125,7 @@ abstract class Http1Decoder<Head> {
   }
 
   #stepHead(bytes: Buffer, events: Http1Event<Head>[]): Buffer | null {
-    // Empty lines before a start line are to be skipped (RFC 9112 §2.2).
+    // Skips empty lines before a start line (RFC 9112 §2.2).
     const start = bytes.findIndex((byte) => byte !== 0x0d && byte !== 0x0a);
     const pending = start === -1 ? nothing : bytes.subarray(start);
     this.#state = { at: 'head', pending };
@@ -148,14 +148,14 @@ abstract class Http1Decoder<Head> {
   }
 }
 
-/** Decodes what the client says. */
+/** Decodes the requests of the client. */
 export class RequestDecoder extends Http1Decoder<RequestHead> {
   protected override mayStart = mayStartRequest;
   protected override readHead = parseRequestHead;
 
   /**
-   * Tells the answer to the upgrade (or CONNECT) request behind which this decoder holds back bytes: until then
-   * nobody can know whether they are HTTP.
+   * Call with the outcome of an upgrade or CONNECT request. This decoder holds back the bytes after such a request,
+   * since only the response decides whether they are HTTP.
    */
   settleUpgrade(accepted: boolean): Http1Event<RequestHead>[] {
     return this.resume(accepted ? 'upgraded' : 'head');
@@ -166,22 +166,22 @@ export class RequestDecoder extends Http1Decoder<RequestHead> {
   }
 }
 
-/** Decodes what the backend says; it must be told every request, since the answer's framing depends on it. */
+/** Decodes the responses of the backend. Pass it every request with expect: the framing of a response depends on it. */
 export class ResponseDecoder extends Http1Decoder<ResponseHead> {
   protected override mayStart = mayStartResponse;
   protected override readHead = parseResponseHead;
-  readonly #asked: RequestHead[] = [];
+  readonly #requests: RequestHead[] = [];
 
-  /** Tells that this request went out; in the order of the connection. */
+  /** Registers a request that was sent, in connection order. */
   expect(request: RequestHead): void {
-    this.#asked.push(request);
+    this.#requests.push(request);
   }
 
   protected override plan(head: ResponseHead): Plan {
     const noBody: BodyFraming = { by: 'length', bytes: 0 };
     if (head.status < 200 && head.status !== 101) return { body: noBody, next: 'head', interim: true };
-    const request = this.#asked.shift();
-    if (request === undefined) throw new UndecodableError('a response to no request');
+    const request = this.#requests.shift();
+    if (request === undefined) throw new UndecodableError('a response without a request');
     const tunnelled = request.method === 'CONNECT' && head.status >= 200 && head.status < 300;
     if (head.status === 101 || tunnelled) return { body: noBody, next: 'upgraded' };
     return { body: responseFraming(head, request), next: 'head' };
@@ -189,14 +189,14 @@ export class ResponseDecoder extends Http1Decoder<ResponseHead> {
 }
 
 /**
- * True for a request after which the connection may stop being HTTP. The Connection header is not asked: a subject
- * that forgets it may be upgraded all the same.
+ * True for a request after which the connection may stop being HTTP: CONNECT, or one with an Upgrade header. The
+ * Connection header does not count, because a backend may upgrade a request without it.
  */
 export function mayLeaveHttp(head: RequestHead): boolean {
   return head.method === 'CONNECT' || headerValue(head.headers, 'upgrade') !== undefined;
 }
 
-/** Where the empty line after a head begins and ends; a bare LF counts as a line end (RFC 9112 §2.2). */
+/** The offsets of the empty line after a head. A bare LF counts as a line end (RFC 9112 §2.2). */
 function emptyLine(bytes: Buffer): { from: number; to: number } | null {
   for (let feed = bytes.indexOf(0x0a); feed !== -1; feed = bytes.indexOf(0x0a, feed + 1)) {
     const next = bytes[feed + 1] === 0x0d ? feed + 2 : feed + 1;

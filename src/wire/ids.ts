@@ -15,10 +15,10 @@ export function isUuid4(text: string): boolean {
   return uuid4Form.test(text);
 }
 
-/** A new UUIDv7 of that moment, in milliseconds since 1970; two of the same millisecond are in no particular order. */
+/** A new UUIDv7 for a time in milliseconds since 1970. Two of the same millisecond are in no particular order. */
 export function uuid7(now: number = Date.now()): string {
   const time = now.toString(16).padStart(12, '0');
-  // All that follows the version is laid out and random as in a UUIDv4.
+  // The part after the version is random with the same layout as in a UUIDv4.
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
 

@@ -1,34 +1,34 @@
 /**
- * JSON as it was spelled. `JSON.parse` loses what a protocol gate must see: the order of keys, duplicate keys,
- * `1.0` against `1`, integers beyond 2^53, `\u00e9` against `é`. Here a document is a tree of nodes that keeps all
- * of these, and printing a parsed compact document gives back its very text.
+ * JSON with its spelling. `JSON.parse` loses differences that a protocol check must see: the order of keys, duplicate
+ * keys, `1.0` and `1`, integers beyond 2^53, `\u00e9` and `é`. Here a document is a tree of nodes that keeps all of
+ * them. Printing a parsed compact document returns the same text.
  */
 export type JsonNode = JsonLiteral | JsonNumber | JsonString | JsonArray | JsonObject;
 export type JsonLiteral = { readonly kind: 'literal'; readonly value: null | boolean };
-/** `text` is the number exactly as spelled. */
+/** `text` is the number exactly as written. */
 export type JsonNumber = { readonly kind: 'number'; readonly text: string };
-/** `spelling` is the quoted source text, kept only where it is not what `JSON.stringify` would write. */
+/** `spelling` is the quoted source text. It is present only when it differs from what `JSON.stringify` writes. */
 export type JsonString = { readonly kind: 'string'; readonly value: string; readonly spelling?: string };
 export type JsonArray = { readonly kind: 'array'; readonly items: readonly JsonNode[] };
 export type JsonObject = { readonly kind: 'object'; readonly members: readonly JsonMember[] };
-/** `spelling` of the key: as for strings. */
+/** `spelling` is that of the key, as for strings. */
 export type JsonMember = readonly [key: string, value: JsonNode, spelling?: string];
 
-/** Text that is not JSON; `offset` counts UTF-16 units from 0. */
+/** Thrown for text that is not JSON. `offset` counts UTF-16 units from 0. */
 export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError';
   readonly offset: number;
 
   constructor(expected: string, offset: number) {
-    super(`${expected} expected at character ${offset + 1}`);
+    super(`expected ${expected} at character ${offset + 1}`);
     this.offset = offset;
   }
 }
 
-/** A parsed document; `compact` tells that it held no white space between tokens, as the official client writes. */
+/** A parsed document. `compact` is true when it has no white space between tokens, as the official client writes. */
 export type ParsedJson = { readonly node: JsonNode; readonly compact: boolean };
 
-/** No document of the protocol comes near it; it keeps hostile input from overflowing the stack. */
+/** Protects the stack from hostile input. Documents of the protocol are far less deep. */
 const maximumDepth = 500;
 
 /** Parses one JSON document (RFC 8259). Throws JsonSyntaxError. */
@@ -37,7 +37,7 @@ export function parseJson(text: string): ParsedJson {
   return parser.document();
 }
 
-/** Like parseJson, but undefined for text that is not JSON. */
+/** Like parseJson, but returns undefined for text that is not JSON. */
 export function tryParseJson(text: string): ParsedJson | undefined {
   try {
     return parseJson(text);
@@ -122,7 +122,7 @@ class Parser {
     let end = start + 1;
     let escaped = false;
     for (let code = this.#text.charCodeAt(end); code !== quote; code = this.#text.charCodeAt(end)) {
-      // A comparison with NaN, past the end of the text, is false: hence not `code < space`.
+      // Past the end of the text the code is NaN, and any comparison is false. Hence not `code < space`.
       if (!(code >= space)) throw new JsonSyntaxError('the rest of a string', end);
       if (code === backslash) escaped = true;
       end += code === backslash ? 2 : 1;
@@ -134,15 +134,15 @@ class Parser {
       if (value.isWellFormed()) return { kind: 'string', value };
     }
     const spelling = this.#text.slice(start, end + 1);
-    return jsonString(escaped ? unescaped(spelling, start) : spelling.slice(1, -1), spelling);
+    return jsonString(escaped ? parseEscapes(spelling, start) : spelling.slice(1, -1), spelling);
   }
 
   #take(token: RegExp, expected: string): string {
     token.lastIndex = this.#at;
-    const found = token.exec(this.#text)?.[0];
-    if (found === undefined) throw new JsonSyntaxError(expected, this.#at);
-    this.#at += found.length;
-    return found;
+    const match = token.exec(this.#text)?.[0];
+    if (match === undefined) throw new JsonSyntaxError(expected, this.#at);
+    this.#at += match.length;
+    return match;
   }
 
   #blank(): void {
@@ -165,15 +165,15 @@ class Parser {
   }
 }
 
-function unescaped(spelling: string, offset: number): string {
+function parseEscapes(spelling: string, offset: number): string {
   try {
     return String(JSON.parse(spelling));
   } catch {
-    throw new JsonSyntaxError('a string without broken escapes', offset);
+    throw new JsonSyntaxError('a string with valid escapes', offset);
   }
 }
 
-/** The compact text of a node, every number and string as it was spelled. */
+/** The compact text of a node, with the spelling of every number and string. */
 export function printJson(node: JsonNode): string {
   switch (node.kind) {
     case 'literal':
@@ -193,19 +193,19 @@ function printMember([key, value, spelling]: JsonMember): string {
   return `${spelling ?? JSON.stringify(key)}:${printJson(value)}`;
 }
 
-/** A string node; `spelling` (with its quotes) is dropped where it is the usual one. */
+/** A string node. `spelling` (with its quotes) is dropped when it is the one `JSON.stringify` writes. */
 export function jsonString(value: string, spelling?: string): JsonString {
   return spelling === undefined || spelling === JSON.stringify(value)
     ? { kind: 'string', value }
     : { kind: 'string', value, spelling };
 }
 
-/** A member of an object; `spelling` is the key's, if it is not the usual one. */
+/** A member of an object. `spelling` is that of the key, when it is not the one `JSON.stringify` writes. */
 export function jsonMember(key: string, value: JsonNode, spelling?: string): JsonMember {
   return spelling === undefined ? [key, value] : [key, value, spelling];
 }
 
-/** A node for a plain value, with object keys in insertion order; undefined members are left out. */
+/** A node for a plain value. Object keys are in insertion order; undefined members are omitted. */
 export function toNode(value: unknown): JsonNode {
   const text = JSON.stringify(value);
   if (text === undefined) throw new TypeError('not a JSON value');
@@ -287,19 +287,19 @@ export function jsonObject(
   };
 }
 
-/** The value of the first member of that key; undefined for another key or another kind of node. */
+/** The value of the first member with this key. Undefined when the key is missing or the node is not an object. */
 export function member(node: JsonNode | undefined, key: string): JsonNode | undefined {
   return node?.kind === 'object' ? node.members.find(([name]) => name === key)?.[1] : undefined;
 }
 
-/** The string at a path of keys; undefined where there is none. */
+/** The string at a path of keys. Undefined when there is none. */
 export function stringAt(node: JsonNode | undefined, ...path: readonly string[]): string | undefined {
   let at = node;
   for (const key of path) at = member(at, key);
   return at?.kind === 'string' ? at.value : undefined;
 }
 
-/** Whether two nodes were spelled alike. */
-export function sameJson(one: JsonNode, other: JsonNode): boolean {
-  return one === other || printJson(one) === printJson(other);
+/** Whether two nodes have the same spelling. */
+export function sameJson(a: JsonNode, b: JsonNode): boolean {
+  return a === b || printJson(a) === printJson(b);
 }

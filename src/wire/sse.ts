@@ -1,17 +1,17 @@
 /**
  * One block of a server-sent event stream (WHATWG HTML §9.2): all lines up to an empty one. Blocks without data are
- * told too, unlike in a browser, because a keep-alive comment that a proxy adds or drops is a difference.
+ * reported too, unlike in a browser, because a keep-alive comment that a proxy adds or drops is a difference.
  */
 export type SseEvent = {
-  /** The event field; empty when there is none, which a browser would call "message". */
+  /** The event field. Empty when missing, where a browser reports "message". */
   readonly event: string;
-  /** The data lines joined by LF; empty when there is none, as in a comment. */
+  /** The data lines joined by LF. Empty when there are none, as in a comment. */
   readonly data: string;
 };
 
 /** Decodes a stream of server-sent events, in chunks of any size. */
 export class SseDecoder {
-  // Strips a byte order mark at the start, as the standard asks, and joins characters split between chunks.
+  // Strips a byte order mark at the start, as the standard requires, and joins characters split between chunks.
   readonly #text = new TextDecoder('utf-8');
   #pending = '';
   #lines: string[] = [];
@@ -22,7 +22,7 @@ export class SseDecoder {
   }
 
   /**
-   * Tells that the stream is over; gives the block that was left without its empty line, if any: no client takes it.
+   * Call when the stream ends. Also returns a block without its final empty line, which clients ignore.
    */
   end(): SseEvent[] {
     this.#pending += this.#text.decode();
@@ -33,10 +33,10 @@ export class SseDecoder {
     return events;
   }
 
-  #takeLines(over: boolean): SseEvent[] {
+  #takeLines(ended: boolean): SseEvent[] {
     const events: SseEvent[] = [];
-    // A CR that is the last byte so far is not taken yet: an LF may follow and belong to it.
-    const line = over ? /([^\r\n]*)(\r\n|\n|\r)/y : /([^\r\n]*)(\r\n|\n|\r(?!$))/y;
+    // Waits after a CR at the end: an LF may follow and belong to it.
+    const line = ended ? /([^\r\n]*)(\r\n|\n|\r)/y : /([^\r\n]*)(\r\n|\n|\r(?!$))/y;
     let consumed = 0;
     for (let match = line.exec(this.#pending); match !== null; match = line.exec(this.#pending)) {
       const [, content = ''] = match;
@@ -59,13 +59,13 @@ export class SseDecoder {
   }
 }
 
-/** All blocks of a stream that is there as a whole. */
+/** All blocks of a complete stream. */
 export function decodeSse(text: string): SseEvent[] {
   const decoder = new SseDecoder();
   return [...decoder.push(Buffer.from(text)), ...decoder.end()];
 }
 
-/** Writes one event as OpenAI's servers do: event line first, LF only, a data line for each line of `data`. */
+/** Formats one event like OpenAI's servers: event line first, LF only, one data line per line of `data`. */
 export function encodeSse(data: string, event?: string): string {
   const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`);
   return `${event === undefined ? '' : `event: ${event}\n`}${lines.join('')}\n`;

@@ -3,17 +3,17 @@ import type { HeaderList } from './headers.ts';
 import type { Side } from './message.ts';
 import { UndecodableError } from './undecodable.ts';
 
-/** What a handshake agreed on for permessage-deflate (RFC 7692 §7.1); the server is the backend. */
+/** The negotiated parameters of permessage-deflate (RFC 7692 §7.1). The server is the backend. */
 export type DeflateParameters = {
   readonly [side in Side]: {
-    /** True when a message may refer back to the messages before it. */
+    /** True when a message may refer back to earlier messages. */
     readonly contextTakeover: boolean;
     /** Base-2 logarithm of how far back it may refer: 8 to 15. */
     readonly windowBits: number;
   };
 };
 
-/** Reads the agreed permessage-deflate from the headers of the 101 response; null when there is none. */
+/** Reads the negotiated permessage-deflate from the headers of the 101 response; null when there is none. */
 export function negotiatedDeflate(responseHeaders: HeaderList): DeflateParameters | null {
   const extension = responseHeaders
     .filter(([name]) => name.toLowerCase() === 'sec-websocket-extensions')
@@ -38,15 +38,15 @@ function parameter(text: string): [name: string, value: string] {
   return [name.trim().toLowerCase(), value.trim().replaceAll('"', '')];
 }
 
-/** What a sender leaves off every message and a receiver puts back (RFC 7692 §7.2.1). */
+/** A sender removes these bytes from every message, and a receiver appends them again (RFC 7692 §7.2.1). */
 const syncFlushTail = Buffer.of(0x00, 0x00, 0xff, 0xff);
 const messageLimit = 256 * 1024 * 1024;
 const largestWindow = 1 << 15;
 
 /**
- * Decompresses the messages of one side, in order. The context that a message takes over is the window of what was
- * decompressed before it, so that window as a preset dictionary gives the same result as one long stream: each
- * message is done at once and in order, which zlib's streams, being asynchronous, would not allow.
+ * Decompresses the messages of one side, in order. With context takeover a message may refer back to the window of data
+ * decompressed before it. Passing that window as a preset dictionary gives the same result as one long zlib stream, but
+ * synchronously.
  */
 export class MessageInflater {
   readonly #contextTakeover: boolean;
@@ -76,7 +76,7 @@ export class MessageInflater {
   }
 }
 
-/** Compresses the messages of one side, in order; the other half of MessageInflater. */
+/** Compresses the messages of one side, in order. The counterpart of MessageInflater. */
 export class MessageDeflater {
   readonly #parameters: DeflateParameters[Side];
   #window: Buffer = Buffer.alloc(0);
@@ -85,8 +85,8 @@ export class MessageDeflater {
     this.#parameters = parameters;
   }
 
-  /** False when zlib cannot keep to the window agreed on: it has none of 8 bits. Such messages go uncompressed. */
-  get able(): boolean {
+  /** False when zlib does not support the negotiated window, which is 8 bits. Such messages are sent uncompressed. */
+  get supported(): boolean {
     return this.#parameters.windowBits > 8;
   }
 

@@ -3,10 +3,10 @@ import { ByteQueue } from './byte-queue.ts';
 import type { Opcode } from './message.ts';
 import { UndecodableError } from './undecodable.ts';
 
-/** The opcodes of RFC 6455 §11.8; a continuation carries on the message that was begun. */
+/** The opcodes of RFC 6455 §11.8. A continuation carries the next fragment of a message. */
 export type FrameOpcode = Opcode | 'continuation';
 
-/** One frame as it travels, unmasked but not decompressed. */
+/** One frame, unmasked but not decompressed. */
 export type Frame = {
   readonly fin: boolean;
   readonly rsv1: boolean;
@@ -24,12 +24,12 @@ const opcodes: ReadonlyMap<number, FrameOpcode> = new Map([
 ]);
 const opcodeNumbers = new Map([...opcodes].map(([number, opcode]) => [opcode, number]));
 
-/** No peer of a Codex client sends a frame this long; a longer one is a misread length. */
+/** Codex traffic has no frames this long. A longer one means that the length was misread. */
 const payloadLimit = 256 * 1024 * 1024;
 
 type FrameHeader = Omit<Frame, 'payload'> & { readonly length: number; readonly mask: Buffer | null };
 
-/** Cuts one direction of a websocket connection into frames (RFC 6455 §5.2), whatever the chunks. */
+/** Splits one direction of a websocket connection into frames (RFC 6455 §5.2), for any chunking. */
 export class FrameDecoder {
   readonly #queue = new ByteQueue();
   #header: FrameHeader | null = null;
@@ -38,12 +38,12 @@ export class FrameDecoder {
     this.#queue.push(bytes);
   }
 
-  /** True when a frame has begun and is not whole. */
+  /** True in the middle of a frame. */
   get insideFrame(): boolean {
     return this.#header !== null || this.#queue.length > 0;
   }
 
-  /** The next whole frame, or null when it needs more bytes. Throws UndecodableError. */
+  /** The next complete frame, or null when it needs more bytes. Throws UndecodableError. */
   next(): Frame | null {
     this.#header ??= this.#takeHeader();
     if (this.#header === null || this.#queue.length < this.#header.length) return null;
@@ -62,7 +62,7 @@ export class FrameDecoder {
     if (this.#queue.length < 2 + lengthBytes + maskBytes) return null;
 
     const opcode = opcodes.get((start >> 8) & 0x0f);
-    if (opcode === undefined) throw new UndecodableError('a websocket frame of unknown opcode');
+    if (opcode === undefined) throw new UndecodableError('a websocket frame with an unknown opcode');
     if (start & 0x3000) throw new UndecodableError('a websocket frame with RSV2 or RSV3 set');
     this.#queue.take(2);
     const extended = this.#queue.take(lengthBytes);
@@ -73,7 +73,7 @@ export class FrameDecoder {
   }
 }
 
-/** What encodeFrame writes: `mask` is the four bytes of the key; a client must mask, a server must not. */
+/** Input of encodeFrame. `mask` is the four bytes of the key: required for a client, forbidden for a server. */
 export type FrameToEncode = {
   readonly opcode: FrameOpcode;
   readonly payload: Buffer;
@@ -82,7 +82,7 @@ export type FrameToEncode = {
   readonly rsv1?: boolean;
 };
 
-/** Writes one frame with the shortest length form that holds it (RFC 6455 §5.2); `fin` is true unless said. */
+/** Encodes one frame with the shortest length form that fits (RFC 6455 §5.2). `fin` defaults to true. */
 export function encodeFrame({ opcode, payload, mask, fin = true, rsv1 = false }: FrameToEncode): Buffer {
   const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | (opcodeNumbers.get(opcode) ?? 0);
   const frame = Buffer.allocUnsafe(headerLength(payload.length) + (mask?.length ?? 0) + payload.length);
@@ -92,7 +92,7 @@ export function encodeFrame({ opcode, payload, mask, fin = true, rsv1 = false }:
   return frame;
 }
 
-/** Writes whole messages of a server, a frame each, as encodeFrame would, into one buffer. */
+/** Encodes messages of a server, one frame each, into one buffer. */
 export function encodeMessages(
   messages: readonly { readonly opcode: Opcode; readonly payload: Buffer }[],
 ): Buffer {
@@ -107,17 +107,17 @@ export function encodeMessages(
   return frames;
 }
 
-/** A fresh masking key; must be unpredictable (RFC 6455 §5.3). */
+/** A fresh masking key. It must be unpredictable (RFC 6455 §5.3). */
 export function newMask(): Buffer {
   return randomBytes(4);
 }
 
-/** Of a frame without its mask, in bytes. */
+/** The length of a frame header without the mask, in bytes. */
 function headerLength(payloadLength: number): number {
   return payloadLength < 126 ? 2 : payloadLength < 0x10000 ? 4 : 10;
 }
 
-/** Gives the offset behind it. */
+/** Returns the offset after the header. */
 function writeHeader(frame: Buffer, at: number, first: number, maskBit: number, length: number): number {
   frame.writeUInt8(first, at);
   if (length < 126) return frame.writeUInt8(maskBit | length, at + 1);
@@ -126,8 +126,8 @@ function writeHeader(frame: Buffer, at: number, first: number, maskBit: number, 
 }
 
 /**
- * Masks or unmasks into new memory: the tap decodes bytes that are still on their way to the other side. Four bytes
- * at a time, as messages are large.
+ * Masks or unmasks into new memory, because the tap decodes bytes that are still being forwarded. Works on four bytes
+ * at a time, because messages are large.
  */
 function masked(payload: Buffer, mask: Buffer): Buffer {
   const result = Buffer.allocUnsafeSlow(payload.length);

@@ -4,21 +4,25 @@ import { type Undecodable, UndecodableError, undecodable } from './undecodable.t
 import { type DeflateParameters, MessageDeflater, MessageInflater } from './websocket-deflate.ts';
 import { encodeFrame, type Frame, FrameDecoder, newMask } from './websocket-frame.ts';
 
-/** What a decoder found, in wire order. After `undecodable` it finds nothing more. */
+/** A decoded event. Events are in wire order; `undecodable` is the last one. */
 export type WebSocketEvent = { readonly type: 'message'; readonly message: WebSocketMessage } | Undecodable;
 
-/** A text or binary message of which the last fragment has not come yet. */
-type Begun = { readonly opcode: 'text' | 'binary'; readonly compressed: boolean; readonly parts: Buffer[] };
+/** A text or binary message whose last fragment has not arrived. */
+type PartialMessage = {
+  readonly opcode: 'text' | 'binary';
+  readonly compressed: boolean;
+  readonly parts: Buffer[];
+};
 
 /**
- * Puts the messages of one side together (RFC 6455 §5.4) from a copy of its bytes after the handshake, in chunks of
- * any size. Control frames between fragments are told where they stand. It does not mind what only an endpoint must
- * refuse: missing masks, text that is not UTF-8, frames after a close.
+ * Assembles the messages of one side (RFC 6455 §5.4) from a copy of its bytes after the handshake, in chunks of any
+ * size. Control frames between fragments are reported in place. It accepts what only an endpoint must reject: missing
+ * masks, text that is not UTF-8, frames after a close.
  */
 export class WebSocketDecoder {
   readonly #frames = new FrameDecoder();
   readonly #inflater: MessageInflater | null;
-  #begun: Begun | null = null;
+  #partial: PartialMessage | null = null;
   #stopped = false;
 
   constructor(from: Side, deflate: DeflateParameters | null) {
@@ -41,9 +45,9 @@ export class WebSocketDecoder {
     return events;
   }
 
-  /** Tells that no more bytes come; reports a message that was cut off. */
+  /** Call when no more bytes follow. Reports a message that was cut off. */
   end(): WebSocketEvent[] {
-    const cut = !this.#stopped && (this.#begun !== null || this.#frames.insideFrame);
+    const cut = !this.#stopped && (this.#partial !== null || this.#frames.insideFrame);
     this.#stopped = true;
     return cut ? [{ type: 'undecodable', reason: 'the connection ended inside a websocket message' }] : [];
   }
@@ -59,24 +63,24 @@ export class WebSocketDecoder {
         return controlMessage(frame.opcode, frame);
       case 'text':
       case 'binary':
-        if (this.#begun !== null) throw new UndecodableError('a websocket message inside another');
+        if (this.#partial !== null) throw new UndecodableError('a websocket message inside another');
         return this.#takePart({ opcode: frame.opcode, compressed: frame.rsv1, parts: [] }, frame);
       case 'continuation':
-        if (this.#begun === null) throw new UndecodableError('a websocket continuation of no message');
+        if (this.#partial === null) throw new UndecodableError('a websocket continuation without a message');
         if (frame.rsv1) throw new UndecodableError('a websocket continuation with RSV1 set');
-        return this.#takePart(this.#begun, frame);
+        return this.#takePart(this.#partial, frame);
     }
   }
 
-  #takePart(begun: Begun, { fin, payload }: Frame): WebSocketMessage | null {
-    begun.parts.push(payload);
-    this.#begun = fin ? null : begun;
+  #takePart(message: PartialMessage, { fin, payload }: Frame): WebSocketMessage | null {
+    message.parts.push(payload);
+    this.#partial = fin ? null : message;
     if (!fin) return null;
-    const { opcode, compressed, parts } = begun;
-    const whole = Buffer.concat(parts);
+    const { opcode, compressed, parts } = message;
+    const joined = Buffer.concat(parts);
     return {
       opcode,
-      payload: compressed && this.#inflater !== null ? this.#inflater.inflate(whole) : whole,
+      payload: compressed && this.#inflater !== null ? this.#inflater.inflate(joined) : joined,
       compressed,
       fragments: parts.length,
     };
@@ -93,8 +97,8 @@ function controlMessage(opcode: 'close' | 'ping' | 'pong', { fin, rsv1, payload 
 }
 
 /**
- * Writes the messages of one side, each in one frame: a client's masked with a fresh key, text and binary compressed
- * where permessage-deflate was agreed on, with its context takeover.
+ * Encodes the messages of one side, one frame each. Messages of a client are masked with a fresh key. Text and binary
+ * messages are compressed when permessage-deflate was negotiated.
  */
 export class WebSocketEncoder {
   readonly #masks: boolean;
@@ -105,16 +109,16 @@ export class WebSocketEncoder {
     this.#deflater = deflate === null ? null : new MessageDeflater(deflate[from]);
   }
 
-  /** The bytes of the message; the order of the calls must be the order on the wire. */
+  /** The bytes of a message. Calls must be in wire order. */
   encode(opcode: Opcode, payload: Buffer): Buffer {
     const mask = this.#masks ? newMask() : undefined;
     const deflater = opcode === 'text' || opcode === 'binary' ? this.#deflater : null;
-    if (!deflater?.able) return encodeFrame({ opcode, payload, mask });
+    if (!deflater?.supported) return encodeFrame({ opcode, payload, mask });
     return encodeFrame({ opcode, payload: deflater.deflate(payload), mask, rsv1: true });
   }
 }
 
-/** The Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC 6455 §4.2.2). */
+/** The Sec-WebSocket-Accept value for a Sec-WebSocket-Key (RFC 6455 §4.2.2). */
 export function acceptKey(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 }

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 
-/** The bytes, one at a time: the hardest chunking there is. */
+/** Chunks of one byte each: the hardest chunking. */
 export function byteByByte(bytes: Buffer): Buffer[] {
   return Array.from(bytes, (byte) => Buffer.of(byte));
 }
 
-/** Ways to cut any bytes into chunks: of the given sizes, over and over. */
+/** Arbitrary functions that split bytes into chunks, repeating a list of sizes. */
 export const anyCut: fc.Arbitrary<(bytes: Buffer) => Buffer[]> = fc
   .array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 12 })
   .filter((sizes) => sizes.some((size) => size > 0))
@@ -19,7 +19,7 @@ export const anyCut: fc.Arbitrary<(bytes: Buffer) => Buffer[]> = fc
     return chunks;
   });
 
-/** Ways to cut these bytes into chunks. */
+/** Arbitrary chunkings of these bytes. */
 export function anyChunking(bytes: Buffer): fc.Arbitrary<Buffer[]> {
   return anyCut.map((cut) => cut(bytes));
 }

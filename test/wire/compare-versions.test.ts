@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { compareVersions } from '../../src/wire/compare-versions.ts';
 
-it('orders versions by their numbers', () => {
+it('orders versions numerically', () => {
   expect(['0.118.0', '0.99.0', '0.118.10', '0.118.9', '1.0.0'].sort(compareVersions)).toEqual([
     ...['0.99.0', '0.118.0', '0.118.9', '0.118.10', '1.0.0'],
   ]);
 });
 
-it('orders what is before a release before it, by number too', () => {
+it('orders pre-releases before their release, numerically', () => {
   expect(['0.118.0', '0.118.0-alpha.10', '0.117.9', '0.118.0-alpha.9'].sort(compareVersions)).toEqual([
     ...['0.117.9', '0.118.0-alpha.9', '0.118.0-alpha.10', '0.118.0'],
   ]);

@@ -8,21 +8,21 @@ const get: RequestHead = { method: 'GET', target: '/', version: '1.1', headers: 
 
 function requests(chunks: readonly Buffer[], ending: StreamEnding = 'finished') {
   const decoder = new RequestDecoder();
-  return told([...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end(ending)]);
+  return joined([...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end(ending)]);
 }
 
 function responses(
-  asked: readonly RequestHead[],
+  requests: readonly RequestHead[],
   chunks: readonly Buffer[],
   ending: StreamEnding = 'finished',
 ) {
   const decoder = new ResponseDecoder();
-  for (const request of asked) decoder.expect(request);
-  return told([...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end(ending)]);
+  for (const request of requests) decoder.expect(request);
+  return joined([...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end(ending)]);
 }
 
 /** Events with adjacent bytes joined as text, so that chunkings compare. */
-function told<Head>(events: readonly Http1Event<Head>[]) {
+function joined<Head>(events: readonly Http1Event<Head>[]) {
   const result: (
     | Exclude<Http1Event<Head>, { bytes: Buffer }>
     | { type: 'data' | 'upgraded'; text: string }
@@ -73,7 +73,7 @@ it('keeps every byte of a header value', () => {
   expect(requests([bytes])).toMatchObject([{ head: { headers: [['x', '\x80\xff']] } }, { type: 'end' }]);
 });
 
-it('takes a body off its chunks and drops extensions and trailers', () => {
+it('decodes a chunked body and drops extensions and trailers', () => {
   const bytes = Buffer.from(
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' +
       '5;name="v"\r\nhello\r\nC \r\n, wide world\r\n0\r\nExpires: never\r\n\r\n',
@@ -87,7 +87,7 @@ it('takes a body off its chunks and drops extensions and trailers', () => {
   expect(responses([get], byteByByte(bytes))).toMatchObject(expected);
 });
 
-it('lets the transfer encoding win over a content length', () => {
+it('prefers the transfer encoding to a content length', () => {
   const bytes = Buffer.from(
     'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n',
   );
@@ -106,7 +106,7 @@ it('ends a body without a length at the close', () => {
   expect(responses([get], [bytes], 'cut')).toEqual([head, data, { type: 'end', complete: false }]);
 });
 
-it('tells a body that the connection cut short', () => {
+it('reports a body that the connection cut off', () => {
   expect(requests([post.subarray(0, -1)])).toMatchObject([
     { type: 'head' },
     { type: 'data', text: 'hell' },
@@ -114,7 +114,7 @@ it('tells a body that the connection cut short', () => {
   ]);
 });
 
-it('tells interim responses apart from the final one', () => {
+it('distinguishes interim responses from the final one', () => {
   const bytes = Buffer.from(
     'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n',
   );
@@ -126,7 +126,7 @@ it('tells interim responses apart from the final one', () => {
   ]);
 });
 
-it('expects no body behind the answer to a HEAD', () => {
+it('expects no body after the response to a HEAD', () => {
   const head: RequestHead = { ...get, method: 'HEAD' };
   const bytes = Buffer.from(
     'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n',
@@ -154,11 +154,11 @@ it('decodes pipelined requests and skips empty lines between them', () => {
 
 const upgrade = 'GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
 
-it('gives the bytes behind an accepted upgrade as no longer HTTP', () => {
+it('returns the bytes after an accepted upgrade as upgraded', () => {
   const client = new RequestDecoder();
   expect(client.push(Buffer.from(`${upgrade}early`)).map(({ type }) => type)).toEqual(['head', 'end']);
-  expect(told(client.settleUpgrade(true))).toEqual([{ type: 'upgraded', text: 'early' }]);
-  expect(told(client.push(Buffer.from('later')))).toEqual([{ type: 'upgraded', text: 'later' }]);
+  expect(joined(client.settleUpgrade(true))).toEqual([{ type: 'upgraded', text: 'early' }]);
+  expect(joined(client.push(Buffer.from('later')))).toEqual([{ type: 'upgraded', text: 'later' }]);
 
   const switching = Buffer.from('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nframes');
   expect(responses([get], [switching])).toMatchObject([
@@ -168,7 +168,7 @@ it('gives the bytes behind an accepted upgrade as no longer HTTP', () => {
   ]);
 });
 
-it('goes on with HTTP behind a refused upgrade', () => {
+it('continues with HTTP after a refused upgrade', () => {
   const client = new RequestDecoder();
   client.push(Buffer.from(upgrade));
   expect(client.push(Buffer.from('GET /2 HTTP/1.1\r\n\r\n'))).toEqual([]);
@@ -178,7 +178,7 @@ it('goes on with HTTP behind a refused upgrade', () => {
   ]);
 });
 
-it('gives the bytes behind an accepted CONNECT as no longer HTTP', () => {
+it('returns the bytes after an accepted CONNECT as upgraded', () => {
   const connect: RequestHead = { ...get, method: 'CONNECT', target: 'h:443' };
   expect(responses([connect], [Buffer.from('HTTP/1.1 200 OK\r\n\r\n\x16\x03')])).toMatchObject([
     { type: 'head' },
@@ -215,12 +215,12 @@ const bad: readonly [what: string, bytes: string, reason: string][] = [
   [
     'an overlong chunk',
     'GET / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n',
-    'a chunk longer than it said',
+    'a chunk longer than its declared size',
   ],
   ['a head cut off', 'GET / HTTP/1.1\r\nHost', 'the connection ended inside a head'],
 ];
 
-it.each(bad)('tells %s once, as undecodable', (_, bytes, reason) => {
+it.each(bad)('reports %s once, as undecodable', (_, bytes, reason) => {
   const last = [{ type: 'undecodable', reason }];
   const more = Buffer.from('GET /again HTTP/1.1\r\n\r\n');
   const cutOff = bytes.endsWith('Host');
@@ -228,7 +228,7 @@ it.each(bad)('tells %s once, as undecodable', (_, bytes, reason) => {
   expect(requests(byteByByte(Buffer.from(bytes, 'latin1'))).slice(-1)).toEqual(last);
 });
 
-it('takes a head of 64 KiB and none longer', () => {
+it('accepts a head of 64 KiB and rejects a longer one', () => {
   const line = 'GET / HTTP/1.1\r\nx: ';
   const head = (size: number) => Buffer.from(`${line}${'a'.repeat(size - line.length)}\r\n\r\n`);
   expect(requests([head(64 * 1024)])).toMatchObject([{ type: 'head' }, { type: 'end' }]);
@@ -237,7 +237,7 @@ it('takes a head of 64 KiB and none longer', () => {
   expect(requests([head(64 * 1024 + 1).subarray(0, -4)])).toEqual(tooLong);
 });
 
-it('keeps what was decoded before the undecodable byte', () => {
+it('keeps the events before the undecodable byte', () => {
   expect(requests([Buffer.concat([post, Buffer.of(0)])])).toMatchObject([
     { type: 'head' },
     { type: 'data', text: 'hello' },
@@ -246,13 +246,13 @@ it('keeps what was decoded before the undecodable byte', () => {
   ]);
 });
 
-it('does not take a response that nobody asked for', () => {
+it('rejects a response without a request', () => {
   expect(responses([], [Buffer.from('HTTP/1.1 408 Request Timeout\r\n\r\n')])).toEqual([
-    { type: 'undecodable', reason: 'a response to no request' },
+    { type: 'undecodable', reason: 'a response without a request' },
   ]);
 });
 
-it('decodes requests alike in any chunking', () => {
+it('decodes requests the same in any chunking', () => {
   const bytes = Buffer.concat([
     post,
     Buffer.from(
@@ -268,17 +268,17 @@ it('decodes requests alike in any chunking', () => {
   );
 });
 
-it('decodes responses alike in any chunking', () => {
+it('decodes responses the same in any chunking', () => {
   const bytes = Buffer.from(
     'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nA: b\r\n\r\n' +
       'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 404 Not Found\r\n\r\nrest',
   );
-  const asked = [get, get, get];
-  const whole = responses(asked, [bytes]);
+  const requests = [get, get, get];
+  const whole = responses(requests, [bytes]);
   expect(whole.filter(({ type }) => type === 'head')).toHaveLength(3);
   fc.assert(
     fc.property(anyChunking(bytes), (chunks) => {
-      expect(responses(asked, chunks)).toEqual(whole);
+      expect(responses(requests, chunks)).toEqual(whole);
     }),
   );
 });

@@ -28,15 +28,15 @@ it.each([
   '{"\\u006bey":1,"key":2}',
   '{"":{"":[[],{},""]}}',
   'null',
-])('gives back %s as it was spelled', (text) => {
+])('prints %s with its spelling', (text) => {
   expect(printJson(parseJson(text).node)).toBe(text);
 });
 
-it('gives back every compact document as it was spelled', () => {
+it('prints every compact document with its spelling', () => {
   fc.assert(fc.property(compactJson, (text) => printJson(parseJson(text).node) === text));
 });
 
-it('reads the value that JSON.parse reads', () => {
+it('parses to the same value as JSON.parse', () => {
   fc.assert(
     fc.property(compactJson, (text) => {
       expect(JSON.parse(printJson(parseJson(text).node))).toEqual(JSON.parse(text));
@@ -44,13 +44,13 @@ it('reads the value that JSON.parse reads', () => {
   );
 });
 
-it('knows the value of a string whatever its spelling', () => {
+it('keeps value and spelling of a string', () => {
   expect(parseJson('"\\u00e9"').node).toEqual({ kind: 'string', value: 'é', spelling: '"\\u00e9"' });
   expect(parseJson('"é"').node).toEqual({ kind: 'string', value: 'é' });
   expect(parseJson('"\\n\\""').node).toEqual({ kind: 'string', value: '\n"' });
 });
 
-it('tells documents with white space from compact ones', () => {
+it('distinguishes documents with white space from compact ones', () => {
   expect(parseJson('{"a":[1,2]}').compact).toBe(true);
   for (const text of ['{"a": 1}', ' 1', '[1,\n2]', '{}\t', '{ }'])
     expect(parseJson(text).compact).toBe(false);
@@ -67,22 +67,22 @@ it.each([
   ['tru', 0, 'a value'],
   ['"abc', 4, 'the rest of a string'],
   ['"a\nb"', 2, 'the rest of a string'],
-  ['["\\x"]', 1, 'a string without broken escapes'],
+  ['["\\x"]', 1, 'a string with valid escapes'],
   ['{"a":1}}', 7, 'the end of the document'],
-])('says where %j is wrong', (text, offset, expected) => {
+])('reports where %j is wrong', (text, offset, expected) => {
   expect(tryParseJson(text)).toBeUndefined();
   expect(() => parseJson(text)).toThrow(new JsonSyntaxError(expected, offset));
   expect(() => parseJson(text)).toThrow(expect.objectContaining({ name: 'JsonSyntaxError', offset }));
 });
 
-it('refuses what is nested deeper than 500 levels instead of overflowing', () => {
+it('rejects documents nested deeper than 500 levels without overflowing the stack', () => {
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
   expect(printJson(parseJson(nested(500)).node)).toBe(nested(500));
-  expect(() => parseJson(nested(502))).toThrow('at most 500 levels expected at character 502');
+  expect(() => parseJson(nested(502))).toThrow('expected at most 500 levels at character 502');
   expect(tryParseJson('{"a":'.repeat(100_000))).toBeUndefined();
 });
 
-it('finds the first member of a key, and strings down a path', () => {
+it('finds the first member with a key, and strings at a path', () => {
   const node = parseJson('{"a":{"b":"x"},"a":1}').node;
   expect(stringAt(node, 'a', 'b')).toBe('x');
   expect(stringAt(node, 'a', 'c')).toBeUndefined();
@@ -90,14 +90,14 @@ it('finds the first member of a key, and strings down a path', () => {
   expect(member(toNode([1]), '0')).toBeUndefined();
 });
 
-it('holds documents for equal only when they are spelled alike', () => {
+it('treats documents as equal only when their spelling is equal', () => {
   expect(sameJson(parseJson('{ "a": 1 }').node, toNode({ a: 1 }))).toBe(true);
   expect(sameJson(parseJson('1.0').node, toNode(1))).toBe(false);
   expect(sameJson(parseJson('{"a":1,"b":2}').node, toNode({ b: 2, a: 1 }))).toBe(false);
   expect(sameJson(parseJson('{"\\u0061":1}').node, toNode({ a: 1 }))).toBe(false);
 });
 
-it('makes nodes of plain values, and of nothing else', () => {
+it('converts plain values to nodes, and rejects others', () => {
   expect(printJson(toNode({ b: 1.5, a: [null, undefined], c: undefined }))).toBe('{"b":1.5,"a":[null,null]}');
   expect(() => toNode(undefined)).toThrow(TypeError);
 });
@@ -190,7 +190,7 @@ it('filters the members of an object and leaves other nodes alone', () => {
   expect(printJson(filterMembers(tree('["a"]'), keep))).toBe('["a"]');
 });
 
-it('has the items of arrays only', () => {
+it('returns the items of arrays only', () => {
   expect(itemsOf(tree('[1,"2"]')).map(printJson)).toEqual(['1', '"2"']);
   expect(itemsOf(tree('{"a":1}'))).toEqual([]);
   expect(itemsOf(undefined)).toEqual([]);

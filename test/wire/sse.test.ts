@@ -8,14 +8,14 @@ function decode(chunks: readonly Buffer[]) {
   return [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()];
 }
 
-it('decodes an event as the backend sends it', () => {
+it('decodes an event from the backend', () => {
   const raw = 'event: response.created\ndata: {"type":"response.created"}\n\n';
   const event = { event: 'response.created', data: '{"type":"response.created"}' };
   expect(decodeSse(raw)).toEqual([event]);
   expect(decode(byteByByte(Buffer.from(raw)))).toEqual([event]);
 });
 
-it('joins data lines and takes one space off each', () => {
+it('joins data lines and removes one leading space from each', () => {
   // The example of WHATWG HTML §9.2.6.
   expect(decodeSse('data: YHOO\ndata: +2\ndata: 10\n\ndata\n\ndata\ndata\n\ndata:  x\n\n')).toMatchObject([
     { data: 'YHOO\n+2\n10' },
@@ -25,26 +25,26 @@ it('joins data lines and takes one space off each', () => {
   ]);
 });
 
-it('takes CR, LF and CRLF as line ends', () => {
+it('accepts CR, LF and CRLF as line ends', () => {
   const datas = decodeSse('data: a\r\n\r\ndata: b\r\rdata: c\n\n').map(({ data }) => data);
   expect(datas).toEqual(['a', 'b', 'c']);
 });
 
-it('tells a keep-alive comment as a block without data', () => {
+it('reports a keep-alive comment as a block without data', () => {
   expect(decodeSse(': ping\n\ndata: x\n\n')).toEqual([
     { event: '', data: '' },
     { event: '', data: 'x' },
   ]);
 });
 
-it('tells the block that the stream left unfinished only at its end', () => {
+it('reports an unfinished block only at the end of the stream', () => {
   const decoder = new SseDecoder();
   expect(decoder.push(Buffer.from('data: a\n\nevent: e\ndata: half'))).toEqual([{ event: '', data: 'a' }]);
   expect(decoder.end()).toEqual([{ event: 'e', data: 'half' }]);
   expect(decoder.end()).toEqual([]);
 });
 
-it('gives an event as soon as its empty line is there', () => {
+it('returns an event as soon as its empty line arrives', () => {
   expect(new SseDecoder().push(Buffer.from('data: now\n\n'))).toHaveLength(1);
 });
 
@@ -52,7 +52,7 @@ it('drops a byte order mark', () => {
   expect(decode([Buffer.from('\ufeffdata: a\n\n')])).toMatchObject([{ data: 'a' }]);
 });
 
-it('decodes alike in any chunking', () => {
+it('decodes the same in any chunking', () => {
   const bytes = Buffer.from(': hi\r\n\r\nevent: é\r\ndata: \u{1f642}\r\r\ndata: b\r\ndata\n\nid: 1\rdata:x');
   const whole = decode([bytes]);
   expect(whole).toHaveLength(4);
@@ -63,7 +63,7 @@ it('decodes alike in any chunking', () => {
   );
 });
 
-it('writes the event line first and a data line for each line', () => {
+it('writes the event line first, then a data line for each line', () => {
   expect(encodeSse('a\nb\r\nc\rd', 'e')).toBe('event: e\ndata: a\ndata: b\ndata: c\ndata: d\n\n');
   expect(encodeSse('a')).toBe('data: a\n\n');
 });

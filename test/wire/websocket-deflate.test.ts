@@ -16,7 +16,7 @@ it('reads a permessage-deflate without parameters', () => {
   });
 });
 
-it('reads all parameters, quoted or not, behind another extension', () => {
+it('reads all parameters, quoted or not, after another extension', () => {
   const headers = [
     ['Sec-WebSocket-Extensions', 'x-other; a=b'],
     [
@@ -31,7 +31,7 @@ it('reads all parameters, quoted or not, behind another extension', () => {
   });
 });
 
-it('finds no permessage-deflate where none was agreed on', () => {
+it('finds no permessage-deflate when none was negotiated', () => {
   expect(negotiatedDeflate([['upgrade', 'websocket']])).toBeNull();
   expect(negotiatedDeflate([['sec-websocket-extensions', 'x-webkit-deflate-frame']])).toBeNull();
 });
@@ -59,7 +59,7 @@ async function flushed(stream: DeflateRaw | InflateRaw, bytes: Buffer): Promise<
   return Buffer.concat(parts);
 }
 
-it('inflates message by message what one long stream deflated', async () => {
+it('inflates, message by message, the output of one long deflate stream', async () => {
   const stream = createDeflateRaw();
   const inflater = new MessageInflater({ contextTakeover: true, windowBits: 15 });
   for (const message of longConversation()) {
@@ -69,7 +69,7 @@ it('inflates message by message what one long stream deflated', async () => {
   }
 });
 
-it('deflates within the window agreed on, for a receiver that keeps one long stream', async () => {
+it('deflates within the negotiated window, for a receiver with one long inflate stream', async () => {
   for (const windowBits of [9, 12, 15]) {
     const deflater = new MessageDeflater({ contextTakeover: true, windowBits });
     const stream = createInflateRaw({ windowBits });

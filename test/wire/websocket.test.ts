@@ -16,7 +16,7 @@ function message(opcode: Opcode, payload: string | Buffer, more: Partial<WebSock
   return { type: 'message', message: whole };
 }
 
-/** Both alike in bytes and in whole: the chunking must never matter. */
+/** Decodes in single bytes and in one chunk: the chunking must not matter. */
 function expectDecoded(bytes: Buffer, expected: unknown[], deflate: DeflateParameters | null = null) {
   expect(decode([bytes], deflate)).toEqual(expected);
   expect(decode(byteByByte(bytes), deflate)).toEqual(expected);
@@ -37,17 +37,17 @@ it('unmasks a single text frame', () => {
   expectDecoded(maskedHello, [message('text', 'Hello')]);
 });
 
-it('leaves the bytes it unmasks as they were', () => {
+it('does not change the masked input', () => {
   const bytes = Buffer.from(maskedHello);
   decode([bytes]);
   expect(bytes).toEqual(maskedHello);
 });
 
-it('puts a fragmented message together and counts its fragments', () => {
+it('assembles a fragmented message and counts its fragments', () => {
   expectDecoded(fragmentedHello, [message('text', 'Hello', { fragments: 2 })]);
 });
 
-it('tells a ping between two fragments before the message', () => {
+it('reports a ping between two fragments before the message', () => {
   const bytes = Buffer.concat([fragmentedHello.subarray(0, 5), unmaskedPing, fragmentedHello.subarray(5)]);
   expectDecoded(bytes, [message('ping', 'Hello'), message('text', 'Hello', { fragments: 2 })]);
 });
@@ -59,7 +59,7 @@ it('decodes ping and pong', () => {
   ]);
 });
 
-it('keeps the code in the payload of a close', () => {
+it('keeps the close code in the payload', () => {
   expectDecoded(Buffer.from('880403e86f6b', 'hex'), [message('close', Buffer.from('03e86f6b', 'hex'))]);
 });
 
@@ -94,12 +94,12 @@ it('decompresses a message in two fragments (RFC 7692 §7.2.3.1)', () => {
   expectDecoded(Buffer.from('4103f248cd8004c9c90700', 'hex'), [hello], takeover);
 });
 
-it('decompresses a message that refers back to the one before (RFC 7692 §7.2.3.2)', () => {
+it('decompresses a message that refers back to the previous one (RFC 7692 §7.2.3.2)', () => {
   const bytes = Buffer.from('c107f248cdc9c90700c105f200110000', 'hex');
   expectDecoded(bytes, [compressedHello, compressedHello], takeover);
 });
 
-it('cannot refer back without context takeover', () => {
+it('rejects a back reference without context takeover', () => {
   const reason = 'a compressed websocket message that does not decompress';
   const bytes = Buffer.from('c107f248cdc9c90700c105f200110000', 'hex');
   expectDecoded(bytes, [compressedHello, { type: 'undecodable', reason }], noTakeover);
@@ -109,7 +109,7 @@ it('decompresses a block without compression (RFC 7692 §7.2.3.3)', () => {
   expectDecoded(Buffer.from('c10b000500faff48656c6c6f00', 'hex'), [compressedHello], takeover);
 });
 
-it('decompresses a final block and what refers back over it (RFC 7692 §7.2.3.4)', () => {
+it('decompresses a final block and a message that refers back across it (RFC 7692 §7.2.3.4)', () => {
   const bytes = Buffer.from('c108f348cdc9c9070000c105f200110000', 'hex');
   expectDecoded(bytes, [compressedHello, compressedHello], takeover);
 });
@@ -122,7 +122,7 @@ it('decompresses two blocks in one message (RFC 7692 §7.2.3.5)', () => {
   );
 });
 
-it('does not count an uncompressed message into the context', () => {
+it('does not add an uncompressed message to the context', () => {
   const bytes = Buffer.concat([
     Buffer.from('c107f248cdc9c90700', 'hex'),
     Buffer.from('810161c105f200110000', 'hex'),
@@ -131,10 +131,10 @@ it('does not count an uncompressed message into the context', () => {
 });
 
 const bad: readonly [what: string, hex: string, reason: string][] = [
-  ['an unknown opcode', '8300', 'a websocket frame of unknown opcode'],
+  ['an unknown opcode', '8300', 'a websocket frame with an unknown opcode'],
   ['RSV2', 'a100', 'a websocket frame with RSV2 or RSV3 set'],
   ['RSV1 without an extension', 'c100', 'a compressed websocket frame without permessage-deflate'],
-  ['a continuation of nothing', '8000', 'a websocket continuation of no message'],
+  ['a continuation of nothing', '8000', 'a websocket continuation without a message'],
   ['a message inside another', '01008100', 'a websocket message inside another'],
   [
     'a fragmented ping',
@@ -146,7 +146,7 @@ const bad: readonly [what: string, hex: string, reason: string][] = [
   ['a message without its last fragment', '010161', 'the connection ended inside a websocket message'],
 ];
 
-it.each(bad)('tells %s once, as undecodable, after what came before', (_, hex, reason) => {
+it.each(bad)('reports %s once, as undecodable, after the events before it', (_, hex, reason) => {
   const bytes = Buffer.concat([unmaskedHello, Buffer.from(hex, 'hex')]);
   expectDecoded(bytes, [message('text', 'Hello'), { type: 'undecodable', reason }]);
 });
@@ -154,15 +154,15 @@ it.each(bad)('tells %s once, as undecodable, after what came before', (_, hex, r
 it.each([
   ['a continuation', '4103f248cdc004c9c90700', 'a websocket continuation with RSV1 set'],
   ['a ping', 'c900', 'a websocket control frame that is fragmented, compressed or longer than 125 bytes'],
-])('does not take %s that is marked as compressed', (_, hex, reason) => {
+])('rejects %s that is marked as compressed', (_, hex, reason) => {
   expectDecoded(Buffer.from(hex, 'hex'), [{ type: 'undecodable', reason }], takeover);
 });
 
-it('tells nothing after the undecodable byte', () => {
+it('returns no events after the undecodable byte', () => {
   expect(decode([Buffer.from('8300', 'hex'), unmaskedHello])).toHaveLength(1);
 });
 
-it('writes messages of every length into one buffer as into one for each', () => {
+it('encodes messages into one buffer the same as one by one, for every length form', () => {
   const messages = [0, 1, 125, 126, 0xffff, 0x10000].flatMap((length) =>
     (['text', 'binary'] as const).map((opcode) => ({ opcode, payload: Buffer.alloc(length, length & 0xff) })),
   );
@@ -184,7 +184,7 @@ it('encodes the examples of RFC 6455 §5.7', () => {
   expect(longer.subarray(0, 10).toString('hex')).toBe('827f0000000000010000');
 });
 
-it('masks what a client says and not what a backend says', () => {
+it('masks messages of a client and not those of a backend', () => {
   const payload = Buffer.from('Hello');
   expect(new WebSocketEncoder('backend', null).encode('text', payload)).toEqual(unmaskedHello);
   const bytes = new WebSocketEncoder('client', null).encode('text', payload);
@@ -205,7 +205,7 @@ it('compresses an empty message to one zero byte (RFC 7692 §7.2.3.6)', () => {
   );
 });
 
-it('sends uncompressed where the window agreed on is smaller than zlib can do', () => {
+it('sends uncompressed when the negotiated window is smaller than zlib supports', () => {
   const deflate = { ...takeover, backend: { contextTakeover: true, windowBits: 8 } };
   expect(new WebSocketEncoder('backend', deflate).encode('text', Buffer.from('Hello'))).toEqual(
     unmaskedHello,
@@ -220,7 +220,7 @@ const anyMessage = fc.record({
   payload: fc.array(fc.constantFrom('response.', 'item', '{"type":', '\u{1f642}'), { maxLength: 12 }),
 });
 
-it('decodes what it encodes, in any chunking and under any agreement', () => {
+it('decodes what it encodes, in any chunking and with any parameters', () => {
   fc.assert(
     fc.property(
       anyDeflate,
@@ -229,19 +229,19 @@ it('decodes what it encodes, in any chunking and under any agreement', () => {
       anyCut,
       (deflate, from, messages, cut) => {
         const encoder = new WebSocketEncoder(from, deflate);
-        const said = messages.map(({ opcode, payload }) => ({
+        const sent = messages.map(({ opcode, payload }) => ({
           opcode,
           payload: Buffer.from(payload.join('')),
         }));
-        const bytes = Buffer.concat(said.map(({ opcode, payload }) => encoder.encode(opcode, payload)));
+        const bytes = Buffer.concat(sent.map(({ opcode, payload }) => encoder.encode(opcode, payload)));
         const events = decode(cut(bytes), deflate, from);
-        expect(events).toMatchObject(said.map((one) => ({ type: 'message', message: one })));
-        expect(events).toHaveLength(said.length);
+        expect(events).toMatchObject(sent.map((message) => ({ type: 'message', message })));
+        expect(events).toHaveLength(sent.length);
       },
     ),
   );
 });
 
-it('answers the key of RFC 6455 §1.3', () => {
+it('computes the accept value of RFC 6455 §1.3', () => {
   expect(acceptKey('dGhlIHNhbXBsZSBub25jZQ==')).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
 });
