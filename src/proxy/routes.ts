@@ -1,44 +1,81 @@
 import { proxyError } from './http/errors.ts';
+import { sendJson } from './http/send.ts';
+import { passThrough } from './relay/pass-through.ts';
+import { relayPost } from './relay/relay-post.ts';
+import { relayWebSocket } from './relay/relay-websocket.ts';
+import type { HttpContext, UpgradeContext } from './request-context.ts';
+import { serveChatCompletions } from './surfaces/chat-completions.ts';
+import { serveModels } from './surfaces/models.ts';
+import { serveResponsesHttp } from './surfaces/responses-http.ts';
+import { serveResponsesWebSocket } from './surfaces/responses-websocket.ts';
 
-/** What is served, by path. */
-export type Route =
-  | { readonly kind: 'responses' | 'compact' | 'models' | 'chat' | 'health' | 'metrics' }
-  /** What the official client asks its backend besides; `path` stands below the backend's origin. */
-  | { readonly kind: 'backend' };
+/** What serves the requests to a path. */
+export type ProxyRoute = {
+  /** The label in the metrics. */
+  readonly name: 'responses' | 'compact' | 'models' | 'chat' | 'backend' | 'health' | 'metrics';
+  /** The only method that is served; all unless given. */
+  readonly method?: 'POST';
+  /** Whether the route is served without the proxy's key. */
+  readonly isPublic?: true;
+  readonly http: (context: HttpContext) => Promise<void> | void;
+  readonly websocket?: (context: UpgradeContext) => Promise<void>;
+};
 
-const paths: ReadonlyMap<string, Route['kind']> = new Map([
-  ['/backend-api/codex/responses', 'responses'],
-  ['/v1/responses', 'responses'],
-  ['/backend-api/codex/responses/compact', 'compact'],
-  ['/v1/responses/compact', 'compact'],
-  ['/backend-api/codex/models', 'models'],
-  ['/v1/models', 'models'],
-  ['/v1/chat/completions', 'chat'],
-  ['/healthz', 'health'],
-  ['/metrics', 'metrics'],
+/** Official clients are relayed: they do their own retries. For all other clients the proxy does them. */
+const responses: ProxyRoute = {
+  name: 'responses',
+  method: 'POST',
+  http: (context) =>
+    context.identity === undefined ? serveResponsesHttp(context) : relayPost(context, context.identity),
+  websocket: (context) =>
+    context.identity === undefined
+      ? serveResponsesWebSocket(context)
+      : relayWebSocket(context, context.identity),
+};
+
+const compact: ProxyRoute = { name: 'compact', http: (context) => passThrough(context) };
+
+const models: ProxyRoute = { name: 'models', http: serveModels };
+
+const chat: ProxyRoute = { name: 'chat', method: 'POST', http: serveChatCompletions };
+
+const health: ProxyRoute = {
+  name: 'health',
+  isPublic: true,
+  http: ({ response }) => sendJson(response, '{"status":"ok"}'),
+};
+
+const metrics: ProxyRoute = {
+  name: 'metrics',
+  http: ({ metrics: counts, sessions, response }) => {
+    counts.set('sessions', sessions.size);
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+    response.end(counts.print());
+  },
+};
+
+/** The backend's other paths, below `/backend-api/`, which the official client requests too. */
+const backend: ProxyRoute = { name: 'backend', http: (context) => passThrough(context) };
+
+const routes: ReadonlyMap<string, ProxyRoute> = new Map([
+  ['/backend-api/codex/responses', responses],
+  ['/v1/responses', responses],
+  ['/backend-api/codex/responses/compact', compact],
+  ['/v1/responses/compact', compact],
+  ['/backend-api/codex/models', models],
+  ['/v1/models', models],
+  ['/v1/chat/completions', chat],
+  ['/healthz', health],
+  ['/metrics', metrics],
 ]);
 
-/** The route of a request target. Throws ApiError for what is served nowhere, and for targets that make no sense. */
-export function routeOf(target: string): Route {
+/** The route of a request target. Throws ApiError for unknown paths, and for targets that are not plain paths. */
+export function routeOf(target: string): ProxyRoute {
   const [path = ''] = target.split('?');
   if (!path.startsWith('/') || /[\\\s#]|%(?:2e|2f|5c|00)/i.test(path) || /\/\.{1,2}(?:\/|$)/.test(path)) {
     throw proxyError(400, 'bad_target', 'the request target is not a plain path');
   }
-  const kind = paths.get(path);
-  if (kind !== undefined) return { kind };
-  if (path.startsWith('/backend-api/')) return { kind: 'backend' };
-  throw proxyError(404, 'not_found', `nothing is served at ${path}`);
-}
-
-/** Below which path of the upstream's base the client's own paths stand. */
-const own = /^\/(?:backend-api\/codex|v1)(?=\/|$)/;
-
-/**
- * Where a target goes upstream. Paths of the responses API stand below the base; those of the rest of the backend
- * beside it: `/backend-api/wham/usage` is `…/wham/usage` where the base ends in `/codex`.
- */
-export function upstreamUrl(base: URL, target: string): URL {
-  const root = base.href.replace(/\/$/, '');
-  if (own.test(target)) return new URL(root + target.replace(own, ''));
-  return new URL(root.replace(/\/codex$/, '') + target.replace(/^\/backend-api/, ''));
+  const route = routes.get(path) ?? (path.startsWith('/backend-api/') ? backend : undefined);
+  if (route === undefined) throw proxyError(404, 'not_found', `nothing is served at ${path}`);
+  return route;
 }

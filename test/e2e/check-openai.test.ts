@@ -185,7 +185,7 @@ it.each([
     broken: 'says nothing of an answer that breaks off',
     scenario: 'close-1006',
     file: 'proxy/surfaces/responses-http.ts',
-    change: (source: string) => source.replace("answer.send('error', error.event);", ''),
+    change: (source: string) => source.replace("stream.send('error', error.event);", ''),
     drivers: ['openai-responses'],
     finding:
       /streamed › exchange 1 › the library's answer: changed\n {2}expected an error: the answer was cut off\n {2}actual {3}an answer: in_progress\n/,
@@ -193,9 +193,9 @@ it.each([
   {
     broken: 'ends the chunks of an answer that breaks off as if all were said',
     scenario: 'close-1006',
-    file: 'proxy/surfaces/chat.ts',
+    file: 'proxy/surfaces/chat-completions.ts',
     change: (source: string) =>
-      source.replace('answer.send(undefined, error.body);', "answer.send(undefined, '[DONE]');"),
+      source.replace('stream.send(undefined, error.body);', "stream.send(undefined, '[DONE]');"),
     drivers: ['openai-chat'],
     finding: /streamed › exchange 1 › the library's answer: changed\n {2}expected an error/,
   },

@@ -3,7 +3,8 @@ import { text } from 'node:stream/consumers';
 import { zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { isLoopback, refuseStrangers, requireKey } from '../../src/proxy/guard.ts';
-import { routeOf, upstreamUrl } from '../../src/proxy/routes.ts';
+import { upstreamUrl } from '../../src/proxy/http/upstream/upstream-url.ts';
+import { routeOf } from '../../src/proxy/routes.ts';
 import { backend, post, proxyTo, quick, refusal } from './stage.ts';
 
 const ask = { model: 'm', input: 'hello' };

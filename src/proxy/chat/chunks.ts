@@ -1,5 +1,6 @@
 import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
-import { indexAt, ResponseCollector, type ResponseEvent } from '../relay/response-stream.ts';
+import { type BackendEvent, indexAt } from '../http/backend-events.ts';
+import { ResponseCollector } from '../http/response-collector.ts';
 import { finishReason, heading, usage } from './completion.ts';
 import { list, nothing, number, object } from './nodes.ts';
 import { callOf, itemsAt, type Piece, piecesOf, type Slot } from './pieces.ts';
@@ -32,7 +33,7 @@ export class ChatChunks {
    * The chunks that an event becomes. The first ones come with the first output item: before it nothing need be
    * answered yet, so that a response that fails at once can have its HTTP status. Throws ApiError where it fails.
    */
-  take(event: ResponseEvent): JsonObject[] {
+  take(event: BackendEvent): JsonObject[] {
     const { type, node } = event;
     const response = this.#collector.take(event);
     if (response !== undefined) return this.#end(response);

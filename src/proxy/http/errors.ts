@@ -10,7 +10,7 @@ import {
   tryParseJson,
 } from '../../wire/json.ts';
 import { headersForClient } from './end-to-end.ts';
-import type { BackendResponse } from './upstream/request.ts';
+import type { BackendResponse } from './upstream/send-upstream.ts';
 
 /** An error response for a client: an HTTP status, and the value of "error" in the body. */
 export class ApiError extends Error {

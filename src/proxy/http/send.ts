@@ -4,7 +4,7 @@ import { closingResponse } from '../../wire/closing-response.ts';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import { endToEnd, headersForClient } from './end-to-end.ts';
 import type { ApiError } from './errors.ts';
-import type { BackendResponse } from './upstream/request.ts';
+import type { BackendResponse } from './upstream/send-upstream.ts';
 
 const json: HeaderList = [['content-type', 'application/json']];
 

@@ -1,57 +1,48 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
-import type { ProxyContext } from '../context.ts';
+import type { HeaderList } from '../../wire/headers.ts';
 import { keyHeaders } from '../guard.ts';
 import { readBody } from '../http/body.ts';
 import { endToEnd } from '../http/end-to-end.ts';
 import { streamBackendResponse } from '../http/send.ts';
-import { sendUpstream } from '../http/upstream/request.ts';
-import { upstreamUrl } from '../routes.ts';
-import { officialIdentity } from '../shape/identity.ts';
+import { sendUpstream } from '../http/upstream/send-upstream.ts';
+import { upstreamUrl } from '../http/upstream/upstream-url.ts';
+import type { HttpContext } from '../request-context.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 
-/** Sends a request upstream as it came, with the sign-in put in, and hands the answer down. */
-export async function passThrough(
-  context: ProxyContext,
-  request: IncomingMessage,
-  response: ServerResponse,
-  gone: AbortSignal,
-  body?: Buffer,
-): Promise<void> {
-  const { limits, host } = context;
-  const heard = pairHeaders(request.rawHeaders);
-  const answer = await sendUpstream({
-    url: upstreamUrl(context.upstream, request.url ?? '/'),
-    method: request.method ?? 'GET',
-    headers: signedHeaders(heard, await context.signIns.current(sessionOf(heard)), host),
+/**
+ * Forwards a request unchanged but for its sign-in, and streams the backend's response to the client. `body` is the
+ * request's body if it has been read already.
+ */
+export async function passThrough(context: HttpContext, body?: Buffer): Promise<void> {
+  const { request, response, headers, identity, limits, host, signal } = context;
+  // All requests without a session share one sign-in.
+  const signIn = await context.signIns.current(identity?.session ?? '');
+  const backend = await sendUpstream({
+    url: upstreamUrl(context.upstream, context.target),
+    method: context.method,
+    headers: signedHeaders(headers, signIn, host),
     body: body ?? (await readBody(request, limits.bodyBytes)),
-    signal: gone,
+    signal,
     firstByte: limits.firstByte,
   });
-  await streamBackendResponse(answer, response, limits.idle);
+  await streamBackendResponse(backend, response, limits.idle);
 }
 
-/** What names the client's account, or shows the proxy's key. */
-const notPassed: ReadonlySet<string> = new Set([...keyHeaders, 'chatgpt-account-id', 'host']);
+/** Headers that contain the proxy's key or name the client's account. */
+const ownHeaders: ReadonlySet<string> = new Set([...keyHeaders, 'chatgpt-account-id', 'host']);
 
-/** The session of a request, for choosing its sign-in; the same for all that name none. */
-export function sessionOf(headers: HeaderList): string {
-  return officialIdentity(headers)?.session ?? '';
-}
-
-/** A client's headers in their order and case, with the sign-in in the place of what the client showed. */
-export function signedHeaders(heard: HeaderList, signIn: SignIn, host: string): HeaderList {
-  const given = new Map([
+/** The client's headers in their order and case, with the proxy's sign-in and `host` in place of the client's. */
+export function signedHeaders(headers: HeaderList, signIn: SignIn, host: string): HeaderList {
+  const replacements = new Map([
     ['host', host],
     ['authorization', `Bearer ${signIn.accessToken}`],
   ]);
-  if (signIn.lane === 'chatgpt') given.set('chatgpt-account-id', signIn.accountId);
-  const headers = endToEnd(heard).flatMap(([name, value]): HeaderList => {
+  if (signIn.lane === 'chatgpt') replacements.set('chatgpt-account-id', signIn.accountId);
+  const replaced = endToEnd(headers).flatMap(([name, value]): HeaderList => {
     const lower = name.toLowerCase();
-    const own = given.get(lower);
-    given.delete(lower);
-    if (own !== undefined) return [[name, own]];
-    return notPassed.has(lower) ? [] : [[name, value]];
+    const replacement = replacements.get(lower);
+    replacements.delete(lower);
+    if (replacement !== undefined) return [[name, replacement]];
+    return ownHeaders.has(lower) ? [] : [[name, value]];
   });
-  return [...headers, ...given];
+  return [...replaced, ...replacements];
 }

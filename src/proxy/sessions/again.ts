@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { member, stringAt, tryParseJson } from '../../wire/json.ts';
 import { type ApiError, errorFromBackend, errorFromFrame } from '../http/errors.ts';
-import type { BackendResponse } from '../http/upstream/request.ts';
+import type { BackendResponse } from '../http/upstream/send-upstream.ts';
 
 /** How a POST ended. */
 export type PostOutcome =

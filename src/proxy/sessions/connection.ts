@@ -1,6 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
-import { toBuffer } from '../relay/relay.ts';
-import { isLast } from '../relay/response-stream.ts';
+import { isLastEvent } from '../http/backend-events.ts';
+import { toBuffer } from '../http/raw-data.ts';
 import { eventType } from './event.ts';
 
 /** How a request on a connection ended. */
@@ -74,7 +74,7 @@ export class Connection {
         const text = toBuffer(data).toString('utf8');
         const type = eventType(text);
         const waited = take(type, text);
-        if (isLast(type)) return settle({ kind: 'answered', type, text });
+        if (isLastEvent(type)) return settle({ kind: 'answered', type, text });
         if (waited === undefined || socket.isPaused) return;
         socket.pause();
         void waited.then(() => socket.resume());

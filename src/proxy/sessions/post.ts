@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { SseDecoder } from '../../wire/sse.ts';
-import type { ProxyContext } from '../context.ts';
+import { isLastEvent } from '../http/backend-events.ts';
 import { proxyError } from '../http/errors.ts';
-import { type BackendResponse, readResponse, sendUpstream } from '../http/upstream/request.ts';
+import { type BackendResponse, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import type { Limits } from '../limits.ts';
 import { reasonOf } from '../log.ts';
-import { isLast } from '../relay/response-stream.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import type { PackedPost } from '../shape/pack-post.ts';
 import { cutOff, unreachable } from './again.ts';
 import type { TakeEvent } from './connection.ts';
@@ -58,7 +58,7 @@ export async function takeEvents(answer: IncomingMessage, take: TakeEvent): Prom
       for (const { data } of decoder.push(bytes)) {
         const type = eventType(data);
         await take(type, data);
-        if (isLast(type)) return data;
+        if (isLastEvent(type)) return data;
       }
     }
   } catch (error) {

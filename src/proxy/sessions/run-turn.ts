@@ -1,33 +1,28 @@
 import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import type { ProxyContext } from '../context.ts';
+import type { RequestContext } from '../request-context.ts';
 import { claimOf } from './claim.ts';
 import type { TakeEvent } from './connection.ts';
 import { eventType } from './event.ts';
 import { Session, type TurnResult } from './session.ts';
-import type { SessionStore } from './store.ts';
 import type { TurnRequest } from './turn-request.ts';
 
-/** Who asks, and by what they can be told apart. */
-export type Caller = {
-  readonly headers: HeaderList;
-  /** The session of the connection that the request came over, for clients that stay on one and name nothing. */
+export type RunTurnOptions = {
+  readonly request: TurnRequest;
+  readonly take: TakeEvent;
+  /** See Session#turn. By default a response that has begun is never forgotten. */
+  readonly forget?: () => boolean;
+  /** The session of the websocket that the request came over, for clients that name none. */
   readonly own?: () => Session;
 };
 
 /** Takes a turn to the backend in the session it belongs to. Throws as Session does. */
-export async function runTurn(
-  context: ProxyContext,
-  store: SessionStore,
-  { headers, own }: Caller,
-  request: TurnRequest,
-  signal: AbortSignal,
-  take: TakeEvent,
-  forget: () => boolean = () => false,
-): Promise<TurnResult> {
+export async function runTurn(context: RequestContext, options: RunTurnOptions): Promise<TurnResult> {
+  const { headers, sessions, signal } = context;
+  const { request, take, forget = () => false, own } = options;
   const caller = callerOf(headers);
   const claim = claimOf(headers, request, caller);
-  const session = own === undefined || claim.stated ? store.find(claim, request.previous, caller) : own();
+  const session = own === undefined || claim.stated ? sessions.find(claim, request.previous, caller) : own();
   if (request.dropped.length > 0) {
     context.log.debug({ dropped: request.dropped }, 'members were left out that the backend refuses');
   }
@@ -38,17 +33,13 @@ export async function runTurn(
     return result;
   } finally {
     context.metrics.add('turns_total', 1, `ending=${ending}`);
-    store.answered(session, caller);
+    sessions.answered(session, caller);
   }
 }
 
-/** A session of its own, for a connection. */
-export function sessionOfConnection(
-  context: ProxyContext,
-  headers: HeaderList,
-  request: TurnRequest,
-): Session {
-  return new Session(context, claimOf(headers, request, '').identity());
+/** A session of its own, for a websocket whose client names none. */
+export function sessionOfWebSocket(context: RequestContext, request: TurnRequest): Session {
+  return new Session(context, claimOf(context.headers, request, '').identity());
 }
 
 /** Clients that show different keys share no session. */

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
-import type { ProxyContext } from '../context.ts';
 import { ApiError, proxyError } from '../http/errors.ts';
-import type { BackendResponse } from '../http/upstream/request.ts';
-import { openUpstream } from '../http/upstream/upgrade.ts';
+import { openUpstream } from '../http/upstream/open-upstream.ts';
+import type { BackendResponse } from '../http/upstream/send-upstream.ts';
 import { reasonOf } from '../log.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { packPost } from '../shape/pack-post.ts';
 import type { RawMember } from '../shape/raw-json.ts';

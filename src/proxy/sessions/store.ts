@@ -1,4 +1,4 @@
-import type { ProxyContext } from '../context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import type { Claim } from './claim.ts';
 import { Session } from './session.ts';
 

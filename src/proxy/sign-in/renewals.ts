@@ -1,4 +1,4 @@
-import type { SignIns } from '../context.ts';
+import type { SignIns } from '../proxy-context.ts';
 import type { SignIn } from './sign-in.ts';
 
 /** Refusals to remember. The oldest is forgotten first. */

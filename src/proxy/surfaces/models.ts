@@ -1,50 +1,45 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
+import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
-import type { ProxyContext } from '../context.ts';
 import { proxyError } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';
-import { readResponse, sendUpstream } from '../http/upstream/request.ts';
+import { readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import { upstreamUrl } from '../http/upstream/upstream-url.ts';
 import { passThrough, signedHeaders } from '../relay/pass-through.ts';
-import { upstreamUrl } from '../routes.ts';
-import { officialIdentity } from '../shape/identity.ts';
+import type { HttpContext } from '../request-context.ts';
+
+/** Headers of the request for the backend's models. `signedHeaders` fills in the host. */
+const modelsHeaders: HeaderList = [
+  ['accept', 'application/json'],
+  ['host', ''],
+];
 
 /**
- * Serves the list of models. The official client, which tells its version, gets the backend's own answer; all others
- * the list that OpenAI's API gives.
+ * Serves the list of models. The official client, which states its version, receives the backend's own response; every
+ * other client receives a list in the form of OpenAI's API.
  */
-export async function answerModels(
-  context: ProxyContext,
-  request: IncomingMessage,
-  response: ServerResponse,
-  gone: AbortSignal,
-): Promise<void> {
-  const headers = pairHeaders(request.rawHeaders);
-  const isOfficial = /[?&]client_version=/.test(request.url ?? '') || officialIdentity(headers) !== undefined;
-  if (isOfficial || request.method !== 'GET') return passThrough(context, request, response, gone);
-  const accepted: HeaderList = [
-    ['accept', 'application/json'],
-    ['host', ''],
-  ];
+export async function serveModels(context: HttpContext): Promise<void> {
+  const { limits, signal, shape } = context;
+  const isOfficial = context.identity !== undefined || /[?&]client_version=/.test(context.target);
+  if (isOfficial || context.method !== 'GET') return passThrough(context);
   const message = await sendUpstream({
-    url: upstreamUrl(context.upstream, `/v1/models?client_version=${context.shape.codex}`),
+    url: upstreamUrl(context.upstream, `/v1/models?client_version=${shape.codex}`),
     method: 'GET',
-    headers: signedHeaders(accepted, await context.signIns.current(''), context.host),
+    headers: signedHeaders(modelsHeaders, await context.signIns.current(''), context.host),
     body: Buffer.alloc(0),
-    signal: gone,
-    firstByte: context.limits.firstByte,
+    signal,
+    firstByte: limits.firstByte,
   });
-  const { status, body } = await readResponse(message, context.limits.bodyBytes);
+  const { status, body } = await readResponse(message, limits.bodyBytes);
   const node = tryParseJson(body.toString('utf8'))?.node;
   if (status !== 200 || node === undefined) {
-    throw proxyError(502, 'no_models', `the backend responded to the request for its models with ${status}`);
+    throw proxyError(502, 'no_models', `the backend responded with ${status} to a request for its models`);
   }
-  sendJson(response, JSON.stringify({ object: 'list', data: namesIn(node).map(asModel) }));
+  sendJson(context.response, JSON.stringify({ object: 'list', data: namesIn(node).map(asModel) }));
 }
 
-/** The names in the backend's catalogue, each under `slug`; in OpenAI's under `id`. */
-function namesIn(catalogue: JsonNode): string[] {
-  const models = member(catalogue, 'models') ?? member(catalogue, 'data');
+/** The names in a list of models: under `slug` in the backend's, under `id` in OpenAI's. */
+function namesIn(list: JsonNode): string[] {
+  const models = member(list, 'models') ?? member(list, 'data');
   if (models?.kind !== 'array') return [];
   return models.items.flatMap((model) => stringAt(model, 'slug') ?? stringAt(model, 'id') ?? []);
 }

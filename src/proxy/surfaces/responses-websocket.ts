@@ -1,107 +1,114 @@
-import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { HeaderList } from '../../wire/headers.ts';
-import type { ProxyContext } from '../context.ts';
 import { ApiError, errorFromBackend, proxyError, toApiError } from '../http/errors.ts';
 import { FrameWriter } from '../http/frame-writer.ts';
+import { toBuffer } from '../http/raw-data.ts';
 import { reasonOf } from '../log.ts';
-import { toBuffer } from '../relay/relay.ts';
-import { runTurn, sessionOfConnection } from '../sessions/run-turn.ts';
+import type { UpgradeContext } from '../request-context.ts';
+import { runTurn, sessionOfWebSocket } from '../sessions/run-turn.ts';
 import type { Session } from '../sessions/session.ts';
-import type { SessionStore } from '../sessions/store.ts';
 import { readTurn } from '../sessions/turn-request.ts';
 
-/** Requests of one client that may wait for the one that runs. */
-const mostWaiting = 16;
+/** Requests of one client that may wait while another runs. */
+const longestQueue = 16;
 
-/**
- * Serves the responses websocket for clients that the proxy speaks for: one request after the other, in order. A
- * client that sends many more than are answered is let go: what it sends cannot be left unread, for its end would
- * be unread too. `socket` is what its websocket runs over.
- */
-export function serveResponses(
-  context: ProxyContext,
-  store: SessionStore,
-  client: WebSocket,
-  socket: Duplex,
-  headers: HeaderList,
-  stopping: () => boolean,
-): void {
-  const gone = new AbortController();
-  let own: Session | undefined;
-  const waiting: string[] = [];
-  let running = false;
-  client.once('close', () => {
-    gone.abort();
-    own?.end();
-  });
-  const frames = new FrameWriter(socket);
-  const send = (text: string): Promise<void> | undefined => {
-    if (client.readyState !== client.OPEN) return undefined;
-    frames.send('text', Buffer.from(text));
-    return frames.full ? frames.drained() : undefined;
-  };
-  const answer = async (text: string): Promise<void> => {
+/** Serves the websocket of `/v1/responses`: one request after the other, in order. */
+export async function serveResponsesWebSocket(context: UpgradeContext): Promise<void> {
+  const client = await context.accept([]);
+  const queue = new RequestQueue(context, client);
+  client.on('message', (data) => queue.add(toBuffer(data).toString('utf8')));
+  client.once('close', () => queue.end());
+}
+
+/** The requests of one websocket. The first one runs, the others wait. */
+class RequestQueue {
+  readonly #context: UpgradeContext;
+  readonly #client: WebSocket;
+  readonly #frames: FrameWriter;
+  readonly #closing = new AbortController();
+  readonly #waiting: string[] = [];
+  #running = false;
+  /** The session of all requests that name none. */
+  #session: Session | undefined;
+
+  constructor(context: UpgradeContext, client: WebSocket) {
+    this.#context = { ...context, signal: this.#closing.signal };
+    this.#client = client;
+    this.#frames = new FrameWriter(context.socket);
+  }
+
+  /** Cancels everything: the client has disconnected. */
+  end(): void {
+    this.#closing.abort();
+    this.#session?.end();
+  }
+
+  /**
+   * Adds a request. Disconnects a client that sends many more requests than it receives responses: pausing
+   * it instead would also hide that it disconnects.
+   */
+  add(text: string): void {
+    if (this.#closing.signal.aborted) return;
+    this.#waiting.push(text);
+    if (!this.#running) {
+      void this.#runAll();
+    } else if (isTooLong(this.#waiting, this.#context.limits.bodyBytes)) {
+      this.#closing.abort();
+      this.#waiting.length = 0;
+      this.#sendError(proxyError(429, 'too_many_requests', 'too many requests wait for the running one'));
+      this.#client.close(1008);
+    }
+  }
+
+  async #runAll(): Promise<void> {
+    this.#running = true;
+    for (let text = this.#waiting.shift(); text !== undefined; text = this.#waiting.shift()) {
+      await this.#run(text);
+    }
+    this.#running = false;
+  }
+
+  async #run(text: string): Promise<void> {
+    const context = this.#context;
     context.metrics.add('running_turns');
     try {
-      if (stopping()) throw proxyError(503, 'stopping', 'the proxy is about to stop');
-      const turn = readTurn(text);
-      const ownSession = () => {
-        own ??= sessionOfConnection(context, headers, turn);
-        return own;
-      };
-      const result = await runTurn(
-        context,
-        store,
-        { headers, own: ownSession },
-        turn,
-        gone.signal,
-        (_, event) => send(event),
-      );
-      if (result.kind === 'response' && !gone.signal.aborted) {
-        frames.flush();
-        client.send(errorFromBackend(result.response).event);
-      }
+      if (context.isStopping()) throw proxyError(503, 'stopping', 'the proxy is about to stop');
+      const request = readTurn(text);
+      const result = await runTurn(context, {
+        request,
+        take: (_, event) => this.#sendEvent(event),
+        own: () => {
+          this.#session ??= sessionOfWebSocket(context, request);
+          return this.#session;
+        },
+      });
+      if (result.kind === 'response' && !context.signal.aborted)
+        this.#sendError(errorFromBackend(result.response));
     } catch (error) {
-      if (gone.signal.aborted) return;
-      frames.flush();
-      tell(client, error, context);
+      if (context.signal.aborted) return;
+      if (!(error instanceof ApiError)) context.log.warn({}, `failed: ${reasonOf(error)}`);
+      const apiError = toApiError(error);
+      this.#sendError(apiError);
+      // The next turn would most likely fail too.
+      if (apiError.status >= 500) this.#client.close(1011);
     } finally {
       context.metrics.add('running_turns', -1);
     }
-  };
-  const answerAll = async (): Promise<void> => {
-    running = true;
-    for (let text = waiting.shift(); text !== undefined; text = waiting.shift()) await answer(text);
-    running = false;
-  };
-  client.on('message', (data) => {
-    if (gone.signal.aborted) return;
-    waiting.push(toBuffer(data).toString('utf8'));
-    if (!running) void answerAll();
-    else if (tooMuch(waiting, context.limits.bodyBytes)) {
-      gone.abort();
-      waiting.length = 0;
-      frames.flush();
-      tell(
-        client,
-        proxyError(429, 'too_many_requests', 'too many requests wait for the one that runs'),
-        context,
-      );
-      client.close(1008);
-    }
-  });
+  }
+
+  /** Sends an event. Returns a promise for when the client can take more, if it cannot now. */
+  #sendEvent(text: string): Promise<void> | undefined {
+    if (this.#client.readyState !== this.#client.OPEN) return undefined;
+    this.#frames.send('text', Buffer.from(text));
+    return this.#frames.full ? this.#frames.drained() : undefined;
+  }
+
+  #sendError(error: ApiError): void {
+    this.#frames.flush();
+    this.#client.send(error.event);
+  }
 }
 
-/** Whether more waits than may: in number, or in bytes together. */
-function tooMuch(waiting: readonly string[], bytes: number): boolean {
-  return waiting.length > mostWaiting || waiting.reduce((sum, text) => sum + text.length, 0) > bytes;
-}
-
-/** Tells a client of a turn that got no answer; the connection ends where the next turn would fare no better. */
-function tell(client: WebSocket, error: unknown, { log }: ProxyContext): void {
-  if (!(error instanceof ApiError)) log.warn({}, `failed: ${reasonOf(error)}`);
-  const told = toApiError(error);
-  client.send(told.event);
-  if (told.status >= 500) client.close(1011);
+/** Whether a queue has too many requests, or too many bytes in all. */
+function isTooLong(queue: readonly string[], bytes: number): boolean {
+  return queue.length > longestQueue || queue.reduce((sum, text) => sum + text.length, 0) > bytes;
 }

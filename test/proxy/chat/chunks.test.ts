@@ -2,11 +2,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ChatChunks } from '../../../src/proxy/chat/chunks.ts';
 import { chatCompletion } from '../../../src/proxy/chat/completion.ts';
-import {
-  ResponseCollector,
-  type ResponseEvent,
-  responseEvent,
-} from '../../../src/proxy/relay/response-stream.ts';
+import { type BackendEvent, readEvent } from '../../../src/proxy/http/backend-events.ts';
+import { ResponseCollector } from '../../../src/proxy/http/response-collector.ts';
 import { printJson } from '../../../src/wire/json.ts';
 import {
   added,
@@ -41,13 +38,13 @@ type Chunk = {
   usage?: object | null;
 };
 
-function chunksOf(events: readonly ResponseEvent[], includesUsage = false): Chunk[] {
+function chunksOf(events: readonly BackendEvent[], includesUsage = false): Chunk[] {
   const chunks = new ChatChunks(includesUsage);
   return events.flatMap((event) => chunks.take(event)).map((chunk) => JSON.parse(printJson(chunk)));
 }
 
 /** The deltas, and at the end the finish reason. */
-const told = (...events: ResponseEvent[]) =>
+const told = (...events: BackendEvent[]) =>
   chunksOf(events).flatMap(({ choices }) =>
     choices.map(({ delta, finish_reason }) => finish_reason ?? delta),
   );
@@ -271,7 +268,7 @@ it('says in chunks what it says in one completion', () => {
 
 type Item = { kind: string; words: string; split: number; streamed: boolean };
 
-function eventsOf({ kind, words, split, streamed }: Item, place: number): ResponseEvent[] {
+function eventsOf({ kind, words, split, streamed }: Item, place: number): BackendEvent[] {
   if (kind === 'reasoning') return [added(place, reasoning), done(place, reasoning)];
   const table: Record<string, readonly [of: string, begun: object, item: object]> = {
     message: ['output_text', message(), message(words)],
@@ -290,7 +287,7 @@ function eventsOf({ kind, words, split, streamed }: Item, place: number): Respon
 
 it('keeps the spelling of counts', () => {
   const text = completed().text.replace('"total_tokens":7', '"total_tokens":12345678901234567890');
-  const last = responseEvent(text);
+  const last = readEvent(text);
   if (last === undefined) throw new Error('the event was not read');
   const chunks = new ChatChunks(true).take(last).map(printJson);
   expect(chunks.at(-1)).toContain('"total_tokens":12345678901234567890,');

@@ -1,10 +1,10 @@
-import { type ResponseEvent, responseEvent } from '../../../src/proxy/relay/response-stream.ts';
+import { type BackendEvent, readEvent } from '../../../src/proxy/http/backend-events.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** An event as the backend sends it. */
-export function event(type: string, members: Json = {}): ResponseEvent {
-  const read = responseEvent(JSON.stringify({ type, ...members }));
+export function event(type: string, members: Json = {}): BackendEvent {
+  const read = readEvent(JSON.stringify({ type, ...members }));
   if (read === undefined) throw new Error(`${type} was not read`);
   return read;
 }
@@ -36,7 +36,7 @@ const usage = {
 export const created = event('response.created', { response: response('in_progress') });
 
 /** The last event of a response that went well. */
-export function completed(members: Json = {}): ResponseEvent {
+export function completed(members: Json = {}): BackendEvent {
   return event('response.completed', { response: response('completed', { usage, ...members }) });
 }
 
@@ -71,15 +71,15 @@ export const customCall = {
   input: 'go',
 };
 
-export function added(output_index: number, item: Json): ResponseEvent {
+export function added(output_index: number, item: Json): BackendEvent {
   return event('response.output_item.added', { output_index, item });
 }
 
-export function done(output_index: number, item: Json): ResponseEvent {
+export function done(output_index: number, item: Json): BackendEvent {
   return event('response.output_item.done', { output_index, item });
 }
 
 /** Some words of an item; `of` is the event's type without `response.` and `.delta`. */
-export function delta(of: string, output_index: number, words: string, content_index = 0): ResponseEvent {
+export function delta(of: string, output_index: number, words: string, content_index = 0): BackendEvent {
   return event(`response.${of}.delta`, { output_index, content_index, delta: words });
 }

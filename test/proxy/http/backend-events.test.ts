@@ -1,16 +1,11 @@
 import { expect, it } from 'vitest';
-import {
-  endedEarly,
-  isLast,
-  ResponseCollector,
-  type ResponseEvent,
-  responseEvent,
-} from '../../../src/proxy/relay/response-stream.ts';
+import { type BackendEvent, isLastEvent, readEvent } from '../../../src/proxy/http/backend-events.ts';
+import { endedEarly, ResponseCollector } from '../../../src/proxy/http/response-collector.ts';
 import { printJson } from '../../../src/wire/json.ts';
 import { completed, created, delta, done, event, functionCall, message, response } from '../chat/events.ts';
 
 /** JSON text of the response that the last event gives. */
-function collected(...events: ResponseEvent[]): string | undefined {
+function collected(...events: BackendEvent[]): string | undefined {
   const collector = new ResponseCollector();
   const responses = events.map((event) => collector.take(event));
   expect(responses.slice(0, -1).every((early) => early === undefined)).toBe(true);
@@ -20,20 +15,20 @@ function collected(...events: ResponseEvent[]): string | undefined {
 
 it('reads an event and keeps its text', () => {
   const text = '{ "type" : "response.created", "n": 1.0 }';
-  expect(responseEvent(text)).toMatchObject({ type: 'response.created', text });
+  expect(readEvent(text)).toMatchObject({ type: 'response.created', text });
 });
 
 it.each(['not json', '[]', '"text"', '{}', '{"type":5}'])('takes %s for no event', (text) => {
-  expect(responseEvent(text)).toBeUndefined();
+  expect(readEvent(text)).toBeUndefined();
 });
 
 it.each(['response.completed', 'response.incomplete', 'response.failed', 'error'])('ends with %s', (type) => {
-  expect(isLast(event(type).type)).toBe(true);
+  expect(isLastEvent(event(type).type)).toBe(true);
 });
 
 it('goes on after other events', () => {
   expect(
-    [created, done(0, message('hi')), event('codex.rate_limits')].map(({ type }) => isLast(type)),
+    [created, done(0, message('hi')), event('codex.rate_limits')].map(({ type }) => isLastEvent(type)),
   ).toEqual([false, false, false]);
 });
 
@@ -46,7 +41,7 @@ it.each([
     '"created_at":5',
     '"created_at":5.0',
   );
-  const last = responseEvent(`{"type":"${type}","response":${text}}`);
+  const last = readEvent(`{"type":"${type}","response":${text}}`);
   if (last === undefined) throw new Error('the event was not read');
   expect(collected(created, delta('output_text', 0, 'hi'), done(0, message('other')), last)).toBe(text);
 });
@@ -102,7 +97,7 @@ it.each([
 });
 
 it('keeps the spelling of an error', () => {
-  const frame = responseEvent('{"type":"error","status":400,"error":{"message":"\\u00e9","at":1.0}}');
+  const frame = readEvent('{"type":"error","status":400,"error":{"message":"\\u00e9","at":1.0}}');
   if (frame === undefined) throw new Error('the event was not read');
   expect(() => collected(frame)).toThrow(
     expect.objectContaining({ body: '{"error":{"message":"\\u00e9","at":1.0}}' }),

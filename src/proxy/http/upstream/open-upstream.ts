@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
-import { type BackendResponse, readResponse } from './request.ts';
+import { type BackendResponse, readResponse } from './send-upstream.ts';
 
 /** How the backend responded to an upgrade. */
 export type UpgradeResult =

@@ -5,7 +5,7 @@ import type { HeaderList } from '../../wire/headers.ts';
  * An answer of server-sent events, begun with its first one. Events that come in one turn of the event loop go out
  * together, at its end.
  */
-export class SseAnswer {
+export class SseResponse {
   readonly #response: ServerResponse;
   readonly #headers: HeaderList;
   /** Events that have not gone out yet. */

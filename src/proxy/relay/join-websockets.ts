@@ -1,0 +1,95 @@
+import type { Duplex } from 'node:stream';
+import { type RawData, WebSocket } from 'ws';
+import { isLastEvent } from '../http/backend-events.ts';
+import { FrameWriter } from '../http/frame-writer.ts';
+import { toBuffer } from '../http/raw-data.ts';
+
+/** While more bytes than this wait to be sent to one side, the other side is paused. */
+const highWater = 1024 * 1024;
+
+export type JoinOptions = {
+  readonly client: WebSocket;
+  /** The raw socket below the client's websocket. */
+  readonly socket: Duplex;
+  readonly backend: WebSocket;
+  /** Returns the text to send upstream for a request; undefined for messages that are forwarded unchanged. */
+  readonly shape: (message: string) => string | undefined;
+  /** The client's messages that came before the backend was connected. */
+  readonly waiting: readonly Buffer[];
+  /** Called when a turn starts and when it ends. */
+  readonly onTurn: (running: boolean) => void;
+};
+
+/**
+ * Joins a client's websocket and the backend's. Requests go upstream in the form that `shape` returns, events go
+ * downstream unchanged, and closes and lost connections are passed on in both directions.
+ */
+export function joinWebSockets({ client, socket, backend, shape, waiting, onTurn }: JoinOptions): void {
+  const setRunning = onChange(onTurn);
+  const shaped = (data: Buffer) => {
+    const request = shape(data.toString('utf8'));
+    if (request !== undefined) setRunning(true);
+    return request ?? data;
+  };
+  for (const message of waiting) backend.send(shaped(message), { binary: false });
+  sendUp(client, backend, shaped);
+  const frames = new FrameWriter(socket);
+  backend.on('message', (raw: RawData, binary: boolean) => {
+    const data = toBuffer(raw);
+    if (endsResponse(data)) setRunning(false);
+    if (client.readyState !== WebSocket.OPEN) return;
+    frames.send(binary ? 'binary' : 'text', data);
+    if (!frames.full || backend.isPaused) return;
+    backend.pause();
+    void frames.drained().then(() => backend.resume());
+  });
+  // The official client ends its connections without a close message (measured: codex 0.169.0).
+  client.once('close', () => {
+    setRunning(false);
+    backend.terminate();
+  });
+  backend.once('close', (code, reason) => {
+    frames.flush();
+    if (code === 1006) client.terminate();
+    // 1005 stands for a close without a code. No close message may contain it.
+    else if (code === 1005) client.close();
+    else client.close(code, reason);
+  });
+  client.on('error', () => backend.terminate());
+  backend.on('error', () => client.terminate());
+  client.resume();
+  backend.resume();
+}
+
+/** Sends the client's messages upstream. The client is paused while too many bytes wait. */
+function sendUp(client: WebSocket, backend: WebSocket, shaped: (data: Buffer) => Buffer | string): void {
+  client.on('message', (raw: RawData, binary: boolean) => {
+    const data = toBuffer(raw);
+    if (backend.readyState !== WebSocket.OPEN) return;
+    backend.send(binary ? data : shaped(data), { binary }, () => {
+      if (backend.bufferedAmount < highWater && client.isPaused) client.resume();
+    });
+    if (backend.bufferedAmount >= highWater) client.pause();
+  });
+}
+
+/** Whether a message is the last event of a response. Reads only its first bytes: no event is parsed on its way. */
+function endsResponse(data: Buffer): boolean {
+  // Nearly all events can be excluded by one letter of their type.
+  if (data[9] === letter('r') && !lastEventLetters.has(data[18] ?? 0)) return false;
+  return isLastEvent(/^\{"type":"([\w.]+)"/.exec(data.toString('latin1', 0, 64))?.[1] ?? '');
+}
+
+const letter = (text: string) => text.charCodeAt(0);
+
+/** First letters after `{"type":"response.`: completed, incomplete, failed. */
+const lastEventLetters: ReadonlySet<number> = new Set(['c', 'i', 'f'].map(letter));
+
+/** Calls `listener` only when the value changes. It is false at first. */
+function onChange(listener: (value: boolean) => void): (value: boolean) => void {
+  let last = false;
+  return (value) => {
+    if (value !== last) listener(value);
+    last = value;
+  };
+}

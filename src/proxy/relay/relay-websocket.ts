@@ -1,0 +1,150 @@
+import type { RawData, WebSocket } from 'ws';
+import { headerValue } from '../../wire/headers.ts';
+import { proxyError } from '../http/errors.ts';
+import { toBuffer } from '../http/raw-data.ts';
+import { endWithError, refuseUpgrade } from '../http/send.ts';
+import { openUpstream, type UpgradeResult } from '../http/upstream/open-upstream.ts';
+import { upstreamUrl } from '../http/upstream/upstream-url.ts';
+import type { UpgradeContext } from '../request-context.ts';
+import type { Identity } from '../shape/identity.ts';
+import { rawString } from '../shape/raw-json.ts';
+import { requestMembers } from '../shape/read-request.ts';
+import type { RequestShaper } from '../shape/request-shaper.ts';
+import { wireTier } from '../shape/tier.ts';
+import { joinWebSockets } from './join-websockets.ts';
+
+/** The model and tier of the first request, which the golden's handshake states. */
+type RoutingHint = { readonly model: string; readonly tier: string | undefined };
+
+/** An upgrade of an official client, and what shapes its requests. */
+type RelayedUpgrade = {
+  readonly context: UpgradeContext;
+  readonly identity: Identity;
+  readonly shaper: RequestShaper;
+};
+
+/**
+ * Relays the websocket of an official client, which does its own retries. Connects to the backend before it responds
+ * to the client, so that a refusal by the backend becomes a refusal of the client's upgrade.
+ */
+export async function relayWebSocket(context: UpgradeContext, identity: Identity): Promise<void> {
+  const shaper = context.shape.shaper('websocket', { identity, clientHeaders: context.headers });
+  const relayed = { context, identity, shaper };
+  const hint = hintOf(context);
+  if (hint === undefined) return relayAfterFirstMessage(relayed);
+  const upgrade = await openBackend(relayed, hint);
+  if (upgrade.kind === 'refused') return refuseUpgrade(context.socket, upgrade.response);
+  join(relayed, { client: await context.accept(upgrade.headers), backend: upgrade.socket, waiting: [] });
+}
+
+/**
+ * Relays the websocket of an official client whose handshake lacks the hint that the golden's has: an older client, or
+ * one that is configured with the proxy as another provider. Its first message has the model and the tier, so its
+ * upgrade is accepted before the backend is connected.
+ */
+async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
+  const { context, identity } = relayed;
+  if (context.withoutWebsockets.has(identity.session)) {
+    const error = proxyError(upgradeRequired, 'upstream_refused', 'the backend takes no websockets');
+    return endWithError(context.socket, error, error.event);
+  }
+  const client = await context.accept([]);
+  const waiting: Buffer[] = [];
+  const collect = (data: RawData) => waiting.push(toBuffer(data));
+  client.on('message', collect);
+  const members = requestMembers(await firstMessage(client));
+  if (members === undefined) return client.terminate();
+  // Further messages wait in the client's socket until the backend is connected.
+  client.pause();
+  try {
+    const model = rawString(members, 'model') ?? '';
+    const upgrade = await openBackend(relayed, { model, tier: wireTier(rawString(members, 'service_tier')) });
+    if (upgrade.kind === 'accepted') {
+      client.off('message', collect);
+      return join(relayed, { client, backend: upgrade.socket, waiting });
+    }
+    const { status } = upgrade.response;
+    if (status === upgradeRequired) rememberWithoutWebsockets(context, identity.session);
+    client.send(proxyError(status, 'upstream_refused', 'the backend refused the upgrade').event);
+  } catch {
+    client.send(proxyError(502, 'upstream_unreachable', 'the backend cannot be reached').event);
+  }
+  client.resume();
+  client.close(1011);
+}
+
+/** Opens the backend's websocket. It ends when the client disconnects. */
+async function openBackend(
+  { context, identity, shaper }: RelayedUpgrade,
+  { model, tier }: RoutingHint,
+): Promise<UpgradeResult> {
+  const { signal, limits, metrics, log, host } = context;
+  const signIn = await context.signIns.current(identity.session);
+  const upgrade = await openUpstream({
+    url: upstreamUrl(context.upstream, context.target),
+    compresses: context.shape.compresses,
+    signal,
+    connectTime: limits.connectTime,
+    maximumBytes: limits.bodyBytes,
+    headers: (key) => shaper.handshakeHeaders({ host, signIn, key, model, tier }),
+  });
+  metrics.add('upstream_connections_total', 1, 'transport=websocket');
+  if (upgrade.kind === 'accepted') {
+    const { socket } = upgrade;
+    signal.addEventListener('abort', () => socket.terminate(), { once: true });
+    if (signal.aborted) socket.terminate();
+  } else {
+    const { status } = upgrade.response;
+    if (status === 401) context.signIns.refused(identity.session, signIn);
+    metrics.add('upstream_refusals_total', 1, `status=${status}`);
+    log.info({ status }, `the backend refused the upgrade with ${status}`);
+  }
+  return upgrade;
+}
+
+function join(
+  { context, shaper }: RelayedUpgrade,
+  sockets: { readonly client: WebSocket; readonly backend: WebSocket; readonly waiting: readonly Buffer[] },
+): void {
+  joinWebSockets({
+    ...sockets,
+    socket: context.socket,
+    shape: (message) => {
+      const members = requestMembers(message);
+      // `response.interrupt` (since 0.166) steers a running turn. It is not a request, so forward it unchanged.
+      const isRequest = members !== undefined && rawString(members, 'type') === 'response.create';
+      return isRequest ? shaper.body(members).text : undefined;
+    },
+    onTurn: (running) => context.metrics.add('running_turns', running ? 1 : -1),
+  });
+}
+
+/**
+ * After this status the official client uses HTTP for the rest of the session (measured: codex 0.169.0). A client whose
+ * upgrade was already accepted cannot receive it. Such a client connects again, and receives it then.
+ */
+const upgradeRequired = 426;
+
+/** Remembers a session whose backend refuses websockets. Forgets the oldest when there are too many. */
+function rememberWithoutWebsockets({ withoutWebsockets, limits }: UpgradeContext, session: string): void {
+  withoutWebsockets.add(session);
+  for (const oldest of withoutWebsockets) {
+    if (withoutWebsockets.size <= limits.sessions) break;
+    withoutWebsockets.delete(oldest);
+  }
+}
+
+/** The hint in a client's handshake. Undefined when the golden's handshake has one and the client's does not. */
+function hintOf({ shape, headers }: UpgradeContext): RoutingHint | undefined {
+  if (!shape.handshakeNamesModel) return { model: '', tier: undefined };
+  const hint = /^model=([^;]+)(?:;tier=(\w+))?$/.exec(headerValue(headers, 'x-codex-routing-hint') ?? '');
+  return hint?.[1] === undefined ? undefined : { model: hint[1], tier: wireTier(hint[2]) };
+}
+
+/** The client's first message. Empty when the client disconnects before it sends one. */
+function firstMessage(client: WebSocket): Promise<string> {
+  return new Promise((resolve) => {
+    client.once('message', (data) => resolve(toBuffer(data).toString('utf8')));
+    client.once('close', () => resolve(''));
+  });
+}

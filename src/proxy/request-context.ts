@@ -1,0 +1,35 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { HeaderList } from '../wire/headers.ts';
+import type { ProxyContext } from './proxy-context.ts';
+import type { SessionStore } from './sessions/store.ts';
+import type { Identity } from './shape/identity.ts';
+
+/** One request of a client, with everything that is needed to serve it. */
+export type RequestContext = ProxyContext & {
+  readonly sessions: SessionStore;
+  readonly request: IncomingMessage;
+  readonly method: string;
+  /** Path and query, as the client sent them. */
+  readonly target: string;
+  /** The client's headers. */
+  readonly headers: HeaderList;
+  /** The session and thread that an official client states. Undefined for every other client. */
+  readonly identity: Identity | undefined;
+  /** Aborts when the client disconnects. */
+  readonly signal: AbortSignal;
+  /** Whether the proxy is stopping, and takes no further turns. */
+  readonly isStopping: () => boolean;
+};
+
+/** A plain HTTP request. */
+export type HttpContext = RequestContext & { readonly response: ServerResponse };
+
+/** A request to upgrade to a websocket. */
+export type UpgradeContext = RequestContext & {
+  /** The raw socket, below the websocket that `accept` returns. */
+  readonly socket: Duplex;
+  /** Accepts the upgrade. `headers` are added to the response. */
+  readonly accept: (headers: HeaderList) => Promise<WebSocket>;
+};

@@ -1,0 +1,61 @@
+import { printJson, tryParseJson } from '../../wire/json.ts';
+import { ChatChunks } from '../chat/chunks.ts';
+import { chatCompletion } from '../chat/completion.ts';
+import { chatRequest } from '../chat/request.ts';
+import { readEvent } from '../http/backend-events.ts';
+import { ApiError, proxyError } from '../http/errors.ts';
+import { sendJson } from '../http/send.ts';
+import { SseResponse } from '../http/sse-response.ts';
+import type { HttpContext } from '../request-context.ts';
+import { readTurn, type TurnRequest } from '../sessions/turn-request.ts';
+import { collectResponse, droppedHeaders, readText, runHttpTurn } from './http-turn.ts';
+
+/** Serves `POST /v1/chat/completions`: translates the request, and the response back into a completion or chunks. */
+export async function serveChatCompletions(context: HttpContext): Promise<void> {
+  const body = tryParseJson(await readText(context))?.node;
+  if (body === undefined) throw proxyError(400, 'invalid_json', 'the body is not JSON');
+  const chat = chatRequest(body);
+  const request = readTurn(printJson(chat.body));
+  if (chat.streams) return streamChunks(context, request, chat.includesUsage);
+  const response = await collectResponse(context, request);
+  if (response === undefined) return;
+  sendJson(context.response, printJson(chatCompletion(response)), { headers: droppedHeaders(request) });
+}
+
+async function streamChunks(
+  context: HttpContext,
+  request: TurnRequest,
+  includesUsage: boolean,
+): Promise<void> {
+  const stream = new SseResponse(context.response, droppedHeaders(request));
+  let chunks = new ChatChunks(includesUsage);
+  let failure: unknown;
+  try {
+    const last = await runHttpTurn(context, {
+      request,
+      take: (_, text) => {
+        const event = readEvent(text);
+        if (event === undefined || failure !== undefined) return undefined;
+        try {
+          let room: Promise<void> | undefined;
+          for (const chunk of chunks.take(event)) room = stream.send(undefined, printJson(chunk));
+          return room;
+        } catch (error) {
+          failure = error;
+          return undefined;
+        }
+      },
+      forget: () => {
+        chunks = new ChatChunks(includesUsage);
+        return !stream.begun;
+      },
+    });
+    if (last === undefined) return;
+    if (failure !== undefined) throw failure;
+    stream.send(undefined, '[DONE]');
+  } catch (error) {
+    if (!(error instanceof ApiError) || !stream.begun) throw error;
+    stream.send(undefined, error.body);
+  }
+  stream.end();
+}

@@ -1,0 +1,61 @@
+import type { HeaderList } from '../../wire/headers.ts';
+import { type JsonNode, member } from '../../wire/json.ts';
+import { readEvent } from '../http/backend-events.ts';
+import { readBody, unpackBody } from '../http/body.ts';
+import { errorFromFailedResponse } from '../http/errors.ts';
+import { endedEarly, ResponseCollector } from '../http/response-collector.ts';
+import { sendBackendResponse } from '../http/send.ts';
+import type { HttpContext } from '../request-context.ts';
+import { type RunTurnOptions, runTurn } from '../sessions/run-turn.ts';
+import type { TurnRequest } from '../sessions/turn-request.ts';
+import { droppedHeader } from '../shape/unsupported-params.ts';
+
+/** The text of a request's body. Throws ApiError when it cannot be read. */
+export async function readText({ request, headers, limits }: HttpContext): Promise<string> {
+  return unpackBody(await readBody(request, limits.bodyBytes), headers, limits.bodyBytes);
+}
+
+/**
+ * Runs a turn that was requested over HTTP. Returns the last event. Returns undefined when the backend sent a response
+ * without events: the client has received that instead. Throws ApiError when there is no response.
+ */
+export async function runHttpTurn(
+  context: HttpContext,
+  options: RunTurnOptions,
+): Promise<string | undefined> {
+  const result = await runTurn(context, options);
+  if (result.kind === 'events') return result.last;
+  sendBackendResponse(context.response, result.response, droppedHeaders(options.request));
+  return undefined;
+}
+
+/** As runHttpTurn, but returns the whole response. Throws ApiError when it failed. */
+export async function collectResponse(
+  context: HttpContext,
+  request: TurnRequest,
+): Promise<JsonNode | undefined> {
+  let collector = new ResponseCollector();
+  const last = await runHttpTurn(context, {
+    request,
+    take: (type, text) => {
+      const event = type === 'response.output_item.done' ? readEvent(text) : undefined;
+      if (event !== undefined) collector.take(event);
+      return undefined;
+    },
+    forget: () => {
+      collector = new ResponseCollector();
+      return true;
+    },
+  });
+  if (last === undefined) return undefined;
+  const event = readEvent(last);
+  const response = event === undefined ? undefined : collector.take(event);
+  if (response === undefined) throw endedEarly();
+  if (event?.type === 'response.failed') throw errorFromFailedResponse(member(event.node, 'response'));
+  return response;
+}
+
+/** The header that lists the members which were dropped from a request. */
+export function droppedHeaders({ dropped }: TurnRequest): HeaderList {
+  return dropped.length === 0 ? [] : [[droppedHeader, dropped.join(', ')]];
+}
