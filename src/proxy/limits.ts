@@ -1,30 +1,30 @@
-/** What the proxy bears, and for how long. Times in milliseconds, sizes in bytes. */
+/** The proxy's limits. Times are in milliseconds, sizes in bytes. */
 export type Limits = {
-  /** The largest body of a request, packed and unpacked, and the largest websocket message. */
+  /** The largest body of a request, before and after decompression, and the largest websocket message. */
   readonly bodyBytes: number;
-  /** How many headers a request may have. */
+  /** The most headers of a request. */
   readonly headers: number;
-  /** How many clients may be connected at once. */
+  /** The most connections of clients at a time. */
   readonly connections: number;
-  /** In which a client must have sent its request. */
+  /** Time for a client to send its request. */
   readonly requestTime: number;
-  /** In which the backend must answer an upgrade. */
+  /** Time for the backend to respond to an upgrade. */
   readonly connectTime: number;
-  /** In which the backend must begin its answer to a request. */
+  /** Time for the backend to begin a response. */
   readonly firstByte: number;
-  /** For which the backend may say nothing within an answer. */
+  /** The longest silence of the backend within a response. */
   readonly idle: number;
-  /** After which an upstream connection that nobody uses is closed. */
+  /** Time after which an unused upstream connection is closed. */
   readonly connectionIdle: number;
-  /** After which an upstream connection takes no new turn: the backend ends those of an hour. */
+  /** Age at which an upstream connection takes no new turn. The backend closes connections after an hour. */
   readonly connectionAge: number;
-  /** After which a session that nobody speaks in is forgotten. */
+  /** Time after which an unused session is forgotten. */
   readonly sessionIdle: number;
-  /** How many sessions are remembered: by their names, and by their last responses each. */
+  /** The most sessions to remember: by name, and by their last response. */
   readonly sessions: number;
-  /** The most that is remembered of a session's conversation, for taking it up on a new connection. */
+  /** The longest conversation to remember for each session, for a retry on a new connection. */
   readonly historyBytes: number;
-  /** Pauses before each attempt of a turn, the first at once: over the websocket, and after the last one over HTTP. */
+  /** Pauses before each attempt at a turn. The first attempt is immediate. They apply to the websocket, then to HTTP. */
   readonly retries: readonly number[];
 };
 
@@ -32,10 +32,11 @@ const second = 1000;
 const minute = 60 * second;
 
 /**
- * The idle time is the official client's own (`stream_idle_timeout_ms`), the size the backend's, the pauses such that
- * seven refused upgrades take about as long as they do it (measured: codex 0.169.0, scenario upgrade-500: 7 s).
+ * `idle` is the official client's default (`stream_idle_timeout_ms`), `bodyBytes` the backend's limit. With these
+ * pauses, seven refused upgrades take as long as the official client's (measured: codex 0.169.0, scenario upgrade-500:
+ * 7 s).
  */
-export const usualLimits: Limits = {
+export const defaultLimits: Limits = {
   bodyBytes: 16 * 1024 * 1024,
   headers: 100,
   connections: 4096,

@@ -1,16 +1,16 @@
 /**
- * Where the proxy tells what it does, as fields and a sentence. Neither ever holds a token or a word of a
- * conversation. A logger of pino is one.
+ * Logs what the proxy does, as fields and a sentence. Neither ever contains a token or text of a conversation. A pino
+ * logger fits this type.
  */
 export type Logger = Readonly<Record<'debug' | 'info' | 'warn', (fields: object, message: string) => void>>;
 
-/** A logger that hands on the sentences alone. */
-export function lineLogger(tell: (line: string) => void): Logger {
-  const log = (_: object, message: string) => tell(message);
+/** A logger that prints only the sentences, and none at level debug. */
+export function lineLogger(print: (line: string) => void): Logger {
+  const log = (_: object, message: string) => print(message);
   return { debug: () => {}, info: log, warn: log };
 }
 
-/** The words of a failure, for a log. Errors of the network and of the system have no secrets in their words. */
+/** The message of an error, for the log. Network and system errors contain no secrets. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,42 +1,40 @@
-type Sort = 'counter' | 'gauge';
+type MetricType = 'counter' | 'gauge';
 
-type Series = { readonly help: string; readonly sort: Sort; readonly values: Map<string, number> };
+type Series = { readonly help: string; readonly type: MetricType; readonly values: Map<string, number> };
 
-/** What is counted: the name of each series, its labels, and what it tells. */
-const known = {
+const definitions = {
   requests_total: ['counter', 'Requests by surface.'],
   refusals_total: ['counter', 'Requests that the proxy itself refused, by code.'],
-  turns_total: ['counter', 'Turns of clients that the proxy speaks for, by how they ended.'],
-  upstream_connections_total: ['counter', 'Upstream connections that were opened, by transport.'],
+  turns_total: ['counter', 'Turns of clients other than the official one, by their last event.'],
+  upstream_connections_total: ['counter', 'Upstream connections opened, by transport.'],
   upstream_refusals_total: ['counter', 'Upgrades that the backend refused, by status.'],
-  reconnects_total: ['counter', 'Upstream connections that were replaced within a turn.'],
-  http_retries_total: ['counter', 'Requests over HTTP that were repeated within a turn.'],
-  http_fallbacks_total: ['counter', 'Sessions that went over to HTTP.'],
-  sessions: ['gauge', 'Sessions that are remembered.'],
+  reconnects_total: ['counter', 'Upstream connections replaced within a turn.'],
+  http_retries_total: ['counter', 'Requests over HTTP retried within a turn.'],
+  http_fallbacks_total: ['counter', 'Sessions that changed to HTTP.'],
+  sessions: ['gauge', 'Sessions remembered.'],
   clients: ['gauge', 'Connections of clients.'],
-  running_turns: ['gauge', 'Requests that are being served.'],
-} as const satisfies Record<string, readonly [Sort, string]>;
+  running_turns: ['gauge', 'Requests being served.'],
+} as const satisfies Record<string, readonly [MetricType, string]>;
 
-export type MetricName = keyof typeof known;
+export type MetricName = keyof typeof definitions;
 
-/** Counts, and tells the counts in the text format of Prometheus. */
+/** Counts events, and prints the counts in the text format of Prometheus. */
 export class Metrics {
   readonly #series = new Map<MetricName, Series>();
 
-  /** Adds to a series, under the value of its one label where it has one. */
+  /** Adds to a series. `label` is its one label as `name=value`, if it has one. */
   add(name: MetricName, by = 1, label = ''): void {
-    const [sort, help] = known[name];
-    const series = this.#series.get(name) ?? { help, sort, values: new Map() };
+    const [type, help] = definitions[name];
+    const series = this.#series.get(name) ?? { help, type, values: new Map() };
     series.values.set(label, (series.values.get(label) ?? 0) + by);
     this.#series.set(name, series);
   }
 
-  /** Sets a series that has no label. */
+  /** Sets a series without a label. */
   set(name: MetricName, value: number): void {
     this.add(name, value - this.value(name));
   }
 
-  /** How much was added so far. */
   value(name: MetricName, label = ''): number {
     return this.#series.get(name)?.values.get(label) ?? 0;
   }
@@ -44,17 +42,17 @@ export class Metrics {
   /** All series (Prometheus text exposition format 0.0.4). */
   print(): string {
     return [...this.#series]
-      .map(([name, { help, sort, values }]) => {
-        const full = `codex_parity_proxy_${name}`;
-        const lines = [...values].map(([label, value]) => `${full}${labelled(label)} ${value}\n`);
-        return `# HELP ${full} ${help}\n# TYPE ${full} ${sort}\n${lines.join('')}`;
+      .map(([name, { help, type, values }]) => {
+        const fullName = `codex_parity_proxy_${name}`;
+        const lines = [...values].map(([label, value]) => `${fullName}${printLabel(label)} ${value}\n`);
+        return `# HELP ${fullName} ${help}\n# TYPE ${fullName} ${type}\n${lines.join('')}`;
       })
       .join('');
   }
 }
 
-/** Labels are `name=value`, with values of our own choice: no quote or line end stands in them. */
-function labelled(label: string): string {
+/** The proxy chooses all label values, so none contains a quote or a line break. */
+function printLabel(label: string): string {
   const [name, value] = label.split('=');
   return value === undefined ? '' : `{${name}="${value}"}`;
 }

@@ -12,7 +12,7 @@ import { endToEnd } from './http/end-to-end.ts';
 import { ApiError, proxyError, toApiError } from './http/errors.ts';
 import { endWithError, sendError } from './http/send.ts';
 import { upstreamUrl } from './http/upstream/upstream-url.ts';
-import { type Limits, usualLimits } from './limits.ts';
+import { defaultLimits, type Limits } from './limits.ts';
 import { type Logger, reasonOf } from './log.ts';
 import { Metrics } from './metrics.ts';
 import type { ProxyContext, SignIns } from './proxy-context.ts';
@@ -80,7 +80,7 @@ class ProxyServer {
   #stopping = false;
 
   constructor(options: ProxyOptions) {
-    const limits = { ...usualLimits, ...options.limits };
+    const limits = { ...defaultLimits, ...options.limits };
     const renew = options.renew ?? (() => Promise.reject(new Error('it cannot be renewed')));
     this.#options = options;
     this.#context = {

@@ -4,56 +4,58 @@ import { gunzip, type ZstdOptions, zstdDecompress, zstdDecompressSync } from 'no
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { type ApiError, proxyError } from './errors.ts';
 
-const unpackers = { zstd: unpackZstd, gzip: promisify(gunzip) };
-const unpackBeside = promisify(zstdDecompress);
+const decompressors = { zstd: decompressZstd, gzip: promisify(gunzip) };
+const decompressInBackground = promisify(zstdDecompress);
 
-/** Up to this many bytes are unpacked at once: beside other work each body would take megabytes, and twice the time. */
-const quick = 128 * 1024;
+/** Bodies up to this many bytes are decompressed synchronously: in the background each takes megabytes, and twice the time. */
+const smallBody = 128 * 1024;
 
-async function unpackZstd(body: Buffer, options: ZstdOptions): Promise<Buffer> {
-  return body.length > quick ? unpackBeside(body, options) : zstdDecompressSync(body, options);
+async function decompressZstd(body: Buffer, options: ZstdOptions): Promise<Buffer> {
+  return body.length > smallBody ? decompressInBackground(body, options) : zstdDecompressSync(body, options);
 }
 
-/**
- * A client's body as it came. Rejects with ApiError for one that is too large, and where the client leaves before its
- * end.
- */
+/** Reads the body of a client's request. Rejects with ApiError when it is longer than `limit` bytes. */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const take = (bytes: Buffer) => {
-      length += bytes.length;
-      chunks.push(bytes);
+    const onData = (chunk: Buffer) => {
+      length += chunk.length;
+      chunks.push(chunk);
       if (length <= limit) return;
-      request.off('data', take).pause();
+      request.off('data', onData).pause();
       reject(tooLarge(limit));
     };
-    request.on('data', take);
-    request.once('end', () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-    );
+    request.on('data', onData);
+    request.once('end', () => {
+      const [first] = chunks;
+      resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
+    });
     request.once('error', reject);
   });
 }
 
-/** The text of a body, unpacked. Throws ApiError for an unknown or broken encoding, and for what grows too large. */
+/** Decompresses a body. Rejects with ApiError for an unknown encoding, a broken body, or more than `limit` bytes. */
 export async function unpackBody(body: Buffer, headers: HeaderList, limit: number): Promise<string> {
   const encoding = headerValue(headers, 'content-encoding') ?? 'identity';
   if (encoding === 'identity') return body.toString('utf8');
   if (encoding !== 'zstd' && encoding !== 'gzip') {
-    throw proxyError(415, 'unknown_encoding', `a body packed as "${encoding}" is not understood`);
+    throw proxyError(
+      415,
+      'unknown_encoding',
+      `content-encoding "${encoding}" is not supported: use zstd or gzip`,
+    );
   }
   try {
-    const unpacked = await unpackers[encoding](body, { maxOutputLength: limit });
+    const unpacked = await decompressors[encoding](body, { maxOutputLength: limit });
     return unpacked.toString('utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit);
-    throw proxyError(400, 'broken_encoding', `the body is not ${encoding}`);
+    throw proxyError(400, 'broken_encoding', `the body is not valid ${encoding}`);
   }
 }
 
 function tooLarge(limit: number): ApiError {
-  return proxyError(413, 'body_too_large', `a body may have ${limit} bytes, this one has more`);
+  return proxyError(413, 'body_too_large', `the body is larger than ${limit} bytes`);
 }

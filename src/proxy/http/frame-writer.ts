@@ -1,18 +1,18 @@
 import type { Duplex } from 'node:stream';
 import { encodeMessages } from '../../wire/websocket-frame.ts';
 
-/** Above this many bytes waiting to be sent, no more is asked for. */
+/** While more bytes than this wait to be sent, the writer is full. */
 const highWater = 1024 * 1024;
 
 /**
- * Writes the proxy's messages to the socket under a client's websocket, those of one tick in one piece: an answer has
- * thousands of short ones, and the library would make frames, writes and callbacks for each. They are not compressed,
- * as nothing is on these websockets. What the library itself sends, such as a close, comes behind what was flushed.
+ * Writes messages to the socket below a client's websocket, all messages of one tick in one write. A response has
+ * thousands of short events, and `ws` would make frames, writes and callbacks for each. Nothing is compressed on these
+ * websockets. Call `flush` before `ws` itself sends anything, such as a close.
  */
 export class FrameWriter {
   readonly #socket: Duplex;
   #waiting: { readonly opcode: 'text' | 'binary'; readonly payload: Buffer }[] = [];
-  /** Bytes of what is waiting, without its frames. */
+  /** Bytes of the waiting payloads. */
   #length = 0;
 
   constructor(socket: Duplex) {
@@ -33,21 +33,21 @@ export class FrameWriter {
     if (this.#socket.writable) this.#socket.write(encodeMessages(messages));
   }
 
-  /** Whether the client takes less than it is sent. */
+  /** Whether the client reads more slowly than messages are sent. */
   get full(): boolean {
     return this.#socket.writableLength + this.#length >= highWater;
   }
 
-  /** Resolves once all is sent, or nobody is there any more. */
+  /** Resolves when everything is sent, or the socket has closed. */
   drained(): Promise<void> {
     this.flush();
     return new Promise((resolve) => {
-      const go = () => {
-        this.#socket.off('drain', go).off('close', go);
+      const done = () => {
+        this.#socket.off('drain', done).off('close', done);
         resolve();
       };
-      this.#socket.on('drain', go).on('close', go);
-      if (!this.#socket.writableNeedDrain) go();
+      this.#socket.on('drain', done).on('close', done);
+      if (!this.#socket.writableNeedDrain) done();
     });
   }
 }

@@ -2,15 +2,15 @@ import type { ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
 
 /**
- * An answer of server-sent events, begun with its first one. Events that come in one turn of the event loop go out
+ * A response of server-sent events. It begins with the first event. All events of one turn of the event loop are sent
  * together, at its end.
  */
 export class SseResponse {
   readonly #response: ServerResponse;
   readonly #headers: HeaderList;
-  /** Events that have not gone out yet. */
-  #gathered = '';
-  #waiting: Promise<void> | undefined;
+  /** The text of the events that wait to be sent. */
+  #waiting = '';
+  #room: Promise<void> | undefined;
 
   constructor(response: ServerResponse, headers: HeaderList) {
     this.#response = response;
@@ -21,7 +21,7 @@ export class SseResponse {
     return this.#response.headersSent;
   }
 
-  /** Sends an event; the promise, where there is one, is kept when the client has room for more. */
+  /** Sends an event. Returns a promise for when the client can take more, if it cannot now. */
   send(event: string | undefined, data: string): Promise<void> | undefined {
     const response = this.#response;
     if (response.destroyed) return undefined;
@@ -32,37 +32,37 @@ export class SseResponse {
       ];
       response.writeHead(200, [...own, ...this.#headers].flat());
     }
-    if (this.#gathered === '') setImmediate(() => this.#flush());
+    if (this.#waiting === '') setImmediate(() => this.#flush());
     const name = event === undefined ? '' : `event: ${event}\n`;
-    // A JSON text that was written with line ends takes a data line for each.
+    // JSON with line breaks needs a data line for each of its lines.
     const lines = data.includes('\n') ? data.replaceAll(/\r?\n/g, '\ndata: ') : data;
-    this.#gathered += `${name}data: ${lines}\n\n`;
-    if (this.#gathered.length >= response.writableHighWaterMark) this.#flush();
-    return response.writableNeedDrain ? this.#room() : undefined;
-  }
-
-  /** One wait for all events that come before there is room. */
-  #room(): Promise<void> {
-    this.#waiting ??= new Promise<void>((resolve) => {
-      const go = () => {
-        this.#response.off('drain', go).off('close', go);
-        this.#waiting = undefined;
-        resolve();
-      };
-      this.#response.on('drain', go).on('close', go);
-    });
-    return this.#waiting;
+    this.#waiting += `${name}data: ${lines}\n\n`;
+    if (this.#waiting.length >= response.writableHighWaterMark) this.#flush();
+    return response.writableNeedDrain ? this.#waitForRoom() : undefined;
   }
 
   end(): void {
-    const events = this.#gathered;
-    this.#gathered = '';
+    const events = this.#waiting;
+    this.#waiting = '';
     this.#response.end(events);
   }
 
+  /** One promise for all events that are sent before there is room. */
+  #waitForRoom(): Promise<void> {
+    this.#room ??= new Promise<void>((resolve) => {
+      const done = () => {
+        this.#response.off('drain', done).off('close', done);
+        this.#room = undefined;
+        resolve();
+      };
+      this.#response.on('drain', done).on('close', done);
+    });
+    return this.#room;
+  }
+
   #flush(): void {
-    const events = this.#gathered;
-    this.#gathered = '';
+    const events = this.#waiting;
+    this.#waiting = '';
     if (events !== '' && !this.#response.destroyed) this.#response.write(events);
   }
 }
