@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { HeaderList } from '../wire/headers.ts';
 import type { ProxyContext } from './proxy-context.ts';
-import type { SessionStore } from './sessions/store.ts';
+import type { SessionStore } from './sessions/session-store.ts';
 import type { Identity } from './shape/identity.ts';
 
 /** One request of a client, with everything that is needed to serve it. */

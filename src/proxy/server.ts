@@ -18,7 +18,7 @@ import { Metrics } from './metrics.ts';
 import type { ProxyContext, SignIns } from './proxy-context.ts';
 import type { RequestContext } from './request-context.ts';
 import { type ProxyRoute, routeOf } from './routes.ts';
-import { SessionStore } from './sessions/store.ts';
+import { SessionStore } from './sessions/session-store.ts';
 import { officialIdentity } from './shape/identity.ts';
 import type { Shape } from './shape/shape.ts';
 import { Renewals } from './sign-in/renewals.ts';

@@ -91,8 +91,12 @@ it.each([
   },
   {
     broken: 'does not chain the turn to the prewarm',
-    file: 'proxy/sessions/session.ts',
-    change: (source: string) => source.replace('return warm ? chained(last) : members;', 'return members;'),
+    file: 'proxy/sessions/websocket-transport.ts',
+    change: (source: string) =>
+      source.replace(
+        'return continues ? chainedMembers(request, prewarmed) : request.members;',
+        'return request.members;',
+      ),
     drivers: ['openai-responses', 'openai-chat'],
     finding: /client message 2 › previous_response_id: missing\n/,
   },
@@ -157,9 +161,9 @@ it.each([
   {
     broken: 'loses the words before an answer breaks off',
     scenario: 'close-1011',
-    file: 'proxy/sessions/session.ts',
+    file: 'proxy/sessions/delivery.ts',
     change: (source: string) =>
-      source.replace('notes.hear(type, text);', "$&\n      if (type.endsWith('.delta')) return undefined;"),
+      source.replace('.record(type, text);', "$&\n      if (type.endsWith('.delta')) return undefined;"),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
       /streamed › exchange 1 › the library's answer › text: changed\n {2}expected "In the beginning"\n {2}actual {3}""/,
@@ -168,16 +172,17 @@ it.each([
     broken: 'says all again when an answer breaks off',
     scenario: 'close-1011',
     file: 'proxy/sessions/session.ts',
-    change: (source: string) => source.replace('if (signal.aborted || !cleared())', 'if (signal.aborted)'),
+    change: (source: string) =>
+      source.replace('if (signal.aborted || !delivery.discard())', 'if (signal.aborted)'),
     drivers: ['openai-responses', 'openai-chat'],
     finding: /backend message 1: added\n|the library's answer › text: changed\n {2}expected "OK"/,
   },
   {
     broken: 'says all again over HTTP when a stream is cut off',
     scenario: 'http-cut-off',
-    file: 'proxy/sessions/session.ts',
+    file: 'proxy/sessions/http-transport.ts',
     change: (source: string) =>
-      source.replace('canBeAskedAgain(outcome) && cleared()', 'canBeAskedAgain(outcome)'),
+      source.replace('isRetriedAttempt(ended) && discardEvents()', 'isRetriedAttempt(ended)'),
     drivers: ['openai-responses'],
     finding: /streamed › exchange 1 › backend message \d: added\n/,
   },
@@ -247,7 +252,7 @@ it.each([
   {
     broken: 'does not ask again after a server error',
     scenario: 'error-500,http-error-500',
-    file: 'proxy/sessions/again.ts',
+    file: 'proxy/sessions/retry-policy.ts',
     change: (source: string) =>
       source.replace('return status !== 400', 'return false').replace('return status >= 500', 'return false'),
     drivers: ['openai-responses', 'openai-chat'],

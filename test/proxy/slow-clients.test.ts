@@ -86,5 +86,5 @@ it('gives an answer up that a client does not read on for the idle time, and say
   socket.pause();
   await expect.poll(to.gone, { timeout: 5000 }).toBe(true);
   socket.resume();
-  expect((await answer).at(-1)).toContain('the answer was cut off: the client takes no more');
+  expect((await answer).at(-1)).toContain('the response was cut off: the client stopped reading');
 });

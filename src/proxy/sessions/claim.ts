@@ -6,74 +6,74 @@ import type { Identity } from '../shape/identity.ts';
 import { rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 import type { TurnRequest } from './turn-request.ts';
 
-/** Which session a request belongs to. */
+/** The session that a request belongs to. */
 export type Claim = {
-  /** By which the session is found again: the client's own ids, never one that was made up. */
+  /** Finds the session again. Derived from what the client sent; undefined if it sent nothing to recognise it by. */
   readonly key: string | undefined;
-  /** Whether the client named it. */
-  readonly stated: boolean;
-  /** The ids of a session that begins with the request. */
+  /** Whether the client named the session. */
+  readonly explicit: boolean;
+  /** Returns the ids of a new session for the request. */
   readonly identity: () => Identity;
 };
 
-/** Headers in which clients name their session or conversation, the surest first. */
+/** Headers in which clients name their session or conversation, most reliable first. */
 const sessionHeaders = ['session-id', 'session_id', 'conversation-id', 'conversation_id'] as const;
 
 /**
- * Finds out whose turn a request is. The effective session is the first of: `prompt_cache_key`, a session header,
- * `client_metadata.session_id`, `conversation`, a digest of how the conversation begins, a new id. `caller` tells
- * apart clients that may not share a session.
+ * Returns the session of a request. Its id is the first of: `prompt_cache_key`, a session header,
+ * `client_metadata.session_id`, `conversation`, an id derived from the conversation's first message, a new id. Clients
+ * with different `caller` values never share a session.
  */
 export function claimOf(headers: HeaderList, request: TurnRequest, caller: string): Claim {
-  const { said } = request;
-  const metadata = tryParse(rawMember(said, 'client_metadata'));
-  const conversation = tryParse(rawMember(said, 'conversation'));
-  const given = [
-    rawString(said, 'prompt_cache_key'),
+  const { clientMembers } = request;
+  const metadata = parseMember(rawMember(clientMembers, 'client_metadata'));
+  const conversation = parseMember(rawMember(clientMembers, 'conversation'));
+  const ids = [
+    rawString(clientMembers, 'prompt_cache_key'),
     ...sessionHeaders.map((name) => headerValue(headers, name)),
     stringAt(metadata, 'session_id'),
     conversation?.kind === 'string' ? conversation.value : stringAt(conversation, 'id'),
   ].filter((id) => id !== undefined && id !== '');
-  const [stated] = given;
-  const beginning = stated === undefined ? beginningOf(request) : undefined;
-  const key = stated === undefined ? beginning : JSON.stringify(given);
+  const [id] = ids;
+  const start = id === undefined ? conversationStart(request) : undefined;
+  const key = id === undefined ? start : JSON.stringify(ids);
   return {
     key: key === undefined ? undefined : digest(JSON.stringify([caller, key])),
-    stated: stated !== undefined,
+    explicit: id !== undefined,
     identity: () => {
-      const derived = beginning === undefined ? uuid7() : idFor(`${caller} ${beginning}`);
-      const session = stated === undefined ? derived : presentable(stated);
+      const derived = start === undefined ? uuid7() : derivedId(`${caller} ${start}`);
+      const session = id === undefined ? derived : headerSafeId(id);
       const thread = headerValue(headers, 'thread-id') ?? stringAt(metadata, 'thread_id');
-      return { session, thread: thread === undefined ? session : presentable(thread) };
+      return { session, thread: thread === undefined ? session : headerSafeId(thread) };
     },
   };
 }
 
 /**
- * How a conversation begins: its instructions and the first message of the user, which stay the same in all its
- * turns. Undefined where a request does not show its beginning.
+ * Returns a digest of what is equal in all requests of a conversation: its instructions and first user message.
+ * Undefined if the request does not have them.
  */
-function beginningOf({ said, input }: TurnRequest): string | undefined {
-  if (rawMember(said, 'previous_response_id') !== undefined) return undefined;
+function conversationStart({ clientMembers, input }: TurnRequest): string | undefined {
+  if (rawMember(clientMembers, 'previous_response_id') !== undefined) return undefined;
   const first = input.find(isFromUser);
   if (first === undefined) return undefined;
-  const instructions = rawMember(said, 'instructions') ?? '';
-  // No line end stands in either.
-  return digest(`${sayNothing.has(instructions) ? '' : instructions}\n${first}`);
+  const instructions = rawMember(clientMembers, 'instructions') ?? '';
+  // Compact JSON has no line feed, so the separator is unambiguous.
+  return digest(`${emptyInstructions.has(instructions) ? '' : instructions}\n${first}`);
 }
 
-const sayNothing: ReadonlySet<string> = new Set(['null', '""']);
+const emptyInstructions: ReadonlySet<string> = new Set(['null', '""']);
 
 function isFromUser(item: string): boolean {
-  // Most of a request are instructions and tools, which need not be looked into.
+  // Parsing a long item takes time, and most of a request is instructions and tools.
   if (!item.includes('"user"')) return false;
   const members = rawMembers(item);
   return members !== undefined && rawString(members, 'role') === 'user';
 }
 
-/** An id as the official client's are, for the same words always: a UUIDv7 of a moment that their digest picks. */
-function idFor(words: string): string {
-  const bytes = hash('sha256', words, 'buffer');
+/** Derives an id that looks like the official client's: a UUIDv7 whose time and random bits come from a digest. */
+function derivedId(text: string): string {
+  const bytes = hash('sha256', text, 'buffer');
   const year = 365 * 24 * 3600 * 1000;
   const moment = Date.UTC(2025, 0) + (bytes.readUInt32BE(0) / 2 ** 32) * year;
   const time = Math.floor(moment).toString(16).padStart(12, '0');
@@ -82,15 +82,15 @@ function idFor(words: string): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${rest.slice(0, 3)}-${variant}${rest.slice(3, 6)}-${rest.slice(6, 18)}`;
 }
 
-/** An id as it may stand in a header: one that may not is stood for by one that may. */
-function presentable(id: string): string {
-  return /^[\x21-\x7e]{1,256}$/.test(id) ? id : idFor(id);
+/** Returns the id, or a derived one if a header cannot carry it. */
+function headerSafeId(id: string): string {
+  return /^[\x21-\x7e]{1,256}$/.test(id) ? id : derivedId(id);
 }
 
 function digest(text: string): string {
   return hash('sha256', text);
 }
 
-function tryParse(text: string | undefined) {
+function parseMember(text: string | undefined) {
   return text === undefined ? undefined : tryParseJson(text)?.node;
 }

@@ -1,49 +1,51 @@
 import { type RawMember, rawMember, rawMembers } from '../shape/raw-json.ts';
-import { responseId } from './event.ts';
+import { responseId } from './event-fields.ts';
 import type { TurnRequest } from './turn-request.ts';
 
-/** A turn that is being taken down. */
-export type Notes = {
-  /** All that was said up to and with this request; undefined where it goes on from a response nobody here knows. */
-  readonly full: readonly string[] | undefined;
-  readonly hear: (type: string, text: string) => void;
-  /** Strikes out what was heard: the turn is asked for again. */
-  readonly forget: () => void;
+/** Records one turn for the history. */
+export type TurnRecorder = {
+  /** All items up to and including the request; undefined if the request continues from an unknown response. */
+  readonly fullInput: readonly string[] | undefined;
+  readonly record: (type: string, text: string) => void;
+  /** Forgets all recorded events before a retry. */
+  readonly discard: () => void;
 };
 
 /**
- * What was said up to the last response, as the texts of its items, so that a conversation can be taken up on another
- * connection. The items are forgotten where they grow too long.
+ * The input and output items up to the last response, as JSON texts. With them, a session can continue on another
+ * connection. Items that are too long together are forgotten.
  */
 export class History {
   readonly #limit: number;
   #last: { readonly id: string; readonly items: readonly string[] | undefined } | undefined;
 
-  /** @param limit the most that is remembered, in characters */
+  /** @param limit the maximum length of all items, in UTF-16 code units */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** The id of the last response. */
-  get last(): string | undefined {
+  get lastResponseId(): string | undefined {
     return this.#last?.id;
   }
 
-  begin({ input, previous, said }: TurnRequest): Notes {
-    const before = previous === undefined ? [] : previous === this.#last?.id ? this.#last.items : undefined;
-    const full = before === undefined ? undefined : [...before, ...itemsOf(input, said)];
+  startTurn({ input, previousResponseId, clientMembers }: TurnRequest): TurnRecorder {
+    const known = previousResponseId === this.#last?.id ? this.#last?.items : undefined;
+    const before = previousResponseId === undefined ? [] : known;
+    const fullInput = before === undefined ? undefined : [...before, ...detachedItems(input, clientMembers)];
     const output: string[] = [];
     return {
-      full,
-      forget: () => void output.splice(0),
-      hear: (type, text) => {
+      fullInput,
+      discard: () => void output.splice(0),
+      record: (type, text) => {
         if (type === 'response.output_item.done') {
           const item = rawMember(rawMembers(text) ?? [], 'item');
           if (item !== undefined) output.push(copyOf(item));
         }
         if (type !== 'response.completed') return;
         const id = responseId(text);
-        if (id !== undefined) this.#remember(id, full === undefined ? undefined : [...full, ...output]);
+        if (id !== undefined) {
+          this.#remember(id, fullInput === undefined ? undefined : [...fullInput, ...output]);
+        }
       },
     };
   }
@@ -53,9 +55,9 @@ export class History {
   }
 }
 
-/** The items of a request, apart from it where they are its lesser part: a part of a text keeps all of it in memory. */
-function itemsOf(input: readonly string[], said: readonly RawMember[]): readonly string[] {
-  const isMost = 2 * lengthOf(input) > lengthOf(said.map(([, value]) => value));
+/** A substring keeps its whole text in memory. So copy the items if they are the smaller part of the request. */
+function detachedItems(input: readonly string[], members: readonly RawMember[]): readonly string[] {
+  const isMost = 2 * lengthOf(input) > lengthOf(members.map(([, value]) => value));
   return isMost ? input : input.map(copyOf);
 }
 

@@ -4,75 +4,91 @@ import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '
 import { readRequest } from '../shape/read-request.ts';
 import { requestTier, type WireTier } from '../shape/tier.ts';
 import { unsupportedParams } from '../shape/unsupported-params.ts';
-import { turnState } from './event.ts';
+import { turnStateName } from './event-fields.ts';
 
-/** What a client asks for in one turn. */
+/** A client's request to the Responses API. */
 export type TurnRequest = {
-  /** All that it says. */
-  readonly said: readonly RawMember[];
-  /** What of it goes upstream. */
+  /** All members that the client sent. */
+  readonly clientMembers: readonly RawMember[];
+  /** The members for the backend. */
   readonly members: readonly RawMember[];
   readonly model: string;
   readonly tier: WireTier | undefined;
-  /** The items of its input, as JSON texts. */
+  /** The items of the input, as JSON texts. */
   readonly input: readonly string[];
-  /** The response it goes on from. */
-  readonly previous: string | undefined;
-  /** Whether it wants events; else the whole response at once. */
+  readonly previousResponseId: string | undefined;
+  /** Whether the client wants events instead of one whole response. */
   readonly stream: boolean;
-  /** Names of members that were left out. */
-  readonly dropped: readonly string[];
-  /** Whether it ends with what a tool gave back, and so goes on with the turn before. */
-  readonly continues: boolean;
-  /** Whether it asks for an output of a form of its own: such a turn does not go on from a prewarm. */
-  readonly formatted: boolean;
+  /** The names of members that were dropped because the backend refuses them. */
+  readonly droppedParams: readonly string[];
+  /** Whether the input ends with the output of a tool, so that the request continues the last turn. */
+  readonly continuesTurn: boolean;
+  /** Whether it asks for JSON output. Such a turn does not continue from the prewarm. */
+  readonly hasOutputFormat: boolean;
 };
 
-/**
- * Whether a member says nothing. Of empty instructions the official client makes none (measured: codex 0.169.0 with
- * gpt-5.4 and `base_instructions=""`).
- */
-function isEmpty([key, value]: RawMember): boolean {
-  return value === 'null' || (key === 'instructions' && value === '""');
-}
-
-/**
- * Reads a request of the Responses API from a client that does not speak the official client's protocol. Throws
- * ApiError for what is no such request.
- */
-export function readTurn(text: string): TurnRequest {
-  const heard = readRequest(text);
-  if (heard === undefined) throw proxyError(400, 'invalid_json', 'the body is not a JSON object');
-  const said = heard.members;
-  const model = rawString(said, 'model');
-  if (model === undefined || model === '')
+/** Reads a request from a client that is not official. Throws ApiError if it is invalid. */
+export function readTurnRequest(text: string): TurnRequest {
+  const request = readRequest(text);
+  if (request === undefined) throw proxyError(400, 'invalid_json', 'the body is not a JSON object');
+  const { members } = request;
+  const model = rawString(members, 'model');
+  if (model === undefined || model === '') {
     throw proxyError(400, 'missing_model', 'the request names no model');
-  const requestedTier = rawMember(said, 'service_tier');
-  const tier = requestTier(requestedTier === undefined ? undefined : tryParseJson(requestedTier)?.node);
-  const input = heard.items ?? inputItems(rawMember(said, 'input'));
-  const dropped = said.flatMap(([key]) => (unsupportedParams.has(key) ? [key] : []));
-  if (rawMember(said, 'store') === 'true') dropped.push('store');
-  const kept = said.filter((one) => !unsupportedParams.has(one[0]) && !replaced.has(one[0]) && !isEmpty(one));
+  }
+  const serviceTier = rawMember(members, 'service_tier');
+  const tier = requestTier(serviceTier === undefined ? undefined : tryParseJson(serviceTier)?.node);
+  const input = request.items ?? inputItems(rawMember(members, 'input'));
+  const droppedParams = members.flatMap(([key]) => (unsupportedParams.has(key) ? [key] : []));
+  if (rawMember(members, 'store') === 'true') droppedParams.push('store');
+  const kept = members.filter(
+    (member) => !unsupportedParams.has(member[0]) && !replacedMembers.has(member[0]) && !isEmpty(member),
+  );
   return {
-    said,
-    // The backend keeps no responses, and takes no request that does not say so.
+    clientMembers: members,
+    // The backend stores no responses and refuses a request without `store: false`.
     members: [...kept, ['input', `[${input.join(',')}]`], ['store', 'false']],
     model,
     tier,
     input,
-    previous: rawString(said, 'previous_response_id'),
-    stream: rawMember(said, 'stream') === 'true',
-    dropped,
-    continues: givesOutput(input.at(-1) ?? ''),
-    formatted: /"format":\{"type":"json/.test(rawMember(said, 'text') ?? ''),
+    previousResponseId: rawString(members, 'previous_response_id'),
+    stream: rawMember(members, 'stream') === 'true',
+    droppedParams,
+    continuesTurn: isToolOutput(input.at(-1) ?? ''),
+    hasOutputFormat: /"format":\{"type":"json/.test(rawMember(members, 'text') ?? ''),
   };
 }
 
+/** Members that the proxy writes itself. */
+const replacedMembers: ReadonlySet<string> = new Set(['input', 'store', 'previous_response_id']);
+
+/** The official client omits empty instructions (measured: codex 0.169.0 with gpt-5.4 and `base_instructions=""`). */
+function isEmpty([key, value]: RawMember): boolean {
+  return value === 'null' || (key === 'instructions' && value === '""');
+}
+
+/** Returns the items of an input that is not an array. The backend accepts only arrays, so text becomes a message. */
+function inputItems(text: string | undefined): readonly string[] {
+  if (text === undefined || text === 'null') return [];
+  if (text.startsWith('"')) {
+    return [`{"type":"message","role":"user","content":[{"type":"input_text","text":${text}}]}`];
+  }
+  throw proxyError(400, 'invalid_input', 'the input must be a string or an array of items');
+}
+
+const toolOutputSuffix = '_call_output';
+
+function isToolOutput(item: string): boolean {
+  // Parsing a long item takes time, and most items are not tool output.
+  if (!item.includes(toolOutputSuffix)) return false;
+  return rawString(rawMembers(item) ?? [], 'type')?.endsWith(toolOutputSuffix) === true;
+}
+
 /**
- * The request that prepares a turn: without its input, and without a form of output (measured: codex 0.169.0, scenario
+ * Returns the prewarm for a request: the request without input and output format (measured: codex 0.169.0, scenario
  * output-schema).
  */
-export function prewarmOf({ members }: TurnRequest): RawMember[] {
+export function prewarmMembers({ members }: TurnRequest): RawMember[] {
   const prepared = members.flatMap(([key, value]): RawMember[] => {
     if (key === 'input') return [[key, '[]']];
     if (key !== 'text') return [[key, value]];
@@ -82,30 +98,36 @@ export function prewarmOf({ members }: TurnRequest): RawMember[] {
   return [...prepared, ['generate', 'false']];
 }
 
-/** A request with the turn state in its client metadata. */
-export function withState(members: readonly RawMember[], state: string | undefined): readonly RawMember[] {
+/**
+ * Returns the request for a connection whose last response is known. It continues from the previous response if the
+ * connection has that, or if the full input is unknown. Otherwise it has the full input.
+ */
+export function continuedMembers(
+  request: TurnRequest,
+  fullInput: readonly string[] | undefined,
+  lastResponseId: string | undefined,
+): readonly RawMember[] {
+  const { members, previousResponseId } = request;
+  if (previousResponseId === undefined) return members;
+  if (previousResponseId === lastResponseId || fullInput === undefined) {
+    return chainedMembers(request, previousResponseId);
+  }
+  return members.map(([key, value]) => (key === 'input' ? [key, `[${fullInput.join(',')}]`] : [key, value]));
+}
+
+/** Returns the request with `previous_response_id`. */
+export function chainedMembers({ members }: TurnRequest, responseId: string): RawMember[] {
+  return [...members, ['previous_response_id', JSON.stringify(responseId)]];
+}
+
+/** Adds the turn state to a request's client metadata. */
+export function withTurnState(
+  members: readonly RawMember[],
+  state: string | undefined,
+): readonly RawMember[] {
   if (state === undefined) return members;
   const metadata = rawMembers(rawMember(members, 'client_metadata') ?? '{}') ?? [];
   const others = members.filter(([key]) => key !== 'client_metadata');
-  return [...others, ['client_metadata', printMembers([...metadata, [turnState, JSON.stringify(state)]])]];
-}
-
-/** Whether an item is what a tool gave back. */
-function givesOutput(item: string): boolean {
-  if (!item.includes(outputEnding)) return false;
-  return rawString(rawMembers(item) ?? [], 'type')?.endsWith(outputEnding) === true;
-}
-
-const outputEnding = '_call_output';
-
-/** Members that are said anew in the request's place. */
-const replaced: ReadonlySet<string> = new Set(['input', 'store', 'previous_response_id']);
-
-/** The items of an input; a mere text is one message of the user's, since the backend takes lists only. */
-function inputItems(text: string | undefined): readonly string[] {
-  if (text === undefined || text === 'null') return [];
-  if (text.startsWith('"')) {
-    return [`{"type":"message","role":"user","content":[{"type":"input_text","text":${text}}]}`];
-  }
-  throw proxyError(400, 'invalid_input', 'the input must be a text or a list of items');
+  const extended = printMembers([...metadata, [turnStateName, JSON.stringify(state)]]);
+  return [...others, ['client_metadata', extended]];
 }

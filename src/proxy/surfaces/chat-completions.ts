@@ -7,7 +7,7 @@ import { ApiError, proxyError } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';
 import { SseResponse } from '../http/sse-response.ts';
 import type { HttpContext } from '../request-context.ts';
-import { readTurn, type TurnRequest } from '../sessions/turn-request.ts';
+import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
 import { collectResponse, droppedHeaders, readText, runHttpTurn } from './http-turn.ts';
 
 /** Serves `POST /v1/chat/completions`: translates the request, and the response back into a completion or chunks. */
@@ -15,7 +15,7 @@ export async function serveChatCompletions(context: HttpContext): Promise<void> 
   const body = tryParseJson(await readText(context))?.node;
   if (body === undefined) throw proxyError(400, 'invalid_json', 'the body is not JSON');
   const chat = chatRequest(body);
-  const request = readTurn(printJson(chat.body));
+  const request = readTurnRequest(printJson(chat.body));
   if (chat.streams) return streamChunks(context, request, chat.includesUsage);
   const response = await collectResponse(context, request);
   if (response === undefined) return;
@@ -33,7 +33,7 @@ async function streamChunks(
   try {
     const last = await runHttpTurn(context, {
       request,
-      take: (_, text) => {
+      onEvent: (_, text) => {
         const event = readEvent(text);
         if (event === undefined || failure !== undefined) return undefined;
         try {
@@ -45,7 +45,7 @@ async function streamChunks(
           return undefined;
         }
       },
-      forget: () => {
+      discardEvents: () => {
         chunks = new ChatChunks(includesUsage);
         return !stream.begun;
       },

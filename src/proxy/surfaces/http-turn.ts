@@ -37,12 +37,12 @@ export async function collectResponse(
   let collector = new ResponseCollector();
   const last = await runHttpTurn(context, {
     request,
-    take: (type, text) => {
+    onEvent: (type, text) => {
       const event = type === 'response.output_item.done' ? readEvent(text) : undefined;
       if (event !== undefined) collector.take(event);
       return undefined;
     },
-    forget: () => {
+    discardEvents: () => {
       collector = new ResponseCollector();
       return true;
     },
@@ -56,6 +56,6 @@ export async function collectResponse(
 }
 
 /** The header that lists the members which were dropped from a request. */
-export function droppedHeaders({ dropped }: TurnRequest): HeaderList {
-  return dropped.length === 0 ? [] : [[droppedHeader, dropped.join(', ')]];
+export function droppedHeaders({ droppedParams }: TurnRequest): HeaderList {
+  return droppedParams.length === 0 ? [] : [[droppedHeader, droppedParams.join(', ')]];
 }

@@ -4,12 +4,12 @@ import { ApiError, errorFromFrame } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';
 import { SseResponse } from '../http/sse-response.ts';
 import type { HttpContext } from '../request-context.ts';
-import { readTurn, type TurnRequest } from '../sessions/turn-request.ts';
+import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
 import { collectResponse, droppedHeaders, readText, runHttpTurn } from './http-turn.ts';
 
 /** Serves `POST /v1/responses`: streams the events, or sends the whole response. */
 export async function serveResponsesHttp(context: HttpContext): Promise<void> {
-  const request = readTurn(await readText(context));
+  const request = readTurnRequest(await readText(context));
   if (request.stream) return streamEvents(context, request);
   const response = await collectResponse(context, request);
   if (response === undefined) return;
@@ -22,7 +22,7 @@ async function streamEvents(context: HttpContext, request: TurnRequest): Promise
   try {
     const last = await runHttpTurn(context, {
       request,
-      take: (type, text) => {
+      onEvent: (type, text) => {
         // An error before all other events becomes a response with its own status. Events about the account may come
         // before it, so hold them until the response begins.
         if (type === '' || (!stream.begun && type === 'error')) return undefined;
@@ -33,7 +33,7 @@ async function streamEvents(context: HttpContext, request: TurnRequest): Promise
         for (const event of held.splice(0)) stream.send(...event);
         return stream.send(type, text);
       },
-      forget: () => {
+      discardEvents: () => {
         held.splice(0);
         return !stream.begun;
       },

@@ -6,7 +6,7 @@ import { reasonOf } from '../log.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import { runTurn, sessionOfWebSocket } from '../sessions/run-turn.ts';
 import type { Session } from '../sessions/session.ts';
-import { readTurn } from '../sessions/turn-request.ts';
+import { readTurnRequest } from '../sessions/turn-request.ts';
 
 /** Requests of one client that may wait while another runs. */
 const longestQueue = 16;
@@ -72,11 +72,11 @@ class RequestQueue {
     context.metrics.add('running_turns');
     try {
       if (context.isStopping()) throw proxyError(503, 'stopping', 'the proxy is about to stop');
-      const request = readTurn(text);
+      const request = readTurnRequest(text);
       const result = await runTurn(context, {
         request,
-        take: (_, event) => this.#sendEvent(event),
-        own: () => {
+        onEvent: (_, event) => this.#sendEvent(event),
+        webSocketSession: () => {
           this.#session ??= sessionOfWebSocket(context, request);
           return this.#session;
         },

@@ -4,31 +4,31 @@ import { expect, it } from 'vitest';
 
 const sessions = join(import.meta.dirname, '../../../src/proxy/sessions');
 
-/** Takes down a conversation of 200 turns, each with tools of 200 KB, and tells what that holds in memory. */
+/** Records 200 turns, each with 200 KB of tools, and prints how much memory the history uses. */
 const program = `
 import { History } from '${sessions}/history.ts';
-import { readTurn } from '${sessions}/turn-request.ts';
-const held = () => { gc(); return process.memoryUsage().heapUsed; };
+import { readTurnRequest } from '${sessions}/turn-request.ts';
+const heapUsed = () => { gc(); return process.memoryUsage().heapUsed; };
 const history = new History(1_000_000);
 const tools = [{ description: 'x'.repeat(200_000) }];
-const before = held();
-let full = [];
+const before = heapUsed();
+let fullInput = [];
 for (let n = 0; n < 200; n += 1) {
-  const previous_response_id = history.last;
+  const previous_response_id = history.lastResponseId;
   const input = [{ role: 'user', content: 'the question with the number ' + n }];
   const request = Buffer.from(JSON.stringify({ model: 'm', tools, previous_response_id, input })).toString();
-  const notes = history.begin(readTurn(request));
-  full = notes.full;
+  const recorder = history.startTurn(readTurnRequest(request));
+  fullInput = recorder.fullInput;
   const item = JSON.stringify({ type: 'response.output_item.done', item: { id: 'the item with the number ' + n } });
-  notes.hear('response.output_item.done', ('x'.repeat(200_000) + item).slice(200_000));
-  notes.hear('response.completed', JSON.stringify({ type: 'response.completed', response: { id: 'resp_' + n } }));
+  recorder.record('response.output_item.done', ('x'.repeat(200_000) + item).slice(200_000));
+  recorder.record('response.completed', JSON.stringify({ type: 'response.completed', response: { id: 'resp_' + n } }));
 }
-console.log(JSON.stringify({ items: full.length, held: held() - before }));
+console.log(JSON.stringify({ items: fullInput.length, bytes: heapUsed() - before }));
 `;
 
-it('remembers what was said without the requests and streams that it was said in', () => {
-  const words = ['--expose-gc', '--input-type=module', '--eval', program];
-  const { items, held } = JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8' }));
+it('keeps items in memory without the requests and streams that contained them', () => {
+  const args = ['--expose-gc', '--input-type=module', '--eval', program];
+  const { items, bytes } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
   expect(items).toBe(399);
-  expect(held).toBeLessThan(5_000_000);
+  expect(bytes).toBeLessThan(5_000_000);
 });

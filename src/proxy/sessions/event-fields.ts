@@ -1,7 +1,10 @@
 import { stringAt, tryParseJson } from '../../wire/json.ts';
 import { rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 
-/** The type of a backend's event, without parsing it where it stands first, as it does. Empty for what is no event. */
+/**
+ * Returns the type of a backend event, or an empty string if the text is not an event. The backend sends the type first,
+ * so most events need no parsing.
+ */
 export function eventType(text: string): string {
   const start = '{"type":"';
   if (text.startsWith(start)) {
@@ -12,7 +15,7 @@ export function eventType(text: string): string {
   return members === undefined ? '' : (rawString(members, 'type') ?? '');
 }
 
-/** The id of the response in an event. */
+/** Returns the id of the response in an event. */
 export function responseId(text: string): string | undefined {
   const event = rawMembers(text);
   const response = event === undefined ? undefined : rawMember(event, 'response');
@@ -20,10 +23,10 @@ export function responseId(text: string): string | undefined {
   return members === undefined ? undefined : rawString(members, 'id');
 }
 
-/** In the metadata of an event and of requests over the websocket, in the headers of HTTP. */
-export const turnState = 'x-codex-turn-state';
+/** The name of the turn state: in event and request metadata over the websocket, in headers over HTTP. */
+export const turnStateName = 'x-codex-turn-state';
 
-/** The turn state in a `response.metadata` event. */
+/** Returns the turn state in a `response.metadata` event. */
 export function turnStateIn(text: string): string | undefined {
-  return stringAt(tryParseJson(text)?.node, 'headers', turnState);
+  return stringAt(tryParseJson(text)?.node, 'headers', turnStateName);
 }

@@ -1,0 +1,182 @@
+import type { IncomingMessage } from 'node:http';
+import { headerValue, pairHeaders } from '../../wire/headers.ts';
+import { SseDecoder } from '../../wire/sse.ts';
+import { isLastEvent } from '../http/backend-events.ts';
+import { ApiError, proxyError } from '../http/errors.ts';
+import { type BackendResponse, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import { reasonOf } from '../log.ts';
+import type { ProxyContext } from '../proxy-context.ts';
+import type { Identity } from '../shape/identity.ts';
+import { type PackedPost, packPost } from '../shape/pack-post.ts';
+import type { SignIn } from '../sign-in/sign-in.ts';
+import { eventType, turnStateName } from './event-fields.ts';
+import {
+  backendUnreachable,
+  isRetriedAttempt,
+  isRetriedPost,
+  type PostOutcome,
+  postRetries,
+  responseCutOff,
+  withRetries,
+} from './retry-policy.ts';
+import type { TurnAttempt, TurnResult } from './turn.ts';
+import { continuedMembers } from './turn-request.ts';
+import type { EventHandler } from './upstream-connection.ts';
+
+/** The requests of a session over HTTP. */
+export class HttpTransport {
+  readonly #context: ProxyContext;
+  readonly #identity: Identity;
+  readonly #sessionValues: Map<string, string>;
+
+  constructor(context: ProxyContext, identity: Identity, sessionValues: Map<string, string>) {
+    this.#context = context;
+    this.#identity = identity;
+    this.#sessionValues = sessionValues;
+  }
+
+  /**
+   * Sends a request and retries as the official client does: six attempts, each of up to five POSTs. `discardEvents`
+   * takes back what an attempt has delivered; see Delivery#discard. Returns the last result. Throws ApiError if it is a
+   * failure.
+   */
+  async run(attempt: TurnAttempt, discardEvents: () => boolean): Promise<TurnResult> {
+    const { limits, metrics, log, shape } = this.#context;
+    if (!shape.speaksHttp) {
+      throw proxyError(
+        502,
+        backendUnreachable,
+        `the backend accepts no websocket, and codex ${shape.codex} has no golden of scenario http-fallback`,
+      );
+    }
+    const logged = (retries: boolean, outcome: PostOutcome) => {
+      if (!retries) return false;
+      metrics.add('http_retries_total');
+      log.info({}, `retrying over HTTP: ${reasonFor(outcome)}`);
+      return true;
+    };
+    const { signal } = attempt;
+    const pauses = limits.retries.slice(1);
+    const posts = () =>
+      withRetries({
+        post: () => this.#post(attempt),
+        pauses: pauses.slice(0, postRetries),
+        shouldRetry: (outcome) => logged(isRetriedPost(outcome), outcome),
+        signal,
+      });
+    const outcome = await withRetries({
+      post: posts,
+      pauses,
+      shouldRetry: (ended) => logged(isRetriedAttempt(ended) && discardEvents(), ended),
+      signal,
+    });
+    if (outcome.kind === 'failed') throw outcome.error;
+    return outcome;
+  }
+
+  async #post(attempt: TurnAttempt): Promise<PostOutcome> {
+    try {
+      return await this.#postWithSignIn(attempt, 0);
+    } catch (error) {
+      if (error instanceof ApiError) return { kind: 'failed', error };
+      throw error;
+    }
+  }
+
+  /**
+   * Posts. If the sign-in is refused, posts again at once, and then once more with a renewed sign-in. An API key is not
+   * renewed (measured: codex 0.169.0, with responses of 401 to all POSTs).
+   */
+  async #postWithSignIn(attempt: TurnAttempt, refusals: number): Promise<PostOutcome> {
+    const { request, fullInput, turn, onEvent } = attempt;
+    const { shape, host, signIns, limits } = this.#context;
+    const shaper = shape.shaper('http', {
+      identity: this.#identity,
+      clientHeaders: turn.state === undefined ? [] : [[turnStateName, turn.state]],
+      sessionValues: this.#sessionValues,
+    });
+    const signIn = await signIns.current(this.#identity.session);
+    const members = continuedMembers(request, fullInput, undefined);
+    const packed = await packPost(shaper, { members, host, signIn, turnValues: turn.values });
+    const response = await this.#send(packed, attempt.signal);
+    if (isEventStream(response)) {
+      turn.state ??= headerValue(pairHeaders(response.rawHeaders), turnStateName);
+      return { kind: 'events', last: await readEvents(response, onEvent) };
+    }
+    const refusesSignIn = response.statusCode === 401 && signIn.lane === 'chatgpt' && refusals < 2;
+    if (refusesSignIn && (refusals === 0 || (await this.#renew(signIn)))) {
+      response.destroy();
+      return this.#postWithSignIn(attempt, refusals + 1);
+    }
+    const whole = await readWhole(response, limits.bodyBytes);
+    return { kind: 'response', response: whole, isFinal: refusesSignIn };
+  }
+
+  /** Sends a POST. Resolves to the head of the response. Throws ApiError if no response begins in time. */
+  async #send(packed: PackedPost, signal: AbortSignal): Promise<IncomingMessage> {
+    const { responses, limits, metrics } = this.#context;
+    metrics.add('upstream_connections_total', 1, 'transport=http');
+    const response = await sendUpstream({
+      url: responses,
+      method: 'POST',
+      ...packed,
+      signal,
+      firstByte: limits.firstByte,
+    }).catch((error: unknown) => {
+      // A timeout is not retried: the official client waits for more than a minute (measured: codex 0.169.0).
+      const timedOut = !(error instanceof Error && 'code' in error);
+      throw proxyError(
+        502,
+        timedOut ? 'upstream_silent' : backendUnreachable,
+        `the backend cannot be reached: ${reasonOf(error)}`,
+      );
+    });
+    response.setTimeout(limits.idle, () => response.destroy());
+    return response;
+  }
+
+  /** Renews a refused sign-in. Returns whether it succeeded. */
+  async #renew(refused: SignIn): Promise<boolean> {
+    try {
+      await this.#context.signIns.renew(this.#identity.session, refused);
+      return true;
+    } catch (error) {
+      this.#context.log.warn({}, `the sign-in is refused: ${reasonOf(error)}`);
+      return false;
+    }
+  }
+}
+
+function isEventStream({ statusCode, headers }: IncomingMessage): boolean {
+  return statusCode === 200 && headers['content-type']?.startsWith('text/event-stream') === true;
+}
+
+async function readWhole(response: IncomingMessage, limit: number): Promise<BackendResponse> {
+  return readResponse(response, limit).catch((error: unknown) => {
+    throw proxyError(502, responseCutOff, `the response was cut off: ${reasonOf(error)}`);
+  });
+}
+
+/** Passes the events of a stream to `onEvent`. Resolves to the last event. Throws ApiError if the stream is cut off. */
+async function readEvents(response: IncomingMessage, onEvent: EventHandler): Promise<string> {
+  const decoder = new SseDecoder();
+  try {
+    for await (const chunk of response) {
+      const bytes: Buffer = chunk;
+      for (const { data } of decoder.push(bytes)) {
+        const type = eventType(data);
+        await onEvent(type, data);
+        if (isLastEvent(type)) return data;
+      }
+    }
+  } catch (error) {
+    throw proxyError(502, responseCutOff, `the response was cut off: ${reasonOf(error)}`);
+  }
+  throw proxyError(502, responseCutOff, 'the response was cut off');
+}
+
+/** Why a POST is retried, for the log. */
+function reasonFor(outcome: PostOutcome): string {
+  if (outcome.kind === 'failed') return outcome.error.message;
+  return outcome.kind === 'response' ? `the backend responded with ${outcome.response.status}` : outcome.kind;
+}

@@ -1,0 +1,45 @@
+import type { BackendResponse } from '../http/upstream/send-upstream.ts';
+import type { TurnRequest } from './turn-request.ts';
+import type { EventHandler } from './upstream-connection.ts';
+
+export type TurnOptions = {
+  readonly request: TurnRequest;
+  /** Fires when the client leaves. */
+  readonly signal: AbortSignal;
+  readonly onEvent: EventHandler;
+  /**
+   * Discards all events so far, so that the turn can be retried. Returns false if some have already reached the client.
+   * Without it, they have.
+   */
+  readonly discardEvents?: () => boolean;
+};
+
+/** What the backend sent for a turn. */
+export type TurnResult =
+  /** Events. `last` is the text of the last one. */
+  { readonly kind: 'events'; readonly last: string } | UpstreamRefusal;
+
+/** An HTTP response without events, which is passed to the client. */
+export type UpstreamRefusal = { readonly kind: 'response'; readonly response: BackendResponse };
+
+/** What all requests of a turn share. A request with the output of a tool belongs to the turn that called the tool. */
+export type Turn = {
+  /** Values of the golden's variables, such as the turn's id and start time. */
+  readonly values: Map<string, string>;
+  /** The turn state to return to the backend. The first one counts (measured: codex 0.169.0). */
+  state: string | undefined;
+};
+
+export function newTurn(): Turn {
+  return { values: new Map(), state: undefined };
+}
+
+/** One attempt at a request, over either transport. */
+export type TurnAttempt = {
+  readonly turn: Turn;
+  readonly request: TurnRequest;
+  /** See TurnRecorder. */
+  readonly fullInput: readonly string[] | undefined;
+  readonly signal: AbortSignal;
+  readonly onEvent: EventHandler;
+};

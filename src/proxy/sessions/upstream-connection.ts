@@ -1,0 +1,107 @@
+import type { RawData, WebSocket } from 'ws';
+import { isLastEvent } from '../http/backend-events.ts';
+import { toBuffer } from '../http/raw-data.ts';
+import { eventType } from './event-fields.ts';
+
+/** How a request on a connection ended. */
+export type RequestEnding =
+  /** With the last event of a response. */
+  | { readonly kind: 'responded'; readonly type: string; readonly text: string }
+  /** Before that: the connection ended, the backend sent nothing in time, or the client stopped reading or left. */
+  | { readonly kind: 'lost'; readonly reason: string };
+
+/** Receives an event. If it returns a promise, reading pauses until the promise resolves. */
+export type EventHandler = (type: string, text: string) => Promise<void> | undefined;
+
+export type EventTimeouts = {
+  /** Milliseconds until the first event. */
+  readonly firstByte: number;
+  /** Milliseconds between two events, including the time that the client takes to read them. */
+  readonly idle: number;
+};
+
+export type ConnectionRequest = {
+  readonly text: string;
+  readonly timeouts: EventTimeouts;
+  /** Ends the connection. */
+  readonly signal: AbortSignal;
+  readonly onEvent: EventHandler;
+};
+
+/** A websocket to the backend. It serves one request at a time. */
+export class UpstreamConnection {
+  readonly #socket: WebSocket;
+  /** The account that the connection was opened for. */
+  readonly account: string;
+  readonly openedAt = Date.now();
+  /** The id of the connection's last response, from which the next request can continue. */
+  lastResponseId: string | undefined;
+  #busy = false;
+
+  constructor(socket: WebSocket, account: string) {
+    this.#socket = socket;
+    this.account = account;
+    // Without an error listener, a broken connection would end the process. Messages between requests are ignored.
+    socket.on('error', () => socket.terminate());
+    socket.on('message', () => {});
+    socket.resume();
+  }
+
+  get usable(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN && !this.#busy;
+  }
+
+  /** Sends a request and passes the events of its response to `onEvent`. */
+  send({ text: request, timeouts, signal, onEvent }: ConnectionRequest): Promise<RequestEnding> {
+    const socket = this.#socket;
+    this.#busy = true;
+    return new Promise((resolve) => {
+      let timer = setTimeout(() => lose('the backend sent no event'), timeouts.firstByte);
+      let begun = false;
+      const settle = (ending: RequestEnding) => {
+        clearTimeout(timer);
+        socket.off('message', receive).off('close', closed);
+        signal.removeEventListener('abort', abort);
+        this.#busy = false;
+        resolve(ending);
+      };
+      const lose = (reason: string) => {
+        socket.terminate();
+        settle({ kind: 'lost', reason });
+      };
+      const abort = () => lose('the client left');
+      const closed = (code: number) => settle({ kind: 'lost', reason: `the connection ended (${code})` });
+      const idle = () => lose(socket.isPaused ? 'the client stopped reading' : 'the backend stopped sending');
+      const receive = (data: RawData, binary: boolean) => {
+        if (binary) return lose('the backend sent a binary message');
+        if (begun) timer.refresh();
+        else {
+          begun = true;
+          clearTimeout(timer);
+          timer = setTimeout(idle, timeouts.idle);
+        }
+        const text = toBuffer(data).toString('utf8');
+        const type = eventType(text);
+        const handled = onEvent(type, text);
+        if (isLastEvent(type)) return settle({ kind: 'responded', type, text });
+        if (handled === undefined || socket.isPaused) return;
+        socket.pause();
+        void handled.then(() => socket.resume());
+      };
+      socket.on('message', receive).on('close', closed);
+      if (signal.aborted) return abort();
+      signal.addEventListener('abort', abort, { once: true });
+      if (socket.readyState !== socket.OPEN) return closed(1006);
+      socket.send(request, { binary: false });
+    });
+  }
+
+  /** Ends the connection without a close message, as the official client does. */
+  end(): void {
+    this.#socket.terminate();
+  }
+
+  onEnd(listener: () => void): void {
+    this.#socket.once('close', listener);
+  }
+}

@@ -1,0 +1,201 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { openUpstream } from '../http/upstream/open-upstream.ts';
+import { reasonOf } from '../log.ts';
+import type { ProxyContext } from '../proxy-context.ts';
+import type { Identity } from '../shape/identity.ts';
+import type { RawMember } from '../shape/raw-json.ts';
+import type { RequestShaper } from '../shape/request-shaper.ts';
+import type { SignIn } from '../sign-in/sign-in.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { responseId } from './event-fields.ts';
+import { isRetriedResponse, reconnectError, retryAfter } from './retry-policy.ts';
+import type { TurnAttempt, UpstreamRefusal } from './turn.ts';
+import {
+  chainedMembers,
+  continuedMembers,
+  prewarmMembers,
+  type TurnRequest,
+  withTurnState,
+} from './turn-request.ts';
+import { type RequestEnding, UpstreamConnection } from './upstream-connection.ts';
+
+/** How an attempt over the websocket ended. */
+export type WebSocketOutcome = RequestEnding | Unavailable | Unsupported | UpstreamRefusal;
+
+/** There was no connection to send the request on. `retryAfter`: the pause that the backend asks for, in milliseconds. */
+type Unavailable = { readonly kind: 'unavailable'; readonly retryAfter: number | undefined };
+
+/** The session must use HTTP from now on. */
+type Unsupported = { readonly kind: 'unsupported'; readonly reason: string };
+
+const unavailable: Unavailable = { kind: 'unavailable', retryAfter: undefined };
+
+/** Events with a response from which the next request can continue. */
+const continuableTypes: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
+
+/**
+ * Refusals of an upgrade with 401 that are retried: two upgrades have the present sign-in and two the renewed one
+ * (measured: codex 0.169.0, scenarios token-refresh and refresh-refused).
+ */
+const retriedRefusals = 3;
+
+/** Milliseconds for a prewarm (measured: codex 0.169.0). */
+const prewarmTimeout = 15_000;
+
+/** The websockets of a session. */
+export class WebSocketTransport {
+  readonly #context: ProxyContext;
+  readonly #identity: Identity;
+  readonly #shaper: RequestShaper;
+  readonly #connections: ConnectionPool;
+  /** The response id of the prewarm, until a turn continues from it. */
+  #prewarmResponseId: string | undefined;
+  #begun = false;
+
+  constructor(context: ProxyContext, identity: Identity, sessionValues: Map<string, string>) {
+    this.#context = context;
+    this.#identity = identity;
+    this.#shaper = context.shape.shaper('websocket', { identity, sessionValues });
+    this.#connections = new ConnectionPool(context.limits.connectionAge);
+  }
+
+  /** Ends all connections. */
+  end(): void {
+    this.#connections.end();
+  }
+
+  /** Makes an attempt on a connection of the pool if `reuse` is true and one fits, else on a new connection. */
+  async attempt(attempt: TurnAttempt, reuse: boolean): Promise<WebSocketOutcome> {
+    const isFirst = !this.#begun;
+    const outcome = await this.#attemptOnce(attempt, reuse);
+    // A failed prewarm is not counted as an attempt (measured: codex 0.169.0, scenarios upgrade-500 and
+    // retries-exhausted: seven upgrades, six of them with a request).
+    return isFirst && outcome.kind === 'unavailable' ? this.#attemptOnce(attempt, false) : outcome;
+  }
+
+  async #attemptOnce(attempt: TurnAttempt, reuse: boolean): Promise<WebSocketOutcome> {
+    const { request, fullInput, turn, signal, onEvent } = attempt;
+    const { shape, limits } = this.#context;
+    const signIn = await this.#signIn();
+    if (!signIn.websockets) return { kind: 'unsupported', reason: 'the sign-in forbids websockets' };
+    const kept = reuse ? this.#connections.next(accountOf(signIn), request.previousResponseId) : undefined;
+    const prewarms =
+      kept === undefined && !this.#begun && request.previousResponseId === undefined && shape.prewarms;
+    this.#begun = true;
+    const connection = kept ?? (await this.#open(attempt, prewarms));
+    if (!(connection instanceof UpstreamConnection)) return connection;
+    if (prewarms && !(await this.#prewarm(connection, request, signal))) {
+      connection.end();
+      this.#context.log.info({}, 'opening a new connection: the prewarm got no response');
+      return unavailable;
+    }
+    const members = this.#members(request, fullInput, connection.lastResponseId);
+    const ending = await connection.send({
+      text: this.#shaper.body(withTurnState(members, turn.state), turn.values).text,
+      timeouts: { firstByte: limits.firstByte, idle: limits.idle },
+      signal,
+      onEvent,
+    });
+    if (ending.kind === 'responded' && continuableTypes.has(ending.type)) {
+      connection.lastResponseId = responseId(ending.text);
+    }
+    const isBroken = ending.kind === 'lost' || reconnectError(ending.type, ending.text, true) !== undefined;
+    if (isBroken) this.#connections.drop(connection);
+    else this.#connections.keep(connection);
+    return ending;
+  }
+
+  /** The first turn continues from the prewarm, unless it asks for an output format. */
+  #members(
+    request: TurnRequest,
+    fullInput: readonly string[] | undefined,
+    lastResponseId: string | undefined,
+  ): readonly RawMember[] {
+    if (request.previousResponseId !== undefined) {
+      return continuedMembers(request, fullInput, lastResponseId);
+    }
+    const prewarmed = this.#prewarmResponseId;
+    this.#prewarmResponseId = undefined;
+    const continues = prewarmed !== undefined && prewarmed === lastResponseId && !request.hasOutputFormat;
+    return continues ? chainedMembers(request, prewarmed) : request.members;
+  }
+
+  /** Sends a prewarm. Returns whether it succeeded. */
+  async #prewarm(
+    connection: UpstreamConnection,
+    request: TurnRequest,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const ending = await connection.send({
+      text: this.#shaper.body(prewarmMembers(request)).text,
+      timeouts: { firstByte: prewarmTimeout, idle: prewarmTimeout },
+      signal,
+      onEvent: () => undefined,
+    });
+    if (ending.kind !== 'responded') return false;
+    if (ending.type === 'response.completed') {
+      connection.lastResponseId = responseId(ending.text);
+      this.#prewarmResponseId = connection.lastResponseId;
+    }
+    return ending.type !== 'error';
+  }
+
+  /** Opens a connection. Its handshake has the turn metadata of the request that follows. */
+  async #open(
+    attempt: TurnAttempt,
+    prewarms: boolean,
+  ): Promise<UpstreamConnection | Exclude<WebSocketOutcome, RequestEnding>> {
+    const { request, turn } = attempt;
+    // Measured: codex 0.169.0: that of the prewarm in scenario model-not-lite, that of the turn in close-1006.
+    const { metadata } = prewarms
+      ? this.#shaper.body(prewarmMembers(request))
+      : this.#shaper.body(request.members, turn.values);
+    return this.#upgrade(attempt, metadata, 0);
+  }
+
+  async #upgrade(
+    attempt: TurnAttempt,
+    metadata: string | undefined,
+    refusals: number,
+  ): Promise<UpstreamConnection | Exclude<WebSocketOutcome, RequestEnding>> {
+    const { request, signal } = attempt;
+    const { limits, metrics, log, host, shape, responses, signIns } = this.#context;
+    const signIn = await this.#signIn();
+    const facts = { host, signIn, model: request.model, tier: request.tier };
+    const upgrade = await openUpstream({
+      url: responses,
+      compresses: shape.compresses,
+      signal,
+      connectTime: limits.connectTime,
+      maximumBytes: limits.bodyBytes,
+      headers: (key) => this.#shaper.handshakeHeaders({ ...facts, key, metadata }),
+    }).catch((error: unknown) => {
+      log.warn({}, `the backend cannot be reached: ${reasonOf(error)}`);
+      return undefined;
+    });
+    if (upgrade === undefined) return unavailable;
+    metrics.add('upstream_connections_total', 1, 'transport=websocket');
+    if (upgrade.kind === 'accepted') return new UpstreamConnection(upgrade.socket, accountOf(signIn));
+    const { response } = upgrade;
+    const { status } = response;
+    metrics.add('upstream_refusals_total', 1, `status=${status}`);
+    log.info({ status }, `the backend refused the upgrade with ${status}`);
+    if (status === 401 && refusals < retriedRefusals) {
+      signIns.refused(this.#identity.session, signIn);
+      await delay(limits.retries[refusals + 1] ?? 0, undefined, { signal });
+      return this.#upgrade(attempt, metadata, refusals + 1);
+    }
+    if (status === 426) return { kind: 'unsupported', reason: 'the backend accepts no websockets' };
+    if (status === 401 || !isRetriedResponse(response)) return { kind: 'response', response };
+    return { kind: 'unavailable', retryAfter: retryAfter(response.headers) };
+  }
+
+  #signIn(): Promise<SignIn> {
+    return this.#context.signIns.current(this.#identity.session);
+  }
+}
+
+/** Returns what distinguishes the account of a sign-in from others. */
+function accountOf(signIn: SignIn): string {
+  return signIn.lane === 'chatgpt' ? signIn.accountId : signIn.accessToken;
+}
