@@ -3,13 +3,15 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
-import { backend, eventsOf, post, say } from '../proxy/stage.ts';
+import { post, responseEvents, sendAll, startTestBackend } from '../proxy/setup.ts';
 import { cli, temporaryFolder } from './cli.ts';
 
 /** A proxy as a process, with a turn that runs until it is let go. */
 async function runningTurn() {
   const held: (() => void)[] = [];
-  const to = await backend({ message: (socket) => void held.push(() => say(socket, eventsOf('OK'))) });
+  const to = await startTestBackend({
+    message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
+  });
   const folder = temporaryFolder();
   const account = { accountId: 'acct-1', userId: 'user-1', email: 'a@example.com', plan: 'pro' } as const;
   writeFileSync(join(folder, 'auth.json'), authJson(madeUpSignIn(account)));

@@ -5,7 +5,7 @@ import { type TierReport, tierJson, tierText } from '../../src/measure/tier-repo
 import { measureTiers, type Run } from '../../src/measure/tiers.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { toNode } from '../../src/wire/json.ts';
-import { backend, eventsOf, proxyTo, say } from '../proxy/stage.ts';
+import { proxyTo, responseEvents, sendAll, startTestBackend } from '../proxy/setup.ts';
 
 const plain: Sent = { tiers: [null, null], hints: ['model=m'] };
 const fast: Sent = { tiers: ['priority', 'priority'], hints: ['model=m;tier=priority'] };
@@ -147,8 +147,8 @@ it('reads tiers and hints of model requests only, over the websocket and over HT
   expect(sentIn(events)).toEqual({ tiers: ['priority', 'null'], hints: ['model=m;tier=priority', null] });
 });
 
-async function runsAgainst(answer: Parameters<typeof backend>[0], seen: readonly TraceEvent[] = []) {
-  const { url } = await backend(answer);
+async function runsAgainst(answer: Parameters<typeof startTestBackend>[0], seen: readonly TraceEvent[] = []) {
+  const { url } = await startTestBackend(answer);
   return measureTiers({
     origin: await proxyTo(url),
     model: 'm',
@@ -167,7 +167,7 @@ it('alternates the tiers, each turn in a session of its own', async () => {
     message: (socket, body) => {
       heard.push(body.service_tier);
       sessions.add(body.prompt_cache_key);
-      say(socket, eventsOf('OK'));
+      sendAll(socket, responseEvents('OK'));
     },
   });
   expect(heard).toEqual([undefined, 'priority', 'priority', undefined]);
@@ -199,7 +199,7 @@ it.each([
 ])('counts a turn as failed that $name', async ({ event, reason }) => {
   const [run] = await runsAgainst({
     message: (socket) =>
-      say(socket, [
+      sendAll(socket, [
         JSON.stringify({ type: 'response.created', response: { id: 'r' } }),
         JSON.stringify(event),
       ]),

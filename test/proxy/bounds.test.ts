@@ -3,23 +3,33 @@ import { createServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
-import { answerOn, backend, eventsOf, listen, opened, post, proxyTo, quick, say } from './stage.ts';
+import {
+  fastRetries,
+  listen,
+  openWebSocket,
+  post,
+  proxyTo,
+  receiveResponse,
+  responseEvents,
+  sendAll,
+  startTestBackend,
+} from './setup.ts';
 
-const ask = { model: 'm', input: 'hello', stream: true };
-const create = (text: string) => JSON.stringify({ type: 'response.create', ...ask, input: text });
+const hello = { model: 'm', input: 'hello', stream: true };
+const create = (text: string) => JSON.stringify({ type: 'response.create', ...hello, input: text });
 
 /** Takes turns that name nothing but the response they go on from; gives the session of each, as it went upstream. */
 async function sessionsOf(sessions: number, previous: readonly string[]): Promise<string[]> {
   const heard: string[] = [];
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket, body) => {
       heard.push(body.prompt_cache_key);
-      say(socket, eventsOf('OK', `resp_${heard.length}`));
+      sendAll(socket, responseEvents('OK', `resp_${heard.length}`));
     },
   });
-  const proxy = await proxyTo(to.url, { limits: { ...quick, sessions } });
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, sessions } });
   for (const id of previous) {
-    await (await post(`${proxy}/v1/responses`, { ...ask, previous_response_id: id })).text();
+    await (await post(`${proxy}/v1/responses`, { ...hello, previous_response_id: id })).text();
   }
   return heard;
 }
@@ -35,49 +45,51 @@ it('finds a session again by its last response, and only the sessions that were 
 
 it('does not forget a session that is running, however many come', async () => {
   const held: (() => void)[] = [];
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket, { input }) => {
-      const go = () => say(socket, eventsOf('OK', `resp_of_${JSON.stringify(input).length}`));
+      const go = () => sendAll(socket, responseEvents('OK', `resp_of_${JSON.stringify(input).length}`));
       if (JSON.stringify(input).includes('wait')) held.push(go);
       else go();
     },
   });
-  const proxy = await proxyTo(to.url, { limits: { ...quick, sessions: 1 } });
-  const one = { ...ask, previous_response_id: 'resp_a' };
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, sessions: 1 } });
+  const one = { ...hello, previous_response_id: 'resp_a' };
   const first = await (await post(`${proxy}/v1/responses`, { ...one, stream: false })).json();
   const { id } = first as { id: string };
-  const running = post(`${proxy}/v1/responses`, { ...ask, previous_response_id: id, input: 'wait' });
+  const running = post(`${proxy}/v1/responses`, { ...hello, previous_response_id: id, input: 'wait' });
   await expect.poll(() => held.length).toBe(1);
   for (const other of ['resp_b', 'resp_c']) {
-    const next = { ...ask, previous_response_id: other, input: `${other}${other}` };
+    const next = { ...hello, previous_response_id: other, input: `${other}${other}` };
     await (await post(`${proxy}/v1/responses`, next)).text();
   }
   for (const go of held) go();
   expect(await (await running).text()).toContain('response.completed');
-  expect(to.heard).toHaveLength(3);
+  expect(backend.received).toHaveLength(3);
 });
 
 /** A backend that answers nothing, and a program's websocket through the proxy to it with one turn running. */
 async function waited(limits = {}) {
   const heard: WebSocket[] = [];
-  const to = await backend({ message: (socket) => void heard.push(socket) });
-  const client = await opened(`${await proxyTo(to.url, { limits: { ...quick, ...limits } })}/v1/responses`);
+  const backend = await startTestBackend({ message: (socket) => void heard.push(socket) });
+  const client = await openWebSocket(
+    `${await proxyTo(backend.url, { limits: { ...fastRetries, ...limits } })}/v1/responses`,
+  );
   client.send(create('first'));
   await expect.poll(() => heard.length).toBe(1);
-  return { to, client, heard };
+  return { backend, client, heard };
 }
 
 it('answers requests that come while one runs, in their order', async () => {
-  const { client, heard, to } = await waited();
+  const { client, heard, backend } = await waited();
   const texts = ['a', 'b', 'c'];
   for (const text of texts) client.send(create(text));
   for (let n = 1; n <= 4; n += 1) {
     await expect.poll(() => heard.length).toBe(n);
-    const answer = answerOn(client);
-    for (const socket of heard.slice(-1)) say(socket, eventsOf('OK'));
+    const answer = receiveResponse(client);
+    for (const socket of heard.slice(-1)) sendAll(socket, responseEvents('OK'));
     await answer;
   }
-  const said = to.turns().map(({ input }) => /"text":"(\w+)"/.exec(JSON.stringify(input))?.[1]);
+  const said = backend.turns().map(({ input }) => /"text":"(\w+)"/.exec(JSON.stringify(input))?.[1]);
   expect(said).toEqual(['first', ...texts]);
 });
 
@@ -85,8 +97,8 @@ it.each([
   { much: 'requests', limits: {}, count: 17, length: 1 },
   { much: 'bytes', limits: { bodyBytes: 10_000 }, count: 2, length: 6000 },
 ])('lets a client go that sends too many $much while a turn runs', async ({ limits, count, length }) => {
-  const { client, to } = await waited(limits);
-  const answer = answerOn(client);
+  const { client, backend } = await waited(limits);
+  const answer = receiveResponse(client);
   const closed = once(client, 'close');
   for (let n = 0; n < count; n += 1) client.send(create('x'.repeat(length)));
   expect(JSON.parse((await answer).at(-1) ?? '')).toMatchObject({
@@ -94,28 +106,28 @@ it.each([
     error: { code: 'too_many_requests' },
   });
   expect((await closed)[0]).toBe(1008);
-  await expect.poll(() => to.sockets.clients.size).toBe(0);
-  expect(to.turns()).toHaveLength(1);
+  await expect.poll(() => backend.sockets.clients.size).toBe(0);
+  expect(backend.turns()).toHaveLength(1);
 });
 
 it('notices that a client leaves while its requests wait', async () => {
-  const { client, to } = await waited();
+  const { client, backend } = await waited();
   for (let n = 0; n < 16; n += 1) client.send(create('x'));
   client.close();
-  await expect.poll(() => to.sockets.clients.size).toBe(0);
-  expect(to.turns()).toHaveLength(1);
+  await expect.poll(() => backend.sockets.clients.size).toBe(0);
+  expect(backend.turns()).toHaveLength(1);
 });
 
 it('does not take a connection for one that nobody uses while a turn runs on it beside another that has ended', async () => {
   const held: (() => void)[] = [];
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket, { input }) => {
-      if (JSON.stringify(input).includes('wait')) held.push(() => say(socket, eventsOf('OK')));
-      else say(socket, eventsOf('OK'));
+      if (JSON.stringify(input).includes('wait')) held.push(() => sendAll(socket, responseEvents('OK')));
+      else sendAll(socket, responseEvents('OK'));
     },
   });
-  const proxy = await proxyTo(to.url, { limits: { ...quick, connectionIdle: 50 } });
-  const turn = (input: string) => post(`${proxy}/v1/responses`, { ...ask, input, prompt_cache_key: 'one' });
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, connectionIdle: 50 } });
+  const turn = (input: string) => post(`${proxy}/v1/responses`, { ...hello, input, prompt_cache_key: 'one' });
   await (await turn('a')).text();
   const running = turn('wait');
   await expect.poll(() => held.length).toBe(1);
@@ -124,7 +136,7 @@ it('does not take a connection for one that nobody uses while a turn runs on it 
   expect(held).toHaveLength(1);
   for (const go of held) go();
   expect(await (await running).text()).toContain('response.completed');
-  await expect.poll(() => to.sockets.clients.size).toBe(0);
+  await expect.poll(() => backend.sockets.clients.size).toBe(0);
 });
 
 it('reads no more of an official client that gave no hint than its request, until the backend is there', async () => {
@@ -133,7 +145,7 @@ it('reads no more of an official client that gave no hint than its request, unti
   server.on('upgrade', (_request, socket: Duplex) => opening.push(socket));
   const port = await listen(server);
   const proxy = await proxyTo(new URL(`http://127.0.0.1:${port}/backend-api/codex`));
-  const client = await opened(`${proxy}/v1/responses`, {
+  const client = await openWebSocket(`${proxy}/v1/responses`, {
     'session-id': '01a20000-0000-7000-8000-000000000001',
     originator: 'codex_exec',
   });

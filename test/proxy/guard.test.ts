@@ -5,9 +5,9 @@ import { expect, it } from 'vitest';
 import { isLoopback, refuseStrangers, requireKey } from '../../src/proxy/guard.ts';
 import { upstreamUrl } from '../../src/proxy/http/upstream/upstream-url.ts';
 import { routeOf } from '../../src/proxy/routes.ts';
-import { backend, post, proxyTo, quick, refusal } from './stage.ts';
+import { fastRetries, post, proxyTo, refusedUpgrade, startTestBackend } from './setup.ts';
 
-const ask = { model: 'm', input: 'hello' };
+const hello = { model: 'm', input: 'hello' };
 const local = { address: '127.0.0.1' };
 
 /** What a request that no client library would send is answered with. */
@@ -19,23 +19,23 @@ async function raw(proxy: string, request: string): Promise<string> {
 }
 
 it('refuses pages in browsers, over HTTP and the websocket', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
   const origin = { origin: 'https://evil.example' };
-  expect((await refusal(`${proxy}/v1/responses`, origin)).status).toBe(403);
-  expect((await post(`${proxy}/v1/responses`, ask, origin)).status).toBe(403);
+  expect((await refusedUpgrade(`${proxy}/v1/responses`, origin)).status).toBe(403);
+  expect((await post(`${proxy}/v1/responses`, hello, origin)).status).toBe(403);
   const image = 'Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\nConnection: close\r\n';
   expect(await raw(proxy, `GET /v1/models HTTP/1.1\r\n${image}\r\n`)).toContain(' 403 ');
-  expect(to.heard).toEqual([]);
+  expect(backend.received).toEqual([]);
 });
 
 it.each(['evil.example', 'evil.example:8320', '127.0.0.1.evil.example', ''])(
   'refuses the Host "%s", which somebody else may have pointed here',
   async (host) => {
-    const to = await backend();
+    const backend = await startTestBackend();
     const head = `GET /backend-api/wham/usage HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
-    expect(await raw(await proxyTo(to.url), head)).toContain(' 403 ');
-    expect(to.heard).toEqual([]);
+    expect(await raw(await proxyTo(backend.url), head)).toContain(' 403 ');
+    expect(backend.received).toEqual([]);
   },
 );
 
@@ -68,16 +68,16 @@ it('asks for the key, in any of its headers', () => {
 });
 
 it('serves nobody without the key but who asks for its health, and sends the key nowhere', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url, { key: 'the-key-of-the-proxy' });
-  expect((await post(`${proxy}/v1/responses`, ask)).status).toBe(401);
-  expect((await refusal(`${proxy}/v1/responses`)).status).toBe(401);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url, { key: 'the-key-of-the-proxy' });
+  expect((await post(`${proxy}/v1/responses`, hello)).status).toBe(401);
+  expect((await refusedUpgrade(`${proxy}/v1/responses`)).status).toBe(401);
   expect((await fetch(`${proxy}/metrics`)).status).toBe(401);
   expect((await fetch(`${proxy}/healthz`)).status).toBe(200);
   const shown = { 'x-api-key': 'the-key-of-the-proxy' };
-  expect((await post(`${proxy}/v1/responses`, ask, shown)).status).toBe(200);
+  expect((await post(`${proxy}/v1/responses`, hello, shown)).status).toBe(200);
   expect((await fetch(`${proxy}/backend-api/wham/usage`, { headers: shown })).status).toBe(200);
-  expect(JSON.stringify(to.heard)).not.toContain('the-key-of-the-proxy');
+  expect(JSON.stringify(backend.received)).not.toContain('the-key-of-the-proxy');
 });
 
 it('knows which addresses only this machine can reach', () => {
@@ -92,8 +92,8 @@ it('counts headers, since node leaves out those it has no room for', () => {
 });
 
 it('refuses more headers than it bears', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
   for (const length of [101, 1001]) {
     const many = Array.from({ length }, (_, n) => `X-${n}: 1\r\n`).join('');
     const head = `GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${many}\r\n`;
@@ -106,7 +106,7 @@ it('refuses more headers than it bears', async () => {
 });
 
 it('answers a body that breaks in the form of its other errors', async () => {
-  const proxy = await proxyTo((await backend()).url);
+  const proxy = await proxyTo((await startTestBackend()).url);
   const head = 'POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n';
   const answer = await raw(proxy, `${head}zz\r\n`);
   expect(answer).toContain(' 400 ');
@@ -114,7 +114,7 @@ it('answers a body that breaks in the form of its other errors', async () => {
 });
 
 it('answers what is no request in the form of its other errors', async () => {
-  const proxy = await proxyTo((await backend()).url);
+  const proxy = await proxyTo((await startTestBackend()).url);
   const answer = await raw(proxy, 'GET / HTTP/1.1\r\nbroken\r\n\r\n');
   expect(answer).toContain(' 400 ');
   expect(answer).toContain('content-type: application/json');
@@ -122,9 +122,9 @@ it('answers what is no request in the form of its other errors', async () => {
 });
 
 it('refuses a body that is larger than it bears, packed or unpacked', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url, { limits: { ...quick, bodyBytes: 1000 } });
-  const large = JSON.stringify({ ...ask, input: 'x'.repeat(2000) });
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, bodyBytes: 1000 } });
+  const large = JSON.stringify({ ...hello, input: 'x'.repeat(2000) });
   expect((await post(`${proxy}/v1/responses`, large)).status).toBe(413);
   const packed = await fetch(`${proxy}/v1/responses`, {
     method: 'POST',
@@ -132,15 +132,15 @@ it('refuses a body that is larger than it bears, packed or unpacked', async () =
     body: zstdCompressSync(Buffer.from(large)),
   });
   expect(packed.status).toBe(413);
-  expect(to.heard).toEqual([]);
+  expect(backend.received).toEqual([]);
 });
 
 it('reads bodies that are packed with zstd', async () => {
-  const to = await backend();
-  const response = await fetch(`${await proxyTo(to.url)}/v1/responses`, {
+  const backend = await startTestBackend();
+  const response = await fetch(`${await proxyTo(backend.url)}/v1/responses`, {
     method: 'POST',
     headers: { 'content-encoding': 'zstd' },
-    body: zstdCompressSync(Buffer.from(JSON.stringify(ask))),
+    body: zstdCompressSync(Buffer.from(JSON.stringify(hello))),
   });
   expect(response.status).toBe(200);
 });
@@ -151,11 +151,11 @@ it.each([
   ['{"input":"x"}', 'missing_model'],
   ['{"model":"m","input":5}', 'invalid_input'],
 ])('refuses the body %s with a reason', async (body, code) => {
-  const to = await backend();
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, body);
+  const backend = await startTestBackend();
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, body);
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ error: { code } });
-  expect(to.heard).toEqual([]);
+  expect(backend.received).toEqual([]);
 });
 
 it.each([

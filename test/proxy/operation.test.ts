@@ -5,11 +5,22 @@ import { ParityError } from '../../src/errors.ts';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
 import { headerValue } from '../../src/wire/headers.ts';
-import { answerOn, backend, eventsOf, notebook, opened, post, proxyTo, quick, say, shape } from './stage.ts';
+import {
+  fastRetries,
+  openWebSocket,
+  post,
+  proxyTo,
+  receiveResponse,
+  recordLogs,
+  responseEvents,
+  sendAll,
+  shape,
+  startTestBackend,
+} from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
 const official = { originator: 'codex_exec', 'session-id': session, 'x-codex-routing-hint': 'model=m' };
-const ask = { model: 'm', input: 'hello', stream: true };
+const hello = { model: 'm', input: 'hello', stream: true };
 
 async function stoppable(url: URL) {
   return startProxy({
@@ -23,10 +34,12 @@ async function stoppable(url: URL) {
 
 it('lets a running turn end before it stops, and takes no other', async () => {
   const held: (() => void)[] = [];
-  const to = await backend({ message: (socket) => void held.push(() => say(socket, eventsOf('OK'))) });
-  const proxy = await stoppable(to.url);
+  const backend = await startTestBackend({
+    message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
+  });
+  const proxy = await stoppable(backend.url);
   const origin = `http://127.0.0.1:${proxy.port}`;
-  const running = post(`${origin}/v1/responses`, ask);
+  const running = post(`${origin}/v1/responses`, hello);
   await expect.poll(() => held.length).toBe(1);
   const stopped = proxy.close(5000);
   await expect(fetch(`${origin}/healthz`)).rejects.toThrow();
@@ -37,10 +50,12 @@ it('lets a running turn end before it stops, and takes no other', async () => {
 
 it('has stopped also when the client of the last running turn left at its end', async () => {
   const held: (() => void)[] = [];
-  const to = await backend({ message: (socket) => void held.push(() => say(socket, eventsOf('OK'))) });
-  const proxy = await stoppable(to.url);
+  const backend = await startTestBackend({
+    message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
+  });
+  const proxy = await stoppable(backend.url);
   const client = connect(proxy.port, '127.0.0.1');
-  const body = JSON.stringify(ask);
+  const body = JSON.stringify(hello);
   client.write(
     `POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
@@ -54,12 +69,14 @@ it('has stopped also when the client of the last running turn left at its end', 
 
 it("lets an official client's running turn end before it stops", async () => {
   const held: (() => void)[] = [];
-  const to = await backend({ message: (socket) => void held.push(() => say(socket, eventsOf('OK'))) });
-  const proxy = await stoppable(to.url);
-  const client = await opened(`http://127.0.0.1:${proxy.port}/v1/responses`, official);
+  const backend = await startTestBackend({
+    message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
+  });
+  const proxy = await stoppable(backend.url);
+  const client = await openWebSocket(`http://127.0.0.1:${proxy.port}/v1/responses`, official);
   client.send('{"type":"response.create","model":"m","input":[]}');
   await expect.poll(() => held.length).toBe(1);
-  const answered = answerOn(client);
+  const answered = receiveResponse(client);
   const begun = Date.now();
   const stopped = proxy.close(5000);
   for (const go of held) go();
@@ -70,17 +87,17 @@ it("lets an official client's running turn end before it stops", async () => {
 });
 
 it('stops all the same when the grace time is over', async () => {
-  const to = await backend({ message: () => {} });
-  const proxy = await stoppable(to.url);
-  const running = post(`http://127.0.0.1:${proxy.port}/v1/responses`, ask);
-  await expect.poll(() => to.turns().length).toBe(1);
+  const backend = await startTestBackend({ message: () => {} });
+  const proxy = await stoppable(backend.url);
+  const running = post(`http://127.0.0.1:${proxy.port}/v1/responses`, hello);
+  await expect.poll(() => backend.turns().length).toBe(1);
   await Promise.all([proxy.close(50), expect(running).rejects.toThrow()]);
 });
 
 it('stops at once when nothing runs, whoever is connected', async () => {
-  const to = await backend();
-  const proxy = await stoppable(to.url);
-  const client = await opened(`http://127.0.0.1:${proxy.port}/v1/responses`);
+  const backend = await startTestBackend();
+  const proxy = await stoppable(backend.url);
+  const client = await openWebSocket(`http://127.0.0.1:${proxy.port}/v1/responses`);
   const left = once(client, 'close');
   const begun = Date.now();
   await proxy.close(60_000);
@@ -89,10 +106,10 @@ it('stops at once when nothing runs, whoever is connected', async () => {
 });
 
 it('tells its counts to Prometheus', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
-  await (await post(`${proxy}/v1/responses`, ask)).text();
-  await post(`${proxy}/v1/responses`, { ...ask, service_tier: 'turbo' });
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
+  await (await post(`${proxy}/v1/responses`, hello)).text();
+  await post(`${proxy}/v1/responses`, { ...hello, service_tier: 'turbo' });
   const text = await (await fetch(`${proxy}/metrics`)).text();
   expect(text).toContain('# TYPE codex_parity_proxy_turns_total counter\n');
   expect(text).toContain('codex_parity_proxy_turns_total{ending="response.completed"} 1\n');
@@ -102,18 +119,18 @@ it('tells its counts to Prometheus', async () => {
 });
 
 it('logs no token and no word of a conversation, whatever goes wrong', async () => {
-  const { log, lines } = notebook();
+  const { log, lines } = recordLogs();
   let turns = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     upgrade: (n) => (n === 1 ? 'HTTP/1.1 500 x\r\ncontent-length: 6\r\n\r\nsecret' : undefined),
     message: (socket) => {
       turns += 1;
       if (turns === 1) socket.terminate();
-      else say(socket, eventsOf('secret'));
+      else sendAll(socket, responseEvents('secret'));
     },
     post: (response) => response.destroy(),
   });
-  const proxy = await proxyTo(to.url, {
+  const proxy = await proxyTo(backend.url, {
     log,
     signIn: () => ({
       lane: 'chatgpt',
@@ -124,7 +141,7 @@ it('logs no token and no word of a conversation, whatever goes wrong', async () 
   });
   const headers = { authorization: 'Bearer secret-key' };
   const request = {
-    ...ask,
+    ...hello,
     instructions: 'secret',
     input: 'secret',
     temperature: 1,
@@ -140,28 +157,28 @@ it('logs no token and no word of a conversation, whatever goes wrong', async () 
 });
 
 it('answers 502 and outlives a backend that ends the connection instead of answering a relayed POST', async () => {
-  const to = await backend({ post: (response) => response.destroy() });
-  const proxy = await proxyTo(to.url);
-  const response = await post(`${proxy}/v1/responses`, ask, official);
+  const backend = await startTestBackend({ post: (response) => response.destroy() });
+  const proxy = await proxyTo(backend.url);
+  const response = await post(`${proxy}/v1/responses`, hello, official);
   expect(response.status).toBe(502);
   expect((await fetch(`${proxy}/healthz`)).status).toBe(200);
 });
 
 it('relays the POST of an official client as a POST, in the shape of the golden', async () => {
-  const to = await backend();
+  const backend = await startTestBackend();
   const stated = {
     ...official,
     'x-codex-parent-thread-id': session,
     'user-agent': 'codex_vscode/0.169.0 (x) y',
   };
-  const proxy = await proxyTo(to.url);
-  const response = await post(`${proxy}/v1/responses`, ask, { ...stated, originator: 'codex_vscode' });
+  const proxy = await proxyTo(backend.url);
+  const response = await post(`${proxy}/v1/responses`, hello, { ...stated, originator: 'codex_vscode' });
   expect(await response.text()).toContain('response.completed');
   expect(await (await fetch(`${proxy}/metrics`)).text()).toContain(
     'codex_parity_proxy_upstream_connections_total{transport="http"} 1\n',
   );
-  expect(to.heard.map(({ target }) => target)).toEqual(['POST /backend-api/codex/responses']);
-  const [{ headers } = { headers: [] }] = to.heard;
+  expect(backend.received.map(({ target }) => target)).toEqual(['POST /backend-api/codex/responses']);
+  const [{ headers } = { headers: [] }] = backend.received;
   expect(headerValue(headers, 'originator')).toBe('codex_vscode');
   expect(headerValue(headers, 'authorization')).toBe('Bearer the-token');
   expect(headerValue(headers, 'x-openai-account-routing-override')).toBe('us');
@@ -169,13 +186,13 @@ it('relays the POST of an official client as a POST, in the shape of the golden'
 });
 
 it("hands the backend's answer to an official client's POST down as it is", async () => {
-  const to = await backend({
+  const backend = await startTestBackend({
     post: (response) => {
       response.writeHead(429, { 'retry-after': '3', 'X-Reason': 'y', 'content-type': 'application/json' });
       response.end('{"error": {"code":"usage_limit_reached"} }');
     },
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask, official);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello, official);
   expect([response.status, response.headers.get('retry-after'), response.headers.get('x-reason')]).toEqual([
     429,
     '3',
@@ -185,7 +202,7 @@ it("hands the backend's answer to an official client's POST down as it is", asyn
 });
 
 it("cuts an official client's stream off where the backend cuts its own off", async () => {
-  const to = await backend({
+  const backend = await startTestBackend({
     post: (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write('event: response.created\ndata: {"type":"response.created"}\n\n', () =>
@@ -193,19 +210,19 @@ it("cuts an official client's stream off where the backend cuts its own off", as
       );
     },
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask, official);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello, official);
   expect(response.status).toBe(200);
   await expect(response.text()).rejects.toThrow();
 });
 
 it('passes other paths of the backend on as they came, with the sign-in put in', async () => {
-  const to = await backend({
+  const backend = await startTestBackend({
     post: (response) => {
       response.writeHead(207, { 'X-Answer': 'yes' });
       response.end('body');
     },
   });
-  const response = await fetch(`${await proxyTo(to.url)}/backend-api/wham/usage?a=b`, {
+  const response = await fetch(`${await proxyTo(backend.url)}/backend-api/wham/usage?a=b`, {
     method: 'PUT',
     headers: { authorization: 'Bearer of-the-client', 'x-kept': 'kept' },
     body: 'said',
@@ -215,23 +232,23 @@ it('passes other paths of the backend on as they came, with the sign-in put in',
     'yes',
     'body',
   ]);
-  const [one] = to.heard;
+  const [one] = backend.received;
   expect([one?.target, one?.messages]).toEqual(['PUT /backend-api/wham/usage?a=b', ['said']]);
   const heard = (name: string) => headerValue(one?.headers ?? [], name);
   expect(heard('authorization')).toBe('Bearer the-token');
   expect(heard('chatgpt-account-id')).toBe('the-account');
   expect(heard('x-kept')).toBe('kept');
-  expect(heard('host')).toBe(to.url.host);
+  expect(heard('host')).toBe(backend.url.host);
 });
 
 it("lists the backend's models as OpenAI's API does, and to the official client as they are", async () => {
-  const to = await backend({
+  const backend = await startTestBackend({
     post: (response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end('{"models":[{"slug":"gpt-5.4","x":1},{"slug":"gpt-6"}]}');
     },
   });
-  const proxy = await proxyTo(to.url);
+  const proxy = await proxyTo(backend.url);
   const listed = await (await fetch(`${proxy}/v1/models`)).json();
   expect(listed).toMatchObject({
     object: 'list',
@@ -239,37 +256,37 @@ it("lists the backend's models as OpenAI's API does, and to the official client 
   });
   const told = await fetch(`${proxy}/v1/models?client_version=0.169.0`);
   expect(await told.json()).toEqual({ models: [{ slug: 'gpt-5.4', x: 1 }, { slug: 'gpt-6' }] });
-  expect(to.heard.map(({ target }) => target)).toEqual(
+  expect(backend.received.map(({ target }) => target)).toEqual(
     Array(2).fill('GET /backend-api/codex/models?client_version=0.169.0'),
   );
 });
 
 it('gives up on a backend that does not begin to answer in time', async () => {
-  const to = await backend({ message: () => {}, post: () => {} });
-  const limits = { ...quick, retries: [0], firstByte: 30 };
-  const proxy = await proxyTo(to.url, { limits });
-  const response = await post(`${proxy}/v1/responses`, ask);
+  const backend = await startTestBackend({ message: () => {}, post: () => {} });
+  const limits = { ...fastRetries, retries: [0], firstByte: 30 };
+  const proxy = await proxyTo(backend.url, { limits });
+  const response = await post(`${proxy}/v1/responses`, hello);
   expect(response.status).toBe(502);
 });
 
 it('tells a client what is to be done about a sign-in that cannot be used', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url, {
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url, {
     signIn: () => Promise.reject(new ParityError('bad-sign-in', 'run "codex login"')),
   });
   for (const headers of [{}, official]) {
-    const response = await post(`${proxy}/v1/responses`, ask, headers);
+    const response = await post(`${proxy}/v1/responses`, hello, headers);
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({
       error: { code: 'bad_sign_in', message: 'run "codex login"' },
     });
   }
-  expect(to.heard).toEqual([]);
+  expect(backend.received).toEqual([]);
 });
 
 it('speaks HTTP with a sign-in that is not for websockets', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url, {
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url, {
     signIn: () => ({
       lane: 'chatgpt',
       websockets: false,
@@ -277,6 +294,6 @@ it('speaks HTTP with a sign-in that is not for websockets', async () => {
       accountId: 'the-account',
     }),
   });
-  expect(await (await post(`${proxy}/v1/responses`, ask)).text()).toContain('response.completed');
-  expect(to.heard.map(({ transport }) => transport)).toEqual(['http']);
+  expect(await (await post(`${proxy}/v1/responses`, hello)).text()).toContain('response.completed');
+  expect(backend.received.map(({ transport }) => transport)).toEqual(['http']);
 });

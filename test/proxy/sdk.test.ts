@@ -1,10 +1,10 @@
 import OpenAI from 'openai';
 import { expect, it } from 'vitest';
-import { backend, eventsOf, proxyTo, say } from './stage.ts';
+import { proxyTo, responseEvents, sendAll, startTestBackend } from './setup.ts';
 
-async function clientOf(message?: Parameters<typeof backend>[0]): Promise<OpenAI> {
-  const to = await backend(message);
-  return new OpenAI({ apiKey: 'any', baseURL: `${await proxyTo(to.url)}/v1`, maxRetries: 0 });
+async function clientOf(message?: Parameters<typeof startTestBackend>[0]): Promise<OpenAI> {
+  const backend = await startTestBackend(message);
+  return new OpenAI({ apiKey: 'any', baseURL: `${await proxyTo(backend.url)}/v1`, maxRetries: 0 });
 }
 
 it("serves OpenAI's own library: responses, whole and streamed", async () => {
@@ -15,7 +15,7 @@ it("serves OpenAI's own library: responses, whole and streamed", async () => {
   for await (const event of await client.responses.create({ model: 'm', input: 'hello', stream: true })) {
     types.push(event.type);
   }
-  expect(types).toEqual(eventsOf('OK').map((event) => JSON.parse(event).type));
+  expect(types).toEqual(responseEvents('OK').map((event) => JSON.parse(event).type));
 });
 
 it("serves OpenAI's own library: chat completions, whole and streamed", async () => {
@@ -33,7 +33,7 @@ it("serves OpenAI's own library: chat completions, whole and streamed", async ()
 it("tells OpenAI's own library of errors as it expects them", async () => {
   const error = { type: 'usage_limit_reached', code: 'usage_limit_reached', message: 'no more' };
   const frame = { type: 'error', status: 429, error, headers: { 'retry-after': '17' } };
-  const client = await clientOf({ message: (socket) => say(socket, [JSON.stringify(frame)]) });
+  const client = await clientOf({ message: (socket) => sendAll(socket, [JSON.stringify(frame)]) });
   const failed = await client.responses.create({ model: 'm', input: 'hello' }).catch((reason) => reason);
   expect(failed).toBeInstanceOf(OpenAI.RateLimitError);
   expect(failed.code).toBe('usage_limit_reached');
@@ -42,7 +42,7 @@ it("tells OpenAI's own library of errors as it expects them", async () => {
 
 it("tells OpenAI's own library of a stream that is cut off", async () => {
   const client = await clientOf({
-    message: (socket) => socket.send(eventsOf('OK')[0] ?? '', () => socket.terminate()),
+    message: (socket) => socket.send(responseEvents('OK')[0] ?? '', () => socket.terminate()),
   });
   const stream = await client.responses.create({ model: 'm', input: 'hello', stream: true });
   const read = async () => {

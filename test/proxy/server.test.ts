@@ -6,7 +6,15 @@ import { WebSocket } from 'ws';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
 import { headerValue } from '../../src/wire/headers.ts';
-import { answerOn, backend, listen, opened, proxyTo, refusal, shape } from './stage.ts';
+import {
+  listen,
+  openWebSocket,
+  proxyTo,
+  receiveResponse,
+  refusedUpgrade,
+  shape,
+  startTestBackend,
+} from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
 const official = { originator: 'codex_exec', 'session-id': session, 'x-codex-routing-hint': 'model=m' };
@@ -14,8 +22,10 @@ const request = '{"type":"response.create","model":"m","input":[]}';
 
 it('hands events down to an official client byte for byte, in order', async () => {
   const events = ['{"type":"a" , "n":1.0}', '{"type":"b","text":"\\u00e9"}', 'not json'];
-  const { url } = await backend({ message: (socket) => events.forEach((event) => void socket.send(event)) });
-  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  const { url } = await startTestBackend({
+    message: (socket) => events.forEach((event) => void socket.send(event)),
+  });
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   const received: string[] = [];
   client.on('message', (data) => received.push(String(data)));
   client.send(request);
@@ -23,54 +33,54 @@ it('hands events down to an official client byte for byte, in order', async () =
 });
 
 it('serves a client that names no session, under an id of its own', async () => {
-  const { url, heard } = await backend();
-  const client = await opened(`${await proxyTo(url)}/v1/responses`);
+  const { url, received } = await startTestBackend();
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`);
   client.send(request);
-  await answerOn(client);
-  const own = headerValue(heard[0]?.headers ?? [], 'session-id');
+  await receiveResponse(client);
+  const own = headerValue(received[0]?.headers ?? [], 'session-id');
   expect(own).toMatch(/^[0-9a-f-]{36}$/);
-  expect(JSON.parse(heard[0]?.messages[0] ?? '')).toMatchObject({
+  expect(JSON.parse(received[0]?.messages[0] ?? '')).toMatchObject({
     prompt_cache_key: own,
     client_metadata: { session_id: own },
   });
-  expect(headerValue(heard[0]?.headers ?? [], 'x-codex-routing-hint')).toBe('model=m');
+  expect(headerValue(received[0]?.headers ?? [], 'x-codex-routing-hint')).toBe('model=m');
 });
 
 it('takes the session from the body where the handshake has none', async () => {
-  const { url, heard } = await backend();
-  const client = await opened(`${await proxyTo(url)}/v1/responses`);
+  const { url, received } = await startTestBackend();
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`);
   client.send(`{"type":"response.create","model":"m","input":[],"prompt_cache_key":"${session}"}`);
-  await answerOn(client);
-  expect(headerValue(heard[0]?.headers ?? [], 'session-id')).toBe(session);
+  await receiveResponse(client);
+  expect(headerValue(received[0]?.headers ?? [], 'session-id')).toBe(session);
 });
 
 it("refuses an official client's upgrade as the backend refuses its own", async () => {
-  const { url, heard } = await backend({
+  const { url, received } = await startTestBackend({
     upgrade: () => 'HTTP/1.1 426 Upgrade Required\r\ncontent-length: 4\r\nx-reason: test\r\n\r\nlate',
   });
-  const refused = await refusal(`${await proxyTo(url)}/v1/responses`, official);
+  const refused = await refusedUpgrade(`${await proxyTo(url)}/v1/responses`, official);
   expect(refused).toEqual({ status: 426, body: 'late' });
-  expect(heard).toHaveLength(1);
+  expect(received).toHaveLength(1);
 });
 
 it('refuses the next upgrade of a session that it accepted before it knew that the backend takes none', async () => {
-  const { url, heard } = await backend({
+  const { url, received } = await startTestBackend({
     upgrade: () => 'HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n',
   });
   const origin = await proxyTo(url);
   const { originator, 'session-id': own } = official;
-  const client = await opened(`${origin}/v1/responses`, { originator, 'session-id': own });
+  const client = await openWebSocket(`${origin}/v1/responses`, { originator, 'session-id': own });
   client.send(request);
   await once(client, 'close');
-  const second = await refusal(`${origin}/v1/responses`, { originator, 'session-id': own });
+  const second = await refusedUpgrade(`${origin}/v1/responses`, { originator, 'session-id': own });
   expect(second.status).toBe(426);
-  expect(heard).toHaveLength(1);
-  await opened(`${origin}/v1/responses`, { originator, 'session-id': 'another' });
+  expect(received).toHaveLength(1);
+  await openWebSocket(`${origin}/v1/responses`, { originator, 'session-id': 'another' });
 });
 
 it.each([1011, 1000])('passes close %i of the backend on with its code', async (code) => {
-  const { url } = await backend({ message: (socket) => socket.close(code, 'overloaded') });
-  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  const { url } = await startTestBackend({ message: (socket) => socket.close(code, 'overloaded') });
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   client.send(request);
   const [told, reason] = await once(client, 'close');
   expect([told, String(reason)]).toEqual([code, 'overloaded']);
@@ -78,34 +88,34 @@ it.each([1011, 1000])('passes close %i of the backend on with its code', async (
 
 it('answers a close of the backend as the official client does, by ending the connection', async () => {
   const codes: number[] = [];
-  const { url } = await backend({
+  const { url } = await startTestBackend({
     message: (socket) => {
       socket.once('close', (code) => codes.push(code));
       socket.close(1011);
     },
   });
-  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   client.send(request);
   await once(client, 'close');
   await expect.poll(() => codes).toEqual([1006]);
 });
 
 it('hands what steers a running turn up as it came', async () => {
-  const { url, heard } = await backend({ message: (socket) => socket.send('{}') });
-  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  const { url, received } = await startTestBackend({ message: (socket) => socket.send('{}') });
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   const steering = '{"type":"response.interrupt", "response_id":"resp_1","mode":"discard_partial_items"}';
   client.send(steering);
   await once(client, 'message');
-  expect(heard[0]?.messages).toEqual([steering]);
+  expect(received[0]?.messages).toEqual([steering]);
 });
 
 it('counts a turn as running from its request to its last event, and not what merely steers', async () => {
-  const { url, sockets } = await backend({ message: (socket) => socket.send('{}') });
+  const { url, sockets } = await startTestBackend({ message: (socket) => socket.send('{}') });
   const proxy = await proxyTo(url);
   // The question for the count is counted too.
   const running = async () =>
     Number(/running_turns (\d+)/.exec(await (await fetch(`${proxy}/metrics`)).text())?.[1]) - 1;
-  const client = await opened(`${proxy}/v1/responses`, official);
+  const client = await openWebSocket(`${proxy}/v1/responses`, official);
   client.send('{"type":"response.interrupt"}');
   await once(client, 'message');
   expect(await running()).toBe(0);
@@ -118,23 +128,23 @@ it('counts a turn as running from its request to its last event, and not what me
 });
 
 it('passes a close without a code on as one', async () => {
-  const { url } = await backend({ message: (socket) => socket.close() });
-  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  const { url } = await startTestBackend({ message: (socket) => socket.close() });
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   client.send(request);
   expect((await once(client, 'close'))[0]).toBe(1005);
 });
 
 it('passes a lost backend connection on as a lost connection', async () => {
-  const { url } = await backend({ message: (socket) => socket.terminate() });
-  const client = await opened(`${await proxyTo(url)}/v1/responses`, official);
+  const { url } = await startTestBackend({ message: (socket) => socket.terminate() });
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   client.send(request);
   const [code] = await once(client, 'close');
   expect(code).toBe(1006);
 });
 
 it('serves nothing at other paths', async () => {
-  const { url } = await backend();
-  const { status, body } = await refusal(`${await proxyTo(url)}/v2/responses`);
+  const { url } = await startTestBackend();
+  const { status, body } = await refusedUpgrade(`${await proxyTo(url)}/v2/responses`);
   expect(status).toBe(404);
   expect(body).toContain('nothing is served at /v2/responses');
 });
@@ -145,14 +155,14 @@ it('answers 502 when the backend cannot be reached, without saying more than tha
   server.close();
   await once(server, 'close');
   const proxy = await proxyTo(new URL(`http://127.0.0.1:${port}`));
-  const { status, body } = await refusal(`${proxy}/v1/responses`, official);
+  const { status, body } = await refusedUpgrade(`${proxy}/v1/responses`, official);
   expect(status).toBe(502);
   expect(JSON.parse(body)).toMatchObject({ type: 'error', error: { code: 'upstream_unreachable' } });
   expect(body).not.toContain(String(port));
 });
 
 it('outlives a client that sends what is no websocket frame', async () => {
-  const { url } = await backend();
+  const { url } = await startTestBackend();
   const proxy = await proxyTo(url);
   const { port, host } = new URL(proxy);
   const hostile = connect(Number(port), '127.0.0.1');
@@ -162,20 +172,20 @@ it('outlives a client that sends what is no websocket frame', async () => {
   await once(hostile, 'data');
   hostile.write(Buffer.from('ffff00000000', 'hex'));
   await once(hostile.resume(), 'close');
-  const client = await opened(`${proxy}/v1/responses`);
+  const client = await openWebSocket(`${proxy}/v1/responses`);
   client.send(request);
-  expect((await answerOn(client)).at(-1)).toContain('response.completed');
+  expect((await receiveResponse(client)).at(-1)).toContain('response.completed');
 });
 
 it('passes on all that a client says before the backend is there', async () => {
-  const { url, turns } = await backend();
-  const client = await opened(`${await proxyTo(url)}/v1/responses`);
+  const { url, turns } = await startTestBackend();
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`);
   for (const n of [1, 2, 3]) client.send(`{"type":"response.create","model":"m${n}","input":[]}`);
   await expect.poll(() => turns().map(({ model }) => model)).toEqual(['m1', 'm2', 'm3']);
 });
 
 it('tells a client that is connected already in a message when the backend cannot be reached', async () => {
-  const client = await opened(`${await proxyTo(new URL('http://127.0.0.1:1'))}/v1/responses`);
+  const client = await openWebSocket(`${await proxyTo(new URL('http://127.0.0.1:1'))}/v1/responses`);
   client.send(request);
   expect(JSON.parse(String((await once(client, 'message'))[0]))).toMatchObject({
     type: 'error',

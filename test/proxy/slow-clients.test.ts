@@ -1,8 +1,18 @@
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { answerOn, backend, eventsIn, eventsOf, opened, post, proxyTo, quick, say } from './stage.ts';
+import {
+  fastRetries,
+  openWebSocket,
+  post,
+  proxyTo,
+  readEvents,
+  receiveResponse,
+  responseEvents,
+  sendAll,
+  startTestBackend,
+} from './setup.ts';
 
-const ask = {
+const hello = {
   type: 'response.create',
   model: 'm',
   stream: true,
@@ -16,7 +26,7 @@ const official = {
 
 /** Bytes of each event. */
 const large = 1024 * 1024;
-const [created = '', , , , completed = ''] = eventsOf('OK');
+const [created = '', , , , completed = ''] = responseEvents('OK');
 const events = [
   created,
   ...Array.from({ length: 64 }, (_, n) =>
@@ -28,20 +38,20 @@ const events = [
 /** A backend that says more than sockets hold, and how many bytes of it have not left it yet. */
 async function talkative() {
   let speaker: WebSocket | undefined;
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket) => {
       speaker = socket;
-      say(socket, events);
+      sendAll(socket, events);
     },
   });
   return {
-    url: to.url,
+    url: backend.url,
     left: () => speaker?.bufferedAmount ?? 0,
     gone: () => speaker?.readyState === WebSocket.CLOSED,
   };
 }
 
-/** Waits until nothing more leaves the backend; what has not left by then is what the proxy does not ask for. */
+/** Waits until nothing more leaves the backend; what has not left by then is what the proxy does not hello for. */
 async function atRest(left: () => number): Promise<number> {
   await expect.poll(left).toBeGreaterThan(0);
   let before = -1;
@@ -58,33 +68,33 @@ it.each([
 ])(
   'takes no more from the backend than %s reads over its websocket, and loses nothing',
   async (_, headers) => {
-    const to = await talkative();
-    const socket = await opened(`${await proxyTo(to.url)}/v1/responses`, headers);
-    const answer = answerOn(socket);
+    const backend = await talkative();
+    const socket = await openWebSocket(`${await proxyTo(backend.url)}/v1/responses`, headers);
+    const answer = receiveResponse(socket);
     answer.catch(() => {});
-    socket.send(JSON.stringify(ask));
+    socket.send(JSON.stringify(hello));
     socket.pause();
-    expect(await atRest(to.left)).toBeGreaterThan(32 * large);
+    expect(await atRest(backend.left)).toBeGreaterThan(32 * large);
     socket.resume();
     expect(await answer).toEqual(events);
   },
 );
 
 it('takes no more from the backend than is read of a stream, and loses nothing', async () => {
-  const to = await talkative();
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-  expect(await atRest(to.left)).toBeGreaterThan(32 * large);
-  expect(await eventsIn(response)).toEqual(events);
+  const backend = await talkative();
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  expect(await atRest(backend.left)).toBeGreaterThan(32 * large);
+  expect(await readEvents(response)).toEqual(events);
 });
 
 it('gives an answer up that a client does not read on for the idle time, and says whose fault it is', async () => {
-  const to = await talkative();
-  const proxy = await proxyTo(to.url, { limits: { ...quick, idle: 300 } });
-  const socket = await opened(`${proxy}/v1/responses`);
-  const answer = answerOn(socket);
-  socket.send(JSON.stringify(ask));
+  const backend = await talkative();
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, idle: 300 } });
+  const socket = await openWebSocket(`${proxy}/v1/responses`);
+  const answer = receiveResponse(socket);
+  socket.send(JSON.stringify(hello));
   socket.pause();
-  await expect.poll(to.gone, { timeout: 5000 }).toBe(true);
+  await expect.poll(backend.gone, { timeout: 5000 }).toBe(true);
   socket.resume();
   expect((await answer).at(-1)).toContain('the response was cut off: the client stopped reading');
 });

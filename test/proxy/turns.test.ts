@@ -4,27 +4,27 @@ import { headerValue } from '../../src/wire/headers.ts';
 import { isUuid7 } from '../../src/wire/ids.ts';
 import { decodeSse } from '../../src/wire/sse.ts';
 import {
-  answerOn,
-  type Backend,
-  backend,
-  eventsIn,
-  eventsOf,
-  notebook,
-  opened,
+  fastRetries,
+  openWebSocket,
   post,
   proxyTo,
-  quick,
-  say,
+  readEvents,
+  receiveResponse,
+  recordLogs,
+  responseEvents,
+  sendAll,
   sse,
-} from './stage.ts';
+  startTestBackend,
+  type TestBackend,
+} from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
 const user = (text: string) => ({ type: 'message', role: 'user', content: [{ type: 'input_text', text }] });
-const ask = { model: 'm', input: 'hello', stream: true };
+const hello = { model: 'm', input: 'hello', stream: true };
 
 /** The headers of the nth upstream request. */
-function sent({ heard }: Backend, at: number, name: string): string | undefined {
-  return headerValue(heard[at]?.headers ?? [], name);
+function sent({ received }: TestBackend, at: number, name: string): string | undefined {
+  return headerValue(received[at]?.headers ?? [], name);
 }
 
 function refusedWith(status: string): string {
@@ -32,19 +32,21 @@ function refusedWith(status: string): string {
 }
 
 it('takes a POST to the websocket and streams its events as they were worded', async () => {
-  const events = eventsOf('Hi');
-  const to = await backend({ message: (socket) => say(socket, events) });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const events = responseEvents('Hi');
+  const backend = await startTestBackend({ message: (socket) => sendAll(socket, events) });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(response.status).toBe(200);
   expect(response.headers.get('content-type')).toContain('text/event-stream');
   expect(await response.text()).toBe(events.map(sse).join(''));
-  expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket']);
+  expect(backend.received.map(({ transport }) => transport)).toEqual(['websocket']);
 });
 
 it('streams JSON of several lines as one event', async () => {
-  const [first = '', last = ''] = [eventsOf('Hi')[0], eventsOf('Hi').at(-1)];
-  const to = await backend({ message: (socket) => say(socket, [first.replace('{', '{\r\n'), last]) });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const [first = '', last = ''] = [responseEvents('Hi')[0], responseEvents('Hi').at(-1)];
+  const backend = await startTestBackend({
+    message: (socket) => sendAll(socket, [first.replace('{', '{\r\n'), last]),
+  });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(decodeSse(await response.text()).map(({ data }) => JSON.parse(data))).toEqual([
     JSON.parse(first),
     JSON.parse(last),
@@ -52,8 +54,10 @@ it('streams JSON of several lines as one event', async () => {
 });
 
 it('gives the whole response at once to a client that does not stream', async () => {
-  const to = await backend({ message: (socket) => say(socket, eventsOf('Hi', 'resp_1')) });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, stream: false });
+  const backend = await startTestBackend({
+    message: (socket) => sendAll(socket, responseEvents('Hi', 'resp_1')),
+  });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, stream: false });
   expect(response.headers.get('content-type')).toBe('application/json');
   expect(await response.json()).toMatchObject({
     id: 'resp_1',
@@ -63,39 +67,39 @@ it('gives the whole response at once to a client that does not stream', async ()
 });
 
 it('gives the items that were told of where the last event lists none', async () => {
-  const events = eventsOf('Hi').map((event) =>
+  const events = responseEvents('Hi').map((event) =>
     event.replace(/("type":"response.completed".*"output":)\[.*\]/, '$1[]'),
   );
-  const to = await backend({ message: (socket) => say(socket, events) });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, stream: false });
+  const backend = await startTestBackend({ message: (socket) => sendAll(socket, events) });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, stream: false });
   expect(await response.json()).toMatchObject({ output: [{ content: [{ text: 'Hi' }] }] });
 });
 
 it('sends streamed and whole requests, of HTTP and of the websocket, in the same shape', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
   const request = { model: 'm', input: [user('hello')], instructions: 'Be brief.', service_tier: 'fast' };
   await (await post(`${proxy}/v1/responses`, { ...request, stream: true, prompt_cache_key: 'a' })).text();
   await (await post(`${proxy}/v1/responses`, { ...request, prompt_cache_key: 'b' })).text();
-  const client = await opened(`${proxy}/v1/responses`);
+  const client = await openWebSocket(`${proxy}/v1/responses`);
   client.send(JSON.stringify({ type: 'response.create', ...request, prompt_cache_key: 'c' }));
-  await answerOn(client);
-  const [one, other, third] = to.turns().map((body) => ({
+  await receiveResponse(client);
+  const [one, other, third] = backend.turns().map((body) => ({
     keys: Object.keys(body),
     metadata: Object.keys(body.client_metadata).sort(),
     rest: JSON.stringify({ ...body, prompt_cache_key: '', client_metadata: '', previous_response_id: '' }),
   }));
   expect(other).toEqual(one);
   expect(third).toEqual(one);
-  expect(to.heard.map(({ headers }) => headers.map(([name]) => name).join())).toEqual(
-    Array(3).fill(to.heard[0]?.headers.map(([name]) => name).join()),
+  expect(backend.received.map(({ headers }) => headers.map(([name]) => name).join())).toEqual(
+    Array(3).fill(backend.received[0]?.headers.map(([name]) => name).join()),
   );
 });
 
 it('makes the prewarm first, as the golden shows, and goes on from it', async () => {
-  const to = await backend();
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, ask)).text();
-  const [prewarm, turn] = (to.heard[0]?.messages ?? []).map((message) => JSON.parse(message));
+  const backend = await startTestBackend();
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, hello)).text();
+  const [prewarm, turn] = (backend.received[0]?.messages ?? []).map((message) => JSON.parse(message));
   expect(prewarm).toMatchObject({ generate: false, input: [], store: false, stream: true });
   expect(prewarm.client_metadata.turn_id).toBe('');
   expect(turn).toMatchObject({ previous_response_id: 'resp_warm', input: [user('hello')] });
@@ -103,41 +107,41 @@ it('makes the prewarm first, as the golden shows, and goes on from it', async ()
 });
 
 it('keeps its connection for the next turn of the session, and for no other session', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
   for (const key of ['a', 'a', 'b']) {
-    await (await post(`${proxy}/v1/responses`, { ...ask, prompt_cache_key: key })).text();
+    await (await post(`${proxy}/v1/responses`, { ...hello, prompt_cache_key: key })).text();
   }
-  expect(to.heard.map(({ messages }) => messages.length)).toEqual([3, 2]);
-  expect(to.turns().map((body) => body.prompt_cache_key)).toEqual(['a', 'a', 'b']);
+  expect(backend.received.map(({ messages }) => messages.length)).toEqual([3, 2]);
+  expect(backend.turns().map((body) => body.prompt_cache_key)).toEqual(['a', 'a', 'b']);
 });
 
 it('does not let two turns of a session wait for each other, and keeps a connection for each', async () => {
   const waiting: (() => void)[] = [];
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket) => {
-      waiting.push(() => say(socket, eventsOf('OK')));
+      waiting.push(() => sendAll(socket, responseEvents('OK')));
       if (waiting.length === 2) for (const go of waiting.splice(0)) go();
     },
   });
-  const proxy = await proxyTo(to.url);
+  const proxy = await proxyTo(backend.url);
   const both = () =>
     [1, 2].map(async () => {
-      return (await post(`${proxy}/v1/responses`, { ...ask, prompt_cache_key: 'a' })).text();
+      return (await post(`${proxy}/v1/responses`, { ...hello, prompt_cache_key: 'a' })).text();
     });
   const answers = [...(await Promise.all(both())), ...(await Promise.all(both()))];
   expect(answers.every((text) => text.includes('response.completed'))).toBe(true);
-  expect(to.heard).toHaveLength(2);
+  expect(backend.received).toHaveLength(2);
 });
 
 it('shares no session between clients that show different keys', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
   for (const key of ['Bearer one', 'Bearer other']) {
     const headers = { authorization: key };
-    await (await post(`${proxy}/v1/responses`, { ...ask, prompt_cache_key: 'a' }, headers)).text();
+    await (await post(`${proxy}/v1/responses`, { ...hello, prompt_cache_key: 'a' }, headers)).text();
   }
-  expect(to.heard).toHaveLength(2);
+  expect(backend.received).toHaveLength(2);
 });
 
 it.each([
@@ -149,19 +153,19 @@ it.each([
   ['conversation', { conversation: { id: 'mine' } }, {}, 'mine'],
   ['prompt_cache_key before a header', { prompt_cache_key: 'mine' }, { 'session-id': 'other' }, 'mine'],
 ] as const)('has the session from %s at every place', async (_, body, headers, expected) => {
-  const to = await backend();
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, ...body }, headers)).text();
-  const [turn] = to.turns();
+  const backend = await startTestBackend();
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, ...body }, headers)).text();
+  const [turn] = backend.turns();
   const metadata = JSON.parse(turn?.client_metadata['x-codex-turn-metadata'] ?? '');
   expect({
-    header: sent(to, 0, 'session-id'),
-    request: sent(to, 0, 'x-client-request-id'),
-    window: sent(to, 0, 'x-codex-window-id'),
+    header: sent(backend, 0, 'session-id'),
+    request: sent(backend, 0, 'x-client-request-id'),
+    window: sent(backend, 0, 'x-codex-window-id'),
     cache: turn?.prompt_cache_key,
     session: turn?.client_metadata.session_id,
     windowInBody: turn?.client_metadata['x-codex-window-id'],
     metadata: metadata.session_id,
-    conversation: sent(to, 0, 'conversation_id'),
+    conversation: sent(backend, 0, 'conversation_id'),
   }).toEqual({
     header: expected,
     request: expected,
@@ -175,31 +179,33 @@ it.each([
 });
 
 it('derives one session for all turns of a conversation that names none', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
   const turns = [
     [user('hello')],
     [user('hello'), { type: 'message', role: 'assistant', content: [] }, user('more')],
     [user('another conversation')],
   ];
-  for (const input of turns) await (await post(`${proxy}/v1/responses`, { ...ask, input })).text();
-  const [one, again, other] = to.turns().map((body) => body.prompt_cache_key);
+  for (const input of turns) await (await post(`${proxy}/v1/responses`, { ...hello, input })).text();
+  const [one, again, other] = backend.turns().map((body) => body.prompt_cache_key);
   expect(again).toBe(one);
   expect(other).not.toBe(one);
   expect(isUuid7(one ?? '')).toBe(true);
 });
 
 it('puts an id that no header may hold under one that it may', async () => {
-  const to = await backend();
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, prompt_cache_key: 'a\nb ☃' })).text();
-  expect(isUuid7(sent(to, 0, 'session-id') ?? '')).toBe(true);
+  const backend = await startTestBackend();
+  await (
+    await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, prompt_cache_key: 'a\nb ☃' })
+  ).text();
+  expect(isUuid7(sent(backend, 0, 'session-id') ?? '')).toBe(true);
 });
 
 it('has fresh turn ids and clocks in each turn, and the same installation', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
-  for (let n = 0; n < 2; n += 1) await (await post(`${proxy}/v1/responses`, ask)).text();
-  const [one, other] = to.turns().map(({ client_metadata: said }) => {
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
+  for (let n = 0; n < 2; n += 1) await (await post(`${proxy}/v1/responses`, hello)).text();
+  const [one, other] = backend.turns().map(({ client_metadata: said }) => {
     const { turn_started_at_unix_ms: started, context_window_id: window } = JSON.parse(
       said['x-codex-turn-metadata'] ?? '',
     );
@@ -220,28 +226,30 @@ it('has fresh turn ids and clocks in each turn, and the same installation', asyn
 
 it('tells of the same turn, in handshake and request, when it tries again', async () => {
   let turns = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket) => {
       turns += 1;
       if (turns === 1) socket.terminate();
-      else say(socket, eventsOf('OK'));
+      else sendAll(socket, responseEvents('OK'));
     },
   });
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, ask)).text();
-  const told = to.turns().map((body) => JSON.parse(body.client_metadata['x-codex-turn-metadata'] ?? ''));
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, hello)).text();
+  const told = backend.turns().map((body) => JSON.parse(body.client_metadata['x-codex-turn-metadata'] ?? ''));
   expect(told[1]).toEqual(told[0]);
-  expect(JSON.parse(sent(to, 0, 'x-codex-turn-metadata') ?? '')).toMatchObject({ request_kind: 'prewarm' });
-  expect(JSON.parse(sent(to, 1, 'x-codex-turn-metadata') ?? '')).toEqual(told[0]);
+  expect(JSON.parse(sent(backend, 0, 'x-codex-turn-metadata') ?? '')).toMatchObject({
+    request_kind: 'prewarm',
+  });
+  expect(JSON.parse(sent(backend, 1, 'x-codex-turn-metadata') ?? '')).toEqual(told[0]);
 });
 
 it('goes on with the turn when a tool has given its output', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
   const output = { type: 'function_call_output', call_id: 'c', output: 'x' };
   for (const input of [[user('a')], [user('a'), output], [user('a'), output, user('b')]]) {
-    await (await post(`${proxy}/v1/responses`, { ...ask, input })).text();
+    await (await post(`${proxy}/v1/responses`, { ...hello, input })).text();
   }
-  const [one, again, other] = to.turns().map((body) => body.client_metadata.turn_id);
+  const [one, again, other] = backend.turns().map((body) => body.client_metadata.turn_id);
   expect(again).toBe(one);
   expect(other).not.toBe(one);
 });
@@ -249,13 +257,13 @@ it('goes on with the turn when a tool has given its output', async () => {
 it('says the turn state again until the turn ends, the first value that it heard', async () => {
   const told = (value: string) => `{"type":"response.metadata","headers":{"x-codex-turn-state":"${value}"}}`;
   let turns = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket) => {
       turns += 1;
-      say(socket, [told(`state-${turns}`), ...eventsOf('OK')]);
+      sendAll(socket, [told(`state-${turns}`), ...responseEvents('OK')]);
     },
   });
-  const proxy = await proxyTo(to.url);
+  const proxy = await proxyTo(backend.url);
   const output = { type: 'function_call_output', call_id: 'c', output: 'x' };
   for (const input of [
     [user('a')],
@@ -263,51 +271,51 @@ it('says the turn state again until the turn ends, the first value that it heard
     [user('a'), output, output],
     [user('a'), user('b')],
   ]) {
-    await (await post(`${proxy}/v1/responses`, { ...ask, input })).text();
+    await (await post(`${proxy}/v1/responses`, { ...hello, input })).text();
   }
-  const said = to.turns().map((body) => body.client_metadata['x-codex-turn-state']);
+  const said = backend.turns().map((body) => body.client_metadata['x-codex-turn-state']);
   expect(said).toEqual([undefined, 'state-1', 'state-1', undefined]);
 });
 
 it('keeps the turn states of two turns apart that run side by side', async () => {
   const told = (value: string) => `{"type":"response.metadata","headers":{"x-codex-turn-state":"${value}"}}`;
   const broken: (() => void)[] = [];
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket, { input }) => {
       const isFirst = JSON.stringify(input).includes('first');
       if (isFirst && broken.length === 0) {
         broken.push(() => socket.terminate());
         socket.send(told('state-1'));
-      } else say(socket, [told('state-2'), ...eventsOf('OK')]);
+      } else sendAll(socket, [told('state-2'), ...responseEvents('OK')]);
     },
   });
-  const proxy = await proxyTo(to.url);
+  const proxy = await proxyTo(backend.url);
   const turn = (input: string) =>
-    post(`${proxy}/v1/responses`, { ...ask, input, stream: false, prompt_cache_key: 'one' });
+    post(`${proxy}/v1/responses`, { ...hello, input, stream: false, prompt_cache_key: 'one' });
   const first = turn('first');
   await expect.poll(() => broken.length).toBe(1);
   await (await turn('second')).text();
   for (const end of broken) end();
   await (await first).text();
-  const again = to.turns().at(-1);
+  const again = backend.turns().at(-1);
   expect(JSON.stringify(again?.input)).toContain('first');
   expect(again?.client_metadata['x-codex-turn-state']).toBe('state-1');
 });
 
 it('says the turn state again in a header where it heard it in one', async () => {
-  const to = await backend({
+  const backend = await startTestBackend({
     upgrade: () => refusedWith('426 Upgrade Required'),
     post: (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'x-codex-turn-state': 'state-1' });
-      response.end(eventsOf('OK').map(sse).join(''));
+      response.end(responseEvents('OK').map(sse).join(''));
     },
   });
-  const proxy = await proxyTo(to.url);
+  const proxy = await proxyTo(backend.url);
   const output = { type: 'function_call_output', call_id: 'c', output: 'x' };
   for (const input of [[user('a')], [user('a'), output], [user('a'), user('b')]]) {
-    await (await post(`${proxy}/v1/responses`, { ...ask, input })).text();
+    await (await post(`${proxy}/v1/responses`, { ...hello, input })).text();
   }
-  expect([1, 2, 3].map((at) => sent(to, at, 'x-codex-turn-state'))).toEqual([
+  expect([1, 2, 3].map((at) => sent(backend, at, 'x-codex-turn-state'))).toEqual([
     undefined,
     'state-1',
     undefined,
@@ -315,10 +323,10 @@ it('says the turn state again in a header where it heard it in one', async () =>
 });
 
 it("says the request's own model and effort in its turn metadata", async () => {
-  const to = await backend();
-  const request = { ...ask, model: 'mine', reasoning: { effort: 'high' } };
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, request)).text();
-  const metadata = JSON.parse(to.turns()[0]?.client_metadata['x-codex-turn-metadata'] ?? '');
+  const backend = await startTestBackend();
+  const request = { ...hello, model: 'mine', reasoning: { effort: 'high' } };
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, request)).text();
+  const metadata = JSON.parse(backend.turns()[0]?.client_metadata['x-codex-turn-metadata'] ?? '');
   expect(metadata).toMatchObject({ model: 'mine', reasoning_effort: 'high' });
 });
 
@@ -330,27 +338,30 @@ it.each([
   ['auto', undefined, 'model=m'],
   [null, undefined, 'model=m'],
 ])('sends the tier %s as %s, with its hint', async (tier, expected, hint) => {
-  const to = await backend();
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, service_tier: tier })).text();
-  expect(to.turns()[0]?.service_tier).toBe(expected);
-  expect(sent(to, 0, 'x-codex-routing-hint')).toBe(hint);
+  const backend = await startTestBackend();
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, service_tier: tier })).text();
+  expect(backend.turns()[0]?.service_tier).toBe(expected);
+  expect(sent(backend, 0, 'x-codex-routing-hint')).toBe(hint);
 });
 
 it('refuses a tier that there is not, before the backend hears of it', async () => {
-  const to = await backend();
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, service_tier: 'turbo' });
+  const backend = await startTestBackend();
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, {
+    ...hello,
+    service_tier: 'turbo',
+  });
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ error: { param: 'service_tier' } });
-  expect(to.heard).toEqual([]);
+  expect(backend.received).toEqual([]);
 });
 
 it('leaves out what the backend refuses, and says so', async () => {
-  const to = await backend();
-  const request = { ...ask, temperature: 0.2, max_output_tokens: 5, store: true, instructions: null };
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, request);
+  const backend = await startTestBackend();
+  const request = { ...hello, temperature: 0.2, max_output_tokens: 5, store: true, instructions: null };
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, request);
   expect(response.headers.get('x-codex-parity-dropped')).toBe('temperature, max_output_tokens, store');
   await response.text();
-  const [turn] = to.turns();
+  const [turn] = backend.turns();
   expect(turn).toMatchObject({ store: false });
   expect(turn).not.toHaveProperty('temperature');
   expect(turn).not.toHaveProperty('max_output_tokens');
@@ -358,38 +369,38 @@ it('leaves out what the backend refuses, and says so', async () => {
 });
 
 it.each([null, '', undefined])('sends no instructions for %j', async (instructions) => {
-  const to = await backend();
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, instructions })).text();
-  expect(to.heard[0]?.messages.join()).not.toContain('instructions');
+  const backend = await startTestBackend();
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, instructions })).text();
+  expect(backend.received[0]?.messages.join()).not.toContain('instructions');
 });
 
 it("leaves the client's instructions, tools and input as they were spelled", async () => {
-  const to = await backend();
+  const backend = await startTestBackend();
   const content =
     '"instructions":"Be {{brief}}.","tools":[{"type":"function","name":"f","parameters":{"b":1,"a":1.50}}],"input":[{"role":"user","content":"\\u00e9"}]';
   const response = await post(
-    `${await proxyTo(to.url)}/v1/responses`,
+    `${await proxyTo(backend.url)}/v1/responses`,
     `{"model":"m","stream":true,${content}}`,
   );
   await response.text();
-  const turn = to.heard[0]?.messages[1] ?? '';
+  const turn = backend.received[0]?.messages[1] ?? '';
   for (const part of content.split(/,(?="(?:tools|input)")/)) expect(turn).toContain(part);
 });
 
 it('sends a request that was written with white space without it', async () => {
-  const to = await backend();
-  const text = JSON.stringify({ ...ask, input: [user('a b')] }, null, 2);
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, text)).text();
-  expect(to.heard[0]?.messages[1]).not.toMatch(/[\n]|": /);
-  expect(to.turns()[0]?.input).toEqual([user('a b')]);
+  const backend = await startTestBackend();
+  const text = JSON.stringify({ ...hello, input: [user('a b')] }, null, 2);
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, text)).text();
+  expect(backend.received[0]?.messages[1]).not.toMatch(/[\n]|": /);
+  expect(backend.turns()[0]?.input).toEqual([user('a b')]);
 });
 
 it('passes previous_response_id on over the connection that has the response', async () => {
-  const to = await backend({
-    message: (socket, { input }) => say(socket, eventsOf('OK', `resp_${input.length}`)),
+  const backend = await startTestBackend({
+    message: (socket, { input }) => sendAll(socket, responseEvents('OK', `resp_${input.length}`)),
   });
-  const proxy = await proxyTo(to.url);
-  await (await post(`${proxy}/v1/responses`, { ...ask, input: [user('one')] })).text();
+  const proxy = await proxyTo(backend.url);
+  await (await post(`${proxy}/v1/responses`, { ...hello, input: [user('one')] })).text();
   const next = {
     model: 'm',
     stream: true,
@@ -397,70 +408,72 @@ it('passes previous_response_id on over the connection that has the response', a
     input: [user('two'), user('three')],
   };
   await (await post(`${proxy}/v1/responses`, next)).text();
-  expect(to.heard).toHaveLength(1);
-  expect(to.turns()[1]).toMatchObject({
+  expect(backend.received).toHaveLength(1);
+  expect(backend.turns()[1]).toMatchObject({
     previous_response_id: 'resp_1',
     input: [user('two'), user('three')],
   });
 });
 
 it('sends all that was said where the connection with the previous response is lost', async () => {
-  const to = await backend({ message: (socket) => say(socket, eventsOf('OK', 'resp_1')) });
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend({
+    message: (socket) => sendAll(socket, responseEvents('OK', 'resp_1')),
+  });
+  const proxy = await proxyTo(backend.url);
   const named = { prompt_cache_key: session };
-  await (await post(`${proxy}/v1/responses`, { ...ask, ...named, input: [user('one')] })).text();
-  for (const socket of to.sockets.clients) socket.terminate();
-  await expect.poll(() => to.sockets.clients.size).toBe(0);
+  await (await post(`${proxy}/v1/responses`, { ...hello, ...named, input: [user('one')] })).text();
+  for (const socket of backend.sockets.clients) socket.terminate();
+  await expect.poll(() => backend.sockets.clients.size).toBe(0);
   const next = { model: 'm', stream: true, ...named, previous_response_id: 'resp_1', input: [user('two')] };
   await (await post(`${proxy}/v1/responses`, next)).text();
-  expect(to.heard).toHaveLength(2);
-  const turn = to.turns()[1];
+  expect(backend.received).toHaveLength(2);
+  const turn = backend.turns()[1];
   expect(turn).not.toHaveProperty('previous_response_id');
   expect(turn?.input).toMatchObject([user('one'), { type: 'message', role: 'assistant' }, user('two')]);
-  expect(to.heard[1]?.messages).toHaveLength(1);
+  expect(backend.received[1]?.messages).toHaveLength(1);
 });
 
 it("passes the backend's error on where it does not know what was said", async () => {
   const error =
     '{"type":"error","status":400,"error":{"type":"invalid_request_error","code":"previous_response_not_found","message":"not found"}}';
-  const to = await backend({ message: (socket) => say(socket, [error]) });
-  const next = { ...ask, previous_response_id: 'resp_unknown' };
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, next);
+  const backend = await startTestBackend({ message: (socket) => sendAll(socket, [error]) });
+  const next = { ...hello, previous_response_id: 'resp_unknown' };
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, next);
   expect(response.status).toBe(400);
   expect(await response.json()).toEqual({ error: JSON.parse(error).error });
-  expect(to.turns()).toMatchObject([{ previous_response_id: 'resp_unknown' }]);
+  expect(backend.turns()).toMatchObject([{ previous_response_id: 'resp_unknown' }]);
 });
 
 it('takes the turn to a new connection, without a prewarm, when one breaks before it answers', async () => {
   let turns = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket) => {
       turns += 1;
       if (turns === 1) socket.terminate();
-      else say(socket, eventsOf('OK'));
+      else sendAll(socket, responseEvents('OK'));
     },
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
-  expect(to.heard.map(({ messages }) => messages.length)).toEqual([2, 1]);
-  expect(to.turns()[1]).not.toHaveProperty('previous_response_id');
+  expect(backend.received.map(({ messages }) => messages.length)).toEqual([2, 1]);
+  expect(backend.turns()[1]).not.toHaveProperty('previous_response_id');
 });
 
 it('takes the turn to a new connection when the old one has answered enough', async () => {
   let turns = 0;
   const limit =
     '{"type":"error","status":400,"error":{"type":"invalid_request_error","code":"websocket_connection_limit_reached","message":"x"}}';
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket) => {
       turns += 1;
-      say(socket, turns === 1 ? [limit] : eventsOf('OK'));
+      sendAll(socket, turns === 1 ? [limit] : responseEvents('OK'));
     },
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   const text = await response.text();
   expect(text).toContain('response.completed');
   expect(text).not.toContain('websocket_connection_limit_reached');
-  expect(to.heard).toHaveLength(2);
+  expect(backend.received).toHaveLength(2);
 });
 
 const errorOf = (status: number, code: string) =>
@@ -470,16 +483,16 @@ it.each([401, 403, 404, 500, 503, 529])(
   'takes the turn to a new connection, without a prewarm, after an error frame of %d',
   async (status) => {
     let turns = 0;
-    const to = await backend({
+    const backend = await startTestBackend({
       message: (socket) => {
         turns += 1;
-        say(socket, turns === 1 ? [errorOf(status, 'x')] : eventsOf('OK'));
+        sendAll(socket, turns === 1 ? [errorOf(status, 'x')] : responseEvents('OK'));
       },
     });
-    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-    expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
-    expect(to.heard.map(({ messages }) => messages.length)).toEqual([2, 1]);
-    expect(to.turns()[1]).not.toHaveProperty('previous_response_id');
+    const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+    expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
+    expect(backend.received.map(({ messages }) => messages.length)).toEqual([2, 1]);
+    expect(backend.turns()[1]).not.toHaveProperty('previous_response_id');
   },
 );
 
@@ -488,34 +501,36 @@ it.each([
   [429, 'rate_limit_exceeded'],
   [503, 'server_is_overloaded'],
 ])('tells of an error frame of %d, %s, at once', async (status, code) => {
-  const to = await backend({ message: (socket) => say(socket, [errorOf(status, code)]) });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const backend = await startTestBackend({ message: (socket) => sendAll(socket, [errorOf(status, code)]) });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(response.status).toBe(status);
   expect(await response.json()).toMatchObject({ error: { code, message: 'this went wrong' } });
-  expect(to.heard).toHaveLength(1);
+  expect(backend.received).toHaveLength(1);
 });
 
 it('turns to HTTP when six connections have failed with a request', async () => {
-  const to = await backend({ message: (socket) => say(socket, [errorOf(500, 'server_error')]) });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const backend = await startTestBackend({
+    message: (socket) => sendAll(socket, [errorOf(500, 'server_error')]),
+  });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
-  expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(6).fill('websocket'), 'http']);
-  expect(to.turns()).toHaveLength(7);
+  expect(backend.received.map(({ transport }) => transport)).toEqual([...Array(6).fill('websocket'), 'http']);
+  expect(backend.turns()).toHaveLength(7);
 });
 
 it('does not count a connection whose prewarm failed', async () => {
   let prewarms = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     prewarm: (socket) => {
       prewarms += 1;
       socket.terminate();
     },
-    message: (socket) => say(socket, [errorOf(500, 'server_error')]),
+    message: (socket) => sendAll(socket, [errorOf(500, 'server_error')]),
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
   expect(prewarms).toBe(1);
-  expect(to.turns()).toHaveLength(7);
+  expect(backend.turns()).toHaveLength(7);
 });
 
 type Failure = number | { readonly status: number; readonly code?: string; readonly again?: string };
@@ -523,7 +538,7 @@ type Failure = number | { readonly status: number; readonly code?: string; reado
 /** A backend that refuses upgrades, and whose first answers over HTTP are these failures; one of 0 is none. */
 const overHttp = (failures: readonly Failure[], upgrade = '426 Upgrade Required') => {
   const left = [...failures];
-  return backend({
+  return startTestBackend({
     upgrade: () => refusedWith(upgrade),
     post: (response) => {
       const failure = left.shift() ?? 200;
@@ -541,7 +556,7 @@ const overHttp = (failures: readonly Failure[], upgrade = '426 Upgrade Required'
         'content-type': isError ? 'application/json' : 'text/event-stream',
         ...(again === undefined ? {} : { 'retry-after': again }),
       });
-      response.end(isError ? `{"error":{"code":"${code}"}}` : eventsOf('OK').map(sse).join(''));
+      response.end(isError ? `{"error":{"code":"${code}"}}` : responseEvents('OK').map(sse).join(''));
     },
   });
 };
@@ -550,57 +565,60 @@ const limitReached = { status: 429, code: 'usage_limit_reached', again: '17' };
 
 it('asks again over HTTP where an error breaks off, or is never told to its end', async () => {
   let posts = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     upgrade: () => refusedWith('426 Upgrade Required'),
     post: (response) => {
       posts += 1;
       if (posts === 2) {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
-        response.end(eventsOf('OK').map(sse).join(''));
+        response.end(responseEvents('OK').map(sse).join(''));
         return;
       }
       response.writeHead(500, { 'content-type': 'application/json' });
       response.write('{"error":');
     },
   });
-  const proxy = await proxyTo(to.url, { limits: { ...quick, idle: 100 } });
-  const response = await post(`${proxy}/v1/responses`, ask);
-  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, idle: 100 } });
+  const response = await post(`${proxy}/v1/responses`, hello);
+  expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
   expect(posts).toBe(2);
 });
 
 it.each([401, 402, 403, 404, 408, 409, 422, 425, 500, 502, 503, 504, 529])(
   'asks again over HTTP after %d',
   async (status) => {
-    const to = await overHttp([status]);
-    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-    expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
-    expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
+    const backend = await overHttp([status]);
+    const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+    expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
+    expect(backend.received.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
   },
 );
 
 it('asks again over HTTP where an answer is no stream of events', async () => {
   let posts = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     upgrade: () => refusedWith('426 Upgrade Required'),
     post: (response) => {
       posts += 1;
       const isStream = posts > 1;
       response.writeHead(200, { 'content-type': isStream ? 'text/event-stream' : 'application/json' });
-      response.end(isStream ? eventsOf('OK').map(sse).join('') : '{}');
+      response.end(isStream ? responseEvents('OK').map(sse).join('') : '{}');
     },
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
 });
 
 it.each(['403 Forbidden', '404 Not Found', '500 Internal Server Error'])(
   'tells of an error over HTTP where upgrades were refused with %s',
   async (upgrade) => {
-    const to = await overHttp([limitReached], upgrade);
-    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+    const backend = await overHttp([limitReached], upgrade);
+    const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '17']);
-    expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
+    expect(backend.received.map(({ transport }) => transport)).toEqual([
+      ...Array(7).fill('websocket'),
+      'http',
+    ]);
   },
 );
 
@@ -625,30 +643,30 @@ it.each<{ after: string; failures: Failure[]; asked: number }>([
     asked: 12,
   },
 ])('asks $asked times over HTTP after $after, and tells of the last answer', async ({ failures, asked }) => {
-  const to = await overHttp(failures);
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const backend = await overHttp(failures);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   const last = failures.at(-1) ?? 0;
   expect(response.status).toBe(typeof last === 'number' ? last : last.status);
   expect(await response.json()).toMatchObject({ error: {} });
-  expect(to.turns()).toHaveLength(asked);
+  expect(backend.turns()).toHaveLength(asked);
 });
 
 it('asks thirty times over HTTP where no answer comes', async () => {
-  const to = await overHttp(Array(30).fill(0));
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const backend = await overHttp(Array(30).fill(0));
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect([response.status, await response.json()]).toMatchObject([
     502,
     { error: { code: 'upstream_unreachable' } },
   ]);
-  expect(to.turns()).toHaveLength(30);
+  expect(backend.turns()).toHaveLength(30);
 });
 
 it.each([() => '1', () => new Date(Date.now() + 2000).toUTCString()])(
   'asks again over HTTP when the backend wants it to',
   async (again) => {
-    const to = await overHttp([{ status: 429, again: again() }]);
+    const backend = await overHttp([{ status: 429, again: again() }]);
     const begun = Date.now();
-    const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+    const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
     expect(await response.text()).toContain('response.completed');
     expect(Date.now() - begun).toBeGreaterThan(900);
   },
@@ -657,23 +675,23 @@ it.each([() => '1', () => new Date(Date.now() + 2000).toUTCString()])(
 it('takes the turn to a new connection when the backend wants it to', async () => {
   let turns = 0;
   const frame = { type: 'error', status: 429, error: { code: 'x' }, headers: { 'retry-after': '1' } };
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket) => {
       turns += 1;
-      say(socket, turns === 1 ? [JSON.stringify(frame)] : eventsOf('OK'));
+      sendAll(socket, turns === 1 ? [JSON.stringify(frame)] : responseEvents('OK'));
     },
   });
   const begun = Date.now();
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
-  expect(to.heard).toHaveLength(2);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
+  expect(backend.received).toHaveLength(2);
   expect(Date.now() - begun).toBeGreaterThan(900);
 });
 
 it('renews a sign-in that two POSTs were refused with, and tells where it cannot be renewed', async () => {
-  const to = await overHttp([401, 401, 200, 401, 401]);
+  const backend = await overHttp([401, 401, 200, 401, 401]);
   let renewals = 0;
-  const proxy = await proxyTo(to.url, {
+  const proxy = await proxyTo(backend.url, {
     signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: `token-${renewals}`, accountId: 'a' }),
     renew: async (_, refused) => {
       if (renewals > 0) throw new Error('not again');
@@ -681,42 +699,42 @@ it('renews a sign-in that two POSTs were refused with, and tells where it cannot
       return refused;
     },
   });
-  const response = await post(`${proxy}/v1/responses`, ask);
+  const response = await post(`${proxy}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
-  expect([1, 2, 3].map((at) => sent(to, at, 'authorization'))).toEqual([
+  expect([1, 2, 3].map((at) => sent(backend, at, 'authorization'))).toEqual([
     'Bearer token-0',
     'Bearer token-0',
     'Bearer token-1',
   ]);
-  expect((await post(`${proxy}/v1/responses`, ask)).status).toBe(401);
-  expect(to.turns()).toHaveLength(5);
+  expect((await post(`${proxy}/v1/responses`, hello)).status).toBe(401);
+  expect(backend.turns()).toHaveLength(5);
 });
 
 it('renews a sign-in six times that is refused on and on, and tells of it after eighteen POSTs', async () => {
-  const to = await overHttp(Array(18).fill(401));
+  const backend = await overHttp(Array(18).fill(401));
   let renewals = 0;
   const renew: ProxyOptions['renew'] = async (_, refused) => {
     renewals += 1;
     return refused;
   };
-  expect((await post(`${await proxyTo(to.url, { renew })}/v1/responses`, ask)).status).toBe(401);
-  expect([to.turns().length, renewals]).toEqual([18, 6]);
+  expect((await post(`${await proxyTo(backend.url, { renew })}/v1/responses`, hello)).status).toBe(401);
+  expect([backend.turns().length, renewals]).toEqual([18, 6]);
 });
 
 it('asks six times over HTTP with an API key that is refused', async () => {
-  const to = await overHttp(Array(6).fill(401));
-  const proxy = await proxyTo(to.url, {
+  const backend = await overHttp(Array(6).fill(401));
+  const proxy = await proxyTo(backend.url, {
     signIn: () => ({ lane: 'api-key', websockets: true, accessToken: 'the-key' }),
   });
-  expect((await post(`${proxy}/v1/responses`, ask)).status).toBe(401);
-  expect(to.turns()).toHaveLength(6);
+  expect((await post(`${proxy}/v1/responses`, hello)).status).toBe(401);
+  expect(backend.turns()).toHaveLength(6);
 });
 
 it('counts and logs what it asks again over HTTP', async () => {
-  const { log, lines } = notebook();
-  const to = await overHttp([500, 404]);
-  const proxy = await proxyTo(to.url, { log });
-  await (await post(`${proxy}/v1/responses`, ask)).text();
+  const { log, lines } = recordLogs();
+  const backend = await overHttp([500, 404]);
+  const proxy = await proxyTo(backend.url, { log });
+  await (await post(`${proxy}/v1/responses`, hello)).text();
   expect(await (await fetch(`${proxy}/metrics`)).text()).toContain(
     'codex_parity_proxy_http_retries_total 2\n',
   );
@@ -725,13 +743,13 @@ it('counts and logs what it asks again over HTTP', async () => {
 });
 
 it('tells the client of an answer that is cut off after it began', async () => {
-  const to = await backend({
-    message: (socket) => socket.send(eventsOf('OK')[0] ?? '', () => socket.terminate()),
+  const backend = await startTestBackend({
+    message: (socket) => socket.send(responseEvents('OK')[0] ?? '', () => socket.terminate()),
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-  const events = await eventsIn(response);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  const events = await readEvents(response);
   expect(JSON.parse(events.at(-1) ?? '')).toMatchObject({ type: 'error', error: { code: 'upstream_lost' } });
-  expect(to.heard).toHaveLength(1);
+  expect(backend.received).toHaveLength(1);
 });
 
 /**
@@ -739,15 +757,17 @@ it('tells the client of an answer that is cut off after it began', async () => {
  * tells of its item before the last event only.
  */
 const breakingOff = (transport: 'websocket' | 'http') => {
-  const later = eventsOf('lost').map((event) => event.replaceAll('"output_index":0', '"output_index":1'));
+  const later = responseEvents('lost').map((event) =>
+    event.replaceAll('"output_index":0', '"output_index":1'),
+  );
   const broken = [rateLimits, ...later.slice(0, 4)];
-  const whole = eventsOf('OK').map((event) => event.replace(/"output":\[\{.*\]/, '"output":[]'));
+  const whole = responseEvents('OK').map((event) => event.replace(/"output":\[\{.*\]/, '"output":[]'));
   let answers = 0;
-  return backend({
+  return startTestBackend({
     message: (socket) => {
       answers += 1;
-      if (answers > 1) return say(socket, whole);
-      say(socket, broken);
+      if (answers > 1) return sendAll(socket, whole);
+      sendAll(socket, broken);
       socket.terminate();
     },
     ...(transport === 'websocket' ? {} : { upgrade: () => refusedWith('426 Upgrade Required') }),
@@ -763,47 +783,47 @@ const rateLimits = '{"type":"codex.rate_limits","rate_limits":{}}';
 it.each(['websocket', 'http'] as const)(
   'asks again over the %s where an answer breaks off that is wanted whole, and gives the second alone',
   async (transport) => {
-    const to = await breakingOff(transport);
-    const response = await post(`${await proxyTo(to.url)}/v1/responses`, { ...ask, stream: false });
+    const backend = await breakingOff(transport);
+    const response = await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, stream: false });
     const { output } = (await response.json()) as { output: readonly unknown[] };
     expect(JSON.stringify(output)).toContain('OK');
     expect(output).toHaveLength(1);
-    expect(to.turns()).toHaveLength(2);
+    expect(backend.turns()).toHaveLength(2);
   },
 );
 
 it.each(['websocket', 'http'] as const)(
   'asks again over the %s where a chat answer breaks off that is wanted whole',
   async (transport) => {
-    const to = await breakingOff(transport);
+    const backend = await breakingOff(transport);
     const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }] };
-    const response = await post(`${await proxyTo(to.url)}/v1/chat/completions`, chat);
+    const response = await post(`${await proxyTo(backend.url)}/v1/chat/completions`, chat);
     expect(await response.json()).toMatchObject({ choices: [{ message: { content: 'OK' } }] });
   },
 );
 
 it('asks again where a stream breaks off of which the client has heard nothing', async () => {
   let answers = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     message: (socket) => {
       answers += 1;
-      if (answers > 1) return say(socket, eventsOf('OK'));
+      if (answers > 1) return sendAll(socket, responseEvents('OK'));
       socket.send(rateLimits, () => socket.terminate());
     },
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
 });
 
 it('goes on from the answer that came whole, not from the one before it that broke off', async () => {
-  const to = await breakingOff('websocket');
-  const proxy = await proxyTo(to.url);
-  const first = await (await post(`${proxy}/v1/responses`, { ...ask, stream: false })).json();
+  const backend = await breakingOff('websocket');
+  const proxy = await proxyTo(backend.url);
+  const first = await (await post(`${proxy}/v1/responses`, { ...hello, stream: false })).json();
   const { id } = first as { id: string };
-  for (const socket of to.sockets.clients) socket.terminate();
-  await expect.poll(() => to.sockets.clients.size).toBe(0);
-  await (await post(`${proxy}/v1/responses`, { ...ask, previous_response_id: id })).text();
-  const input = JSON.stringify(to.turns().at(-1)?.input);
+  for (const socket of backend.sockets.clients) socket.terminate();
+  await expect.poll(() => backend.sockets.clients.size).toBe(0);
+  await (await post(`${proxy}/v1/responses`, { ...hello, previous_response_id: id })).text();
+  const input = JSON.stringify(backend.turns().at(-1)?.input);
   expect(input).toContain('OK');
   expect(input).not.toContain('lost');
 });
@@ -817,10 +837,12 @@ it("has the backend's status, error and headers for an answer that fails at once
     headers: { 'retry-after': '17', 'x-codex-primary-used-percent': 100 },
   };
   const limits = '{"type":"codex.rate_limits","plan_type":"pro"}';
-  const to = await backend({ message: (socket) => say(socket, [limits, JSON.stringify(frame)]) });
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend({
+    message: (socket) => sendAll(socket, [limits, JSON.stringify(frame)]),
+  });
+  const proxy = await proxyTo(backend.url);
   for (const stream of [true, false]) {
-    const response = await post(`${proxy}/v1/responses`, { ...ask, stream });
+    const response = await post(`${proxy}/v1/responses`, { ...hello, stream });
     expect(response.status).toBe(429);
     expect(response.headers.get('retry-after')).toBe('17');
     expect(response.headers.get('x-codex-primary-used-percent')).toBe('100');
@@ -831,12 +853,12 @@ it("has the backend's status, error and headers for an answer that fails at once
 it('has the error as the last event of a stream that had begun, and as the answer to who wants it whole', async () => {
   const error = { type: 'usage_limit_reached', message: 'no more', resets_at: 1700000000 };
   const frame = JSON.stringify({ type: 'error', status: 429, error, headers: { 'retry-after': '17' } });
-  const begun = eventsOf('OK').slice(0, 3);
-  const to = await backend({ message: (socket) => say(socket, [...begun, frame]) });
-  const proxy = await proxyTo(to.url);
-  expect(await eventsIn(await post(`${proxy}/v1/responses`, ask))).toEqual([...begun, frame]);
+  const begun = responseEvents('OK').slice(0, 3);
+  const backend = await startTestBackend({ message: (socket) => sendAll(socket, [...begun, frame]) });
+  const proxy = await proxyTo(backend.url);
+  expect(await readEvents(await post(`${proxy}/v1/responses`, hello))).toEqual([...begun, frame]);
   const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }] };
-  const chunks = await eventsIn(await post(`${proxy}/v1/chat/completions`, { ...chat, stream: true }));
+  const chunks = await readEvents(await post(`${proxy}/v1/chat/completions`, { ...chat, stream: true }));
   expect(chunks.map((chunk) => JSON.parse(chunk).choices?.[0]?.delta.content ?? null)).toEqual([
     null,
     'OK',
@@ -844,28 +866,28 @@ it('has the error as the last event of a stream that had begun, and as the answe
   ]);
   expect(JSON.parse(chunks.at(-1) ?? '')).toEqual({ error });
   for (const [path, body] of [
-    ['responses', { ...ask, stream: false }],
+    ['responses', { ...hello, stream: false }],
     ['chat/completions', chat],
   ] as const) {
     const response = await post(`${proxy}/v1/${path}`, body);
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '17']);
     expect(await response.json()).toEqual({ error });
   }
-  expect(to.turns()).toHaveLength(4);
+  expect(backend.turns()).toHaveLength(4);
 });
 
 it('tells of an error that is the one event of a stream over HTTP', async () => {
   const frame = errorOf(500, 'server_error');
-  const to = await backend({
+  const backend = await startTestBackend({
     upgrade: () => refusedWith('426 Upgrade Required'),
     post: (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.end(sse(frame));
     },
   });
-  const proxy = await proxyTo(to.url);
+  const proxy = await proxyTo(backend.url);
   const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }], stream: true };
-  for (const [path, body] of [['responses', ask] as const, ['chat/completions', chat] as const]) {
+  for (const [path, body] of [['responses', hello] as const, ['chat/completions', chat] as const]) {
     const response = await post(`${proxy}/v1/${path}`, body);
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual({ error: JSON.parse(frame).error });
@@ -874,33 +896,33 @@ it('tells of an error that is the one event of a stream over HTTP', async () => 
 
 it('asks again over HTTP when a stream is cut off before it began', async () => {
   let posts = 0;
-  const to = await backend({
+  const backend = await startTestBackend({
     upgrade: () => refusedWith('426 Upgrade Required'),
     post: (response) => {
       posts += 1;
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.flushHeaders();
       if (posts === 1) response.destroy();
-      else response.end(eventsOf('OK').map(sse).join(''));
+      else response.end(responseEvents('OK').map(sse).join(''));
     },
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
-  expect(await eventsIn(response)).toHaveLength(eventsOf('OK').length);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
   expect(posts).toBe(2);
 });
 
 it('turns to HTTP at once, and for the rest of the session, where the backend takes no websockets', async () => {
-  const to = await backend({ upgrade: () => refusedWith('426 Upgrade Required') });
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend({ upgrade: () => refusedWith('426 Upgrade Required') });
+  const proxy = await proxyTo(backend.url);
   for (let n = 0; n < 2; n += 1) {
-    const response = await post(`${proxy}/v1/responses`, ask);
+    const response = await post(`${proxy}/v1/responses`, hello);
     expect(await response.text()).toContain('response.completed');
   }
-  expect(to.heard.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
-  const [body] = to.turns();
+  expect(backend.received.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
+  const [body] = backend.turns();
   expect(body).not.toHaveProperty('type');
-  expect(sent(to, 1, 'content-encoding')).toBe('zstd');
-  expect(sent(to, 1, 'connection')).toBeUndefined();
+  expect(sent(backend, 1, 'content-encoding')).toBe('zstd');
+  expect(sent(backend, 1, 'connection')).toBeUndefined();
 });
 
 it.each([
@@ -912,42 +934,46 @@ it.each([
   '500 Internal Server Error',
   '529 Overloaded',
 ])('turns to HTTP after seven upgrades that were refused with %s', async (status) => {
-  const to = await backend({ upgrade: () => refusedWith(status) });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const backend = await startTestBackend({ upgrade: () => refusedWith(status) });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
-  expect(to.heard.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
+  expect(backend.received.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
 });
 
 it('stays with the websocket where an upgrade succeeds after all', async () => {
-  const to = await backend({
+  const backend = await startTestBackend({
     upgrade: (n) => (n < 3 ? refusedWith('500 Internal Server Error') : undefined),
   });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
-  expect(to.heard.map(({ transport }) => transport)).toEqual(Array(3).fill('websocket'));
+  expect(backend.received.map(({ transport }) => transport)).toEqual(Array(3).fill('websocket'));
 });
 
 it('says the same turn metadata in the header and the body of a POST', async () => {
-  const to = await backend({ upgrade: () => refusedWith('426 Upgrade Required') });
-  await (await post(`${await proxyTo(to.url)}/v1/responses`, ask)).text();
-  expect(sent(to, 1, 'x-codex-turn-metadata')).toBe(to.turns()[0]?.client_metadata['x-codex-turn-metadata']);
+  const backend = await startTestBackend({ upgrade: () => refusedWith('426 Upgrade Required') });
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, hello)).text();
+  expect(sent(backend, 1, 'x-codex-turn-metadata')).toBe(
+    backend.turns()[0]?.client_metadata['x-codex-turn-metadata'],
+  );
 });
 
 it('passes another refusal of an upgrade on as the answer', async () => {
   const refusal =
     'HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\ncontent-type: application/json\r\ncontent-length: 40\r\n\r\n{"error":{"code":"usage_limit_reached"}}';
-  const to = await backend({ upgrade: () => refusal });
-  const response = await post(`${await proxyTo(to.url)}/v1/responses`, ask);
+  const backend = await startTestBackend({ upgrade: () => refusal });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect([response.status, response.headers.get('retry-after')]).toEqual([429, '5']);
   expect(await response.json()).toEqual({ error: { code: 'usage_limit_reached' } });
-  expect(to.heard).toHaveLength(1);
+  expect(backend.received).toHaveLength(1);
 });
 
 it('renews a sign-in that two upgrades were refused with, and prepares the model on the third', async () => {
-  const to = await backend({ upgrade: (n) => (n <= 2 ? refusedWith('401 Unauthorized') : undefined) });
+  const backend = await startTestBackend({
+    upgrade: (n) => (n <= 2 ? refusedWith('401 Unauthorized') : undefined),
+  });
   const renewed: string[] = [];
   let token = 'the-token';
-  const proxy = await proxyTo(to.url, {
+  const proxy = await proxyTo(backend.url, {
     signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: token, accountId: 'the-account' }),
     renew: async (_, refused) => {
       renewed.push(refused.accessToken);
@@ -955,62 +981,62 @@ it('renews a sign-in that two upgrades were refused with, and prepares the model
       return { ...refused, accessToken: token };
     },
   });
-  const response = await post(`${proxy}/v1/responses`, ask);
+  const response = await post(`${proxy}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
   expect(renewed).toEqual(['the-token']);
-  expect([0, 1, 2].map((at) => sent(to, at, 'authorization'))).toEqual([
+  expect([0, 1, 2].map((at) => sent(backend, at, 'authorization'))).toEqual([
     'Bearer the-token',
     'Bearer the-token',
     'Bearer another-token',
   ]);
-  expect(to.heard[2]?.messages).toHaveLength(2);
+  expect(backend.received[2]?.messages).toHaveLength(2);
 });
 
 it('tells of a refused sign-in after four upgrades', async () => {
-  const to = await backend({ upgrade: () => refusedWith('401 Unauthorized') });
+  const backend = await startTestBackend({ upgrade: () => refusedWith('401 Unauthorized') });
   let renewals = 0;
   const renew = async () => {
     renewals += 1;
     throw new Error('not this time');
   };
-  const response = await post(`${await proxyTo(to.url, { renew })}/v1/responses`, ask);
+  const response = await post(`${await proxyTo(backend.url, { renew })}/v1/responses`, hello);
   expect([response.status, await response.json()]).toEqual([401, {}]);
-  expect([to.heard.length, renewals]).toEqual([4, 1]);
+  expect([backend.received.length, renewals]).toEqual([4, 1]);
 });
 
 it('closes a connection that nobody uses for a while, and opens another', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url, { limits: { ...quick, connectionIdle: 20 } });
-  await (await post(`${proxy}/v1/responses`, ask)).text();
-  await expect.poll(() => to.sockets.clients.size).toBe(0);
-  await (await post(`${proxy}/v1/responses`, ask)).text();
-  expect(to.heard.map(({ messages }) => messages.length)).toEqual([2, 1]);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, connectionIdle: 20 } });
+  await (await post(`${proxy}/v1/responses`, hello)).text();
+  await expect.poll(() => backend.sockets.clients.size).toBe(0);
+  await (await post(`${proxy}/v1/responses`, hello)).text();
+  expect(backend.received.map(({ messages }) => messages.length)).toEqual([2, 1]);
 });
 
 it('gives no new turn to a connection that is old', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url, { limits: { ...quick, connectionAge: 0 } });
-  for (let n = 0; n < 2; n += 1) await (await post(`${proxy}/v1/responses`, ask)).text();
-  expect(to.heard.map(({ messages }) => messages.length)).toEqual([2, 1]);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, connectionAge: 0 } });
+  for (let n = 0; n < 2; n += 1) await (await post(`${proxy}/v1/responses`, hello)).text();
+  expect(backend.received.map(({ messages }) => messages.length)).toEqual([2, 1]);
 });
 
 it('ends the upstream connection when the client leaves in the middle of an answer', async () => {
-  const to = await backend({ message: (socket) => socket.send(eventsOf('OK')[0] ?? '') });
+  const backend = await startTestBackend({ message: (socket) => socket.send(responseEvents('OK')[0] ?? '') });
   const leaving = new AbortController();
-  const response = await fetch(`${await proxyTo(to.url)}/v1/responses`, {
+  const response = await fetch(`${await proxyTo(backend.url)}/v1/responses`, {
     method: 'POST',
-    body: JSON.stringify(ask),
+    body: JSON.stringify(hello),
     signal: leaving.signal,
   });
   expect(response.status).toBe(200);
-  expect(to.sockets.clients.size).toBe(1);
+  expect(backend.sockets.clients.size).toBe(1);
   leaving.abort();
-  await expect.poll(() => to.sockets.clients.size).toBe(0);
+  await expect.poll(() => backend.sockets.clients.size).toBe(0);
 });
 
 it('answers chat completions, whole and in chunks', async () => {
-  const to = await backend();
-  const proxy = await proxyTo(to.url);
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
   const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }], temperature: 1 };
   const whole = await post(`${proxy}/v1/chat/completions`, chat);
   expect(whole.headers.get('x-codex-parity-dropped')).toBe('temperature');
@@ -1018,7 +1044,7 @@ it('answers chat completions, whole and in chunks', async () => {
     object: 'chat.completion',
     choices: [{ message: { role: 'assistant', content: 'OK' }, finish_reason: 'stop' }],
   });
-  const chunks = await eventsIn(await post(`${proxy}/v1/chat/completions`, { ...chat, stream: true }));
+  const chunks = await readEvents(await post(`${proxy}/v1/chat/completions`, { ...chat, stream: true }));
   expect(chunks.at(-1)).toBe('[DONE]');
   const said = chunks.slice(0, -1).map((chunk) => JSON.parse(chunk).choices[0]?.delta.content ?? '');
   expect(said.join('')).toBe('OK');
@@ -1026,10 +1052,10 @@ it('answers chat completions, whole and in chunks', async () => {
 
 it('tells chat clients of an error with its status', async () => {
   const error = { type: 'usage_limit_reached', message: 'no more' };
-  const to = await backend({
-    message: (socket) => say(socket, [JSON.stringify({ type: 'error', status: 429, error })]),
+  const backend = await startTestBackend({
+    message: (socket) => sendAll(socket, [JSON.stringify({ type: 'error', status: 429, error })]),
   });
-  const proxy = await proxyTo(to.url);
+  const proxy = await proxyTo(backend.url);
   for (const stream of [true, false]) {
     const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }], stream };
     const response = await post(`${proxy}/v1/chat/completions`, chat);

@@ -23,8 +23,8 @@ export const shape = new Shape(
   await read('0.169.0', 'http-fallback'),
 );
 
-/** What a backend heard: one entry for each upgrade and POST. */
-export type Heard = {
+/** An upgrade or POST that a backend received. */
+export type ReceivedRequest = {
   readonly transport: 'websocket' | 'http';
   readonly target: string;
   readonly headers: HeaderList;
@@ -32,7 +32,7 @@ export type Heard = {
   readonly messages: string[];
 };
 
-export type Body = {
+export type RequestBody = {
   readonly model: string;
   readonly input: readonly unknown[];
   readonly previous_response_id?: string;
@@ -42,28 +42,28 @@ export type Body = {
   readonly client_metadata: Record<string, string>;
 };
 
-export type Backend = {
+export type TestBackend = {
   readonly port: number;
   readonly url: URL;
-  readonly heard: Heard[];
-  /** All requests but prewarms, in their order. */
-  readonly turns: () => Body[];
-  /** The sockets that are open. */
+  readonly received: ReceivedRequest[];
+  /** All requests except prewarms, in order. */
+  readonly turns: () => RequestBody[];
+  /** The open websockets. */
   readonly sockets: WebSocketServer;
 };
 
-export type Answer = {
-  /** Answers a message of the websocket that is no prewarm. */
-  readonly message?: (socket: WebSocket, body: Body, heard: Heard) => void;
-  /** Answers a prewarm, in the place of a plain response. */
+/** How a backend responds. By default every request receives a complete response. */
+export type BackendBehaviour = {
+  /** Responds to a websocket message that is not a prewarm. */
+  readonly message?: (socket: WebSocket, body: RequestBody, request: ReceivedRequest) => void;
   readonly prewarm?: (socket: WebSocket) => void;
-  /** Refuses an upgrade, where it gives something: the whole answer of HTTP. */
+  /** Refuses the nth upgrade, if it returns a complete HTTP response. */
   readonly upgrade?: (count: number) => string | undefined;
   readonly post?: (response: ServerResponse, body: string, request: IncomingMessage) => void;
 };
 
-/** The events of a whole response that says `text`, as JSON texts. */
-export function eventsOf(text: string, id = `resp_${randomUUID()}`): string[] {
+/** The events of a complete response whose message is `text`, as JSON texts. */
+export function responseEvents(text: string, id = `resp_${randomUUID()}`): string[] {
   const item = { id: 'msg_1', type: 'message', role: 'assistant', content: [{ type: 'output_text', text }] };
   const response = { id, object: 'response', status: 'completed', model: 'm', output: [item] };
   return [
@@ -75,13 +75,19 @@ export function eventsOf(text: string, id = `resp_${randomUUID()}`): string[] {
   ].map((event) => JSON.stringify(event));
 }
 
-export function say(socket: WebSocket, events: readonly string[]): void {
+export function sendAll(socket: WebSocket, events: readonly string[]): void {
   for (const event of events) socket.send(event);
 }
 
-/** A backend that answers every request with a response, unless told otherwise, and notes what it hears. */
-export async function backend(answer: Answer = {}): Promise<Backend> {
-  const heard: Heard[] = [];
+/** Starts a backend that records what it receives. */
+export async function startTestBackend(behaviour: BackendBehaviour = {}): Promise<TestBackend> {
+  const {
+    message = (socket) => sendAll(socket, responseEvents('OK')),
+    prewarm = (socket) => sendAll(socket, responseEvents('', 'resp_warm')),
+    upgrade = () => undefined,
+    post = streamResponse,
+  } = behaviour;
+  const received: ReceivedRequest[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk) => chunks.push(chunk));
@@ -90,13 +96,9 @@ export async function backend(answer: Answer = {}): Promise<Backend> {
       const headers = pairHeaders(request.rawHeaders);
       const isZstd = headerValue(headers, 'content-encoding') === 'zstd';
       const body = (isZstd ? zstdDecompressSync(packed) : packed).toString('utf8');
-      heard.push({
-        transport: 'http',
-        target: `${request.method} ${request.url}`,
-        headers,
-        messages: [body],
-      });
-      (answer.post ?? answerPost)(response, body, request);
+      const target = `${request.method} ${request.url}`;
+      received.push({ transport: 'http', target, headers, messages: [body] });
+      post(response, body, request);
     });
   });
   const sockets = new WebSocketServer({ noServer: true });
@@ -104,10 +106,15 @@ export async function backend(answer: Answer = {}): Promise<Backend> {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {});
     const headers = pairHeaders(request.rawHeaders);
-    const one: Heard = { transport: 'websocket', target: `GET ${request.url}`, headers, messages: [] };
-    heard.push(one);
+    const opened: ReceivedRequest = {
+      transport: 'websocket',
+      target: `GET ${request.url}`,
+      headers,
+      messages: [],
+    };
+    received.push(opened);
     upgrades += 1;
-    const refusal = answer.upgrade?.(upgrades);
+    const refusal = upgrade(upgrades);
     if (refusal !== undefined) {
       socket.end(refusal);
       return;
@@ -115,10 +122,10 @@ export async function backend(answer: Answer = {}): Promise<Backend> {
     sockets.handleUpgrade(request, socket, head, (client) => {
       client.on('error', () => {});
       client.on('message', (data) => {
-        one.messages.push(String(data));
-        const body: Body = JSON.parse(String(data));
-        if (body.generate === false) (answer.prewarm ?? ((to) => say(to, eventsOf('', 'resp_warm'))))(client);
-        else (answer.message ?? ((to) => say(to, eventsOf('OK'))))(client, body, one);
+        opened.messages.push(String(data));
+        const body: RequestBody = JSON.parse(String(data));
+        if (body.generate === false) prewarm(client);
+        else message(client, body, opened);
       });
     });
   });
@@ -131,21 +138,22 @@ export async function backend(answer: Answer = {}): Promise<Backend> {
   return {
     port,
     url: new URL(`http://127.0.0.1:${port}/backend-api/codex`),
-    heard,
+    received,
     sockets,
     turns: () =>
-      heard
+      received
         .flatMap(({ messages }) => messages)
-        .map((message): Body => JSON.parse(message))
+        .map((text): RequestBody => JSON.parse(text))
         .filter(({ generate }) => generate !== false),
   };
 }
 
-function answerPost(response: ServerResponse): void {
+function streamResponse(response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
-  response.end(eventsOf('OK').map(sse).join(''));
+  response.end(responseEvents('OK').map(sse).join(''));
 }
 
+/** A server-sent event with the given JSON text. */
 export function sse(event: string): string {
   return `event: ${JSON.parse(event).type}\ndata: ${event}\n\n`;
 }
@@ -154,31 +162,32 @@ export function listen(server: Server): Promise<number> {
   return listenLocally(server);
 }
 
-export const quick = { retries: [0, 1, 1, 1, 1, 1] } as const;
+/** Limits with short pauses between attempts. */
+export const fastRetries = { retries: [0, 1, 1, 1, 1, 1] } as const;
 
-/** A proxy in front of a backend; resolves to its origin. */
-export async function proxyTo(to: URL, options: Partial<ProxyOptions> = {}): Promise<string> {
+/** Starts a proxy in front of a backend. Returns its origin. */
+export async function proxyTo(upstream: URL, options: Partial<ProxyOptions> = {}): Promise<string> {
   const proxy = await startProxy({
     shape,
     signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: 'the-token', accountId: 'the-account' }),
-    upstream: to,
+    upstream,
     port: 0,
     log: lineLogger(() => {}),
-    limits: quick,
+    limits: fastRetries,
     ...options,
   });
   onTestFinished(() => proxy.close());
   return `http://127.0.0.1:${proxy.port}`;
 }
 
-/** A logger that keeps all that it is told. */
-export function notebook(): { log: Logger; lines: string[] } {
+/** A logger that keeps all lines. */
+export function recordLogs(): { log: Logger; lines: string[] } {
   const lines: string[] = [];
-  const note = (fields: object, message: string) => lines.push(`${JSON.stringify(fields)} ${message}`);
-  return { lines, log: { debug: note, info: note, warn: note } };
+  const add = (fields: object, message: string) => lines.push(`${JSON.stringify(fields)} ${message}`);
+  return { lines, log: { debug: add, info: add, warn: add } };
 }
 
-export async function opened(url: string, headers: Record<string, string> = {}): Promise<WebSocket> {
+export async function openWebSocket(url: string, headers: Record<string, string> = {}): Promise<WebSocket> {
   const socket = new WebSocket(url.replace(/^http/, 'ws'), { headers });
   onTestFinished(() => socket.terminate());
   await once(socket, 'open');
@@ -186,22 +195,22 @@ export async function opened(url: string, headers: Record<string, string> = {}):
 }
 
 /** All messages up to the last event of a response. */
-export function answerOn(socket: WebSocket): Promise<string[]> {
+export function receiveResponse(socket: WebSocket): Promise<string[]> {
   const messages: string[] = [];
   return new Promise((resolve, reject) => {
-    const hear = (data: unknown) => {
+    const onMessage = (data: unknown) => {
       messages.push(String(data));
       if (!/"type":"(?:response\.(?:completed|failed|incomplete)|error)"/.test(String(data))) return;
-      socket.off('message', hear);
+      socket.off('message', onMessage);
       resolve(messages);
     };
-    socket.on('message', hear);
+    socket.on('message', onMessage);
     socket.once('close', () => reject(new Error(`closed after ${messages.length} messages`)));
   });
 }
 
-/** The status and body with which an upgrade is refused. */
-export function refusal(
+/** The status and body of a refused upgrade. */
+export function refusedUpgrade(
   url: string,
   headers: Record<string, string> = {},
 ): Promise<{ status: number | undefined; body: string }> {
@@ -227,8 +236,8 @@ export function post(url: string, body: unknown, headers: Record<string, string>
   });
 }
 
-/** The events of a stream, as their data. */
-export async function eventsIn(response: Response): Promise<string[]> {
+/** The data of all events of a stream. */
+export async function readEvents(response: Response): Promise<string[]> {
   const text = await response.text();
   return [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => data);
 }
