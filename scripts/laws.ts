@@ -6,7 +6,7 @@ import { progress } from '../src/cli/progress.ts';
 import { installOfficialClient } from '../src/client/install/install.ts';
 import type { OfficialClient } from '../src/client/install/installed.ts';
 import { type Lane, lanes } from '../src/client/official/lanes.ts';
-import { parityFindings } from '../src/diff/compare.ts';
+import { parityFindings } from '../src/diff/parity.ts';
 import { ParityError } from '../src/errors.ts';
 import { printGolden, readGolden } from '../src/golden/file.ts';
 import { bundledGoldens, type GoldenFile, selectGoldens } from '../src/golden/select.ts';

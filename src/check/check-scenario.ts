@@ -1,10 +1,12 @@
-import type { Asking } from '../diff/asked.ts';
-import { contentFindings, envelopeFindings, neutralityFindings, parityFindings } from '../diff/compare.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, together } from '../diff/finding.ts';
+import type { LibraryUse } from '../diff/neutrality/library.ts';
+import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrality.ts';
+import { envelopeFindings, parityFindings } from '../diff/parity.ts';
 import type { ParityError } from '../errors.ts';
 import type { Golden, GoldenId } from '../golden/golden.ts';
-import type { Mismatch } from '../golden/match/mismatch.ts';
+import { type Mismatch, requestValue } from '../golden/match/mismatch.ts';
+import { jsonString } from '../wire/json.ts';
 import { foreignCredentials } from './credentials.ts';
 import type { DriverKind } from './driver.ts';
 import { hasOwnContent, suppliedKeys } from './lane-rules.ts';
@@ -51,12 +53,12 @@ function officialFindings(check: ScenarioCheck, traffic: ScenarioTraffic): Findi
   return [...together([...parity, ...foreignCredentials(traffic)], neutrality), ...notFinished(failure)];
 }
 
-function openAiFindings(check: ScenarioCheck, asking: Asking, traffic: ScenarioTraffic): Finding[] {
+function openAiFindings(check: ScenarioCheck, use: LibraryUse, traffic: ScenarioTraffic): Finding[] {
   const { front, back, answers } = traffic;
   if (back.length === 0) return [nothingReceived(check, traffic)];
   return together(
-    [...envelopeFindings(check.upstream, back, asking.surface), ...foreignCredentials(traffic)],
-    contentFindings(front, back, answers, asking),
+    [...envelopeFindings(check.upstream, back, use.surface), ...foreignCredentials(traffic)],
+    libraryFindings(front, back, answers, use),
   );
 }
 
@@ -69,28 +71,32 @@ function nothingReceived(
   { upstream, subject }: ScenarioCheck,
   { url, sideRequests, failure }: ScenarioTraffic,
 ): Finding {
-  const { method = '', target } = upstream.exchanges[0]?.request ?? {};
-  const received = sideRequests.length === 0 ? 'nothing' : `only ${sideRequests.join(', ')}`;
+  const { method = '', target = jsonString('') } = upstream.exchanges[0]?.request ?? {};
   const mismatch: Mismatch = {
     kind: 'missing',
-    places: [{ exchange: 1, part: 'request', path: [] }],
-    expected: `${method} ${target?.kind === 'string' ? target.value : ''}`,
-    actual: [received, ...(failure === undefined ? [] : [failure])].join('; '),
+    places: [{ exchange: 1, side: 'client', part: 'exchange', path: [] }],
+    expected: requestValue({ method, target }),
+    instead: {
+      type: 'subject behaviour',
+      requests: sideRequests,
+      ...(failure === undefined ? {} : { failure }),
+    },
   };
   return {
     ...findingOf('parity', mismatch),
     also: ['request neutrality', 'response neutrality'],
-    why: `no model request reached the simulated backend: the upstream of ${subject.name} must be ${url}`,
+    cause: { type: 'nothing upstream', subject: subject.name, url },
   };
 }
 
-function notFinished(reason: string | undefined): Finding[] {
-  if (reason === undefined) return [];
-  const mismatch: Mismatch = {
-    kind: 'missing',
-    places: [{ exchange: 1, part: 'the conversation', path: [] }],
-    expected: 'the scenario played to its end',
-    actual: reason,
-  };
-  return [findingOf('response neutrality', mismatch)];
+function notFinished(failure: string | undefined): Finding[] {
+  if (failure === undefined) return [];
+  return [
+    findingOf('response neutrality', {
+      kind: 'missing',
+      places: [{ exchange: 1, side: 'backend', part: 'ending', path: [] }],
+      expected: { type: 'whole scenario' },
+      instead: { type: 'subject behaviour', requests: [], failure },
+    }),
+  ];
 }

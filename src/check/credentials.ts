@@ -1,10 +1,11 @@
 import type { ClientEnvironment } from '../client/official/environment.ts';
 import { byCause } from '../diff/causes.ts';
 import { type Finding, findingOf } from '../diff/finding.ts';
-import type { Mismatch } from '../golden/match/mismatch.ts';
+import { jsonValue, type Mismatch, type Place } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { type Sealer, seals } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
+import { jsonString } from '../wire/json.ts';
 
 const accountHeader = 'chatgpt-account-id';
 const tokenHeader = 'authorization';
@@ -30,13 +31,18 @@ export function foreignCredentials({ back, sideRequests, credentials }: Credenti
     headers.flatMap(([name, value]): Mismatch[] => {
       if (!checked.includes(name.toLowerCase())) return [];
       const foreign = sealsIn(value).filter((seal) => !credentials.has(seal));
-      const places = [{ exchange, part: 'handshake', path: [name] }];
-      return foreign.map((actual) => ({ kind: 'changed', places, expected: 'that of the sign-in', actual }));
+      const places: Place[] = [{ exchange, side: 'client', part: 'handshake', path: [name] }];
+      return foreign.map((seal) => ({
+        kind: 'changed',
+        places,
+        expected: { type: 'own credentials' },
+        actual: jsonValue(jsonString(seal)),
+      }));
     }),
   );
   return byCause(mismatches).map((mismatch) => ({
     ...findingOf('parity', mismatch),
-    why: 'it is not of the sign-in that the subject was given: the backend refuses it, or serves another account',
+    cause: { type: 'foreign credentials' },
   }));
 }
 

@@ -1,4 +1,5 @@
-import type { Finding } from '../diff/finding.ts';
+import { type Finding, placesKey } from '../diff/finding.ts';
+import type { Place } from '../golden/match/mismatch.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { inParallel } from './in-parallel.ts';
 
@@ -58,12 +59,10 @@ export async function inBothModes(
   );
   const merged = new Map<string, Finding>();
   for (const { mode, finding } of perMode.flat()) {
-    const { comparison, kind, places } = finding;
-    const key = JSON.stringify([comparison, kind, places]);
+    const key = JSON.stringify([finding.comparison, placesKey(finding)]);
     const known = merged.get(key);
-    const own = places.map((place) => `${mode} › ${place}`);
-    const all = [...(known?.places ?? []), ...own];
-    merged.set(key, { ...(known ?? finding), place: all[0] ?? finding.place, places: all });
+    const places = finding.places.map((place): Place => ({ ...place, mode }));
+    merged.set(key, { ...(known ?? finding), places: [...(known?.places ?? []), ...places] });
   }
   return [...merged.values()];
 }

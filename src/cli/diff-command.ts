@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import { parityFindings } from '../diff/compare.ts';
+import { parityFindings } from '../diff/parity.ts';
 import { readGolden } from '../golden/file.ts';
 import { dialogueOf } from '../golden/trace/exchanges.ts';
 import { count, findingText } from '../report/text.ts';

@@ -1,154 +1,169 @@
-import { type Mismatch, type MismatchKind, type Place, placeText } from '../golden/match/mismatch.ts';
-import { lastKey } from './last-key.ts';
+import {
+  type ComparedMember,
+  type ComparedValue,
+  lastName,
+  type Mismatch,
+  type Move,
+  type PathKey,
+  type Place,
+} from '../golden/match/mismatch.ts';
+import { type JsonNode, jsonString, stringAt } from '../wire/json.ts';
 
-/** What one cause does at several places is one mismatch with these places. */
+/** Merges mismatches that have one cause into one mismatch with all their places. */
 export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
-  const own = mismatches.filter((mismatch) => !follows(mismatch, mismatches));
-  return merged(merged(merged(own, listOf, inOneList), metadataOf, inOneDocument), causeOf, first);
+  const causes = mismatches.filter((mismatch) => !isConsequence(mismatch, mismatches));
+  return merged(
+    merged(merged(causes, listKey, mergeInList), metadataKey, mergeInMetadata),
+    causeKey,
+    (group) => withAllPlaces(group[0], group),
+  );
 }
 
-/** Whether it is the compression of a message where the handshake already offers another one. */
-function follows({ kind, places, expected }: Mismatch, all: readonly Mismatch[]): boolean {
-  if (kind !== 'reframed' || expected?.startsWith('compressed: ') !== true) return false;
-  const exchange = places[0]?.exchange;
+/** Compression of messages follows from what the handshake offers. */
+function isConsequence(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
+  if (mismatch.kind !== 'reframed' || mismatch.aspect !== 'compressed') return false;
+  const exchange = mismatch.places[0]?.exchange;
   return all.some(({ places: [place] }) => {
-    const isOffer = place?.path.at(-1)?.toLowerCase() === 'sec-websocket-extensions';
+    const isOffer = lastName(place?.path ?? []).toLowerCase() === 'sec-websocket-extensions';
     return isOffer && place?.exchange === exchange;
   });
 }
 
-/** Merges those that have the same key, at the place of the first; those without a key stay as they are. */
+/** At least one mismatch. */
+type Group = readonly [Mismatch, ...Mismatch[]];
+
+/** Merges mismatches with the same key, at the position of the first. Those without a key stay as they are. */
 function merged(
   mismatches: readonly Mismatch[],
   keyOf: (mismatch: Mismatch) => string | undefined,
-  merge: (several: readonly Mismatch[]) => Mismatch,
+  merge: (group: Group) => Mismatch,
 ): Mismatch[] {
-  const groups = new Map<string | Mismatch, Mismatch[]>();
+  const groups = new Map<string | Mismatch, [Mismatch, ...Mismatch[]]>();
   for (const mismatch of mismatches) {
     const key = keyOf(mismatch) ?? mismatch;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [mismatch]);
     else group.push(mismatch);
   }
-  return [...groups.values()].flatMap((group) => (group.length === 1 ? group : [merge(group)]));
+  return [...groups.values()].map((group) => (group.length === 1 ? group[0] : merge(group)));
 }
 
-/** Names of a list that stand elsewhere, or are written with other letters: the list was made from another one. */
-function listOf({ kind, places }: Mismatch): string | undefined {
-  const [{ part, path } = nowhere] = places;
-  const named = path.length > 0 && lastKey(path) === path.at(-1);
-  if (!named || (kind !== 'moved' && kind !== 'recased')) return undefined;
-  return JSON.stringify([kind, part.replace(/ \d+$/, ''), path.slice(0, -1).filter(isName)]);
+function withAllPlaces(mismatch: Mismatch, group: Group): Mismatch {
+  return { ...mismatch, places: group.flatMap(({ places }) => places) };
 }
 
-/** One that is alone stays as it is; of several the list is told, as it is where most of them are wrong. */
-function inOneList(several: readonly Mismatch[]): Mismatch {
-  const lists = new Map<string, Mismatch[]>();
-  for (const mismatch of several) {
-    const list = placeText(listAt(mismatch));
-    lists.set(list, [...(lists.get(list) ?? []), mismatch]);
-  }
-  const [worst = []] = [...lists.values()].sort((one, other) => other.length - one.length);
-  const [one] = worst;
-  if (one === undefined || worst.length === 1) return first(several);
-  const text = (which: 'expected' | 'actual') =>
-    one.kind === 'moved'
-      ? inRows(worst.map(({ places, [which]: said }) => [lastKey(pathOf(places)), said ?? '']))
-      : worst.map(({ [which]: said }) => said).join(', ');
-  const places = [...lists.values()].map(([each = one]) => listAt(each));
-  return { kind: one.kind, places, expected: text('expected'), actual: text('actual') };
+/** Several names of a list that are moved or recased: the list as a whole was built differently. */
+function listKey(mismatch: Mismatch): string | undefined {
+  if (mismatch.kind !== 'recased' && !('order' in mismatch)) return undefined;
+  const place = firstPlace(mismatch);
+  if (typeof place.path.at(-1) !== 'string') return undefined;
+  return JSON.stringify([mismatch.kind, place.side, place.part, namesIn(place.path.slice(0, -1))]);
 }
 
-function listAt({ places: [place = nowhere] }: Mismatch): Place {
+/** Shows the list that has most of them. A single one stays as it is. */
+function mergeInList(group: Group): Mismatch {
+  const lists = Map.groupBy(group, (mismatch) => JSON.stringify(listPlace(mismatch)));
+  const [worst = group] = [...lists.values()].sort((a, b) => b.length - a.length);
+  if (worst.length === 1) return withAllPlaces(group[0], group);
+  const places = [...lists.values()].flatMap(([mismatch]) =>
+    mismatch === undefined ? [] : [listPlace(mismatch)],
+  );
+  const order = worst.flatMap((mismatch): readonly Move[] => ('order' in mismatch ? mismatch.order : []));
+  if (order.length > 0) return { kind: 'moved', places, order };
+  const names = worst.flatMap((mismatch) => (mismatch.kind === 'recased' ? mismatch.names : []));
+  return { kind: 'recased', places, names };
+}
+
+function listPlace(mismatch: Mismatch): Place {
+  const place = firstPlace(mismatch);
   return { ...place, path: place.path.slice(0, -1) };
-}
-
-/** Names in their order, by what each stands behind (`after x`, or `first`): what stands in a row is told in a row. */
-function inRows(names: readonly (readonly [name: string, stands: string])[]): string {
-  const left = new Map(names.map(([name, stands]) => [name, stands.replace(/^after /, '')]));
-  const rows: string[] = [];
-  for (const [name, before] of left) {
-    if (left.has(before)) continue;
-    const row = before === 'first' ? [] : [before];
-    for (let next: string | undefined = name; next !== undefined; ) {
-      left.delete(next);
-      row.push(next);
-      next = [...left].find(([, stands]) => stands === row.at(-1))?.[0];
-    }
-    if (before === 'first') rows.unshift(row.join(', '));
-    else rows.push(row.join(', '));
-  }
-  return rows.join('; ');
 }
 
 const metadata = 'x-codex-turn-metadata';
 
-/** Where several things are wrong with the turn metadata of one message, it is the metadata of another one. */
-function metadataOf({ places }: Mismatch): string | undefined {
-  const [place = nowhere] = places;
-  const at = place.path.indexOf(metadata);
-  const inside = at !== -1 && at < place.path.length - 1 && places.length === 1;
-  return inside ? JSON.stringify([place.exchange, place.part, place.path.slice(0, at)]) : undefined;
+/** Several mismatches in the turn metadata of one message: it is the metadata of another message. */
+function metadataKey({ places }: Mismatch): string | undefined {
+  const [place, ...others] = places;
+  if (place === undefined || others.length > 0) return undefined;
+  const depth = place.path.indexOf(metadata);
+  const isInside = depth !== -1 && depth < place.path.length - 1;
+  return isInside ? JSON.stringify({ ...place, path: place.path.slice(0, depth) }) : undefined;
 }
 
-function inOneDocument(several: readonly Mismatch[]): Mismatch {
-  const [
-    {
-      places: [place = nowhere],
-    } = nothing,
-  ] = several;
+function mergeInMetadata(group: Group): Mismatch {
+  const place = firstPlace(group[0]);
   const depth = place.path.indexOf(metadata) + 1;
-  const text = (which: 'expected' | 'actual') =>
-    several
-      .map(({ places, [which]: said }) => {
-        // Of a value that disagrees it is the one that all others agree on.
-        const value = said?.replace(/^\w+, which is (.*) at exchange \d.*$/s, '$1') ?? 'nothing';
-        return `${pathOf(places).slice(depth).join('.')} ${value === '' ? 'empty' : value}`;
-      })
-      .join(', ');
-  const places = [{ ...place, path: place.path.slice(0, depth) }];
-  return { kind: 'changed', places, expected: text('expected'), actual: text('actual') };
+  const members = (side: 'expected' | 'actual') =>
+    group.map((mismatch): ComparedMember => {
+      const node = nodeOn(mismatch, side);
+      const path = firstPlace(mismatch).path.slice(depth);
+      return node === undefined ? { path } : { path, value: node };
+    });
+  return {
+    kind: 'changed',
+    places: [{ ...place, path: place.path.slice(0, depth) }],
+    expected: { type: 'members', members: members('expected') },
+    actual: { type: 'members', members: members('actual') },
+  };
+}
+
+/** The JSON value on one side of a mismatch; undefined where it is missing, or is not a single value. */
+function nodeOn(mismatch: Mismatch, side: 'expected' | 'actual'): JsonNode | undefined {
+  switch (mismatch.kind) {
+    case 'missing':
+      return side === 'expected' ? nodeOf(mismatch.expected) : undefined;
+    case 'added':
+      return side === 'actual' ? nodeOf(mismatch.actual) : undefined;
+    case 'changed':
+    case 'retyped':
+      return nodeOf(mismatch[side]);
+    case 'disagrees':
+      return jsonString(side === 'expected' ? mismatch.value : mismatch.valueHere);
+    case 'repeated':
+      return side === 'actual' ? jsonString(mismatch.value) : undefined;
+    case 'renamed':
+      return jsonString(side === 'expected' ? mismatch.from : mismatch.to);
+    default:
+      return undefined;
+  }
+}
+
+function nodeOf(value: ComparedValue): JsonNode | undefined {
+  return value.type === 'json' ? value.node : undefined;
 }
 
 /**
- * The same difference at the same key of several messages. A whole message has no key: two that are missing are two.
+ * Equal for the same difference at the same key of several messages. A whole message has no key: two missing messages
+ * are two mismatches.
  */
-function causeOf({ kind, places, expected, actual, variable }: Mismatch): string | undefined {
-  const path = pathOf(places);
-  const key = lastKey(path);
-  if (key === '') {
-    const event = eventOf(places, expected ?? actual ?? '');
-    if (event !== undefined) return JSON.stringify([kind, event]);
-    return carried.has(kind) ? JSON.stringify([kind, expected, actual]) : undefined;
+function causeKey(mismatch: Mismatch): string | undefined {
+  const { places, lifetime: _, ...difference } = mismatch;
+  const { path } = firstPlace(mismatch);
+  const name = lastName(path);
+  const { kind } = difference;
+  if (name === '') {
+    const type = backendEventType(mismatch);
+    if (type !== undefined) return JSON.stringify([kind, type]);
+    return kind === 'respelled' || kind === 'reframed' ? JSON.stringify(difference) : undefined;
   }
-  // Each turn has its own metadata, and its own ids: what is missing, or out of date, is so in all of them.
-  if (key === metadata && kind === 'changed') return JSON.stringify([kind, path]);
-  if (kind === 'missing' && key === path.at(-1)) return JSON.stringify([kind, path.filter(isName)]);
-  return JSON.stringify([kind, key, expected, actual, variable]);
+  // Each turn has its own metadata and ids, so what is missing or stale differs from turn to turn.
+  if (name === metadata && kind === 'changed') return JSON.stringify([kind, path]);
+  if (kind === 'missing' && name === path.at(-1)) return JSON.stringify([kind, namesIn(path)]);
+  return JSON.stringify([name, difference]);
 }
 
-/** The type of a whole message of the backend: what is done to one event is done to all of its type. */
-function eventOf([place]: readonly Place[], text: string): string | undefined {
-  return place?.part.startsWith('backend message ') === true
-    ? /^\{"type":"([^"]+)"/.exec(text)?.[1]
-    : undefined;
+/** The type of a whole backend message: a subject treats all events of a type alike. */
+function backendEventType(mismatch: Mismatch): string | undefined {
+  const { side, part } = firstPlace(mismatch);
+  if (side !== 'backend' || part !== 'message') return undefined;
+  if (mismatch.kind === 'moved') return 'item' in mismatch ? stringAt(mismatch.item, 'type') : undefined;
+  return stringAt(nodeOn(mismatch, 'expected') ?? nodeOn(mismatch, 'actual'), 'type');
 }
 
-/** What is wrong with how a message is written or framed, whichever it is. */
-const carried: ReadonlySet<MismatchKind> = new Set(['respelled', 'reframed']);
-
-function isName(key: string): boolean {
-  return !/^\d+$/.test(key);
+function namesIn(path: readonly PathKey[]): readonly PathKey[] {
+  return path.filter((key) => typeof key === 'string');
 }
 
-function first(several: readonly Mismatch[]): Mismatch {
-  const [one = nothing] = several;
-  return { ...one, places: several.flatMap(({ places }) => places) };
+function firstPlace({ places: [place] }: Mismatch): Place {
+  return place ?? { exchange: 1, side: 'client', part: 'exchange', path: [] };
 }
-
-function pathOf(places: readonly Place[]): readonly string[] {
-  return places[0]?.path ?? [];
-}
-
-const nowhere: Place = { exchange: 0, part: '', path: [] };
-const nothing: Mismatch = { kind: 'changed', places: [], expected: null, actual: null };

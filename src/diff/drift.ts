@@ -1,6 +1,6 @@
 import { type Golden, jsonMark, unorderedMark } from '../golden/golden.ts';
 import { Matcher } from '../golden/match/matcher.ts';
-import type { Mismatch, MismatchKind } from '../golden/match/mismatch.ts';
+import type { Difference, Mismatch, MismatchKind, PathKey, Place } from '../golden/match/mismatch.ts';
 import { parseTemplate, printTemplate } from '../golden/pattern/template.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import { encodeEvent } from '../trace/codec.ts';
@@ -8,7 +8,7 @@ import { seals } from '../trace/seal.ts';
 import type { HeaderField } from '../trace/trace-event.ts';
 import { type JsonMember, type JsonNode, jsonString, mapJson, member, printJson } from '../wire/json.ts';
 
-/** Parts of the protocol, in the order in which changes are told. */
+/** Parts of the protocol, in the order in which changes are reported. */
 export const driftGroups = [
   'transport',
   'retry behaviour',
@@ -23,18 +23,18 @@ export type DriftGroup = (typeof driftGroups)[number];
 /** One change of the protocol between two versions, and the scenarios that show it. */
 export type Change = {
   readonly group: DriftGroup;
+  /** Of prompts only `changed` is reported for a difference inside one. */
   readonly kind: MismatchKind;
-  /** The header, or the keys from the body down; the items of a list are `[]`, whichever they are. */
-  readonly place: string;
-  /** What the older version has, and the newer; null where there is nothing. */
-  readonly before: string | null;
-  readonly after: string | null;
+  /** The header, or the keys from the body down. */
+  readonly path: readonly PathKey[];
+  /** From the older version (expected) to the newer one (actual). */
+  readonly difference: Difference;
   readonly scenarios: readonly string[];
 };
 
 /**
- * What changed from one version to another, by the goldens of both. Only scenarios that both have are compared; a
- * change that shows in several of them, or in several messages, is told once.
+ * The changes from one version to another, from the goldens of both. Only scenarios that both have are compared. A
+ * change that several scenarios or messages show is reported once.
  */
 export function drift(before: readonly Golden[], after: readonly Golden[]): Change[] {
   const changes = new Map<string, Change>();
@@ -42,12 +42,13 @@ export function drift(before: readonly Golden[], after: readonly Golden[]): Chan
     const young = counterpartOf(old, after);
     if (young === undefined) continue;
     const name = nameOf(old);
-    for (const mismatch of compare(old, young)) {
-      const change = changeOf(mismatch, name);
-      const { group, kind, place, before: was, after: is } = change;
-      // What came or went does so once, whatever its values; of a prompt it matters that it changed, and not each hash.
+    for (const { area, mismatch } of compare(old, young)) {
+      const change = changeOf(area, mismatch, name);
+      const { group, kind, path, difference } = change;
+      // A new or removed name is one change, whatever its values; of prompts only the fact of a change matters.
       const once = kind === 'added' || kind === 'missing' || group === 'prompts';
-      const key = JSON.stringify(once ? [group, kind, place] : [group, kind, place, was, is]);
+      const anyItem = path.map((key) => (typeof key === 'number' ? 0 : key));
+      const key = JSON.stringify(once ? [group, kind, anyItem] : [group, anyItem, difference]);
       const known = changes.get(key);
       const scenarios = known === undefined ? [name] : [...new Set([...known.scenarios, name])];
       changes.set(key, { ...(known ?? change), scenarios });
@@ -69,36 +70,39 @@ function nameOf({ lane, scenario }: Golden): string {
   return lane === 'chatgpt' ? scenario : `${scenario} (${lane})`;
 }
 
-function compare(before: Golden, after: Golden): Mismatch[] {
-  const mismatches: Mismatch[] = [];
-  const matcher = new Matcher(new Map(), {
-    mismatch: (mismatch) => mismatches.push(mismatch),
-    occurrence: () => {},
-  });
-  const [old, young] = [
-    before.exchanges.map((one) => plain(before, one)),
-    after.exchanges.map((one) => plain(after, one)),
-  ];
-  old.forEach((one, at) => {
-    const other = young[at];
-    if (other === undefined) return;
-    const exchange = at + 1;
-    const place = { exchange, part: 'handshake', path: [] };
-    matcher.fields(one.headers, other.headers, place, one.inOrder && other.inOrder);
-    one.requests.forEach((request, index) => {
-      const counterpart = other.requests[index];
-      if (counterpart !== undefined) matcher.node(request, counterpart, { exchange, part: 'body', path: [] });
+/** What of two goldens is compared. */
+type Area = 'handshake' | 'body' | 'transport' | 'retry behaviour';
+type AreaMismatch = { readonly area: Area; readonly mismatch: Mismatch };
+
+function compare(before: Golden, after: Golden): AreaMismatch[] {
+  const mismatches: AreaMismatch[] = [];
+  const place: Place = { exchange: 1, side: 'client', part: 'exchange', path: [] };
+  const matcher = (area: Area) =>
+    new Matcher(new Map(), {
+      mismatch: (mismatch) => mismatches.push({ area, mismatch }),
+      occurrence: () => {},
     });
-    const ends = { exchange, part: 'retries', path: ['end of the connection'] };
-    matcher.node(jsonString(one.end), jsonString(other.end), ends);
-    for (const [what, text] of Object.entries(one.transport)) {
-      const carried = { exchange, part: 'transport', path: [what] };
-      matcher.node(jsonString(text), jsonString(other.transport[what] ?? ''), carried);
+  const compareText = (area: Area, name: string, expected: string, actual: string) =>
+    matcher(area).node(jsonString(expected), jsonString(actual), { ...place, path: [name] });
+  const [old, young] = [
+    before.exchanges.map((exchange) => plain(before, exchange)),
+    after.exchanges.map((exchange) => plain(after, exchange)),
+  ];
+  for (const [index, expected] of old.entries()) {
+    const actual = young[index];
+    if (actual === undefined) break;
+    const inOrder = expected.inOrder && actual.inOrder;
+    matcher('handshake').fields(expected.headers, actual.headers, place, inOrder);
+    for (const [at, request] of expected.requests.entries()) {
+      const counterpart = actual.requests[at];
+      if (counterpart !== undefined) matcher('body').node(request, counterpart, place);
     }
-  });
-  const asked = ({ exchanges }: Golden) => exchanges.map(({ request }) => request.method).join(' ');
-  const retries = { exchange: 1, part: 'retries', path: ['requests'] };
-  matcher.node(jsonString(asked(before)), jsonString(asked(after)), retries);
+    compareText('retry behaviour', 'end of the connection', expected.end, actual.end);
+    for (const [name, text] of Object.entries(expected.transport))
+      compareText('transport', name, text, actual.transport[name] ?? '');
+  }
+  const methods = ({ exchanges }: Golden) => exchanges.map(({ request }) => request.method).join(' ');
+  compareText('retry behaviour', 'requests', methods(before), methods(after));
   return mismatches;
 }
 
@@ -168,52 +172,32 @@ function withoutVersion({ codex }: Golden, text: string): string {
   return text.replaceAll(codex, '<version>');
 }
 
-function changeOf({ kind, places: [place], expected, actual }: Mismatch, scenario: string): Change {
-  const whole = place?.path ?? [];
-  const path = whole.filter((key) => !isItem(key));
-  const part = place?.part ?? 'body';
-  const group = groupOf(part, path, expected, actual);
-  // Of prompts it is told which changed; what changed in them is theirs to say, and sealed.
+function changeOf(area: Area, { places, lifetime: _, ...difference }: Mismatch, scenario: string): Change {
+  const path = places[0]?.path ?? [];
+  const names = path.filter((key) => typeof key === 'string');
+  const group = groupOf(area, names, difference);
+  const change = { group, kind: difference.kind, path, difference, scenarios: [scenario] };
+  // What changed inside a prompt is sealed, so only the prompt is named: a whole item, or the member that holds it.
   if (group === 'prompts') {
+    const isItem = path.length === 2 && names.length === 1;
+    const isInside = path.length > 2 || names.length > 1;
     return {
-      group,
-      kind: whole.length > 2 || path.length > 1 ? 'changed' : kind,
-      place: whole.length === 2 && path.length === 1 ? printPath(whole) : (path[0] ?? ''),
-      before: expected,
-      after: actual,
-      scenarios: [scenario],
+      ...change,
+      ...(isInside ? { kind: 'changed' } : {}),
+      path: isItem ? path : names.slice(0, 1),
     };
   }
-  // The same document as a header and in client_metadata: it changes at both places at once.
-  const keys = group === 'turn metadata' ? whole.slice(whole.indexOf('x-codex-turn-metadata') + 1) : whole;
-  return {
-    group,
-    kind,
-    place: printPath(keys),
-    before: expected,
-    after: actual,
-    scenarios: [scenario],
-  };
+  // The same document is a header and a member of client_metadata: it changes at both places at once.
+  return group === 'turn metadata' ? { ...change, path: path.slice(path.indexOf(metadata) + 1) } : change;
 }
 
-function isItem(key: string): boolean {
-  return /^\d+$/.test(key);
-}
+const metadata = 'x-codex-turn-metadata';
 
-function printPath(keys: readonly string[]): string {
-  return keys
-    .map((key) => (isItem(key) ? '[]' : `.${key}`))
-    .join('')
-    .replace(/^\./, '');
-}
-
-function groupOf(part: string, keys: readonly string[], ...values: (string | null)[]): DriftGroup {
-  if (part === 'transport') return 'transport';
-  if (part === 'retries') return 'retry behaviour';
-  const metadata = keys.indexOf('x-codex-turn-metadata');
-  if (metadata !== -1 && metadata < keys.length - 1) return 'turn metadata';
-  if (part === 'handshake') return 'handshake';
-  if (keys[0] === 'client_metadata') return 'client metadata';
-  const isPrompt = values.some((value) => value !== null && seals.test(value));
-  return isPrompt || keys.includes('tools') ? 'prompts' : 'body';
+function groupOf(area: Area, names: readonly PathKey[], difference: Difference): DriftGroup {
+  if (area === 'transport' || area === 'retry behaviour') return area;
+  const depth = names.indexOf(metadata);
+  if (depth !== -1 && depth < names.length - 1) return 'turn metadata';
+  if (area === 'handshake') return 'handshake';
+  if (names[0] === 'client_metadata') return 'client metadata';
+  return names.includes('tools') || seals.test(JSON.stringify(difference)) ? 'prompts' : 'body';
 }

@@ -1,5 +1,5 @@
 import type { Golden } from '../golden/golden.ts';
-import type { Mismatch } from '../golden/match/mismatch.ts';
+import { lastName, type Mismatch } from '../golden/match/mismatch.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import {
   type JsonMember,
@@ -39,7 +39,7 @@ const frontEnd: ReadonlySet<string> = new Set(['user-agent', 'originator', 'turn
 export function isOfFrontEnd({ exchanges }: Golden, { places }: Mismatch): boolean {
   const originator = exchanges[0]?.request.headers.find(([name]) => name === 'originator')?.[1];
   if (originator?.kind !== 'string' || originator.value === 'codex_exec') return false;
-  return places.every(({ path }) => frontEnd.has(path.at(-1) ?? ''));
+  return places.every(({ path }) => frontEnd.has(lastName(path)));
 }
 
 /** The golden without what is content. */

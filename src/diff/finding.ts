@@ -1,56 +1,66 @@
-import { type Mismatch, type MismatchKind, placeText } from '../golden/match/mismatch.ts';
+import type { Mismatch, MismatchKind } from '../golden/match/mismatch.ts';
 import type { Comparison } from './comparison.ts';
-import { cosmetic, explain } from './explain.ts';
 
 /**
- * `error`: the backend treats the request differently; `warning`: it shows that the request is not the official
- * client's.
+ * `error`: the backend treats the request differently; `warning`: it only shows that the client is not the official
+ * one.
  */
 export type Severity = 'error' | 'warning';
 
-/** One difference, as it is reported. Texts are for a reader; sealed values stay sealed in them. */
-export type Finding = {
+/** A mismatch with its verdict. Only report/ turns it into sentences. Sealed values stay sealed. */
+export type Finding = Mismatch & {
   readonly comparison: Comparison;
-  /** The comparisons that show the same too. */
+  /** The other comparisons that show the same mismatch. */
   readonly also?: readonly Comparison[];
-  readonly kind: MismatchKind;
   readonly severity: Severity;
-  /** Where: the first place, and all of them where one cause shows at several. */
-  readonly place: string;
-  readonly places: readonly string[];
-  readonly expected: string | null;
-  readonly actual: string | null;
-  /** What follows from it, in one sentence. */
-  readonly why: string;
+  /** What is known of its origin, where the mismatch alone does not show it. */
+  readonly cause?: FindingCause;
 };
 
-/** The findings of one comparison and of another; what both show is one finding. */
+export type FindingCause =
+  /** No request reached the backend, which the subject was to reach at `url`. */
+  | { readonly type: 'nothing upstream'; readonly subject: string; readonly url: string }
+  /** Credentials that are not of the sign-in that the subject was given. */
+  | { readonly type: 'foreign credentials' };
+
+/** Differences that the backend does not act upon. */
+const cosmetic: ReadonlySet<MismatchKind> = new Set(['moved', 'recased', 'respelled', 'reframed']);
+
+export function isCosmetic({ kind }: Mismatch): boolean {
+  return cosmetic.has(kind);
+}
+
+export function findingOf(comparison: Comparison, mismatch: Mismatch): Finding {
+  return { comparison, ...mismatch, severity: isCosmetic(mismatch) ? 'warning' : 'error' };
+}
+
+/** The findings of two comparisons. What both show becomes one finding. */
 export function together(findings: readonly Finding[], others: readonly Finding[]): Finding[] {
-  const same = (one: Finding, other: Finding) =>
-    one.kind === other.kind && one.places.join('\n') === other.places.join('\n');
-  const left = others.filter((other) => !findings.some((one) => same(one, other)));
-  const told = findings.map((one): Finding => {
-    const also = others.filter((other) => same(one, other)).map(({ comparison }) => comparison);
-    return also.length === 0 ? one : { ...one, also };
+  const keys = new Set(findings.map(placesKey));
+  const merged = findings.map((finding): Finding => {
+    const key = placesKey(finding);
+    const also = others.filter((other) => placesKey(other) === key).map(({ comparison }) => comparison);
+    return also.length === 0 ? finding : { ...finding, also };
   });
-  return [...told, ...left];
+  return [...merged, ...others.filter((other) => !keys.has(placesKey(other)))];
+}
+
+/** The same for mismatches of one kind at the same places. */
+export function placesKey({ kind, places }: Mismatch): string {
+  return JSON.stringify([
+    kind,
+    places.map((place) => [
+      place.exchange,
+      place.side,
+      place.part,
+      'number' in place ? place.number : 0,
+      place.path,
+      place.mode,
+    ]),
+  ]);
 }
 
 /** Whether a comparison shows a finding. */
 export function isOf(comparison: Comparison, finding: Finding): boolean {
   return finding.comparison === comparison || (finding.also?.includes(comparison) ?? false);
-}
-
-export function findingOf(comparison: Comparison, mismatch: Mismatch): Finding {
-  const places = mismatch.places.map(placeText);
-  return {
-    comparison,
-    kind: mismatch.kind,
-    severity: cosmetic.has(mismatch.kind) ? 'warning' : 'error',
-    place: places[0] ?? 'the whole exchange',
-    places,
-    expected: mismatch.expected,
-    actual: mismatch.actual,
-    why: explain(comparison, mismatch),
-  };
 }

@@ -1,10 +1,12 @@
 import { type Change, driftGroups } from '../diff/drift.ts';
+import type { PathKey } from '../golden/match/mismatch.ts';
+import { differenceText } from './values.ts';
 
-/** What changed between two versions, as every form of the report has it. */
+/** The changes between two versions. */
 export type Drift = {
   readonly from: string;
   readonly to: string;
-  /** Those that both versions have a golden of: all others are not compared. */
+  /** The scenarios that both versions have a golden of. */
   readonly scenarios: readonly string[];
   readonly changes: readonly Change[];
 };
@@ -15,8 +17,21 @@ export const driftFormats: Readonly<
   text: (drifts) => drifts.map((one) => sections(one, (title) => title, '')).join('\n'),
   markdown: (drifts) =>
     drifts.map((one) => sections(one, (title, level) => `${'#'.repeat(level)} ${title}\n`, '- ')).join('\n'),
-  json: (drifts) => `${JSON.stringify({ format: 'codex-parity/drift', version: 1, drifts }, null, 2)}\n`,
+  json: (drifts) => {
+    const document = { format: 'codex-parity/drift', version: 1, drifts: drifts.map(inWords) };
+    return `${JSON.stringify(document, null, 2)}\n`;
+  },
 };
+
+function inWords({ changes, ...drift }: Drift) {
+  return { ...drift, changes: changes.map(changeWords) };
+}
+
+/** A change in words: its place, and what the older and the newer version have there. */
+export function changeWords({ group, kind, path, difference, scenarios }: Change) {
+  const { expected: before, actual: after } = differenceText(difference);
+  return { group, kind, place: drifted(path), before, after, scenarios };
+}
 
 type Heading = (title: string, level: 2 | 3) => string;
 
@@ -32,8 +47,9 @@ function sections({ from, to, scenarios, changes }: Drift, heading: Heading, bul
   return `${title}\n${compared}\n${parts.join('\n\n')}\n`;
 }
 
-/** One change in a line. Scenarios are named where not all show it. */
-function changeText({ group, kind, place, before, after, scenarios }: Change, all: number): string {
+/** One change in a line. Scenarios are named unless all show it. */
+function changeText(change: Change, all: number): string {
+  const { group, kind, place, before, after, scenarios } = changeWords(change);
   const shown = scenarios.length === all ? '' : ` (${scenarios.join(', ')})`;
   const verb = kind === 'missing' ? 'removed' : kind;
   if (group === 'prompts') return `${verb} \`${place}\`${shown}`;
@@ -48,6 +64,14 @@ function changeText({ group, kind, place, before, after, scenarios }: Change, al
     default:
       return `${kind} \`${place}\`: ${code(before)} → ${code(after)}${shown}`;
   }
+}
+
+/** A path as in `client_metadata.turn_id`; any item of a list is `[]`. */
+function drifted(path: readonly PathKey[]): string {
+  return path
+    .map((key) => (typeof key === 'number' ? '[]' : `.${key}`))
+    .join('')
+    .replace(/^\./, '');
 }
 
 function code(text: string | null): string {

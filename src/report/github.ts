@@ -1,10 +1,12 @@
 import type { Report } from './report.ts';
-import { onOneLine, titleOf } from './text.ts';
+import { onOneLine, titleOf, wordsOf } from './text.ts';
 
 /** Workflow commands of GitHub Actions: each finding becomes an annotation of the run. */
 export function githubReport({ subject, scenarios }: Report): string {
   const lines = scenarios.flatMap(({ findings, ...id }) =>
-    findings.map(({ severity, kind, places, expected, actual, why, also = [] }) => {
+    findings.map((finding) => {
+      const { severity, kind, also = [] } = finding;
+      const { places, expected, actual, why } = wordsOf(finding);
       const [place = '', ...further] = places;
       const title = `codex-parity: ${titleOf(id)}: ${kind}`;
       const values = [`expected: ${expected ?? 'nothing'}`, `actual: ${actual ?? 'nothing'}`];

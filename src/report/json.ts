@@ -1,7 +1,35 @@
+import { type JsonNode, printJson } from '../wire/json.ts';
 import type { Report } from './report.ts';
+import { wordsOf } from './text.ts';
 
-/** For programs: the report as it is, with the verdict. */
-export function jsonReport(report: Report): string {
-  const parity = report.scenarios.every(({ findings }) => findings.length === 0);
-  return `${JSON.stringify({ format: 'codex-parity/report', version: 1, parity, ...report }, null, 2)}\n`;
+/** For programs: findings as data, and in words. The schema is docs/report.schema.json. */
+export function jsonReport({ scenarios, ...report }: Report): string {
+  const document = {
+    format: 'codex-parity/report',
+    version: 2,
+    parity: scenarios.every(({ findings }) => findings.length === 0),
+    ...report,
+    scenarios: scenarios.map(({ findings, ...scenario }) => ({
+      ...scenario,
+      findings: findings.map((finding) => ({ ...finding, words: wordsOf(finding) })),
+    })),
+  };
+  return `${JSON.stringify(document, asJsonText, 2)}\n`;
+}
+
+/** JSON nodes become their JSON text, so that spelling, key order and duplicate keys survive. */
+function asJsonText(_key: string, value: unknown): unknown {
+  return isNode(value) ? printJson(value) : value;
+}
+
+const nodeKinds: ReadonlySet<unknown> = new Set<JsonNode['kind']>([
+  'literal',
+  'number',
+  'string',
+  'array',
+  'object',
+]);
+
+function isNode(value: unknown): value is JsonNode {
+  return typeof value === 'object' && value !== null && 'kind' in value && nodeKinds.has(value.kind);
 }

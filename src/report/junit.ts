@@ -1,7 +1,7 @@
 import { comparisons } from '../diff/comparison.ts';
 import { isOf } from '../diff/finding.ts';
 import type { Report } from './report.ts';
-import { findingText } from './text.ts';
+import { findingText, wordsOf } from './text.ts';
 
 /** JUnit XML, as CI systems read it: a suite for each scenario, a test case for each comparison. */
 export function junitReport({ subject, scenarios }: Report): string {
@@ -12,7 +12,7 @@ export function junitReport({ subject, scenarios }: Report): string {
       const own = findings.filter((finding) => isOf(comparison, finding));
       const start = `    <testcase classname="${escaped(name)}" name="${comparison}"`;
       if (own.length === 0) return `${start}/>`;
-      const message = own.map(({ kind, place }) => `${place}: ${kind}`).join('; ');
+      const message = own.map((finding) => `${wordsOf(finding).places[0]}: ${finding.kind}`).join('; ');
       const text = own.map((finding) => findingText(scenario, finding)).join('\n\n');
       return `${start}>\n      <failure message="${escaped(message)}">${escaped(text)}</failure>\n    </testcase>`;
     });

@@ -1,10 +1,10 @@
 import { type Golden, jsonMark } from '../golden/golden.ts';
-import { brief } from '../golden/match/mismatch.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { eventsOf } from '../golden/trace/exchanges.ts';
 import type { Content, TraceEvent } from '../trace/trace-event.ts';
 import { type JsonNode, member, stringAt } from '../wire/json.ts';
 import { table } from './text.ts';
+import { brief } from './values.ts';
 
 /** A golden for a reader: what it is of, its variables, then its events. */
 export function goldenListing({ codex, lane, scenario, runs, varied, variables, exchanges }: Golden): string {

@@ -1,8 +1,10 @@
 import { comparisons } from '../diff/comparison.ts';
 import { type Finding, isOf } from '../diff/finding.ts';
+import { explain } from './explain.ts';
 import type { Report } from './report.ts';
+import { type DifferenceText, differenceText, placeText } from './values.ts';
 
-/** For a person: a table of scenarios against comparisons, then each finding with its place and reason. */
+/** For people: a table of scenarios and comparisons, then each finding. */
 export function textReport({ subject, driver, scenarios }: Report): string {
   const rows = scenarios.map(({ codex, lane, scenario, findings }) => [
     `${codex} ${lane}`,
@@ -15,19 +17,28 @@ export function textReport({ subject, driver, scenarios }: Report): string {
   const total = scenarios.reduce((sum, { findings }) => sum + findings.length, 0);
   const verdict =
     total === 0
-      ? `parity: ${subject} says what the official client says (${count(scenarios.length, 'scenario')}, driver ${driver})`
+      ? `parity: ${subject} sends what the official client sends (${count(scenarios.length, 'scenario')}, driver ${driver})`
       : `no parity: ${count(total, 'finding')} for ${subject} (${count(scenarios.length, 'scenario')}, driver ${driver})`;
   return `${[table([['codex', 'scenario', ...comparisons], ...rows]), ...found, verdict].join('\n\n')}\n`;
 }
 
-/** What a scenario is called: version, name, and the lane where it is not the usual one. */
+/** The title of a scenario: version, lane unless it is `chatgpt`, name. */
 export function titleOf({ codex, lane, scenario }: Omit<Report['scenarios'][number], 'findings'>): string {
   return [codex, ...(lane === 'chatgpt' ? [] : [lane]), scenario].join(' ');
 }
 
-/** One finding, as it is printed everywhere: what and where first, then the two values, then what follows from it. */
+/** A finding in words: its places, both sides, and why it matters. */
+export type FindingWords = DifferenceText & { readonly places: readonly string[]; readonly why: string };
+
+export function wordsOf(finding: Finding): FindingWords {
+  const places = finding.places.map(placeText);
+  return { places, ...differenceText(finding), why: explain(finding) };
+}
+
+/** A finding as text: kind and place first, then both sides, then why it matters. */
 export function findingText(where: string, finding: Finding): string {
-  const { severity, kind, places, expected, actual, why, also = [] } = finding;
+  const { severity, kind, also = [] } = finding;
+  const { places, expected, actual, why } = wordsOf(finding);
   const [place = '', ...further] = places;
   return [
     `${severity}: ${where} › ${place}: ${kind}`,
@@ -41,7 +52,7 @@ export function findingText(where: string, finding: Finding): string {
     .join('\n');
 }
 
-/** What a subject sent is printed to a terminal: it shall neither break a line nor command the terminal. */
+/** Escapes what a subject sent, so that it can neither break a line nor control the terminal. */
 export function onOneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to be shown
   const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;

@@ -1,9 +1,11 @@
 import { createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { type ReplayOutcome, replay } from '../../src/client/replay/replay.ts';
-import { neutralityFindings, parityFindings } from '../../src/diff/compare.ts';
+import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
+import { parityFindings } from '../../src/diff/parity.ts';
 import type { Golden, Variable } from '../../src/golden/golden.ts';
 import { dialogueOf, type Exchange, type Step } from '../../src/golden/trace/exchanges.ts';
+import { placeText } from '../../src/report/values.ts';
 import { startReverseTap } from '../../src/tap/reverse.ts';
 import { Sealer } from '../../src/trace/seal.ts';
 import type { Content, MessageEvent, TraceEvent } from '../../src/trace/trace-event.ts';
@@ -132,7 +134,9 @@ async function played(golden: Golden, port: number): Promise<Played> {
       ({ comparison }) => comparison === 'response neutrality',
     ),
   ];
-  const found = findings.map(({ comparison, kind, place }) => `${comparison}: ${place}: ${kind}`);
+  const found = findings.map(({ comparison, kind, places: [place] }) =>
+    [comparison, place === undefined ? '' : placeText(place), kind].join(': '),
+  );
   return { outcome, events, found };
 }
 

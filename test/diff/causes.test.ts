@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
-import { neutralityFindings, parityFindings } from '../../src/diff/compare.ts';
 import { type Finding, together } from '../../src/diff/finding.ts';
+import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
+import { parityFindings } from '../../src/diff/parity.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderField, MessageEvent } from '../../src/trace/trace-event.ts';
 import { type JsonMember, type JsonNode, jsonString, member, stringAt } from '../../src/wire/json.ts';
 import { id, twoTurns } from '../golden/conversation.ts';
+import { line, rendered } from './rendered.ts';
 
 /** A prewarm and two turns on one socket: client messages 1, 2 and 3. */
 const golden = generalise(id, [1, 2, 3].map(twoTurns));
@@ -40,11 +42,7 @@ function withHeaders(change: (headers: readonly HeaderField[]) => readonly Heade
 }
 
 function shown(findings: readonly Finding[]): string[] {
-  return findings.map(({ kind, places, expected, actual }) =>
-    [kind, places.map((place) => place.replace('exchange 1 › ', '')).join(', '), expected, actual].join(
-      ' | ',
-    ),
-  );
+  return findings.map(line);
 }
 
 function parity(exchange: Exchange): string[] {
@@ -102,7 +100,7 @@ it('tells other letters in all names of a list once', () => {
 
 it('tells turn metadata of another message once, with what is wrong in it', () => {
   let frozen: JsonNode | undefined;
-  const found = parityFindings(golden, [
+  const findings = parityFindings(golden, [
     having((members) =>
       members.map(([key, value]): JsonMember => {
         if (key !== 'client_metadata' || value.kind !== 'object') return [key, value];
@@ -115,17 +113,17 @@ it('tells turn metadata of another message once, with what is wrong in it', () =
       }),
     ),
   ]);
-  expect(found).toMatchObject([
+  expect(findings.map(rendered)).toMatchObject([
     {
       kind: 'changed',
       places: ['client message 2', 'client message 3'].map(
         (part) => `exchange 1 › ${part} › client_metadata.x-codex-turn-metadata`,
       ),
       expected: expect.stringMatching(
-        /^request_kind "turn", turn_started_at_unix_ms "\{\{.*\}\}", turn_id [0-9a-f-]{36}$/,
+        /^request_kind "turn", turn_started_at_unix_ms "\{\{.*\}\}", turn_id "[0-9a-f-]{36}"$/,
       ),
-      actual: 'request_kind "prewarm", turn_started_at_unix_ms nothing, turn_id empty',
-      why: 'turn metadata is made anew for each request; a copy from the handshake is stale',
+      actual: 'request_kind "prewarm", turn_started_at_unix_ms missing, turn_id empty',
+      why: 'each request has its own turn metadata: a copy from the handshake is stale',
     },
   ]);
 });
@@ -173,7 +171,7 @@ it('does not miss what the client had not come to say', () => {
   const at = official.steps.findIndex((step) => step.type === 'message' && step.from === 'client');
   const cut = { ...official, steps: official.steps.slice(0, at + 1) };
   expect(shown(parityFindings(golden, [cut], [cut]))).toEqual([]);
-  expect(parityFindings(golden, [cut], [official]).map(({ place }) => place)).toEqual([
+  expect(parityFindings(golden, [cut], [official]).flatMap((finding) => rendered(finding).places)).toEqual([
     'exchange 1 › client message 2',
     'exchange 1 › client message 3',
   ]);

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { drift } from '../../src/diff/drift.ts';
+import { drift as changesOf } from '../../src/diff/drift.ts';
 import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import type { Golden } from '../../src/golden/golden.ts';
+import { changeWords } from '../../src/report/drift.ts';
 import { jsonString } from '../../src/wire/json.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
@@ -16,6 +18,8 @@ const goldensOf = (version: string) =>
       .map(({ path }) => readGolden(path)),
   );
 const [old, young] = [await goldensOf('0.118.0'), await goldensOf('0.169.0')];
+const drift = (before: readonly Golden[], after: readonly Golden[]) =>
+  changesOf(before, after).map(changeWords);
 const changes = drift(old, young);
 const at = (group: string, place: string) =>
   changes.filter((one) => one.group === group && one.place === place);

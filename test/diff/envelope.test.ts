@@ -73,10 +73,9 @@ it('asks the chat API to go on from a response in its first request alone, over 
 
 it('tells what is of another front end from what is of the envelope', () => {
   const mismatch = (...keys: string[]): Mismatch => ({
-    kind: 'changed',
-    places: keys.map((key) => ({ exchange: 1, part: 'handshake', path: [key] })),
-    expected: null,
-    actual: null,
+    kind: 'recased',
+    places: keys.map((key) => ({ exchange: 1, side: 'client', part: 'handshake', path: [key] })),
+    names: [],
   });
   const server = golden(saidIn([turn], 'codex_app_server'));
   expect(isOfFrontEnd(server, mismatch('user-agent', 'originator'))).toBe(true);

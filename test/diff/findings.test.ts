@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
-import { parityFindings } from '../../src/diff/compare.ts';
+import { parityFindings } from '../../src/diff/parity.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { type JsonNode, jsonString } from '../../src/wire/json.ts';
 import { dialogue, miniGolden, uuid7 } from '../golden/conversation.ts';
 import { sites } from '../golden/mutate.ts';
+import { rendered } from './rendered.ts';
 
 /** The findings where every header and key of that name has another value. */
 function findings(name: string, node: JsonNode) {
@@ -14,7 +15,7 @@ function findings(name: string, node: JsonNode) {
     const site = sites(now).filter(({ names }) => names.at(-1) === name)[at];
     return site?.replace(node) ?? now;
   }, exchange);
-  return parityFindings(miniGolden(), [changed]);
+  return parityFindings(miniGolden(), [changed]).map(rendered);
 }
 
 it('tells what was found where, and what follows from it', () => {
@@ -23,14 +24,13 @@ it('tells what was found where, and what follows from it', () => {
       comparison: 'parity',
       kind: 'disagrees',
       severity: 'error',
-      place: 'exchange 1 › client message 1 › prompt_cache_key',
       places: [
         'exchange 1 › client message 1 › prompt_cache_key',
         'exchange 1 › client message 2 › prompt_cache_key',
       ],
       expected: `session_id, which is ${uuid7(7, 'thread')} at exchange 1 › handshake › x-client-request-id`,
       actual: uuid7(7, 'other'),
-      why: 'prompt caches are keyed by it: when it is not the session id, every hit is lost',
+      why: 'it is the key of the prompt cache: unless it is the session id, every cache hit is lost',
     },
   ]);
 });
@@ -50,7 +50,7 @@ it('tells one tier in two messages as one finding with two places', () => {
         'exchange 1 › client message 1 › service_tier',
         'exchange 1 › client message 2 › service_tier',
       ],
-      why: 'the official client omits the field for the default tier; the backend refuses the literal "default"',
+      why: 'the official client omits the field for the default tier, and the backend refuses the literal "default"',
     },
   ]);
 });
@@ -65,9 +65,13 @@ it('warns of what only shows who is speaking, and calls the rest an error', () =
         ...exchange,
         request: { ...request, headers: request.headers.map(([name, value]) => [change(name), value]) },
       },
-    ]);
+    ]).map(rendered);
   expect(renamed((name) => (name === 'originator' ? 'Originator' : name))).toMatchObject([
-    { kind: 'recased', severity: 'warning', why: 'the official client spells the name with other letters' },
+    {
+      kind: 'recased',
+      severity: 'warning',
+      why: "the name has different capitalisation than the official client's",
+    },
   ]);
   expect(renamed((name) => (name === 'session-id' ? 'session_id' : name))).toMatchObject([
     { kind: 'renamed', severity: 'error', why: expect.stringContaining('session_id up to 0.130') },

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
-import { neutralityFindings } from '../../src/diff/compare.ts';
+import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { Content, MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson, toNode } from '../../src/wire/json.ts';
 import { exchangeOf, message, messageOf } from '../golden/conversation.ts';
+import { rendered } from './rendered.ts';
 
 const item = (text: string) => ({ type: 'message', role: 'user', content: [{ type: 'input_text', text }] });
 const request = {
@@ -28,9 +29,11 @@ function got(...other: readonly MessageEvent[]): string[] {
 }
 
 function found(front: readonly Exchange[], back: readonly Exchange[]): string[] {
-  return neutralityFindings(front, back).map(({ comparison, kind, places }) =>
-    [comparison, kind, places.map((place) => place.replace('exchange 1 › ', '')).join(', ')].join(' | '),
-  );
+  return neutralityFindings(front, back)
+    .map(rendered)
+    .map(({ comparison, kind, places }) =>
+      [comparison, kind, places.map((place) => place.replace('exchange 1 › ', '')).join(', ')].join(' | '),
+    );
 }
 
 it('finds nothing where all was passed on', () => {
@@ -209,20 +212,20 @@ it('finds an answer that was cut off for one side only', () => {
   );
   if (whole === undefined || cut === undefined) throw new RangeError();
   expect(found([cut], [cut])).toEqual([]);
-  expect(found([whole], [cut])).toEqual(['response neutrality | missing | the end of the answer']);
+  expect(found([whole], [cut])).toEqual(['response neutrality | missing | end of the response']);
   expect(found([{ ...cut, end: 'backend' }], [whole])).toEqual([
-    'response neutrality | added | the end of the answer',
+    'response neutrality | added | end of the response',
   ]);
 });
 
 it('finds white space between the tokens of JSON, and another name of a server-sent event', () => {
   expect(
     found([answered(400, {}, jsonBody({ a: 1 }, true))], [answered(400, {}, jsonBody({ a: 1 }))]),
-  ).toEqual(['response neutrality | respelled | backend body › white space']);
+  ).toEqual(['response neutrality | respelled | backend body']);
   const spaced = { kind: 'json', json: toNode({ type: 'x' }), spaced: true } as const;
   const sent = message('backend', { type: 'x' });
   expect(found([exchangeOf({ ...sent, content: spaced })], [exchangeOf(sent)])).toEqual([
-    'response neutrality | respelled | backend message 1 › white space',
+    'response neutrality | respelled | backend message 1',
   ]);
   expect(
     found([answered(200, {}, body(named('a', 'b')))], [answered(200, {}, body(named('a', 'c')))]),
@@ -242,17 +245,17 @@ it('finds a close that was lost, changed or made up', () => {
   const closed = socket('backend', ...events, close(1011));
   expect(found([closed], [closed])).toEqual([]);
   expect(found([socket('backend', ...events, close(1000))], [closed])).toEqual([
-    'response neutrality | changed | the end of the answer',
+    'response neutrality | changed | end of the response',
   ]);
   expect(found([socket(undefined, ...events)], [closed])).toEqual([
-    'response neutrality | missing | the end of the answer',
+    'response neutrality | missing | end of the response',
   ]);
   expect(found([closed], [socket(undefined, ...events)])).toEqual([
-    'response neutrality | added | the end of the answer',
+    'response neutrality | added | end of the response',
   ]);
   const ended = socket('backend', ...events);
   expect(found([ended], [ended])).toEqual([]);
-  expect(found([closed], [ended])).toEqual(['response neutrality | changed | the end of the answer']);
+  expect(found([closed], [ended])).toEqual(['response neutrality | changed | end of the response']);
   // The client went first: what a subject says to it then, and the backend's answer to a close, are no one's loss.
   expect(found([socket('client', ...events, close(1006))], [socket('client', ...events)])).toEqual([]);
   expect(

@@ -7,10 +7,10 @@ import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/offi
 import type { Lane } from '../../src/client/official/lanes.ts';
 import { runOfficialClient } from '../../src/client/official/run-client.ts';
 import { readGolden } from '../../src/golden/file.ts';
-import { placeText } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { recordRuns } from '../../src/record/record-golden.ts';
+import { placeText } from '../../src/report/values.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/own-texts.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../../src/tap/certificate-authority.ts';

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
-import { parityFindings } from '../../src/diff/compare.ts';
+import { parityFindings } from '../../src/diff/parity.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { printJson, tryParseJson } from '../../src/wire/json.ts';
+import { rendered } from '../diff/rendered.ts';
 import { exchangeOf, id, message, miniGolden, twoTurns, uuid7 } from './conversation.ts';
 import { clientMessages, withClientMessages } from './mutate.ts';
 
@@ -91,21 +92,21 @@ it.each([
     'turn_id',
     uuid7(7, 'second turn'),
     uuid7(7, 'turn'),
-    'is new at each turn: this is the one of a turn before',
+    'is new for each turn, and this is the value of an earlier turn',
   ],
-  ['turn_started_at_unix_ms', 60_000, 5, 'is new at each turn: this is the one of a turn before'],
+  ['turn_started_at_unix_ms', 60_000, 5, 'is new for each turn, and this is the value of an earlier turn'],
   [
     'x-codex-ws-stream-request-start-ms',
     60_009,
     9,
-    'is new in each request: this is the one of a request before',
+    'is new for each request, and this is the value of an earlier request',
   ],
-  ['create_time', 60_007, 7, 'is new for each item: this is the one of another item'],
+  ['create_time', 60_007, 7, 'is new for each item, and this is the value of another item'],
   [
     'id',
     uuid7(7, 'second prompt'),
     uuid7(7, 'prompt'),
-    'is new for each item: this is the one of another item',
+    'is new for each item, and this is the value of another item',
   ],
   ['context_window_id', uuid7(7, 'window'), uuid7(8, 'window'), 'is the same for a whole session'],
 ] as const)('explains one finding where the second turn has a wrong %s', (key, right, wrong, why) => {
@@ -115,9 +116,9 @@ it.each([
     return key === 'create_time' ? String((start + value) / 1000 + 1) : String(start + value);
   };
   const findings = parityFindings(golden, withLastMessage(twoTurns(7), text(right), text(wrong)));
-  expect(findings.map(({ place, why }) => [place.split(/[.\s]/).at(-1), why])).toEqual([
-    [key, `${key} ${why}`],
-  ]);
+  expect(
+    findings.map(rendered).map(({ places: [place = ''], why }) => [place.split(/[.\s]/).at(-1), why]),
+  ).toEqual([[key, `${key} ${why}`]]);
 });
 
 /** The conversation with another text all over its last message, in JSON within strings too. */

@@ -1,3 +1,4 @@
+import type { Place } from '../../src/golden/match/mismatch.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { MessageEvent } from '../../src/trace/trace-event.ts';
 import { type JsonNode, jsonString, printJson, tryParseJson } from '../../src/wire/json.ts';
@@ -14,6 +15,12 @@ export type Site = {
   readonly inJson: boolean;
   readonly replace: (node: JsonNode) => Exchange;
 };
+
+/** Whether a place is at a key of a document, or below it. */
+export function isAt(place: Place, part: string, names: readonly string[]): boolean {
+  const own = place.part === 'message' ? `${place.side} message ${place.number}` : place.part;
+  return own === part && names.every((name, depth) => String(place.path[depth]) === name);
+}
 
 export function clientMessages({ steps }: Exchange): MessageEvent[] {
   return steps.flatMap((step) => (step.type === 'message' && step.from === 'client' ? [step] : []));

@@ -8,6 +8,7 @@ import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { representatives } from './committed-goldens.ts';
 import { dialogue, id, miniGolden, twoTurns } from './conversation.ts';
 import { filled } from './filled.ts';
+import { isAt } from './mutate.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
 
 /**
@@ -108,9 +109,7 @@ function attack(golden: Golden, official: readonly Exchange[], other: readonly E
 
 function names(mismatches: readonly Mismatch[], mutant: Mutant): boolean {
   const named = mismatches.flatMap(({ places }) => places);
-  return mutant.places.some(({ part, names }) =>
-    named.some((place) => place.part === part && names.every((key, at) => place.path[at] === key)),
-  );
+  return mutant.places.some(({ part, names }) => named.some((place) => isAt(place, part, names)));
 }
 
 function shown({ places }: Mutant): string {

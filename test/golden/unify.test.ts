@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { generalise } from '../../src/golden/learn/generalise.ts';
-import { type Mismatch, placeText } from '../../src/golden/match/mismatch.ts';
+import type { Mismatch } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
+import { differenceText, placeText } from '../../src/report/values.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
 import {
@@ -68,7 +69,7 @@ it('tells a session id that is broken in six places as one finding with six plac
   ];
   const [right, wrong] = [uuid7(7, 'thread'), uuid7(7, 'something else')];
   const found = unify(golden, [replaced(only(dialogue(7)), right, wrong, places)]);
-  expect(found).toMatchObject([{ kind: 'disagrees', variable: 'session_id', actual: wrong }]);
+  expect(found).toMatchObject([{ kind: 'disagrees', variable: 'session_id', valueHere: wrong }]);
   const named = found.flatMap((mismatch) => mismatch.places.map(placeText));
   expect(named.toSorted()).toEqual(
     places
@@ -83,7 +84,7 @@ it('tells a session id that is broken in six places as one finding with six plac
 it('says so where the wrong value is another variable', () => {
   const broken = replaced(only(dialogue(7)), uuid7(7, 'thread'), uuid7(7, 'turn'), ['handshake › thread-id']);
   expect(unify(golden, [broken])).toMatchObject([
-    { kind: 'disagrees', actual: `${uuid7(7, 'turn')}, which is turn_id` },
+    { kind: 'disagrees', valueHere: uuid7(7, 'turn'), variableHere: 'turn_id' },
   ]);
 });
 
@@ -190,12 +191,14 @@ it('tells a body that was cut off', () => {
   const say = (complete: boolean): Exchange[] => [
     { ...exchangeOf(), steps: [{ type: 'body', exchange: 1, from: 'client', complete, content }] },
   ];
-  expect(told(unify(generalise(id, [say(true)]), say(false)))).toEqual(['reframed: exchange 1 › body']);
+  expect(told(unify(generalise(id, [say(true)]), say(false)))).toEqual([
+    'reframed: exchange 1 › client body',
+  ]);
 });
 
 it('shows where two long texts part', () => {
   const say = (end: string) => [exchangeOf(message('client', { a: `${'x'.repeat(300)}${end}` }))];
-  expect(unify(generalise(id, [say('yes')]), say('no'))).toMatchObject([
+  expect(unify(generalise(id, [say('yes')]), say('no')).map(differenceText)).toMatchObject([
     {
       expected: expect.stringMatching(/^…x+yes" \(305 characters\)$/),
       actual: expect.stringMatching(/^…x+no" /),

@@ -5,7 +5,8 @@ import { jsonReport } from '../../src/report/json.ts';
 import { junitReport } from '../../src/report/junit.ts';
 import { goldenListing } from '../../src/report/listing.ts';
 import type { Report } from '../../src/report/report.ts';
-import { textReport } from '../../src/report/text.ts';
+import { textReport, wordsOf } from '../../src/report/text.ts';
+import { parseJson } from '../../src/wire/json.ts';
 import { miniGolden } from '../golden/conversation.ts';
 
 const finding: Finding = {
@@ -13,21 +14,21 @@ const finding: Finding = {
   also: ['response neutrality'],
   kind: 'disagrees',
   severity: 'error',
-  place: 'exchange 1 › handshake › session-id',
-  places: ['exchange 1 › handshake › session-id', 'exchange 1 › client message 2 › prompt_cache_key'],
-  expected: '"a"',
-  actual: '"b"',
-  why: 'one conversation has one identity',
+  places: [
+    { exchange: 1, side: 'client', part: 'handshake', path: ['session-id'] },
+    { exchange: 1, side: 'client', part: 'message', number: 2, path: ['prompt_cache_key'] },
+  ],
+  variable: 'session_id',
+  value: 'a',
+  valueAt: { exchange: 1, side: 'client', part: 'message', number: 1, path: ['prompt_cache_key'] },
+  valueHere: 'b',
 };
 const nasty: Finding = {
   comparison: 'request neutrality',
   kind: 'added',
   severity: 'warning',
-  place: 'exchange 1 › client message 1 › a<b>&"c"\n::error::x',
-  places: ['exchange 1 › client message 1 › a<b>&"c"\n::error::x'],
-  expected: null,
-  actual: '100 % ]]> \u0000\u001b[31m \r\n',
-  why: 'x: y, z',
+  places: [{ exchange: 1, side: 'client', part: 'message', number: 1, path: ['a<b>&"c"\n::error::x'] }],
+  actual: { type: 'request', method: '100 % ]]> \u0000\u001b[31m', target: '\r\n' },
 };
 const scenario = { codex: '0.169.0', lane: 'chatgpt', scenario: 'fast' };
 const clean: Report = { subject: 'mine', driver: 'replay', scenarios: [{ ...scenario, findings: [] }] };
@@ -48,14 +49,14 @@ it('gives a person a table, the findings and the verdict', () => {
 
     error: 0.169.0 fast › exchange 1 › handshake › session-id: disagrees
       also at  exchange 1 › client message 2 › prompt_cache_key
-      expected "a"
-      actual   "b"
-      why      one conversation has one identity
+      expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key
+      actual   b
+      why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost
       breaks   response neutrality too
 
     warning: 0.169.0 fast › exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x: added
       actual   100 % ]]> \\u0000\\u001b[31m \\u000d\\u000a
-      why      x: y, z
+      why      the content of the request reached the backend changed
 
     no parity: 2 findings for mine (2 scenarios, driver codex)
     "
@@ -67,19 +68,47 @@ it('says in one line that there is parity', () => {
     "codex            scenario  parity  request neutrality  response neutrality
     0.169.0 chatgpt  fast      ok      ok                  ok
 
-    parity: mine says what the official client says (1 scenario, driver replay)
+    parity: mine sends what the official client sends (1 scenario, driver replay)
     "
   `);
 });
 
-it('gives programs the report as it is, with the verdict', () => {
+it('gives programs the findings as data and in words, with the verdict', () => {
+  const [fast, byDefault] = broken.scenarios;
   expect(JSON.parse(jsonReport(broken))).toEqual({
     format: 'codex-parity/report',
-    version: 1,
+    version: 2,
     parity: false,
-    ...broken,
+    subject: 'mine',
+    driver: 'codex',
+    scenarios: [
+      {
+        ...fast,
+        findings: [finding, nasty].map((one) => ({ ...one, words: wordsOf(one) })),
+      },
+      byDefault,
+    ],
   });
   expect(JSON.parse(jsonReport(clean))).toMatchObject({ parity: true });
+});
+
+it('writes JSON values as their JSON text', () => {
+  const changed: Finding = {
+    comparison: 'parity',
+    kind: 'changed',
+    severity: 'error',
+    places: [{ exchange: 1, side: 'client', part: 'body', path: ['a'] }],
+    expected: { type: 'json', node: parseJson('{"a":1.0,"a":"\\u00e9"}').node },
+    actual: {
+      type: 'members',
+      members: [{ path: ['b', 0], value: parseJson('[null]').node }, { path: ['c'] }],
+    },
+  };
+  const report = { ...clean, scenarios: [{ ...scenario, findings: [changed] }] };
+  expect(JSON.parse(jsonReport(report)).scenarios[0].findings[0]).toMatchObject({
+    expected: { type: 'json', node: '{"a":1.0,"a":"\\u00e9"}' },
+    actual: { type: 'members', members: [{ path: ['b', 0], value: '[null]' }, { path: ['c'] }] },
+  });
 });
 
 it('gives CI systems JUnit XML, a test case for each comparison', () => {
@@ -88,13 +117,13 @@ it('gives CI systems JUnit XML, a test case for each comparison', () => {
     <testsuites>
       <testsuite name="mine 0.169.0 chatgpt fast" tests="3" failures="3">
         <testcase classname="mine 0.169.0 chatgpt fast" name="parity">
-          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected &quot;a&quot;&#10;  actual   &quot;b&quot;&#10;  why      one conversation has one identity&#10;  breaks   response neutrality too</failure>
+          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="request neutrality">
-          <failure message="exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;&#10;::error::x: added">warning: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      x: y, z</failure>
+          <failure message="exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;&#10;::error::x: added">warning: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      the content of the request reached the backend changed</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="response neutrality">
-          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected &quot;a&quot;&#10;  actual   &quot;b&quot;&#10;  why      one conversation has one identity&#10;  breaks   response neutrality too</failure>
+          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>
         </testcase>
       </testsuite>
     </testsuites>
@@ -124,8 +153,8 @@ it.each([clean, broken])('writes XML that is well formed', (report) => {
 
 it('gives GitHub one command for each finding, with percent signs and line ends escaped', () => {
   expect(githubReport(broken)).toMatchInlineSnapshot(`
-    "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aalso at: exchange 1 › client message 2 › prompt_cache_key%0Aexpected: "a"%0Aactual: "b"%0Aone conversation has one identity%0Abreaks response neutrality too
-    ::warning title=codex-parity%3A 0.169.0 fast%3A added::exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Ax: y, z
+    "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aalso at: exchange 1 › client message 2 › prompt_cache_key%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Ait is the key of the prompt cache: unless it is the session id, every cache hit is lost%0Abreaks response neutrality too
+    ::warning title=codex-parity%3A 0.169.0 fast%3A added::exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Athe content of the request reached the backend changed
     "
   `);
 });

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ParityError } from '../../errors.ts';
 import type { Golden } from '../../golden/golden.ts';
 import { Matcher } from '../../golden/match/matcher.ts';
+import type { Place } from '../../golden/match/mismatch.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import type { Exchange } from '../../golden/trace/exchanges.ts';
 import { givenByBackend } from '../../golden/trace/variable-uses.ts';
@@ -181,7 +182,7 @@ class Replay {
   }
 
   #read(wanted: ExpectedEvent, heard: ReceivedEvent): void {
-    const place = { exchange: 0, part: 'backend', path: [] };
+    const place: Place = { exchange: 1, side: 'backend', part: 'response', path: [] };
     const document = jsonOf(heard);
     if (wanted.kind === 'json' && document !== undefined) this.#reader.node(wanted.json, document, place);
     if (wanted.kind !== 'response' || heard.type !== 'response') return;

@@ -1,7 +1,8 @@
+import { jsonString } from '../../wire/json.ts';
 import type { Variable } from '../golden.ts';
 import { familyOf } from '../learn/lifetimes.ts';
 import { kinds } from '../pattern/kinds.ts';
-import { type Mismatch, type Place, placeText } from './mismatch.ts';
+import { jsonValue, type Mismatch, type Place } from './mismatch.ts';
 
 /** A value in the place of a variable; `given` when the backend sent it before the client did. */
 export type Occurrence = { readonly place: Place; readonly value: string; readonly given: boolean };
@@ -39,13 +40,13 @@ export class Bindings {
       const places = byValue(occurrences);
       const agreeing = places.get(right.value) ?? [];
       const first = occurrences.find(({ value, given }) => value === right.value && given === right.given);
-      if (this.#isMisshapen(name, right)) {
+      const variable = this.#variables.get(name);
+      if (variable !== undefined && !right.given && !kinds[variable.kind].takes(right.value)) {
         mismatches.push({
           kind: 'retyped',
           places: agreeing,
-          expected: `${name}: ${meaning(this.#variables.get(name))}`,
-          actual: right.value,
-          variable: name,
+          expected: { type: 'variable', variable: name, variableKind: variable.kind },
+          actual: jsonValue(jsonString(right.value)),
         });
       }
       for (const value of places.keys()) {
@@ -57,32 +58,26 @@ export class Bindings {
         mismatches.push({
           kind: 'disagrees',
           places: undecided ? [...apart, ...agreeing] : apart,
-          expected: `${name}, which is ${right.value} at ${placeText(first.place)}`,
-          // Says so where a wrong value is the value of another variable.
-          actual: owner === undefined ? value : `${value}, which is ${owner.name}`,
           variable: name,
-          ...outlived(this.#variables.get(name), owner),
+          value: right.value,
+          valueAt: first.place,
+          valueHere: value,
+          ...(owner === undefined ? {} : { variableHere: owner.name }),
+          ...outlived(variable, owner),
         });
       }
     }
-    const repeated = [...this.#repetitions(bindings)].map(([name, { value, other }]): Mismatch => {
-      const places = byValue(this.#occurrences.get(name) ?? []);
-      return {
+    const repeated = [...this.#repetitions(bindings)].map(
+      ([name, { value, other }]): Mismatch => ({
         kind: 'repeated',
-        places: places.get(value) ?? [],
-        expected: `a value of its own: in every recording ${name} differs from ${other.name}`,
-        actual: value,
+        places: byValue(this.#occurrences.get(name) ?? []).get(value) ?? [],
         variable: name,
+        value,
+        otherVariable: other.name,
         ...outlived(this.#variables.get(name), other),
-      };
-    });
+      }),
+    );
     return [...mismatches, ...repeated];
-  }
-
-  /** What the backend gave may be of any kind: it is the client that is judged. */
-  #isMisshapen(name: string, { value, given }: Binding): boolean {
-    const variable = this.#variables.get(name);
-    return !given && variable !== undefined && !kinds[variable.kind].takes(value);
   }
 
   /** The variables of groups by the values they are bound to, in the order they were first met. */
@@ -127,10 +122,6 @@ function outlived(variable: Variable | undefined, other: Variable | undefined): 
   const { name, lifetime } = variable;
   const earlier = other !== undefined && familyOf(other.name) === familyOf(name);
   return lifetime === 'session' || earlier ? { lifetime } : {};
-}
-
-function meaning(variable: Variable | undefined): string {
-  return variable === undefined ? 'no variable' : kinds[variable.kind].means;
 }
 
 /** What the backend gave first, else the commonest value, of equals the first. */

@@ -9,6 +9,11 @@ type Ended = Pick<Exchange, 'request' | 'end'>;
  */
 export function endMismatches(expected: Ended, actual: Ended): Mismatch[] {
   if (expected.end !== 'client' || actual.end !== undefined) return [];
-  const place = { exchange: expected.request.exchange, part: 'connection', path: [] };
-  return [{ kind: 'missing', places: [place], expected: 'the client ends the connection', actual: null }];
+  return [
+    {
+      kind: 'missing',
+      places: [{ exchange: expected.request.exchange, side: 'client', part: 'connection', path: [] }],
+      expected: { type: 'connection end', by: 'client' },
+    },
+  ];
 }

@@ -14,21 +14,25 @@ import { kinds } from '../pattern/kinds.ts';
 import { splitTemplate } from '../pattern/split-template.ts';
 import { parseTemplate, soleVariable } from '../pattern/template.ts';
 import { align, likenessOfForm } from './align.ts';
-import { brief, contrast, differenceOf, type Mismatch, type MismatchKind, type Place } from './mismatch.ts';
+import { differenceOf, respelled } from './difference.ts';
+import { type Difference, jsonValue, type Mismatch, type PathKey, type Place } from './mismatch.ts';
 import { matchNames, type NameMatch } from './names.ts';
 
-/** What a pattern is matched for: mismatches are told, values of variables are collected. */
-export type Listener = {
+/** Receives mismatches, and the values in the places of variables. */
+export type MatchListener = {
   readonly mismatch: (mismatch: Mismatch) => void;
   readonly occurrence: (variable: string, value: string, place: Place) => void;
 };
 
-/** Matches patterns of one golden with what a trace holds. */
+/**
+ * Matches the patterns of one golden with values of a trace. Without variables both sides are plain values: braces mean
+ * nothing.
+ */
 export class Matcher {
-  readonly #variables: ReadonlyMap<string, Variable>;
-  readonly #listener: Listener;
+  readonly #variables: ReadonlyMap<string, Variable> | undefined;
+  readonly #listener: MatchListener;
 
-  constructor(variables: ReadonlyMap<string, Variable>, listener: Listener) {
+  constructor(variables: ReadonlyMap<string, Variable> | undefined, listener: MatchListener) {
     this.#variables = variables;
     this.#listener = listener;
   }
@@ -44,7 +48,11 @@ export class Matcher {
   }
 
   node(expected: JsonNode, actual: JsonNode, place: Place): void {
-    if (expected.kind === 'object' && member(expected, jsonMark) !== undefined) {
+    if (
+      expected.kind === 'object' &&
+      this.#variables !== undefined &&
+      member(expected, jsonMark) !== undefined
+    ) {
       this.#json(expected, actual, place);
     } else if (expected.kind === 'string') {
       this.#string(expected, actual, place);
@@ -53,7 +61,7 @@ export class Matcher {
     } else if (expected.kind === 'array' && actual.kind === 'array') {
       this.#items(expected.items, actual.items, place);
     } else if (printJson(expected) !== printJson(actual)) {
-      this.#tell(differenceOf(expected, actual), place, expected, actual);
+      this.#report(differenceOf(expected, actual), place);
     }
   }
 
@@ -62,8 +70,8 @@ export class Matcher {
     if (expected.kind === 'object' && actual.kind === 'object') {
       // Of members with one key the first stands for all.
       const wanted = new Map(
-        membersOf(expected)
-          .reverse()
+        this.#members(expected)
+          .toReversed()
           .map(([key, value]) => [key, value]),
       );
       const found = new Map(actual.members.toReversed().map(([key, value]) => [key, value]));
@@ -96,11 +104,11 @@ export class Matcher {
         matches = false;
       },
       occurrence: (name, value) => {
-        const kind = this.#variables.get(name)?.kind;
+        const kind = this.#variables?.get(name)?.kind;
         if (kind !== undefined && !kinds[kind].takes(value)) matches = false;
       },
     });
-    silent.node(expected, actual, { exchange: 0, part: '', path: [] });
+    silent.node(expected, actual, { exchange: 0, side: 'client', part: 'exchange', path: [] });
     return matches;
   }
 
@@ -114,16 +122,11 @@ export class Matcher {
     const inner = member(pattern, jsonMark);
     const parsed = actual.kind === 'string' ? tryParseJson(actual.value) : undefined;
     if (inner === undefined || parsed === undefined) {
-      this.#tell('retyped', place, pattern, actual);
+      this.#report({ kind: 'retyped', expected: jsonValue(pattern), actual: jsonValue(actual) }, place);
       return;
     }
     if (!parsed.compact) {
-      this.#listener.mismatch({
-        kind: 'respelled',
-        places: [place],
-        expected: 'JSON without white space',
-        actual: brief(actual),
-      });
+      this.#report({ kind: 'respelled', spelling: 'white space', expected: false, actual: true }, place);
     }
     this.#spelling(undefined, actual, place);
     this.node(inner, parsed.node, place);
@@ -131,32 +134,44 @@ export class Matcher {
 
   #string(expected: JsonString, actual: JsonNode, place: Place): void {
     const sole = soleVariable(expected.value);
-    if (sole !== undefined && this.#variables.get(sole)?.number === true) {
+    const values = actual.kind === 'string' ? this.#split(expected.value, actual.value) : undefined;
+    if (sole !== undefined && this.#variables?.get(sole)?.number === true) {
       if (actual.kind === 'number') this.#listener.occurrence(sole, actual.text, place);
-      else this.#tell('retyped', place, expected, actual);
+      else this.#report({ kind: 'retyped', expected: jsonValue(expected), actual: jsonValue(actual) }, place);
       return;
     }
-    const values =
-      actual.kind === 'string'
-        ? splitTemplate(parseTemplate(expected.value), actual.value, this.#variables)
-        : undefined;
     if (values === undefined) {
-      this.#tell(actual.kind === 'string' ? 'changed' : 'retyped', place, expected, actual);
+      const kind = actual.kind === 'string' ? 'changed' : 'retyped';
+      this.#report({ kind, expected: jsonValue(expected), actual: jsonValue(actual) }, place);
       return;
     }
     for (const [name, value] of values) this.#listener.occurrence(name, value, place);
     this.#spelling(expected.spelling, actual, place);
   }
 
-  /** Tells a string whose value is right, but not its escapes. */
+  /** The values of the variables in a pattern; undefined where the text does not match it. */
+  #split(pattern: string, text: string): readonly (readonly [string, string])[] | undefined {
+    if (this.#variables === undefined) return pattern === text ? [] : undefined;
+    return splitTemplate(parseTemplate(pattern), text, this.#variables);
+  }
+
+  /** Reports a string whose value is right, but not its escapes. */
   #spelling(expected: string | undefined, actual: JsonNode, place: Place): void {
     if (actual.kind !== 'string' || actual.spelling === expected) return;
-    this.#tell('respelled', place, jsonString(actual.value, expected), actual);
+    this.#report(respelled(jsonString(actual.value, expected), actual), place);
   }
 
   #object(expected: JsonObject, actual: JsonObject, place: Place): void {
-    const unordered = expected.members[0]?.[0] === unorderedMark;
-    this.fields(membersOf(expected), actual.members, place, !unordered);
+    const unordered = this.#variables !== undefined && expected.members[0]?.[0] === unorderedMark;
+    this.fields(this.#members(expected), actual.members, place, !unordered);
+  }
+
+  /** The members of an object; of a pattern, without its marks. */
+  #members({ members }: JsonObject): readonly JsonMember[] {
+    if (this.#variables === undefined) return members;
+    return members
+      .filter(([key]) => key !== unorderedMark)
+      .map(([key, value, spelling]) => jsonMember(plainKey(key), value, spelling));
   }
 
   #names(
@@ -171,7 +186,7 @@ export class Matcher {
       (at: number) => expected[at] ?? nameless,
       (at: number) => actual[at] ?? nameless,
     ];
-    const named = (name: string) => ({ ...place, path: [...place.path, name] });
+    const named = (name: PathKey) => ({ ...place, path: [...place.path, name] });
     for (const [one, other] of [...match.pairs, ...match.renamed]) {
       this.node(wanted(one)[1], found(other)[1], named(wanted(one)[0]));
     }
@@ -179,35 +194,39 @@ export class Matcher {
       const [[name, , before], [, , after]] = [wanted(one), found(other)];
       if (before === after) continue;
       const usual = JSON.stringify(name);
-      this.#listener.mismatch({
-        kind: 'respelled',
-        places: [named(name)],
-        expected: `key ${before ?? usual}`,
-        actual: `key ${after ?? usual}`,
-      });
+      this.#report(
+        { kind: 'respelled', spelling: 'key', expected: before ?? usual, actual: after ?? usual },
+        named(name),
+      );
     }
     for (const [one, other] of match.renamed) {
-      const [before, after] = [wanted(one)[0], found(other)[0]];
-      const kind = before.toLowerCase() === after.toLowerCase() ? 'recased' : 'renamed';
-      this.#listener.mismatch({ kind, places: [named(before)], expected: before, actual: after });
+      const [from, to] = [wanted(one)[0], found(other)[0]];
+      const recased = from.toLowerCase() === to.toLowerCase();
+      this.#report(
+        recased ? { kind: 'recased', names: [{ from, to }] } : { kind: 'renamed', from, to },
+        named(from),
+      );
     }
-    for (const at of match.missing) this.#tell('missing', named(wanted(at)[0]), wanted(at)[1], null);
-    for (const at of match.added) this.#tell('added', named(found(at)[0]), null, found(at)[1]);
+    for (const at of match.missing) {
+      const [name, value] = wanted(at);
+      this.#report({ kind: 'missing', expected: jsonValue(value) }, named(name));
+    }
+    for (const at of match.added) {
+      const [name, value] = found(at);
+      this.#report({ kind: 'added', actual: jsonValue(value) }, named(name));
+    }
     if (!ordered) return;
     for (const at of match.moved) {
       const one = [...match.pairs, ...match.renamed].find(([, other]) => other === at)?.[0] ?? 0;
-      this.#listener.mismatch({
-        kind: 'moved',
-        places: [named(found(at)[0])],
-        expected: neighbour(expected, one),
-        actual: neighbour(actual, at),
-      });
+      const [name] = found(at);
+      const move = { name, expectedAfter: nameBefore(expected, one), actualAfter: nameBefore(actual, at) };
+      this.#report({ kind: 'moved', order: [move] }, named(name));
     }
   }
 
   #items(expected: readonly JsonNode[], actual: readonly JsonNode[], place: Place): void {
     const at = (list: readonly JsonNode[], index: number): JsonNode => list[index] ?? jsonString('');
-    const indexed = (index: number) => ({ ...place, path: [...place.path, String(index)] });
+    const indexed = (index: number) => ({ ...place, path: [...place.path, index] });
     const alignment = align(expected.length, actual.length, (one, other) => {
       const likeness = this.likeness(at(expected, one), at(actual, other));
       return Math.max(likeness, likenessOfForm(at(expected, one), at(actual, other)));
@@ -215,37 +234,24 @@ export class Matcher {
     for (const [one, other] of alignment.pairs)
       this.node(at(expected, one), at(actual, other), indexed(other));
     const added = [...alignment.added];
-    for (const one of alignment.missing) {
-      const elsewhere = added.findIndex((other) => this.likeness(at(expected, one), at(actual, other)) === 1);
-      const [moved] = elsewhere === -1 ? [] : added.splice(elsewhere, 1);
-      if (moved === undefined) {
-        this.#tell('missing', indexed(one), at(expected, one), null);
+    for (const from of alignment.missing) {
+      const elsewhere = added.findIndex((to) => this.likeness(at(expected, from), at(actual, to)) === 1);
+      const [to] = elsewhere === -1 ? [] : added.splice(elsewhere, 1);
+      if (to === undefined) {
+        this.#report({ kind: 'missing', expected: jsonValue(at(expected, from)) }, indexed(from));
         continue;
       }
-      this.node(at(expected, one), at(actual, moved), indexed(moved));
-      this.#listener.mismatch({
-        kind: 'moved',
-        places: [indexed(moved)],
-        expected: `item ${one}`,
-        actual: `item ${moved}: ${brief(at(actual, moved))}`,
-      });
+      this.node(at(expected, from), at(actual, to), indexed(to));
+      this.#report({ kind: 'moved', item: at(actual, to), from, to }, indexed(to));
     }
-    for (const other of added) this.#tell('added', indexed(other), null, at(actual, other));
+    for (const to of added) this.#report({ kind: 'added', actual: jsonValue(at(actual, to)) }, indexed(to));
   }
 
-  #tell(kind: MismatchKind, place: Place, expected: JsonNode | null, actual: JsonNode | null): void {
-    this.#listener.mismatch({ kind, places: [place], ...contrast(expected, actual) });
+  #report(difference: Difference, place: Place): void {
+    this.#listener.mismatch({ ...difference, places: [place] });
   }
 }
 
-/** The members of a pattern object, without its marks. */
-function membersOf({ members }: JsonObject): JsonMember[] {
-  return members
-    .filter(([key]) => key !== unorderedMark)
-    .map(([key, value, spelling]) => jsonMember(plainKey(key), value, spelling));
-}
-
-function neighbour(fields: readonly JsonMember[], at: number): string {
-  const before = fields[at - 1]?.[0];
-  return before === undefined ? 'first' : `after ${before}`;
+function nameBefore(fields: readonly JsonMember[], at: number): string | null {
+  return fields[at - 1]?.[0] ?? null;
 }

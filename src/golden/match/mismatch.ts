@@ -1,101 +1,169 @@
-import { type JsonNode, printJson } from '../../wire/json.ts';
+import type { Content } from '../../trace/trace-event.ts';
+import type { JsonNode } from '../../wire/json.ts';
+import type { Side } from '../../wire/message.ts';
 import type { Lifetime } from '../golden.ts';
+import type { VariableKind } from '../pattern/kinds.ts';
+import { contentNode } from './content-node.ts';
 
-/**
- * Where in a dialogue something stands: `exchange` counts from 1; `part` is "handshake", "client message 2", "body";
- * `path` leads on from there.
- */
-export type Place = {
+/** A header name or JSON key; the index of a list item is a number. */
+export type PathKey = string | number;
+
+/** Where in a trace something is. `exchange` and `number` count from 1; `path` leads on from the part. */
+export type Place = PlacePart & {
   readonly exchange: number;
-  readonly part: string;
-  readonly path: readonly string[];
+  readonly path: readonly PathKey[];
+  /** How the OpenAI library read the responses, in a check that runs both ways. */
+  readonly mode?: 'streamed' | 'whole';
 };
 
-export type MismatchKind =
-  | 'missing'
-  | 'added'
-  | 'renamed'
-  | 'recased'
-  | 'moved'
-  | 'changed'
-  | 'retyped'
-  | 'respelled'
-  | 'reframed'
-  | 'disagrees'
-  | 'repeated';
+/**
+ * The part of an exchange:
+ *
+ * - exchange: all of it;
+ * - handshake, response: the head of the request, and of the response;
+ * - message: the nth message of a side; server-sent events count as messages; `type` is that of its JSON;
+ * - body: the whole body of a request or response;
+ * - connection: how the client left the connection;
+ * - ending: how the response ended;
+ * - result: what the OpenAI library returned to its program.
+ */
+export type PlacePart =
+  | { readonly side: Side; readonly part: 'body' }
+  | { readonly side: Side; readonly part: 'message'; readonly number: number; readonly type?: string }
+  | { readonly side: 'client'; readonly part: 'exchange' | 'handshake' | 'connection' }
+  | { readonly side: 'backend'; readonly part: 'response' | 'ending' | 'result' };
+
+/** One side of a difference. */
+export type ComparedValue =
+  /** A JSON value or, as a string, the value of a header. */
+  | { readonly type: 'json'; readonly node: JsonNode }
+  /** A whole request, by its first line. */
+  | { readonly type: 'request'; readonly method: string; readonly target: string }
+  /** A websocket close message; `code` is null where it has none. */
+  | { readonly type: 'close'; readonly code: number | null }
+  /** A response whose body is incomplete. */
+  | { readonly type: 'incomplete response' }
+  /** A connection that ends without a close message. */
+  | { readonly type: 'connection end'; readonly by: Side }
+  /** Any value of a kind of variable. */
+  | { readonly type: 'variable'; readonly variable: string; readonly variableKind: VariableKind }
+  /** Members of one object, by their paths in it; a member without a value is missing. */
+  | { readonly type: 'members'; readonly members: readonly ComparedMember[] }
+  /** A response that the OpenAI library returned, with its status or finish reason. */
+  | { readonly type: 'library response'; readonly ending?: string }
+  /** An error that the OpenAI library threw, or that the backend sent; neither where the response broke off. */
+  | { readonly type: 'library error'; readonly error?: JsonNode; readonly message?: string }
+  /** Credentials of the sign-in that the subject was given. */
+  | { readonly type: 'own credentials' }
+  /** The scenario, played to its end. */
+  | { readonly type: 'whole scenario' }
+  /** What the subject did instead: requests that it sent upstream, and the error that ended the scenario. */
+  | { readonly type: 'subject behaviour'; readonly requests: readonly string[]; readonly failure?: string };
+
+export type ComparedMember = { readonly path: readonly PathKey[]; readonly value?: JsonNode };
+
+/** A name whose neighbours differ; null stands for the start of the list. */
+export type Move = {
+  readonly name: PathKey;
+  readonly expectedAfter: string | null;
+  readonly actualAfter: string | null;
+};
 
 /**
- * One way in which a trace does not unify with a golden:
+ * One way in which an actual value differs from the expected one:
  *
- * - missing, added, renamed, recased, moved: a header, key, item or message, against its fellows;
- * - changed: another value; retyped: another JSON type or kind of value; respelled: the same value written otherwise;
- * - reframed: the same message carried by other websocket frames;
- * - disagrees: values that are one in every recording are not (`places` are those that stand apart);
- * - repeated: values that differ in every recording are equal.
- *
- * `expected` and `actual` are texts for a reader; null where there is nothing.
+ * - missing, added, renamed, recased, moved: a header, key, item or message among its neighbours;
+ * - changed: another value; retyped: another JSON type or kind of value; respelled: the same value, spelled differently;
+ * - reframed: the same message in other websocket frames, or a body that is not complete;
+ * - disagrees: places that had one value in every recording differ;
+ * - repeated: variables that differed in every recording have the same value.
  */
-export type Mismatch = {
-  readonly kind: MismatchKind;
+export type Difference =
+  | { readonly kind: 'missing'; readonly expected: ComparedValue; readonly instead?: ComparedValue }
+  | { readonly kind: 'added'; readonly actual: ComparedValue }
+  | { readonly kind: 'renamed'; readonly from: string; readonly to: string }
+  /** Names that differ in capitalisation only. */
+  | { readonly kind: 'recased'; readonly names: readonly { readonly from: string; readonly to: string }[] }
+  /** Names in another order. */
+  | { readonly kind: 'moved'; readonly order: readonly Move[] }
+  /** A list item at another index. */
+  | { readonly kind: 'moved'; readonly item: JsonNode; readonly from: number; readonly to: number }
+  | {
+      readonly kind: 'changed' | 'retyped';
+      readonly expected: ComparedValue;
+      readonly actual: ComparedValue;
+    }
+  | {
+      readonly kind: 'respelled';
+      readonly spelling: 'value' | 'key';
+      /** JSON text. */
+      readonly expected: string;
+      readonly actual: string;
+    }
+  /** White space between the tokens of JSON. */
+  | {
+      readonly kind: 'respelled';
+      readonly spelling: 'white space';
+      readonly expected: boolean;
+      readonly actual: boolean;
+    }
+  | {
+      readonly kind: 'reframed';
+      readonly aspect: 'opcode' | 'compressed' | 'fragments' | 'complete';
+      readonly expected: string | number | boolean;
+      readonly actual: string | number | boolean;
+    }
+  | {
+      readonly kind: 'disagrees';
+      readonly variable: string;
+      /** The value of the variable, and the first place that has it. */
+      readonly value: string;
+      readonly valueAt: Place;
+      /** The value at the places of the mismatch, and the variable that it belongs to. */
+      readonly valueHere: string;
+      readonly variableHere?: string;
+    }
+  | {
+      readonly kind: 'repeated';
+      readonly variable: string;
+      readonly value: string;
+      /** The variable that has the value too. */
+      readonly otherVariable: string;
+    };
+
+export type MismatchKind = Difference['kind'];
+
+/** A difference, and every place that shows it. For `disagrees` these are the places that differ from the others. */
+export type Mismatch = Difference & {
   readonly places: readonly Place[];
-  readonly expected: string | null;
-  readonly actual: string | null;
-  /** The variable concerned, where there is one. */
-  readonly variable?: string;
-  /**
-   * How long its values live, where that is what went wrong: a value of an earlier time stands in the place of a new
-   * one, or one that stays the same was changed.
-   */
+  /** The lifetime that a value violates: it is stale, or it changed although it must not. */
   readonly lifetime?: Lifetime;
 };
 
-/** A place as one line: `exchange 1 › client message 2 › client_metadata.thread_id`. */
-export function placeText({ exchange, part, path }: Place): string {
-  return [`exchange ${exchange}`, part, ...(path.length === 0 ? [] : [path.join('.')])].join(' › ');
+/** The content of a message or body as one side of a difference. */
+export function contentValue(content: Content): ComparedValue {
+  return content.kind === 'close'
+    ? { type: 'close', code: content.code }
+    : { type: 'json', node: contentNode(content) };
 }
 
-/** A node as a reader wants it: at most so many characters, from that one on. */
-export function brief(node: JsonNode, most = 120, from = 0): string {
-  const text = printJson(node);
-  if (text.length <= most) return text;
-  const end = from + most < text.length ? '…' : '';
-  return `${from > 0 ? '…' : ''}${text.slice(from, from + most)}${end} (${text.length} characters)`;
+/** A JSON value or header value as one side of a difference. */
+export function jsonValue(node: JsonNode): ComparedValue {
+  return { type: 'json', node };
 }
 
-/** The texts of what was expected and what is there; of two long ones what is around their first difference. */
-export function contrast(
-  expected: JsonNode | null,
-  actual: JsonNode | null,
-): { readonly expected: string | null; readonly actual: string | null } {
-  const text = (node: JsonNode | null, from: number) => (node === null ? null : brief(node, 120, from));
-  if (expected === null || actual === null) return { expected: text(expected, 0), actual: text(actual, 0) };
-  const [one, other] = [printJson(expected), printJson(actual)];
-  let same = 0;
-  while (same < one.length && one[same] === other[same]) same += 1;
-  const from = same < 100 ? 0 : same - 40;
-  return { expected: text(expected, from), actual: text(actual, from) };
+/** A request as one side of a difference. */
+export function requestValue({
+  method,
+  target,
+}: {
+  readonly method: string;
+  readonly target: JsonNode;
+}): ComparedValue {
+  return { type: 'request', method, target: target.kind === 'string' ? target.value : '' };
 }
 
-/** What kind of difference there is between two values that are not spelled alike. */
-export function differenceOf(expected: JsonNode, actual: JsonNode): 'retyped' | 'respelled' | 'changed' {
-  if (expected.kind === 'literal' && actual.kind === 'literal') {
-    return typeof expected.value === typeof actual.value ? 'changed' : 'retyped';
-  }
-  if (expected.kind === 'number' && actual.kind === 'number') {
-    return amount(expected.text) === amount(actual.text) ? 'respelled' : 'changed';
-  }
-  if (expected.kind === 'string' && actual.kind === 'string') {
-    return expected.value === actual.value ? 'respelled' : 'changed';
-  }
-  return expected.kind === actual.kind ? 'changed' : 'retyped';
-}
-
-/** One text for all spellings of a number, whatever its size: all digits that count, and a power of ten. */
-function amount(text: string): string {
-  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
-    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
-  const all = (whole + fraction).replace(/^0+/, '');
-  const digits = all.replace(/0+$/, '');
-  if (digits === '') return '0';
-  return `${sign}${digits}e${Number(exponent) - fraction.length + all.length - digits.length}`;
+/** The name of the header or key at a path, or of the list that an item belongs to; empty for a whole part. */
+export function lastName(path: readonly PathKey[]): string {
+  return String(path.findLast((key) => typeof key === 'string') ?? '');
 }

@@ -1,8 +1,7 @@
-import type { MessageEvent } from '../../trace/trace-event.ts';
 import { align, likenessOfForm } from './align.ts';
-import { contentNode, describe } from './content-node.ts';
+import { contentNode } from './content-node.ts';
 import type { Matcher } from './matcher.ts';
-import type { Mismatch, Place } from './mismatch.ts';
+import { contentValue, type Mismatch, type Place } from './mismatch.ts';
 import { messageType, type Payload } from './split-exchange.ts';
 
 /** Two lists of steps with more pairs than this are not compared each with each, but window by window. */
@@ -30,17 +29,16 @@ export class StepUnifier {
       maximumPairs,
     );
     for (const [one, other] of pairs) this.#step(itemAt(expected, one), itemAt(actual, other), exchange, one);
-    const tell = (kind: 'missing' | 'added', step: Payload, at: number) => {
-      const text = describe(step);
-      this.#report({
-        kind,
-        places: [part(exchange, step, at)],
-        expected: kind === 'missing' ? text : null,
-        actual: kind === 'added' ? text : null,
-      });
-    };
-    for (const at of missing) tell('missing', itemAt(expected, at), at);
-    for (const at of added) tell('added', itemAt(actual, at), at);
+    for (const at of missing) {
+      const payload = itemAt(expected, at);
+      const places = [placeOf(exchange, payload, at)];
+      this.#report({ kind: 'missing', places, expected: contentValue(payload.content) });
+    }
+    for (const at of added) {
+      const payload = itemAt(actual, at);
+      const places = [placeOf(exchange, payload, at)];
+      this.#report({ kind: 'added', places, actual: contentValue(payload.content) });
+    }
   }
 
   /** Each backend message of the golden is looked up, by its type, after the one before it. */
@@ -60,7 +58,14 @@ export class StepUnifier {
       const found = queue.shift();
       if (found === undefined) continue;
       from = found + 1;
-      const place = { exchange, part: `backend ${type ?? 'message'}`, path: [] };
+      const place: Place = {
+        exchange,
+        side: 'backend',
+        part: 'message',
+        number: found + 1,
+        ...(type === undefined ? {} : { type }),
+        path: [],
+      };
       this.#reader.node(contentNode(wanted.content), contentNode(itemAt(actual, found).content), place);
     }
   }
@@ -73,55 +78,50 @@ export class StepUnifier {
   }
 
   #step(expected: Payload, actual: Payload, exchange: number, at: number): void {
-    const place = part(exchange, expected, at);
-    if (expected.type === 'message' && actual.type === 'message') this.#framing(expected, actual, place);
-    if (expected.type === 'body' && actual.type === 'body' && expected.complete !== actual.complete) {
-      const text = (complete: boolean) => (complete ? 'a whole body' : 'a body that was cut off');
-      this.#report({
-        kind: 'reframed',
-        places: [place],
-        expected: text(expected.complete),
-        actual: text(actual.complete),
-      });
+    const places = [placeOf(exchange, expected, at)];
+    for (const [aspect, wanted, found] of framing(expected, actual)) {
+      if (wanted !== found)
+        this.#report({ kind: 'reframed', places, aspect, expected: wanted, actual: found });
     }
     const [wanted, found] = [expected.content, actual.content];
     if (wanted.kind !== found.kind) {
-      const [mine, theirs] = [describe(expected), describe(actual)];
-      this.#report({ kind: 'retyped', places: [place], expected: mine, actual: theirs });
+      this.#report({
+        kind: 'retyped',
+        places,
+        expected: contentValue(wanted),
+        actual: contentValue(found),
+      });
       return;
     }
     if (wanted.kind === 'json' && found.kind === 'json' && wanted.spaced !== found.spaced) {
-      const text = (spaced: boolean) => (spaced ? 'JSON with white space' : 'JSON without white space');
       this.#report({
         kind: 'respelled',
-        places: [place],
-        expected: text(wanted.spaced),
-        actual: text(found.spaced),
+        places,
+        spelling: 'white space',
+        expected: wanted.spaced,
+        actual: found.spaced,
       });
     }
-    this.#matcher.node(contentNode(wanted), contentNode(found), place);
-  }
-
-  #framing(expected: MessageEvent, actual: MessageEvent, place: Place): void {
-    const aspects = [
-      ['opcode', expected.opcode, actual.opcode],
-      ['compressed', expected.compressed, actual.compressed],
-      ['fragments', expected.fragments, actual.fragments],
-    ] as const;
-    for (const [aspect, wanted, found] of aspects) {
-      if (wanted === found) continue;
-      this.#report({
-        kind: 'reframed',
-        places: [place],
-        expected: `${aspect}: ${wanted}`,
-        actual: `${aspect}: ${found}`,
-      });
-    }
+    this.#matcher.node(contentNode(wanted), contentNode(found), placeOf(exchange, expected, at));
   }
 }
 
-function part(exchange: number, step: Payload, at: number): Place {
-  return { exchange, part: step.type === 'body' ? 'body' : `client message ${at + 1}`, path: [] };
+/** The aspects of framing of two payloads, each with its two values. */
+function framing(expected: Payload, actual: Payload) {
+  if (expected.type === 'message' && actual.type === 'message') {
+    return (['opcode', 'compressed', 'fragments'] as const).map(
+      (aspect) => [aspect, expected[aspect], actual[aspect]] as const,
+    );
+  }
+  if (expected.type === 'body' && actual.type === 'body')
+    return [['complete', expected.complete, actual.complete] as const];
+  return [];
+}
+
+function placeOf(exchange: number, { type }: Payload, at: number): Place {
+  return type === 'body'
+    ? { exchange, side: 'client', part: 'body', path: [] }
+    : { exchange, side: 'client', part: 'message', number: at + 1, path: [] };
 }
 
 function itemAt<T>(list: readonly T[], index: number): T {

@@ -8,7 +8,7 @@ import { Bindings } from './bindings.ts';
 import { contentNode } from './content-node.ts';
 import { endMismatches } from './ends.ts';
 import { Matcher } from './matcher.ts';
-import type { Mismatch, Place } from './mismatch.ts';
+import { type Mismatch, type Place, requestValue } from './mismatch.ts';
 import { type SplitExchange, splitExchange } from './split-exchange.ts';
 import { maximumPairs, StepUnifier } from './steps.ts';
 
@@ -96,21 +96,18 @@ class Unification {
 
   #wholeExchange(kind: 'missing' | 'added', whole: SplitExchange | undefined, exchange: number): void {
     if (whole === undefined) return;
-    const { request } = whole;
-    const text = `${request.method} ${request.target.kind === 'string' ? request.target.value : ''}`;
-    this.#mismatches.push({
-      kind,
-      places: [{ exchange, part: 'request', path: [] }],
-      expected: kind === 'missing' ? text : null,
-      actual: kind === 'added' ? text : null,
-    });
+    const places: Place[] = [{ exchange, side: 'client', part: 'exchange', path: [] }];
+    const value = requestValue(whole.request);
+    this.#mismatches.push(
+      kind === 'missing' ? { kind, places, expected: value } : { kind, places, actual: value },
+    );
   }
 
   #exchange(expected: SplitExchange, actual: SplitExchange): void {
     const { exchange } = expected.request;
     this.#handshake(expected, actual, exchange);
     if (expected.response !== undefined && actual.response !== undefined) {
-      const head = { exchange, part: 'backend response', path: [] };
+      const head: Place = { exchange, side: 'backend', part: 'response', path: [] };
       this.#reader.fields(expected.response.headers, actual.response.headers, head);
     }
     this.#steps.backend(expected.backend, actual.backend, exchange);
@@ -119,7 +116,7 @@ class Unification {
   }
 
   #handshake(expected: SplitExchange, actual: SplitExchange, exchange: number): void {
-    const place: Place = { exchange, part: 'handshake', path: [] };
+    const place: Place = { exchange, side: 'client', part: 'handshake', path: [] };
     this.#compare(jsonString(expected.request.method), jsonString(actual.request.method), place, 'method');
     this.#compare(expected.request.target, actual.request.target, place, 'target');
     this.#alpn(expected, actual, place);

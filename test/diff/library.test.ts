@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest';
-import { answeredNeutrality, askedNeutrality, handedNeutrality } from '../../src/diff/asked.ts';
+import {
+  libraryRequestNeutrality,
+  libraryResponseNeutrality,
+  resultNeutrality,
+} from '../../src/diff/neutrality/library.ts';
+import type { Mismatch } from '../../src/golden/match/mismatch.ts';
 import { body, exchangeOf, message } from './exchange.ts';
 
 const asked = '{"model":"m","input":["one"],"stream":true}';
@@ -23,49 +28,49 @@ const inFront = (...answer: readonly string[]) =>
     ...(answer.length === 0 ? [] : [body('backend', ...answer)]),
   ]);
 
-const shown = (found: readonly { kind: string; places: readonly { path: readonly string[] }[] }[]) =>
+const shown = (found: readonly Mismatch[]) =>
   found.map(({ kind, places }) => `${kind} ${places.map(({ path }) => path.join('.')).join(' ')}`.trimEnd());
 
 it('holds a request against the turn that it became, and not against its prewarm', () => {
   const turn = '{"type":"response.create","store":false,"input":["one"],"model":"m"}';
-  expect(shown(askedNeutrality([inFront()], [upstream(turn, completed)]))).toEqual(['added store']);
-  expect(shown(askedNeutrality([inFront()], [upstream(turn.replace('one', 'two'), completed)]))).toContain(
-    'changed input.0',
-  );
+  expect(shown(libraryRequestNeutrality([inFront()], [upstream(turn, completed)]))).toEqual(['added store']);
+  expect(
+    shown(libraryRequestNeutrality([inFront()], [upstream(turn.replace('one', 'two'), completed)])),
+  ).toContain('changed input.0');
 });
 
 it('takes the last items for those of a request whose conversation was said again', () => {
   const goesOn = exchangeOf([body('client', '{"model":"m","previous_response_id":"r","input":["two"]}')]);
   const again = (input: string) => upstream(`{"model":"m","input":${input}}`, completed);
-  expect(askedNeutrality([goesOn], [again('["one","two"]')])).toEqual([]);
-  expect(shown(askedNeutrality([goesOn], [again('["two","one"]')]))).toEqual(['changed input.0']);
+  expect(libraryRequestNeutrality([goesOn], [again('["one","two"]')])).toEqual([]);
+  expect(shown(libraryRequestNeutrality([goesOn], [again('["two","one"]')]))).toEqual(['changed input.0']);
   const injected = upstream('{"model":"m","input":["zero","one"],"stream":true}', completed);
-  expect(askedNeutrality([inFront()], [injected])).not.toEqual([]);
+  expect(libraryRequestNeutrality([inFront()], [injected])).not.toEqual([]);
 });
 
 it('wants every event of a stream in order, and of a whole answer the response of the last', () => {
   const back = [upstream(asked, created, completed)];
-  expect(answeredNeutrality([inFront(created, completed)], back)).toEqual([]);
-  expect(answeredNeutrality([inFront(completed, created)], back)).not.toEqual([]);
-  expect(answeredNeutrality([inFront(`{${output}}`)], back)).toEqual([]);
-  expect(shown(answeredNeutrality([inFront(`{${output.replace('Hel', 'Hal')}}`)], back))).toEqual([
+  expect(libraryResponseNeutrality([inFront(created, completed)], back)).toEqual([]);
+  expect(libraryResponseNeutrality([inFront(completed, created)], back)).not.toEqual([]);
+  expect(libraryResponseNeutrality([inFront(`{${output}}`)], back)).toEqual([]);
+  expect(shown(libraryResponseNeutrality([inFront(`{${output.replace('Hel', 'Hal')}}`)], back))).toEqual([
     'changed output.0.content.0.text',
   ]);
-  expect(shown(answeredNeutrality([inFront()], back))).toEqual(['missing']);
+  expect(shown(libraryResponseNeutrality([inFront()], back))).toEqual(['missing']);
 });
 
 it('wants of a library the text of a response, and its ending in the words of its API', () => {
   const back = [upstream(asked, completed)];
   expect(
-    handedNeutrality([{ text: 'Hello', ending: 'completed' }], back, { surface: 'responses', streams: true }),
+    resultNeutrality([{ text: 'Hello', ending: 'completed' }], back, { surface: 'responses', streams: true }),
   ).toEqual([]);
   expect(
-    handedNeutrality([{ text: 'Hello', ending: 'stop' }], back, { surface: 'chat', streams: true }),
+    resultNeutrality([{ text: 'Hello', ending: 'stop' }], back, { surface: 'chat', streams: true }),
   ).toEqual([]);
   expect(
-    shown(handedNeutrality([{ text: 'Hello', ending: 'length' }], back, { surface: 'chat', streams: true })),
+    shown(resultNeutrality([{ text: 'Hello', ending: 'length' }], back, { surface: 'chat', streams: true })),
   ).toEqual(['changed ending']);
-  expect(shown(handedNeutrality([], back, { surface: 'chat', streams: true }))).toEqual(['missing']);
+  expect(shown(resultNeutrality([], back, { surface: 'chat', streams: true }))).toEqual(['missing']);
 });
 
 it.each([
@@ -80,8 +85,8 @@ it.each([
   },
 ])('knows the ending $ending of the chat API', ({ response, ending }) => {
   const back = [upstream(asked, `{"type":"response.completed","response":${response}}`)];
-  expect(handedNeutrality([{ text: '', ending }], back, { surface: 'chat', streams: true })).toEqual([]);
+  expect(resultNeutrality([{ text: '', ending }], back, { surface: 'chat', streams: true })).toEqual([]);
   expect(
-    shown(handedNeutrality([{ text: '', ending: 'stop' }], back, { surface: 'chat', streams: true })),
+    shown(resultNeutrality([{ text: '', ending: 'stop' }], back, { surface: 'chat', streams: true })),
   ).toEqual(['changed ending']);
 });

@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
-import type { Failure, Handed } from '../../src/diff/asked.ts';
-import { contentFindings } from '../../src/diff/compare.ts';
+import type { LibraryError, LibraryResult } from '../../src/diff/neutrality/library.ts';
+import { libraryFindings } from '../../src/diff/neutrality/neutrality.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { Content, MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, toNode } from '../../src/wire/json.ts';
 import { exchangeOf, message } from '../golden/conversation.ts';
+import { line } from './rendered.ts';
 
 const request = { model: 'm', input: [{ role: 'user' }] };
 const begun = [
@@ -65,7 +66,7 @@ function posted(from: 'client' | 'backend', content: Content): Step {
 }
 
 /** What a library throws for an answer of HTTP. */
-function thrown(status: number, told: unknown, headers: Failure['headers'] = []): Handed {
+function thrown(status: number, told: unknown, headers: LibraryError['headers'] = []): LibraryResult {
   const failure = { message: `${status}`, status, headers, error: toNode(told) };
   return { text: '', ending: 'none', failure };
 }
@@ -80,15 +81,10 @@ const limits = [
 function found(
   front: readonly Exchange[],
   back: readonly Exchange[],
-  handed: readonly Handed[],
+  handed: readonly LibraryResult[],
   { streams = true, surface = 'responses' as 'responses' | 'chat' } = {},
 ): string[] {
-  return contentFindings(front, back, handed, { surface, streams }).map(
-    ({ kind, places, expected, actual }) =>
-      [kind, places.map((place) => place.replace('exchange 1 › ', '')).join(', '), expected, actual].join(
-        ' | ',
-      ),
-  );
+  return libraryFindings(front, back, handed, { surface, streams }).map(line);
 }
 
 it('finds nothing where an error frame became the status, headers and error of an answer', () => {
@@ -99,24 +95,24 @@ it('finds nothing where an error frame became the status, headers and error of a
 });
 
 it('finds another status, a header that is lost or made up, and an error in other words', () => {
-  const finds = (handed: Handed) => found([answered(429, {})], upstream([frame]), [handed]);
-  expect(finds(thrown(500, error, limits))).toEqual(["changed | the library's answer › status | 429 | 500"]);
+  const finds = (handed: LibraryResult) => found([answered(429, {})], upstream([frame]), [handed]);
+  expect(finds(thrown(500, error, limits))).toEqual(["changed | library's result › status | 429 | 500"]);
   expect(finds(thrown(429, error, limits.slice(0, 2)))).toEqual([
-    'missing | the library\'s answer › headers.retry-after | "17" | ',
-    'missing | the library\'s answer › headers.x-codex-used | "100" | ',
+    'missing | library\'s result › headers.retry-after | "17" | ',
+    'missing | library\'s result › headers.x-codex-used | "100" | ',
   ]);
   expect(finds(thrown(429, error, [...limits, ['x-codex-more', '1']]))).toEqual([
-    'added | the library\'s answer › headers.x-codex-more |  | "1"',
+    'added | library\'s result › headers.x-codex-more |  | "1"',
   ]);
   expect(finds(thrown(429, { ...error, message: 'no' }, limits))).toEqual([
-    'changed | the library\'s answer › error.message | "no more" | "no"',
+    'changed | library\'s result › error.message | "no more" | "no"',
   ]);
   expect(finds(thrown(429, { ...error, param: null }, limits))).toEqual([
-    "added | the library's answer › error.param |  | null",
+    "added | library's result › error.param |  | null",
   ]);
   const { status: _, ...failure } = thrown(429, error, limits).failure ?? { message: '', headers: [] };
   expect(finds({ text: '', ending: 'none', failure })).toEqual([
-    "missing | the library's answer › status | 429 | ",
+    "missing | library's result › status | 429 | ",
   ]);
 });
 
@@ -125,27 +121,27 @@ it('holds an error that came by HTTP to the same', () => {
   const told = [['retry-after', '17']] as const;
   expect(found([answered(429, { error })], back, [thrown(429, error, told)])).toEqual([]);
   expect(found([answered(429, { error })], back, [thrown(429, error)])).toEqual([
-    'missing | the library\'s answer › headers.retry-after | "17" | ',
+    'missing | library\'s result › headers.retry-after | "17" | ',
   ]);
 });
 
 it('lets the API add to the error of a response, and choose its status', () => {
   const told = { code: 'server_error', message: 'no luck', type: 'server_error', param: null };
-  const finds = (handed: Handed) =>
+  const finds = (handed: LibraryResult) =>
     found([answered(500, { error: told })], upstream([...begun.slice(0, 1), failed]), [handed], {
       streams: false,
     });
   expect(finds(thrown(500, told))).toEqual([]);
   expect(finds(thrown(503, told))).toEqual([]);
   expect(finds(thrown(500, { ...told, code: 'other' }))).toEqual([
-    'changed | the library\'s answer › error.code | "server_error" | "other"',
+    'changed | library\'s result › error.code | "server_error" | "other"',
   ]);
   expect(finds(thrown(500, { message: 'no luck' }))).toEqual([
-    'missing | the library\'s answer › error.code | "server_error" | ',
+    'missing | library\'s result › error.code | "server_error" | ',
   ]);
 });
 
-const lost: Handed = {
+const lost: LibraryResult = {
   text: 'In the beginning',
   ending: 'none',
   failure: { message: 'lost', headers: [], error: toNode({ code: 'lost' }) },
@@ -164,7 +160,7 @@ it('holds an error within a stream to the words of the frame, as its status can 
     ]);
   expect(finds(error)).toEqual([]);
   expect(finds({ ...error, message: 'no' })).toEqual([
-    'changed | the library\'s answer › error.message | "no more" | "no"',
+    'changed | library\'s result › error.message | "no more" | "no"',
   ]);
 });
 
@@ -183,17 +179,17 @@ it('finds an event that is lost or doubled before an answer breaks off', () => {
 it('finds words that a library was not handed before an answer broke off', () => {
   const less = { ...lost, text: 'In the ' };
   expect(found([streamed(...begun)], upstream(begun), [less], { surface: 'chat' })).toEqual([
-    'changed | the library\'s answer › text | "In the beginning" | "In the "',
+    'changed | library\'s result › text | "In the beginning" | "In the "',
   ]);
 });
 
 it('finds an answer in the place of an error, and an error in the place of an answer', () => {
   const whole = { text: 'In the beginning', ending: 'in_progress' };
   expect(found([streamed(...begun)], upstream(begun), [whole])).toEqual([
-    "changed | the library's answer | an error: the answer was cut off | an answer: in_progress",
+    "changed | library's result | an error: the response broke off | a response: in_progress",
   ]);
   expect(found([streamed(completed)], upstream([completed]), [thrown(502, { code: 'x' })])).toEqual([
-    "changed | the library's answer | an answer | an error: 502",
+    "changed | library's result | a response | an error: 502",
   ]);
 });
 
@@ -206,6 +202,6 @@ it('holds the client to the last of what was said again, and finds what it got o
   const types = new Set(begun.map(({ type }) => type));
   expect(found([streamed(...begun, completed)], back, [whole])).toHaveLength(types.size);
   expect(found([answered(429, { error })], back, [thrown(429, error, limits)])).toEqual([
-    "changed | the library's answer | an answer | an error: 429",
+    "changed | library's result | a response | an error: 429",
   ]);
 });

@@ -1,0 +1,103 @@
+import type { Comparison } from '../diff/comparison.ts';
+import { type Finding, isCosmetic } from '../diff/finding.ts';
+import type { Lifetime } from '../golden/golden.ts';
+import type { MismatchKind } from '../golden/match/mismatch.ts';
+
+type Explanation = {
+  /** Matches the last key of the place, or the header, in lower case. */
+  readonly at: RegExp;
+  readonly kinds?: readonly MismatchKind[];
+  readonly why: string;
+};
+
+/**
+ * Known consequences of differences at well-known places. The first entry that matches is used; differences that the
+ * backend does not act upon (isCosmetic) have none. To explain another error, add an entry.
+ */
+const known: readonly Explanation[] = [
+  {
+    at: /^service_tier$/,
+    kinds: ['added', 'changed'],
+    why: 'the official client omits the field for the default tier, and the backend refuses the literal "default"',
+  },
+  {
+    at: /^service_tier$/,
+    why: 'without the field the request is served at the standard tier, and the response does not show it',
+  },
+  { at: /^x-codex-routing-hint$/, why: 'the hint must name the model and tier of the request that it opens' },
+  {
+    at: /^prompt_cache_key$/,
+    why: 'it is the key of the prompt cache: unless it is the session id, every cache hit is lost',
+  },
+  {
+    at: /^session[-_]id$/,
+    kinds: ['renamed'],
+    why: 'the header is session_id up to 0.130 and session-id from 0.133 on; under another name the session is lost',
+  },
+  {
+    at: /^(?:session[-_]id|thread[-_]id|x-client-request-id|x-codex-window-id)$/,
+    why: 'a conversation has one identity, the same in headers, body and turn metadata',
+  },
+  { at: /^conversation_id$/, kinds: ['added'], why: 'the official client does not send this header' },
+  { at: /^previous_response_id$/, why: 'it chains the turn to what the backend already has' },
+  {
+    at: /^instructions$/,
+    why: 'instructions belong to the client: a proxy must not inject, drop or rewrite them',
+  },
+  { at: /^(?:root_)?turn_id$/, why: 'each turn has its own id, the same everywhere in the turn' },
+  {
+    at: /^x-codex-turn-metadata$/,
+    why: 'each request has its own turn metadata: a copy from the handshake is stale',
+  },
+  { at: /^(?:user-agent|originator|version)$/, why: 'it shows the backend which client sends the request' },
+];
+
+const byKind: Readonly<Record<MismatchKind, string>> = {
+  missing: 'the official client sends it',
+  added: 'the official client does not send it',
+  renamed: 'the official client sends it under another name',
+  recased: "the name has different capitalisation than the official client's",
+  moved: 'the official client sends another order',
+  changed: 'the official client sends another value',
+  retyped: 'the official client sends another type of value',
+  respelled: 'the value is the same, but the official client spells it differently',
+  reframed: 'the message is the same, but the official client frames it differently',
+  disagrees: 'the official client sends one value at all these places',
+  repeated: 'the official client never uses this value for two things',
+};
+
+const neutrality: Readonly<Record<Exclude<Comparison, 'parity'>, string>> = {
+  'request neutrality': 'the content of the request reached the backend changed',
+  'response neutrality': 'the response reached the client changed',
+};
+
+/** For values with a shorter lifetime than a session: this one is stale. */
+const stale: Readonly<Partial<Record<Lifetime, string>>> = {
+  item: 'is new for each item, and this is the value of another item',
+  request: 'is new for each request, and this is the value of an earlier request',
+  turn: 'is new for each turn, and this is the value of an earlier turn',
+  connection: 'is new for each connection, and this is the value of an earlier connection',
+};
+
+/** Why a finding matters, in one sentence. */
+export function explain(finding: Finding): string {
+  const { comparison, cause, kind, places, lifetime } = finding;
+  switch (cause?.type) {
+    case 'nothing upstream':
+      return `no model request reached the simulated backend: the upstream of ${cause.subject} must be ${cause.url}`;
+    case 'foreign credentials':
+      return 'it is not of the sign-in that the subject was given: the backend refuses it, or serves another account';
+  }
+  if (comparison !== 'parity') return neutrality[comparison];
+  const names = places.map(({ path }) => String(path.at(-1) ?? '').toLowerCase());
+  const reason = lifetime === undefined ? undefined : stale[lifetime];
+  if (reason !== undefined) return `${names[0]} ${reason}`;
+  const found = isCosmetic(finding)
+    ? undefined
+    : known.find(
+        ({ at, kinds }) =>
+          names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
+      );
+  if (found === undefined && lifetime !== undefined) return `${names[0]} is the same for a whole ${lifetime}`;
+  return found?.why ?? byKind[kind];
+}

@@ -1,0 +1,195 @@
+import type { ComparedValue, Difference, Move, PathKey, Place } from '../golden/match/mismatch.ts';
+import { kinds } from '../golden/pattern/kinds.ts';
+import { type JsonNode, printJson } from '../wire/json.ts';
+
+/** A place in one line, such as `exchange 1 › client message 2 › client_metadata.thread_id`. */
+export function placeText(place: Place): string {
+  const { mode, exchange, path } = place;
+  return [
+    ...(mode === undefined ? [] : [mode]),
+    `exchange ${exchange}`,
+    partText(place),
+    ...(path.length === 0 ? [] : [pathText(path)]),
+  ].join(' › ');
+}
+
+function partText(place: Place): string {
+  switch (place.part) {
+    case 'exchange':
+      return 'request';
+    case 'handshake':
+    case 'response':
+    case 'connection':
+      return place.part;
+    case 'message': {
+      const { side, number, type } = place;
+      return `${side} message ${number}${type === undefined ? '' : ` (${type})`}`;
+    }
+    case 'body':
+      return `${place.side} body`;
+    case 'ending':
+      return 'end of the response';
+    case 'result':
+      return "library's result";
+  }
+}
+
+function pathText(path: readonly PathKey[]): string {
+  return path.join('.');
+}
+
+/** A node in at most `most` characters, from the one at index `from`. */
+export function brief(node: JsonNode, most = 120, from = 0): string {
+  const text = printJson(node);
+  if (text.length <= most) return text;
+  const end = from + most < text.length ? '…' : '';
+  return `${from > 0 ? '…' : ''}${text.slice(from, from + most)}${end} (${text.length} characters)`;
+}
+
+/** The two sides of a difference as text; null where there is nothing to show. */
+export type DifferenceText = { readonly expected: string | null; readonly actual: string | null };
+
+export function differenceText(difference: Difference): DifferenceText {
+  switch (difference.kind) {
+    case 'missing': {
+      const { expected, instead } = difference;
+      return { expected: valueText(expected), actual: instead === undefined ? null : valueText(instead) };
+    }
+    case 'added':
+      return { expected: null, actual: valueText(difference.actual) };
+    case 'renamed':
+      return { expected: difference.from, actual: difference.to };
+    case 'recased': {
+      const list = (side: 'from' | 'to') => difference.names.map((name) => name[side]).join(', ');
+      return { expected: list('from'), actual: list('to') };
+    }
+    case 'moved':
+      if ('item' in difference) {
+        const { item, from, to } = difference;
+        return { expected: `item ${from}`, actual: `item ${to}: ${brief(item)}` };
+      }
+      return {
+        expected: orderText(difference.order, 'expectedAfter'),
+        actual: orderText(difference.order, 'actualAfter'),
+      };
+    case 'changed':
+    case 'retyped':
+      return contrast(difference.expected, difference.actual);
+    case 'respelled':
+      return { expected: spellingText(difference, 'expected'), actual: spellingText(difference, 'actual') };
+    case 'reframed': {
+      const { aspect, expected, actual } = difference;
+      return { expected: framingText(aspect, expected), actual: framingText(aspect, actual) };
+    }
+    case 'disagrees': {
+      const { variable, value, valueAt, valueHere, variableHere } = difference;
+      return {
+        expected: `${variable}, which is ${value} at ${placeText(valueAt)}`,
+        actual: variableHere === undefined ? valueHere : `${valueHere}, which is ${variableHere}`,
+      };
+    }
+    case 'repeated': {
+      const { variable, otherVariable, value } = difference;
+      return {
+        expected: `a value of its own: ${variable} differs from ${otherVariable} in every recording`,
+        actual: value,
+      };
+    }
+  }
+}
+
+function valueText(value: ComparedValue): string {
+  switch (value.type) {
+    case 'json':
+      return brief(value.node);
+    case 'request':
+      return `${value.method} ${value.target}`;
+    case 'close':
+      return `close ${value.code ?? 'without a code'}`;
+    case 'incomplete response':
+      return 'a response that breaks off';
+    case 'connection end':
+      return value.by === 'client'
+        ? 'the client ends the connection'
+        : 'the end of the connection, without a close message';
+    case 'variable':
+      return `${value.variable}: ${kinds[value.variableKind].means}`;
+    case 'members':
+      return value.members
+        .map(
+          ({ path, value: node }) => `${pathText(path)} ${node === undefined ? 'missing' : plainText(node)}`,
+        )
+        .join(', ');
+    case 'library response':
+      return value.ending === undefined ? 'a response' : `a response: ${value.ending}`;
+    case 'library error': {
+      const { error, message } = value;
+      if (message !== undefined) return `an error: ${message}`;
+      return error === undefined ? 'an error: the response broke off' : `an error: ${brief(error)}`;
+    }
+    case 'own credentials':
+      return 'the credentials of the sign-in';
+    case 'whole scenario':
+      return 'the scenario, played to its end';
+    case 'subject behaviour': {
+      const { requests, failure } = value;
+      const sent = requests.length === 0 ? 'no request' : `only ${requests.join(', ')}`;
+      return failure === undefined ? sent : requests.length === 0 ? failure : `${sent}; ${failure}`;
+    }
+  }
+}
+
+function plainText(node: JsonNode): string {
+  if (node.kind !== 'string') return brief(node);
+  return node.value === '' ? 'empty' : brief(node);
+}
+
+/** Two long JSON texts are shown around their first difference. */
+function contrast(expected: ComparedValue, actual: ComparedValue): DifferenceText {
+  if (expected.type !== 'json' || actual.type !== 'json')
+    return { expected: valueText(expected), actual: valueText(actual) };
+  const [before, after] = [printJson(expected.node), printJson(actual.node)];
+  let same = 0;
+  while (same < before.length && before[same] === after[same]) same += 1;
+  const from = same < 100 ? 0 : same - 40;
+  return { expected: brief(expected.node, 120, from), actual: brief(actual.node, 120, from) };
+}
+
+/**
+ * The order of names. One name is shown with the one before it. Of several, neighbours form a row; rows are separated
+ * by semicolons.
+ */
+function orderText(order: readonly Move[], side: 'expectedAfter' | 'actualAfter'): string {
+  const [first, ...others] = order;
+  if (first !== undefined && others.length === 0)
+    return first[side] === null ? 'first' : `after ${first[side]}`;
+  const left = new Map(order.map((move) => [String(move.name), move[side]]));
+  const rows: string[] = [];
+  for (const [name, before] of left) {
+    if (before !== null && left.has(before)) continue;
+    const row = before === null ? [] : [before];
+    for (let next: string | undefined = name; next !== undefined; ) {
+      left.delete(next);
+      row.push(next);
+      next = [...left].find(([, after]) => after === row.at(-1))?.[0];
+    }
+    if (before === null) rows.unshift(row.join(', '));
+    else rows.push(row.join(', '));
+  }
+  return rows.join('; ');
+}
+
+function spellingText(
+  difference: Extract<Difference, { kind: 'respelled' }>,
+  side: 'expected' | 'actual',
+): string {
+  if (difference.spelling === 'white space')
+    return difference[side] ? 'JSON with white space' : 'JSON without white space';
+  const text = difference[side];
+  return difference.spelling === 'key' ? `key ${text}` : text;
+}
+
+function framingText(aspect: string, value: string | number | boolean): string {
+  if (aspect !== 'complete') return `${aspect}: ${value}`;
+  return value === true ? 'a complete body' : 'a body that breaks off';
+}
