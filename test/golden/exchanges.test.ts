@@ -162,9 +162,8 @@ it('finds a connection that is kept where the official client drops it', () => {
   expect(unify(golden, run(3, false))).toEqual([
     {
       kind: 'missing',
-      places: [{ exchange: 1, part: 'connection', path: [] }],
-      expected: 'the client ends the connection',
-      actual: null,
+      places: [{ exchange: 1, side: 'client', part: 'connection', path: [] }],
+      expected: { type: 'connection end', by: 'client' },
     },
   ]);
 });
