@@ -11,7 +11,7 @@ import { measureTiers, type Run } from '../measure/tiers.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import type { ProxySetup } from '../proxy/setup.ts';
-import { tapBefore } from '../record/record-upstream.ts';
+import { tapInFrontOf } from '../record/record-upstream.ts';
 import { onOneLine } from '../report/text.ts';
 import { standardOutput } from '../report/write.ts';
 import { Sealer } from '../trace/seal.ts';
@@ -133,7 +133,7 @@ async function measured(
   const model = options.model ?? (await usualModel(options.goldens, setup));
   const events: TraceEvent[] = [];
   const recorder = new TraceRecorder(new Sealer(), (event) => events.push(event));
-  const tap = await tapBefore(upstream, recorder.observe);
+  const tap = await tapInFrontOf(upstream, recorder.observe);
   try {
     const proxy = await startProxy({
       ...setup.options,

@@ -23,7 +23,7 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
     handler: ({ golden, trace }) => {
       const expected = readGolden(golden);
       const name = `${expected.codex} ${expected.scenario}`;
-      const findings = parityFindings(expected, dialogueOf(readTrace(trace).events));
+      const findings = parityFindings(expected, dialogueOf(readTrace(trace)));
       for (const finding of findings) process.stdout.write(`${findingText(name, finding)}\n\n`);
       const verdict =
         findings.length === 0

@@ -24,29 +24,31 @@ import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 import { toolFailure } from './tool-failure.ts';
 
-/** Milliseconds one run may take; a turn takes about one second, and a stalled transport falls back after seven. */
+/**
+ * Time limit of one run, in milliseconds. A turn takes about one second; a stalled transport falls back after seven.
+ */
 const runLimit = 60_000;
 
-export type RecordingOptions = {
+export type GoldenRecordingOptions = {
   readonly client: OfficialClient;
   readonly authority: CertificateAuthority;
   readonly scenario: Scenario;
-  /** `chatgpt` unless given. */
+  /** Default: `chatgpt`. */
   readonly lane?: Lane;
-  /** How many runs to learn from; at least 2, or nothing would vary. */
+  /** The number of runs to learn from. At least 2, so that values vary. */
   readonly runs: number;
   readonly signal: AbortSignal;
-  /** Told before each run, counted from 1. */
+  /** Called before each run, with its number from 1. */
   readonly onRun?: (run: number) => void;
-  /** Number of the first environment: fresh numbers give environments that no golden was learned in. */
+  /** Number of the first environment. New numbers give environments that no golden was learned in. */
   readonly firstEnvironment?: number;
 };
 
 /**
- * Records the official client against the simulated backend, each run in another environment, and generalises the
- * runs into a golden. Throws ParityError where a run does not go as the scenario says.
+ * Records the official client against the simulated backend, each run in a different environment, and generalises the
+ * runs into a golden. Throws ParityError when a run does not follow the scenario.
  */
-export async function recordGolden(options: RecordingOptions): Promise<Golden> {
+export async function recordGolden(options: GoldenRecordingOptions): Promise<Golden> {
   const dialogues = await recordRuns(options);
   const { client, scenario, lane = 'chatgpt', firstEnvironment = 0 } = options;
   return generalise(
@@ -57,7 +59,7 @@ export async function recordGolden(options: RecordingOptions): Promise<Golden> {
 }
 
 /** The model traffic of each run. */
-export async function recordRuns(options: RecordingOptions): Promise<Exchange[][]> {
+export async function recordRuns(options: GoldenRecordingOptions): Promise<Exchange[][]> {
   const { runs, scenario, lane = 'chatgpt', firstEnvironment = 0, signal, onRun } = options;
   return inFreshFolder(async (root) => {
     const dialogues: Exchange[][] = [];
@@ -71,7 +73,10 @@ export async function recordRuns(options: RecordingOptions): Promise<Exchange[][
   });
 }
 
-async function recordRun(options: RecordingOptions, environment: ClientEnvironment): Promise<TraceEvent[]> {
+async function recordRun(
+  options: GoldenRecordingOptions,
+  environment: ClientEnvironment,
+): Promise<TraceEvent[]> {
   const { client, authority, scenario, lane = 'chatgpt', signal } = options;
   const events: TraceEvent[] = [];
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
@@ -98,7 +103,8 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
       const problems = backend.deviations();
       if ((exitCode !== 0) !== (scenario.client.fails ?? false)) problems.unshift(`exit code ${exitCode}`);
       const last = stderr.trim().split('\n').at(-1) ?? '';
-      if (problems.length > 0) throw notPlayed(options, `${problems.join(', ')}; it last said: ${last}`);
+      if (problems.length > 0)
+        throw notPlayed(options, `${problems.join(', ')}. Its last line of output: ${last}`);
     } finally {
       await taps.close();
     }
@@ -110,13 +116,13 @@ async function recordRun(options: RecordingOptions, environment: ClientEnvironme
   return events;
 }
 
-function notPlayed({ client, scenario }: RecordingOptions, why: string): ParityError {
+function notPlayed({ client, scenario }: GoldenRecordingOptions, why: string): ParityError {
   return new ParityError('client-failed', `codex ${client.version} did not play ${scenario.name}: ${why}`);
 }
 
 /**
- * Puts the taps of a lane before the backend, of which one observes. A client that is pointed by URL is heard where a
- * proxy would hear it; what it still asks of the real hosts is answered and not recorded.
+ * Starts the taps of a lane in front of the backend. One of them observes. A client that is configured with a URL is
+ * observed where a proxy would receive its requests; its requests to the real hosts are answered but not recorded.
  */
 async function startTaps(
   lane: Lane,
@@ -125,20 +131,20 @@ async function startTaps(
   observe: Observe,
 ): Promise<{ readonly connect: ClientConnection; readonly close: () => Promise<void> }> {
   const upstream = { host: '127.0.0.1', port: backend.port };
-  const side = await startInterceptingTap({
+  const intercepting = await startInterceptingTap({
     authority,
     upstream: { kind: 'fixed', ...upstream, tls: false },
     onOtherHost: 'refuse',
     observe: isPointed(lane) ? () => {} : observe,
   });
-  const proxy = { proxyUrl: side.url, certificate: authority.certificatePath };
-  if (!isPointed(lane)) return { connect: { kind: 'intercepted', ...proxy }, close: side.close };
-  const front = await startReverseTap({ upstream, observe });
+  const proxy = { proxyUrl: intercepting.url, certificate: authority.certificatePath };
+  if (!isPointed(lane)) return { connect: { kind: 'intercepted', ...proxy }, close: intercepting.close };
+  const reverse = await startReverseTap({ upstream, observe });
   return {
-    connect: { kind: lane, baseUrl: `${front.url}/backend-api/codex`, ...proxy },
+    connect: { kind: lane, baseUrl: `${reverse.url}/backend-api/codex`, ...proxy },
     close: async () => {
-      await front.close();
-      await side.close();
+      await reverse.close();
+      await intercepting.close();
     },
   };
 }

@@ -9,10 +9,10 @@ import { createTrace } from '../trace/trace.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 
 /**
- * Runs a command of the user's through the tap, against the real hosts, and writes a sealed trace of what it said to
- * the Codex backend. The command keeps the terminal and its own environment; only the proxy and the authority to
- * trust are added. Resolves to the command's exit code (128 and the signal's number where one ended it, as shells
- * say it), and to the number of requests that were seen.
+ * Runs a user's command through the tap, against the real hosts, and writes a sealed trace of its traffic with the
+ * Codex backend. The command keeps the terminal and its environment; only the proxy and the authority to trust are
+ * added. Resolves to the exit code of the command (128 plus the signal number when a signal ended it, like a shell) and
+ * the number of requests observed.
  */
 export async function recordCommandThroughTap(
   command: readonly string[],
@@ -37,19 +37,19 @@ export async function recordCommandThroughTap(
     return { exitCode, requests };
   } catch (error) {
     await tap.close();
-    // Of a command that could not be run there is nothing to keep.
+    // A command that could not be run leaves nothing to keep.
     if (requests === 0) rmSync(out, { force: true });
     throw error;
   }
 }
 
-/** What makes the official client, and programs on Node, go through the tap and trust it. */
+/** Makes the official client, and programs on Node, use the tap and trust its certificates. */
 function trustingEnvironment(proxyUrl: string, certificate: string): NodeJS.ProcessEnv {
   return {
     ...process.env,
     HTTPS_PROXY: proxyUrl,
     https_proxy: proxyUrl,
-    // Or the hosts it names would go past the tap.
+    // Connections to hosts in NO_PROXY would bypass the tap.
     NO_PROXY: undefined,
     no_proxy: undefined,
     CODEX_CA_CERTIFICATE: certificate,
@@ -59,14 +59,14 @@ function trustingEnvironment(proxyUrl: string, certificate: string): NodeJS.Proc
 
 async function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const [program = '', ...args] = command;
-  if (program === '') throw new ParityError('usage', 'the command after -- has no name: name a program');
+  if (program === '') throw new ParityError('usage', 'the command after -- is empty: name a program to run');
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: 'inherit', env });
-    // ^C reaches the command from the terminal itself, and is its own to answer: an agent interrupts a turn by it.
+    // The terminal sends ^C to the command directly. The command handles it: Codex interrupts a turn.
     const terminate = () => child.kill('SIGTERM');
     process.once('SIGTERM', terminate);
     child.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'ENOENT' ? 'there is no such program' : plainReason(error);
+      const reason = error.code === 'ENOENT' ? 'program not found' : plainReason(error);
       reject(new ParityError('usage', `cannot run ${program}: ${reason}`));
     });
     child.once('exit', (code, signal) => {
@@ -76,7 +76,7 @@ async function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv
   });
 }
 
-/** The user's home, where it is long enough to be told from other text. */
+/** The home folders of the user, unless they are too short to distinguish from other text. */
 function homePaths(): string[] {
   return [homedir(), userInfo().homedir].filter((path) => path.split(/[\\/]/).length > 2);
 }

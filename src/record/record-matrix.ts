@@ -9,13 +9,13 @@ import type { Scenario } from '../scenario/scenario.ts';
 import type { CertificateAuthority } from '../tap/certificate-authority.ts';
 import { recordGolden } from './record-golden.ts';
 
-/** What is recorded with one version of the client, in this order. */
+/** The goldens to record with one version of the client, in this order. */
 export type MatrixRow = { readonly version: string; readonly cells: readonly MatrixCell[] };
 
-/** One golden to be. */
+/** One golden to record. */
 export type MatrixCell = { readonly lane: Lane; readonly scenario: Scenario };
 
-/** One part of a matrix, for one of several machines; counted from 1. */
+/** One part of a matrix, for one of several machines. `part` counts from 1. */
 export type Shard = { readonly part: number; readonly of: number };
 
 export type MatrixOptions = {
@@ -24,26 +24,26 @@ export type MatrixOptions = {
   readonly runs: number;
   readonly authority: CertificateAuthority;
   readonly install: (version: string) => Promise<OfficialClient>;
-  /** Called when all that is recorded of a version is done. */
+  /** Called when all goldens of a version are done. */
   readonly onVersionDone: (version: string) => Promise<void>;
   readonly onProgress: (line: string) => void;
   readonly signal: AbortSignal;
 };
 
-/** Every n-th version, so that each is installed on one machine only. What the machines write are different files. */
+/** The rows of a shard: every nth version, so that each is installed on one machine only. */
 export function shardOf(rows: readonly MatrixRow[], { part, of }: Shard): MatrixRow[] {
-  return rows.filter((_, at) => at % of === part - 1);
+  return rows.filter((_, index) => index % of === part - 1);
 }
 
-/** Each scenario in each lane that it has, or in those of them that are asked for. */
-export function cellsOf(scenarios: readonly Scenario[], asked?: readonly Lane[]): MatrixCell[] {
+/** One cell per scenario and lane. `selected` limits the lanes. */
+export function cellsOf(scenarios: readonly Scenario[], selected?: readonly Lane[]): MatrixCell[] {
   return scenarios.flatMap((scenario) => {
     const { lanes = ['chatgpt'] } = scenario;
-    return lanes.filter((lane) => asked?.includes(lane) ?? true).map((lane) => ({ lane, scenario }));
+    return lanes.filter((lane) => selected?.includes(lane) ?? true).map((lane) => ({ lane, scenario }));
   });
 }
 
-/** The rows without the cells whose golden is in the folder already. */
+/** The rows without the cells whose golden exists in the folder. */
 export function withoutRecorded(rows: readonly MatrixRow[], out: string): MatrixRow[] {
   return rows.map(({ version, cells }) => ({
     version,
@@ -54,21 +54,21 @@ export function withoutRecorded(rows: readonly MatrixRow[], out: string): Matrix
 }
 
 /**
- * Records a matrix of versions, lanes and scenarios, and writes each golden as soon as it is learned. A version or
- * golden that fails is told and does not keep the others from being recorded; ParityError is thrown when they are.
+ * Records a matrix of versions, lanes and scenarios, and writes each golden as soon as it is learned. When a version or
+ * golden fails, the others are still recorded. Throws ParityError at the end when any failed.
  */
 export async function recordMatrix(options: MatrixOptions): Promise<void> {
   const { rows, out, onProgress, onVersionDone, install } = options;
-  // What is written is written beside its place first.
+  // Goldens are written to a temporary file beside their path first.
   for (const id of rows.flatMap(idsOf)) mustBeWritable(`${goldenPath(out, id)}.tmp`);
   const failures = new Failures(onProgress);
   const estimate = new Estimate(rows.reduce((sum, { cells }) => sum + cells.length, 0));
   for (const { version, cells } of rows) {
     if (cells.length === 0) continue;
-    const client = await failures.unless(() => install(version));
+    const client = await failures.attempt(() => install(version));
     for (const cell of cells) {
-      const path = client && (await failures.unless(() => recordCell(options, client, cell)));
-      if (path === undefined) estimate.leaveOut();
+      const path = client && (await failures.attempt(() => recordCell(options, client, cell)));
+      if (path === undefined) estimate.cellFailed();
       else onProgress(estimate.cellDone());
     }
     await onVersionDone(version);
@@ -99,43 +99,42 @@ async function recordCell(options: MatrixOptions, client: OfficialClient, cell: 
 }
 
 /**
- * What failed in a way that is foreseen. Each failure is told once: before the next work, or in what is thrown at the
- * end.
+ * Collects expected failures (ParityError). Each one is reported once: before the next attempt, or in the final error.
  */
 class Failures {
-  readonly #tell: (line: string) => void;
-  readonly #told: ParityError[] = [];
-  #untold: ParityError[] = [];
+  readonly #report: (line: string) => void;
+  readonly #reported: ParityError[] = [];
+  #unreported: ParityError[] = [];
 
-  constructor(tell: (line: string) => void) {
-    this.#tell = tell;
+  constructor(report: (line: string) => void) {
+    this.#report = report;
   }
 
-  /** The result of `work`; undefined where it fails. */
-  async unless<T>(work: () => Promise<T>): Promise<T | undefined> {
-    for (const { message } of this.#untold) this.#tell(`failed: ${message}`);
-    this.#told.push(...this.#untold);
-    this.#untold = [];
+  /** The result of `work`, or undefined when it fails. */
+  async attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
+    for (const { message } of this.#unreported) this.#report(`failed: ${message}`);
+    this.#reported.push(...this.#unreported);
+    this.#unreported = [];
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof ParityError) || error.code === 'interrupted') throw error;
-      this.#untold.push(error);
+      this.#unreported.push(error);
       return undefined;
     }
   }
 
   throwIfAny(): void {
-    const told = this.#told.length;
-    const [first] = [...this.#told, ...this.#untold];
+    const reported = this.#reported.length;
+    const [first] = [...this.#reported, ...this.#unreported];
     if (first === undefined) return;
-    const above = `${told} failed as told above: record again with --resume`;
-    const messages = [...this.#untold.map(({ message }) => message), ...(told === 0 ? [] : [above])];
+    const above = `${reported} failed as reported above: record again with --resume`;
+    const messages = [...this.#unreported.map(({ message }) => message), ...(reported === 0 ? [] : [above])];
     throw new ParityError(first.code, messages.join('; '), { cause: first });
   }
 }
 
-/** How long the rest will take, by what is done. */
+/** Estimates the remaining time from the cells done so far. */
 class Estimate {
   #cells: number;
   readonly #started = Date.now();
@@ -145,8 +144,7 @@ class Estimate {
     this.#cells = cells;
   }
 
-  /** One is not recorded. */
-  leaveOut(): void {
+  cellFailed(): void {
     this.#cells -= 1;
   }
 

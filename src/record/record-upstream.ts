@@ -5,24 +5,24 @@ import { Sealer } from '../trace/seal.ts';
 import { createTrace } from '../trace/trace.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 
-/** A recording of what goes to a server through it. */
+/** A recording of the traffic with a server. */
 export type UpstreamRecording = {
-  /** What to speak to in the place of the server. */
+  /** The URL to use instead of the server's. */
   readonly url: URL;
-  /** The trace that is written. */
+  /** The path of the trace. */
   readonly path: string;
   readonly finish: () => Promise<void>;
 };
 
 /**
- * Puts a tap before a server, for a program that can be told where its server is, and writes a sealed trace of what
- * goes through to a new file in `folder`. Throws what making the file throws.
+ * Starts a tap in front of a server, for programs whose server is configurable, and writes a sealed trace of the
+ * traffic to a new file in `folder`. Throws ParityError when the file cannot be created.
  */
 export async function recordUpstream(server: URL, folder: string): Promise<UpstreamRecording> {
   const path = join(folder, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
   const trace = createTrace(path, { recorded: 'live' });
   const recorder = new TraceRecorder(new Sealer(), (event) => trace.write(event));
-  const { url, close } = await tapBefore(server, recorder.observe);
+  const { url, close } = await tapInFrontOf(server, recorder.observe);
   return {
     url,
     path,
@@ -33,8 +33,8 @@ export async function recordUpstream(server: URL, folder: string): Promise<Upstr
   };
 }
 
-/** Puts a tap before a server; `url` is what to speak to in its place. */
-export async function tapBefore(
+/** Starts a tap in front of a server. `url` is the URL to use instead of the server's. */
+export async function tapInFrontOf(
   server: URL,
   observe: Observe,
 ): Promise<{ readonly url: URL; readonly close: () => Promise<void> }> {

@@ -4,7 +4,8 @@ import type { Opcode, Side } from '../wire/message.ts';
 import type { Content, HeaderField, TraceEvent } from './trace-event.ts';
 
 /**
- * The JSON form of an event: one line of a trace or golden file. Key order is fixed, so that files are deterministic.
+ * The JSON form of an event, which is one line of a trace or golden. The order of keys is fixed, so files are
+ * deterministic.
  */
 export function encodeEvent(event: TraceEvent): JsonNode {
   switch (event.type) {
@@ -48,9 +49,9 @@ export function encodeEvent(event: TraceEvent): JsonNode {
   }
 }
 
-/** The event of a line. Throws a FieldError that names what is missing or wrong. */
-export function decodeEvent(line: JsonNode): TraceEvent {
-  const read = new Fields(line);
+/** The event with this JSON form. Throws a FieldError that names the missing or wrong member. */
+export function decodeEvent(node: JsonNode): TraceEvent {
+  const read = new Fields(node);
   const type = read.text('type');
   switch (type) {
     case 'connection':
@@ -119,7 +120,7 @@ function decodeHeaders(read: Fields): HeaderField[] {
   return read.list('headers').map((item) => {
     const [name, value, ...rest] = item.kind === 'array' ? item.items : [];
     if (name?.kind !== 'string' || value === undefined || rest.length > 0) {
-      throw new FieldError('"headers" must hold [name, value] pairs');
+      throw new FieldError('"headers" must contain only [name, value] pairs');
     }
     return [name.value, value];
   });

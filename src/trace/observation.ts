@@ -1,16 +1,16 @@
 import type { RequestHead, ResponseHead, Side, WebSocketMessage } from '../wire/message.ts';
 
 /**
- * What a tap tells the trace writer: decoded from a copy of the bytes, and not sealed yet, so never to be stored
- * or printed as it is. Connections and exchanges (one request with its response) are numbered from 1 in one tap.
+ * What a tap decodes from a copy of the bytes. Observations are not sealed: never store or print them. Connections and
+ * exchanges (one request with its response) are numbered from 1 within a tap.
  */
 export type Observation =
   | {
       readonly type: 'connection';
       readonly connection: number;
-      /** The host, with the port where it is not the scheme's own, that the client meant to reach. */
+      /** The host that the client connects to, with the port unless it is the default of the scheme. */
       readonly authority: string;
-      /** ALPN protocols the client offered and the one chosen; null on a plain connection. */
+      /** The ALPN protocols offered and the one chosen. Null on a plain connection. */
       readonly tls: { readonly offered: readonly string[]; readonly chosen: string | null } | null;
     }
   | {
@@ -21,7 +21,7 @@ export type Observation =
     }
   | { readonly type: 'response'; readonly exchange: number; readonly head: ResponseHead }
   | {
-      /** A whole body: transfer encoding taken off, content encoding still on. Absent where the body is empty. */
+      /** A whole body without its transfer encoding, but with its content encoding. Not observed for empty bodies. */
       readonly type: 'body';
       readonly exchange: number;
       readonly from: Side;
@@ -36,13 +36,13 @@ export type Observation =
       readonly message: WebSocketMessage;
     }
   | {
-      /** The first end of the connection; the other side's end that follows from it is not told. */
+      /** The first end of the connection. The end of the other side, which follows from it, is not observed. */
       readonly type: 'end';
       readonly connection: number;
       readonly by: Side;
     }
   | {
-      /** Bytes that are neither HTTP/1.1 nor websocket: passed through all the same, not decoded any further. */
+      /** Bytes that are neither HTTP/1.1 nor websocket. They are still passed through, but no longer decoded. */
       readonly type: 'undecodable';
       readonly connection: number;
       readonly from: Side;

@@ -14,41 +14,43 @@ import { credentialPatterns, isAddressHeader, isContentKey, secretHeader, secret
 import type { HeaderField } from './trace-event.ts';
 
 /**
- * What stands in a trace where a secret or a text of others stood. Both are plain ASCII, so that they can travel in
- * a header again when a golden is replayed, and both seal to themselves.
+ * Seals replace secrets and prose in a trace. They are plain ASCII, so a replay can send them in a header. Sealing a
+ * seal does not change it.
  *
- *     <<secret KIND NUMBER [uuid4|uuid7]>>     the same number for the same value, counted per kind in one recording
- *     <<sealed [TAG] BYTES SHA256>>            a text of that many UTF-8 bytes; TAG where it began with `<TAG>`
+ *     <<secret KIND NUMBER [uuid4|uuid7]>>     equal values get equal numbers, counted per kind within one recording
+ *     <<sealed [TAG] BYTES SHA256>>            a text of BYTES UTF-8 bytes; TAG when it begins with `<TAG>`
  */
 export const seals = /<<(?:secret|sealed) [^<>]*>>/;
 
 /**
- * The client's own words around what a tool gave back, with how long it ran: `Wall time 0.1 seconds` (measured: codex
- * 0.130.0 to 0.169.0). Runs often agree in it by chance, so it is no variable: it is written as `<<elapsed>>`.
+ * The frame that the client puts around the output of a tool, with its duration: `Wall time 0.1 seconds` (measured:
+ * codex 0.130.0 to 0.169.0). Runs often have equal durations by chance, so it cannot become a variable and is written
+ * as `<<elapsed>>`.
  */
 const toolFrame = /^((?:Script [a-z]+\n)?Wall time:? )(?:\d+\.\d+|<<elapsed>>)( seconds\nOutput:\n)/;
 
-/** What tells prose from a value of the protocol. */
+/** Distinguishes prose from values of the protocol. */
 const threeWords = /\p{L}{2,} \p{L}{2,} \p{L}{2,}/u;
 
 export type SealerOptions = {
-  /** Texts of our own, exactly as they travel: prompts and replies of the scenario. They stay readable. */
+  /** Prompts and replies of the scenario, exactly as they are sent. They stay readable. */
   readonly ownTexts?: Iterable<string>;
-  /** Values known to be secret before the first byte, by kind: `{ account_id: ['acct-1'] }`. */
+  /** Secrets that are known in advance, by kind: `{ account_id: ['acct-1'] }`. */
   readonly secrets?: Readonly<Record<string, readonly string[]>>;
 };
 
-/** Seals secrets and prose. One sealer serves one recording, so that equal secrets get equal numbers in all of it. */
+/** Seals secrets and prose. Use one sealer per recording, so that equal secrets get equal numbers throughout. */
 export class Sealer {
   readonly #ownTexts: ReadonlySet<string>;
-  readonly #numbers = new Map<string, Map<string, string>>();
-  /** Secret values and their marks, longest first, so that a value inside another does not spoil it. */
-  #known: (readonly [value: string, mark: string])[] = [];
+  /** Seals by kind and value. */
+  readonly #secrets = new Map<string, Map<string, string>>();
+  /** Secrets to search for, longest first, because one may contain another. */
+  #known: (readonly [value: string, seal: string])[] = [];
 
   constructor(options: SealerOptions = {}) {
     this.#ownTexts = new Set(options.ownTexts);
     for (const [kind, values] of Object.entries(options.secrets ?? {})) {
-      for (const value of values) this.#markOf(kind, value);
+      for (const value of values) this.#sealSecret(kind, value);
     }
   }
 
@@ -56,7 +58,7 @@ export class Sealer {
     return twice(() => headers.map(([name, value]) => [name, this.#header(name, value)]));
   }
 
-  /** A request target: secrets in its query are sealed, the path stays. */
+  /** A request target. Secrets in the query are sealed. The path stays, except for known secrets. */
   target(target: string): JsonNode {
     return jsonString(this.#address(target));
   }
@@ -65,7 +67,7 @@ export class Sealer {
     return twice(() => this.#node('', node));
   }
 
-  /** A text that is not JSON: an error page, an event stream's stray line. */
+  /** Text that is not JSON, such as an error page or a stray line in an event stream. */
   text(text: string): JsonNode {
     return this.#string('text', jsonString(text));
   }
@@ -74,33 +76,33 @@ export class Sealer {
     const kind = secretHeader(name);
     if (kind !== undefined && value !== '') {
       const scheme = /^(?:Bearer|Basic) /.exec(value)?.[0] ?? '';
-      return jsonString(scheme + this.#markOf(kind, value.slice(scheme.length)));
+      return jsonString(scheme + this.#sealSecret(kind, value.slice(scheme.length)));
     }
     if (isAddressHeader(name)) return jsonString(this.#address(value));
     const document = this.#document(value);
     if (document !== undefined) return jsonString(document);
-    const prose = !this.#ownTexts.has(value) && threeWords.test(withoutSeals(value));
-    return jsonString(prose ? sealText(value) : this.#secretsIn(value));
+    const isProse = !this.#ownTexts.has(value) && threeWords.test(withoutSeals(value));
+    return jsonString(isProse ? sealText(value) : this.#sealSecretsIn(value));
   }
 
   #address(address: string): string {
     const [path = '', ...query] = address.split('?');
     const fields = query.join('?').replaceAll(/([^&=]+)=([^&]+)/g, (field, key: string, value: string) => {
       const kind = secretKey(key);
-      return kind === undefined ? field : `${key}=${this.#markOf(kind, decoded(value))}`;
+      return kind === undefined ? field : `${key}=${this.#sealSecret(kind, decodeComponent(value))}`;
     });
-    return this.#secretsIn(query.length === 0 ? path : `${path}?${fields}`);
+    return this.#sealSecretsIn(query.length === 0 ? path : `${path}?${fields}`);
   }
 
-  /** `key` is the nearest key above the node; `secret` is the kind of secret that everything below it is. */
+  /** `key` is the nearest key above the node. `secret` is set when everything below it is a secret of that kind. */
   #node(key: string, node: JsonNode, secret?: string): JsonNode {
     switch (node.kind) {
       case 'string':
         return secret === undefined
           ? this.#string(key, node)
-          : withValue(node, this.#markOf(secret, node.value));
+          : withValue(node, this.#sealSecret(secret, node.value));
       case 'number':
-        return secret === undefined ? node : jsonString(this.#markOf(secret, node.text));
+        return secret === undefined ? node : jsonString(this.#sealSecret(secret, node.text));
       case 'array':
         return { kind: 'array', items: node.items.map((item) => this.#node(key, item, secret)) };
       case 'object':
@@ -116,10 +118,10 @@ export class Sealer {
     return jsonMember(safe, sealed, safe === key ? spelling : undefined);
   }
 
-  /** Keys are facts of the protocol, except where a path or a text of the user became one. */
+  /** Keys belong to the protocol, unless a path or text of the user is used as a key. */
   #key(key: string): string {
-    if (/^(?:\/[^/]+){2,}|^[A-Za-z]:[\\/]/.test(key)) return this.#markOf('path', key);
-    return this.#isProse('', key) ? sealText(key) : this.#secretsIn(key);
+    if (/^(?:\/[^/]+){2,}|^[A-Za-z]:[\\/]/.test(key)) return this.#sealSecret('path', key);
+    return this.#isProse('', key) ? sealText(key) : this.#sealSecretsIn(key);
   }
 
   #string(key: string, node: JsonString): JsonString {
@@ -127,18 +129,18 @@ export class Sealer {
     if (this.#ownTexts.has(value)) return node;
     const frame = toolFrame.exec(value);
     if (frame !== null) {
-      const given = value.slice(frame[0].length);
-      const safe = this.#isProse(key, given) ? sealText(given) : this.#secretsIn(given);
+      const output = value.slice(frame[0].length);
+      const safe = this.#isProse(key, output) ? sealText(output) : this.#sealSecretsIn(output);
       return withValue(node, `${frame[1]}<<elapsed>>${frame[2]}${safe}`);
     }
     if (isContentKey(key) && this.#isProse(key, value)) return withValue(node, sealText(value));
     const inner = this.#document(value);
     if (inner !== undefined) return withValue(node, inner);
     if (this.#isProse(key, value)) return withValue(node, sealText(value));
-    return withValue(node, this.#secretsIn(value));
+    return withValue(node, this.#sealSecretsIn(value));
   }
 
-  /** The text of a JSON object or list, sealed like any other, its white space kept; undefined for another text. */
+  /** Seals a JSON object or array inside a string, and keeps its white space. Undefined for any other text. */
   #document(text: string): string | undefined {
     const parsed = /^\s*[{[]/.test(text) ? tryParseJson(text) : undefined;
     if (parsed === undefined) return undefined;
@@ -146,67 +148,67 @@ export class Sealer {
     return parsed.compact ? sealed : spacedLike(text, sealed);
   }
 
-  /** Prose: what stands under a key that carries content, three words in a row, or more than 80 characters. */
+  /** Prose is any text under a content key, three words in a row, or more than 80 characters. */
   #isProse(key: string, text: string): boolean {
     if (text === '' || this.#ownTexts.has(text)) return false;
     const rest = withoutSeals(text);
     return isContentKey(key) || rest.length > 80 || threeWords.test(rest);
   }
 
-  #secretsIn(text: string): string {
+  #sealSecretsIn(text: string): string {
     return text
       .split(new RegExp(`(${seals.source})`))
       .map((part) => (seals.test(part) ? part : this.#replaceSecrets(part)))
       .join('');
   }
 
-  /** What is between known secrets is searched for the next one: a mark that was put in is never searched itself. */
+  /** Replaces one known secret and recurses into the parts between, so that inserted seals are never searched. */
   #replaceSecrets(text: string, from = 0): string {
-    const [value, mark] = this.#known[from] ?? [];
-    if (value !== undefined && mark !== undefined) {
+    const [value, seal] = this.#known[from] ?? [];
+    if (value !== undefined && seal !== undefined) {
       return text
         .split(value)
         .map((part) => this.#replaceSecrets(part, from + 1))
-        .join(mark);
+        .join(seal);
     }
     let safe = text;
     for (const [kind, pattern] of credentialPatterns) {
-      safe = safe.replace(pattern, (credential) => this.#markOf(kind, credential));
+      safe = safe.replace(pattern, (credential) => this.#sealSecret(kind, credential));
     }
     return safe;
   }
 
-  #markOf(kind: string, value: string): string {
+  #sealSecret(kind: string, value: string): string {
     if (value === '' || new RegExp(`^${seals.source}$`).test(value)) return value;
-    const marks = this.#numbers.get(kind) ?? new Map<string, string>();
-    this.#numbers.set(kind, marks);
-    const existing = marks.get(value);
+    const sealsOfKind = this.#secrets.get(kind) ?? new Map<string, string>();
+    this.#secrets.set(kind, sealsOfKind);
+    const existing = sealsOfKind.get(value);
     if (existing !== undefined) return existing;
     const shape = isUuid4(value) ? ' uuid4' : isUuid7(value) ? ' uuid7' : '';
-    const mark = `<<secret ${kind} ${marks.size + 1}${shape}>>`;
-    marks.set(value, mark);
-    // A very short secret, such as a plan's or a user's two letters, would be found in every other word.
+    const seal = `<<secret ${kind} ${sealsOfKind.size + 1}${shape}>>`;
+    sealsOfKind.set(value, seal);
+    // Short secrets, such as the two letters of a user name, would match inside ordinary words.
     if (value.length >= 6) {
-      this.#known = [...this.#known, [value, mark] as const].sort((a, b) => b[0].length - a[0].length);
+      this.#known = [...this.#known, [value, seal] as const].sort((a, b) => b[0].length - a[0].length);
     }
-    return mark;
+    return seal;
   }
 }
 
-/** A seal counts as no word and as no character; but what stands on its two sides is not one text. */
+/** Seals do not count as words or characters. Text on both sides of a seal is not joined. */
 function withoutSeals(text: string): string {
   return text.split(seals).join('|');
 }
 
-/** Seals, and seals again: what only its key tells to be a secret is then known wherever else it stood before. */
+/** Seals twice: secrets that the first pass recognises by their key are then replaced at earlier places too. */
 function twice<T>(seal: () => T): T {
   seal();
   return seal();
 }
 
 /**
- * A string with another value. One that was spelled unusually (as a JSON library that escapes all but ASCII does)
- * goes on being so, or the seal would hide it: its first character is escaped.
+ * A string with another value. When the original had unusual escapes (such as those of a JSON library that escapes all
+ * non-ASCII characters), the first character stays escaped, so that the seal does not hide the difference.
  */
 function withValue(node: JsonString, value: string): JsonString {
   if (value === node.value) return node;
@@ -215,7 +217,7 @@ function withValue(node: JsonString, value: string): JsonString {
   return jsonString(value, `"\\u${first}${JSON.stringify(value.slice(1)).slice(1)}`);
 }
 
-/** A compact document with the white space of another that has as many tokens. */
+/** The compact document with the white space of `spaced`, which has the same number of tokens. */
 function spacedLike(spaced: string, compact: string): string {
   const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
   const tokens = compact.match(token) ?? [];
@@ -223,7 +225,7 @@ function spacedLike(spaced: string, compact: string): string {
   return spaced.replaceAll(token, () => tokens[at++] ?? '');
 }
 
-function decoded(text: string): string {
+function decodeComponent(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -231,7 +233,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The seal of a text; a text that is a seal already is given back as it is. */
+/** The seal of a text. A text that is a seal already is returned unchanged. */
 function sealText(text: string): string {
   if (new RegExp(`^${seals.source}$`).test(text)) return text;
   const tag = /^\s*<([a-zA-Z][\w -]{0,40})>/.exec(text)?.[1]?.replaceAll(' ', '_');

@@ -1,6 +1,6 @@
 /**
- * What is a secret, told by where it stands or by what it looks like. One table each for headers, JSON keys and
- * free text; the names on the right are the kinds that a sealed trace shows.
+ * How secrets are recognised: by header name, by JSON key, or by form. One table for each; the names on the right are
+ * the kinds that a sealed trace shows.
  */
 
 const headerKinds: ReadonlyMap<string, string> = new Map([
@@ -35,14 +35,14 @@ const keyKinds: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Names that end in such a word carry a secret, however they are written: client_secret, refreshToken, X-Auth-Token.
+ * A name that ends in such a word carries a secret, in any case style: client_secret, refreshToken, X-Auth-Token.
  */
 const secretWord = /(?:^|_)(?:token|secret|password|passwd|passphrase|credentials?|api_?key|private_key)$/;
 
-/** Headers that hold an address, whose query may hold secrets. */
+/** Headers that contain an address, whose query may contain secrets. */
 const addressHeaders: ReadonlySet<string> = new Set(['location', 'content-location', 'referer']);
 
-/** Keys whose strings are content: what a person, a model, a tool or a prompt author wrote. */
+/** Keys of content: text written by a person, a model, a tool or a prompt author. */
 const contentKeys: ReadonlySet<string> = new Set([
   'text',
   'content',
@@ -60,7 +60,7 @@ const contentKeys: ReadonlySet<string> = new Set([
   'encrypted_content',
 ]);
 
-/** Credentials that are known by their looks wherever they stand. */
+/** Credentials that are recognised by their form, at any place. */
 export const credentialPatterns: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['token', /eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g],
   ['token', /\b(?:sk|sess|rt)-[\w-]{16,}/g],
@@ -68,12 +68,12 @@ export const credentialPatterns: readonly (readonly [kind: string, pattern: RegE
   ['email', /[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g],
 ];
 
-/** The kind of secret that a header of this name carries; undefined for an ordinary header. */
+/** The kind of secret in a header with this name. Undefined for an ordinary header. */
 export function secretHeader(name: string): string | undefined {
   return headerKinds.get(name.toLowerCase()) ?? secretKey(name);
 }
 
-/** The kind of secret that stands under this JSON key; undefined for an ordinary key. */
+/** The kind of secret under this JSON key. Undefined for an ordinary key. */
 export function secretKey(key: string): string | undefined {
   const words = key
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')

@@ -2,8 +2,8 @@ import type { JsonNode } from '../wire/json.ts';
 import type { Opcode, Side } from '../wire/message.ts';
 
 /**
- * The events of a trace, one a line in its file. A golden has the same events: there, strings may hold variables
- * (`{{session_id}}`), and a value may be a pattern object; so header values are nodes in both.
+ * The events of a trace, one per line of the file. A golden has the same events, but its strings may contain variables
+ * (`{{session_id}}`) and a value may be a pattern object. That is why header values are nodes.
  */
 export type TraceEvent = ConnectionEvent | ExchangeEvent | EndEvent | UndecodableEvent;
 export type ExchangeEvent = RequestEvent | ResponseEvent | BodyEvent | MessageEvent;
@@ -12,7 +12,7 @@ export type ConnectionEvent = {
   readonly type: 'connection';
   readonly connection: number;
   readonly authority: string;
-  /** ALPN protocols offered and the one chosen; null on a plain connection. */
+  /** The ALPN protocols offered and the one chosen. Null on a plain connection. */
   readonly tls: { readonly offered: readonly string[]; readonly chosen: string | null } | null;
 };
 
@@ -24,7 +24,7 @@ export type RequestEvent = {
   readonly exchange: number;
   readonly method: string;
   readonly target: JsonNode;
-  /** In goldens: the headers come in any order. */
+  /** Only in goldens: the headers may come in any order. */
   readonly unordered?: true;
   readonly headers: readonly HeaderField[];
 };
@@ -63,18 +63,21 @@ export type UndecodableEvent = {
   readonly reason: string;
 };
 
-/** What a body or a message holds, after decompression. */
+/** The content of a body or message, after decompression. */
 export type Content =
   | {
       readonly kind: 'json';
-      readonly json: JsonNode /** White space between tokens. */;
+      readonly json: JsonNode;
+      /** Whether there is white space between tokens. */
       readonly spaced: boolean;
     }
   | { readonly kind: 'text'; readonly text: JsonNode }
   | {
       readonly kind: 'events';
-      /** Server-sent events: the event's name (empty where there is none) and its data. */
+      /** Server-sent events: the name of each event (empty when it has none) and its data. */
       readonly events: readonly { readonly event: string; readonly data: JsonNode }[];
     }
+  /** Length and hash of content that is not kept. */
   | { readonly kind: 'bytes'; readonly bytes: number; readonly sha256: string }
-  | { readonly kind: 'close' /** null where the close message had no code. */; readonly code: number | null };
+  /** A close message; `code` is null when it has none. */
+  | { readonly kind: 'close'; readonly code: number | null };

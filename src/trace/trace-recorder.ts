@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { tryParseJson } from '../wire/json.ts';
+import { type JsonNode, tryParseJson } from '../wire/json.ts';
 import type { Side, WebSocketMessage } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { decodeSse } from '../wire/sse.ts';
@@ -10,17 +10,17 @@ import type { Observation } from './observation.ts';
 import type { Sealer } from './seal.ts';
 import type { Content, TraceEvent } from './trace-event.ts';
 
-type Heads = { readonly target: string; request: HeaderList; response?: HeaderList };
+/** Headers of an exchange, which say how to decode its bodies. */
+type ExchangeHeaders = { readonly target: string; readonly request: HeaderList; response?: HeaderList };
 
 /**
- * Makes sealed trace events of what a tap observes and hands each to `sink` at once. Nothing unsealed leaves this
- * class. Bodies of side requests are kept as length and hash only: nothing is learned from them, and they are full
- * of accounts.
+ * Converts observations of a tap to sealed trace events and passes each to `sink` at once. Nothing unsealed leaves this
+ * class. Of the bodies of side requests it keeps only length and hash, because they are full of account data.
  */
 export class TraceRecorder {
   readonly #sealer: Sealer;
   readonly #sink: (event: TraceEvent) => void;
-  readonly #heads = new Map<number, Heads>();
+  readonly #heads = new Map<number, ExchangeHeaders>();
 
   constructor(sealer: Sealer, sink: (event: TraceEvent) => void) {
     this.#sealer = sealer;
@@ -31,38 +31,49 @@ export class TraceRecorder {
     this.#sink(this.#event(observation));
   };
 
-  #event(seen: Observation): TraceEvent {
-    switch (seen.type) {
+  #event(observation: Observation): TraceEvent {
+    switch (observation.type) {
       case 'connection':
       case 'end':
       case 'undecodable':
-        return seen;
+        return observation;
       case 'request': {
-        const { method, target, headers } = seen.head;
-        this.#heads.set(seen.exchange, { target, request: headers });
-        // First of all, so that an account named in a header is known where the path names it too.
+        const { method, target, headers } = observation.head;
+        this.#heads.set(observation.exchange, { target, request: headers });
+        // Seals headers first, so that an account id in a header is recognised in the path too.
         const sealed = this.#sealer.headers(headers);
         return {
           type: 'request',
-          connection: seen.connection,
-          exchange: seen.exchange,
+          connection: observation.connection,
+          exchange: observation.exchange,
           method,
           target: this.#sealer.target(target),
           headers: sealed,
         };
       }
       case 'response': {
-        const { status, headers } = seen.head;
-        const heads = this.#heads.get(seen.exchange);
+        const { status, headers } = observation.head;
+        const heads = this.#heads.get(observation.exchange);
         if (heads !== undefined) heads.response = headers;
-        return { type: 'response', exchange: seen.exchange, status, headers: this.#sealer.headers(headers) };
+        return {
+          type: 'response',
+          exchange: observation.exchange,
+          status,
+          headers: this.#sealer.headers(headers),
+        };
       }
       case 'body': {
-        const { exchange, from, complete } = seen;
-        return { type: 'body', exchange, from, complete, content: this.#body(exchange, from, seen.bytes) };
+        const { exchange, from, complete } = observation;
+        return {
+          type: 'body',
+          exchange,
+          from,
+          complete,
+          content: this.#body(exchange, from, observation.bytes),
+        };
       }
       case 'message': {
-        const { exchange, from, message } = seen;
+        const { exchange, from, message } = observation;
         const { opcode, compressed, fragments } = message;
         return {
           type: 'message',
@@ -80,47 +91,51 @@ export class TraceRecorder {
   #body(exchange: number, from: Side, bytes: Buffer): Content {
     const heads = this.#heads.get(exchange);
     const headers = (from === 'client' ? heads?.request : heads?.response) ?? [];
-    if (heads === undefined || !isModelRoute(heads.target)) return digest(bytes);
-    const plain = decompress(headerValue(headers, 'content-encoding'), bytes);
-    if (plain === undefined) return digest(bytes);
+    if (heads === undefined || !isModelRoute(heads.target)) return bytesContent(bytes);
+    const text = decompress(headerValue(headers, 'content-encoding'), bytes);
+    if (text === undefined) return bytesContent(bytes);
     if (headerValue(headers, 'content-type')?.startsWith('text/event-stream')) {
-      const events = decodeSse(plain).map(({ event, data }) => ({
-        event: event ?? '',
-        data: this.#text(data ?? ''),
+      const events = decodeSse(text).map(({ event, data }) => ({
+        event,
+        data: this.#eventData(data),
       }));
       return { kind: 'events', events };
     }
-    return this.#textual(plain);
+    return this.#textContent(text);
   }
 
   #message({ opcode, payload }: WebSocketMessage): Content {
-    if (opcode === 'text') return this.#textual(payload.toString('utf8'));
+    if (opcode === 'text') return this.#textContent(payload.toString('utf8'));
     if (opcode === 'close')
       return { kind: 'close', code: payload.length >= 2 ? payload.readUInt16BE(0) : null };
-    return digest(payload);
+    return bytesContent(payload);
   }
 
-  #textual(text: string): Content {
+  #textContent(text: string): Content {
     const parsed = tryParseJson(text);
     if (parsed === undefined) return { kind: 'text', text: this.#sealer.text(text) };
     return { kind: 'json', json: this.#sealer.json(parsed.node), spaced: !parsed.compact };
   }
 
-  /** The data of a server-sent event: JSON as a rule, and `[DONE]`. */
-  #text(text: string) {
+  /** The data of a server-sent event: usually JSON, sometimes `[DONE]`. */
+  #eventData(text: string): JsonNode {
     const parsed = tryParseJson(text);
     return parsed === undefined ? this.#sealer.text(text) : this.#sealer.json(parsed.node);
   }
 }
 
-function digest(bytes: Buffer): Content {
-  return { kind: 'bytes', bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+function bytesContent(bytes: Buffer): Content {
+  return {
+    kind: 'bytes',
+    bytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  };
 }
 
-/** What a body may grow to when it is unpacked: more than any that the backend takes, and less than fills a memory. */
+/** The maximum length of a decompressed body: above what the backend accepts, and below what exhausts memory. */
 const limit = { maxOutputLength: 256 * 1024 * 1024 };
 
-/** The text of a body; undefined where it cannot be decoded (an unknown encoding, cut short, or beyond the limit). */
+/** The decompressed text of a body. Undefined when the encoding is unknown, or the body is cut off or too long. */
 function decompress(encoding: string | undefined, bytes: Buffer): string | undefined {
   try {
     switch (encoding) {

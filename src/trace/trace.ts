@@ -3,24 +3,24 @@ import { decodeEvent, encodeEvent } from './codec.ts';
 import { AppendOnlyFile, decodeLine, type FileInfo, readLines } from './line-file.ts';
 import type { TraceEvent } from './trace-event.ts';
 
-/** Reads a whole trace. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
-export function readTrace(path: string): { readonly events: TraceEvent[] } {
+/** Reads a trace. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
+export function readTrace(path: string): TraceEvent[] {
   const events: TraceEvent[] = [];
-  for (const record of readLines(path, 'trace')) {
-    if (record.line > 1) events.push(decodeLine(path, record, decodeEvent));
+  for (const line of readLines(path, 'trace')) {
+    if (line.line > 1) events.push(decodeLine(path, line, decodeEvent));
   }
-  return { events };
+  return events;
 }
 
 /**
- * A trace that is written while it is recorded. What cannot be written, as on a full disk, must not take the recorded
- * program down with it: nothing more is written then, and `finish` throws ParityError `file-unwritable`.
+ * Creates a trace file that is written during the recording. A write that fails, for example because the disk is full,
+ * must not stop the recorded program: `write` then does nothing, and `finish` throws ParityError `file-unwritable`.
  */
 export function createTrace(
   path: string,
-  about: FileInfo,
+  info: FileInfo,
 ): { write: (event: TraceEvent) => void; finish: () => void } {
-  const file = new AppendOnlyFile(path, 'trace', about);
+  const file = new AppendOnlyFile(path, 'trace', info);
   let failure: unknown;
   const unlessFailed = (work: () => void) => {
     if (failure !== undefined) return;
@@ -37,7 +37,7 @@ export function createTrace(
       if (failure === undefined) return;
       throw new ParityError(
         'file-unwritable',
-        `${path} could not be written to its end (${plainReason(failure)}): make room and record again`,
+        `${path} is incomplete (${plainReason(failure)}): make room on the disk and record again`,
         { cause: failure },
       );
     },

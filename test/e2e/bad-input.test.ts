@@ -238,7 +238,7 @@ it.each([
     says: /format version 2.*update codex-parity/,
   },
   { wrong: 'something else', change: () => '{"hello":"world"}\n', says: /not a trace or golden/ },
-  { wrong: 'binary', change: () => '\u001f\u0000\ufffd', says: /no golden: its first line is not JSON/ },
+  { wrong: 'binary', change: () => '\u001f\u0000\ufffd', says: /:1: not a trace or golden \(the line is not JSON\)/ },
   { wrong: 'of a format that is no text', change: () => '{"format":1}\n', says: /not a trace or golden/ },
   { wrong: 'empty', change: () => '', says: /empty/ },
   {
@@ -303,7 +303,7 @@ it('tells a version that is not in the registry in one line, and in a matrix onc
   const { stderr, exitCode } = await cli(['record', ...matrix, '--out', out]);
   expect(stderr.match(/"9\.9\.9" is not in the registry/g)).toHaveLength(1);
   expect(stderr).toContain('\n1 of 1 done\n');
-  expect(stderr).toMatch(/^codex-parity: 1 failed as told above: record again with --resume$/m);
+  expect(stderr).toMatch(/^codex-parity: 1 failed as reported above: record again with --resume$/m);
   expect(existsSync(join(out, '0.169.0', 'chatgpt', 'default.golden.jsonl'))).toBe(true);
   expect(exitCode).toBe(2);
 });

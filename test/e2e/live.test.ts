@@ -35,7 +35,7 @@ it('leaves no trace of a command that cannot be run', async () => {
   const recorded = await cli(['record', '--out', 'live.trace.jsonl', '--', 'no-such-program'], {
     cwd: folder,
   });
-  expect(recorded.stderr).toBe('codex-parity: cannot run no-such-program: there is no such program\n');
+  expect(recorded.stderr).toBe('codex-parity: cannot run no-such-program: program not found\n');
   expect(recorded.exitCode).toBe(2);
   expect(readdirSync(folder)).toEqual([]);
 });

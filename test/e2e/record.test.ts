@@ -149,7 +149,7 @@ it('records the other versions when one fails, says so, and leaves out what is t
   expect(first.stderr).toContain('codex 0.118.0, default (api-key): run 2 of 2');
   // What cannot be recorded is not counted.
   expect(first.stderr).toContain('2 of 2 done');
-  expect(first.stderr).toContain('1 failed as told above: record again with --resume');
+  expect(first.stderr).toContain('1 failed as reported above: record again with --resume');
   expect(first.exitCode).toBe(2);
   rmSync(join(out, '0.118.0', 'chatgpt'), { recursive: true });
 

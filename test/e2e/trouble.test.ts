@@ -82,7 +82,7 @@ it('does not record a run that met a fault less than its scenario has', async ()
   const scenario = { ...loadScenario('http-fallback'), faults: { upgrades: [426], stalledPrewarms: 1 } };
 
   expect(await played(scenario)).toMatch(
-    /^codex 0\.169\.0 did not play http-fallback: 1 of 1 prewarms not stalled; it last said: /,
+    /^codex 0\.169\.0 did not play http-fallback: 1 of 1 prewarms not stalled\. Its last line of output: /,
   );
 });
 
@@ -90,7 +90,7 @@ it('does not record a run that ends well where its scenario says that it fails',
   const { client, ...scenario } = loadScenario('default');
 
   expect(await played({ ...scenario, client: { ...client, fails: true } })).toMatch(
-    /did not play default: exit code 0; it last said: /,
+    /did not play default: exit code 0\. Its last line of output: /,
   );
 });
 
@@ -98,6 +98,6 @@ it('does not record a run that fails for want of a reply, though its scenario sa
   const { client, ...scenario } = loadScenario('default');
 
   expect(await played({ ...scenario, client: { ...client, fails: true }, backend: [] })).toMatch(
-    /did not play default: missing replies: 1; it last said: /,
+    /did not play default: missing replies: 1\. Its last line of output: /,
   );
 });

@@ -18,11 +18,11 @@ await wait(1000);
 console.log(JSON.stringify({ busy, idle: spare() }));
 `;
 
-test('a program that has nothing to do gives back what its heap does not need, one at work keeps it', () => {
-  const said = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+test('an idle program returns unused heap memory, and a busy one keeps it', () => {
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
     encoding: 'utf8',
   });
-  const { busy, idle } = JSON.parse(said);
+  const { busy, idle } = JSON.parse(output);
   expect(busy).toBeGreaterThan(16_000_000);
   expect(idle).toBeLessThan(16_000_000);
 });

@@ -10,33 +10,33 @@ import { startInterceptingTap } from '../../src/tap/intercept.ts';
 import type { Observation } from '../../src/trace/observation.ts';
 import { isModelRoute } from '../../src/wire/route.ts';
 
-it('hears the same from the official client as mockttp does, which records behind our tap', async () => {
+it('records the same traffic of the official client as mockttp, chained behind the tap', async () => {
   const scenario = loadScenario('fast');
   const backend = await startBackend({ script: scenario.backend });
   onTestFinished(backend.close);
-  const other = getLocal();
-  await other.start();
-  onTestFinished(() => other.stop());
+  const mockttp = getLocal();
+  await mockttp.start();
+  onTestFinished(() => mockttp.stop());
   const targetHost = `127.0.0.1:${backend.port}`;
-  // Otherwise it changes the Host header before it tells what it heard.
+  // Otherwise mockttp changes the Host header before it reports the request.
   const transformRequest = { replaceHost: { targetHost, updateHostHeader: false } };
-  await other.forAnyWebSocket().thenPassThrough({ transformRequest });
-  await other.forUnmatchedRequest().thenForwardTo(backend.origin);
-  const theirs = { headers: [] as [string, string][], messages: [] as string[] };
-  await other.on('websocket-request', ({ rawHeaders }) =>
-    theirs.headers.push(...rawHeaders.map(([name, value]): [string, string] => [name, value])),
+  await mockttp.forAnyWebSocket().thenPassThrough({ transformRequest });
+  await mockttp.forUnmatchedRequest().thenForwardTo(backend.origin);
+  const byMockttp = { headers: [] as [string, string][], messages: [] as string[] };
+  await mockttp.on('websocket-request', ({ rawHeaders }) =>
+    byMockttp.headers.push(...rawHeaders.map(([name, value]): [string, string] => [name, value])),
   );
-  await other.on('websocket-message-received', ({ content }) =>
-    theirs.messages.push(Buffer.from(content).toString('utf8')),
+  await mockttp.on('websocket-message-received', ({ content }) =>
+    byMockttp.messages.push(Buffer.from(content).toString('utf8')),
   );
 
-  const seen: Observation[] = [];
+  const observed: Observation[] = [];
   const authority = await openCertificateAuthority(defaultAuthorityFolder());
   const tap = await startInterceptingTap({
     authority,
-    upstream: { kind: 'fixed', host: '127.0.0.1', port: other.port, tls: false },
+    upstream: { kind: 'fixed', host: '127.0.0.1', port: mockttp.port, tls: false },
     onOtherHost: 'refuse',
-    observe: (observation) => seen.push(observation),
+    observe: (observation) => observed.push(observation),
   });
   const { exitCode, stdout } = await inFreshFolder(async (root) =>
     runOfficialClient({
@@ -50,17 +50,17 @@ it('hears the same from the official client as mockttp does, which records behin
   await tap.close();
   expect({ exitCode, stdout: stdout.trim() }).toEqual({ exitCode: 0, stdout: 'OK' });
 
-  const handshakes = seen.filter((one) => one.type === 'request' && isModelRoute(one.head.target));
+  const handshakes = observed.filter((event) => event.type === 'request' && isModelRoute(event.head.target));
   expect(handshakes).toHaveLength(1);
-  expect(theirs.headers.length).toBeGreaterThan(15);
-  expect(handshakes.flatMap((one) => (one.type === 'request' ? one.head.headers : []))).toEqual(
-    theirs.headers,
+  expect(byMockttp.headers.length).toBeGreaterThan(15);
+  expect(handshakes.flatMap((event) => (event.type === 'request' ? event.head.headers : []))).toEqual(
+    byMockttp.headers,
   );
-  const messages = seen.flatMap((one) =>
-    one.type === 'message' && one.from === 'client' && one.message.opcode === 'text'
-      ? [one.message.payload.toString('utf8')]
+  const messages = observed.flatMap((event) =>
+    event.type === 'message' && event.from === 'client' && event.message.opcode === 'text'
+      ? [event.message.payload.toString('utf8')]
       : [],
   );
   expect(messages).toHaveLength(2);
-  expect(messages).toEqual(theirs.messages);
+  expect(messages).toEqual(byMockttp.messages);
 });

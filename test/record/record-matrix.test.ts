@@ -12,18 +12,18 @@ const row = (version: string): MatrixRow => ({
 const rows = ['0.1.0', '0.2.0', '0.3.0', '0.4.0', '0.5.0'].map(row);
 const versions = (part: readonly MatrixRow[]) => part.map(({ version }) => version);
 
-it('gives each version to exactly one shard', () => {
+it('assigns each version to exactly one shard', () => {
   const shards = [1, 2, 3].map((part) => versions(shardOf(rows, { part, of: 3 })));
   expect(shards).toEqual([['0.1.0', '0.4.0'], ['0.2.0', '0.5.0'], ['0.3.0']]);
 });
 
-it('gives everything to the only shard', () => {
+it('assigns everything to a single shard', () => {
   expect(shardOf(rows, { part: 1, of: 1 })).toEqual(rows);
 });
 
 const names = ({ cells }: MatrixRow) => cells.map(({ lane, scenario }) => `${lane} ${scenario.name}`);
 
-it('leaves out what the folder has already, in the same lane', () => {
+it('skips goldens that exist in the folder, by lane', () => {
   const out = temporaryFolder();
   mkdirSync(join(out, '0.1.0', 'api-key'), { recursive: true });
   writeFileSync(join(out, '0.1.0', 'api-key', 'default.golden.jsonl'), '');
@@ -34,7 +34,7 @@ it('leaves out what the folder has already, in the same lane', () => {
   ]);
 });
 
-it('records each scenario in the lanes that it declares, and in chatgpt alone where it declares none', () => {
+it('records each scenario in the lanes it declares, or in chatgpt when it declares none', () => {
   const scenarios = ['tool-turn', 'flex'].map(loadScenario);
 
   expect(names({ version: '0.1.0', cells: cellsOf(scenarios) })).toEqual([

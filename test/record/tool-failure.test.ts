@@ -12,39 +12,39 @@ const items = (text: string) => [
   { type: 'input_text', text },
 ];
 
-it('finds nothing wrong where no tool was asked for', () => {
+it('accepts a scenario without tool calls', () => {
   expect(toolFailure(loadScenario('default'), [request()])).toBeUndefined();
 });
 
-it('finds nothing wrong where each output holds what the command prints, as a text or as items', () => {
+it('accepts outputs that contain what the command prints, as a string or as items', () => {
   const requests = [request(), request('Output:\nalpha'), request(items('beta'))];
 
   expect(toolFailure(loadScenario('tool-turn'), requests)).toBeUndefined();
 });
 
-it('names the command that was refused', () => {
+it('names a command that was refused', () => {
   const requests = [request(), request(items('alpha'), 'the sandbox cannot be started')];
 
   expect(toolFailure(loadScenario('parallel-tool-calls'), requests)).toBe(
-    'printf beta gave "the sandbox cannot be started"',
+    'printf beta returned "the sandbox cannot be started"',
   );
 });
 
-it('names the tool that the client did not know', () => {
+it('names a tool that the client does not know', () => {
   expect(toolFailure(loadScenario('mcp-tool'), [request(), request('unsupported call: measure')])).toBe(
-    'parity.measure gave "unsupported call: measure"',
+    'parity.measure returned "unsupported call: measure"',
   );
 });
 
-it('misses the outputs of a client that sent none', () => {
-  expect(toolFailure(loadScenario('tool-turn'), [request()])).toBe('printf alpha gave ""');
+it('reports missing outputs', () => {
+  expect(toolFailure(loadScenario('tool-turn'), [request()])).toBe('printf alpha returned ""');
 });
 
-it('looks past what another agent says meanwhile', () => {
+it('ignores requests of other agents in between', () => {
   const outputs = ['{"task_name":"/root/letter"}', '{"message":"Wait completed."}'];
 
   expect(toolFailure(loadScenario('subagent'), [request(), request(), request(...outputs)])).toBeUndefined();
   expect(toolFailure(loadScenario('subagent'), [request(), request(), request('no such tool')])).toBe(
-    'spawn_agent gave "no such tool"',
+    'spawn_agent returned "no such tool"',
   );
 });

@@ -36,11 +36,11 @@ const events: TraceEvent[] = [
   ]),
 ];
 
-it.each(events)('reads the line of an event back: $type $content', (event) => {
+it.each(events)('decodes what it encodes: $type $content', (event) => {
   expect(decodeEvent(parseJson(printJson(encodeEvent(event))).node)).toEqual(event);
 });
 
-it('writes an event always alike, whatever the order of its members', () => {
+it('encodes members in a fixed order', () => {
   const line = printJson(encodeEvent({ by: 'client', connection: 3, type: 'end' }));
   expect(line).toBe('{"type":"end","connection":3,"by":"client"}');
 });
@@ -50,7 +50,7 @@ it.each([
   ['{"type":"response","exchange":1.5,"status":1,"headers":[]}', '"exchange" must be an integer'],
   [
     '{"type":"response","exchange":1,"status":1,"headers":[["a"]]}',
-    '"headers" must hold [name, value] pairs',
+    '"headers" must contain only [name, value] pairs',
   ],
   ['{"type":"response","exchange":1,"status":1,"headers":{}}', '"headers" must be an array'],
   [
@@ -61,6 +61,6 @@ it.each([
     '{"type":"connection","connection":1,"authority":"a","tls":{"offered":[1],"chosen":null}}',
     '"offered" must contain only strings',
   ],
-])('says what is wrong with %s', (line, what) => {
+])('reports what is wrong with %s', (line, what) => {
   expect(() => decodeEvent(parseJson(line).node)).toThrow(what);
 });

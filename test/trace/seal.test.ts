@@ -69,13 +69,13 @@ it.each([
   ['installation_id', 'installation_id'],
   ['x-codex-installation-id', 'installation_id'],
   ['latest_git_commit_hash', 'git_commit'],
-])('seals what stands under the key %s', (key, kind) => {
+])('seals values under the key %s', (key, kind) => {
   expect(sealed({ [key]: 'x' })).toBe(`{"${key}":"<<secret ${kind} 1>>"}`);
   expect(sealed({ [key]: 17 })).toBe(`{"${key}":"<<secret ${kind} 1>>"}`);
   expect(sealed({ [key]: null })).toBe(`{"${key}":null}`);
 });
 
-it('seals every leaf below a secret key', () => {
+it('seals every value below a secret key', () => {
   expect(sealed({ associated_remote_urls: { origin: 'git@host:a.git', others: ['b'] } })).toBe(
     '{"associated_remote_urls":{"origin":"<<secret git_remote 1>>","others":["<<secret git_remote 2>>"]}}',
   );
@@ -86,7 +86,7 @@ it.each([
   ['an API key', 'sk-proj-0123456789abcdef', 'token'],
   ['the id of a user', 'user-0123456789abcdefABCDEF', 'account_id'],
   ['an e-mail address', 'alice.b+c@mail.example.com', 'email'],
-])('seals %s wherever it stands', (_, secret, kind) => {
+])('seals %s at any place', (_, secret, kind) => {
   expect(sealed({ note: `<${secret}>` })).toBe(`{"note":"<<<secret ${kind} 1>>>"}`);
   expect(sealed({ note: JSON.stringify({ a: secret }) })).toBe(
     `{"note":"{\\"a\\":\\"<<secret ${kind} 1>>\\"}"}`,
@@ -94,7 +94,7 @@ it.each([
   expect(sealed({ [secret]: 1 })).toBe(`{"<<secret ${kind} 1>>":1}`);
 });
 
-it('gives the same secret the same number all over a recording', () => {
+it('gives equal secrets equal numbers within a recording', () => {
   const sealer = new Sealer();
   expect(headerOf('chatgpt-account-id', 'acct-123', sealer)).toMatchObject({
     value: '<<secret account_id 1>>',
@@ -104,26 +104,26 @@ it('gives the same secret the same number all over a recording', () => {
   );
 });
 
-it('seals a secret that only a later key of the document tells to be one', () => {
+it('seals a secret that only a later key of the document reveals', () => {
   expect(sealed({ note: 'is acct-123', inner: '{"account_id":"acct-123"}' })).toBe(
     '{"note":"is <<secret account_id 1>>","inner":"{\\"account_id\\":\\"<<secret account_id 1>>\\"}"}',
   );
 });
 
-it('seals secrets that are known before the first byte', () => {
+it('seals secrets that are known in advance', () => {
   expect(sealed({ note: 'is acct-123' }, { secrets: { account_id: ['acct-123'] } })).toBe(
     '{"note":"is <<secret account_id 1>>"}',
   );
 });
 
-it('does not look for secrets in the marks of others', () => {
+it('does not search for secrets inside other seals', () => {
   const secrets = { user_id: ['secret'], account_id: ['account'] };
   expect(sealed({ a: 'account', b: 'secret', c: 'account secret' }, { secrets })).toBe(
     '{"a":"<<secret account_id 1>>","b":"<<secret user_id 1>>","c":"<<secret account_id 1>> <<secret user_id 1>>"}',
   );
 });
 
-it('seals secrets in the query of a target, and leaves the path', () => {
+it('seals secrets in the query of a target and keeps the path', () => {
   const sealer = new Sealer({ secrets: { account_id: ['acct-123'] } });
   expect(sealer.target('/accounts/acct-123/responses?account_id=acct%2D123&n=1&email=x')).toEqual({
     kind: 'string',
@@ -132,7 +132,7 @@ it('seals secrets in the query of a target, and leaves the path', () => {
   });
 });
 
-it('seals prose: three words, more than 80 characters, or anything under a key of content', () => {
+it('seals prose: three words, more than 80 characters, or any text under a content key', () => {
   expect(sealed('one two three')).toBe(JSON.stringify(sealOf('one two three')));
   expect(sealed('one two 3')).toBe('"one two 3"');
   expect(sealed('x'.repeat(81))).toBe(JSON.stringify(sealOf('x'.repeat(81))));
@@ -143,41 +143,41 @@ it('seals prose: three words, more than 80 characters, or anything under a key o
   expect(sealed({ text: { verbosity: 'low' } })).toBe('{"text":{"verbosity":"low"}}');
 });
 
-it('keeps the tag that a prose text begins with', () => {
+it('keeps the tag at the start of prose', () => {
   const text = '<permissions instructions>\nread only</permissions instructions>';
   expect(sealed({ text })).toBe(`{"text":"${sealOf(text, 'permissions_instructions ')}"}`);
 });
 
-it('leaves our own texts readable, but only whole', () => {
+it('keeps texts of the scenario readable, but only as a whole', () => {
   const ownTexts = ['Reply with exactly: OK'];
   expect(sealed({ text: 'Reply with exactly: OK' }, { ownTexts })).toBe('{"text":"Reply with exactly: OK"}');
   expect(sealed({ text: 'Reply with exactly: OK!' }, { ownTexts })).not.toContain('Reply');
 });
 
-it('seals keys that are paths or prose, and no others', () => {
+it('seals keys that are paths or prose, and keeps others', () => {
   expect(
     sealed({ '/home/alice/project': 1, 'C:\\Users\\alice': 2, 'one two three': 3, '/responses': 4 }),
   ).toBe(`{"<<secret path 1>>":1,"<<secret path 2>>":2,"${sealOf('one two three')}":3,"/responses":4}`);
 });
 
-it('opens JSON in a string, and leaves its white space as it was', () => {
+it('seals inside JSON in a string, and keeps its white space', () => {
   expect(sealed({ a: '{"email":"a","text":"b","n":1.0}' })).toBe(
     `{"a":"{\\"email\\":\\"<<secret email 1>>\\",\\"text\\":\\"${sealOf('b')}\\",\\"n\\":1.0}"}`,
   );
   expect(sealed({ a: '{"email": "a"}' })).toBe('{"a":"{\\"email\\": \\"<<secret email 1>>\\"}"}');
 });
 
-it('still shows that a sealed text was escaped unusually', () => {
+it('still shows that a sealed text had unusual escapes', () => {
   const text = sealed({ text: 'é' }).replace('{"text":"<', '{"text":"\\u003c');
   expect(printJson(new Sealer().json(parseJson('{"text":"\\u00e9"}').node))).toBe(text);
 });
 
-it('keeps the spelling of what it does not seal', () => {
+it('keeps the spelling of values it does not seal', () => {
   const text = '{"\\u0061":"\\u0062","n":1.0,"n":2}';
   expect(printJson(new Sealer().json(parseJson(text).node))).toBe(text);
 });
 
-it('seals what is sealed to itself', () => {
+it('does not change what is already sealed', () => {
   fc.assert(
     fc.property(anyValue, (value) => {
       const once = new Sealer({ secrets }).json(toNode(value));
@@ -188,7 +188,7 @@ it('seals what is sealed to itself', () => {
   );
 });
 
-it('lets no secret through', () => {
+it('leaves no secret in its output', () => {
   fc.assert(
     fc.property(anyValue, (value) => {
       const text = sealed(value, { secrets }).split(seals).join('|');
@@ -238,7 +238,7 @@ const { value: anyValue } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
-it('takes the time a tool ran out of the words around its output, and leaves our own output readable', () => {
+it('replaces the duration in the frame of a tool output, and keeps output of the scenario readable', () => {
   const sealer = new Sealer({ ownTexts: ['alpha'] });
   const sealed = sealer.json(toNode({ text: 'Script completed\nWall time 0.1 seconds\nOutput:\nalpha' }));
   const text = 'Script completed\nWall time <<elapsed>> seconds\nOutput:\nalpha';

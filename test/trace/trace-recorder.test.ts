@@ -37,7 +37,7 @@ function message(payload: Buffer, opcode: 'text' | 'binary' | 'close'): Observat
   return { type: 'message', exchange: 1, from: 'client', message: carried };
 }
 
-/** What the last event of these holds. */
+/** The content of the last event. */
 function content(...observations: readonly Observation[]) {
   const event = record(...observations).at(-1);
   return event?.type === 'body' || event?.type === 'message' ? event.content : undefined;
@@ -47,7 +47,7 @@ function digest(bytes: Buffer) {
   return { kind: 'bytes', bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-it('seals heads and JSON as they are observed', () => {
+it('seals heads and JSON', () => {
   const events = record(
     request('/responses?api_key=k', [['Authorization', 'Bearer t']]),
     message(Buffer.from('{"email":"a","text":"OK"}'), 'text'),
@@ -59,18 +59,18 @@ it('seals heads and JSON as they are observed', () => {
     },
     { content: { kind: 'json', spaced: false } },
   ]);
-  const [, said] = events;
-  expect(said?.type === 'message' && said.content.kind === 'json' && printJson(said.content.json)).toBe(
+  const [, sent] = events;
+  expect(sent?.type === 'message' && sent.content.kind === 'json' && printJson(sent.content.json)).toBe(
     '{"email":"<<secret email 1>>","text":"OK"}',
   );
 });
 
-it('seals in the path of a request the account that its headers name', () => {
-  const [asked] = record(request('/accounts/acct-1/usage', [['chatgpt-account-id', 'acct-1']]));
-  expect(asked).toMatchObject({ target: { value: '/accounts/<<secret account_id 1>>/usage' } });
+it('seals an account in the path when a header of the request names it', () => {
+  const [sealed] = record(request('/accounts/acct-1/usage', [['chatgpt-account-id', 'acct-1']]));
+  expect(sealed).toMatchObject({ target: { value: '/accounts/<<secret account_id 1>>/usage' } });
 });
 
-it('notes white space in JSON, and seals a text that is none', () => {
+it('records white space in JSON, and seals other text', () => {
   expect(content(request('/responses'), message(Buffer.from('{ "a":1}'), 'text'))).toMatchObject({
     spaced: true,
   });
@@ -84,13 +84,13 @@ it.each([
   ['zstd', zstdCompressSync],
   ['gzip', gzipSync],
   ['identity', (bytes: Buffer) => bytes],
-])('reads a model request that is encoded with %s', (encoding, encode) => {
+])('reads a model request with content encoding %s', (encoding, encode) => {
   const bytes = encode(Buffer.from('{"a":1}'));
-  const said = content(request('/v1/responses', [['Content-Encoding', encoding]]), body('client', bytes));
-  expect(said?.kind === 'json' && printJson(said.json)).toBe('{"a":1}');
+  const recorded = content(request('/v1/responses', [['Content-Encoding', encoding]]), body('client', bytes));
+  expect(recorded?.kind === 'json' && printJson(recorded.json)).toBe('{"a":1}');
 });
 
-it('keeps of a body that cannot be decoded its length and hash', () => {
+it('keeps only length and hash of a body it cannot decode', () => {
   const bytes = gzipSync('{"a":1}').subarray(0, 12);
   const of = (encoding: string) =>
     content(request('/responses', [['content-encoding', encoding]]), body('client', bytes, false));
@@ -98,12 +98,12 @@ it('keeps of a body that cannot be decoded its length and hash', () => {
   expect(of('unheard-of')).toEqual(digest(bytes));
 });
 
-it('keeps of the body of a side request its length and hash', () => {
+it('keeps only length and hash of the body of a side request', () => {
   const bytes = Buffer.from('{"email":"alice@example.com"}');
   expect(content(request('/backend-api/accounts'), body('client', bytes))).toEqual(digest(bytes));
 });
 
-it('reads server-sent events, and the one that is no JSON', () => {
+it('reads server-sent events, including one that is not JSON', () => {
   const bytes = Buffer.from('event: a\ndata: {"email":"x"}\n\ndata: [DONE]\n\n');
   const headers = [['Content-Type', 'text/event-stream; charset=utf-8']] as const;
   expect(content(request('/responses'), response(headers), body('backend', bytes))).toMatchObject({
@@ -112,7 +112,7 @@ it('reads server-sent events, and the one that is no JSON', () => {
   });
 });
 
-it('keeps of a close its code, and nothing of the reason', () => {
+it('keeps the code of a close message, but not its reason', () => {
   expect(content(request('/responses'), message(Buffer.from([3, 232, 65, 66]), 'close'))).toEqual({
     kind: 'close',
     code: 1000,

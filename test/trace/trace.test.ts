@@ -8,7 +8,7 @@ const script = `
 import { createTrace } from '${join(import.meta.dirname, '..', '..', 'src', 'trace', 'trace.ts')}';
 const trace = createTrace('out.trace.jsonl', { recorded: 'live' });
 for (let n = 1; n < 100; n += 1) trace.write({ type: 'end', connection: n, by: 'client' });
-console.log('ran on');
+console.log('continued');
 try {
   trace.finish();
 } catch (error) {
@@ -16,16 +16,13 @@ try {
 }
 `;
 
-it.skipIf(process.platform === 'win32')(
-  'tells at its end that it could not be written, and not before',
-  () => {
-    const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    // No file may grow beyond a block: what is written then is refused as on a full disk.
-    const limited = ['-c', 'ulimit -f 1; exec "$0" --input-type=module -e "$1"', process.execPath, script];
-    const said = execFileSync('sh', limited, { cwd: folder, encoding: 'utf8' });
-    expect(said).toMatch(
-      /^ran on\nfile-unwritable out\.trace\.jsonl could not be written to its end \(EFBIG.*\): make room and record again\n$/,
-    );
-  },
-);
+it.skipIf(process.platform === 'win32')('reports a failed write when it finishes, and not before', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // Limits files to one block: further writes fail as on a full disk.
+  const limited = ['-c', 'ulimit -f 1; exec "$0" --input-type=module -e "$1"', process.execPath, script];
+  const output = execFileSync('sh', limited, { cwd: folder, encoding: 'utf8' });
+  expect(output).toMatch(
+    /^continued\nfile-unwritable out\.trace\.jsonl is incomplete \(EFBIG.*\): make room on the disk and record again\n$/,
+  );
+});
