@@ -238,13 +238,17 @@ it.each([
     says: /format version 2.*update codex-parity/,
   },
   { wrong: 'something else', change: () => '{"hello":"world"}\n', says: /not a trace or golden/ },
-  { wrong: 'binary', change: () => '\u001f\u0000\ufffd', says: /:1: not a trace or golden \(the line is not JSON\)/ },
+  {
+    wrong: 'binary',
+    change: () => '\u001f\u0000\ufffd',
+    says: /:1: not a trace or golden \(the line is not JSON\)/,
+  },
   { wrong: 'of a format that is no text', change: () => '{"format":1}\n', says: /not a trace or golden/ },
   { wrong: 'empty', change: () => '', says: /empty/ },
   {
     wrong: 'without one of its variables',
     change: (text: string) => text.replace(/^.*"name":"session_id".*\n/m, ''),
-    says: /variable \{\{session_id\}\} is used and not declared/,
+    says: /variable \{\{session_id\}\} is used but not declared/,
   },
 ])('says what is wrong with a golden that is $wrong', async ({ change, says }) => {
   const file = join(temporaryFolder(), 'broken.golden.jsonl');
