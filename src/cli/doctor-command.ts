@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { defaultClientCache, installedClients } from '../client/install/installed.ts';
-import { registryAnswers } from '../client/install/registry.ts';
+import { pingRegistry } from '../client/install/registry.ts';
 import { listGoldens } from '../golden/file.ts';
 import { bundledGoldens } from '../golden/select.ts';
 import { table } from '../report/text.ts';
@@ -32,7 +32,7 @@ function node(): DoctorCheck {
 }
 
 async function registry(signal: AbortSignal): Promise<DoctorCheck> {
-  const { url, ok, detail } = await registryAnswers(signal);
+  const { url, ok, detail } = await pingRegistry(signal);
   return { what: 'registry', ok, detail: `${url}: ${detail}` };
 }
 

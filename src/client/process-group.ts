@@ -6,22 +6,22 @@ export type GroupOptions = {
   /** The whole environment; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
-  /** Milliseconds until the group is killed; absent waits for ever. */
+  /** Milliseconds until the group is killed; absent is no limit. */
   readonly timeoutMs?: number;
-  /** Is given standard input when the program has been started; without it there is nothing on it. */
+  /** Receives the standard input of the started program. Absent: its standard input is empty. */
   readonly onStart?: (input: Writable) => void;
-  /** Hears each whole line of standard error while the program runs. */
+  /** Receives each line of standard error while the program runs. */
   readonly onStderrLine?: (line: string) => void;
-  /** Hears each whole line of standard output while the program runs. */
+  /** Receives each line of standard output while the program runs. */
   readonly onStdoutLine?: (line: string) => void;
-  /** True hands the command to the shell; only Windows needs that, to start `npm.cmd`. */
+  /** Runs the command in a shell. Windows needs it to start `npm.cmd`. */
   readonly shell?: boolean;
 };
 
 export type GroupRun = {
-  /** `exit`: it ended by itself; the other two: it was killed, by us. */
+  /** `exit`: the program ended by itself. Otherwise it was killed. */
   readonly ended: 'exit' | 'timeout' | 'abort';
-  /** The exit code; null when a signal ended it. */
+  /** Null when a signal ended the program. */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -30,9 +30,9 @@ export type GroupRun = {
 const onWindows = process.platform === 'win32';
 
 /**
- * Runs a program in a process group of its own, and resolves when it is over and its output read. The group is killed
- * with it, whichever way it ends: no grandchild outlives the call. A signal the terminal sends (Ctrl-C) does not reach
- * the group, so the caller's `signal` has to.
+ * Runs a program in its own process group, and resolves when it has ended and its output is read. When the program
+ * ends, the group is killed, so no grandchild outlives the call. Ctrl-C in the terminal does not reach the group: use
+ * `signal`.
  *
  * @throws the spawn error (ENOENT, EACCES) when the program cannot be started.
  */
@@ -51,15 +51,15 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
-    // A program that ends does not read what it is still being told.
+    // A program may end before it has read its input.
     child.stdin.on('error', () => {});
     if (options.onStart === undefined) child.stdin.end();
     else options.onStart(child.stdin);
     let ended: GroupRun['ended'] = 'exit';
     let stdout = '';
     let stderr = '';
-    const kill = (because: GroupRun['ended']) => {
-      ended = because;
+    const kill = (reason: GroupRun['ended']) => {
+      ended = reason;
       killGroup(child);
     };
     const onAbort = () => kill('abort');
@@ -86,7 +86,7 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
       settle();
       reject(error);
     });
-    // A grandchild that is left over holds the pipes open, and `close` would wait for it: so it is killed first.
+    // A grandchild would keep the pipes open, and `close` would wait for it.
     child.once('exit', () => killGroup(child));
     child.once('close', (exitCode) => {
       stdoutLines.end();
@@ -97,17 +97,17 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
   });
 }
 
-/** Hands on the lines of a text that comes in pieces; a last one without its line end is handed on at the end. */
+/** Splits text that arrives in chunks into lines. `end` passes on a last line without a line end. */
 function lineSplitter(onLine: ((line: string) => void) | undefined) {
-  let begun = '';
+  let rest = '';
   return {
     push(text: string): void {
-      const lines = (begun + text).split('\n');
-      begun = lines.pop() ?? '';
-      for (const whole of lines) onLine?.(whole);
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine?.(line);
     },
     end(): void {
-      if (begun !== '') onLine?.(begun);
+      if (rest !== '') onLine?.(rest);
     },
   };
 }
@@ -121,7 +121,7 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch (error) {
-    // ESRCH: the group is gone already. macOS says EPERM for a group of which only a zombie is left.
+    // ESRCH: the group has ended. EPERM: on macOS, only a zombie of the group is left.
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code !== 'ESRCH' && code !== 'EPERM') throw error;
   }

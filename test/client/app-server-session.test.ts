@@ -133,7 +133,7 @@ it('fails when a turn that is to be interrupted ends before', async () => {
 it('fails when the client ends before its steps', async () => {
   const { exitCode, last } = await play([turn('die'), turn('two')]);
 
-  expect({ exitCode, last }).toEqual({ exitCode: 1, last: 'it ended before its steps did' });
+  expect({ exitCode, last }).toEqual({ exitCode: 1, last: 'the client ended before its steps' });
 });
 
 it('declines what the client asks for', async () => {

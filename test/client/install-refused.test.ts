@@ -24,7 +24,7 @@ it.each(['latest', 'v0.118.0', '0.118', '>=0.118.0', '../0.118.0', ''])(
 
     await expect(installOfficialClient(version, { cache })).rejects.toMatchObject({
       code: 'unknown-version',
-      message: `Codex ${JSON.stringify(version)} is not a version; list the versions there are with: npm view @openai/codex versions`,
+      message: `Codex ${JSON.stringify(version)} is not a version. List the released versions with: npm view @openai/codex versions`,
     });
     await expect(access(cache)).rejects.toThrow();
   },
@@ -36,7 +36,7 @@ it('names the registry that does not know the package', async () => {
 
   await expect(installOfficialClient('0.118.0', { cache, registry: url })).rejects.toMatchObject({
     code: 'unknown-version',
-    message: `Codex "0.118.0" is not in the registry ${url}; list the versions there are with: npm view @openai/codex versions`,
+    message: `Codex "0.118.0" is not in the registry ${url}. List the released versions with: npm view @openai/codex versions`,
   });
   expect(await readdir(cache)).toEqual([]);
 });
@@ -71,7 +71,7 @@ it('gives up on a registry that is not there', async () => {
 
   await expect(installOfficialClient('0.118.0', { cache, registry: url })).rejects.toMatchObject({
     code: 'registry-silent',
-    message: expect.stringContaining(`${url} did not answer (ECONNREFUSED)`),
+    message: expect.stringContaining(`${url} did not respond (ECONNREFUSED)`),
   });
 });
 

@@ -13,12 +13,12 @@ const { signal } = new AbortController();
 
 it('says that a registry answers', async () => {
   registry.use(http.get(url.href, () => HttpResponse.json({})));
-  expect(await ping(url, signal)).toEqual({ ok: true, detail: 'answers' });
+  expect(await ping(url, signal)).toEqual({ ok: true, detail: 'responds' });
 });
 
 it('says with which status a registry refuses', async () => {
   registry.use(http.get(url.href, () => new HttpResponse(null, { status: 503 })));
-  expect(await ping(url, signal)).toEqual({ ok: false, detail: 'answers with status 503' });
+  expect(await ping(url, signal)).toEqual({ ok: false, detail: 'responds with status 503' });
 });
 
 it('says that a registry cannot be reached', async () => {

@@ -113,7 +113,7 @@ it('fails with the client’s last words when it does not end in time', async ()
 
   await expect(runOfficialClient(run)).rejects.toMatchObject({
     code: 'client-failed',
-    message: 'Codex 0.0.0 did not end its turn within 1000 ms; it last said: Reconnecting... 1/5',
+    message: 'Codex 0.0.0 did not end its turn within 1000 ms; it last printed: Reconnecting... 1/5',
   });
 });
 

@@ -13,16 +13,16 @@ export type InstallOptions = NpmOptions & {
 };
 
 /**
- * Makes sure that the official client of one version is installed, and says how to start it. One that is there
- * already is only asked for its version; otherwise npm downloads 160 MB (0.118.0) to 440 MB (0.169.0).
+ * Installs a version of the official client with npm, unless it is installed already, and returns how to start it. npm
+ * downloads 160 MB (0.118.0) to 440 MB (0.169.0).
  *
- * A new install is made in a folder of its own and renamed into place when it has proved itself, so what bears a
- * version's name is whole. Two installs at once both do the work, and the first to rename wins: that costs a download
- * at worst, where a lock would cost a wait for whoever died holding it.
+ * The install is made in a temporary folder and renamed to the version once the client runs, so a folder with the name
+ * of a version is complete. Two installs at the same time both download, and the first to rename wins. A lock would
+ * save that download, but leave others waiting when its holder dies.
  *
  * @param version exact, such as `0.169.0`
- * @throws ParityError `unknown-version` (also for text that is no version, before npm is asked), `file-unwritable`,
- *   `registry-silent`, `interrupted`, or `client-failed` when what was installed does not run as that version.
+ * @throws ParityError `unknown-version` (also for text that is not a version), `file-unwritable`, `registry-silent`,
+ *   `install-failed`, `interrupted`, or `client-failed` when the installed client does not run as that version.
  */
 export async function installOfficialClient(
   version: string,
@@ -30,22 +30,22 @@ export async function installOfficialClient(
 ): Promise<OfficialClient> {
   if (!isVersion(version)) throw unknownVersion(version, 'is not a version');
   const cache = resolve(options.cache ?? defaultClientCache(process.env));
-  const place = join(cache, version);
-  const present = await clientAt(place, version);
-  if (present !== undefined && (await saysItsVersion(present, place, options.signal))) return present;
+  const folder = join(cache, version);
+  const present = await clientAt(folder, version);
+  if (present !== undefined && (await reportsItsVersion(present, folder, options.signal))) return present;
   makeCacheFolder(cache);
   const staging = await mkdtemp(join(cache, '.installing-'));
   try {
     await mustBeReleased(version, staging, options);
     await npmInstall(version, staging, options);
-    // The program itself is an optional package, and npm says nothing when the download of such a one breaks off.
+    // The program itself is an optional package: npm reports no error when its download fails.
     if (!(await runs(version, staging, options))) await npmInstall(version, staging, options);
     if (!(await runs(version, staging, options))) throw notWorking(version);
-    await moveInto(place, staging, version, options.signal);
+    await moveInto(folder, staging, version, options.signal);
   } finally {
     await rm(staging, { recursive: true, force: true, maxRetries: 3 });
   }
-  const client = await clientAt(place, version);
+  const client = await clientAt(folder, version);
   if (client === undefined) throw notWorking(version);
   return client;
 }
@@ -57,41 +57,38 @@ async function runs(
 ): Promise<boolean> {
   onProgress?.(`checking that Codex ${version} runs`);
   const client = await clientAt(folder, version);
-  const ran = client !== undefined && (await saysItsVersion(client, folder, signal));
+  const ran = client !== undefined && (await reportsItsVersion(client, folder, signal));
   if (signal?.aborted === true)
     throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
   return ran;
 }
 
-/** Renames a proved install into place; when another was faster and its result is good, ours is left to be removed. */
+/** Renames an install that runs. When another install was faster and runs too, ours stays, and the caller removes it. */
 async function moveInto(
-  place: string,
+  folder: string,
   staging: string,
   version: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    await rename(staging, place);
+    await rename(staging, folder);
   } catch (error) {
-    const winner = await clientAt(place, version);
-    if (winner !== undefined && (await saysItsVersion(winner, place, signal))) return;
+    const winner = await clientAt(folder, version);
+    if (winner !== undefined && (await reportsItsVersion(winner, folder, signal))) return;
     if (!(error instanceof Error && 'code' in error && isOccupied(error.code))) throw error;
-    // What is there is broken (a disk that ran full, a folder someone emptied): it makes room.
-    await rm(place, { recursive: true, force: true, maxRetries: 3 });
-    await rename(staging, place);
+    // The existing install is broken, such as by a full disk: replace it.
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    await rename(staging, folder);
   }
 }
 
-/** What a rename onto a folder that is not empty fails with: Linux, macOS and Windows in this order. */
+/** The errors of a rename onto a folder that is not empty: Linux, macOS and Windows in this order. */
 function isOccupied(code: unknown): boolean {
   return code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'EPERM';
 }
 
-/**
- * Runs `codex --version`, which prints `codex-cli 0.169.0`. The folder is its home, so that the user's own is not
- * touched.
- */
-async function saysItsVersion(
+/** Runs `codex --version`, which prints `codex-cli 0.169.0`. The folder is its home, to leave the user's own alone. */
+async function reportsItsVersion(
   client: OfficialClient,
   folder: string,
   signal: AbortSignal | undefined,
@@ -108,6 +105,6 @@ async function saysItsVersion(
 function notWorking(version: string): ParityError {
   return new ParityError(
     'client-failed',
-    `Codex ${version} was installed but does not run here: its package for ${process.platform}-${process.arch} may be missing`,
+    `Codex ${version} was installed but does not run here. Its package for ${process.platform}-${process.arch} may be missing.`,
   );
 }

@@ -3,31 +3,31 @@ import { type GroupRun, runInGroup } from '../process-group.ts';
 import { isVersion, unknownVersion } from './codex-version.ts';
 
 export type NpmOptions = {
-  /** Registry to ask in place of the one the user's npm configuration names. */
+  /** Registry to use instead of the one in the user's npm configuration. */
   readonly registry?: string;
   /**
-   * Milliseconds npm waits for an answer of the registry. It asks twice, a second apart, so a silent registry is
-   * noticed after twice this and a second: 19 s when absent. Downloads that keep coming may take longer.
+   * Milliseconds that npm waits for a response of the registry; absent is 9000. npm retries once after a second, so a
+   * registry that does not respond is reported after 19 s. A download that makes progress may take longer.
    */
   readonly registryTimeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Hears one line for each step, and for each file npm fetches. */
+  /** Receives one line for each step, and for each file that npm fetches. */
   readonly onProgress?: (line: string) => void;
 };
 
-/** npm's codes for a package or version the registry does not have. */
-const missing = new Set(['E404', 'ETARGET', 'ENOVERSIONS']);
+/** npm's codes for a package or version that is not in the registry. */
+const missingCodes = new Set(['E404', 'ETARGET', 'ENOVERSIONS']);
 
-/** npm's codes for a registry that cannot be reached, or does not answer. */
-const silent =
+/** npm's codes for a registry that cannot be reached or does not respond. */
+const unreachableCodes =
   /^(FETCH_ERROR|E5\d\d|ENOTFOUND|EAI_AGAIN|ECONN\w+|EHOSTUNREACH|ENETUNREACH|E\w*TIMEDOUT|E\w*TIMEOUT|ERR_SOCKET_TIMEOUT)$/;
 
 /**
- * `npm install @openai/codex@VERSION` into a folder. The user's npm configuration (registry, proxy, certificates,
- * credentials) holds; what would change the result is fixed: the platform's optional package is wanted, scripts and
- * lock file are not.
+ * Runs `npm install @openai/codex@VERSION` in a folder. The user's npm configuration applies (registry, proxy,
+ * certificates, credentials), except for what would change the result: the optional package of the platform is always
+ * installed, and no scripts run.
  *
- * @throws ParityError `unknown-version`, `registry-silent`, `interrupted`, or `install-failed` with npm's own words.
+ * @throws ParityError `unknown-version`, `registry-silent`, `interrupted`, or `install-failed` with npm's own message.
  */
 export async function npmInstall(version: string, folder: string, options: NpmOptions): Promise<void> {
   const { onProgress } = options;
@@ -38,19 +38,19 @@ export async function npmInstall(version: string, folder: string, options: NpmOp
     '--loglevel=http',
   ];
   onProgress?.(`installing Codex ${version} with npm`);
-  await asked(version, args, folder, options, (line) => {
+  await runNpm(version, args, folder, options, (line) => {
     const fetched = /^npm http \w+ (.*)$/.exec(line)?.[1];
     if (fetched !== undefined) onProgress?.(fetched);
   });
 }
 
-/** Asks the registry for a version, before anything is told of its install. Throws ParityError as `npmInstall`. */
+/** Throws the ParityError of `npmInstall` for a version that cannot be installed, without installing it. */
 export async function mustBeReleased(version: string, folder: string, options: NpmOptions): Promise<void> {
-  await asked(version, ['view', `@openai/codex@${version}`, 'version'], folder, options);
+  await runNpm(version, ['view', `@openai/codex@${version}`, 'version'], folder, options);
 }
 
-/** Runs npm for a version. Throws ParityError as `npmInstall`. */
-async function asked(
+/** Runs npm for a version. Throws the ParityError of `npmInstall`. */
+async function runNpm(
   version: string,
   args: readonly string[],
   folder: string,
@@ -58,21 +58,21 @@ async function asked(
   onStderrLine: (line: string) => void = () => {},
 ): Promise<void> {
   const { signal, registry, registryTimeoutMs = 9_000 } = options;
-  const how = [
+  const common = [
     ...['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=1000'],
     ...[`--fetch-timeout=${registryTimeoutMs}`, '--json'],
     ...(registry === undefined ? [] : [`--registry=${registry}`]),
   ];
-  const run = await npm([...args, ...how], folder, {
+  const run = await npm([...args, ...common], folder, {
     ...(signal === undefined ? {} : { signal }),
     onStderrLine,
   });
   if (run.ended === 'abort')
     throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
-  if (run.exitCode !== 0) throw await failure(version, run, folder, options);
+  if (run.exitCode !== 0) throw await errorOf(version, run, folder, options);
 }
 
-/** The newest released version in the registry. Throws ParityError `registry-silent` where it cannot be told. */
+/** The newest released version in the registry. Throws ParityError `registry-silent` when it cannot be read. */
 export async function latestVersion(signal: AbortSignal): Promise<string> {
   const args = ['view', '@openai/codex', 'dist-tags.latest', '--fetch-retries=1', '--fetch-timeout=9000'];
   const { stdout, exitCode } = await npm(args, process.cwd(), { signal });
@@ -81,11 +81,11 @@ export async function latestVersion(signal: AbortSignal): Promise<string> {
   const registry = await configuredRegistry(process.cwd());
   throw new ParityError(
     'registry-silent',
-    `the npm registry ${registry} does not tell the newest version of Codex: name one with --codex`,
+    `cannot read the newest version of Codex from the npm registry ${registry}: name a version with --codex`,
   );
 }
 
-async function failure(
+async function errorOf(
   version: string,
   run: GroupRun,
   folder: string,
@@ -93,11 +93,11 @@ async function failure(
 ): Promise<ParityError> {
   const { code, summary } = npmError(run);
   const registry = options.registry ?? (await configuredRegistry(folder));
-  if (missing.has(code)) return unknownVersion(version, `is not in the registry ${registry}`);
-  if (silent.test(code)) {
+  if (missingCodes.has(code)) return unknownVersion(version, `is not in the registry ${registry}`);
+  if (unreachableCodes.test(code)) {
     return new ParityError(
       'registry-silent',
-      `The npm registry ${registry} did not answer (${code}): check the network, or npm's registry and proxy settings`,
+      `The npm registry ${registry} did not respond (${code}): check the network, or npm's registry and proxy settings`,
     );
   }
   return new ParityError(
@@ -106,7 +106,7 @@ async function failure(
   );
 }
 
-/** With --json, npm prints its error on standard output as `{"error":{"code","summary","detail"}}`. */
+/** With `--json`, npm prints its error on standard output as `{"error":{"code","summary","detail"}}`. */
 function npmError(run: GroupRun): { code: string; summary: string } {
   const start = run.stdout.indexOf('{');
   try {
@@ -117,7 +117,7 @@ function npmError(run: GroupRun): { code: string; summary: string } {
   }
 }
 
-/** The registry npm would ask for this package, without the credentials a URL may carry. */
+/** The registry that npm uses for this package, without credentials in its URL. */
 export async function configuredRegistry(folder: string): Promise<string> {
   for (const key of ['@openai:registry', 'registry']) {
     const { stdout } = await npm(['config', 'get', key], folder, {});
@@ -134,11 +134,16 @@ async function npm(
   options: { readonly signal?: AbortSignal; readonly onStderrLine?: (line: string) => void },
 ): Promise<GroupRun> {
   try {
-    return await runInGroup(['npm', ...args], { ...options, cwd, env: ownEnvironment(), shell: onWindows });
+    return await runInGroup(['npm', ...args], {
+      ...options,
+      cwd,
+      env: inheritedEnvironment(),
+      shell: onWindows,
+    });
   } catch (cause) {
     throw new ParityError(
       'install-failed',
-      'npm was not found on PATH; it is needed to install the official client',
+      'npm was not found on PATH: it is needed to install the official client',
       {
         cause,
       },
@@ -148,8 +153,8 @@ async function npm(
 
 const onWindows = process.platform === 'win32';
 
-/** npm is the one program that inherits our environment: its configuration may be there. */
-function ownEnvironment(): Record<string, string> {
+/** npm is the only program that inherits our environment, which may contain its configuration. */
+function inheritedEnvironment(): Record<string, string> {
   const entries = Object.entries(process.env);
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }

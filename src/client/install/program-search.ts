@@ -1,7 +1,7 @@
-/** What a process needs in order to find and start programs, on Windows too. */
+/** What a process needs to find and start programs, on Windows too. */
 const names = ['PATH', 'SystemRoot', 'ComSpec', 'PATHEXT', 'WINDIR'] as const;
 
-/** The part of our own environment that every program we start gets; the rest is made up for it. */
+/** The only variables of our own environment that the programs we start inherit. */
 export function programSearch(): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => {

@@ -1,24 +1,29 @@
 import { configuredRegistry } from './npm.ts';
 
-/** Milliseconds a registry may take to answer a ping. */
-const pingLimit = 5_000;
+/** Milliseconds until a ping fails. */
+const pingTimeout = 5_000;
 
-/** Whether the npm registry that official clients are installed from answers. `detail` is for a reader. */
-export async function registryAnswers(
+/** Pings the npm registry of the official clients. `detail` is for people. */
+export async function pingRegistry(
   signal: AbortSignal,
 ): Promise<{ url: string; ok: boolean; detail: string }> {
   const url = await configuredRegistry(process.cwd());
-  if (!URL.canParse(url)) return { url, ok: false, detail: 'npm names no registry' };
+  if (!URL.canParse(url)) return { url, ok: false, detail: 'npm has no registry configured' };
   return { url, ...(await ping(new URL('-/ping', url.endsWith('/') ? url : `${url}/`), signal)) };
 }
 
-/** Asks a registry's ping address. */
+/** Requests the ping URL of a registry. */
 export async function ping(url: URL, signal: AbortSignal): Promise<{ ok: boolean; detail: string }> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(pingLimit)]) });
-    return { ok: response.ok, detail: response.ok ? 'answers' : `answers with status ${response.status}` };
+    const response = await fetch(url, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(pingTimeout)]),
+    });
+    return { ok: response.ok, detail: response.ok ? 'responds' : `responds with status ${response.status}` };
   } catch (error) {
-    const late = error instanceof Error && error.name === 'TimeoutError';
-    return { ok: false, detail: late ? `no answer within ${pingLimit / 1000} s` : 'cannot be reached' };
+    const timedOut = error instanceof Error && error.name === 'TimeoutError';
+    return {
+      ok: false,
+      detail: timedOut ? `no response within ${pingTimeout / 1000} s` : 'cannot be reached',
+    };
   }
 }

@@ -5,52 +5,49 @@ import { AppServer, type AppServerNotification } from './app-server.ts';
 import type { TaskStep } from './task.ts';
 
 export type StepsOptions = Pick<GroupOptions, 'cwd' | 'env' | 'signal'> & {
-  /** Starts the client as a server, with its configuration. */
+  /** The command that starts the app server, with its configuration. */
   readonly command: readonly string[];
-  /** Milliseconds that all steps together may take. */
+  /** Milliseconds for all steps together. */
   readonly timeoutMs: number;
   readonly steps: readonly TaskStep[];
 };
 
-/** A step within one process. */
+/** A step that needs no new process. */
 type SessionStep = Exclude<TaskStep, { do: 'resume' }>;
 
 /**
- * Who we say we are. It shows as the originator, and at both ends of the user agent, where `codex exec` says
- * `codex_exec` (measured: codex 0.169.0, scenario second-turn).
+ * The client sends this name as the originator and at both ends of the user agent, where `codex exec` has `codex_exec`
+ * (measured: codex 0.169.0, scenario second-turn).
  */
 const clientInfo = { name: 'codex-parity', title: null, version: '1' };
 
-/** What `codex exec` has by itself. */
+/** The permissions of `codex exec`. */
 const permissions = { approvalPolicy: 'never', sandbox: 'read-only' };
 
 /**
- * As in `codex exec`, a person speaks. Else there is no `thread_source` in the turn metadata; what remains without is
- * the `turn_trigger` "exec" (measured: codex 0.169.0, second-turn against default). Versions that do not know it ignore
- * it. The thread is kept on disk to be resumed, which gives the model the goal tools from 0.133.0 on.
+ * `threadSource` makes the client send `thread_source` in the turn metadata, as `codex exec` does. The `turn_trigger`
+ * "exec" is still missing (measured: codex 0.169.0, second-turn against default). Older versions ignore it. The thread
+ * is stored on disk for a resume, so since 0.133.0 the model has the goal tools.
  */
 const newThread = { ...permissions, threadSource: 'user' };
 
-/**
- * Milliseconds in which the client comes to rest after each step, so that it sees what the backend does behind a turn,
- * such as a close.
- */
+/** Milliseconds after each step, in which the client can notice what follows a turn, such as a close of the backend. */
 const pause = 500;
 
 /**
- * Plays steps in one thread, each when the one before has ended, in one process more than there are resumes. It ends
- * like a run of `codex exec`: `stdout` is what the model said last; where a turn fails it is the last one, the exit
- * code is 1, and the last line of `stderr` says why.
+ * Plays steps in one thread, one after the other. Each resume starts a new process. The result is like that of
+ * `codex exec`: `stdout` is the last message of the model. After a failed turn no more steps are played, the exit code
+ * is 1, and the last line of `stderr` has the reason.
  *
- * @throws ParityError `client-failed` where the client refuses a step; the spawn error when it cannot be started.
+ * @throws ParityError `client-failed` when the client refuses a step; the spawn error when it cannot be started.
  */
 export async function playSteps(run: StepsOptions): Promise<GroupRun> {
   const deadline = Date.now() + run.timeoutMs;
   let thread: string | undefined;
   let last: GroupRun = { ended: 'exit', exitCode: 0, stdout: '', stderr: '' };
-  for (const acts of betweenResumes(run.steps)) {
+  for (const steps of betweenResumes(run.steps)) {
     const session = new AppServerSession({ ...run, timeoutMs: Math.max(1, deadline - Date.now()) });
-    last = await session.play(acts, thread);
+    last = await session.play(steps, thread);
     if (last.exitCode !== 0) break;
     thread = session.thread;
   }
@@ -71,31 +68,31 @@ class AppServerSession {
   readonly #server: AppServer;
   #waiting: { readonly method: string; readonly resolve: (params: JsonNode | undefined) => void }[] = [];
   #thread = '';
-  #said = '';
+  #lastMessage = '';
 
   constructor({ command, cwd, env, signal, timeoutMs }: StepsOptions) {
     const options = { cwd, env, timeoutMs, ...(signal === undefined ? {} : { signal }) };
-    this.#server = new AppServer(command, options, (notification) => this.#heard(notification));
+    this.#server = new AppServer(command, options, (notification) => this.#receive(notification));
   }
 
-  /** The id of the thread; empty before it plays. */
+  /** The id of the thread; empty before `play`. */
   get thread(): string {
     return this.#thread;
   }
 
-  /** Plays in a new thread, or in one that an earlier process has left. */
-  async play(acts: readonly SessionStep[], thread: string | undefined): Promise<GroupRun> {
-    let failure: string | undefined = 'it ended before its steps did';
+  /** Plays steps in a new thread, or in the thread of an earlier process. */
+  async play(steps: readonly SessionStep[], thread: string | undefined): Promise<GroupRun> {
+    let failure: string | undefined = 'the client ended before its steps';
     const playing = async () => {
       await this.#open(thread);
-      failure = await this.#playAll(acts);
+      failure = await this.#playAll(steps);
     };
     try {
       await Promise.race([playing(), this.#server.ended]);
     } finally {
       await this.#server.stop();
     }
-    const run = { ...(await this.#server.ended), stdout: this.#said };
+    const run = { ...(await this.#server.ended), stdout: this.#lastMessage };
     if (failure === undefined || run.ended !== 'exit') return run;
     return { ...run, exitCode: 1, stderr: `${run.stderr}${failure}\n` };
   }
@@ -110,36 +107,36 @@ class AppServerSession {
     this.#thread = stringAt(opened, 'thread', 'id') ?? '';
   }
 
-  /** Undefined where each step ended as it should; what kept one from it otherwise. */
-  async #playAll(acts: readonly SessionStep[]): Promise<string | undefined> {
-    for (const act of acts) {
+  /** Returns why a step did not end as expected; undefined when all did. */
+  async #playAll(steps: readonly SessionStep[]): Promise<string | undefined> {
+    for (const step of steps) {
       const ended = this.#next('turn/completed');
-      await this.#begin(act);
+      await this.#begin(step);
       const turn = await ended;
       await delay(pause);
       const status = stringAt(turn, 'turn', 'status');
-      const wanted = act.do === 'turn' && act.during === 'interrupt' ? 'interrupted' : 'completed';
-      if (status !== wanted) return stringAt(turn, 'turn', 'error', 'message') ?? `a turn ended ${status}`;
+      const expected = step.do === 'turn' && step.during === 'interrupt' ? 'interrupted' : 'completed';
+      if (status !== expected) return stringAt(turn, 'turn', 'error', 'message') ?? `a turn ended ${status}`;
     }
     return undefined;
   }
 
-  async #begin(act: SessionStep): Promise<void> {
+  async #begin(step: SessionStep): Promise<void> {
     const threadId = this.#thread;
-    if (act.do === 'compact') {
+    if (step.do === 'compact') {
       await this.#server.call('thread/compact/start', { threadId });
       return;
     }
-    if (act.do === 'review') {
-      const target = { type: 'custom', instructions: act.instructions };
+    if (step.do === 'review') {
+      const target = { type: 'custom', instructions: step.instructions };
       await this.#server.call('review/start', { threadId, target });
       return;
     }
-    const { prompt, model, effort, tier: serviceTier, during } = act;
+    const { prompt, model, effort, tier: serviceTier, during } = step;
     const firstWords = Promise.race([this.#next('item/agentMessage/delta'), this.#next('turn/completed')]);
     const started = await this.#server.call('turn/start', {
       threadId,
-      input: said(prompt),
+      input: textInput(prompt),
       model,
       effort,
       serviceTier,
@@ -149,23 +146,28 @@ class AppServerSession {
     const turnId = stringAt(started, 'turn', 'id');
     if (during === 'interrupt') await this.#server.call('turn/interrupt', { threadId, turnId });
     else
-      await this.#server.call('turn/steer', { threadId, expectedTurnId: turnId, input: said(during.steer) });
+      await this.#server.call('turn/steer', {
+        threadId,
+        expectedTurnId: turnId,
+        input: textInput(during.steer),
+      });
   }
 
-  /** The next notification of that method about the thread, from now on. */
+  /** Resolves with the params of the next notification of a method about the thread. */
   #next(method: string): Promise<JsonNode | undefined> {
     return new Promise((resolve) => this.#waiting.push({ method, resolve }));
   }
 
-  #heard({ method, params }: AppServerNotification): void {
+  #receive({ method, params }: AppServerNotification): void {
     if (stringAt(params, 'threadId') !== this.#thread) return;
-    if (method === 'item/completed') this.#said = stringAt(params, 'item', 'text') ?? this.#said;
-    const met = this.#waiting.filter((one) => one.method === method);
-    this.#waiting = this.#waiting.filter((one) => one.method !== method);
+    if (method === 'item/completed')
+      this.#lastMessage = stringAt(params, 'item', 'text') ?? this.#lastMessage;
+    const met = this.#waiting.filter((waiting) => waiting.method === method);
+    this.#waiting = this.#waiting.filter((waiting) => waiting.method !== method);
     for (const { resolve } of met) resolve(params);
   }
 }
 
-function said(text: string): object[] {
+function textInput(text: string): object[] {
   return [{ type: 'text', text, text_elements: [] }];
 }

@@ -14,7 +14,7 @@ import {
 } from './made-up-sign-in.ts';
 import type { TaskSetup } from './task.ts';
 
-/** The world one run of a client sees, and what in it must never be written down. */
+/** The machine as one run of a client sees it, and the secrets in it. */
 export type ClientEnvironment = {
   /** Absolute path of the home folder. */
   readonly home: string;
@@ -22,18 +22,18 @@ export type ClientEnvironment = {
   readonly codexHome: string;
   /** Absolute path of the empty folder the client works in. */
   readonly cwd: string;
-  /** The whole environment of the process: nothing is inherited but where programs are found. */
+  /** The whole environment of the process. Only the variables of `programSearch` are inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly signIn: MadeUpSignIn;
-  /** Values of the sign-in that identify or authorise, by what they are. */
+  /** Values of the sign-in that must never be stored or printed. */
   readonly secrets: Readonly<
     Record<'accountId' | 'userId' | 'email' | 'idToken' | 'accessToken' | 'refreshToken' | 'apiKey', string>
   >;
 };
 
-/** What differs from run to run, each list at its own pace. */
+/** Traits of the runs. The lists have different lengths, so that traits do not repeat together. */
 const people = ['ada', 'grace-hopper', 'k.thompson', 'barbara', 'e_dijkstra', 'lin', 'margaret-h'] as const;
-/** Not business: it makes 0.128.0 and 0.130.0 ask for the tier "priority" of themselves (measured). */
+/** Not business: with it, 0.128.0 and 0.130.0 request the tier "priority" by default (measured). */
 const plans = ['pro', 'plus'] as const;
 const languages = ['en_US.UTF-8', 'C.UTF-8', 'de_DE.UTF-8', 'ja_JP.UTF-8'] as const;
 const workFolders = [
@@ -50,10 +50,7 @@ const homeFolders = [
   ['mnt', 'home'],
 ] as const;
 
-/**
- * Both ways the client learns of a terminal; 0.169.0 puts it into its user-agent, 0.118.0 leaves it out over the
- * websocket.
- */
+/** The client detects a terminal in both ways. 0.169.0 has it in the user agent, 0.118.0 not over the websocket. */
 const terminals: readonly Readonly<Record<string, string>>[] = [
   { TERM: 'xterm-256color' },
   { TERM: 'xterm-256color', TERM_PROGRAM: 'WezTerm', TERM_PROGRAM_VERSION: '20240203-110809' },
@@ -63,23 +60,22 @@ const terminals: readonly Readonly<Record<string, string>>[] = [
 ];
 
 /**
- * UTC+14 and UTC-12 are 26 hours apart, so two runs in a row never see the same date, whatever the time of day. They
- * are written the POSIX way (sign reversed), which needs no time zone database on the machine.
+ * UTC+14 and UTC-12 are 26 hours apart, so two consecutive runs never have the same date. The POSIX notation (sign
+ * reversed) needs no time zone database.
  */
 const timeZones = ['LINT-14', 'AOE12'] as const;
 
 /**
- * Makes the folders and the sign-in for run `n` under `root`, and the environment to run in. The same root and `n`
- * give the same names and the same sign-in; another `n` gives others, on purpose: a value that could differ between
- * two users should differ between two runs, or a recording would take it for a constant.
+ * Makes the folders, sign-in and environment variables of run `n` under `root`. The same root and `n` give the same
+ * result. What could differ between two users differs between two runs, or a recording would learn it as a constant.
  *
- * The system's temporary folder is moved into the world as well, since the client warns of a CODEX_HOME inside it.
- * A git repository around `root` is hidden from git, or the client would report its commit in the turn metadata.
+ * The environment has its own temporary folder, as the client warns of a CODEX_HOME in the system's. A git repository
+ * around `root` is hidden from git, as the client would send its commit in the turn metadata.
  *
- * @param root a fresh folder; it need not exist
+ * @param root a new folder; it need not exist
  * @param n counted from 0
- * @param signed.lane decides what the client is signed in with: tokens, or in the lane `api-key` a key
- * @param signed.expired the access token has run out
+ * @param options.lane `api-key` signs in with a key, the others with tokens
+ * @param options.expired the access token has expired
  */
 export async function makeEnvironment(
   root: string,
@@ -130,8 +126,8 @@ export async function makeEnvironment(
 }
 
 /**
- * Calls `work` with a new empty folder, which is gone afterwards. It lies outside the system's temporary folder: the
- * client warns of a home there.
+ * Calls `work` with a new empty folder, and removes the folder afterwards. It is not in the system's temporary folder,
+ * as the client warns of a home there.
  */
 export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Promise<T> {
   const parent = join(defaultClientCache(process.env), '..', 'runs');
@@ -144,7 +140,7 @@ export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Prom
   }
 }
 
-/** The secrets of an environment, by the kind that a sealed trace names. */
+/** The secrets of an environment, by their kind in a sealed trace. */
 export function secretsOf({ secrets }: ClientEnvironment): Readonly<Record<string, readonly string[]>> {
   return {
     account_id: [secrets.accountId],
@@ -154,7 +150,7 @@ export function secretsOf({ secrets }: ClientEnvironment): Readonly<Record<strin
   };
 }
 
-/** What run `n` is like, by what a golden's header calls it. A fresh folder is a fresh installation. */
+/** The traits of run `n`, by their names in the header of a golden. */
 function traitsOf(n: number) {
   const user = pick(people, n);
   const plan = pick(plans, n);
@@ -172,7 +168,7 @@ function traitsOf(n: number) {
   };
 }
 
-/** The names of what differs on purpose between runs of these numbers, sorted. */
+/** The sorted names of the traits that differ between these runs. */
 export function variedBetween(runs: readonly number[]): string[] {
   const texts = new Map<string, Set<string>>();
   for (const [name, trait] of runs.flatMap((n) => Object.entries(traitsOf(n)))) {
@@ -191,7 +187,7 @@ function accountOf(n: number, user: string, plan: MadeUpAccount['plan']): MadeUp
     hash.slice(20, 32),
   ];
   return {
-    // Accounts are UUIDs as a rule; nothing says that they must be, so no golden shall learn it.
+    // Account ids are usually UUIDs. No golden must learn that, as it is not guaranteed.
     accountId: n % 2 === 0 ? groups.join('-') : `acct-${hash.slice(0, 16)}`,
     userId: `user-${hash.slice(32, 56)}`,
     email: `${user}.${hash.slice(56, 62)}@example.com`,
@@ -199,9 +195,9 @@ function accountOf(n: number, user: string, plan: MadeUpAccount['plan']): MadeUp
   };
 }
 
-/** The n-th of a list that starts over at its end. */
+/** The nth item of a list that repeats. */
 function pick<T>(list: readonly T[], n: number): T {
-  const picked = list[n % list.length];
-  if (picked === undefined) throw new RangeError(`run ${n} is not a whole number from 0 on`);
-  return picked;
+  const item = list[n % list.length];
+  if (item === undefined) throw new RangeError(`run ${n} is not a whole number from 0 on`);
+  return item;
 }

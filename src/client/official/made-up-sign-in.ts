@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Who a made-up sign-in is for. The plan does not show in what the client sends, other than inside the tokens. */
+/** The account of a made-up sign-in. The client sends the plan only inside the tokens. */
 export type MadeUpAccount = {
   readonly accountId: string;
   readonly userId: string;
@@ -8,29 +8,25 @@ export type MadeUpAccount = {
   readonly plan: 'plus' | 'pro' | 'business' | 'enterprise';
 };
 
-/** A ChatGPT sign-in that no server ever issued: the client reads the tokens' claims and never checks a signature. */
+/** A ChatGPT sign-in that no server issued. The client reads the claims of its tokens, and checks no signature. */
 export type MadeUpSignIn = MadeUpAccount & {
   readonly idToken: string;
   readonly accessToken: string;
   readonly refreshToken: string;
-  /** What the same person would sign in with in place of the tokens. */
+  /** The key of the same user, for a sign-in without tokens. */
   readonly apiKey: string;
 };
 
-/** 2100-01-01 in epoch seconds: the client refreshes a token that has run out before it does anything else. */
+/** 2100-01-01 in seconds since 1970. The client would refresh an expired token first. */
 const expiry = 4_102_444_800;
 
-/** 2020-01-01 in epoch seconds. */
+/** 2020-01-01 in seconds since 1970. */
 const longAgo = 1_577_836_800;
 
-/** A fixed day, so that the file depends on the account alone; with an expiry far ahead the client lets it be old. */
+/** A fixed day, so that the file depends on the account alone. The client accepts it, as the token has not expired. */
 const lastRefresh = '2026-01-01T00:00:00Z';
 
-/**
- * Makes the tokens for an account; the same account always gets the same ones.
- *
- * @param options.expired the access token has run out long ago
- */
+/** Makes the sign-in of an account, always the same one. `expired` makes its access token one that has expired. */
 export function madeUpSignIn(account: MadeUpAccount, { expired = false } = {}): MadeUpSignIn {
   return {
     ...account,
@@ -41,7 +37,7 @@ export function madeUpSignIn(account: MadeUpAccount, { expired = false } = {}): 
   };
 }
 
-/** The text of the auth.json the client looks for in CODEX_HOME, in the shape `codex login` writes. */
+/** The text of the auth.json in CODEX_HOME, as `codex login` writes it. */
 export function authJson(signIn: MadeUpSignIn): string {
   return JSON.stringify({
     auth_mode: 'chatgpt',
@@ -56,7 +52,7 @@ export function authJson(signIn: MadeUpSignIn): string {
   });
 }
 
-/** The text of the auth.json that `codex login --with-api-key` writes (measured: codex 0.118.0 and 0.169.0). */
+/** The text of auth.json as `codex login --with-api-key` writes it (measured: codex 0.118.0 and 0.169.0). */
 export function apiKeyJson({ apiKey }: MadeUpSignIn): string {
   return JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: apiKey });
 }
@@ -73,13 +69,13 @@ function unsignedToken(account: MadeUpAccount, use: string, exp: number): string
     },
   };
   return [
-    encoded({ alg: 'none', typ: 'JWT' }),
-    encoded(claims),
+    encode({ alg: 'none', typ: 'JWT' }),
+    encode(claims),
     Buffer.from('unsigned').toString('base64url'),
   ].join('.');
 }
 
-function encoded(value: unknown): string {
+function encode(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 

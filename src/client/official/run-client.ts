@@ -7,23 +7,23 @@ import type { PointedLane } from './lanes.ts';
 import type { ConfigValue, Task } from './task.ts';
 import { type TaskArguments, writeTaskFiles } from './task-files.ts';
 
-/** How the client's traffic reaches us. */
+/** How the client reaches the simulated backend. */
 export type ClientConnection =
   | {
-      /** Everything goes to the real hosts' names, through a proxy that answers for them. */
+      /** The client connects to the official hosts, through a proxy that serves them. */
       readonly kind: 'intercepted';
       /** `http://127.0.0.1:PORT` */
       readonly proxyUrl: string;
-      /** Path of the PEM file with the authority the proxy signs with. */
+      /** Path of the PEM file with the certificate authority of the proxy. */
       readonly certificate: string;
     }
   | {
       /**
-       * Responses and models go to the base URL, as when a user points the client at a proxy; accounts/check,
-       * settings and analytics still go to chatgpt.com, so through the proxy when there is one.
+       * Requests for responses and models go to the base URL, as when a user configures a proxy. Those for accounts,
+       * settings and analytics still go to chatgpt.com, through `proxyUrl` if given.
        */
       readonly kind: PointedLane;
-      /** `http://127.0.0.1:PORT/backend-api/codex`, without a slash at the end. */
+      /** `http://127.0.0.1:PORT/backend-api/codex`, without a trailing slash. */
       readonly baseUrl: string;
       readonly proxyUrl?: string;
       readonly certificate?: string;
@@ -33,65 +33,66 @@ export type ClientRun = Task & {
   readonly client: OfficialClient;
   readonly environment: ClientEnvironment;
   readonly connect: ClientConnection;
-  /** Milliseconds until the client is killed and the run counts as failed. A whole turn takes about one second. */
+  /** Milliseconds until the client is killed and the run fails. A turn takes about one second. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 };
 
 export type ClientResult = {
-  /** 0 when the turn was done; null when a signal ended the client. */
+  /** 0 when the turn completed; null when a signal ended the client. */
   readonly exitCode: number | null;
-  /** What the model said last. */
+  /** The last message of the model. */
   readonly stdout: string;
   /** The client's banner, warnings and errors. */
   readonly stderr: string;
 };
 
 /**
- * Less side traffic. Each was measured on 0.118.0 and 0.169.0 to leave the responses traffic as it is; keys a version
- * does not know are ignored by it. Deliberately not here: `features.apps=false` takes tools away in 0.118.0, and
- * `analytics.enabled=false` shows in the turn metadata.
+ * Configuration for fewer side requests. None of it changes the requests for responses (measured: codex 0.118.0 and
+ * 0.169.0). A version ignores keys that it does not know. Not included: `features.apps=false` removes tools in 0.118.0,
+ * and `analytics.enabled=false` changes the turn metadata.
  */
 const quiet: readonly string[] = [
   'features.plugins=false',
   'otel.exporter="none"',
   'otel.metrics_exporter="none"',
   'check_for_update_on_startup=false',
-  // Without it, an AGENTS.md or .agents/skills in a repository around the working folder becomes part of the request.
+  // Otherwise an AGENTS.md or .agents/skills in a folder around the working folder becomes part of the request.
   'project_root_markers=[]',
 ];
 
 /**
- * Lays out the files of a task and does it: one prompt is a whole run of `codex exec`, steps are told to
- * `codex app-server`. Each process has a group of its own, which is killed when it ends. A non-zero exit is a result
- * and not an error: a scenario may want it.
+ * Writes the files of a task and runs the client for it: `codex exec` for a prompt, `codex app-server` for steps. A
+ * non-zero exit code is a result, as a scenario may expect it.
  *
  * @throws ParityError `client-failed` when the client cannot be started or does not end in time, `interrupted` when
  *   the signal fires.
  */
 export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
   const { client, environment, connect, timeoutMs, signal } = run;
-  const laidOut = await writeTaskFiles(run, environment);
-  const settings = settingsOf(run, laidOut);
+  const taskArguments = await writeTaskFiles(run, environment);
+  const settings = settingsOf(run, taskArguments);
   const options = {
     cwd: environment.cwd,
-    env: { ...environment.env, ...connection(connect) },
+    env: { ...environment.env, ...connectionVariables(connect) },
     timeoutMs,
     ...(signal === undefined ? {} : { signal }),
   };
-  const ended = await started(
+  const ended = await startedRun(
     'steps' in run
       ? playSteps({ ...options, command: [...client.command, ...serve, ...settings], steps: run.steps })
-      : runInGroup([...client.command, ...exec, ...settings, ...laidOut.options, '--', run.prompt], options),
+      : runInGroup(
+          [...client.command, ...exec, ...settings, ...taskArguments.options, '--', run.prompt],
+          options,
+        ),
     client,
   );
   if (ended.ended === 'abort')
     throw new ParityError('interrupted', `Codex ${client.version} was interrupted`);
   if (ended.ended === 'timeout') {
-    const said = lastLine(ended.stderr);
     throw new ParityError(
       'client-failed',
-      `Codex ${client.version} did not end its turn within ${timeoutMs} ms; it last said: ${said}`,
+      `Codex ${client.version} did not end its turn within ${timeoutMs} ms; it last printed: ${lastLine(ended.stderr)}`,
     );
   }
   return { exitCode: ended.exitCode, stdout: ended.stdout, stderr: ended.stderr };
@@ -99,22 +100,22 @@ export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
 
 const exec = ['exec', '--skip-git-repo-check', '--ephemeral'];
 
-/** Analytics are on in `codex exec` by themselves, and show in the turn metadata. */
+/** `codex exec` has analytics on by default, which shows in the turn metadata. */
 const serve = ['app-server', '--analytics-default-enabled'];
 
-/** The configuration of a run, as options of the command line. */
-function settingsOf({ config, connect, ...run }: ClientRun, laidOut: TaskArguments): string[] {
+/** The configuration of a run, as command-line options. */
+function settingsOf({ config, connect, ...run }: ClientRun, taskArguments: TaskArguments): string[] {
   const values = {
     ...(connect.kind === 'intercepted' ? {} : pointers[connect.kind](connect.baseUrl)),
     ...('steps' in run && run.model !== undefined ? { model: run.model } : {}),
-    ...laidOut.config,
+    ...taskArguments.config,
     ...config,
   };
   const settings = Object.entries(values).map(([key, value]) => `${key}=${toml(value)}`);
   return [...quiet, ...settings].flatMap((setting) => ['-c', setting]);
 }
 
-/** What a user writes into the configuration to point the client at a proxy. */
+/** The configuration with which users point the client at a proxy. */
 const pointers: Readonly<Record<PointedLane, (baseUrl: string) => Record<string, ConfigValue>>> = {
   'base-url': (baseUrl) => ({ openai_base_url: baseUrl }),
   'provider-openai': (baseUrl) => providerNamed('OpenAI', baseUrl),
@@ -131,13 +132,13 @@ function providerNamed(name: string, baseUrl: string): Record<string, ConfigValu
   };
 }
 
-/** JSON spells these values as TOML does. */
+/** These values are written alike in JSON and TOML. */
 function toml(value: TaskArguments['config'][string]): string {
   return JSON.stringify(value);
 }
 
-/** Loopback must be kept from the proxy, or the client would ask the proxy for the base URL too. */
-function connection(connect: ClientConnection): Record<string, string> {
+/** NO_PROXY, as otherwise the client would reach the base URL through the proxy too. */
+function connectionVariables(connect: ClientConnection): Record<string, string> {
   return {
     ...(connect.proxyUrl === undefined ? {} : { HTTPS_PROXY: connect.proxyUrl }),
     ...(connect.certificate === undefined ? {} : { CODEX_CA_CERTIFICATE: connect.certificate }),
@@ -145,7 +146,7 @@ function connection(connect: ClientConnection): Record<string, string> {
   };
 }
 
-async function started(run: Promise<GroupRun>, client: OfficialClient): Promise<GroupRun> {
+async function startedRun(run: Promise<GroupRun>, client: OfficialClient): Promise<GroupRun> {
   try {
     return await run;
   } catch (cause) {

@@ -5,21 +5,21 @@ import type { ClientEnvironment } from './environment.ts';
 import { makeRepository } from './repository.ts';
 import type { ConfigValue, McpServer, Task } from './task.ts';
 
-/** What a task adds to the client's command line, once its files are there. */
+/** What a task adds to the command line of the client. */
 export type TaskArguments = {
   readonly options: readonly string[];
-  /** Configuration by dotted key; lists are written as TOML. */
+  /** Configuration by dotted key. */
   readonly config: Readonly<Record<string, ConfigValue | readonly string[]>>;
 };
 
-/** The MCP server that comes along: it has the tools of its first argument. */
+/** The bundled MCP server. Its first argument is the JSON of its tools. */
 const mcpServer = join(import.meta.dirname, '..', '..', '..', 'fixtures', 'mcp-server.mjs');
 
 /**
- * Puts the files of a task where the client will find them. Those that are only named on the command line lie outside
- * its working folder, which stays as empty as it was.
+ * Writes the files of a task, and returns the arguments that name them. Images and schema are outside the working
+ * folder, which stays empty without a repository.
  *
- * @throws ParityError `client-failed` where a repository is asked for and there is no git.
+ * @throws ParityError `client-failed` when the task has a repository, and git is missing or fails.
  */
 export async function writeTaskFiles(task: Task, environment: ClientEnvironment): Promise<TaskArguments> {
   const { model, images = [], outputSchema, repository, mcpServers = [] } = task;
@@ -41,7 +41,7 @@ export async function writeTaskFiles(task: Task, environment: ClientEnvironment)
   return {
     options,
     config: {
-      // Nothing around the working folder is seen, since it is the root of its own repository.
+      // Without it, `quiet` of run-client.ts hides the AGENTS.md of the repository.
       ...(repository === undefined ? {} : { project_root_markers: ['.git'] }),
       ...Object.fromEntries(mcpServers.flatMap(configOf)),
     },
