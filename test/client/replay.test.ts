@@ -279,25 +279,25 @@ it.each([
     subject: 'accepts what was refused',
     expected: [refused(426)],
     actual: [upgrade([])],
-    reason: 'the subject answered the upgrade with 101 and not with 426',
+    reason: 'the subject responded to the upgrade with 101 instead of 426',
   },
   {
     subject: 'refuses what was accepted',
     expected: [upgrade([create, completed])],
     actual: [refused(404)],
-    reason: 'the subject answered the upgrade with 404 and not with 101',
+    reason: 'the subject responded to the upgrade with 404 instead of 101',
   },
   {
     subject: 'answers a POST with an error',
     expected: [post(eventStream, served(true, completed))],
     actual: [post(answered(502))],
-    reason: 'the subject answered the POST with 502 and not with 200',
+    reason: 'the subject responded to the POST with 502 instead of 200',
   },
   {
     subject: 'closes too early',
     expected: [upgrade([create, created, completed])],
     actual: [upgrade([create, created, said('close', { kind: 'close', code: 1000 })])],
-    reason: 'the connection ended while response.completed was awaited',
+    reason: 'the connection ended before response.completed',
   },
 ])('ends with a reason when a subject $subject', async ({ expected, actual, reason }) => {
   const { port } = await backendOf(actual);
@@ -309,13 +309,12 @@ it.each([
   {
     subject: 'hangs up',
     serve: (socket: Socket) => void socket.end(),
-    reason: 'the subject ended the connection instead of answering the upgrade',
+    reason: 'the subject ended the connection without a response to the upgrade',
   },
   {
     subject: 'speaks something else',
     serve: (socket: Socket) => void socket.write('SSH-2.0-OpenSSH_9.7\r\n'),
-    reason:
-      'the subject answered the upgrade with what is neither HTTP nor websocket: the bytes are not HTTP/1.1',
+    reason: "the subject's response to the upgrade is neither HTTP nor websocket: the bytes are not HTTP/1.1",
   },
 ])('ends with a reason when a subject $subject', async ({ serve, reason }) => {
   const port = await listening(

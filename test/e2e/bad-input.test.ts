@@ -427,7 +427,7 @@ it.each([
     subject: 'accepts and then says nothing',
     script:
       'console.log("ready"); require("net").createServer(() => {}).listen(Number(process.argv[1]), "127.0.0.1")',
-    says: /did not finish fast within 2 s: the upgrade was not answered; it last printed: ready/,
+    says: /did not finish fast within 2 s: no response to the upgrade; it last printed: ready/,
   },
   {
     subject: 'dies in the middle',

@@ -286,6 +286,6 @@ it('says in one line that the library of OpenAI is not installed', async () => {
   };
   const args = ['check', '--driver', 'openai-chat', '--codex', '0.169.0', '--scenario', 'default'];
   const { exitCode, stderr } = await cli(args, { mutation });
-  expect(stderr).toContain('need the library of OpenAI: run npm install openai');
+  expect(stderr).toContain('need the SDK of OpenAI: run npm install openai');
   expect(exitCode).toBe(2);
 });

@@ -72,7 +72,7 @@ it.each([
     broken: 'refuses with another status',
     words: [' 426 ', ' 502 '],
     finding: /response › status: changed\n {2}expected 426\n {2}actual {3}502/,
-    reason: /the subject answered the upgrade with 502 and not with 426/,
+    reason: /the subject responded to the upgrade with 502 instead of 426/,
   },
   {
     broken: 'names another media type',

@@ -134,7 +134,7 @@ it('tells a proxy that asks the backend for nothing in one finding, with where i
     socket.once('data', () => socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'));
   });
   expect(stdout).toMatch(/fast +1 finding +1 finding +1 finding\n/);
-  expect(stdout).toContain('actual   nothing; the subject answered the upgrade with 404 and not with 101');
+  expect(stdout).toContain('actual   nothing; the subject responded to the upgrade with 404 instead of 101');
   expect(stdout).toContain(`must be http://127.0.0.1:${backendPort}/backend-api/codex\n`);
   expect(stdout).toContain('no parity: 1 finding for');
   expect(exitCode).toBe(1);
@@ -171,7 +171,7 @@ it.skipIf(process.platform !== 'linux')('gives up on a proxy that no connection 
 
 it('tells what a proxy that runs already did not answer', async () => {
   const { exitCode, stderr } = await checkedElsewhere(() => {});
-  expect(stderr).toMatch(/did not finish fast within 2 s: the upgrade was not answered\n$/);
+  expect(stderr).toMatch(/did not finish fast within 2 s: no response to the upgrade\n$/);
   expect(exitCode).toBe(2);
 });
 

@@ -13,25 +13,29 @@ type Completion = {
   readonly failure?: SdkFailure;
 };
 
-/** A conversation over chat completions: each request says again all that was said before. */
+/** A conversation over chat completions: each request repeats all messages before it. */
 export function chatConversation(client: OpenAI, streams: boolean, signal: AbortSignal): SdkConversation {
   const messages: Message[] = [];
   return {
-    ask: async (said, settings) => {
-      messages.push(...messagesOf(said));
+    send: async (input, settings) => {
+      messages.push(...messagesOf(input));
       const members: JsonMember[] = [['messages', toNode(messages)], ...settingsFor('chat', settings)];
       const body: OpenAI.ChatCompletionCreateParamsNonStreaming = JSON.parse(
         printJson({ kind: 'object', members }),
       );
-      const { text, calls, ...end } = await (streams ? streamed : whole)(client, body, signal);
-      const asked = calls.length === 0 ? {} : { tool_calls: [...calls] };
-      messages.push({ role: 'assistant', content: text === '' ? null : text, ...asked });
+      const { text, calls, ...end } = await (streams ? streamCompletion : createCompletion)(
+        client,
+        body,
+        signal,
+      );
+      const toolCalls = calls.length === 0 ? {} : { tool_calls: [...calls] };
+      messages.push({ role: 'assistant', content: text === '' ? null : text, ...toolCalls });
       return { text, ...end, calls: calls.map(({ id, type }) => ({ id, type })) };
     },
   };
 }
 
-async function whole(
+async function createCompletion(
   client: OpenAI,
   body: OpenAI.ChatCompletionCreateParamsNonStreaming,
   signal: AbortSignal,
@@ -42,11 +46,11 @@ async function whole(
     const { message, finish_reason } = choice;
     return { text: message.content ?? '', calls: message.tool_calls ?? [], ending: finish_reason };
   } catch (error) {
-    return failed('', error);
+    return failedCompletion('', error);
   }
 }
 
-async function streamed(
+async function streamCompletion(
   client: OpenAI,
   body: OpenAI.ChatCompletionCreateParamsNonStreaming,
   signal: AbortSignal,
@@ -62,32 +66,32 @@ async function streamed(
       const [choice] = choices;
       text += choice?.delta.content ?? '';
       ending = choice?.finish_reason ?? ending;
-      for (const one of choice?.delta.tool_calls ?? []) addTo(calls, one);
+      for (const piece of choice?.delta.tool_calls ?? []) addPiece(calls, piece);
     }
   } catch (error) {
-    return failed(text, error);
+    return failedCompletion(text, error);
   }
   return { text, calls, ending };
 }
 
-/** Adds to the calls what a chunk tells of one of them. */
-function addTo(calls: ChatToolCall[], piece: OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall): void {
-  const { index, id = '', type, ...given } = piece;
+/** Adds a piece of one tool call. The first piece of a call has its id and name. */
+function addPiece(calls: ChatToolCall[], piece: OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall): void {
+  const { index, id = '', type, ...members } = piece;
   const call = calls[index];
-  const { name = '' } = given.function ?? given.custom ?? {};
-  const [args, input] = [given.function?.arguments ?? '', given.custom?.input ?? ''];
+  const { name = '' } = members.function ?? members.custom ?? {};
+  const [args, input] = [members.function?.arguments ?? '', members.custom?.input ?? ''];
   if (call?.type === 'function') call.function.arguments += args;
   else if (call?.type === 'custom') call.custom.input += input;
   else if (type === 'custom') calls[index] = { id, type, custom: { name, input } };
   else calls[index] = { id, type: 'function', function: { name, arguments: args } };
 }
 
-/** A completion that was begun, or not even that, when the library threw. */
-function failed(text: string, thrown: unknown): Completion {
+/** A completion with the text that arrived before the SDK threw. */
+function failedCompletion(text: string, thrown: unknown): Completion {
   return { text, calls: [], ending: 'none', failure: sdkFailure(thrown) };
 }
 
-function messagesOf(said: SdkInput): Message[] {
-  if ('prompt' in said) return [{ role: 'user', content: said.prompt }];
-  return said.outputs.map(({ call, text }) => ({ role: 'tool', tool_call_id: call.id, content: text }));
+function messagesOf(input: SdkInput): Message[] {
+  if ('prompt' in input) return [{ role: 'user', content: input.prompt }];
+  return input.outputs.map(({ call, text }) => ({ role: 'tool', tool_call_id: call.id, content: text }));
 }

@@ -9,7 +9,7 @@ import {
 } from '../../wire/json.ts';
 import type { SdkSurface } from './sdk-conversation.ts';
 
-/** What a program says in the place of the official client's own prompts. */
+/** The instructions of a program, instead of those of the official client. */
 const instructions = 'You are a helper of a program that is written with the library of OpenAI.';
 
 const tool = {
@@ -24,27 +24,27 @@ const tool = {
   },
 };
 
-/** Tools that travel as an item of the input, as models take them that are lite. */
+/** The tool as an input item, as lite models take tools. */
 export const toolsItem = toNode({
   type: 'additional_tools',
   role: 'developer',
   tools: [{ type: 'function', ...tool }],
 });
 
-/** The requests for an answer in a golden, in their order: prewarms left out. */
+/** The requests for a response in a golden, in their order, without prewarms. */
 export function turnRequests(golden: Golden): JsonObject[] {
   return golden.exchanges
     .flatMap(({ steps }) => steps)
     .flatMap((step) => {
       if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
       const { json } = step.content;
-      const asks = member(json, 'model') !== undefined && member(json, 'generate') === undefined;
-      return json.kind === 'object' && asks ? [json] : [];
+      const isTurn = member(json, 'model') !== undefined && member(json, 'generate') === undefined;
+      return json.kind === 'object' && isTurn ? [json] : [];
     });
 }
 
-/** Members of the official client's request that programs do not write, or that are said with the words. */
-const protocol: ReadonlySet<string> = new Set([
+/** Members of the official client's request that programs do not send, or that come with the input. */
+const omitted: ReadonlySet<string> = new Set([
   'type',
   'stream',
   'input',
@@ -54,27 +54,27 @@ const protocol: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The settings of the official client as a program spells them, in an order of its own: by the alphabet. A tier that
- * is none is said to be the default one, as programs have it and as the backend must not hear it.
+ * The settings of the official client's request as a program sends them, in alphabetical order. Without a tier they have
+ * the tier "default", as programs send it. A proxy must not send that one to the backend.
  */
 export function settingsFor(surface: SdkSurface, request: JsonObject): JsonMember[] {
-  const spell = surface === 'responses' ? ofResponses : ofChat;
+  const convert = surface === 'responses' ? responsesSetting : chatSetting;
   const members = [['service_tier', jsonString('default')] satisfies JsonMember, ...request.members]
-    .filter(([key]) => !protocol.has(key))
-    .flatMap(([key, value]) => spell(key, value));
-  return [...new Map(members.map((one) => [one[0], one])).values()].sort(([one], [other]) =>
-    one < other ? -1 : 1,
+    .filter(([key]) => !omitted.has(key))
+    .flatMap(([key, value]) => convert(key, value));
+  return [...new Map(members.map((entry) => [entry[0], entry])).values()].sort(([a], [b]) =>
+    a < b ? -1 : 1,
   );
 }
 
-function ofResponses(key: string, value: JsonNode): JsonMember[] {
+function responsesSetting(key: string, value: JsonNode): JsonMember[] {
   if (key === 'instructions') return [[key, jsonString(instructions)]];
   if (key === 'tools') return [[key, toNode([{ type: 'function', ...tool }])]];
   return [[key, value]];
 }
 
-/** Members of the chat API of the same name and meaning. */
-const alike: ReadonlySet<string> = new Set([
+/** Members with the same name and meaning in the chat API. */
+const shared: ReadonlySet<string> = new Set([
   'model',
   'parallel_tool_calls',
   'service_tier',
@@ -82,15 +82,15 @@ const alike: ReadonlySet<string> = new Set([
   'tool_choice',
 ]);
 
-function ofChat(key: string, value: JsonNode): JsonMember[] {
-  if (alike.has(key)) return [[key, value]];
+function chatSetting(key: string, value: JsonNode): JsonMember[] {
+  if (shared.has(key)) return [[key, value]];
   if (key === 'tools') return [[key, toNode([{ type: 'function', function: tool }])]];
   if (key === 'reasoning') return renamed(value, 'effort', 'reasoning_effort');
   if (key !== 'text') return [];
   const format = member(value, 'format');
   return [
     ...renamed(value, 'verbosity', 'verbosity'),
-    ...(format === undefined ? [] : [['response_format', nested(format)] satisfies JsonMember]),
+    ...(format === undefined ? [] : [['response_format', responseFormat(format)] satisfies JsonMember]),
   ];
 }
 
@@ -99,8 +99,8 @@ function renamed(node: JsonNode, from: string, to: string): JsonMember[] {
   return value === undefined ? [] : [[to, value]];
 }
 
-/** A format of the answer as the chat API has it. */
-function nested(format: JsonNode): JsonNode {
+/** The response format as the chat API has it. */
+function responseFormat(format: JsonNode): JsonNode {
   if (format.kind !== 'object') return format;
   const schema = format.members.filter(([key]) => key !== 'type');
   return {

@@ -6,7 +6,7 @@ import { type SdkFailure, sdkFailure } from './sdk-failure.ts';
 
 type OpenAiResponse = OpenAI.Responses.Response;
 
-/** What came of a request: the words that a stream brought, and how it ended. */
+/** What the SDK returned for a request. `begun` is the text that a stream delivered. */
 type ReceivedResponse = {
   readonly begun: string;
   readonly response?: OpenAiResponse | undefined;
@@ -14,8 +14,8 @@ type ReceivedResponse = {
 };
 
 /**
- * A conversation over the Responses API: each request goes on from the response before it where the official client's
- * does, and says all anew where that one does.
+ * A conversation over the Responses API: each request refers to the previous response where that of the official client
+ * does, and repeats the whole input otherwise.
  */
 export function responsesConversation(
   client: OpenAI,
@@ -25,38 +25,39 @@ export function responsesConversation(
   let previous: string | undefined;
   const before: JsonNode[] = [];
   return {
-    ask: async (said, settings) => {
+    send: async (input, settings) => {
       const lite = member(settings, 'tools') === undefined;
-      const items = itemsOf(said).map(toNode);
+      const items = inputItems(input).map(toNode);
       if (before.length === 0 && lite) items.unshift(toolsItem);
-      const goesOn = previous !== undefined && member(settings, 'previous_response_id') !== undefined;
-      const input: JsonNode = { kind: 'array', items: goesOn ? items : [...before, ...items] };
+      const chained = previous !== undefined && member(settings, 'previous_response_id') !== undefined;
+      const sent: JsonNode = { kind: 'array', items: chained ? items : [...before, ...items] };
       const members: JsonMember[] = [
-        ['input', input],
-        ...(goesOn ? [['previous_response_id', toNode(previous)] satisfies JsonMember] : []),
+        ['input', sent],
+        ...(chained ? [['previous_response_id', toNode(previous)] satisfies JsonMember] : []),
         ...settingsFor('responses', settings),
       ];
       const text = printJson({ kind: 'object', members });
-      const { begun, response, failure } = await (streams ? streamed : whole)(client, text, signal);
+      const request = streams ? streamResponse : createResponse;
+      const { begun, response, failure } = await request(client, text, signal);
       if (response === undefined || failure !== undefined)
         return { text: begun, ending: 'none', calls: [], ...(failure === undefined ? {} : { failure }) };
       previous = response.id;
       before.push(...items, ...response.output.map(toNode));
-      return answerOf(response);
+      return sdkResponse(response);
     },
   };
 }
 
-async function whole(client: OpenAI, text: string, signal: AbortSignal): Promise<ReceivedResponse> {
+async function createResponse(client: OpenAI, text: string, signal: AbortSignal): Promise<ReceivedResponse> {
   const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(text);
   try {
-    return heard('', await client.responses.create(body, { signal }));
+    return received('', await client.responses.create(body, { signal }));
   } catch (error) {
     return { begun: '', failure: sdkFailure(error) };
   }
 }
 
-async function streamed(client: OpenAI, text: string, signal: AbortSignal): Promise<ReceivedResponse> {
+async function streamResponse(client: OpenAI, text: string, signal: AbortSignal): Promise<ReceivedResponse> {
   const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(text);
   let begun = '';
   let last: OpenAiResponse | undefined;
@@ -68,30 +69,30 @@ async function streamed(client: OpenAI, text: string, signal: AbortSignal): Prom
   } catch (error) {
     return { begun, failure: sdkFailure(error) };
   }
-  return heard(begun, last);
+  return received(begun, last);
 }
 
-/** What came of a response that was not refused. It may have failed nevertheless. */
-function heard(begun: string, response: OpenAiResponse | undefined): ReceivedResponse {
+/** The result of a request that was not refused. The response may have failed. */
+function received(begun: string, response: OpenAiResponse | undefined): ReceivedResponse {
   if (response?.status !== 'failed') return { begun, response };
   const { error } = response;
   const message = error?.message ?? 'the response failed';
   return { begun, failure: { message, headers: [], ...(error === null ? {} : { error: toNode(error) }) } };
 }
 
-function itemsOf(said: SdkInput): object[] {
-  if ('prompt' in said) {
-    const content = [{ type: 'input_text', text: said.prompt }];
+function inputItems(input: SdkInput): object[] {
+  if ('prompt' in input) {
+    const content = [{ type: 'input_text', text: input.prompt }];
     return [{ type: 'message', role: 'user', content }];
   }
-  return said.outputs.map(({ call, text }) => ({
+  return input.outputs.map(({ call, text }) => ({
     type: call.type === 'custom' ? 'custom_tool_call_output' : 'function_call_output',
     call_id: call.id,
     output: text,
   }));
 }
 
-function answerOf({ output, status }: OpenAiResponse): SdkResponse {
+function sdkResponse({ output, status }: OpenAiResponse): SdkResponse {
   const parts = output.flatMap((item) => (item.type === 'message' ? item.content : []));
   const calls = output.flatMap((item): SdkToolCall[] => {
     if (item.type === 'function_call') return [{ id: item.call_id, type: 'function' }];

@@ -5,65 +5,64 @@ import { turnRequests } from './request-settings.ts';
 import { responsesConversation } from './responses-conversation.ts';
 import type { SdkInput, SdkResponse, SdkSurface } from './sdk-conversation.ts';
 
-/** What a program says by the library of OpenAI. */
+/** A program that uses OpenAI's SDK. */
 export type SdkRun = {
   readonly surface: SdkSurface;
-  /** Whether the answers come event by event. */
+  /** Whether it streams responses. */
   readonly streams: boolean;
-  /** Its requests have the settings of this golden's, one after the other. */
+  /** Its nth request has the settings of this golden's nth request. */
   readonly golden: Golden;
   readonly prompts: readonly string[];
-  /** What the tools give, in the order in which they are called. */
+  /** The outputs of the tools, in the order of their calls. */
   readonly outputs: readonly string[];
 };
 
 /**
- * Plays a client of a subject, whose base URL is given, with the library of OpenAI: one request after the other, until
- * one fails. Resolves to the answers.
+ * Sends the requests of a program to a subject (its base URL), one after the other, until one fails. Resolves with the
+ * responses.
+ *
+ * @throws ParityError `install-failed` when the SDK is not installed.
  */
 export async function runSdk(
-  play: SdkRun,
+  run: SdkRun,
   subject: URL,
   signal: AbortSignal,
 ): Promise<readonly SdkResponse[]> {
-  const { OpenAI } = await library();
+  const { OpenAI } = await importSdk();
   const client = new OpenAI({
     apiKey: 'any',
     baseURL: subject.href.replace(/\/$/, ''),
-    // A second attempt would hide that the first one failed.
+    // A retry would hide the failure before it.
     maxRetries: 0,
     organization: null,
     project: null,
   });
-  const talk = (play.surface === 'responses' ? responsesConversation : chatConversation)(
-    client,
-    play.streams,
-    signal,
-  );
-  const requests = turnRequests(play.golden);
-  const answers: SdkResponse[] = [];
-  const outputs = [...play.outputs];
-  /** Resolves to whether all went well. */
-  const ask = async (said: SdkInput): Promise<boolean> => {
-    const settings = requests[answers.length] ?? requests.at(-1);
-    if (settings === undefined) throw new ParityError('internal', 'the golden asks for nothing');
-    const answer = await talk.ask(said, settings);
-    answers.push(answer);
-    if (answer.calls.length === 0) return answer.failure === undefined;
-    return ask({ outputs: answer.calls.map((call) => ({ call, text: outputs.shift() ?? '' })) });
+  const start = run.surface === 'responses' ? responsesConversation : chatConversation;
+  const conversation = start(client, run.streams, signal);
+  const requests = turnRequests(run.golden);
+  const responses: SdkResponse[] = [];
+  const outputs = [...run.outputs];
+  /** Sends a prompt, and the outputs of the tools that the model calls. Resolves to false after a failure. */
+  const send = async (input: SdkInput): Promise<boolean> => {
+    const settings = requests[responses.length] ?? requests.at(-1);
+    if (settings === undefined) throw new ParityError('internal', 'the golden has no requests');
+    const response = await conversation.send(input, settings);
+    responses.push(response);
+    if (response.calls.length === 0) return response.failure === undefined;
+    return send({ outputs: response.calls.map((call) => ({ call, text: outputs.shift() ?? '' })) });
   };
-  for (const prompt of play.prompts) if (!(await ask({ prompt }))) break;
-  return answers;
+  for (const prompt of run.prompts) if (!(await send({ prompt }))) break;
+  return responses;
 }
 
-/** Loads the library. Throws ParityError where it is not installed: no other command needs it. */
-async function library(): Promise<typeof import('openai')> {
+/** Loads the SDK only when it is needed: it may be missing. */
+async function importSdk(): Promise<typeof import('openai')> {
   try {
     return await import('openai');
   } catch (error) {
     throw new ParityError(
       'install-failed',
-      'the drivers openai-responses and openai-chat need the library of OpenAI: run npm install openai',
+      'the drivers openai-responses and openai-chat need the SDK of OpenAI: run npm install openai',
       { cause: error },
     );
   }

@@ -1,34 +1,33 @@
 import type { JsonObject } from '../../wire/json.ts';
 import type { SdkFailure } from './sdk-failure.ts';
 
-/** The two APIs of OpenAI by which a program may ask a proxy for an answer. */
+/** The two APIs of OpenAI's SDK that a proxy may serve: Responses, and chat completions. */
 export const sdkSurfaces = ['responses', 'chat'] as const;
 export type SdkSurface = (typeof sdkSurfaces)[number];
 
-/** What the library handed to the program that asked. */
+/** What the SDK returned to the program for one request. */
 export type SdkResponse = {
-  /** All that the model said. */
+  /** All text of the model. */
   readonly text: string;
-  /** Why it stopped: the status of the response, or the completion's `finish_reason`; `none` where it failed. */
+  /** The status of the response, or the `finish_reason` of the completion; `none` for a failure. */
   readonly ending: string;
-  /** The error that the library threw, or that the response failed with. */
+  /** The error that the SDK threw, or that the response failed with. */
   readonly failure?: SdkFailure;
-  /** What the model asks the program to run, in its order. */
   readonly calls: readonly SdkToolCall[];
 };
 
 export type SdkToolCall = {
   readonly id: string;
-  /** The name of the tool's type: `function` or `custom`. */
+  /** `function` or `custom`. */
   readonly type: string;
 };
 
-/** What is said in one request: words of the user, or what tools gave. */
+/** The input of one request: a prompt, or the outputs of tools. */
 export type SdkInput = { readonly prompt: string } | { readonly outputs: readonly SdkToolOutput[] };
 export type SdkToolOutput = { readonly call: SdkToolCall; readonly text: string };
 
-/** A conversation of a program, over one of the sdkSurfaces. */
+/** A conversation with the model over one of the surfaces. It keeps what the next request must repeat or refer to. */
 export type SdkConversation = {
-  /** Asks once; `settings` are the members of the official client's request for the same. */
-  readonly ask: (said: SdkInput, settings: JsonObject) => Promise<SdkResponse>;
+  /** Sends one request. `settings` is the official client's request for the same. */
+  readonly send: (input: SdkInput, settings: JsonObject) => Promise<SdkResponse>;
 };

@@ -1,16 +1,16 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, toNode } from '../../wire/json.ts';
 
-/** An error that the library threw. Of a connection that breaks nothing is told but the library's own message. */
+/** An error that the SDK threw. For a lost connection it has a message only. */
 export type SdkFailure = {
   readonly message: string;
   readonly status?: number;
   readonly headers: HeaderList;
-  /** What stands under "error". */
+  /** The value under "error" in the body. */
   readonly error?: JsonNode;
 };
 
-/** Takes down what the library throws. Rethrows what is no error. */
+/** Converts an error of the SDK. Rethrows what is not an Error. */
 export function sdkFailure(thrown: unknown): SdkFailure {
   if (!(thrown instanceof Error)) throw thrown;
   const message = thrown.message.replaceAll(/\s+/g, ' ');

@@ -7,19 +7,19 @@ import { SseDecoder, type SseEvent } from '../../wire/sse.ts';
 import { WebSocketDecoder, WebSocketEncoder } from '../../wire/websocket.ts';
 import { negotiatedDeflate } from '../../wire/websocket-deflate.ts';
 
-/** What the other side says, one thing after the other. */
+/** What a connection receives, in order. */
 export type ReceivedEvent =
   | { readonly type: 'response'; readonly head: ResponseHead }
-  /** A websocket message; pings are answered and not told, nor are pongs. */
+  /** A websocket message, except for ping (it gets its pong) and pong. */
   | { readonly type: 'message'; readonly message: WebSocketMessage }
-  /** One event of a body of server-sent events. */
+  /** A server-sent event. */
   | { readonly type: 'event'; readonly data: string }
-  /** The end of an HTTP body, whole or cut off. */
+  /** The end of an HTTP body, complete or cut off. */
   | { readonly type: 'body' }
-  /** It is over: the connection ended, or came to bytes that nobody understands. Said again as often as it is asked. */
+  /** The connection ended, or cannot be decoded any further. Every later call of `next` returns it again. */
   | { readonly type: 'end'; readonly undecodable?: string };
 
-/** A request, exactly as it is to be written: nothing is added to its headers. */
+/** A request that is sent exactly so: no header is added. */
 export type RawRequest = {
   readonly method: string;
   readonly target: string;
@@ -28,15 +28,15 @@ export type RawRequest = {
 };
 
 /**
- * A connection for one HTTP/1.1 request, which may become a websocket, that sends the very headers it is given: what
- * no library does, and what a replay is about.
+ * A connection for one HTTP/1.1 request, which may upgrade to a websocket. It sends the headers exactly as given, which
+ * HTTP libraries do not.
  */
 export class RawConnection {
   readonly #socket: Socket;
   readonly #responses = new ResponseDecoder();
   readonly #waiting: (() => void)[] = [];
-  readonly #heard: ReceivedEvent[] = [];
-  #over: ReceivedEvent | undefined;
+  readonly #received: ReceivedEvent[] = [];
+  #end: ReceivedEvent | undefined;
   #finished = false;
   #events: SseDecoder | undefined;
   #webSocket: { readonly decoder: WebSocketDecoder; readonly encoder: WebSocketEncoder } | undefined;
@@ -50,7 +50,7 @@ export class RawConnection {
     });
     this.#socket.on('close', () => {
       this.#take(this.#responses.end(this.#finished ? 'finished' : 'cut'));
-      this.#over ??= { type: 'end' };
+      this.#end ??= { type: 'end' };
       this.#wake();
     });
   }
@@ -65,19 +65,20 @@ export class RawConnection {
   /** Sends a websocket message in one frame. */
   send(opcode: Opcode, payload: Buffer): void {
     if (this.#webSocket === undefined)
-      throw new ParityError('internal', 'a message was sent before the upgrade');
+      throw new ParityError('internal', 'a websocket message before the upgrade');
     this.#socket.write(this.#webSocket.encoder.encode(opcode, payload));
   }
 
+  /** Resolves with the next event. */
   async next(): Promise<ReceivedEvent> {
     for (;;) {
-      const next = this.#heard.shift() ?? this.#over;
+      const next = this.#received.shift() ?? this.#end;
       if (next !== undefined) return next;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
-  /** Ends the connection as the official client does: without a close message. */
+  /** Ends the connection without a close message, as the official client does. */
   destroy(): void {
     this.#socket.destroy();
   }
@@ -97,14 +98,14 @@ export class RawConnection {
         break;
       case 'end':
         this.#serverSent(this.#events?.end() ?? []);
-        // The decoder ends the body of a 101 too, which has none.
-        if (this.#webSocket === undefined) this.#heard.push({ type: 'body' });
+        // The decoder reports the end of a body for a 101 too, which has no body.
+        if (this.#webSocket === undefined) this.#received.push({ type: 'body' });
         break;
       case 'upgraded':
         this.#messages(event.bytes);
         break;
       case 'undecodable':
-        this.#over ??= { type: 'end', undecodable: event.reason };
+        this.#end ??= { type: 'end', undecodable: event.reason };
         break;
       case 'interim':
         break;
@@ -112,7 +113,7 @@ export class RawConnection {
   }
 
   #head(head: ResponseHead): void {
-    this.#heard.push({ type: 'response', head });
+    this.#received.push({ type: 'response', head });
     if (head.status === 101) {
       const deflate = negotiatedDeflate(head.headers);
       this.#webSocket = {
@@ -125,14 +126,15 @@ export class RawConnection {
   }
 
   #serverSent(events: readonly SseEvent[]): void {
-    for (const { data } of events) this.#heard.push({ type: 'event', data });
+    for (const { data } of events) this.#received.push({ type: 'event', data });
   }
 
   #messages(bytes: Buffer): void {
-    for (const found of this.#webSocket?.decoder.push(bytes) ?? []) {
-      if (found.type === 'undecodable') this.#over ??= { type: 'end', undecodable: found.reason };
-      else if (found.message.opcode === 'ping') this.send('pong', found.message.payload);
-      else if (found.message.opcode !== 'pong') this.#heard.push({ type: 'message', message: found.message });
+    for (const decoded of this.#webSocket?.decoder.push(bytes) ?? []) {
+      if (decoded.type === 'undecodable') this.#end ??= { type: 'end', undecodable: decoded.reason };
+      else if (decoded.message.opcode === 'ping') this.send('pong', decoded.message.payload);
+      else if (decoded.message.opcode !== 'pong')
+        this.#received.push({ type: 'message', message: decoded.message });
     }
   }
 

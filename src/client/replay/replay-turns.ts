@@ -3,10 +3,10 @@ import type { BodyEvent, HeaderField, MessageEvent } from '../../trace/trace-eve
 import { type JsonNode, stringAt, tryParseJson } from '../../wire/json.ts';
 import type { ReceivedEvent } from './raw-connection.ts';
 
-/** What a replay waits for: something that the backend said in the recording. */
+/** Something that the backend sent in the recording, and that the replay waits for. */
 export type ExpectedEvent =
   | { readonly kind: 'response'; readonly status: number; readonly headers: readonly HeaderField[] }
-  /** A JSON message or server-sent event of that type. */
+  /** A JSON message or server-sent event of the same type. */
   | { readonly kind: 'json'; readonly json: JsonNode }
   /** A message that is not JSON. */
   | { readonly kind: 'text' | 'binary' }
@@ -15,38 +15,38 @@ export type ExpectedEvent =
   /** The end of the connection, with a close message or without. */
   | { readonly kind: 'end' };
 
-/** One thing that a client does, and what it hears before the next. */
-export type ReplayTurn = { readonly say: MessageEvent | undefined; readonly hear: readonly ExpectedEvent[] };
+/** What the client sends, and what it then waits for. */
+export type ReplayTurn = {
+  /** Absent for the request itself. */
+  readonly message: MessageEvent | undefined;
+  readonly expected: readonly ExpectedEvent[];
+};
 
-/**
- * An exchange as its client goes through it: first the request, so nothing else is said, then its websocket messages;
- * after each what the backend said until the next.
- */
+/** The turns of an exchange: first the request, then each websocket message of the client. */
 export function replayTurns({ steps, end }: Exchange): ReplayTurn[] {
-  const turns: { readonly say: MessageEvent | undefined; readonly hear: ExpectedEvent[] }[] = [
-    { say: undefined, hear: [] },
-  ];
+  const request = { message: undefined, expected: [] as ExpectedEvent[] };
+  const turns: (ReplayTurn & { readonly expected: ExpectedEvent[] })[] = [request];
   for (const step of steps) {
-    if (step.type === 'message' && step.from === 'client') turns.push({ say: step, hear: [] });
-    else turns.at(-1)?.hear.push(...awaited(step, end));
+    if (step.type === 'message' && step.from === 'client') turns.push({ message: step, expected: [] });
+    else turns.at(-1)?.expected.push(...expectedEvents(step, end));
   }
-  if (end === 'backend') turns.at(-1)?.hear.push({ kind: 'end' });
+  if (end === 'backend') turns.at(-1)?.expected.push({ kind: 'end' });
   return turns;
 }
 
-/** The body of the request, where it has one. */
+/** The body of the request; undefined when it has none. */
 export function requestBody({ steps }: Exchange): BodyEvent | undefined {
   return steps.find((step): step is BodyEvent => step.type === 'body' && step.from === 'client');
 }
 
-function awaited(step: Step, end: Exchange['end']): ExpectedEvent[] {
+function expectedEvents(step: Step, end: Exchange['end']): ExpectedEvent[] {
   if (step.type === 'response') return [{ kind: 'response', status: step.status, headers: step.headers }];
   if (step.from === 'client') return [];
   const { content } = step;
   if (step.type === 'body') {
     const events = content.kind === 'events' ? content.events : [];
     const all = events.map(({ data }): ExpectedEvent => ({ kind: 'json', json: data }));
-    // A body that the client itself broke off is heard as far as it had come.
+    // A body that the client cut off has no end to wait for.
     return step.complete || end === 'backend' ? [...all, { kind: 'body' }] : all;
   }
   if (step.opcode === 'ping' || step.opcode === 'pong') return [];
@@ -55,50 +55,52 @@ function awaited(step: Step, end: Exchange['end']): ExpectedEvent[] {
   return [{ kind: content.kind === 'close' ? 'end' : 'text' }];
 }
 
-/** True where what was heard is what was awaited, whatever it says. */
-export function matches(heard: ReceivedEvent, wanted: ExpectedEvent): boolean {
-  switch (wanted.kind) {
+/** Whether a received event is of the expected kind. JSON must have the same type; other contents may differ. */
+export function matches(received: ReceivedEvent, expected: ExpectedEvent): boolean {
+  switch (expected.kind) {
     case 'response':
     case 'body':
-      return heard.type === wanted.kind;
+      return received.type === expected.kind;
     case 'json': {
-      const said = jsonOf(heard);
-      return said !== undefined && stringAt(said, 'type') === stringAt(wanted.json, 'type');
+      const json = jsonOf(received);
+      return json !== undefined && stringAt(json, 'type') === stringAt(expected.json, 'type');
     }
     case 'text':
-      return heard.type === 'message' && heard.message.opcode === 'text' && jsonOf(heard) === undefined;
+      return (
+        received.type === 'message' && received.message.opcode === 'text' && jsonOf(received) === undefined
+      );
     case 'binary':
-      return heard.type === 'message' && heard.message.opcode === 'binary';
+      return received.type === 'message' && received.message.opcode === 'binary';
     case 'end':
-      return isEnd(heard);
+      return isEnd(received);
   }
 }
 
-/** True for the end of a connection, and for the close message that announces it. */
-export function isEnd(heard: ReceivedEvent): boolean {
-  return heard.type === 'end' || (heard.type === 'message' && heard.message.opcode === 'close');
+/** True for the end of a connection, and for the close message before it. */
+export function isEnd(received: ReceivedEvent): boolean {
+  return received.type === 'end' || (received.type === 'message' && received.message.opcode === 'close');
 }
 
-/** The document of a message or a server-sent event; undefined where it is none. */
-export function jsonOf(heard: ReceivedEvent): JsonNode | undefined {
-  if (heard.type === 'event') return tryParseJson(heard.data)?.node;
-  if (heard.type !== 'message' || heard.message.opcode !== 'text') return undefined;
-  return tryParseJson(heard.message.payload.toString('utf8'))?.node;
+/** The JSON of a message or server-sent event; undefined for anything else. */
+export function jsonOf(received: ReceivedEvent): JsonNode | undefined {
+  if (received.type === 'event') return tryParseJson(received.data)?.node;
+  if (received.type !== 'message' || received.message.opcode !== 'text') return undefined;
+  return tryParseJson(received.message.payload.toString('utf8'))?.node;
 }
 
-/** What is awaited, in words. */
-export function describe(wanted: ExpectedEvent): string {
-  switch (wanted.kind) {
+/** Names an expected event in an error message. */
+export function describe(expected: ExpectedEvent): string {
+  switch (expected.kind) {
     case 'response':
-      return 'an answer';
+      return 'a response';
     case 'json':
-      return stringAt(wanted.json, 'type') ?? 'a JSON message';
+      return stringAt(expected.json, 'type') ?? 'a JSON message';
     case 'text':
       return 'a text message';
     case 'binary':
       return 'a binary message';
     case 'body':
-      return 'the end of the answer';
+      return 'the end of the response';
     case 'end':
       return 'the end of the connection';
   }

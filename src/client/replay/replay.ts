@@ -6,7 +6,7 @@ import type { Place } from '../../golden/match/mismatch.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import type { Exchange } from '../../golden/trace/exchanges.ts';
 import { givenByBackend } from '../../golden/trace/variable-uses.ts';
-import type { Content, HeaderField, MessageEvent } from '../../trace/trace-event.ts';
+import type { Content, HeaderField } from '../../trace/trace-event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { jsonString, printJson } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';
@@ -21,23 +21,25 @@ import {
   requestBody,
 } from './replay-turns.ts';
 
-/** How a replay went: to its end, or to the point where the subject did not play along. */
+/** Whether a replay reached its end, or why the subject prevented it. */
 export type ReplayOutcome =
   | { readonly finished: true }
   | { readonly finished: false; readonly reason: string };
 
 /**
- * Milliseconds that a replay gives a subject to pass on what gets no answer, before it goes on: the end of a
- * connection, or a message that the backend never answered. The official client gives a prewarm fifteen seconds
- * (measured: codex 0.169.0); the recording knows the outcome already.
+ * Milliseconds for a subject to forward what gets no response: the end of a connection, or a message without a response
+ * in the recording. The official client waits fifteen seconds for a prewarm (measured: codex 0.169.0), but a replay
+ * knows that there is no response.
  */
-const unanswered = 250;
+const forwardingTime = 250;
 
 /**
- * Plays the client's side of a golden against a subject (the base URL of its responses API), with fresh identifiers,
- * clocks and a made-up sign-in; the sealed texts travel as their seals. Exchanges are played one after the other, each
- * on a connection of its own, as the official client does even with requests of one turn (measured: codex 0.169.0,
- * three requests over HTTP). A connection stays open until the golden says that it ended, or to the end of the replay.
+ * Plays the client's side of a golden against a subject (the base URL of its Responses API), with new ids and clocks and
+ * a made-up sign-in. Sealed texts are sent as their seals.
+ *
+ * Exchanges are played one after the other, each on its own connection, as the official client does even within a turn
+ * (measured: codex 0.169.0, three requests over HTTP). A connection stays open until the golden ends it, or to the end
+ * of the replay.
  */
 export async function replay(golden: Golden, subject: URL, signal: AbortSignal): Promise<ReplayOutcome> {
   return new Replay(golden, subject, signal).run();
@@ -48,7 +50,7 @@ class Replay {
   readonly #subject: URL;
   readonly #signal: AbortSignal;
   readonly #filler: Filler;
-  /** Takes from what the subject says the values that the client goes on with (response ids). */
+  /** Reads the values that the client needs again, such as response ids, from what the subject sends. */
   readonly #reader: Matcher;
   readonly #open = new Set<RawConnection>();
 
@@ -86,44 +88,40 @@ class Replay {
     for (const connection of this.#open) connection.destroy();
   }
 
-  /** Plays an exchange; returns why it could not be played to its end. */
+  /** Plays an exchange. Returns why it did not reach its end; undefined when it did. */
   async #exchange(exchange: Exchange): Promise<string | undefined> {
     const connection = new RawConnection(this.#subject.hostname, Number(this.#subject.port || 80));
     this.#open.add(connection);
-    await this.#ask(connection, exchange);
-    for (const [at, { say, hear }] of replayTurns(exchange).entries()) {
-      if (say !== undefined) this.#say(connection, say);
-      const question = at === 0 ? questionOf(exchange) : `client message ${at}`;
-      const reason = await this.#hear(connection, hear, question);
+    await this.#request(connection, exchange);
+    for (const [index, { message, expected }] of replayTurns(exchange).entries()) {
+      if (message !== undefined) connection.send(message.opcode, this.#bytes(message.content));
+      const sent = index === 0 ? nameOf(exchange) : `client message ${index}`;
+      const reason = await this.#receive(connection, expected, sent);
       if (reason !== undefined) return reason;
-      if (hear.length === 0) await delay(unanswered);
+      if (expected.length === 0) await delay(forwardingTime);
     }
     if (exchange.end === undefined) return undefined;
     connection.destroy();
     this.#open.delete(connection);
-    if (exchange.end === 'client') await delay(unanswered);
+    if (exchange.end === 'client') await delay(forwardingTime);
     return undefined;
   }
 
-  async #ask(connection: RawConnection, exchange: Exchange): Promise<void> {
+  async #request(connection: RawConnection, exchange: Exchange): Promise<void> {
     const { method, target, headers } = exchange.request;
-    const named = this.#filler.node(target);
-    if (named.kind !== 'string')
-      throw new ParityError('internal', `${this.#golden.scenario}: a target is no text`);
+    const path = this.#filler.node(target);
+    if (path.kind !== 'string')
+      throw new ParityError('internal', `${this.#golden.scenario}: a target is not text`);
     const filled = this.#headers(headers);
     const content = requestBody(exchange)?.content;
     const plain = content === undefined ? Buffer.alloc(0) : this.#bytes(content);
     const body = headerValue(filled, 'content-encoding') === 'zstd' ? await compressZstd(plain) : plain;
     connection.request({
       method,
-      target: below(this.#subject, named.value),
+      target: below(this.#subject, path.value),
       headers: withLength(filled, body.length),
       body,
     });
-  }
-
-  #say(connection: RawConnection, { opcode, content }: MessageEvent): void {
-    connection.send(opcode, this.#bytes(content));
   }
 
   #headers(headers: readonly HeaderField[]): HeaderList {
@@ -149,68 +147,68 @@ class Replay {
       default:
         throw new ParityError(
           'internal',
-          `${this.#golden.scenario}: what the client said was not kept, and cannot be replayed`,
+          `${this.#golden.scenario}: a client message without its content cannot be replayed`,
         );
     }
   }
 
   /**
-   * Waits for the last of what the backend said, taking values from what comes on the way. What a subject leaves out
-   * or adds before it is for the comparison to tell. Returns why it will not come.
+   * Waits for the last expected event, and reads values from those before it. Missing and additional events are left to
+   * the comparison. Returns why the last event will not come; undefined when it came. `sent` names the request.
    */
-  async #hear(
+  async #receive(
     connection: RawConnection,
-    wanted: readonly ExpectedEvent[],
-    question: string,
+    expected: readonly ExpectedEvent[],
+    sent: string,
   ): Promise<string | undefined> {
-    for (let at = 0; at < wanted.length; ) {
-      const heard = await connection.next();
-      const found = wanted.findIndex((one, index) => index >= at && matches(heard, one));
-      const one = wanted[found];
-      if (one === undefined && isEnd(heard)) {
-        const left = wanted.slice(at);
-        return this.#signal.aborted ? notCome(left, question) : endedEarly(heard, left, question);
+    for (let next = 0; next < expected.length; ) {
+      const received = await connection.next();
+      const found = expected.findIndex((event, index) => index >= next && matches(received, event));
+      const event = expected[found];
+      if (event === undefined && isEnd(received)) {
+        const missing = expected.slice(next);
+        return this.#signal.aborted ? timedOut(missing, sent) : endedEarly(received, missing, sent);
       }
-      if (one === undefined) continue;
-      if (one.kind === 'response' && heard.type === 'response' && heard.head.status !== one.status)
-        return `the subject answered ${question} with ${heard.head.status} and not with ${one.status}`;
-      this.#read(one, heard);
-      // The close message is as good as the end that it announces.
-      at = one.kind === 'end' ? wanted.length : found + 1;
+      if (event === undefined) continue;
+      if (event.kind === 'response' && received.type === 'response' && received.head.status !== event.status)
+        return `the subject responded to ${sent} with ${received.head.status} instead of ${event.status}`;
+      this.#read(event, received);
+      // A close message counts as the end of the connection.
+      next = event.kind === 'end' ? expected.length : found + 1;
     }
     return undefined;
   }
 
-  #read(wanted: ExpectedEvent, heard: ReceivedEvent): void {
+  #read(expected: ExpectedEvent, received: ReceivedEvent): void {
     const place: Place = { exchange: 1, side: 'backend', part: 'response', path: [] };
-    const document = jsonOf(heard);
-    if (wanted.kind === 'json' && document !== undefined) this.#reader.node(wanted.json, document, place);
-    if (wanted.kind !== 'response' || heard.type !== 'response') return;
-    const headers = heard.head.headers.map(([name, value]): HeaderField => [name, jsonString(value)]);
-    this.#reader.fields(wanted.headers, headers, place);
+    const document = jsonOf(received);
+    if (expected.kind === 'json' && document !== undefined) this.#reader.node(expected.json, document, place);
+    if (expected.kind !== 'response' || received.type !== 'response') return;
+    const headers = received.head.headers.map(([name, value]): HeaderField => [name, jsonString(value)]);
+    this.#reader.fields(expected.headers, headers, place);
   }
 }
 
-function notCome(wanted: readonly ExpectedEvent[], question: string): string {
-  const [next = { kind: 'end' }] = wanted;
+function timedOut(missing: readonly ExpectedEvent[], sent: string): string {
+  const [next = { kind: 'end' }] = missing;
   return next.kind === 'response'
-    ? `${question} was not answered`
-    : `after ${question}, ${describe(next)} did not come`;
+    ? `no response to ${sent}`
+    : `after ${sent}, ${describe(next)} did not come`;
 }
 
-function endedEarly(heard: ReceivedEvent, wanted: readonly ExpectedEvent[], question: string): string {
-  const [first, last] = [wanted[0], wanted.at(-1)];
-  if (heard.type === 'end' && heard.undecodable !== undefined)
-    return `the subject answered ${question} with what is neither HTTP nor websocket: ${heard.undecodable}`;
-  if (first?.kind === 'response') return `the subject ended the connection instead of answering ${question}`;
-  return `the connection ended while ${last === undefined ? 'an answer' : describe(last)} was awaited`;
+function endedEarly(received: ReceivedEvent, missing: readonly ExpectedEvent[], sent: string): string {
+  const [first, last] = [missing[0], missing.at(-1)];
+  if (received.type === 'end' && received.undecodable !== undefined)
+    return `the subject's response to ${sent} is neither HTTP nor websocket: ${received.undecodable}`;
+  if (first?.kind === 'response') return `the subject ended the connection without a response to ${sent}`;
+  return `the connection ended before ${last === undefined ? 'a response' : describe(last)}`;
 }
 
-function questionOf({ request }: Exchange): string {
+function nameOf({ request }: Exchange): string {
   return request.method === 'GET' ? 'the upgrade' : `the ${request.method}`;
 }
 
-/** The length is that of the body which really goes out. */
+/** Sets the content length to that of the body that is sent. */
 function withLength(headers: HeaderList, length: number): HeaderList {
   return headers.map(([name, value]) => [
     name,
@@ -218,7 +216,7 @@ function withLength(headers: HeaderList, length: number): HeaderList {
   ]);
 }
 
-/** The target of the golden under a subject's own path: the official `/backend-api/codex` becomes the subject's. */
+/** The target of the golden below the base path of a subject, instead of `/backend-api/codex`. */
 function below(subject: URL, target: string): string {
   return subject.pathname.replace(/\/$/, '') + target.slice(target.lastIndexOf('/responses'));
 }
