@@ -1,11 +1,26 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that need the official client, npm or many processes. All others are unit tests. */
+export const systemTests = [
+  'test/{e2e,integration}/**/*.test.ts',
+  'test/client/*-real.test.ts',
+  'test/client/install-refused.test.ts',
+  'test/golden/mutations.test.ts',
+  'test/proxy/sign-in/official.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // No test is timed. The limits below only stop a test that hangs: the official client must be downloaded once.
+    // Limits for a test that hangs. They are long because a test may download the official client.
     testTimeout: 120_000,
     hookTimeout: 300_000,
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: 'system', include: systemTests, sequence: { groupOrder: 0 } } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: systemTests },
+      },
+    ],
   },
 });

@@ -5,6 +5,7 @@ import { startBackend } from '../../src/backend/backend.ts';
 import type { BackendEvent } from '../../src/backend/backend-event.ts';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { cli, temporaryFolder } from './cli.ts';
+import { runMutated, shaper } from './mutation.ts';
 
 it('measures both tiers against the simulated backend, and says that its times are not OpenAI’s', async () => {
   const { exitCode, stdout } = await cli(['bench-tier', '--runs', '2', '--codex', '0.169.0']);
@@ -19,15 +20,15 @@ it('measures both tiers against the simulated backend, and says that its times a
 
 it('finds it when priority is lost on the way', async () => {
   const mutation = {
-    file: 'proxy/shape/request-shaper.ts',
+    file: shaper,
     change: (source: string) => source.replace(/^.*members\.set\('service_tier'.*$/m, ''),
   };
-  const { exitCode, stdout } = await cli(['bench-tier', '--runs', '1'], { mutation });
-  expect(stdout).toContain(
+  const [result] = await runMutated(mutation, [['bench-tier', '--runs', '1']]);
+  expect(result?.stdout).toContain(
     'finding: priority was asked for, and service_tier absent was sent in 2 of 2 requests',
   );
-  expect(stdout).toContain('what was sent is not what was asked: 1 finding');
-  expect(exitCode).toBe(1);
+  expect(result?.stdout).toContain('what was sent is not what was asked: 1 finding');
+  expect(result?.exitCode).toBe(1);
 });
 
 const denied = { reply: 'error', status: 400, error: '{"message":"not this time"}' } as const;

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { cli } from './cli.ts';
+import { runMutated, shaper } from './mutation.ts';
+import { runInProcess } from './run-in-process.ts';
 
 it.each(['openai-responses', 'openai-chat'])(
-  "finds the bundled proxy at parity with OpenAI's own library, driver %s",
+  'finds no difference in the bundled proxy with driver %s',
   async (driver) => {
     const scenarios = [
       'default',
@@ -22,7 +23,7 @@ it.each(['openai-responses', 'openai-chat'])(
       'http-usage-limit',
     ];
     const asked = ['--codex', '0.169.0', '--scenario', [...scenarios, 'review'].join(',')];
-    const { exitCode, stdout, stderr } = await cli(['check', '--driver', driver, ...asked]);
+    const { exitCode, stdout, stderr } = await runInProcess(['check', '--driver', driver, ...asked]);
     expect(stdout).toContain(`driver ${driver}`);
     expect(stdout).toContain('parity: bundled says what the official client says');
     for (const scenario of scenarios) {
@@ -33,8 +34,8 @@ it.each(['openai-responses', 'openai-chat'])(
   },
 );
 
-it("finds every version at parity with OpenAI's own library, in a turn with tools", async () => {
-  const { exitCode, stdout } = await cli([
+it('finds no difference in a turn with tools, in any version, with driver openai-responses', async () => {
+  const { exitCode, stdout } = await runInProcess([
     'check',
     '--driver',
     'openai-responses',
@@ -48,7 +49,7 @@ it("finds every version at parity with OpenAI's own library, in a turn with tool
 it.each([
   {
     broken: 'does not set prompt_cache_key',
-    file: 'proxy/shape/request-shaper.ts',
+    file: shaper,
     change: (source: string) => source.replace(/^.*members\.set\('prompt_cache_key'.*$/m, ''),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
@@ -56,7 +57,7 @@ it.each([
   },
   {
     broken: 'sends the literal default tier',
-    file: 'proxy/shape/request-shaper.ts',
+    file: shaper,
     change: (source: string) =>
       source.replace(
         "if (tier !== undefined) members.set('service_tier', JSON.stringify(tier))",
@@ -68,7 +69,7 @@ it.each([
   },
   {
     broken: 'renames its session header',
-    file: 'proxy/shape/request-shaper.ts',
+    file: shaper,
     change: (source: string) =>
       source.replace(
         '([lower, { name, required, value }]): HeaderList => {',
@@ -78,8 +79,8 @@ it.each([
     finding: /handshake › session-id: renamed\n/,
   },
   {
-    broken: 'puts the keys of the program in its own order',
-    file: 'proxy/shape/request-shaper.ts',
+    broken: "does not put the keys of a program in the golden's order",
+    file: shaper,
     change: (source: string) =>
       source.replace(
         'keyOrder([this.#pattern.keyOrder, request.map(([key]) => key)])',
@@ -101,14 +102,14 @@ it.each([
     finding: /client message 2 › previous_response_id: missing\n/,
   },
   {
-    broken: 'prepares the model with the whole input',
+    broken: 'sends the whole input in the prewarm',
     file: 'proxy/sessions/turn-request.ts',
     change: (source: string) => source.replace("if (key === 'input') return [[key, '[]']];", ''),
     drivers: ['openai-responses', 'openai-chat'],
     finding: /client message 1 › input: changed\n/,
   },
   {
-    broken: 'loses an item of the input',
+    broken: 'drops an item of the input',
     file: 'proxy/sessions/turn-request.ts',
     change: (source: string) => source.replace("input.join(',')", 'input.at(-1)'),
     drivers: ['openai-responses'],
@@ -123,7 +124,7 @@ it.each([
     finding: /client body › instructions: added\n/,
   },
   {
-    broken: 'swallows an event',
+    broken: 'drops an event',
     file: 'proxy/surfaces/responses-http.ts',
     change: (source: string) =>
       source.replace(
@@ -134,7 +135,7 @@ it.each([
     finding: /streamed › exchange 1 › backend message \d+: missing\n/,
   },
   {
-    broken: 'changes the whole response',
+    broken: 'changes a response with one body',
     file: 'proxy/http/send.ts',
     change: (source: string) =>
       source.replace('Buffer.from(text)', `Buffer.from(text.replaceAll('"OK"', '"KO"'))`),
@@ -143,14 +144,14 @@ it.each([
       /whole › exchange 1 › the library's answer › text: changed\n {2}expected "OK"\n {2}actual {3}"KO"/,
   },
   {
-    broken: 'tells chat clients another end',
+    broken: 'changes the finish reason for chat clients',
     file: 'proxy/chat/completion.ts',
     change: (source: string) => source.replace("calls ? 'tool_calls' : 'stop'", "calls ? 'stop' : 'length'"),
     drivers: ['openai-chat'],
     finding: /streamed › exchange 1 › the library's answer › ending: changed\n(?: .*\n)*? {2}expected "stop"/,
   },
   {
-    broken: 'loses the last event of an answer that fails',
+    broken: 'drops the last event of a failed response',
     scenario: 'failed-server-error',
     file: 'proxy/surfaces/responses-http.ts',
     change: (source: string) =>
@@ -159,7 +160,7 @@ it.each([
     finding: /streamed › exchange 1 › backend message 3: missing\n/,
   },
   {
-    broken: 'loses the words before an answer breaks off',
+    broken: 'drops the text before a response is cut off',
     scenario: 'close-1011',
     file: 'proxy/sessions/delivery.ts',
     change: (source: string) =>
@@ -169,7 +170,7 @@ it.each([
       /streamed › exchange 1 › the library's answer › text: changed\n {2}expected "In the beginning"\n {2}actual {3}""/,
   },
   {
-    broken: 'says all again when an answer breaks off',
+    broken: 'repeats a response that was cut off',
     scenario: 'close-1011',
     file: 'proxy/sessions/session.ts',
     change: (source: string) =>
@@ -178,7 +179,7 @@ it.each([
     finding: /backend message 1: added\n|the library's answer › text: changed\n {2}expected "OK"/,
   },
   {
-    broken: 'says all again over HTTP when a stream is cut off',
+    broken: 'repeats an HTTP stream that was cut off',
     scenario: 'http-cut-off',
     file: 'proxy/sessions/http-transport.ts',
     change: (source: string) =>
@@ -187,7 +188,7 @@ it.each([
     finding: /streamed › exchange 1 › backend message \d: added\n/,
   },
   {
-    broken: 'says nothing of an answer that breaks off',
+    broken: 'does not report that a response was cut off',
     scenario: 'close-1006',
     file: 'proxy/surfaces/responses-http.ts',
     change: (source: string) => source.replace("stream.send('error', error.event);", ''),
@@ -196,7 +197,7 @@ it.each([
       /streamed › exchange 1 › the library's answer: changed\n {2}expected an error: the answer was cut off\n {2}actual {3}an answer: in_progress\n/,
   },
   {
-    broken: 'ends the chunks of an answer that breaks off as if all were said',
+    broken: 'ends the chunks of a cut-off response with [DONE]',
     scenario: 'close-1006',
     file: 'proxy/surfaces/chat-completions.ts',
     change: (source: string) =>
@@ -205,7 +206,7 @@ it.each([
     finding: /streamed › exchange 1 › the library's answer: changed\n {2}expected an error/,
   },
   {
-    broken: 'tells of another status',
+    broken: 'changes the status of an error',
     scenario: 'limit-headers',
     file: 'proxy/http/errors.ts',
     change: (source: string) => source.replace('status <= 599 ? status :', 'status <= 599 ? 500 :'),
@@ -213,7 +214,7 @@ it.each([
     finding: /the library's answer › status: changed\n(?: .*\n)*? {2}expected 429\n {2}actual {3}500\n/,
   },
   {
-    broken: 'keeps to itself when to come again',
+    broken: 'drops retry-after',
     scenario: 'limit-headers',
     file: 'proxy/http/errors.ts',
     change: (source: string) => source.replace('^(?:content-|', '^(?:retry-|content-|'),
@@ -221,7 +222,7 @@ it.each([
     finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
   },
   {
-    broken: 'keeps to itself when to come again, over HTTP',
+    broken: 'drops retry-after over HTTP',
     scenario: 'http-usage-limit',
     file: 'proxy/http/end-to-end.ts',
     change: (source: string) => source.replace("!== 'content-length'", "!== 'retry-after'"),
@@ -229,7 +230,7 @@ it.each([
     finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
   },
   {
-    broken: 'puts an error in its own words',
+    broken: 'changes the message of an error',
     scenario: 'usage-limit',
     file: 'proxy/http/errors.ts',
     change: (source: string) =>
@@ -241,7 +242,7 @@ it.each([
     finding: /the library's answer › error\.message: changed\n/,
   },
   {
-    broken: 'does not tell why a response failed',
+    broken: 'drops the error of a failed response',
     scenario: 'http-context-length',
     file: 'proxy/http/errors.ts',
     change: (source: string) =>
@@ -250,7 +251,7 @@ it.each([
     finding: /exchange 1 › the library's answer › error\.message: changed\n/,
   },
   {
-    broken: 'does not ask again after a server error',
+    broken: 'does not retry after a server error',
     scenario: 'error-500,http-error-500',
     file: 'proxy/sessions/retry-policy.ts',
     change: (source: string) =>
@@ -259,10 +260,14 @@ it.each([
     finding:
       /error-500 › streamed › exchange 2 › request: missing\n[\s\S]*http-error-500 › streamed › exchange 3 › request: missing\n/,
   },
-])('names the place when a proxy $broken', async ({ file, change, drivers, finding, scenario }) => {
-  for (const driver of drivers) {
-    const check = ['check', '--driver', driver, '--codex', '0.169.0', '--scenario', scenario ?? 'default'];
-    const { exitCode, stdout } = await cli(check, { mutation: { file, change } });
+])('reports the place if a proxy $broken', async ({ file, change, drivers, finding, scenario }) => {
+  const check = ['check', '--codex', '0.169.0', '--scenario', scenario ?? 'default', '--driver'];
+  const results = await runMutated(
+    { file, change },
+    drivers.map((driver) => [...check, driver]),
+  );
+  expect(results).toHaveLength(drivers.length);
+  for (const { exitCode, stdout } of results) {
     expect(stdout).toMatch(finding);
     expect(exitCode).toBe(1);
   }
@@ -271,21 +276,28 @@ it.each([
 it.each([
   { args: ['--scenario', 'review'], message: /review is not for programs/ },
   { args: ['--lane', 'provider'], message: /lane provider configures the official client/ },
-])('refuses $args with the library of OpenAI in one line', async ({ args, message }) => {
-  const { exitCode, stderr } = await cli(['check', '--driver', 'openai-chat', '--codex', '0.169.0', ...args]);
+])('refuses $args with driver openai-chat, in one line', async ({ args, message }) => {
+  const { exitCode, stderr } = await runInProcess([
+    'check',
+    '--driver',
+    'openai-chat',
+    '--codex',
+    '0.169.0',
+    ...args,
+  ]);
   expect(stderr).toMatch(message);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(exitCode).toBe(2);
 });
 
-it('says in one line that the library of OpenAI is not installed', async () => {
+it('reports that the openai package is not installed', async () => {
   const mutation = {
     file: 'client/openai/run-sdk.ts',
     change: (source: string) =>
       source.replace("await import('openai')", "await import('openai-that-is-not-there')"),
   };
   const args = ['check', '--driver', 'openai-chat', '--codex', '0.169.0', '--scenario', 'default'];
-  const { exitCode, stderr } = await cli(args, { mutation });
-  expect(stderr).toContain('need the SDK of OpenAI: run npm install openai');
-  expect(exitCode).toBe(2);
+  const [result] = await runMutated(mutation, [args]);
+  expect(result?.stderr).toContain('need the SDK of OpenAI: run npm install openai');
+  expect(result?.exitCode).toBe(2);
 });

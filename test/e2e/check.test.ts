@@ -11,9 +11,7 @@ import { startProxy } from '../../src/proxy/server.ts';
 import { Shape } from '../../src/proxy/shape/shape.ts';
 import { readSignIn } from '../../src/proxy/sign-in/auth-file.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
-
-/** The file that shapes the requests of the proxy. */
-const shaper = 'proxy/shape/request-shaper.ts';
+import { runMutated, shaper } from './mutation.ts';
 
 it('finds the bundled proxy at parity with every golden', async () => {
   const { exitCode, stdout } = await cli(['check']);
@@ -76,11 +74,10 @@ it.each([
       /client message 2 › client_metadata\.x-codex-turn-metadata: changed\n(?:.*\n)*? {2}expected .*turn_id /,
   },
 ])('names the place when the proxy $broken', async ({ change, finding }) => {
-  const { exitCode, stdout } = await cli(['check', '--codex', '0.169.0', '--scenario', 'fast'], {
-    mutation: { file: shaper, change },
-  });
-  expect(stdout).toMatch(finding);
-  expect(exitCode).toBe(1);
+  const check = ['check', '--codex', '0.169.0', '--scenario', 'fast'];
+  const [result] = await runMutated({ file: shaper, change }, [check]);
+  expect(result?.stdout).toMatch(finding);
+  expect(result?.exitCode).toBe(1);
 });
 
 it('checks a proxy that runs already, at its own path', async () => {

@@ -1,37 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
+import type { CliResult } from './run-in-process.ts';
 
 export const repository = join(import.meta.dirname, '..', '..');
-
-export type CliResult = {
-  readonly exitCode: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-};
-
-/** A fault in the program: the text of one file in src/ is changed while it is loaded. */
-export type Mutation = { readonly file: string; readonly change: (source: string) => string };
 
 export type CliOptions = {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  readonly mutation?: Mutation;
   /** Called with each chunk of standard error, and the process. */
   readonly onStderr?: (text: string, child: ChildProcess) => void;
 };
 
-/** Runs the command line as a process, as a user does. */
+/** Runs the command line as a process, as a user does: for what is about the process, or its working folder. */
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const { cwd = repository, env = {}, mutation, onStderr } = options;
-  const { imports, variables } = mutation === undefined ? { imports: [], variables: {} } : mutate(mutation);
+  const { cwd = repository, env = {}, onStderr } = options;
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...imports, join(repository, 'src', 'cli', 'main.ts'), ...args], {
+    const child = spawn(process.execPath, [join(repository, 'src', 'cli', 'main.ts'), ...args], {
       cwd,
-      env: { ...process.env, ...variables, ...env },
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';
@@ -47,22 +36,12 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
   });
 }
 
-/** A new empty folder, removed when the test ends. */
-export function temporaryFolder(): string {
+/**
+ * A new empty folder, removed when the test ends. A concurrent test passes the `onTestFinished` of its context: Vitest
+ * does not know which of them calls the global one.
+ */
+export function temporaryFolder(finished: typeof onTestFinished = onTestFinished): string {
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  finished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** What a process needs to load a changed source file. Fails if the change finds nothing to change. */
-function mutate({ file, change }: Mutation) {
-  const path = join(repository, 'src', file);
-  const source = readFileSync(path, 'utf8');
-  const mutated = join(temporaryFolder(), 'mutated.ts');
-  expect(change(source), `the mutation of ${file} changes nothing`).not.toBe(source);
-  writeFileSync(mutated, change(source));
-  return {
-    imports: ['--import', join(import.meta.dirname, 'mutate.mjs')],
-    variables: { MUTATED_URL: pathToFileURL(path).href, MUTATED_SOURCE: mutated },
-  };
 }

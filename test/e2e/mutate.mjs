@@ -1,4 +1,4 @@
-// Loaded with --import: replaces the source of one module, see `cli` in cli.ts.
+// Loaded with --import: replaces the source of one module, see mutation.ts.
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import process from 'node:process';
