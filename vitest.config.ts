@@ -16,7 +16,7 @@ export default defineConfig({
     hookTimeout: 300_000,
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'system', include: systemTests, sequence: { groupOrder: 0 } } },
+      { extends: true, test: { name: 'system', include: systemTests } },
       {
         extends: true,
         test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: systemTests },
