@@ -1,13 +1,13 @@
 import {
   type ComparedMember,
-  type ComparedValue,
+  comparedNode,
   lastName,
   type Mismatch,
   type Move,
   type PathKey,
   type Place,
 } from '../golden/match/mismatch.ts';
-import { type JsonNode, jsonString, stringAt } from '../wire/json.ts';
+import { stringAt } from '../wire/json.ts';
 
 /** Merges mismatches that have one cause into one mismatch with all their places. */
 export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
@@ -95,7 +95,7 @@ function mergeInMetadata(group: Group): Mismatch {
   const depth = place.path.indexOf(metadata) + 1;
   const members = (side: 'expected' | 'actual') =>
     group.map((mismatch): ComparedMember => {
-      const node = nodeOn(mismatch, side);
+      const node = comparedNode(mismatch, side);
       const path = firstPlace(mismatch).path.slice(depth);
       return node === undefined ? { path } : { path, value: node };
     });
@@ -105,31 +105,6 @@ function mergeInMetadata(group: Group): Mismatch {
     expected: { type: 'members', members: members('expected') },
     actual: { type: 'members', members: members('actual') },
   };
-}
-
-/** The JSON value on one side of a mismatch; undefined where it is missing, or is not a single value. */
-function nodeOn(mismatch: Mismatch, side: 'expected' | 'actual'): JsonNode | undefined {
-  switch (mismatch.kind) {
-    case 'missing':
-      return side === 'expected' ? nodeOf(mismatch.expected) : undefined;
-    case 'added':
-      return side === 'actual' ? nodeOf(mismatch.actual) : undefined;
-    case 'changed':
-    case 'retyped':
-      return nodeOf(mismatch[side]);
-    case 'disagrees':
-      return jsonString(side === 'expected' ? mismatch.value : mismatch.valueHere);
-    case 'repeated':
-      return side === 'actual' ? jsonString(mismatch.value) : undefined;
-    case 'renamed':
-      return jsonString(side === 'expected' ? mismatch.from : mismatch.to);
-    default:
-      return undefined;
-  }
-}
-
-function nodeOf(value: ComparedValue): JsonNode | undefined {
-  return value.type === 'json' ? value.node : undefined;
 }
 
 /**
@@ -157,7 +132,7 @@ function backendEventType(mismatch: Mismatch): string | undefined {
   const { side, part } = firstPlace(mismatch);
   if (side !== 'backend' || part !== 'message') return undefined;
   if (mismatch.kind === 'moved') return 'item' in mismatch ? stringAt(mismatch.item, 'type') : undefined;
-  return stringAt(nodeOn(mismatch, 'expected') ?? nodeOn(mismatch, 'actual'), 'type');
+  return stringAt(comparedNode(mismatch, 'expected') ?? comparedNode(mismatch, 'actual'), 'type');
 }
 
 function namesIn(path: readonly PathKey[]): readonly PathKey[] {

@@ -1,6 +1,13 @@
 import { type Golden, jsonMark, unorderedMark } from '../golden/golden.ts';
 import { Matcher } from '../golden/match/matcher.ts';
-import type { Difference, Mismatch, MismatchKind, PathKey, Place } from '../golden/match/mismatch.ts';
+import {
+  comparedNode,
+  type Difference,
+  type Mismatch,
+  type MismatchKind,
+  type PathKey,
+  type Place,
+} from '../golden/match/mismatch.ts';
 import { parseTemplate, printTemplate } from '../golden/pattern/template.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import { encodeEvent } from '../trace/codec.ts';
@@ -199,5 +206,12 @@ function groupOf(area: Area, names: readonly PathKey[], difference: Difference):
   if (depth !== -1 && depth < names.length - 1) return 'turn metadata';
   if (area === 'handshake') return 'handshake';
   if (names[0] === 'client_metadata') return 'client metadata';
-  return names.includes('tools') || seals.test(JSON.stringify(difference)) ? 'prompts' : 'body';
+  return names.includes('tools') || isSealedText(difference) ? 'prompts' : 'body';
+}
+
+function isSealedText(difference: Difference): boolean {
+  return (['expected', 'actual'] as const).some((side) => {
+    const node = comparedNode(difference, side);
+    return node?.kind === 'string' && seals.test(node.value);
+  });
 }

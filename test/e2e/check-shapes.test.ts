@@ -122,7 +122,7 @@ it('goes on when a subject dies in one scenario, and reports all', async () => {
     { scenario: 'default', findings: [] },
     {
       scenario: 'fast',
-      findings: [{ actual: expect.stringContaining('ended with exit code 3; it last printed:') }],
+      findings: [{ words: { actual: expect.stringContaining('ended with exit code 3; it last printed:') } }],
     },
     { scenario: 'flex', findings: [] },
   ]);

@@ -1,5 +1,5 @@
 import type { Content } from '../../trace/trace-event.ts';
-import type { JsonNode } from '../../wire/json.ts';
+import { type JsonNode, jsonString } from '../../wire/json.ts';
 import type { Side } from '../../wire/message.ts';
 import type { Lifetime } from '../golden.ts';
 import type { VariableKind } from '../pattern/kinds.ts';
@@ -161,6 +161,31 @@ export function requestValue({
   readonly target: JsonNode;
 }): ComparedValue {
   return { type: 'request', method, target: target.kind === 'string' ? target.value : '' };
+}
+
+/** The JSON value on one side of a difference; undefined where it is missing, or is not a single value. */
+export function comparedNode(difference: Difference, side: 'expected' | 'actual'): JsonNode | undefined {
+  switch (difference.kind) {
+    case 'missing':
+      return side === 'expected' ? nodeOf(difference.expected) : undefined;
+    case 'added':
+      return side === 'actual' ? nodeOf(difference.actual) : undefined;
+    case 'changed':
+    case 'retyped':
+      return nodeOf(difference[side]);
+    case 'disagrees':
+      return jsonString(side === 'expected' ? difference.value : difference.valueHere);
+    case 'repeated':
+      return side === 'actual' ? jsonString(difference.value) : undefined;
+    case 'renamed':
+      return jsonString(side === 'expected' ? difference.from : difference.to);
+    default:
+      return undefined;
+  }
+}
+
+function nodeOf(value: ComparedValue): JsonNode | undefined {
+  return value.type === 'json' ? value.node : undefined;
 }
 
 /** The name of the header or key at a path, or of the list that an item belongs to; empty for a whole part. */
