@@ -145,7 +145,7 @@ it.each([
   },
   {
     broken: 'changes the finish reason for chat clients',
-    file: 'proxy/chat/completion.ts',
+    file: 'proxy/chat/chat-completion.ts',
     change: (source: string) => source.replace("calls ? 'tool_calls' : 'stop'", "calls ? 'stop' : 'length'"),
     drivers: ['openai-chat'],
     finding: /streamed › exchange 1 › the library's answer › ending: changed\n(?: .*\n)*? {2}expected "stop"/,

@@ -8,9 +8,9 @@ import {
 } from '../../wire/json.ts';
 import { type ApiError, invalidRequest } from '../http/errors.ts';
 
-/** What a request says at one place, which is named when it is refused. */
+/** A value in a request, with the path that error messages name. */
 export class Param {
-  /** Such as `messages[0].content`; empty for the request itself. */
+  /** The path, such as `messages[0].content`. Empty for the request itself. */
   readonly name: string;
   readonly node: JsonNode | undefined;
 
@@ -19,73 +19,73 @@ export class Param {
     this.node = node;
   }
 
-  /** The node, unless it is absent or null, which mean the same. */
-  get given(): JsonNode | undefined {
+  /** The value, or undefined if it is absent or null. */
+  get value(): JsonNode | undefined {
     return this.node?.kind === 'literal' && this.node.value === null ? undefined : this.node;
   }
 
-  /** A member of the object that this is, if it is there. Throws ApiError where something else is. */
+  /** Returns a member, which may be absent. Throws ApiError if this is neither absent nor an object. */
   member(key: string): Param {
-    if (this.given !== undefined) this.object();
+    if (this.value !== undefined) this.object();
     return new Param(this.name === '' ? key : `${this.name}.${key}`, member(this.node, key));
   }
 
-  /** Throws ApiError for anything but a string, and so on for the other kinds. */
+  /** Returns the string. Throws ApiError for any other kind of value. The methods for the other kinds do the same. */
   string(): JsonString {
-    const { given } = this;
-    if (given?.kind !== 'string') throw this.#wrong('a string');
-    return given;
+    const { value } = this;
+    if (value?.kind !== 'string') throw this.#wrongKind('a string');
+    return value;
   }
 
   object(): JsonObject {
-    const { given } = this;
-    if (given?.kind !== 'object') throw this.#wrong('an object');
-    return given;
+    const { value } = this;
+    if (value?.kind !== 'object') throw this.#wrongKind('an object');
+    return value;
   }
 
   items(): Param[] {
-    return this.array().items.map((item, at) => new Param(`${this.name}[${at}]`, item));
+    return this.array().items.map((item, index) => new Param(`${this.name}[${index}]`, item));
   }
 
   array(): JsonArray {
-    const { given } = this;
-    if (given?.kind !== 'array') throw this.#wrong('an array');
-    return given;
+    const { value } = this;
+    if (value?.kind !== 'array') throw this.#wrongKind('an array');
+    return value;
   }
 
   number(): JsonNode {
-    const { given } = this;
-    if (given?.kind !== 'number') throw this.#wrong('a number');
-    return given;
+    const { value } = this;
+    if (value?.kind !== 'number') throw this.#wrongKind('a number');
+    return value;
   }
 
   boolean(): boolean {
-    const { given } = this;
-    if (given?.kind !== 'literal' || given.value === null) throw this.#wrong('a boolean');
-    return given.value;
+    const { value } = this;
+    if (value?.kind !== 'literal' || value.value === null) throw this.#wrongKind('a boolean');
+    return value.value;
   }
 
-  /** The entry of a table that a string names. */
-  among<T>(table: ReadonlyMap<string, T>): T {
-    const word = this.string();
-    const found = table.get(word.value);
-    if (found !== undefined) return found;
+  /** Returns the entry of a table for this string. Throws ApiError if there is none. */
+  lookUp<T>(table: ReadonlyMap<string, T>): T {
+    const name = this.string();
+    const entry = table.get(name.value);
+    if (entry !== undefined) return entry;
     const known = [...table.keys()].map((key) => `'${key}'`).join(', ');
-    throw this.refused(`Invalid value for '${this.name}': ${printJson(word)}. Supported: ${known}.`);
+    throw this.error(`Invalid value for '${this.name}': ${printJson(name)}. Supported: ${known}.`);
   }
 
-  refused(message: string, code = 'invalid_value'): ApiError {
+  error(message: string, code = 'invalid_value'): ApiError {
     return invalidRequest(message, this.name === '' ? null : this.name, code);
   }
 
-  #wrong(expected: string): ApiError {
-    const { given } = this;
-    if (this.name === '') return this.refused(`The body must be ${expected}.`, 'invalid_type');
-    if (given === undefined) {
-      return this.refused(`Missing required parameter: '${this.name}'.`, 'missing_required_parameter');
+  #wrongKind(expected: string): ApiError {
+    const { value } = this;
+    if (this.name === '') return this.error(`The body must be ${expected}.`, 'invalid_type');
+    if (value === undefined) {
+      return this.error(`Missing required parameter: '${this.name}'.`, 'missing_required_parameter');
     }
-    const kind = given.kind === 'literal' ? 'boolean' : given.kind;
-    return this.refused(
+    const kind = value.kind === 'literal' ? 'boolean' : value.kind;
+    return this.error(
       `Invalid type for '${this.name}': expected ${expected}, but got ${/^[ao]/.test(kind) ? 'an' : 'a'} ${kind}.`,
       'invalid_type',
     );

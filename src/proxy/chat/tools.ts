@@ -1,10 +1,10 @@
 import { type JsonMember, type JsonNode, type JsonObject, member, toNode } from '../../wire/json.ts';
-import { list, no, object } from './nodes.ts';
+import { arrayNode, objectNode } from './object-node.ts';
 import type { Param } from './param.ts';
 
-/** Tools as the Responses API has them. */
+/** Translates tools. */
 export function responseTools(tools: Param): JsonNode {
-  return list(tools.items().map((tool) => tool.member('type').among(toolTypes)(tool)));
+  return arrayNode(tools.items().map((tool) => tool.member('type').lookUp(toolTypes)(tool)));
 }
 
 const toolTypes: ReadonlyMap<string, (tool: Param) => JsonNode> = new Map([
@@ -12,38 +12,37 @@ const toolTypes: ReadonlyMap<string, (tool: Param) => JsonNode> = new Map([
   ['custom', customTool],
 ]);
 
-/** A function without parameters, by the chat API's documentation: one that takes none. */
+/** In the chat API a function without `parameters` has none (by its documentation). */
 const noParameters = toNode({ type: 'object', properties: {} });
 
 /**
- * What the chat API takes for granted is said. Without `strict`, it is not strict, while the Responses API makes the
- * schema strict, and so every parameter a required one (both by the API's documentation).
+ * Adds the chat API's defaults. Without `strict`, the chat API is not strict, but the Responses API is, and would make
+ * every parameter required (both by their documentation).
  */
 function functionTool(tool: Param): JsonNode {
   tool.member('function').member('name').string();
   const flat = flattened(tool);
-  return withDefaults(flat, { parameters: noParameters, strict: no });
+  return withDefaults(flat, { parameters: noParameters, strict: { kind: 'literal', value: false } });
 }
 
 function customTool(tool: Param): JsonNode {
   const flat = flattened(tool);
   tool.member('custom').member('name').string();
   const format = tool.member('custom').member('format');
-  if (member(format.given, 'grammar') === undefined) return flat;
+  if (member(format.value, 'grammar') === undefined) return flat;
   const grammar = flattened(format);
   const members = flat.members.map(([key, value]): JsonMember => [key, key === 'format' ? grammar : value]);
   return { kind: 'object', members };
 }
 
-/** Which tool the model must use: a word, or a tool's name. */
+/** Translates the choice of tools: a keyword, or the name of a tool. */
 export function responseToolChoice(choice: Param): JsonNode {
-  const { given } = choice;
-  if (given?.kind === 'string') return choice.among(choiceWords);
-  return choice.member('type').among(choiceTypes)(choice);
+  if (choice.value?.kind === 'string') return choice.lookUp(choiceKeywords);
+  return choice.member('type').lookUp(choiceTypes)(choice);
 }
 
-const choiceWords: ReadonlyMap<string, JsonNode> = new Map(
-  ['none', 'auto', 'required'].map((word) => [word, toNode(word)]),
+const choiceKeywords: ReadonlyMap<string, JsonNode> = new Map(
+  ['none', 'auto', 'required'].map((keyword) => [keyword, toNode(keyword)]),
 );
 
 const choiceTypes: ReadonlyMap<string, (choice: Param) => JsonNode> = new Map([
@@ -54,21 +53,21 @@ const choiceTypes: ReadonlyMap<string, (choice: Param) => JsonNode> = new Map([
 
 function allowedTools(choice: Param): JsonNode {
   const allowed = choice.member('allowed_tools');
-  return object({
+  return objectNode({
     type: 'allowed_tools',
     mode: allowed.member('mode').string(),
-    tools: list(allowed.member('tools').items().map(flattened)),
+    tools: arrayNode(allowed.member('tools').items().map(flattened)),
   });
 }
 
-/** The format of the answer, as `text.format` has it. */
+/** Translates the response format into the value of `text.format`. */
 export function responseFormat(format: Param): JsonNode {
-  return format.member('type').among(formatTypes)(format);
+  return format.member('type').lookUp(formatTypes)(format);
 }
 
 const formatTypes: ReadonlyMap<string, (format: Param) => JsonNode> = new Map([
-  ['text', (format: Param) => object({ type: format.member('type').string() })],
-  ['json_object', (format: Param) => object({ type: format.member('type').string() })],
+  ['text', (format: Param) => objectNode({ type: format.member('type').string() })],
+  ['json_object', (format: Param) => objectNode({ type: format.member('type').string() })],
   ['json_schema', jsonSchema],
 ]);
 
@@ -78,19 +77,19 @@ function jsonSchema(format: Param): JsonNode {
 }
 
 /**
- * The chat API nests the members of a thing of type T under the key T; the Responses API has them beside the type.
- * Their order and spelling stay.
+ * Flattens an object of type T: the chat API nests its members under the key T, and the Responses API has them beside
+ * the type. Keeps their order and spelling.
  */
-function flattened(thing: Param): JsonObject {
-  const type = thing.member('type').string();
-  const { members } = thing.member(type.value).object();
+function flattened(param: Param): JsonObject {
+  const type = param.member('type').string();
+  const { members } = param.member(type.value).object();
   return { kind: 'object', members: [['type', type], ...members.filter(([key]) => key !== 'type')] };
 }
 
-/** Gives members that are absent or null their values, at the end. */
+/** Appends the defaults of members that are absent or null. */
 function withDefaults(node: JsonObject, defaults: Readonly<Record<string, JsonNode>>): JsonObject {
   const isNull = (value: JsonNode) => value.kind === 'literal' && value.value === null;
-  const stated = node.members.filter(([key, value]) => !(Object.hasOwn(defaults, key) && isNull(value)));
-  const missing = Object.entries(defaults).filter(([key]) => !stated.some(([other]) => other === key));
-  return { kind: 'object', members: [...stated, ...missing] };
+  const present = node.members.filter(([key, value]) => !(Object.hasOwn(defaults, key) && isNull(value)));
+  const missing = Object.entries(defaults).filter(([key]) => !present.some(([name]) => name === key));
+  return { kind: 'object', members: [...present, ...missing] };
 }

@@ -119,14 +119,14 @@ export function embeddedMembers(json: string | undefined): RawMember[] | undefin
 }
 
 /** Returns the names of all variables in a pattern. */
-export function variablesIn(pattern: CompiledPattern | undefined): readonly string[] {
+export function variableNames(pattern: CompiledPattern | undefined): readonly string[] {
   switch (pattern?.kind) {
     case 'text':
       return pattern.variables;
     case 'embedded-json':
-      return variablesIn(pattern.inner);
+      return variableNames(pattern.inner);
     case 'object':
-      return [...pattern.members.values()].flatMap(variablesIn);
+      return [...pattern.members.values()].flatMap(variableNames);
     default:
       return [];
   }

@@ -49,14 +49,14 @@ export class EnvelopeWriter {
 
   /** Returns the client's members together with those that only the pattern has. */
   members(pattern: ObjectPattern, sent: readonly RawMember[] = []): RawMember[] {
-    return keysOf(pattern, sent).flatMap((key) => this.#member(pattern, sent, key));
+    return orderedKeys(pattern, sent).flatMap((key) => this.#member(pattern, sent, key));
   }
 
   /** Embedded turn metadata from a client is complete: add nothing to it. */
   #embeddedMembers(pattern: ObjectPattern, sent: readonly RawMember[] | undefined): RawMember[] {
     if (sent !== undefined) {
       const sentKeys = new Set(sent.map(([key]) => key));
-      return keysOf(pattern, sent).flatMap((key) =>
+      return orderedKeys(pattern, sent).flatMap((key) =>
         sentKeys.has(key) ? this.#member(pattern, sent, key) : [],
       );
     }
@@ -95,7 +95,7 @@ export class EnvelopeWriter {
   }
 }
 
-function keysOf({ members, ordered }: ObjectPattern, sent: readonly RawMember[]): string[] {
+function orderedKeys({ members, ordered }: ObjectPattern, sent: readonly RawMember[]): string[] {
   const [known, own] = [[...members.keys()], sent.map(([key]) => key)];
   return keyOrder(ordered || own.length === 0 ? [known, own] : [own, known]);
 }

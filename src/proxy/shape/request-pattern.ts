@@ -10,7 +10,7 @@ import {
   compilePattern,
   type GoldenVariables,
   type ObjectPattern,
-  variablesIn,
+  variableNames,
   withoutMember,
 } from './compiled-pattern.ts';
 import { keyOrder } from './key-order.ts';
@@ -104,9 +104,9 @@ export function requestPattern(
   const allBodies = [...ownBodies, ...bodiesOver(transport, others)];
   const bodies = ownBodies.map((body) => bodyPattern(body, variables));
   const identityVariables = identityVariablesIn(ownBodies[0]);
-  const sessionVariables = without(sessionVariablesOf(golden), identityVariables);
+  const sessionVariables = exclude(sessionVariablesOf(golden), identityVariables);
   const turnVariables = bodies.flatMap(({ metadata }) =>
-    variablesIn(metadata?.members.get('x-codex-turn-metadata')),
+    variableNames(metadata?.members.get('x-codex-turn-metadata')),
   );
   return {
     codex: golden.codex,
@@ -117,7 +117,7 @@ export function requestPattern(
     keyOrder: keyOrder(allBodies.map(keysOf)),
     identityVariables,
     sessionVariables,
-    turnVariables: without(turnVariables, new Set([...identityVariables, ...sessionVariables])),
+    turnVariables: exclude(turnVariables, new Set([...identityVariables, ...sessionVariables])),
   };
 }
 
@@ -207,7 +207,7 @@ function identityVariablesIn(body: JsonNode | undefined): Set<string> {
   return new Set(ids.flatMap((text) => (text === undefined ? [] : (soleVariable(text) ?? []))));
 }
 
-function without(names: Iterable<string>, excluded: ReadonlySet<string>): Set<string> {
+function exclude(names: Iterable<string>, excluded: ReadonlySet<string>): Set<string> {
   return new Set([...names].filter((name) => !excluded.has(name)));
 }
 

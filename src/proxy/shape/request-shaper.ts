@@ -2,7 +2,7 @@ import { Filler } from '../../golden/pattern/fill.ts';
 import { kinds, type VariableKind } from '../../golden/pattern/kinds.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
-import { type CompiledPattern, extractValues, variablesIn } from './compiled-pattern.ts';
+import { type CompiledPattern, extractValues, variableNames } from './compiled-pattern.ts';
 import { EnvelopeWriter } from './envelope-writer.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
@@ -219,7 +219,7 @@ export class RequestShaper {
 
   /** Sets the variable in a header of the golden. */
   #setHeaderVariable(filler: Filler, header: string, value: string): void {
-    for (const name of variablesIn(this.#pattern.headers.get(header)?.value)) filler.set(name, value);
+    for (const name of variableNames(this.#pattern.headers.get(header)?.value)) filler.set(name, value);
   }
 }
 

@@ -1,7 +1,7 @@
 import { printJson, tryParseJson } from '../../wire/json.ts';
-import { ChatChunks } from '../chat/chunks.ts';
-import { chatCompletion } from '../chat/completion.ts';
-import { chatRequest } from '../chat/request.ts';
+import { ChatChunks } from '../chat/chat-chunks.ts';
+import { chatCompletion } from '../chat/chat-completion.ts';
+import { chatRequest } from '../chat/chat-request.ts';
 import { readEvent } from '../http/backend-events.ts';
 import { ApiError, proxyError } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';

@@ -2,14 +2,14 @@ import { type BackendEvent, readEvent } from '../../../src/proxy/http/backend-ev
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** An event as the backend sends it. */
+/** Returns an event as the backend sends it. */
 export function event(type: string, members: Json = {}): BackendEvent {
   const read = readEvent(JSON.stringify({ type, ...members }));
-  if (read === undefined) throw new Error(`${type} was not read`);
+  if (read === undefined) throw new Error(`${type} is not an event`);
   return read;
 }
 
-/** A response of that status, as events carry it. */
+/** Returns a response as it is in events. */
 export function response(status: string, members: Json = {}): Json {
   return {
     id: 'resp_1',
@@ -35,7 +35,7 @@ const usage = {
 
 export const created = event('response.created', { response: response('in_progress') });
 
-/** The last event of a response that went well. */
+/** Returns the last event of a successful response. */
 export function completed(members: Json = {}): BackendEvent {
   return event('response.completed', { response: response('completed', { usage, ...members }) });
 }
@@ -79,7 +79,7 @@ export function done(output_index: number, item: Json): BackendEvent {
   return event('response.output_item.done', { output_index, item });
 }
 
-/** Some words of an item; `of` is the event's type without `response.` and `.delta`. */
-export function delta(of: string, output_index: number, words: string, content_index = 0): BackendEvent {
-  return event(`response.${of}.delta`, { output_index, content_index, delta: words });
+/** Returns an event with some text of an item. `of` is the event's type without `response.` and `.delta`. */
+export function delta(of: string, output_index: number, text: string, content_index = 0): BackendEvent {
+  return event(`response.${of}.delta`, { output_index, content_index, delta: text });
 }

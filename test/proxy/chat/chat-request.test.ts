@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { chatRequest } from '../../../src/proxy/chat/request.ts';
+import { chatRequest } from '../../../src/proxy/chat/chat-request.ts';
 import { ApiError } from '../../../src/proxy/http/errors.ts';
 import { parseJson, printJson, toNode } from '../../../src/wire/json.ts';
 
@@ -9,7 +9,7 @@ function translated(request: object): Record<string, unknown> {
   return JSON.parse(printJson(chatRequest(toNode({ model: 'm', messages: [user], ...request })).body));
 }
 
-/** The input items for some messages. */
+/** Returns the input items for messages. */
 const inputFor = (...messages: object[]) => translated({ messages }).input;
 
 function refusal(request: unknown): ApiError {
@@ -19,13 +19,13 @@ function refusal(request: unknown): ApiError {
     if (error instanceof ApiError) return error;
     throw error;
   }
-  throw new Error('it was not refused');
+  throw new Error('the request was not rejected');
 }
 
 const text = (type: string, text: string) => ({ type, text });
 const message = (role: string, ...content: object[]) => ({ type: 'message', role, content });
 
-it('asks for a response that streams and is not stored, and adds no word of its own', () => {
+it('requests a streamed, unstored response and adds no text', () => {
   expect(translated({})).toEqual({
     model: 'm',
     instructions: '',
@@ -35,7 +35,7 @@ it('asks for a response that streams and is not stored, and adds no word of its 
   });
 });
 
-it('keeps every message in its place, system messages as developer messages', () => {
+it('keeps the order of messages and turns system messages into developer messages', () => {
   expect(
     inputFor(
       { role: 'system', content: 'one' },
@@ -60,7 +60,7 @@ it('keeps the spelling of texts, schemas and numbers', () => {
   expect(body).toContain(`"tools":[{"type":"function","parameters":${schema},"name":"f","strict":true}]`);
 });
 
-it('translates pictures and files', () => {
+it('translates images and files', () => {
   const breakpoint = { mode: 'explicit' };
   expect(
     inputFor({
@@ -83,7 +83,7 @@ it('translates pictures and files', () => {
   ]);
 });
 
-it('translates tool calls and what the tools gave, by the type of the tool', () => {
+it('translates tool calls and tool output by the type of the tool', () => {
   expect(
     inputFor(
       user,
@@ -107,7 +107,7 @@ it('translates tool calls and what the tools gave, by the type of the tool', () 
   ]);
 });
 
-it('puts what the assistant said before what it called, and no empty message before a call', () => {
+it("puts the assistant's text before its calls, and no empty message before a call", () => {
   const tool_calls = [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }];
   const call = { type: 'function_call', call_id: 'a', name: 'f', arguments: '{}' };
   expect(inputFor({ role: 'assistant', content: 'let me see', tool_calls })).toEqual([
@@ -130,7 +130,7 @@ it('translates refusals', () => {
   ]);
 });
 
-it('says of a function what the chat API takes for granted', () => {
+it("adds the chat API's defaults to a function", () => {
   const tools = [
     { type: 'function', function: { name: 'f' } },
     { type: 'function', function: { name: 'g', description: 'does', parameters: {}, strict: null } },
@@ -209,14 +209,14 @@ const carried = {
   moderation: { model: 'm' },
 };
 
-it.each(Object.entries(carried))('passes %s on as it is', (key, value) => {
+it.each(Object.entries(carried))('passes %s on unchanged', (key, value) => {
   expect(translated({ [key]: value })).toEqual({ ...translated({}), [key]: value });
   expect(refusal({ model: 'm', messages: [user], [key]: [] }).error).toMatchObject({
     members: expect.arrayContaining([['param', { kind: 'string', value: key }]]),
   });
 });
 
-it('takes null for absent', () => {
+it('treats null as absent', () => {
   const keys = [...Object.keys(carried), 'tools', 'tool_choice', 'stop', 'n', 'response_format', 'stream'];
   const nulls = Object.fromEntries(keys.map((key) => [key, null]));
   expect(translated(nulls)).toEqual(translated({}));
@@ -233,7 +233,7 @@ it.each([
   { functions: [] },
   { seed: 7 },
   { prediction: { type: 'content', content: 'x' } },
-])('passes over %j, which no answer depends on', (request) => {
+])('ignores %j, which does not affect the response', (request) => {
   expect(translated(request)).toEqual(translated({}));
 });
 
@@ -251,7 +251,7 @@ it.each([
   ['function_call', 'auto'],
   ['store', true],
   ['web_search_options', {}],
-])('refuses %s: %j, which would be lost', (param, value) => {
+])('rejects %s: %j, which has no translation', (param, value) => {
   const { status, body } = refusal({ model: 'm', messages: [user], [param]: value });
   expect(status).toBe(400);
   expect(JSON.parse(body)).toEqual({
@@ -340,7 +340,7 @@ it.each([
     'response_format.json_schema.name',
     'missing_required_parameter',
   ],
-])('refuses %j, naming %s', (request, param, code) => {
+])('rejects %j and names %s', (request, param, code) => {
   const { status, body } = refusal(request);
   expect(status).toBe(400);
   expect(JSON.parse(body)).toEqual({
@@ -348,7 +348,7 @@ it.each([
   });
 });
 
-it('tells how the client wants the answer', () => {
+it('reports how the client wants to receive the response', () => {
   const asked = (request: object) => chatRequest(toNode({ model: 'm', messages: [user], ...request }));
   expect(asked({})).toMatchObject({ streams: false, includesUsage: false });
   expect(asked({ stream: true })).toMatchObject({ streams: true, includesUsage: false });

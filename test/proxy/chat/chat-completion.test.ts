@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { chatCompletion } from '../../../src/proxy/chat/completion.ts';
+import { chatCompletion } from '../../../src/proxy/chat/chat-completion.ts';
 import { printJson, toNode } from '../../../src/wire/json.ts';
 import { customCall, functionCall, message, reasoning, refused, response } from './events.ts';
 
@@ -8,7 +8,7 @@ const completion = (status: string, members: object) =>
 
 const choice = (status: string, members: object) => completion(status, members).choices[0];
 
-it('is one choice of one message, with the usage in the words of the chat API', () => {
+it("has one choice with one message, and the usage with the chat API's keys", () => {
   const usage = {
     input_tokens: 3,
     input_tokens_details: { cached_tokens: 1 },
@@ -40,16 +40,16 @@ it('is one choice of one message, with the usage in the words of the chat API', 
   });
 });
 
-it('has no usage that the backend does not tell', () => {
+it('omits the usage if the backend sends none', () => {
   expect(completion('completed', {})).not.toHaveProperty('usage');
 });
 
-it('joins what was said and leaves reasoning out', () => {
+it('joins texts and omits reasoning', () => {
   const output = [reasoning, message('a', 'b'), message('c')];
   expect(choice('completed', { output }).message.content).toBe('abc');
 });
 
-it('has tool calls in their order and finishes for them', () => {
+it('keeps the order of tool calls and finishes with tool_calls', () => {
   expect(choice('completed', { output: [functionCall('f', '{"x": 1}'), customCall] })).toEqual({
     index: 0,
     message: {
@@ -67,20 +67,23 @@ it('has tool calls in their order and finishes for them', () => {
   });
 });
 
-it('has refusals apart from content', () => {
+it('separates refusals from content', () => {
   expect(choice('completed', { output: [refused] }).message).toMatchObject({ content: null, refusal: 'no' });
 });
 
 it.each([
   ['max_output_tokens', 'length'],
   ['content_filter', 'content_filter'],
-])('finishes what is incomplete for %s with %s, also amid a tool call', (reason, finish) => {
-  const output = [functionCall('f', '{"x')];
-  const incomplete = { output, incomplete_details: { reason } };
-  expect(choice('incomplete', incomplete).finish_reason).toBe(finish);
-});
+])(
+  'finishes a response that is incomplete because of %s with %s, even within a tool call',
+  (reason, finish) => {
+    const output = [functionCall('f', '{"x')];
+    const incomplete = { output, incomplete_details: { reason } };
+    expect(choice('incomplete', incomplete).finish_reason).toBe(finish);
+  },
+);
 
-it('throws the error of a response that failed', () => {
+it('throws the error of a failed response', () => {
   const error = { code: 'context_length_exceeded', message: 'too long' };
   expect(() => choice('failed', { error })).toThrow(
     expect.objectContaining({
@@ -93,10 +96,10 @@ it('throws the error of a response that failed', () => {
 it.each([
   [{ incomplete_details: { reason: 'steered' } }, 'the response is incomplete: steered'],
   [{}, 'the response is incomplete: no reason given'],
-])('throws for a reason to end that the chat API does not know: %j', (members, message) => {
+])('throws for an incomplete reason that the chat API lacks: %j', (members, message) => {
   expect(() => choice('incomplete', members)).toThrow(message);
 });
 
-it('takes whole seconds', () => {
+it('rounds the creation time down to seconds', () => {
   expect(completion('completed', { created_at: 1700000000.75 }).created).toBe(1700000000);
 });

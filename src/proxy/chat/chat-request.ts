@@ -1,26 +1,26 @@
-import { type JsonNode, type JsonObject, jsonString, printJson } from '../../wire/json.ts';
-import { inputItems } from './messages.ts';
-import { no, object, yes } from './nodes.ts';
+import { type JsonNode, type JsonObject, printJson } from '../../wire/json.ts';
+import { itemsFromMessages } from './messages.ts';
+import { objectNode } from './object-node.ts';
 import { Param } from './param.ts';
 import { responseFormat, responseToolChoice, responseTools } from './tools.ts';
 
-/** A chat completion that was asked for. */
+/** A translated request for a chat completion. */
 export type ChatRequest = {
-  /** The request for a response that says the same. */
+  /** The equivalent request to the Responses API. */
   readonly body: JsonObject;
-  /** Whether the client wants chunks as they come, instead of one completion. */
+  /** Whether the client wants chunks instead of one completion. */
   readonly streams: boolean;
-  /** Whether it wants a last chunk that tells the usage. */
+  /** Whether the client wants a last chunk with the usage. */
   readonly includesUsage: boolean;
 };
 
 /**
- * Translates the body of `POST /v1/chat/completions`. Throws ApiError, naming the parameter, for what has no
+ * Translates the body of `POST /v1/chat/completions`. Throws ApiError with the name of the parameter if there is no
  * translation.
  */
 export function chatRequest(body: JsonNode): ChatRequest {
   const request = new Param('', body);
-  for (const [key] of request.object().members) check(request.member(key));
+  for (const [key] of request.object().members) requireTranslatable(request.member(key));
   const includesUsage = request.member('stream_options').member('include_usage');
   return {
     body: responseRequest(request),
@@ -29,8 +29,8 @@ export function chatRequest(body: JsonNode): ChatRequest {
   };
 }
 
-/** Members that both APIs have, with the same meaning, and what they must be. */
-const carried = {
+/** Members that have the same meaning in both APIs, and the kind of their values. */
+const sharedMembers = {
   parallel_tool_calls: 'boolean',
   temperature: 'number',
   top_p: 'number',
@@ -44,8 +44,8 @@ const carried = {
   moderation: 'object',
 } as const;
 
-/** Members that are translated, each in its own way. */
-const translated: ReadonlySet<string> = new Set([
+/** Members with a translation. */
+const translatedMembers: ReadonlySet<string> = new Set([
   'model',
   'messages',
   'tools',
@@ -59,14 +59,14 @@ const translated: ReadonlySet<string> = new Set([
   'stream_options',
 ]);
 
-/** Wishes that no answer depends on: determinism "as far as possible", and guesses that save time. */
-const wishes: ReadonlySet<string> = new Set(['seed', 'prediction']);
+/** Members that may be ignored: best-effort determinism, and predictions that only save time. */
+const ignoredMembers: ReadonlySet<string> = new Set(['seed', 'prediction']);
 
 /**
- * Members that the Responses API has nothing for, and the values, as JSON, with which they do nothing. With any other
- * the answer would silently be another one than was asked for.
+ * Members that the Responses API lacks, and the values, as JSON, that have no effect. Any other value is an error: the
+ * response would silently differ from what the client requested.
  */
-const without: ReadonlyMap<string, readonly string[]> = new Map([
+const unsupportedMembers: ReadonlyMap<string, readonly string[]> = new Map([
   ['audio', []],
   ['frequency_penalty', ['0', '0.0']],
   ['function_call', []],
@@ -82,16 +82,16 @@ const without: ReadonlyMap<string, readonly string[]> = new Map([
   ['web_search_options', []],
 ]);
 
-function check(param: Param): void {
-  const { name, given } = param;
-  if (given === undefined || Object.hasOwn(carried, name)) return;
-  if (translated.has(name) || wishes.has(name)) return;
-  const harmless = without.get(name);
+function requireTranslatable(param: Param): void {
+  const { name, value } = param;
+  if (value === undefined || Object.hasOwn(sharedMembers, name)) return;
+  if (translatedMembers.has(name) || ignoredMembers.has(name)) return;
+  const harmless = unsupportedMembers.get(name);
   if (harmless === undefined) {
-    throw param.refused(`Unknown parameter: '${name}'.`, 'unknown_parameter');
+    throw param.error(`Unknown parameter: '${name}'.`, 'unknown_parameter');
   }
-  if (harmless.includes(printJson(given))) return;
-  throw param.refused(
+  if (harmless.includes(printJson(value))) return;
+  throw param.error(
     `'${name}' is not supported by the Codex backend: leave it out.`,
     'unsupported_parameter',
   );
@@ -100,41 +100,44 @@ function check(param: Param): void {
 function responseRequest(request: Param): JsonObject {
   const optional = (key: string, translate: (param: Param) => JsonNode) => {
     const param = request.member(key);
-    return param.given === undefined ? undefined : translate(param);
+    return param.value === undefined ? undefined : translate(param);
   };
-  const text = object({
+  const text = objectNode({
     format: optional('response_format', responseFormat),
     verbosity: optional('verbosity', string),
   });
   const effort = optional('reasoning_effort', string);
-  return object({
+  return objectNode({
     model: request.member('model').string(),
-    // Models that take instructions at top level refuse a request without (reported by users of the backend, not
-    // measured); empty ones add no word to what the client said.
-    instructions: jsonString(''),
-    input: { kind: 'array', items: inputItems(request.member('messages')) },
+    // Models with instructions at top level refuse a request without them (reported by users of the backend, not
+    // measured). Empty instructions add no text to what the client sent.
+    instructions: '',
+    input: itemsFromMessages(request.member('messages')),
     tools: optional('tools', responseTools),
     tool_choice: optional('tool_choice', responseToolChoice),
-    reasoning: effort === undefined ? undefined : object({ effort }),
-    store: no,
-    stream: yes,
+    reasoning: effort === undefined ? undefined : objectNode({ effort }),
+    store: false,
+    stream: true,
     text: text.members.length === 0 ? undefined : text,
     max_output_tokens: optional('max_completion_tokens', number) ?? optional('max_tokens', number),
     ...Object.fromEntries(
-      Object.entries(carried).map(([key, kind]) => [key, optional(key, (param) => ofKind[kind](param))]),
+      Object.entries(sharedMembers).map(([key, kind]) => [
+        key,
+        optional(key, (param) => readers[kind](param)),
+      ]),
     ),
   });
 }
 
 const string = (param: Param): JsonNode => param.string();
 const number = (param: Param): JsonNode => param.number();
-const ofKind = {
+const readers = {
   string,
   number,
   object: (param: Param): JsonNode => param.object(),
-  boolean: (param: Param): JsonNode => (param.boolean() ? yes : no),
+  boolean: (param: Param): JsonNode => ({ kind: 'literal', value: param.boolean() }),
 };
 
 function isTrue(param: Param): boolean {
-  return param.given !== undefined && param.boolean();
+  return param.value !== undefined && param.boolean();
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ChatChunks } from '../../../src/proxy/chat/chunks.ts';
-import { chatCompletion } from '../../../src/proxy/chat/completion.ts';
+import { ChatChunks } from '../../../src/proxy/chat/chat-chunks.ts';
+import { chatCompletion } from '../../../src/proxy/chat/chat-completion.ts';
 import { type BackendEvent, readEvent } from '../../../src/proxy/http/backend-events.ts';
 import { ResponseCollector } from '../../../src/proxy/http/response-collector.ts';
 import { printJson } from '../../../src/wire/json.ts';
@@ -43,15 +43,15 @@ function chunksOf(events: readonly BackendEvent[], includesUsage = false): Chunk
   return events.flatMap((event) => chunks.take(event)).map((chunk) => JSON.parse(printJson(chunk)));
 }
 
-/** The deltas, and at the end the finish reason. */
-const told = (...events: BackendEvent[]) =>
+/** Returns the deltas and the finish reason. */
+const deltasOf = (...events: BackendEvent[]) =>
   chunksOf(events).flatMap(({ choices }) =>
     choices.map(({ delta, finish_reason }) => finish_reason ?? delta),
   );
 
 const opening = { role: 'assistant', content: null, refusal: null };
 
-it('gives each chunk the same head and the usage in a chunk of its own', () => {
+it('gives all chunks the same head and sends the usage in a separate chunk', () => {
   const head = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 5, model: 'm' };
   const choice = (delta: Delta, finish_reason: string | null = null) => ({
     ...head,
@@ -83,13 +83,13 @@ it('gives each chunk the same head and the usage in a chunk of its own', () => {
   ]);
 });
 
-it('tells no usage that was not asked for, and none that the backend does not tell', () => {
+it('omits the usage unless the client requests it and the backend sends it', () => {
   const silent = event('response.completed', { response: response('completed') });
   expect(chunksOf([created, completed()]).filter((chunk) => 'usage' in chunk)).toEqual([]);
   expect(chunksOf([created, silent], true).map(({ usage }) => usage)).toEqual([null, null]);
 });
 
-it('tells the tier that the backend served with', () => {
+it('includes the tier that the backend reports', () => {
   const events = [
     event('response.created', { response: response('in_progress', { service_tier: 'auto' }) }),
     completed({ service_tier: 'priority' }),
@@ -97,7 +97,7 @@ it('tells the tier that the backend served with', () => {
   expect(chunksOf(events).at(-1)).toMatchObject({ service_tier: 'priority' });
 });
 
-it('begins with the first item, before which a failure can still be an HTTP status', () => {
+it('sends no chunk before the first item, so that a failure can have an HTTP status', () => {
   const chunks = new ChatChunks(false);
   expect(chunks.take(created)).toEqual([]);
   expect(chunks.take(event('response.in_progress', { response: response('in_progress') }))).toEqual([]);
@@ -105,10 +105,10 @@ it('begins with the first item, before which a failure can still be an HTTP stat
   expect(chunks.take(added(0, reasoning))).toHaveLength(1);
 });
 
-it('streams tool calls, each with its index, and finishes for them', () => {
+it('streams tool calls by index and finishes with tool_calls', () => {
   const [f, g] = [functionCall('f', '{"x":1}'), functionCall('g', '{}')];
   expect(
-    told(
+    deltasOf(
       created,
       added(0, reasoning),
       done(0, reasoning),
@@ -139,10 +139,10 @@ it('streams tool calls, each with its index, and finishes for them', () => {
   ]);
 });
 
-it('tells what the backend did not say in deltas', () => {
+it('sends text that no delta contained', () => {
   const call = functionCall('f', '{"x":1}');
   expect(
-    told(
+    deltasOf(
       created,
       done(0, message('one', 'two')),
       delta('function_call_arguments', 1, 'before its call was announced'),
@@ -165,34 +165,38 @@ it('tells what the backend did not say in deltas', () => {
   ]);
 });
 
-it('tells a response that comes only as a whole', () => {
-  expect(told(created, completed({ output: [message('hi')] }))).toEqual([opening, { content: 'hi' }, 'stop']);
+it('translates a response that has only a last event', () => {
+  expect(deltasOf(created, completed({ output: [message('hi')] }))).toEqual([
+    opening,
+    { content: 'hi' },
+    'stop',
+  ]);
 });
 
-it('says nothing twice, whatever place the items have in the response', () => {
+it('sends nothing twice, whatever the index of an item in the response', () => {
   const output = [message('hi')];
-  expect(told(created, delta('output_text', 1, 'hi'), done(1, message('hi')), completed({ output }))).toEqual(
-    [opening, { content: 'hi' }, 'stop'],
-  );
+  expect(
+    deltasOf(created, delta('output_text', 1, 'hi'), done(1, message('hi')), completed({ output })),
+  ).toEqual([opening, { content: 'hi' }, 'stop']);
 });
 
-it('streams refusals as such', () => {
+it('streams refusals as refusals', () => {
   expect(
-    told(created, delta('refusal', 0, 'n'), delta('refusal', 0, 'o'), done(0, refused), completed()),
+    deltasOf(created, delta('refusal', 0, 'n'), delta('refusal', 0, 'o'), done(0, refused), completed()),
   ).toEqual([opening, { refusal: 'n' }, { refusal: 'o' }, 'stop']);
 });
 
 it.each([
   ['max_output_tokens', 'length'],
   ['content_filter', 'content_filter'],
-])('finishes a response that is incomplete for %s with %s', (reason, finish) => {
+])('finishes a response that is incomplete because of %s with %s', (reason, finish) => {
   const incomplete = response('incomplete', { incomplete_details: { reason }, output: [message('par')] });
   const events = [
     created,
     delta('output_text', 0, 'par'),
     event('response.incomplete', { response: incomplete }),
   ];
-  expect(told(...events)).toEqual([opening, { content: 'par' }, finish]);
+  expect(deltasOf(...events)).toEqual([opening, { content: 'par' }, finish]);
 });
 
 it.each([
@@ -223,7 +227,7 @@ it.each([
   );
 });
 
-/** What a client that puts the deltas together has at the end. */
+/** Joins the deltas of all chunks, as a client does. */
 function assembled(chunks: readonly Chunk[]) {
   let [content, refusal]: (string | null)[] = [null, null];
   const calls: { id?: string; text: string }[] = [];
@@ -240,7 +244,7 @@ function assembled(chunks: readonly Chunk[]) {
   return { content, refusal, calls, finish: chunks.at(-1)?.choices[0]?.finish_reason };
 }
 
-it('says in chunks what it says in one completion', () => {
+it('sends the same in chunks as in one completion', () => {
   const words = fc.string({ minLength: 1 });
   const kind = fc.constantFrom('message', 'refusal', 'function', 'custom', 'reasoning');
   const item = fc.record({ kind, words, split: fc.nat(5), streamed: fc.boolean() });
@@ -277,15 +281,15 @@ function eventsOf({ kind, words, split, streamed }: Item, place: number): Backen
     custom: ['custom_tool_call_input', { ...customCall, input: '' }, { ...customCall, input: words }],
   };
   const [of, begun, item] = table[kind] ?? ['', {}, {}];
-  const said = streamed ? [words.slice(0, split), words.slice(split)].filter((part) => part !== '') : [];
+  const parts = streamed ? [words.slice(0, split), words.slice(split)].filter((part) => part !== '') : [];
   return [
     added(place, { ...begun }),
-    ...said.map((part) => delta(of, place, part)),
+    ...parts.map((part) => delta(of, place, part)),
     done(place, { ...item }),
   ];
 }
 
-it('keeps the spelling of counts', () => {
+it('keeps the spelling of token counts', () => {
   const text = completed().text.replace('"total_tokens":7', '"total_tokens":12345678901234567890');
   const last = readEvent(text);
   if (last === undefined) throw new Error('the event was not read');
