@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
 import {
   fastRetries,
+  hello,
   listen,
   openWebSocket,
   post,
@@ -15,35 +16,33 @@ import {
   startTestBackend,
 } from './setup.ts';
 
-const hello = { model: 'm', input: 'hello', stream: true };
 const create = (text: string) => JSON.stringify({ type: 'response.create', ...hello, input: text });
 
-/** Takes turns that name nothing but the response they go on from; gives the session of each, as it went upstream. */
-async function sessionsOf(sessions: number, previous: readonly string[]): Promise<string[]> {
-  const heard: string[] = [];
+/** Runs turns that name only the previous response. Returns the session of each, as the backend received it. */
+async function sessionsFor(previous: readonly string[], limit: number): Promise<string[]> {
+  const sessions: string[] = [];
   const backend = await startTestBackend({
     message: (socket, body) => {
-      heard.push(body.prompt_cache_key);
-      sendAll(socket, responseEvents('OK', `resp_${heard.length}`));
+      sessions.push(body.prompt_cache_key);
+      sendAll(socket, responseEvents('OK', `resp_${sessions.length}`));
     },
   });
-  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, sessions } });
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, sessions: limit } });
   for (const id of previous) {
     await (await post(`${proxy}/v1/responses`, { ...hello, previous_response_id: id })).text();
   }
-  return heard;
+  return sessions;
 }
 
-it('finds a session again by its last response, and only the sessions that were used last', async () => {
-  const [one, two, three] = ['resp_a', 'resp_b', 'resp_c'];
-  // The answers are resp_1, resp_2, …: the fourth turn goes on with the first session.
-  const sessions = await sessionsOf(2, [one, two, 'resp_1', three, 'resp_3', 'resp_2']);
+it('finds a session by its last response, and forgets the sessions that were used longest ago', async () => {
+  // The responses are resp_1, resp_2, …: the third turn continues the first session.
+  const sessions = await sessionsFor(['resp_a', 'resp_b', 'resp_1', 'resp_c', 'resp_3', 'resp_2'], 2);
   expect(sessions[2]).toBe(sessions[0]);
   expect(sessions[4]).toBe(sessions[0]);
   expect(sessions[5]).not.toBe(sessions[1]);
 });
 
-it('does not forget a session that is running, however many come', async () => {
+it('does not forget a running session when there are too many', async () => {
   const held: (() => void)[] = [];
   const backend = await startTestBackend({
     message: (socket, { input }) => {
@@ -53,13 +52,13 @@ it('does not forget a session that is running, however many come', async () => {
     },
   });
   const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, sessions: 1 } });
-  const one = { ...hello, previous_response_id: 'resp_a' };
-  const first = await (await post(`${proxy}/v1/responses`, { ...one, stream: false })).json();
+  const request = { ...hello, previous_response_id: 'resp_a' };
+  const first = await (await post(`${proxy}/v1/responses`, { ...request, stream: false })).json();
   const { id } = first as { id: string };
   const running = post(`${proxy}/v1/responses`, { ...hello, previous_response_id: id, input: 'wait' });
   await expect.poll(() => held.length).toBe(1);
-  for (const other of ['resp_b', 'resp_c']) {
-    const next = { ...hello, previous_response_id: other, input: `${other}${other}` };
+  for (const previous of ['resp_b', 'resp_c']) {
+    const next = { ...hello, previous_response_id: previous, input: `${previous}${previous}` };
     await (await post(`${proxy}/v1/responses`, next)).text();
   }
   for (const go of held) go();
@@ -67,41 +66,41 @@ it('does not forget a session that is running, however many come', async () => {
   expect(backend.received).toHaveLength(3);
 });
 
-/** A backend that answers nothing, and a program's websocket through the proxy to it with one turn running. */
-async function waited(limits = {}) {
-  const heard: WebSocket[] = [];
-  const backend = await startTestBackend({ message: (socket) => void heard.push(socket) });
+/** A backend that does not respond, and a client's websocket with one turn running. */
+async function startTurn(limits = {}) {
+  const waiting: WebSocket[] = [];
+  const backend = await startTestBackend({ message: (socket) => void waiting.push(socket) });
   const client = await openWebSocket(
     `${await proxyTo(backend.url, { limits: { ...fastRetries, ...limits } })}/v1/responses`,
   );
   client.send(create('first'));
-  await expect.poll(() => heard.length).toBe(1);
-  return { backend, client, heard };
+  await expect.poll(() => waiting.length).toBe(1);
+  return { backend, client, waiting };
 }
 
-it('answers requests that come while one runs, in their order', async () => {
-  const { client, heard, backend } = await waited();
+it('runs queued requests in order', async () => {
+  const { client, waiting, backend } = await startTurn();
   const texts = ['a', 'b', 'c'];
   for (const text of texts) client.send(create(text));
   for (let n = 1; n <= 4; n += 1) {
-    await expect.poll(() => heard.length).toBe(n);
-    const answer = receiveResponse(client);
-    for (const socket of heard.slice(-1)) sendAll(socket, responseEvents('OK'));
-    await answer;
+    await expect.poll(() => waiting.length).toBe(n);
+    const response = receiveResponse(client);
+    for (const socket of waiting.slice(-1)) sendAll(socket, responseEvents('OK'));
+    await response;
   }
-  const said = backend.turns().map(({ input }) => /"text":"(\w+)"/.exec(JSON.stringify(input))?.[1]);
-  expect(said).toEqual(['first', ...texts]);
+  const inputs = backend.turns().map(({ input }) => /"text":"(\w+)"/.exec(JSON.stringify(input))?.[1]);
+  expect(inputs).toEqual(['first', ...texts]);
 });
 
 it.each([
   { much: 'requests', limits: {}, count: 17, length: 1 },
   { much: 'bytes', limits: { bodyBytes: 10_000 }, count: 2, length: 6000 },
-])('lets a client go that sends too many $much while a turn runs', async ({ limits, count, length }) => {
-  const { client, backend } = await waited(limits);
-  const answer = receiveResponse(client);
+])('disconnects a client that queues too many $much while a turn runs', async ({ limits, count, length }) => {
+  const { client, backend } = await startTurn(limits);
+  const response = receiveResponse(client);
   const closed = once(client, 'close');
   for (let n = 0; n < count; n += 1) client.send(create('x'.repeat(length)));
-  expect(JSON.parse((await answer).at(-1) ?? '')).toMatchObject({
+  expect(JSON.parse((await response).at(-1) ?? '')).toMatchObject({
     status: 429,
     error: { code: 'too_many_requests' },
   });
@@ -110,15 +109,15 @@ it.each([
   expect(backend.turns()).toHaveLength(1);
 });
 
-it('notices that a client leaves while its requests wait', async () => {
-  const { client, backend } = await waited();
+it('cancels queued requests when their client disconnects', async () => {
+  const { client, backend } = await startTurn();
   for (let n = 0; n < 16; n += 1) client.send(create('x'));
   client.close();
   await expect.poll(() => backend.sockets.clients.size).toBe(0);
   expect(backend.turns()).toHaveLength(1);
 });
 
-it('does not take a connection for one that nobody uses while a turn runs on it beside another that has ended', async () => {
+it('does not close an upstream connection as idle while one of two turns still runs', async () => {
   const held: (() => void)[] = [];
   const backend = await startTestBackend({
     message: (socket, { input }) => {
@@ -139,7 +138,7 @@ it('does not take a connection for one that nobody uses while a turn runs on it 
   await expect.poll(() => backend.sockets.clients.size).toBe(0);
 });
 
-it('reads no more of an official client that gave no hint than its request, until the backend is there', async () => {
+it('pauses an official client without a routing hint until the backend is connected', async () => {
   const opening: Duplex[] = [];
   const server = createServer();
   server.on('upgrade', (_request, socket: Duplex) => opening.push(socket));

@@ -10,118 +10,118 @@ import { fastRetries, post, proxyTo, refusedUpgrade, startTestBackend } from './
 const hello = { model: 'm', input: 'hello' };
 const local = { address: '127.0.0.1' };
 
-/** What a request that no client library would send is answered with. */
-async function raw(proxy: string, request: string): Promise<string> {
+/** Sends bytes that no client library would send. Returns the response. */
+async function sendRaw(proxy: string, request: string): Promise<string> {
   const socket = connect(Number(new URL(proxy).port), '127.0.0.1');
   socket.on('error', () => {});
   socket.write(request);
   return text(socket);
 }
 
-it('refuses pages in browsers, over HTTP and the websocket', async () => {
+it('refuses browser pages over HTTP and websocket', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url);
   const origin = { origin: 'https://evil.example' };
   expect((await refusedUpgrade(`${proxy}/v1/responses`, origin)).status).toBe(403);
   expect((await post(`${proxy}/v1/responses`, hello, origin)).status).toBe(403);
   const image = 'Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\nConnection: close\r\n';
-  expect(await raw(proxy, `GET /v1/models HTTP/1.1\r\n${image}\r\n`)).toContain(' 403 ');
+  expect(await sendRaw(proxy, `GET /v1/models HTTP/1.1\r\n${image}\r\n`)).toContain(' 403 ');
   expect(backend.received).toEqual([]);
 });
 
 it.each(['evil.example', 'evil.example:8320', '127.0.0.1.evil.example', ''])(
-  'refuses the Host "%s", which somebody else may have pointed here',
+  'refuses the Host "%s"',
   async (host) => {
     const backend = await startTestBackend();
     const head = `GET /backend-api/wham/usage HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
-    expect(await raw(await proxyTo(backend.url), head)).toContain(' 403 ');
+    expect(await sendRaw(await proxyTo(backend.url), head)).toContain(' 403 ');
     expect(backend.received).toEqual([]);
   },
 );
 
 it.each(['127.0.0.1', '127.0.0.1:8320', 'localhost:8320', '[::1]:8320', 'LOCALHOST'])(
-  'lets in who asks for %s',
+  'accepts the Host %s',
   (host) => {
     expect(() => refuseStrangers([['Host', host]], local, 100)).not.toThrow();
   },
 );
 
-it('lets in who asks for its address or this machine, where it listens elsewhere', () => {
-  const door = { address: '0.0.0.0' };
-  expect(() => refuseStrangers([['Host', '192.0.2.1:8320']], door, 100)).not.toThrow();
-  expect(() => refuseStrangers([['Host', 'evil.example']], door, 100)).toThrow('Host');
+it('accepts its own address as Host if it does not listen on loopback', () => {
+  const access = { address: '0.0.0.0' };
+  expect(() => refuseStrangers([['Host', '192.0.2.1:8320']], access, 100)).not.toThrow();
+  expect(() => refuseStrangers([['Host', 'evil.example']], access, 100)).toThrow('Host');
   expect(() => refuseStrangers([['Host', '192.0.2.1:8320']], local, 100)).toThrow('Host');
 });
 
-it('asks for the key, in any of its headers', () => {
-  const door = { ...local, key: 'the-key-of-the-proxy' };
-  for (const shown of [
+it('requires the key, in any of its headers', () => {
+  const access = { ...local, key: 'the-key-of-the-proxy' };
+  for (const header of [
     ['authorization', 'Bearer the-key-of-the-proxy'],
     ['Authorization', 'bearer the-key-of-the-proxy'],
     ['x-api-key', 'the-key-of-the-proxy'],
   ] as const) {
-    expect(() => requireKey([shown], door)).not.toThrow();
+    expect(() => requireKey([header], access)).not.toThrow();
   }
-  expect(() => requireKey([], door)).toThrow('API key');
-  expect(() => requireKey([['authorization', 'Bearer the-key-of-the-prox']], door)).toThrow('API key');
+  expect(() => requireKey([], access)).toThrow('API key');
+  expect(() => requireKey([['authorization', 'Bearer the-key-of-the-prox']], access)).toThrow('API key');
   expect(() => requireKey([], local)).not.toThrow();
 });
 
-it('serves nobody without the key but who asks for its health, and sends the key nowhere', async () => {
+it('serves only /healthz without the key, and never sends the key upstream', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url, { key: 'the-key-of-the-proxy' });
   expect((await post(`${proxy}/v1/responses`, hello)).status).toBe(401);
   expect((await refusedUpgrade(`${proxy}/v1/responses`)).status).toBe(401);
   expect((await fetch(`${proxy}/metrics`)).status).toBe(401);
   expect((await fetch(`${proxy}/healthz`)).status).toBe(200);
-  const shown = { 'x-api-key': 'the-key-of-the-proxy' };
-  expect((await post(`${proxy}/v1/responses`, hello, shown)).status).toBe(200);
-  expect((await fetch(`${proxy}/backend-api/wham/usage`, { headers: shown })).status).toBe(200);
+  const keyHeader = { 'x-api-key': 'the-key-of-the-proxy' };
+  expect((await post(`${proxy}/v1/responses`, hello, keyHeader)).status).toBe(200);
+  expect((await fetch(`${proxy}/backend-api/wham/usage`, { headers: keyHeader })).status).toBe(200);
   expect(JSON.stringify(backend.received)).not.toContain('the-key-of-the-proxy');
 });
 
-it('knows which addresses only this machine can reach', () => {
+it('recognises loopback addresses', () => {
   expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].every(isLoopback)).toBe(true);
   expect(['0.0.0.0', '::', '192.0.2.1', '127.0.0.1.example'].some(isLoopback)).toBe(false);
 });
 
-it('counts headers, since node leaves out those it has no room for', () => {
+it('refuses one header more than the limit', () => {
   const host = ['Host', '127.0.0.1'] as const;
   expect(() => refuseStrangers([host, ['a', '']], local, 2)).not.toThrow();
   expect(() => refuseStrangers([host, ['a', ''], ['b', '']], local, 2)).toThrow('2 headers');
 });
 
-it('refuses more headers than it bears', async () => {
+it('responds with 431 to too many headers', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url);
   for (const length of [101, 1001]) {
     const many = Array.from({ length }, (_, n) => `X-${n}: 1\r\n`).join('');
     const head = `GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${many}\r\n`;
-    const answer = await raw(proxy, head);
-    expect(answer).toContain(' 431 ');
-    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({
+    const response = await sendRaw(proxy, head);
+    expect(response).toContain(' 431 ');
+    expect(JSON.parse(response.split('\r\n\r\n')[1] ?? '')).toMatchObject({
       error: { code: 'too_many_headers' },
     });
   }
 });
 
-it('answers a body that breaks in the form of its other errors', async () => {
+it('responds to a broken chunked body with a JSON error', async () => {
   const proxy = await proxyTo((await startTestBackend()).url);
   const head = 'POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n';
-  const answer = await raw(proxy, `${head}zz\r\n`);
-  expect(answer).toContain(' 400 ');
-  expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 'bad_request' } });
+  const response = await sendRaw(proxy, `${head}zz\r\n`);
+  expect(response).toContain(' 400 ');
+  expect(JSON.parse(response.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 'bad_request' } });
 });
 
-it('answers what is no request in the form of its other errors', async () => {
+it('responds to an invalid request head with a JSON error', async () => {
   const proxy = await proxyTo((await startTestBackend()).url);
-  const answer = await raw(proxy, 'GET / HTTP/1.1\r\nbroken\r\n\r\n');
-  expect(answer).toContain(' 400 ');
-  expect(answer).toContain('content-type: application/json');
-  expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 'bad_request' } });
+  const response = await sendRaw(proxy, 'GET / HTTP/1.1\r\nbroken\r\n\r\n');
+  expect(response).toContain(' 400 ');
+  expect(response).toContain('content-type: application/json');
+  expect(JSON.parse(response.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 'bad_request' } });
 });
 
-it('refuses a body that is larger than it bears, packed or unpacked', async () => {
+it('refuses a body above the limit, before and after decompression', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, bodyBytes: 1000 } });
   const large = JSON.stringify({ ...hello, input: 'x'.repeat(2000) });
@@ -135,7 +135,7 @@ it('refuses a body that is larger than it bears, packed or unpacked', async () =
   expect(backend.received).toEqual([]);
 });
 
-it('reads bodies that are packed with zstd', async () => {
+it('reads bodies compressed with zstd', async () => {
   const backend = await startTestBackend();
   const response = await fetch(`${await proxyTo(backend.url)}/v1/responses`, {
     method: 'POST',
@@ -150,7 +150,7 @@ it.each([
   ['[]', 'invalid_json'],
   ['{"input":"x"}', 'missing_model'],
   ['{"model":"m","input":5}', 'invalid_input'],
-])('refuses the body %s with a reason', async (body, code) => {
+])('refuses the body %s with code %s', async (body, code) => {
   const backend = await startTestBackend();
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, body);
   expect(response.status).toBe(400);
@@ -168,7 +168,7 @@ it.each([
   '/admin',
   '/',
   '*',
-])('sends the target %s nowhere', (target) => {
+])('has no route for the target %s', (target) => {
   expect(() => routeOf(target)).toThrow();
 });
 
@@ -180,6 +180,6 @@ it.each([
     'https://chatgpt.com/backend-api/codex/models?client_version=1',
   ],
   ['/backend-api/wham/usage', 'https://chatgpt.com/backend-api/wham/usage'],
-])('has %s upstream at %s', (target, url) => {
+])('sends %s upstream to %s', (target, url) => {
   expect(upstreamUrl(new URL('https://chatgpt.com/backend-api/codex'), target).href).toBe(url);
 });

@@ -7,6 +7,7 @@ import { startProxy } from '../../src/proxy/server.ts';
 import { headerValue } from '../../src/wire/headers.ts';
 import {
   fastRetries,
+  hello,
   openWebSocket,
   post,
   proxyTo,
@@ -20,9 +21,8 @@ import {
 
 const session = '01a20000-0000-7000-8000-000000000001';
 const official = { originator: 'codex_exec', 'session-id': session, 'x-codex-routing-hint': 'model=m' };
-const hello = { model: 'm', input: 'hello', stream: true };
 
-async function stoppable(url: URL) {
+async function startStoppable(url: URL) {
   return startProxy({
     shape,
     signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: 'the-token', accountId: 'the-account' }),
@@ -32,12 +32,12 @@ async function stoppable(url: URL) {
   });
 }
 
-it('lets a running turn end before it stops, and takes no other', async () => {
+it('finishes a running turn before it stops, and accepts no other', async () => {
   const held: (() => void)[] = [];
   const backend = await startTestBackend({
     message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
   });
-  const proxy = await stoppable(backend.url);
+  const proxy = await startStoppable(backend.url);
   const origin = `http://127.0.0.1:${proxy.port}`;
   const running = post(`${origin}/v1/responses`, hello);
   await expect.poll(() => held.length).toBe(1);
@@ -48,12 +48,12 @@ it('lets a running turn end before it stops, and takes no other', async () => {
   await stopped;
 });
 
-it('has stopped also when the client of the last running turn left at its end', async () => {
+it('stops when the client of the last running turn disconnects at its end', async () => {
   const held: (() => void)[] = [];
   const backend = await startTestBackend({
     message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
   });
-  const proxy = await stoppable(backend.url);
+  const proxy = await startStoppable(backend.url);
   const client = connect(proxy.port, '127.0.0.1');
   const body = JSON.stringify(hello);
   client.write(
@@ -67,12 +67,12 @@ it('has stopped also when the client of the last running turn left at its end', 
   await stopped;
 });
 
-it("lets an official client's running turn end before it stops", async () => {
+it("finishes an official client's running turn before it stops", async () => {
   const held: (() => void)[] = [];
   const backend = await startTestBackend({
     message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
   });
-  const proxy = await stoppable(backend.url);
+  const proxy = await startStoppable(backend.url);
   const client = await openWebSocket(`http://127.0.0.1:${proxy.port}/v1/responses`, official);
   client.send('{"type":"response.create","model":"m","input":[]}');
   await expect.poll(() => held.length).toBe(1);
@@ -86,17 +86,17 @@ it("lets an official client's running turn end before it stops", async () => {
   expect(Date.now() - begun).toBeLessThan(4000);
 });
 
-it('stops all the same when the grace time is over', async () => {
+it('stops when the grace time is over', async () => {
   const backend = await startTestBackend({ message: () => {} });
-  const proxy = await stoppable(backend.url);
+  const proxy = await startStoppable(backend.url);
   const running = post(`http://127.0.0.1:${proxy.port}/v1/responses`, hello);
   await expect.poll(() => backend.turns().length).toBe(1);
   await Promise.all([proxy.close(50), expect(running).rejects.toThrow()]);
 });
 
-it('stops at once when nothing runs, whoever is connected', async () => {
+it('stops at once when no turn runs, even with clients connected', async () => {
   const backend = await startTestBackend();
-  const proxy = await stoppable(backend.url);
+  const proxy = await startStoppable(backend.url);
   const client = await openWebSocket(`http://127.0.0.1:${proxy.port}/v1/responses`);
   const left = once(client, 'close');
   const begun = Date.now();
@@ -105,7 +105,7 @@ it('stops at once when nothing runs, whoever is connected', async () => {
   expect(Date.now() - begun).toBeLessThan(5000);
 });
 
-it('tells its counts to Prometheus', async () => {
+it('serves metrics in the format of Prometheus', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url);
   await (await post(`${proxy}/v1/responses`, hello)).text();
@@ -118,7 +118,7 @@ it('tells its counts to Prometheus', async () => {
   expect(text).toContain('codex_parity_proxy_sessions 1\n');
 });
 
-it('logs no token and no word of a conversation, whatever goes wrong', async () => {
+it('logs no token and no text of a conversation when requests fail', async () => {
   const { log, lines } = recordLogs();
   let turns = 0;
   const backend = await startTestBackend({
@@ -156,7 +156,7 @@ it('logs no token and no word of a conversation, whatever goes wrong', async () 
   expect(lines.join('\n')).not.toContain('secret');
 });
 
-it('answers 502 and outlives a backend that ends the connection instead of answering a relayed POST', async () => {
+it('responds with 502 when the backend disconnects instead of responding to a relayed POST', async () => {
   const backend = await startTestBackend({ post: (response) => response.destroy() });
   const proxy = await proxyTo(backend.url);
   const response = await post(`${proxy}/v1/responses`, hello, official);
@@ -164,15 +164,18 @@ it('answers 502 and outlives a backend that ends the connection instead of answe
   expect((await fetch(`${proxy}/healthz`)).status).toBe(200);
 });
 
-it('relays the POST of an official client as a POST, in the shape of the golden', async () => {
+it("relays an official client's POST as a POST in the golden's shape", async () => {
   const backend = await startTestBackend();
-  const stated = {
+  const clientHeaders = {
     ...official,
     'x-codex-parent-thread-id': session,
     'user-agent': 'codex_vscode/0.169.0 (x) y',
   };
   const proxy = await proxyTo(backend.url);
-  const response = await post(`${proxy}/v1/responses`, hello, { ...stated, originator: 'codex_vscode' });
+  const response = await post(`${proxy}/v1/responses`, hello, {
+    ...clientHeaders,
+    originator: 'codex_vscode',
+  });
   expect(await response.text()).toContain('response.completed');
   expect(await (await fetch(`${proxy}/metrics`)).text()).toContain(
     'codex_parity_proxy_upstream_connections_total{transport="http"} 1\n',
@@ -185,7 +188,7 @@ it('relays the POST of an official client as a POST, in the shape of the golden'
   expect(headers.map(([name]) => name).slice(-2)).toEqual(['host', 'content-length']);
 });
 
-it("hands the backend's answer to an official client's POST down as it is", async () => {
+it("forwards the backend's response to an official client's POST unchanged", async () => {
   const backend = await startTestBackend({
     post: (response) => {
       response.writeHead(429, { 'retry-after': '3', 'X-Reason': 'y', 'content-type': 'application/json' });
@@ -201,7 +204,7 @@ it("hands the backend's answer to an official client's POST down as it is", asyn
   expect(await response.text()).toBe('{"error": {"code":"usage_limit_reached"} }');
 });
 
-it("cuts an official client's stream off where the backend cuts its own off", async () => {
+it("cuts an official client's stream off when the backend's breaks off", async () => {
   const backend = await startTestBackend({
     post: (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -215,7 +218,7 @@ it("cuts an official client's stream off where the backend cuts its own off", as
   await expect(response.text()).rejects.toThrow();
 });
 
-it('passes other paths of the backend on as they came, with the sign-in put in', async () => {
+it('forwards other paths of the backend unchanged but for the sign-in', async () => {
   const backend = await startTestBackend({
     post: (response) => {
       response.writeHead(207, { 'X-Answer': 'yes' });
@@ -225,23 +228,23 @@ it('passes other paths of the backend on as they came, with the sign-in put in',
   const response = await fetch(`${await proxyTo(backend.url)}/backend-api/wham/usage?a=b`, {
     method: 'PUT',
     headers: { authorization: 'Bearer of-the-client', 'x-kept': 'kept' },
-    body: 'said',
+    body: 'a body',
   });
   expect([response.status, response.headers.get('x-answer'), await response.text()]).toEqual([
     207,
     'yes',
     'body',
   ]);
-  const [one] = backend.received;
-  expect([one?.target, one?.messages]).toEqual(['PUT /backend-api/wham/usage?a=b', ['said']]);
-  const heard = (name: string) => headerValue(one?.headers ?? [], name);
-  expect(heard('authorization')).toBe('Bearer the-token');
-  expect(heard('chatgpt-account-id')).toBe('the-account');
-  expect(heard('x-kept')).toBe('kept');
-  expect(heard('host')).toBe(backend.url.host);
+  const [request] = backend.received;
+  expect([request?.target, request?.messages]).toEqual(['PUT /backend-api/wham/usage?a=b', ['a body']]);
+  const sent = (name: string) => headerValue(request?.headers ?? [], name);
+  expect(sent('authorization')).toBe('Bearer the-token');
+  expect(sent('chatgpt-account-id')).toBe('the-account');
+  expect(sent('x-kept')).toBe('kept');
+  expect(sent('host')).toBe(backend.url.host);
 });
 
-it("lists the backend's models as OpenAI's API does, and to the official client as they are", async () => {
+it("lists models in OpenAI's form, and in the backend's form for the official client", async () => {
   const backend = await startTestBackend({
     post: (response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
@@ -254,14 +257,14 @@ it("lists the backend's models as OpenAI's API does, and to the official client 
     object: 'list',
     data: [{ id: 'gpt-5.4', object: 'model' }, { id: 'gpt-6' }],
   });
-  const told = await fetch(`${proxy}/v1/models?client_version=0.169.0`);
-  expect(await told.json()).toEqual({ models: [{ slug: 'gpt-5.4', x: 1 }, { slug: 'gpt-6' }] });
+  const unchanged = await fetch(`${proxy}/v1/models?client_version=0.169.0`);
+  expect(await unchanged.json()).toEqual({ models: [{ slug: 'gpt-5.4', x: 1 }, { slug: 'gpt-6' }] });
   expect(backend.received.map(({ target }) => target)).toEqual(
     Array(2).fill('GET /backend-api/codex/models?client_version=0.169.0'),
   );
 });
 
-it('gives up on a backend that does not begin to answer in time', async () => {
+it('responds with 502 when the backend does not respond in time', async () => {
   const backend = await startTestBackend({ message: () => {}, post: () => {} });
   const limits = { ...fastRetries, retries: [0], firstByte: 30 };
   const proxy = await proxyTo(backend.url, { limits });
@@ -269,7 +272,7 @@ it('gives up on a backend that does not begin to answer in time', async () => {
   expect(response.status).toBe(502);
 });
 
-it('tells a client what is to be done about a sign-in that cannot be used', async () => {
+it('responds with what to do about an unusable sign-in', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url, {
     signIn: () => Promise.reject(new ParityError('bad-sign-in', 'run "codex login"')),
@@ -284,7 +287,7 @@ it('tells a client what is to be done about a sign-in that cannot be used', asyn
   expect(backend.received).toEqual([]);
 });
 
-it('speaks HTTP with a sign-in that is not for websockets', async () => {
+it('uses HTTP with a sign-in that does not allow websockets', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url, {
     signIn: () => ({

@@ -7,7 +7,7 @@ async function clientOf(message?: Parameters<typeof startTestBackend>[0]): Promi
   return new OpenAI({ apiKey: 'any', baseURL: `${await proxyTo(backend.url)}/v1`, maxRetries: 0 });
 }
 
-it("serves OpenAI's own library: responses, whole and streamed", async () => {
+it("serves responses to OpenAI's library, whole and streamed", async () => {
   const client = await clientOf();
   const whole = await client.responses.create({ model: 'm', input: 'hello' });
   expect(whole.output_text).toBe('OK');
@@ -18,7 +18,7 @@ it("serves OpenAI's own library: responses, whole and streamed", async () => {
   expect(types).toEqual(responseEvents('OK').map((event) => JSON.parse(event).type));
 });
 
-it("serves OpenAI's own library: chat completions, whole and streamed", async () => {
+it("serves chat completions to OpenAI's library, whole and streamed", async () => {
   const client = await clientOf();
   const messages = [{ role: 'user' as const, content: 'hello' }];
   const whole = await client.chat.completions.create({ model: 'm', messages });
@@ -30,7 +30,7 @@ it("serves OpenAI's own library: chat completions, whole and streamed", async ()
   expect(text).toBe('OK');
 });
 
-it("tells OpenAI's own library of errors as it expects them", async () => {
+it("sends errors in the form that OpenAI's library expects", async () => {
   const error = { type: 'usage_limit_reached', code: 'usage_limit_reached', message: 'no more' };
   const frame = { type: 'error', status: 429, error, headers: { 'retry-after': '17' } };
   const client = await clientOf({ message: (socket) => sendAll(socket, [JSON.stringify(frame)]) });
@@ -40,7 +40,7 @@ it("tells OpenAI's own library of errors as it expects them", async () => {
   expect(failed.headers.get('retry-after')).toBe('17');
 });
 
-it("tells OpenAI's own library of a stream that is cut off", async () => {
+it("reports a stream that is cut off to OpenAI's library", async () => {
   const client = await clientOf({
     message: (socket) => socket.send(responseEvents('OK')[0] ?? '', () => socket.terminate()),
   });
@@ -51,7 +51,7 @@ it("tells OpenAI's own library of a stream that is cut off", async () => {
   await expect(read()).rejects.toThrow('cut off');
 });
 
-it('lists models to it', async () => {
+it("lists models to OpenAI's library", async () => {
   const client = await clientOf({
     post: (response) => {
       response.writeHead(200, { 'content-type': 'application/json' });

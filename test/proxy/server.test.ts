@@ -20,7 +20,7 @@ const session = '01a20000-0000-7000-8000-000000000001';
 const official = { originator: 'codex_exec', 'session-id': session, 'x-codex-routing-hint': 'model=m' };
 const request = '{"type":"response.create","model":"m","input":[]}';
 
-it('hands events down to an official client byte for byte, in order', async () => {
+it('sends events to an official client byte for byte, in order', async () => {
   const events = ['{"type":"a" , "n":1.0}', '{"type":"b","text":"\\u00e9"}', 'not json'];
   const { url } = await startTestBackend({
     message: (socket) => events.forEach((event) => void socket.send(event)),
@@ -32,7 +32,7 @@ it('hands events down to an official client byte for byte, in order', async () =
   await expect.poll(() => received).toEqual(events);
 });
 
-it('serves a client that names no session, under an id of its own', async () => {
+it('gives a client that names no session an id of its own', async () => {
   const { url, received } = await startTestBackend();
   const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`);
   client.send(request);
@@ -46,7 +46,7 @@ it('serves a client that names no session, under an id of its own', async () => 
   expect(headerValue(received[0]?.headers ?? [], 'x-codex-routing-hint')).toBe('model=m');
 });
 
-it('takes the session from the body where the handshake has none', async () => {
+it('takes the session from the body if the handshake has none', async () => {
   const { url, received } = await startTestBackend();
   const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`);
   client.send(`{"type":"response.create","model":"m","input":[],"prompt_cache_key":"${session}"}`);
@@ -54,7 +54,7 @@ it('takes the session from the body where the handshake has none', async () => {
   expect(headerValue(received[0]?.headers ?? [], 'session-id')).toBe(session);
 });
 
-it("refuses an official client's upgrade as the backend refuses its own", async () => {
+it("refuses an official client's upgrade with the backend's refusal", async () => {
   const { url, received } = await startTestBackend({
     upgrade: () => 'HTTP/1.1 426 Upgrade Required\r\ncontent-length: 4\r\nx-reason: test\r\n\r\nlate',
   });
@@ -63,7 +63,7 @@ it("refuses an official client's upgrade as the backend refuses its own", async 
   expect(received).toHaveLength(1);
 });
 
-it('refuses the next upgrade of a session that it accepted before it knew that the backend takes none', async () => {
+it('refuses the next upgrade of a session after the backend has refused websockets for it', async () => {
   const { url, received } = await startTestBackend({
     upgrade: () => 'HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n',
   });
@@ -78,15 +78,15 @@ it('refuses the next upgrade of a session that it accepted before it knew that t
   await openWebSocket(`${origin}/v1/responses`, { originator, 'session-id': 'another' });
 });
 
-it.each([1011, 1000])('passes close %i of the backend on with its code', async (code) => {
+it.each([1011, 1000])('forwards a close of the backend with code %i', async (code) => {
   const { url } = await startTestBackend({ message: (socket) => socket.close(code, 'overloaded') });
   const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   client.send(request);
-  const [told, reason] = await once(client, 'close');
-  expect([told, String(reason)]).toEqual([code, 'overloaded']);
+  const [received, reason] = await once(client, 'close');
+  expect([received, String(reason)]).toEqual([code, 'overloaded']);
 });
 
-it('answers a close of the backend as the official client does, by ending the connection', async () => {
+it('ends the connection after a close of the backend, as the official client does', async () => {
   const codes: number[] = [];
   const { url } = await startTestBackend({
     message: (socket) => {
@@ -100,7 +100,7 @@ it('answers a close of the backend as the official client does, by ending the co
   await expect.poll(() => codes).toEqual([1006]);
 });
 
-it('hands what steers a running turn up as it came', async () => {
+it('forwards response.interrupt unchanged', async () => {
   const { url, received } = await startTestBackend({ message: (socket) => socket.send('{}') });
   const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   const steering = '{"type":"response.interrupt", "response_id":"resp_1","mode":"discard_partial_items"}';
@@ -109,7 +109,7 @@ it('hands what steers a running turn up as it came', async () => {
   expect(received[0]?.messages).toEqual([steering]);
 });
 
-it('counts a turn as running from its request to its last event, and not what merely steers', async () => {
+it('counts a turn as running from its request to its last event, and does not count response.interrupt', async () => {
   const { url, sockets } = await startTestBackend({ message: (socket) => socket.send('{}') });
   const proxy = await proxyTo(url);
   // The question for the count is counted too.
@@ -127,14 +127,14 @@ it('counts a turn as running from its request to its last event, and not what me
   expect(await running()).toBe(0);
 });
 
-it('passes a close without a code on as one', async () => {
+it('forwards a close without a code', async () => {
   const { url } = await startTestBackend({ message: (socket) => socket.close() });
   const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   client.send(request);
   expect((await once(client, 'close'))[0]).toBe(1005);
 });
 
-it('passes a lost backend connection on as a lost connection', async () => {
+it("ends the client's connection without a close when the backend's is lost", async () => {
   const { url } = await startTestBackend({ message: (socket) => socket.terminate() });
   const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, official);
   client.send(request);
@@ -142,14 +142,14 @@ it('passes a lost backend connection on as a lost connection', async () => {
   expect(code).toBe(1006);
 });
 
-it('serves nothing at other paths', async () => {
+it('responds to other paths with 404', async () => {
   const { url } = await startTestBackend();
   const { status, body } = await refusedUpgrade(`${await proxyTo(url)}/v2/responses`);
   expect(status).toBe(404);
   expect(body).toContain('nothing is served at /v2/responses');
 });
 
-it('answers 502 when the backend cannot be reached, without saying more than that', async () => {
+it('responds with 502 and without details when the backend cannot be reached', async () => {
   const server = createServer();
   const port = await listen(server);
   server.close();
@@ -161,7 +161,7 @@ it('answers 502 when the backend cannot be reached, without saying more than tha
   expect(body).not.toContain(String(port));
 });
 
-it('outlives a client that sends what is no websocket frame', async () => {
+it('keeps running after a client sends an invalid websocket frame', async () => {
   const { url } = await startTestBackend();
   const proxy = await proxyTo(url);
   const { port, host } = new URL(proxy);
@@ -177,14 +177,14 @@ it('outlives a client that sends what is no websocket frame', async () => {
   expect((await receiveResponse(client)).at(-1)).toContain('response.completed');
 });
 
-it('passes on all that a client says before the backend is there', async () => {
+it('forwards messages that a client sends before the backend is connected', async () => {
   const { url, turns } = await startTestBackend();
   const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`);
   for (const n of [1, 2, 3]) client.send(`{"type":"response.create","model":"m${n}","input":[]}`);
   await expect.poll(() => turns().map(({ model }) => model)).toEqual(['m1', 'm2', 'm3']);
 });
 
-it('tells a client that is connected already in a message when the backend cannot be reached', async () => {
+it('sends an error event to a connected client when the backend cannot be reached', async () => {
   const client = await openWebSocket(`${await proxyTo(new URL('http://127.0.0.1:1'))}/v1/responses`);
   client.send(request);
   expect(JSON.parse(String((await once(client, 'message'))[0]))).toMatchObject({
@@ -194,7 +194,7 @@ it('tells a client that is connected already in a message when the backend canno
   expect((await once(client, 'close'))[0]).toBe(1011);
 });
 
-it('closes while a backend has not answered yet', async () => {
+it('stops while the backend has not responded yet', async () => {
   const silent = createTcpServer();
   silent.listen(0, '127.0.0.1');
   await once(silent, 'listening');
@@ -210,8 +210,8 @@ it('closes while a backend has not answered yet', async () => {
   });
   const client = new WebSocket(`ws://127.0.0.1:${proxy.port}/v1/responses`, { headers: official });
   client.on('error', () => {});
-  const [asked] = await once(silent, 'connection');
-  const given = once(asked.resume(), 'close');
+  const [connection] = await once(silent, 'connection');
+  const ended = once(connection.resume(), 'close');
   await proxy.close();
-  await given;
+  await ended;
 });

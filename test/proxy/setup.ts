@@ -241,3 +241,27 @@ export async function readEvents(response: Response): Promise<string[]> {
   const text = await response.text();
   return [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => data);
 }
+
+/** A user message of a request's input. */
+export const user = (text: string) => ({
+  type: 'message',
+  role: 'user',
+  content: [{ type: 'input_text', text }],
+});
+
+/** A small streamed request. */
+export const hello = { model: 'm', input: 'hello', stream: true };
+
+/** An HTTP response that refuses an upgrade, such as `426 Upgrade Required`. */
+export function refusedWith(status: string): string {
+  return `HTTP/1.1 ${status}\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}`;
+}
+
+/** An error frame of the backend. */
+export const errorFrame = (status: number, code: string) =>
+  JSON.stringify({ type: 'error', status, error: { type: 'x', code, message: 'this went wrong' } });
+
+/** A header of the nth upstream request. */
+export function sentHeader({ received }: TestBackend, at: number, name: string): string | undefined {
+  return headerValue(received[at]?.headers ?? [], name);
+}

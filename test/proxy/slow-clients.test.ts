@@ -35,66 +35,63 @@ const events = [
   completed,
 ];
 
-/** A backend that says more than sockets hold, and how many bytes of it have not left it yet. */
-async function talkative() {
-  let speaker: WebSocket | undefined;
+/** A backend that sends more than socket buffers hold. `unsent` returns the bytes that it has not sent yet. */
+async function startLargeResponses() {
+  let sender: WebSocket | undefined;
   const backend = await startTestBackend({
     message: (socket) => {
-      speaker = socket;
+      sender = socket;
       sendAll(socket, events);
     },
   });
   return {
     url: backend.url,
-    left: () => speaker?.bufferedAmount ?? 0,
-    gone: () => speaker?.readyState === WebSocket.CLOSED,
+    unsent: () => sender?.bufferedAmount ?? 0,
+    isClosed: () => sender?.readyState === WebSocket.CLOSED,
   };
 }
 
-/** Waits until nothing more leaves the backend; what has not left by then is what the proxy does not hello for. */
-async function atRest(left: () => number): Promise<number> {
-  await expect.poll(left).toBeGreaterThan(0);
+/** Waits until the backend sends no more. Returns the bytes that the proxy does not read. */
+async function unreadBytes(unsent: () => number): Promise<number> {
+  await expect.poll(unsent).toBeGreaterThan(0);
   let before = -1;
-  for (let unchanged = 0; unchanged < 4; unchanged = left() === before ? unchanged + 1 : 0) {
-    before = left();
+  for (let unchanged = 0; unchanged < 4; unchanged = unsent() === before ? unchanged + 1 : 0) {
+    before = unsent();
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
-  return left();
+  return unsent();
 }
 
 it.each([
   ['an official client', official],
   ['a program', {}],
-])(
-  'takes no more from the backend than %s reads over its websocket, and loses nothing',
-  async (_, headers) => {
-    const backend = await talkative();
-    const socket = await openWebSocket(`${await proxyTo(backend.url)}/v1/responses`, headers);
-    const answer = receiveResponse(socket);
-    answer.catch(() => {});
-    socket.send(JSON.stringify(hello));
-    socket.pause();
-    expect(await atRest(backend.left)).toBeGreaterThan(32 * large);
-    socket.resume();
-    expect(await answer).toEqual(events);
-  },
-);
+])('pauses the backend while %s does not read its websocket, and loses nothing', async (_, headers) => {
+  const backend = await startLargeResponses();
+  const socket = await openWebSocket(`${await proxyTo(backend.url)}/v1/responses`, headers);
+  const response = receiveResponse(socket);
+  response.catch(() => {});
+  socket.send(JSON.stringify(hello));
+  socket.pause();
+  expect(await unreadBytes(backend.unsent)).toBeGreaterThan(32 * large);
+  socket.resume();
+  expect(await response).toEqual(events);
+});
 
-it('takes no more from the backend than is read of a stream, and loses nothing', async () => {
-  const backend = await talkative();
+it('pauses the backend while a client does not read its stream, and loses nothing', async () => {
+  const backend = await startLargeResponses();
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
-  expect(await atRest(backend.left)).toBeGreaterThan(32 * large);
+  expect(await unreadBytes(backend.unsent)).toBeGreaterThan(32 * large);
   expect(await readEvents(response)).toEqual(events);
 });
 
-it('gives an answer up that a client does not read on for the idle time, and says whose fault it is', async () => {
-  const backend = await talkative();
+it('cuts a response off when its client stops reading for the idle time', async () => {
+  const backend = await startLargeResponses();
   const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, idle: 300 } });
   const socket = await openWebSocket(`${proxy}/v1/responses`);
-  const answer = receiveResponse(socket);
+  const response = receiveResponse(socket);
   socket.send(JSON.stringify(hello));
   socket.pause();
-  await expect.poll(backend.gone, { timeout: 5000 }).toBe(true);
+  await expect.poll(backend.isClosed, { timeout: 5000 }).toBe(true);
   socket.resume();
-  expect((await answer).at(-1)).toContain('the response was cut off: the client stopped reading');
+  expect((await response).at(-1)).toContain('the response was cut off: the client stopped reading');
 });

@@ -18,15 +18,18 @@ it('reads an event and keeps its text', () => {
   expect(readEvent(text)).toMatchObject({ type: 'response.created', text });
 });
 
-it.each(['not json', '[]', '"text"', '{}', '{"type":5}'])('takes %s for no event', (text) => {
+it.each(['not json', '[]', '"text"', '{}', '{"type":5}'])('ignores %s, which is not an event', (text) => {
   expect(readEvent(text)).toBeUndefined();
 });
 
-it.each(['response.completed', 'response.incomplete', 'response.failed', 'error'])('ends with %s', (type) => {
-  expect(isLastEvent(event(type).type)).toBe(true);
-});
+it.each(['response.completed', 'response.incomplete', 'response.failed', 'error'])(
+  'ends a response with %s',
+  (type) => {
+    expect(isLastEvent(event(type).type)).toBe(true);
+  },
+);
 
-it('goes on after other events', () => {
+it('continues after other events', () => {
   expect(
     [created, done(0, message('hi')), event('codex.rate_limits')].map(({ type }) => isLastEvent(type)),
   ).toEqual([false, false, false]);
@@ -36,7 +39,7 @@ it.each([
   ['response.completed', 'completed'],
   ['response.incomplete', 'incomplete'],
   ['response.failed', 'failed'],
-])('gives the response of %s as it came', (type, status) => {
+])('returns the response of %s unchanged', (type, status) => {
   const text = JSON.stringify(response(status, { output: [message('hi')] })).replace(
     '"created_at":5',
     '"created_at":5.0',
@@ -46,7 +49,7 @@ it.each([
   expect(collected(created, delta('output_text', 0, 'hi'), done(0, message('other')), last)).toBe(text);
 });
 
-it('fills an empty output with the items that were done, by their index, in its place', () => {
+it('fills an empty output with the completed items, by index', () => {
   const [first, second] = [message('hi'), functionCall('f', '{}')];
   const expected = JSON.stringify(response('completed', { output: [first, second] }));
   const last = event('response.completed', { response: response('completed') });
@@ -58,7 +61,7 @@ it('adds an output that is missing', () => {
   expect(collected(done(0, message('hi')), last)).toBe(JSON.stringify({ id: 'a', output: [message('hi')] }));
 });
 
-it('has no response before the last event', () => {
+it('returns no response before the last event', () => {
   expect(collected(created, done(0, message('hi')))).toBeUndefined();
 });
 
@@ -91,7 +94,7 @@ it.each([
     503,
     { code: 'server_is_overloaded', message: 'busy', param: null, type: 'server_error' },
   ],
-])('throws %s', (_what, frame, status, error) => {
+])('reports %s', (_what, frame, status, error) => {
   const expected = expect.objectContaining({ status, body: JSON.stringify({ error }) });
   expect(() => collected(created, event('error', frame))).toThrow(expected);
 });
@@ -104,7 +107,7 @@ it('keeps the spelling of an error', () => {
   );
 });
 
-it('blames the backend for a last event without a response, and for an early end', () => {
+it('reports a last event without a response, and an early end, as errors of the backend', () => {
   expect(() => collected(event('response.completed'))).toThrow(
     expect.objectContaining({
       status: 502,
@@ -117,7 +120,7 @@ it('blames the backend for a last event without a response, and for an early end
   });
 });
 
-it('passes over events that it does not know', () => {
+it('ignores unknown events', () => {
   expect(collected(event('codex.rate_limits'), completed())).toBe(
     JSON.stringify(JSON.parse(completed().text).response),
   );

@@ -22,16 +22,19 @@ it.each([
   ['server_error', 500, 'server_error'],
   ['imagery', 500, 'server_error'],
   ['of a later version', 500, 'server_error'],
-])('answers a response that failed with %s with %i', (code, status, type) => {
+])('maps the error code %s to status %i', (code, status, type) => {
   const failed = errorFromFailedResponse(toNode({ error: { code, message: 'what' } }));
   expect(failed.status).toBe(status);
   expect(failed.message).toBe('what');
   expect(JSON.parse(failed.body)).toEqual({ error: { code, message: 'what', type, param: null } });
 });
 
-it.each([undefined, toNode({}), toNode({ error: null })])('answers %j with a bare error', (response) => {
-  expect(errorFromFailedResponse(response)).toMatchObject({
-    status: 500,
-    body: '{"error":{"message":"the response failed","type":"server_error","param":null,"code":null}}',
-  });
-});
+it.each([undefined, toNode({}), toNode({ error: null })])(
+  'completes the error of the failed response %j',
+  (response) => {
+    expect(errorFromFailedResponse(response)).toMatchObject({
+      status: 500,
+      body: '{"error":{"message":"the response failed","type":"server_error","param":null,"code":null}}',
+    });
+  },
+);
