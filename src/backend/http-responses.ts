@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
+import { encodeSse } from '../wire/sse.ts';
 import { type HttpResponse, jsonResponse } from './http-response.ts';
 import { type BackendRun, badRequest, respond, senderOf } from './respond.ts';
 import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
@@ -56,8 +57,7 @@ function httpResponse(response: ScriptedResponse): HttpResponse {
 
 function serverSent(part: StreamPart): Buffer {
   if (Buffer.isBuffer(part)) return part;
-  if (typeof part === 'string') return Buffer.from(`data: ${part}\n\n`);
-  return Buffer.from(`event: ${part.type}\ndata: ${JSON.stringify(part)}\n\n`);
+  return Buffer.from(typeof part === 'string' ? encodeSse(part) : encodeSse(JSON.stringify(part), part.type));
 }
 
 /** Undefined for a body that is not in its content encoding. */

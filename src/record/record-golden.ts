@@ -29,7 +29,7 @@ import { toolFailure } from './tool-failure.ts';
  */
 const runLimit = 60_000;
 
-export type GoldenRecordingOptions = {
+type GoldenRecordingOptions = {
   readonly client: OfficialClient;
   readonly authority: CertificateAuthority;
   readonly scenario: Scenario;

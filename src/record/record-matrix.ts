@@ -13,12 +13,12 @@ import { recordGolden } from './record-golden.ts';
 export type MatrixRow = { readonly version: string; readonly cells: readonly MatrixCell[] };
 
 /** One golden to record. */
-export type MatrixCell = { readonly lane: Lane; readonly scenario: Scenario };
+type MatrixCell = { readonly lane: Lane; readonly scenario: Scenario };
 
 /** One part of a matrix, for one of several machines. `part` counts from 1. */
 export type Shard = { readonly part: number; readonly of: number };
 
-export type MatrixOptions = {
+type MatrixOptions = {
   readonly rows: readonly MatrixRow[];
   readonly out: string;
   readonly runs: number;

@@ -6,7 +6,7 @@ import { createTrace } from '../trace/trace.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 
 /** A recording of the traffic with a server. */
-export type UpstreamRecording = {
+type UpstreamRecording = {
   /** The URL to use instead of the server's. */
   readonly url: URL;
   /** The path of the trace. */

@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 /** A certificate and its private key, both as PEM. */
-export type CertificateWithKey = { readonly certificate: string; readonly key: string };
+type CertificateWithKey = { readonly certificate: string; readonly key: string };
 
 const day = 24 * 60 * 60 * 1000;
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };

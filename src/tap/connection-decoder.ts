@@ -18,7 +18,7 @@ type PartialBody = { readonly exchange: number; readonly parts: Buffer[] };
 
 type WebSocketDecoders = { readonly exchange: number } & Readonly<Record<Side, WebSocketDecoder>>;
 
-export type ConnectionDecoderOptions = {
+type ConnectionDecoderOptions = {
   /** The number of this connection within its tap. */
   readonly connection: number;
   /** Returns the next number for an exchange of the tap. */

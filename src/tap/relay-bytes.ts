@@ -10,7 +10,7 @@ export type Leg = {
 };
 
 /** Receives what passes through a relay. Called before the bytes are sent on, so that no response can arrive first. */
-export type RelayListener = {
+type RelayListener = {
   /** Bytes that are on their way to the other side. The listener must not change them. */
   data(side: Side, bytes: Buffer): void;
   /** A side sent its last byte. */

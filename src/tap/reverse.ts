@@ -5,7 +5,7 @@ import type { Leg } from './relay-bytes.ts';
 import { openTap, type Tap, type TapContext } from './tap.ts';
 import { announceConnection, tapConnection } from './tap-connection.ts';
 
-export type ReverseTapOptions = {
+type ReverseTapOptions = {
   /** The server that connections are passed on to. With `tls`, its certificate must be valid for `host`. */
   readonly upstream: { readonly host: string; readonly port: number; readonly tls?: boolean };
   readonly observe: Observe;

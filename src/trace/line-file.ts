@@ -10,13 +10,13 @@ import { FieldError, Fields } from '../wire/json-fields.ts';
  * line marks the file as complete; a file without it was cut off.
  */
 export const formats = { trace: 'codex-parity/trace', golden: 'codex-parity/golden' } as const;
-export type Format = keyof typeof formats;
+type Format = keyof typeof formats;
 
 /** The version this program writes, and the newest it reads. */
 const formatVersion = 1;
 
 /** One parsed line of a file; `line` counts from 1. */
-export type FileLine = { readonly line: number; readonly node: JsonNode };
+type FileLine = { readonly line: number; readonly node: JsonNode };
 
 /** The members of the first line besides format and version. */
 export type FileInfo = Readonly<Record<string, string | number | readonly string[]>>;

@@ -5,8 +5,14 @@ import type { Opcode, Side } from '../wire/message.ts';
  * The events of a trace, one per line of the file. A golden has the same events, but its strings may contain variables
  * (`{{session_id}}`) and a value may be a pattern object. That is why header values are nodes.
  */
-export type TraceEvent = ConnectionEvent | ExchangeEvent | EndEvent | UndecodableEvent;
-export type ExchangeEvent = RequestEvent | ResponseEvent | BodyEvent | MessageEvent;
+export type TraceEvent =
+  | ConnectionEvent
+  | RequestEvent
+  | ResponseEvent
+  | BodyEvent
+  | MessageEvent
+  | EndEvent
+  | UndecodableEvent;
 
 export type ConnectionEvent = {
   readonly type: 'connection';
@@ -54,9 +60,9 @@ export type MessageEvent = {
   readonly content: Content;
 };
 
-export type EndEvent = { readonly type: 'end'; readonly connection: number; readonly by: Side };
+type EndEvent = { readonly type: 'end'; readonly connection: number; readonly by: Side };
 
-export type UndecodableEvent = {
+type UndecodableEvent = {
   readonly type: 'undecodable';
   readonly connection: number;
   readonly from: Side;

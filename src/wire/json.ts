@@ -4,9 +4,9 @@
  * them. Printing a parsed compact document returns the same text.
  */
 export type JsonNode = JsonLiteral | JsonNumber | JsonString | JsonArray | JsonObject;
-export type JsonLiteral = { readonly kind: 'literal'; readonly value: null | boolean };
+type JsonLiteral = { readonly kind: 'literal'; readonly value: null | boolean };
 /** `text` is the number exactly as written. */
-export type JsonNumber = { readonly kind: 'number'; readonly text: string };
+type JsonNumber = { readonly kind: 'number'; readonly text: string };
 /** `spelling` is the quoted source text. It is present only when it differs from what `JSON.stringify` writes. */
 export type JsonString = { readonly kind: 'string'; readonly value: string; readonly spelling?: string };
 export type JsonArray = { readonly kind: 'array'; readonly items: readonly JsonNode[] };

@@ -4,7 +4,7 @@ import type { Opcode } from './message.ts';
 import { UndecodableError } from './undecodable.ts';
 
 /** The opcodes of RFC 6455 §11.8. A continuation carries the next fragment of a message. */
-export type FrameOpcode = Opcode | 'continuation';
+type FrameOpcode = Opcode | 'continuation';
 
 /** One frame, unmasked but not decompressed. */
 export type Frame = {
@@ -74,7 +74,7 @@ export class FrameDecoder {
 }
 
 /** Input of encodeFrame. `mask` is the four bytes of the key: required for a client, forbidden for a server. */
-export type FrameToEncode = {
+type FrameToEncode = {
   readonly opcode: FrameOpcode;
   readonly payload: Buffer;
   readonly mask?: Buffer | undefined;
