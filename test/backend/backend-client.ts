@@ -7,7 +7,7 @@ import type { ScriptedReply } from '../../src/backend/reply.ts';
 
 export type StreamEvent = { readonly type: string; readonly [member: string]: unknown };
 
-/** A backend for one test, with everything it told its owner so far. */
+/** A backend for one test, with the events that it reported so far. */
 export async function backendWith(
   ...script: ScriptedReply[]
 ): Promise<{ readonly backend: Backend; readonly events: BackendEvent[] }> {
@@ -23,7 +23,7 @@ export async function backendOf(
   return { backend, events };
 }
 
-/** A websocket to /responses on which one request after the other can be made. */
+/** Connects a websocket to /responses. */
 export async function connect(
   backend: Backend,
   path = '/backend-api/codex/responses',
@@ -35,34 +35,34 @@ export async function connect(
   const messages: (string | Buffer)[] = [];
   socket.on('message', (data, isBinary) => {
     messages.push(isBinary && Buffer.isBuffer(data) ? data : String(data));
-    socket.emit('told');
+    socket.emit('received');
   });
   return {
     socket,
-    /** Sends one frame. */
-    say: (message: unknown) => socket.send(JSON.stringify(message)),
-    /** Resolves with all messages so far as soon as there are so many: texts, and bytes for binary ones. */
-    heard: async (count: number): Promise<(string | Buffer)[]> => {
-      while (messages.length < count) await once(socket, 'told');
+    /** Sends one message. */
+    send: (message: unknown) => socket.send(JSON.stringify(message)),
+    /** Resolves with all messages so far, as soon as there are `count`: strings, and bytes for binary messages. */
+    received: async (count: number): Promise<(string | Buffer)[]> => {
+      while (messages.length < count) await once(socket, 'received');
       return messages;
     },
-    /** Resolves with all messages and the code of the close, when the connection has ended. */
+    /** Resolves with all messages and the close code when the connection has ended. */
     ended: async (): Promise<{ messages: (string | Buffer)[]; code: number }> => {
       const [code] = await once(socket, 'close');
       return { messages, code };
     },
-    /** Sends one frame and resolves with all events up to the one that ends the response. */
-    ask: (message: unknown): Promise<StreamEvent[]> => {
+    /** Sends one message, and resolves with all events up to the end of the response. */
+    request: (message: unknown): Promise<StreamEvent[]> => {
       const events: StreamEvent[] = [];
       return new Promise((resolve) => {
-        const hear = (data: WebSocket.RawData) => {
+        const receive = (data: WebSocket.RawData) => {
           const event: StreamEvent = JSON.parse(String(data));
           events.push(event);
           if (event.type !== 'response.completed' && event.type !== 'error') return;
-          socket.off('message', hear);
+          socket.off('message', receive);
           resolve(events);
         };
-        socket.on('message', hear);
+        socket.on('message', receive);
         socket.send(typeof message === 'string' ? message : JSON.stringify(message));
       });
     },
@@ -72,16 +72,13 @@ export async function connect(
 export const turn = { type: 'response.create', model: 'gpt-test', stream: true, input: [] };
 export const prewarm = { ...turn, generate: false };
 
-/** The id of the response that a stream of events is about. */
+/** The response id in a stream of events. */
 export function responseId(events: readonly StreamEvent[]): unknown {
   const response = events[0]?.response;
   return typeof response === 'object' && response !== null && 'id' in response ? response.id : undefined;
 }
 
-/**
- * Makes a request by POST; `events` are the server-sent ones as far as they came, and `complete` is false for a body
- * cut short.
- */
+/** Sends a POST. `datas` has the server-sent events that arrived; `complete` is false for a body that was cut off. */
 export async function post(
   backend: Backend,
   message: unknown,
@@ -107,7 +104,7 @@ export async function post(
   return { status: response.status, headers: response.headers, bytes, datas, complete };
 }
 
-/** The types of events; a text that is no JSON stands as it is. */
+/** The types of events. Text that is not JSON is kept as it is. */
 export function typesOf(messages: readonly (string | Buffer)[]): (string | Buffer)[] {
   return messages.map((message) => {
     if (Buffer.isBuffer(message) || !message.startsWith('{')) return message;

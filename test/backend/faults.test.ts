@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
 import { backendOf, backendWith, connect, prewarm, turn } from './backend-client.ts';
 
-it('refuses upgrades with the statuses of the script, one after the other', async () => {
+it('refuses upgrades with the statuses of the script, in order', async () => {
   const { backend } = await backendOf({ script: [], faults: { upgrades: [401, 500] } });
 
   await expect(connect(backend)).rejects.toThrow('401');
@@ -15,7 +15,7 @@ it('refuses upgrades with the statuses of the script, one after the other', asyn
   await expect(connect(backend)).resolves.toBeDefined();
 });
 
-it('outlives a client that resets the connection while its upgrade is refused', async () => {
+it('survives a client that resets its connection while its upgrade is refused', async () => {
   const socket = new Socket();
   const backend = await startBackend({ script: [], onEvent: () => socket.resetAndDestroy() });
   onTestFinished(() => backend.close());
@@ -28,7 +28,7 @@ it('outlives a client that resets the connection while its upgrade is refused', 
   await expect(connect(backend)).resolves.toBeDefined();
 });
 
-it('lets go of a connection whose upgrade it refused, though the client does not', async () => {
+it('ends a connection after a refused upgrade, even when the client keeps its side open', async () => {
   const { backend } = await backendOf({ script: [], faults: { upgrades: [426] } });
   const socket = connectTcp({ port: backend.port, host: '127.0.0.1', allowHalfOpen: true });
   socket.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
@@ -40,23 +40,23 @@ it('lets go of a connection whose upgrade it refused, though the client does not
   socket.destroy();
 });
 
-it('leaves prewarms unanswered, as many as the script says', async () => {
+it('sends no response to as many prewarms as the script says', async () => {
   const { backend } = await backendOf({
     script: [{ reply: 'text', text: 'OK' }],
     faults: { stalledPrewarms: 1 },
   });
   const stalled = await connect(backend);
 
-  stalled.say(prewarm);
-  expect(await Promise.race([stalled.heard(1), delay(50, 'nothing')])).toBe('nothing');
+  stalled.send(prewarm);
+  expect(await Promise.race([stalled.received(1), delay(50, 'nothing')])).toBe('nothing');
 
-  const other = await connect(backend);
-  expect((await other.ask(prewarm)).map(({ type }) => type)).toContain('response.completed');
-  expect(await other.ask(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
+  const served = await connect(backend);
+  expect((await served.request(prewarm)).map(({ type }) => type)).toContain('response.completed');
+  expect(await served.request(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
   expect(backend.deviations()).toEqual([]);
 });
 
-it('refuses to refresh the tokens once, with the code of the script', async () => {
+it('refuses one token refresh, with the code of the script', async () => {
   const { backend } = await backendOf({ script: [], faults: { refresh: 'refresh_token_reused' } });
   const refresh = () => fetch(`${backend.origin}/oauth/token`, { method: 'POST', body: '{}' });
   expect(backend.deviations()).toEqual(['token refresh not refused']);
@@ -69,7 +69,7 @@ it('refuses to refresh the tokens once, with the code of the script', async () =
   expect((await refresh()).status).toBe(200);
 });
 
-it('tells in what a run and the script differ', async () => {
+it('reports how a run deviated from the script', async () => {
   const { backend } = await backendOf({
     script: [{ reply: 'text', text: 'OK' }],
     faults: { stalledPrewarms: 2 },
@@ -78,12 +78,12 @@ it('tells in what a run and the script differ', async () => {
   expect(backend.deviations()).toEqual(['0 of 1 replies used', '2 of 2 prewarms not stalled']);
 });
 
-it('tells how often a reply was asked for in vain', async () => {
+it('counts the requests without a reply', async () => {
   const { backend } = await backendWith();
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  await ask(turn);
-  await ask(turn);
+  await request(turn);
+  await request(turn);
 
   expect(backend.deviations()).toEqual(['missing replies: 2']);
 });

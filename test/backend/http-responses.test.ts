@@ -4,7 +4,7 @@ import { backendWith, turn } from './backend-client.ts';
 
 const path = '/backend-api/codex/responses';
 
-it('answers a POST with server-sent events, one for each event of the response', async () => {
+it('responds to a POST with one server-sent event for each event of the response', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'OK' });
 
   const response = await fetch(backend.origin + path, { method: 'POST', body: JSON.stringify(turn) });
@@ -19,7 +19,7 @@ it('answers a POST with server-sent events, one for each event of the response',
   expect(events.at(-1)).toMatch(/^event: response\.completed\n/);
 });
 
-it('reads a body the client compressed with zstd', async () => {
+it('reads a body in zstd', async () => {
   const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
   const body = JSON.stringify({ model: 'gpt-test', input: [] });
 
@@ -33,7 +33,7 @@ it('reads a body the client compressed with zstd', async () => {
   expect(events).toContainEqual({ type: 'create', transport: 'http', body, prewarm: false });
 });
 
-it('refuses a body that is not what its content-encoding says', async () => {
+it('refuses a body that does not match its content-encoding', async () => {
   const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
 
   const response = await fetch(backend.origin + path, {
@@ -51,7 +51,7 @@ it('refuses a body that is not what its content-encoding says', async () => {
   });
 });
 
-it('answers 400 when the script is exhausted', async () => {
+it('responds 400 when the script is exhausted', async () => {
   const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
   const post = () => fetch(`${backend.origin}/v1/responses`, { method: 'POST', body: JSON.stringify(turn) });
 

@@ -4,18 +4,18 @@ import { backendWith, connect, post, turn } from './backend-client.ts';
 const compaction = { ...turn, input: [{ type: 'message' }, { type: 'compaction_trigger' }] };
 const subagent = { 'x-openai-subagent': 'review' };
 
-it('keeps a reply for whom it is for, over the websocket', async () => {
+it('keeps a reply for its recipient, over the websocket', async () => {
   const { backend } = await backendWith(
     { reply: 'text', text: 'summary', to: 'compaction' },
     { reply: 'text', text: 'reviewed', to: 'subagent' },
-    { reply: 'text', text: 'said', to: 'turn' },
+    { reply: 'text', text: 'OK', to: 'turn' },
   );
   const thread = await connect(backend);
   const reviewer = await connect(backend, '/backend-api/codex/responses', subagent);
 
-  expect(await thread.ask(turn)).toContainEqual(expect.objectContaining({ delta: 'said' }));
-  expect(await reviewer.ask(turn)).toContainEqual(expect.objectContaining({ delta: 'reviewed' }));
-  expect(await thread.ask(compaction)).toContainEqual(
+  expect(await thread.request(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
+  expect(await reviewer.request(turn)).toContainEqual(expect.objectContaining({ delta: 'reviewed' }));
+  expect(await thread.request(compaction)).toContainEqual(
     expect.objectContaining({
       type: 'response.output_item.done',
       item: {
@@ -28,35 +28,35 @@ it('keeps a reply for whom it is for, over the websocket', async () => {
   expect(backend.deviations()).toEqual([]);
 });
 
-it('keeps a reply for whom it is for, over HTTP', async () => {
+it('keeps a reply for its recipient, over HTTP', async () => {
   const { backend } = await backendWith(
     { reply: 'text', text: 'summary', to: 'compaction' },
     { reply: 'text', text: 'reviewed', to: 'subagent' },
-    { reply: 'text', text: 'said', to: 'turn' },
+    { reply: 'text', text: 'OK', to: 'turn' },
   );
 
-  expect((await post(backend, turn)).datas.join()).toContain('"delta":"said"');
+  expect((await post(backend, turn)).datas.join()).toContain('"delta":"OK"');
   expect((await post(backend, turn, { headers: subagent })).datas.join()).toContain('"delta":"reviewed"');
   expect((await post(backend, compaction)).datas.join()).toContain('"encrypted_content":"summary"');
 });
 
-it('gives a reply for nobody in particular to whoever asks', async () => {
+it('uses a reply without a recipient for any request', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'first' }, { reply: 'text', text: 'second' });
   const reviewer = await connect(backend, '/backend-api/codex/responses', subagent);
 
-  expect(await reviewer.ask(turn)).toContainEqual(expect.objectContaining({ delta: 'first' }));
+  expect(await reviewer.request(turn)).toContainEqual(expect.objectContaining({ delta: 'first' }));
   expect((await post(backend, turn)).datas.join()).toContain('"delta":"second"');
 });
 
-it('refuses a request when all replies left are for others, and tells so', async () => {
+it('refuses a request when all remaining replies are for other recipients, and reports it', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'reviewed', to: 'subagent' });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  expect(await ask(turn)).toMatchObject([{ type: 'error', error: { code: 'script_exhausted' } }]);
+  expect(await request(turn)).toMatchObject([{ type: 'error', error: { code: 'script_exhausted' } }]);
   expect(backend.deviations()).toEqual(['0 of 1 replies used', 'missing replies: 1']);
 });
 
-it('compacts a thread by a POST of its own, with the items to go on from', async () => {
+it('compacts a thread by a POST, with the items to continue from', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'summary', to: 'compaction' });
 
   const { status, bytes } = await post(

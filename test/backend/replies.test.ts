@@ -10,7 +10,7 @@ const firstWords = [
   'response.content_part.added',
   'response.output_text.delta',
 ];
-const whole = [
+const completeTypes = [
   ...firstWords,
   'response.output_text.done',
   'response.content_part.done',
@@ -18,44 +18,49 @@ const whole = [
   'response.completed',
 ];
 const error = { type: 'usage_limit_reached', message: 'No more', resets_at: 1_700_003_600 };
-const said = JSON.stringify(error);
+const errorText = JSON.stringify(error);
 
 it('refuses a request with an error frame, and keeps the connection', async () => {
   const { backend } = await backendWith(
-    { reply: 'error', status: 429, error: said },
+    { reply: 'error', status: 429, error: errorText },
     { reply: 'text', text: 'OK' },
   );
-  const { say, heard, ask } = await connect(backend);
+  const { send, received, request } = await connect(backend);
 
-  say(turn);
+  send(turn);
 
-  expect(await heard(1)).toEqual([`{"type":"error","status":429,"error":${said}}`]);
-  expect(await ask(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
+  expect(await received(1)).toEqual([`{"type":"error","status":429,"error":${errorText}}`]);
+  expect(await request(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
 });
 
 it('refuses a POST with the status and the error in its body', async () => {
-  const { backend } = await backendWith({ reply: 'error', status: 429, error: said });
+  const { backend } = await backendWith({ reply: 'error', status: 429, error: errorText });
 
-  const answered = await post(backend, turn);
+  const response = await post(backend, turn);
 
-  expect(answered).toMatchObject({ status: 429, complete: true });
-  expect(answered.headers.get('content-type')).toBe('application/json');
-  expect(answered.bytes.toString('utf8')).toBe(`{"error":${said}}`);
+  expect(response).toMatchObject({ status: 429, complete: true });
+  expect(response.headers.get('content-type')).toBe('application/json');
+  expect(response.bytes.toString('utf8')).toBe(`{"error":${errorText}}`);
 });
 
-it('tells what else there is to an error in the frame, and over HTTP in headers', async () => {
-  const reply: ScriptedReply = { reply: 'error', status: 429, error: said, headers: [['retry-after', '17']] };
+it('sends the headers of an error in its frame, and over HTTP as headers', async () => {
+  const reply: ScriptedReply = {
+    reply: 'error',
+    status: 429,
+    error: errorText,
+    headers: [['retry-after', '17']],
+  };
   const { backend } = await backendWith(reply, reply);
-  const { say, heard } = await connect(backend);
+  const { send, received } = await connect(backend);
 
-  say(turn);
+  send(turn);
 
-  expect(await heard(1)).toEqual([
-    `{"type":"error","status":429,"error":${said},"headers":{"retry-after":"17"}}`,
+  expect(await received(1)).toEqual([
+    `{"type":"error","status":429,"error":${errorText},"headers":{"retry-after":"17"}}`,
   ]);
-  const answered = await post(backend, turn);
-  expect(answered.headers.get('retry-after')).toBe('17');
-  expect(answered.bytes.toString('utf8')).toBe(`{"error":${said}}`);
+  const response = await post(backend, turn);
+  expect(response.headers.get('retry-after')).toBe('17');
+  expect(response.bytes.toString('utf8')).toBe(`{"error":${errorText}}`);
 });
 
 const unfinished: readonly { name: string; reply: ScriptedReply; status: string; more: object }[] = [
@@ -73,12 +78,12 @@ const unfinished: readonly { name: string; reply: ScriptedReply; status: string;
   },
 ];
 
-it.each(unfinished)('tells $name, over either transport', async ({ reply, status, more }) => {
+it.each(unfinished)('sends $name over either transport', async ({ reply, status, more }) => {
   const { backend } = await backendWith(reply, reply);
-  const { say, heard } = await connect(backend);
-  say(turn);
+  const { send, received } = await connect(backend);
+  send(turn);
 
-  const [messages, { datas, complete }] = [await heard(3), await post(backend, turn)];
+  const [messages, { datas, complete }] = [await received(3), await post(backend, turn)];
 
   expect(complete).toBe(true);
   for (const events of [messages, datas]) {
@@ -90,29 +95,29 @@ it.each(unfinished)('tells $name, over either transport', async ({ reply, status
   }
 });
 
-it.each([1000, 1011])('breaks off after the first words with the close code %i', async (code) => {
+it.each([1000, 1011])('closes after the first text delta with code %i', async (code) => {
   const { backend } = await backendWith({ reply: 'break', close: code });
-  const { say, ended } = await connect(backend);
+  const { send, ended } = await connect(backend);
 
-  say(turn);
+  send(turn);
 
   const end = await ended();
   expect(end.code).toBe(code);
   expect(typesOf(end.messages)).toEqual(firstWords);
 });
 
-it('breaks off after the first words without a close message', async () => {
+it('ends the connection after the first text delta without a close message', async () => {
   const { backend } = await backendWith({ reply: 'break', close: null });
-  const { say, ended } = await connect(backend);
+  const { send, ended } = await connect(backend);
 
-  say(turn);
+  send(turn);
 
   const end = await ended();
   expect(end.code).toBe(1006);
   expect(typesOf(end.messages)).toEqual(firstWords);
 });
 
-it.each([null, 1011])('cuts the stream of a POST after the first words (close %s)', async (close) => {
+it.each([null, 1011])('cuts the stream of a POST after the first text delta (close %s)', async (close) => {
   const { backend } = await backendWith({ reply: 'break', close });
 
   const { datas, complete } = await post(backend, turn);
@@ -121,84 +126,84 @@ it.each([null, 1011])('cuts the stream of a POST after the first words (close %s
   expect(complete).toBe(false);
 });
 
-it('ends the connection after a whole reply', async () => {
+it('ends the connection after a complete response', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'OK', close: 1001 });
-  const { say, ended } = await connect(backend);
+  const { send, ended } = await connect(backend);
 
-  say(turn);
+  send(turn);
 
   const end = await ended();
   expect(end.code).toBe(1001);
-  expect(typesOf(end.messages)).toEqual(whole);
+  expect(typesOf(end.messages)).toEqual(completeTypes);
 });
 
-it('cuts the stream of a POST after a whole reply', async () => {
+it('cuts the stream of a POST after a complete response', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'OK', close: null });
 
   const { datas, complete } = await post(backend, turn);
 
-  expect(typesOf(datas)).toEqual(whole);
+  expect(typesOf(datas)).toEqual(completeTypes);
   expect(complete).toBe(false);
 });
 
-it('sends a binary message after the first words', async () => {
+it('sends a binary message after the first text delta', async () => {
   const { backend } = await backendWith({ reply: 'binary' });
-  const { say, heard } = await connect(backend);
+  const { send, received } = await connect(backend);
 
-  say(turn);
+  send(turn);
 
-  expect(typesOf(await heard(6))).toEqual([...firstWords, Buffer.from([0xff, 0xfe, 0xfd])]);
+  expect(typesOf(await received(6))).toEqual([...firstWords, Buffer.from([0xff, 0xfe, 0xfd])]);
 });
 
-it('sends bytes that are no text after the first words of a stream', async () => {
+it('sends bytes that are not text after the first text delta of a stream', async () => {
   const { backend } = await backendWith({ reply: 'binary' });
   const response = await fetch(`${backend.origin}/v1/responses`, {
     method: 'POST',
     body: JSON.stringify(turn),
   });
   const reader = response.body?.getReader();
-  let heard = Buffer.alloc(0);
+  let received = Buffer.alloc(0);
 
-  while (!heard.includes(Buffer.from([0xff, 0xfe, 0xfd]))) {
-    heard = Buffer.concat([heard, (await reader?.read())?.value ?? Buffer.alloc(0)]);
+  while (!received.includes(Buffer.from([0xff, 0xfe, 0xfd]))) {
+    received = Buffer.concat([received, (await reader?.read())?.value ?? Buffer.alloc(0)]);
   }
 
-  expect(heard.indexOf(0xff)).toBeGreaterThan(heard.indexOf('response.output_text.delta'));
+  expect(received.indexOf(0xff)).toBeGreaterThan(received.indexOf('response.output_text.delta'));
   await reader?.cancel();
 });
 
-it('says things to pass over once the response has begun', async () => {
+it('sends noise after the response has begun', async () => {
   const reply: ScriptedReply = {
     reply: 'text',
     text: 'OK',
     noise: ['not-json', 'unknown-event', 'rate-limits'],
   };
   const { backend } = await backendWith(reply, reply);
-  const { say, heard } = await connect(backend);
-  say(turn);
+  const { send, received } = await connect(backend);
+  send(turn);
 
-  const [messages, { datas }] = [await heard(12), await post(backend, turn)];
+  const [messages, { datas }] = [await received(12), await post(backend, turn)];
 
   const noise = ['this is not JSON', 'response.parity_unknown', 'codex.rate_limits'];
   for (const events of [messages, datas])
-    expect(typesOf(events)).toEqual([...begun, ...noise, ...whole.slice(2)]);
+    expect(typesOf(events)).toEqual([...begun, ...noise, ...completeTypes.slice(2)]);
 });
 
-it('gives the turn state in an event before the response', async () => {
+it('sends the turn state in an event before the response', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'OK', turnState: 'state-one' });
-  const { say, heard } = await connect(backend);
+  const { send, received } = await connect(backend);
 
-  say(turn);
+  send(turn);
 
-  const messages = await heard(10);
+  const messages = await received(10);
   expect(JSON.parse(String(messages[0]))).toEqual({
     type: 'response.metadata',
     headers: { 'x-codex-turn-state': 'state-one' },
   });
-  expect(typesOf(messages.slice(1))).toEqual(whole);
+  expect(typesOf(messages.slice(1))).toEqual(completeTypes);
 });
 
-it('gives the turn state in a header of the response to a POST', async () => {
+it('sends the turn state in a header of the response to a POST', async () => {
   const call = { call: 'command', command: 'printf one', output: 'one' } as const;
   const { backend } = await backendWith({
     reply: 'tool_calls',
@@ -213,20 +218,20 @@ it('gives the turn state in a header of the response to a POST', async () => {
   expect(typesOf(datas)).not.toContain('response.metadata');
 });
 
-it('holds a response back after its first words, and ends it when the client interrupts it', async () => {
+it('holds a response after its first text delta, and ends it when the client interrupts it', async () => {
   const { backend, events } = await backendWith(
     { reply: 'hold', text: 'Once upon' },
     { reply: 'text', text: 'OK' },
   );
-  const { say, heard, ask } = await connect(backend);
-  say(turn);
-  const before = [...(await heard(5))];
+  const { send, received, request } = await connect(backend);
+  send(turn);
+  const before = [...(await received(5))];
   await delay(50);
-  expect(typesOf(await heard(5))).toEqual(firstWords);
+  expect(typesOf(await received(5))).toEqual(firstWords);
 
-  say({ type: 'response.interrupt', response_id: 'resp_1', mode: 'discard_partial_items' });
+  send({ type: 'response.interrupt', response_id: 'resp_1', mode: 'discard_partial_items' });
 
-  const rest = (await heard(8)).slice(5).map((message) => JSON.parse(String(message)));
+  const rest = (await received(8)).slice(5).map((message) => JSON.parse(String(message)));
   const { response } = JSON.parse(String(before[0]));
   const { item } = JSON.parse(String(before[2]));
   expect(rest).toEqual([
@@ -250,20 +255,20 @@ it('holds a response back after its first words, and ends it when the client int
     }),
   ]);
   expect(events.map(({ type }) => type)).not.toContain('not-understood');
-  expect(await ask({ type: 'response.interrupt' })).toMatchObject([{ type: 'error', status: 400 }]);
-  expect(await ask(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
+  expect(await request({ type: 'response.interrupt' })).toMatchObject([{ type: 'error', status: 400 }]);
+  expect(await request(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
 });
 
-it('does not understand an interrupt when no response is held back', async () => {
+it('does not understand an interrupt when no response is on hold', async () => {
   const { backend, events } = await backendWith();
-  const { ask } = await connect(backend);
-  await ask(prewarm);
+  const { request } = await connect(backend);
+  await request(prewarm);
 
-  expect(await ask({ type: 'response.interrupt' })).toMatchObject([{ type: 'error', status: 400 }]);
+  expect(await request({ type: 'response.interrupt' })).toMatchObject([{ type: 'error', status: 400 }]);
   expect(events.at(-1)).toMatchObject({ type: 'not-understood', reason: 'type "response.interrupt"' });
 });
 
-it('holds the stream of a POST open after the first words', async () => {
+it('keeps the stream of a POST open after the first text delta', async () => {
   const { backend } = await backendWith({ reply: 'hold', text: 'Once upon' });
   const response = await fetch(`${backend.origin}/v1/responses`, {
     method: 'POST',
@@ -271,11 +276,11 @@ it('holds the stream of a POST open after the first words', async () => {
   });
   const reader = response.body?.getReader();
 
-  let heard = '';
-  while (!heard.endsWith('\n\n') || !heard.includes('Once upon'))
-    heard += Buffer.from((await reader?.read())?.value ?? []).toString('utf8');
+  let received = '';
+  while (!received.endsWith('\n\n') || !received.includes('Once upon'))
+    received += Buffer.from((await reader?.read())?.value ?? []).toString('utf8');
 
-  const types = [...heard.matchAll(/^event: (.*)$/gm)].map(([, type]) => type);
+  const types = [...received.matchAll(/^event: (.*)$/gm)].map(([, type]) => type);
   expect(types).toEqual(firstWords);
   const more = reader?.read().then(() => 'more');
   expect(await Promise.race([more, delay(50, 'nothing')])).toBe('nothing');

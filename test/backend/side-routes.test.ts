@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { backendWith } from './backend-client.ts';
 
-it('answers accounts/check with the account that asked', async () => {
+it('responds to accounts/check with the account of the request', async () => {
   const { backend } = await backendWith();
 
   const response = await fetch(`${backend.origin}/backend-api/wham/accounts/check`, {
@@ -21,7 +21,7 @@ it('answers accounts/check with the account that asked', async () => {
   });
 });
 
-it('offers no models of its own', async () => {
+it('responds with an empty model list', async () => {
   const { backend } = await backendWith();
 
   const response = await fetch(`${backend.origin}/backend-api/codex/models?client_version=0.169.0`);
@@ -29,7 +29,7 @@ it('offers no models of its own', async () => {
   expect(await response.json()).toEqual({ models: [] });
 });
 
-it('finds a route though its path holds a double slash', async () => {
+it('finds a route whose path has a double slash', async () => {
   const { backend, events } = await backendWith();
 
   const response = await fetch(`${backend.origin}/backend-api//connectors/directory/list?tier=categorized`);
@@ -40,17 +40,17 @@ it('finds a route though its path holds a double slash', async () => {
 
 it('is an MCP server without tools', async () => {
   const { backend } = await backendWith();
-  const say = (message: object) =>
+  const send = (message: object) =>
     fetch(`${backend.origin}/backend-api/ps/mcp`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ jsonrpc: '2.0', ...message }),
     });
 
-  const initialised = await say({ id: 0, method: 'initialize', params: { protocolVersion: '2025-03-26' } });
-  const notified = await say({ method: 'notifications/initialized' });
-  const listed = await say({ id: 1, method: 'tools/list' });
-  const unknown = await say({ id: 2, method: 'tools/call' });
+  const initialised = await send({ id: 0, method: 'initialize', params: { protocolVersion: '2025-03-26' } });
+  const notified = await send({ method: 'notifications/initialized' });
+  const listed = await send({ id: 1, method: 'tools/list' });
+  const unknown = await send({ id: 2, method: 'tools/call' });
 
   expect(await initialised.json()).toMatchObject({ id: 0, result: { protocolVersion: '2025-03-26' } });
   expect([notified.status, await notified.text()]).toEqual([202, '']);
@@ -58,7 +58,7 @@ it('is an MCP server without tools', async () => {
   expect(await unknown.json()).toMatchObject({ id: 2, error: { code: -32601 } });
 });
 
-it('refreshes tokens, with others each time that have not run out', async () => {
+it('refreshes tokens, with new ones each time that have not expired', async () => {
   const { backend } = await backendWith();
   const refresh = async () => {
     const response = await fetch(`${backend.origin}/oauth/token`, { method: 'POST', body: '{}' });
@@ -75,7 +75,7 @@ it('refreshes tokens, with others each time that have not run out', async () => 
   expect(claims.exp * 1000).toBeGreaterThan(Date.now());
 });
 
-it('answers 404 to what no route is made for, and tells its owner', async () => {
+it('responds 404 to a request without a route, and reports it', async () => {
   const { backend, events } = await backendWith();
 
   const response = await fetch(`${backend.origin}/backend-api/wham/new-in-some-version?x=1`);

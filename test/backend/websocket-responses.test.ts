@@ -3,24 +3,24 @@ import { connect as connectTcp } from 'node:net';
 import { expect, it } from 'vitest';
 import { backendWith, connect, prewarm, responseId, turn } from './backend-client.ts';
 
-it('answers a prewarm without using up a scripted reply', async () => {
+it('responds to a prewarm without using a scripted reply', async () => {
   const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  const answered = await ask(prewarm);
+  const response = await request(prewarm);
 
-  expect(answered.map(({ type }) => type)).toEqual(['response.created', 'response.completed']);
+  expect(response.map(({ type }) => type)).toEqual(['response.created', 'response.completed']);
   expect(backend.served()).toBe(0);
   expect(events).toContainEqual(expect.objectContaining({ type: 'create', prewarm: true }));
 });
 
-it('tells a text reply in the order of the Responses API', async () => {
+it('sends the events of a text reply in the order of the Responses API', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'Good morning' });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  const answered = await ask(turn);
+  const response = await request(turn);
 
-  expect(answered.map(({ type }) => type)).toEqual([
+  expect(response.map(({ type }) => type)).toEqual([
     'response.created',
     'response.in_progress',
     'response.output_item.added',
@@ -31,68 +31,68 @@ it('tells a text reply in the order of the Responses API', async () => {
     'response.output_item.done',
     'response.completed',
   ]);
-  expect(answered.map((event) => event.sequence_number)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
-  expect(answered[4]).toMatchObject({ delta: 'Good morning' });
-  expect(answered.at(-1)).toMatchObject({
-    response: { id: responseId(answered), status: 'completed', usage: { total_tokens: 2 } },
+  expect(response.map((event) => event.sequence_number)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(response[4]).toMatchObject({ delta: 'Good morning' });
+  expect(response.at(-1)).toMatchObject({
+    response: { id: responseId(response), status: 'completed', usage: { total_tokens: 2 } },
   });
 });
 
-it('hands out the replies of the script one by one, across connections', async () => {
+it('uses the replies of the script in order, across connections', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'first' }, { reply: 'text', text: 'second' });
-  const one = await connect(backend);
-  const other = await connect(backend, '/v1/responses');
+  const a = await connect(backend);
+  const b = await connect(backend, '/v1/responses');
 
-  expect(await one.ask(turn)).toContainEqual(expect.objectContaining({ delta: 'first' }));
-  expect(await other.ask(turn)).toContainEqual(expect.objectContaining({ delta: 'second' }));
+  expect(await a.request(turn)).toContainEqual(expect.objectContaining({ delta: 'first' }));
+  expect(await b.request(turn)).toContainEqual(expect.objectContaining({ delta: 'second' }));
   expect(backend.served()).toBe(2);
 });
 
 it('never gives two responses the same id', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'OK' });
-  const one = await connect(backend);
-  const other = await connect(backend);
+  const a = await connect(backend);
+  const b = await connect(backend);
 
   const ids = [
-    responseId(await one.ask(prewarm)),
-    responseId(await other.ask(prewarm)),
-    responseId(await one.ask(turn)),
+    responseId(await a.request(prewarm)),
+    responseId(await b.request(prewarm)),
+    responseId(await a.request(turn)),
   ];
 
   expect(new Set(ids).size).toBe(3);
   for (const id of ids) expect(id).toMatch(/^resp_[0-9a-f]{48}$/);
 });
 
-it('says in an error frame that the script is exhausted', async () => {
+it('sends an error frame when the script is exhausted', async () => {
   const { backend, events } = await backendWith();
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  const [answered] = await ask(turn);
+  const [response] = await request(turn);
 
-  expect(answered).toMatchObject({ type: 'error', status: 400, error: { code: 'script_exhausted' } });
+  expect(response).toMatchObject({ type: 'error', status: 400, error: { code: 'script_exhausted' } });
   expect(events).toContainEqual({ type: 'script-exhausted', scripted: 0 });
 });
 
 it('repeats the tier and the previous response of the request', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'OK' });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  const [created] = await ask({ ...turn, service_tier: 'priority', previous_response_id: 'resp_before' });
+  const [created] = await request({ ...turn, service_tier: 'priority', previous_response_id: 'resp_before' });
 
   expect(created).toMatchObject({
     response: { service_tier: 'priority', previous_response_id: 'resp_before', model: 'gpt-test' },
   });
 });
 
-it('asks a lite model’s client for a command with the custom tool exec', async () => {
+it('calls a command with the custom tool exec for a lite model', async () => {
   const { backend } = await backendWith({
     reply: 'tool_calls',
     style: 'custom',
     calls: [{ call: 'command', command: 'echo "hi"', output: 'hi\n' }],
   });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  expect(await ask(turn)).toContainEqual(
+  expect(await request(turn)).toContainEqual(
     expect.objectContaining({
       type: 'response.output_item.done',
       item: expect.objectContaining({
@@ -104,15 +104,15 @@ it('asks a lite model’s client for a command with the custom tool exec', async
   );
 });
 
-it('asks the other models’ clients for a command with the function exec_command', async () => {
+it('calls a command with the function exec_command for other models', async () => {
   const { backend } = await backendWith({
     reply: 'tool_calls',
     style: 'function',
     calls: [{ call: 'command', command: 'echo hi', output: 'hi\n' }],
   });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  expect(await ask(turn)).toContainEqual(
+  expect(await request(turn)).toContainEqual(
     expect.objectContaining({
       type: 'response.output_item.done',
       item: expect.objectContaining({
@@ -124,38 +124,38 @@ it('asks the other models’ clients for a command with the function exec_comman
   );
 });
 
-it('asks for several tools in one response, each an item of its own', async () => {
+it('sends several tool calls in one response, each as an item', async () => {
   const calls = ['printf one', 'printf two'].map((command) => ({
     call: 'command' as const,
     command,
     output: command.slice(-3),
   }));
   const { backend } = await backendWith({ reply: 'tool_calls', style: 'custom', calls });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  const answered = await ask(turn);
+  const response = await request(turn);
 
-  const done = answered.filter(({ type }) => type === 'response.output_item.done');
+  const done = response.filter(({ type }) => type === 'response.output_item.done');
   expect(done.map(({ output_index }) => output_index)).toEqual([0, 1]);
   const items = done.map(({ item }) => item);
   expect(items).toMatchObject([
     { input: expect.stringContaining('printf one') },
     { input: expect.stringContaining('printf two') },
   ]);
-  expect(answered.at(-1)).toMatchObject({ response: { output: items } });
-  expect(answered.map((event) => event.sequence_number)).toEqual(answered.map((_, at) => at));
+  expect(response.at(-1)).toMatchObject({ response: { output: items } });
+  expect(response.map((event) => event.sequence_number)).toEqual(response.map((_, index) => index));
   expect(backend.served()).toBe(1);
 });
 
 it.each([
   { model: 'a lite model', tools: {}, type: 'custom_tool_call' },
   { model: 'another model', tools: { tools: [] }, type: 'function_call' },
-])('asks $model in its own style, which the request tells', async ({ tools, type }) => {
+])('calls a tool in the style of $model, which the request implies', async ({ tools, type }) => {
   const call = { call: 'command', command: 'printf one', output: 'one' } as const;
   const { backend } = await backendWith({ reply: 'tool_calls', style: 'auto', calls: [call] });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  expect(await ask({ ...turn, ...tools })).toContainEqual(
+  expect(await request({ ...turn, ...tools })).toContainEqual(
     expect.objectContaining({ type: 'response.output_item.done', item: expect.objectContaining({ type }) }),
   );
 });
@@ -164,12 +164,12 @@ const measure = { type: 'function', name: 'measure' };
 
 it.each([
   {
-    where: 'by a script, of a lite model',
+    where: 'in a script, for a lite model',
     tools: {},
     item: { name: 'exec', input: 'text((await tools.mcp__parity__measure({"word":"a"})).content[0].text)' },
   },
   {
-    where: 'under its whole name, as 0.118.0 offers it',
+    where: 'with its qualified name, as 0.118.0 offers it',
     tools: { tools: [{ ...measure, name: 'mcp__parity__measure' }] },
     item: { name: 'mcp__parity__measure', arguments: '{"word":"a"}' },
   },
@@ -183,27 +183,27 @@ it.each([
     tools: { tools: [{ type: 'namespace', name: 'mcp__parity', tools: [measure] }] },
     item: { name: 'measure', namespace: 'mcp__parity' },
   },
-])('asks for a tool of an MCP server $where', async ({ tools, item }) => {
+])('calls a tool of an MCP server $where', async ({ tools, item }) => {
   const call = { call: 'mcp', server: 'parity', tool: 'measure', arguments: '{"word":"a"}' } as const;
   const { backend } = await backendWith({ reply: 'tool_calls', style: 'auto', calls: [call] });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  expect(await ask({ ...turn, ...tools })).toContainEqual(
+  expect(await request({ ...turn, ...tools })).toContainEqual(
     expect.objectContaining({ type: 'response.output_item.done', item: expect.objectContaining(item) }),
   );
 });
 
 it('reports a frame that is not JSON and keeps the connection', async () => {
   const { backend, events } = await backendWith({ reply: 'text', text: 'OK' });
-  const { ask } = await connect(backend);
+  const { request } = await connect(backend);
 
-  expect((await ask('{"type":'))[0]).toMatchObject({ type: 'error', status: 400 });
+  expect((await request('{"type":'))[0]).toMatchObject({ type: 'error', status: 400 });
   expect(events.at(-1)).toEqual({
     type: 'not-understood',
     transport: 'websocket',
     reason: 'not a JSON object',
   });
-  expect(await ask(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
+  expect(await request(turn)).toContainEqual(expect.objectContaining({ delta: 'OK' }));
 });
 
 it('accepts the client’s offer to compress, without parameters', async () => {
@@ -217,7 +217,7 @@ it('accepts the client’s offer to compress, without parameters', async () => {
   expect(head).toMatch(/\r\nSec-WebSocket-Extensions: permessage-deflate\r\n/i);
 });
 
-it('tells its owner the upgrade’s headers in the order and case they came in', async () => {
+it('reports the headers of an upgrade in their order and case', async () => {
   const { backend, events } = await backendWith();
 
   await upgradeWith(backend.port, ['session-id: s', 'X-Twice: 1', 'x-twice: 2']);
@@ -238,14 +238,14 @@ it('tells its owner the upgrade’s headers in the order and case they came in',
   });
 });
 
-it('refuses an upgrade anywhere else', async () => {
+it('refuses an upgrade at any other path', async () => {
   const { backend, events } = await backendWith();
 
   await expect(connect(backend, '/elsewhere')).rejects.toThrow(/404/);
   expect(events).toEqual([{ type: 'unrouted', method: 'GET', target: '/elsewhere' }]);
 });
 
-/** Makes an upgrade with literal bytes, and resolves with the head it is answered with. */
+/** Sends an upgrade as literal bytes, and resolves with the head of the response. */
 async function upgradeWith(port: number, headers: string[]): Promise<string> {
   const socket = connectTcp(port, '127.0.0.1');
   const lines = [

@@ -5,7 +5,7 @@ import { makeEnvironment, secretsOf, variedBetween } from '../../src/client/offi
 import { authJson } from '../../src/client/official/made-up-sign-in.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-it('makes the folders of the run and signs it in', async () => {
+it('makes the folders and auth.json of the run', async () => {
   const { home, codexHome, cwd, signIn } = await makeEnvironment(await temporaryFolder(), 0);
 
   expect((await stat(home)).isDirectory()).toBe(true);
@@ -13,7 +13,7 @@ it('makes the folders of the run and signs it in', async () => {
   expect(await readFile(join(codexHome, 'auth.json'), 'utf8')).toBe(authJson(signIn));
 });
 
-it('signs the run in with an access token that has run out, where the task says so', async () => {
+it('signs in with an expired access token when the task requires it', async () => {
   const root = await temporaryFolder();
   const [valid, expired] = [
     await makeEnvironment(root, 0),
@@ -24,21 +24,21 @@ it('signs the run in with an access token that has run out, where the task says 
   expect(await readFile(join(expired.codexHome, 'auth.json'), 'utf8')).toBe(authJson(expired.signIn));
 });
 
-it('differs between two runs in everything the client could tell', async () => {
+it('differs between two runs in everything that the client could send', async () => {
   const root = await temporaryFolder();
-  const [one, other] = [await makeEnvironment(root, 0), await makeEnvironment(root, 1)];
+  const [a, b] = [await makeEnvironment(root, 0), await makeEnvironment(root, 1)];
 
-  for (const key of ['home', 'codexHome', 'cwd'] as const) expect(one[key]).not.toBe(other[key]);
-  for (const [what, secret] of Object.entries(one.secrets)) {
-    expect(Object.values(other.secrets), what).not.toContain(secret);
+  for (const key of ['home', 'codexHome', 'cwd'] as const) expect(a[key]).not.toBe(b[key]);
+  for (const [what, secret] of Object.entries(a.secrets)) {
+    expect(Object.values(b.secrets), what).not.toContain(secret);
   }
-  expect(one.signIn.plan).not.toBe(other.signIn.plan);
+  expect(a.signIn.plan).not.toBe(b.signIn.plan);
   for (const name of ['TZ', 'LANG', 'TERM_PROGRAM', 'USER', 'HOME', 'CODEX_HOME', 'TMPDIR']) {
-    expect(one.env[name], name).not.toBe(other.env[name]);
+    expect(a.env[name], name).not.toBe(b.env[name]);
   }
 });
 
-it('gives each of three runs its own depth of the working folder, locale, user and terminal', async () => {
+it('has different folder depths, locales, users and terminals in three runs', async () => {
   const root = await temporaryFolder();
   const runs = await Promise.all([0, 1, 2].map((n) => makeEnvironment(root, n)));
 
@@ -51,7 +51,7 @@ it('gives each of three runs its own depth of the working folder, locale, user a
     expect(new Set(different).size, String(different)).toBe(3);
 });
 
-it('signs in with a key in its lane, which is a secret like the tokens', async () => {
+it('signs in with an API key in the lane api-key, and lists the key as a secret', async () => {
   const environment = await makeEnvironment(await temporaryFolder(), 0, { lane: 'api-key' });
   const { OPENAI_API_KEY: key, ...rest }: { OPENAI_API_KEY: string } = JSON.parse(
     await readFile(join(environment.codexHome, 'auth.json'), 'utf8'),
@@ -62,14 +62,14 @@ it('signs in with a key in its lane, which is a secret like the tokens', async (
   expect(secretsOf(environment).token).toContain(key);
 });
 
-it('never shows two runs in a row the same date, at any hour', async () => {
+it('has different dates in consecutive runs, at any hour', async () => {
   const root = await temporaryFolder();
   const runs = await Promise.all([0, 1, 2, 3].map((n) => makeEnvironment(root, n)));
   const offsets = runs.map(({ env }) => hoursAheadOfUtc(env.TZ ?? ''));
 
   for (let hour = 0; hour < 24; hour += 1) {
     const days = offsets.map((offset) => new Date(Date.UTC(2026, 0, 15, hour + offset)).getUTCDate());
-    for (const [at, day] of days.slice(1).entries()) expect(day, `${hour}:00 UTC`).not.toBe(days[at]);
+    for (const [index, day] of days.slice(1).entries()) expect(day, `${hour}:00 UTC`).not.toBe(days[index]);
   }
 });
 
@@ -79,7 +79,7 @@ it('is the same for the same run', async () => {
   expect(await makeEnvironment(root, 3)).toEqual(await makeEnvironment(root, 3));
 });
 
-it('inherits nothing but where programs are found', async () => {
+it('inherits only the variables for finding programs', async () => {
   process.env.OPENAI_API_KEY = 'sk-of-whoever-runs-this';
   onTestFinished(() => {
     delete process.env.OPENAI_API_KEY;
@@ -91,13 +91,13 @@ it('inherits nothing but where programs are found', async () => {
   expect(Object.values(env)).not.toContain('sk-of-whoever-runs-this');
 });
 
-it('hides a repository around it from git', async () => {
+it('hides a surrounding repository from git', async () => {
   const { env, cwd } = await makeEnvironment(await temporaryFolder(), 0);
 
   expect(env.GIT_CEILING_DIRECTORIES).toBe(dirname(cwd));
 });
 
-it('lists as secrets all that auth.json holds', async () => {
+it('lists everything in auth.json as a secret', async () => {
   const { codexHome, secrets } = await makeEnvironment(await temporaryFolder(), 2);
 
   const { tokens }: { tokens: Record<string, string> } = JSON.parse(
@@ -111,12 +111,12 @@ function depth(path: string): string {
   return String(path.split(/[\\/]/).length);
 }
 
-/** Reads a POSIX time zone such as `LINT-14`, whose sign says how far UTC is ahead of it. */
+/** Reads a POSIX time zone such as `LINT-14`. Its sign is that of UTC minus local time. */
 function hoursAheadOfUtc(zone: string): number {
   return -Number(/-?\d+$/.exec(zone)?.[0]);
 }
 
-it('names what differs between runs, and nothing that does not', () => {
+it('names exactly the traits that differ between runs', () => {
   const all = [
     'account',
     'codex home',
@@ -131,7 +131,7 @@ it('names what differs between runs, and nothing that does not', () => {
   ];
   expect(variedBetween([0, 1, 2])).toEqual(all);
   expect(variedBetween([4])).toEqual([]);
-  // Of these there are two each, so that runs 0 and 2 are alike in them.
+  // These have two values each, so runs 0 and 2 have the same.
   const alike = ['codex home', 'plan', 'time zone'];
   expect(variedBetween([0, 2])).toEqual(all.filter((name) => !alike.includes(name)));
 });

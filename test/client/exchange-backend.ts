@@ -11,28 +11,30 @@ import { type HeaderList, pairHeaders } from '../../src/wire/headers.ts';
 import { printJson } from '../../src/wire/json.ts';
 import { encodeSse } from '../../src/wire/sse.ts';
 
-/** A request as a backend got it. */
-export type Got = { readonly headers: HeaderList; readonly body: Buffer };
+/** A request that a backend received. */
+export type ReceivedRequest = { readonly headers: HeaderList; readonly body: Buffer };
 
-/** A backend that plays its side of these exchanges, one for each request. */
-export async function backendOf(exchanges: readonly Exchange[]): Promise<{ port: number; got: Got[] }> {
-  const got: Got[] = [];
-  const coming = exchanges.values();
+/** Starts a backend that plays its side of these exchanges, one for each request. */
+export async function backendOf(
+  exchanges: readonly Exchange[],
+): Promise<{ port: number; requests: ReceivedRequest[] }> {
+  const requests: ReceivedRequest[] = [];
+  const next = exchanges.values();
   const sockets = new WebSocketServer({ noServer: true });
   const take = async (request: IncomingMessage, body: Buffer): Promise<Exchange | undefined> => {
-    got.push({ headers: pairHeaders(request.rawHeaders), body });
-    return coming.next().value;
+    requests.push({ headers: pairHeaders(request.rawHeaders), body });
+    return next.next().value;
   };
   const server = createServer(async (request) => {
     const exchange = await take(request, await buffer(request));
-    if (exchange !== undefined) answer(request.socket, exchange);
+    if (exchange !== undefined) respond(request.socket, exchange);
   });
   server.on('connection', (socket) => socket.on('error', () => {}));
   server.on('upgrade', async (request, socket, head) => {
     const exchange = await take(request, Buffer.alloc(0));
     if (exchange === undefined) return;
-    if (responseOf(exchange)?.status !== 101) answer(socket, exchange);
-    else sockets.handleUpgrade(request, socket, head, (client) => void converse(client, exchange));
+    if (responseOf(exchange)?.status !== 101) respond(socket, exchange);
+    else sockets.handleUpgrade(request, socket, head, (client) => void serve(client, exchange));
   });
   const port = await listenLocally(server);
   onTestFinished(() => {
@@ -40,11 +42,11 @@ export async function backendOf(exchanges: readonly Exchange[]): Promise<{ port:
     server.close();
     server.closeAllConnections();
   });
-  return { port, got };
+  return { port, requests };
 }
 
-/** Writes an HTTP answer by hand; one that is cut off says that it is longer than it is. */
-function answer(socket: Duplex, exchange: Exchange): void {
+/** Writes an HTTP response. One that is cut off has a content length beyond its end. */
+function respond(socket: Duplex, exchange: Exchange): void {
   const response = responseOf(exchange);
   const body = exchange.steps.find((step) => step.type === 'body' && step.from === 'backend');
   const content = body?.type === 'body' ? textOf(body.content) : '';
@@ -60,16 +62,16 @@ function answer(socket: Duplex, exchange: Exchange): void {
   if (exchange.end === 'backend') socket.end();
 }
 
-async function converse(client: WebSocket, { steps, end }: Exchange): Promise<void> {
+async function serve(client: WebSocket, { steps, end }: Exchange): Promise<void> {
   client.on('error', () => {});
-  const heard: string[] = [];
-  client.on('message', (data) => heard.push(String(data)));
+  const received: string[] = [];
+  client.on('message', (data) => received.push(String(data)));
   for (const step of steps) {
     if (step.type !== 'message') continue;
     if (step.from === 'client') {
-      if (heard.shift() !== undefined) continue;
+      if (received.shift() !== undefined) continue;
       await once(client, 'message');
-      heard.shift();
+      received.shift();
     } else if (step.content.kind === 'close') client.close(step.content.code ?? undefined);
     else client.send(textOf(step.content), { binary: step.opcode === 'binary' });
   }

@@ -5,29 +5,29 @@ import { installOfficialClient } from '../../src/client/install/install.ts';
 import { installedClients } from '../../src/client/install/installed.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-// The smallest of the clients that are measured: 160 MB.
+// The smallest measured client: 160 MB.
 const version = '0.118.0';
 
-it('ends with one good install when two run at once, and mends it when it breaks', async () => {
+it('makes one good install when two run at once, and repairs a broken one', async () => {
   const cache = await temporaryFolder();
 
-  const [one, other] = await Promise.all([
+  const [a, b] = await Promise.all([
     installOfficialClient(version, { cache }),
     installOfficialClient(version, { cache }),
   ]);
 
-  expect(one).toEqual(other);
+  expect(a).toEqual(b);
   expect(await readdir(cache)).toEqual([version]);
-  expect(await installedClients(cache)).toEqual([one]);
+  expect(await installedClients(cache)).toEqual([a]);
 
   const steps: string[] = [];
   const onProgress = (step: string) => steps.push(step);
-  expect(await installOfficialClient(version, { cache, onProgress })).toEqual(one);
+  expect(await installOfficialClient(version, { cache, onProgress })).toEqual(a);
   expect(steps).toEqual([]);
 
   await rm(join(cache, version, 'node_modules', '@openai', 'codex', 'bin'), { recursive: true });
-  await writeFile(join(cache, version, 'left-over'), '');
-  expect(await installOfficialClient(version, { cache, onProgress })).toEqual(one);
+  await writeFile(join(cache, version, 'leftover'), '');
+  expect(await installOfficialClient(version, { cache, onProgress })).toEqual(a);
   expect(steps[0]).toBe('installing Codex 0.118.0 with npm');
   expect(await readdir(cache)).toEqual([version]);
 });

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** Listens on loopback for one test; the URL is what npm takes as a registry. */
+/** Listens on loopback for one test, and returns the URL for npm. */
 async function registry(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -18,7 +18,7 @@ async function registry(server: Server): Promise<string> {
 }
 
 it.each(['latest', 'v0.118.0', '0.118', '>=0.118.0', '../0.118.0', ''])(
-  'refuses %j, which is not a version, before npm is asked',
+  'rejects %j, which is not a version, without running npm',
   async (version) => {
     const cache = join(await temporaryFolder(), 'clients');
 
@@ -30,7 +30,7 @@ it.each(['latest', 'v0.118.0', '0.118', '>=0.118.0', '../0.118.0', ''])(
   },
 );
 
-it('names the registry that does not know the package', async () => {
+it('names the registry when the package is missing there', async () => {
   const cache = await temporaryFolder();
   const url = await registry(createHttpServer((_, response) => response.writeHead(404).end('{}')));
 
@@ -41,7 +41,7 @@ it('names the registry that does not know the package', async () => {
   expect(await readdir(cache)).toEqual([]);
 });
 
-it('tells a version the registry does not have from a package it does not have', async () => {
+it('reports a missing version of an existing package', async () => {
   const cache = await temporaryFolder();
   const known = { name: '@openai/codex', 'dist-tags': { latest: '0.1.0' }, versions: { '0.1.0': {} } };
   const url = await registry(
@@ -53,7 +53,7 @@ it('tells a version the registry does not have from a package it does not have',
   });
 });
 
-it('gives up on a registry that never answers', async () => {
+it('fails when the registry does not respond', async () => {
   const cache = await temporaryFolder();
   const url = await registry(createServer());
 
@@ -63,7 +63,7 @@ it('gives up on a registry that never answers', async () => {
   expect(await readdir(cache)).toEqual([]);
 });
 
-it('gives up on a registry that is not there', async () => {
+it('fails when the registry cannot be reached', async () => {
   const cache = await temporaryFolder();
   const server = createServer();
   const url = await registry(server);
@@ -78,7 +78,7 @@ it('gives up on a registry that is not there', async () => {
 it('leaves nothing behind when it is interrupted', async () => {
   const cache = await temporaryFolder();
   const stop = new AbortController();
-  // The registry is asked, so npm runs; it then waits for an answer that never comes.
+  // The request shows that npm runs. It then waits for a response.
   const url = await registry(createServer(() => stop.abort()));
 
   await expect(

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { defaultClientCache, installedClients } from '../../src/client/install/installed.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** Puts a client that is never run into a cache. */
+/** Writes the files of a client into a cache, without its program. */
 async function place(cache: string, folder: string, version: string): Promise<void> {
   const home = join(cache, folder, 'node_modules', '@openai', 'codex');
   await mkdir(join(home, 'bin'), { recursive: true });
@@ -12,7 +12,7 @@ async function place(cache: string, folder: string, version: string): Promise<vo
   await writeFile(join(home, 'package.json'), JSON.stringify({ name: '@openai/codex', version }));
 }
 
-it('lists the clients a cache holds, oldest first', async () => {
+it('lists the clients in a cache, oldest first', async () => {
   const cache = await temporaryFolder();
   for (const version of ['0.118.0', '0.9.0', '0.169.0']) await place(cache, version, version);
 
@@ -25,7 +25,7 @@ it('lists the clients a cache holds, oldest first', async () => {
   ]);
 });
 
-it('passes over installs that are not finished, not whole, or not what their folder says', async () => {
+it('ignores unfinished and incomplete installs, and those with the wrong version', async () => {
   const cache = await temporaryFolder();
   await place(cache, '.installing-x1y2z3', '0.118.0');
   await place(cache, '0.120.0', '0.121.0');
@@ -34,7 +34,7 @@ it('passes over installs that are not finished, not whole, or not what their fol
   expect(await installedClients(cache)).toEqual([]);
 });
 
-it('finds none where there is no cache', async () => {
+it('returns none when the cache is missing', async () => {
   expect(await installedClients(join(await temporaryFolder(), 'nowhere'))).toEqual([]);
 });
 

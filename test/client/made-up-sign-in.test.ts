@@ -12,20 +12,20 @@ function claims(token: string): unknown {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
 }
 
-it('gives the same account the same sign-in', () => {
+it('makes the same sign-in for the same account', () => {
   expect(madeUpSignIn({ ...account })).toEqual(madeUpSignIn(account));
 });
 
-it('gives another account other tokens', () => {
-  const one = madeUpSignIn(account);
-  const other = madeUpSignIn({ ...account, userId: 'user-2' });
+it('makes different tokens for another account', () => {
+  const a = madeUpSignIn(account);
+  const b = madeUpSignIn({ ...account, userId: 'user-2' });
 
-  const tokens = [one, other].flatMap((signIn) => [signIn.idToken, signIn.accessToken, signIn.refreshToken]);
+  const tokens = [a, b].flatMap((signIn) => [signIn.idToken, signIn.accessToken, signIn.refreshToken]);
 
   expect(new Set(tokens).size).toBe(6);
 });
 
-it('claims the account and its plan in both tokens', () => {
+it('has the account and its plan in the claims of both tokens', () => {
   const { idToken, accessToken } = madeUpSignIn(account);
 
   for (const token of [idToken, accessToken]) {
@@ -41,13 +41,13 @@ it('claims the account and its plan in both tokens', () => {
   }
 });
 
-it('has not run out', () => {
+it('has an access token that has not expired', () => {
   expect(claims(madeUpSignIn(account).accessToken)).toEqual(
     expect.objectContaining({ exp: Date.UTC(2100, 0, 1) / 1000 }),
   );
 });
 
-it('lets the access token alone run out, where it is asked to', () => {
+it('expires only the access token on request', () => {
   const { idToken, accessToken, refreshToken } = madeUpSignIn(account, { expired: true });
   const valid = madeUpSignIn(account);
 
@@ -58,7 +58,7 @@ it('lets the access token alone run out, where it is asked to', () => {
   expect([idToken, refreshToken]).toEqual([valid.idToken, valid.refreshToken]);
 });
 
-it('is written as the client’s auth.json', () => {
+it('is written in the form of the client’s auth.json', () => {
   const signIn = madeUpSignIn(account);
 
   expect(JSON.parse(authJson(signIn))).toEqual({

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runInGroup } from '../../src/client/process-group.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** A program that starts a grandchild which would live for ever, says its pid, and does as told next. */
+/** A program that starts a grandchild without end, prints its pid, and then runs `thenDo`. */
 function parentOfALongLivedChild(thenDo: string): string[] {
   const script = `
     const { spawn } = require('node:child_process');
@@ -16,7 +16,7 @@ async function environment() {
   return { cwd: await temporaryFolder(), env: {} };
 }
 
-it('hands back what a program printed and its exit code', async () => {
+it('returns the output and exit code of a program', async () => {
   const script = 'console.log("out"); console.error("err"); process.exitCode = 7';
 
   const run = await runInGroup([process.execPath, '-e', script], await environment());
@@ -24,7 +24,7 @@ it('hands back what a program printed and its exit code', async () => {
   expect(run).toEqual({ ended: 'exit', exitCode: 7, stdout: 'out\n', stderr: 'err\n' });
 });
 
-it('gives a program nothing on standard input', async () => {
+it('gives a program an empty standard input', async () => {
   const script = 'process.stdin.on("end", () => console.log("ended")).resume()';
 
   const run = await runInGroup([process.execPath, '-e', script], await environment());
@@ -32,14 +32,14 @@ it('gives a program nothing on standard input', async () => {
   expect(run.stdout).toBe('ended\n');
 });
 
-it('kills what a program left running when it exits', async () => {
+it('kills the children of a program that exits', async () => {
   const run = await runInGroup(parentOfALongLivedChild('process.exit(0)'), await environment());
 
   expect(run.ended).toBe('exit');
   await isGone(grandchild(run.stderr));
 });
 
-it('kills the grandchildren too when it is aborted', async () => {
+it('kills the grandchildren too on abort', async () => {
   const stop = new AbortController();
 
   const run = await runInGroup(parentOfALongLivedChild(''), {
@@ -61,7 +61,7 @@ it('kills a program that does not end in time', async () => {
   expect(run).toMatchObject({ ended: 'timeout', exitCode: null });
 });
 
-it('does not start a program after the abort', async () => {
+it('does not start a program after an abort', async () => {
   const run = await runInGroup(['this program does not exist'], {
     ...(await environment()),
     signal: AbortSignal.abort(),
@@ -70,7 +70,7 @@ it('does not start a program after the abort', async () => {
   expect(run.ended).toBe('abort');
 });
 
-it('fails when there is no such program', async () => {
+it('rejects when the program does not exist', async () => {
   await expect(runInGroup(['this program does not exist'], await environment())).rejects.toMatchObject({
     code: 'ENOENT',
   });
@@ -80,7 +80,7 @@ function grandchild(stderr: string): number {
   return Number(/grandchild (\d+)/.exec(stderr)?.[1]);
 }
 
-/** Waits until a killed process is no more: whoever inherits it may take a moment to reap it. */
+/** Waits until a killed process is gone. The process that inherits it may reap it late. */
 async function isGone(pid: number): Promise<void> {
   expect(pid).toBeGreaterThan(0);
   await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);

@@ -11,17 +11,17 @@ afterAll(() => registry.close());
 
 const { signal } = new AbortController();
 
-it('says that a registry answers', async () => {
+it('reports a registry that responds', async () => {
   registry.use(http.get(url.href, () => HttpResponse.json({})));
   expect(await ping(url, signal)).toEqual({ ok: true, detail: 'responds' });
 });
 
-it('says with which status a registry refuses', async () => {
+it('reports the status of a registry that refuses', async () => {
   registry.use(http.get(url.href, () => new HttpResponse(null, { status: 503 })));
   expect(await ping(url, signal)).toEqual({ ok: false, detail: 'responds with status 503' });
 });
 
-it('says that a registry cannot be reached', async () => {
+it('reports a registry that cannot be reached', async () => {
   registry.use(http.get(url.href, () => HttpResponse.error()));
   expect(await ping(url, signal)).toEqual({ ok: false, detail: 'cannot be reached' });
 });

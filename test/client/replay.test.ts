@@ -14,7 +14,7 @@ import { jsonString, toNode } from '../../src/wire/json.ts';
 import { compressZstd } from '../../src/wire/zstd.ts';
 import { exchangeOf, message, miniGolden } from '../golden/conversation.ts';
 import { listening } from '../tap/local.ts';
-import { backendOf } from './exchange-backend.ts';
+import { backendOf, type ReceivedRequest } from './exchange-backend.ts';
 
 const created = message('backend', { type: 'response.created', n: 1 });
 const delta = message('backend', { type: 'response.delta', n: 2 });
@@ -24,18 +24,18 @@ const interrupt = message('client', { type: 'response.interrupt', mode: 'discard
 const failure = message('backend', { type: 'error', status: 500, error: { code: 'oops' } });
 
 function upgrade(messages: readonly MessageEvent[], end?: Exchange['end']): Exchange {
-  return asked('GET', [answered(101), ...messages.map(plainly)], end);
+  return exchange('GET', [response(101), ...messages.map(uncompressed)], end);
 }
 
 function refused(status: number): Exchange {
-  return asked('GET', [answered(status), body('backend', { error: { code: 'refused' } })], 'backend');
+  return exchange('GET', [response(status), body('backend', { error: { code: 'refused' } })], 'backend');
 }
 
 function post(...steps: readonly Step[]): Exchange {
-  return asked('POST', [body('client', { model: 'm', input: ['{{{{}} braces'] }), ...steps]);
+  return exchange('POST', [body('client', { model: 'm', input: ['{{{{}} braces'] }), ...steps]);
 }
 
-function asked(method: string, steps: readonly Step[], end?: Exchange['end']): Exchange {
+function exchange(method: string, steps: readonly Step[], end?: Exchange['end']): Exchange {
   const { connection, request } = exchangeOf();
   const upgrading = {
     Host: '{{authority}}',
@@ -66,7 +66,7 @@ function asked(method: string, steps: readonly Step[], end?: Exchange['end']): E
   };
 }
 
-function answered(status: number, headers: Readonly<Record<string, string>> = {}): Step {
+function response(status: number, headers: Readonly<Record<string, string>> = {}): Step {
   const pairs = Object.entries(headers).map(([name, value]) => [name, jsonString(value)] as const);
   return { type: 'response', exchange: 1, status, headers: pairs };
 }
@@ -81,19 +81,19 @@ function body(from: 'client' | 'backend', json: unknown): Step {
   };
 }
 
-function served(complete: boolean, ...events: readonly MessageEvent[]): Step {
+function streamBody(complete: boolean, ...events: readonly MessageEvent[]): Step {
   const list = events.flatMap(({ content }) =>
     content.kind === 'json' ? [{ event: 'any', data: content.json }] : [],
   );
   return { type: 'body', exchange: 1, from: 'backend', complete, content: { kind: 'events', events: list } };
 }
 
-/** The same message as a server sends it that does not compress. */
-function plainly(event: MessageEvent): MessageEvent {
+/** The message as a server sends it that does not compress. */
+function uncompressed(event: MessageEvent): MessageEvent {
   return { ...event, compressed: false };
 }
 
-function said(opcode: MessageEvent['opcode'], content: Content): MessageEvent {
+function sent(opcode: MessageEvent['opcode'], content: Content): MessageEvent {
   return { ...created, opcode, content };
 }
 
@@ -115,9 +115,9 @@ function goldenOf(exchanges: readonly Exchange[], variables: readonly Variable[]
   };
 }
 
-type Played = { readonly outcome: ReplayOutcome; readonly events: TraceEvent[]; readonly found: string[] };
+type Played = { readonly outcome: ReplayOutcome; readonly events: TraceEvent[]; readonly findings: string[] };
 
-/** Replays a golden against a server, and compares what was seen before it with the golden. */
+/** Replays a golden against a server, and compares the traffic in front of the server with the golden. */
 async function played(golden: Golden, port: number): Promise<Played> {
   const events: TraceEvent[] = [];
   const recorder = new TraceRecorder(new Sealer({ ownTexts: ['hello', '{{ braces'], secrets: {} }), (event) =>
@@ -128,36 +128,36 @@ async function played(golden: Golden, port: number): Promise<Played> {
   const outcome = await replay(golden, url, new AbortController().signal);
   await tap.close();
   const front = dialogueOf(events);
-  const findings = [
+  const all = [
     ...parityFindings(golden, front),
     ...neutralityFindings(front, golden.exchanges).filter(
       ({ comparison }) => comparison === 'response neutrality',
     ),
   ];
-  const found = findings.map(({ comparison, kind, places: [place] }) =>
+  const findings = all.map(({ comparison, kind, places: [place] }) =>
     [comparison, place === undefined ? '' : placeText(place), kind].join(': '),
   );
-  return { outcome, events, found };
+  return { outcome, events, findings };
 }
 
 async function playedByItself(
   exchanges: readonly Exchange[],
-): Promise<Played & { got: Awaited<ReturnType<typeof backendOf>>['got'] }> {
-  const { port, got } = await backendOf(exchanges);
-  return { ...(await played(goldenOf(exchanges), port)), got };
+): Promise<Played & { requests: ReceivedRequest[] }> {
+  const { port, requests } = await backendOf(exchanges);
+  return { ...(await played(goldenOf(exchanges), port)), requests };
 }
 
-const eventStream = answered(200, { 'content-type': 'text/event-stream' });
+const eventStream = response(200, { 'content-type': 'text/event-stream' });
 
 it.each([
   { shape: 'a turn', exchanges: [upgrade([create, created, completed, create, created, completed])] },
-  { shape: 'a turn over HTTP', exchanges: [post(eventStream, served(true, created, completed))] },
+  { shape: 'a turn over HTTP', exchanges: [post(eventStream, streamBody(true, created, completed))] },
   {
     shape: 'a refused upgrade and then HTTP',
     exchanges: [
       refused(426),
-      post(eventStream, served(true, created)),
-      post(eventStream, served(true, created)),
+      post(eventStream, streamBody(true, created)),
+      post(eventStream, streamBody(true, created)),
     ],
   },
   {
@@ -165,16 +165,16 @@ it.each([
     exchanges: [refused(500), refused(403), refused(404), upgrade([create, completed])],
   },
   {
-    shape: 'a socket that the backend closes, and the next',
+    shape: 'a websocket that the backend closes, and the next',
     exchanges: [
-      upgrade([create, created, said('close', { kind: 'close', code: 1011 })], 'backend'),
+      upgrade([create, created, sent('close', { kind: 'close', code: 1011 })], 'backend'),
       upgrade([create, created, completed]),
     ],
   },
   {
     shape: 'a socket that the backend closes without a code, and the next',
     exchanges: [
-      upgrade([create, created, said('close', { kind: 'close', code: null })], 'backend'),
+      upgrade([create, created, sent('close', { kind: 'close', code: null })], 'backend'),
       upgrade([create, completed]),
     ],
   },
@@ -183,15 +183,15 @@ it.each([
     exchanges: [upgrade([create, created], 'backend'), upgrade([create, completed])],
   },
   {
-    shape: 'a socket that the client drops in the middle of an answer',
+    shape: 'a websocket that the client drops in the middle of a response',
     exchanges: [upgrade([create, created, delta], 'client'), upgrade([create, completed])],
   },
   {
-    shape: 'sockets side by side',
+    shape: 'parallel websockets',
     exchanges: [upgrade([create, completed, create, completed]), upgrade([create, completed])],
   },
   {
-    shape: 'an interrupt while an answer is running',
+    shape: 'an interrupt in the middle of a response',
     exchanges: [upgrade([create, created, interrupt, create, delta, completed])],
   },
   {
@@ -200,46 +200,46 @@ it.each([
   },
   {
     shape: 'an HTTP error',
-    exchanges: [post(answered(429, { 'retry-after': '7' }), body('backend', { error: { code: 'rate' } }))],
+    exchanges: [post(response(429, { 'retry-after': '7' }), body('backend', { error: { code: 'rate' } }))],
   },
   {
-    shape: 'an answer that is cut off, and the next',
+    shape: 'a response that is cut off, and the next',
     exchanges: [
-      { ...post(eventStream, served(false, created, delta)), end: 'backend' as const },
-      post(eventStream, served(true, created, completed)),
+      { ...post(eventStream, streamBody(false, created, delta)), end: 'backend' as const },
+      post(eventStream, streamBody(true, created, completed)),
     ],
   },
   {
-    shape: 'a prewarm that gets no answer',
+    shape: 'a prewarm without a response',
     exchanges: [upgrade([create], 'client'), upgrade([create, completed])],
   },
   {
-    shape: 'what a client passes over',
+    shape: 'noise that a client ignores',
     exchanges: [
-      upgrade([create, created, said('text', { kind: 'text', text: jsonString('hello') }), completed]),
-      upgrade([create, said('text', { kind: 'text', text: jsonString('hello') })]),
+      upgrade([create, created, sent('text', { kind: 'text', text: jsonString('hello') }), completed]),
+      upgrade([create, sent('text', { kind: 'text', text: jsonString('hello') })]),
     ],
   },
 ])('plays $shape', async ({ exchanges }) => {
-  const { outcome, found } = await playedByItself(exchanges);
+  const { outcome, findings } = await playedByItself(exchanges);
   expect(outcome).toEqual({ finished: true });
-  expect(found).toEqual([]);
+  expect(findings).toEqual([]);
 });
 
 it('sends headers and body of a POST as the golden has them', async () => {
-  const { got } = await playedByItself([post(eventStream, served(true, completed))]);
+  const { requests } = await playedByItself([post(eventStream, streamBody(true, completed))]);
   const packed = await compressZstd(Buffer.from('{"model":"m","input":["{{ braces"]}'));
-  expect(got[0]?.body).toEqual(packed);
-  expect(got[0]?.headers.map(([name]) => name)).toEqual([
+  expect(requests[0]?.body).toEqual(packed);
+  expect(requests[0]?.headers.map(([name]) => name)).toEqual([
     ...['X-Other-Case', 'content-encoding', 'content-type', 'host', 'content-length'],
   ]);
-  expect(got[0]?.headers.at(-1)).toEqual(['content-length', String(packed.length)]);
+  expect(requests[0]?.headers.at(-1)).toEqual(['content-length', String(packed.length)]);
 });
 
 it.each([
   { end: undefined, order: ['request 1', 'request 2'] },
   { end: 'client' as const, order: ['request 1', 'end 1 by client', 'request 2'] },
-])('keeps a socket until the golden says that the client drops it ($end)', async ({ end, order }) => {
+])('keeps a connection open until the golden ends it ($end)', async ({ end, order }) => {
   const { events } = await playedByItself([upgrade([create, created], end), upgrade([create, completed])]);
   const seen = events.flatMap((event) => {
     if (event.type === 'request') return [`request ${event.connection}`];
@@ -248,7 +248,7 @@ it.each([
   expect(seen.slice(0, seen.indexOf('request 2') + 1)).toEqual(order);
 });
 
-it('goes on with the ids that the backend gave, and keeps its own', async () => {
+it('sends the ids that the backend gave it, and keeps its own', async () => {
   const variables: Variable[] = [
     { name: 'resp_id', kind: 'hex', number: false, group: undefined, lifetime: undefined },
     { name: 'key', kind: 'hex', number: false, group: undefined, lifetime: undefined },
@@ -265,41 +265,41 @@ it('goes on with the ids that the backend gave, and keeps its own', async () => 
   const { port } = await backendOf(conversation(id, '', 'fedcba9876543210'));
   const golden = goldenOf(conversation('{{resp_id}}', '{{key}}', '{{key}}'), variables);
   const { events } = await played(golden, port);
-  const heard = events.flatMap((event) =>
+  const sentMessages = events.flatMap((event) =>
     event.type === 'message' && event.from === 'client' && event.content.kind === 'json'
       ? [JSON.stringify(event.content.json)]
       : [],
   );
-  expect(heard[1]).toContain(id);
-  expect(heard[1]).not.toContain('fedcba9876543210');
+  expect(sentMessages[1]).toContain(id);
+  expect(sentMessages[1]).not.toContain('fedcba9876543210');
 });
 
 it.each([
   {
-    subject: 'accepts what was refused',
+    subject: 'accepts an upgrade that was refused',
     expected: [refused(426)],
     actual: [upgrade([])],
     reason: 'the subject responded to the upgrade with 101 instead of 426',
   },
   {
-    subject: 'refuses what was accepted',
+    subject: 'refuses an upgrade that was accepted',
     expected: [upgrade([create, completed])],
     actual: [refused(404)],
     reason: 'the subject responded to the upgrade with 404 instead of 101',
   },
   {
-    subject: 'answers a POST with an error',
-    expected: [post(eventStream, served(true, completed))],
-    actual: [post(answered(502))],
+    subject: 'responds to a POST with an error',
+    expected: [post(eventStream, streamBody(true, completed))],
+    actual: [post(response(502))],
     reason: 'the subject responded to the POST with 502 instead of 200',
   },
   {
     subject: 'closes too early',
     expected: [upgrade([create, created, completed])],
-    actual: [upgrade([create, created, said('close', { kind: 'close', code: 1000 })])],
+    actual: [upgrade([create, created, sent('close', { kind: 'close', code: 1000 })])],
     reason: 'the connection ended before response.completed',
   },
-])('ends with a reason when a subject $subject', async ({ expected, actual, reason }) => {
+])('returns a reason when a subject $subject', async ({ expected, actual, reason }) => {
   const { port } = await backendOf(actual);
   const { outcome } = await played(goldenOf(expected), port);
   expect(outcome).toEqual({ finished: false, reason });
@@ -307,16 +307,16 @@ it.each([
 
 it.each([
   {
-    subject: 'hangs up',
+    subject: 'disconnects',
     serve: (socket: Socket) => void socket.end(),
     reason: 'the subject ended the connection without a response to the upgrade',
   },
   {
-    subject: 'speaks something else',
+    subject: 'speaks another protocol',
     serve: (socket: Socket) => void socket.write('SSH-2.0-OpenSSH_9.7\r\n'),
     reason: "the subject's response to the upgrade is neither HTTP nor websocket: the bytes are not HTTP/1.1",
   },
-])('ends with a reason when a subject $subject', async ({ serve, reason }) => {
+])('returns a reason when a subject $subject', async ({ serve, reason }) => {
   const port = await listening(
     createServer((socket) => {
       socket.on('error', () => {});

@@ -11,17 +11,17 @@ import type { ConfigValue, Task } from '../../src/client/official/task.ts';
 import { loadScenario } from '../../src/scenario/scenario.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-// 0.118.0 needs nothing of chatgpt.com to do a turn, so this works without a tap: a proxy that refuses everything
-// keeps the rest of its traffic from the internet.
+// 0.118.0 needs no response from chatgpt.com for a turn, so these tests need no tap. A proxy that refuses everything
+// keeps its other traffic off the internet.
 let client: OfficialClient;
 beforeAll(async () => {
   client = await installOfficialClient('0.118.0');
 });
 
-async function refusingProxy(): Promise<{ readonly url: string; readonly asked: string[] }> {
-  const asked: string[] = [];
+async function refusingProxy(): Promise<{ readonly url: string; readonly targets: string[] }> {
+  const targets: string[] = [];
   const server = createServer().on('connect', (request, socket) => {
-    asked.push(request.url ?? '');
+    targets.push(request.url ?? '');
     socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -30,7 +30,7 @@ async function refusingProxy(): Promise<{ readonly url: string; readonly asked: 
   });
   const address = server.address();
   if (typeof address !== 'object' || address === null) throw new Error('not listening');
-  return { url: `http://127.0.0.1:${address.port}`, asked };
+  return { url: `http://127.0.0.1:${address.port}`, targets };
 }
 
 async function exchange(
@@ -56,7 +56,7 @@ async function exchange(
   return { result, backend, events, frames, proxy };
 }
 
-it('lets the official client do a whole turn against the simulated backend', async () => {
+it('runs a turn of the official client against the simulated backend', async () => {
   const { result, backend, frames, proxy } = await exchange([{ reply: 'text', text: 'Quite so.' }]);
 
   expect(result).toMatchObject({ exitCode: 0, stdout: 'Quite so.\n' });
@@ -65,10 +65,10 @@ it('lets the official client do a whole turn against the simulated backend', asy
     ['websocket', false],
   ]);
   expect(backend.served()).toBe(1);
-  expect(proxy.asked).toContain('chatgpt.com:443');
+  expect(proxy.targets).toContain('chatgpt.com:443');
 });
 
-it('lets the official client call a tool', async () => {
+it('makes the official client call a tool', async () => {
   const { result, backend, frames } = await exchange([
     {
       reply: 'tool_calls',
@@ -85,7 +85,7 @@ it('lets the official client call a tool', async () => {
   });
 });
 
-it.each(['parallel-tool-calls', 'mcp-tool'])('lets the official client play %s', async (name) => {
+it.each(['parallel-tool-calls', 'mcp-tool'])('plays %s with the official client', async (name) => {
   const { backend: script, client: task } = loadScenario(name);
 
   const { result, frames } = await exchange(script, {}, 0, task);
@@ -96,7 +96,7 @@ it.each(['parallel-tool-calls', 'mcp-tool'])('lets the official client play %s',
   expect(input.map(({ output }) => output)).toEqual(expected.map((text) => expect.stringContaining(text)));
 });
 
-it('shows the official client its own repository, and none around it', async () => {
+it('shows the official client its own repository, and no surrounding one', async () => {
   const { backend: script, client: task } = loadScenario('agents-md');
 
   const { frames } = await exchange(script, {}, 0, task);
@@ -106,17 +106,17 @@ it('shows the official client its own repository, and none around it', async () 
   expect(body.match(/[^"\\]*engine\.git/g)).toEqual(['https://git.example.com/ada/engine.git']);
 });
 
-it('hands the official client a picture and a schema', async () => {
-  const picture = await exchange([{ reply: 'text', text: 'Red' }], {}, 0, loadScenario('image-input').client);
+it('passes an image and a schema to the official client', async () => {
+  const image = await exchange([{ reply: 'text', text: 'Red' }], {}, 0, loadScenario('image-input').client);
   const schema = await exchange([{ reply: 'text', text: '{}' }], {}, 0, loadScenario('output-schema').client);
 
-  expect(picture.frames.at(-1)?.body).toContain('data:image/png;base64,iVBORw0KGgo');
+  expect(image.frames.at(-1)?.body).toContain('data:image/png;base64,iVBORw0KGgo');
   expect(JSON.parse(schema.frames.at(-1)?.body ?? 'null')).toMatchObject({
     text: { format: { schema: { required: ['number'] } } },
   });
 });
 
-it('gets the tier priority for service_tier="fast"', async () => {
+it('sends the tier priority for service_tier="fast"', async () => {
   const { frames } = await exchange([{ reply: 'text', text: 'OK' }], { service_tier: 'fast' });
 
   expect(frames.map(({ body }) => JSON.parse(body))).toEqual([
@@ -125,25 +125,25 @@ it('gets the tier priority for service_tier="fast"', async () => {
   ]);
 });
 
-it('shows the backend another account and another folder in another run', async () => {
-  const [one, other] = [
+it('sends another account and another folder in another run', async () => {
+  const [a, b] = [
     await exchange([{ reply: 'text', text: 'OK' }]),
     await exchange([{ reply: 'text', text: 'OK' }], {}, 1),
   ];
 
-  const accounts = [one, other].map(({ events }) =>
+  const accounts = [a, b].map(({ events }) =>
     events
       .flatMap((event) => (event.type === 'upgrade' ? event.headers : []))
       .find(([name]) => name === 'chatgpt-account-id'),
   );
   expect(accounts[0]).toBeDefined();
   expect(accounts[0]).not.toEqual(accounts[1]);
-  const folders = [one, other].map(({ frames }) => /<cwd>.*?<\/cwd>/.exec(frames.at(-1)?.body ?? '')?.[0]);
+  const folders = [a, b].map(({ frames }) => /<cwd>.*?<\/cwd>/.exec(frames.at(-1)?.body ?? '')?.[0]);
   expect(folders[0]).toBeDefined();
   expect(folders[0]).not.toEqual(folders[1]);
 });
 
-it('lets the official client play two turns in one process, and take up its thread in another', async () => {
+it('plays two turns in one process, and resumes the thread in another', async () => {
   const { frames, result, events } = await exchange(
     [
       { reply: 'text', text: 'one' },

@@ -5,8 +5,8 @@ import { makeEnvironment } from '../../src/client/official/environment.ts';
 import { type ClientRun, runOfficialClient } from '../../src/client/official/run-client.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** A run of a program that stands in for the client. */
-async function standIn(script: string, given: Partial<ClientRun> = {}): Promise<ClientRun> {
+/** A run in which a script stands in for the client. */
+async function standIn(script: string, members: Partial<ClientRun> = {}): Promise<ClientRun> {
   const root = await temporaryFolder();
   const program = join(await mkdtemp(join(root, 'client-')), 'codex.cjs');
   await writeFile(program, script);
@@ -17,33 +17,33 @@ async function standIn(script: string, given: Partial<ClientRun> = {}): Promise<
     config: {},
     connect: { kind: 'intercepted', proxyUrl: 'http://127.0.0.1:9', certificate: '/somewhere/ca.pem' },
     timeoutMs: 60_000,
-    ...given,
+    ...members,
   };
 }
 
-const tellAll =
+const printAll =
   'console.log(JSON.stringify({ args: process.argv.slice(2), env: process.env, cwd: process.cwd() }))';
 
-async function told(
-  given: Partial<ClientRun>,
+async function printed(
+  members: Partial<ClientRun>,
 ): Promise<{ args: string[]; env: Record<string, string>; cwd: string }> {
-  const { stdout } = await runOfficialClient(await standIn(tellAll, given));
+  const { stdout } = await runOfficialClient(await standIn(printAll, members));
   return JSON.parse(stdout);
 }
 
-it('asks for one turn with the prompt as the last argument, even one that looks like an option', async () => {
-  const { args } = await told({ prompt: '--help me' });
+it('runs codex exec with the prompt as the last argument, even when it looks like an option', async () => {
+  const { args } = await printed({ prompt: '--help me' });
 
   expect(args.slice(0, 2)).toEqual(['exec', '--skip-git-repo-check']);
   expect(args.slice(-2)).toEqual(['--', '--help me']);
 });
 
-it('hands the scenario’s configuration over as TOML, last so that it wins', async () => {
-  const { args } = await told({
+it('passes the configuration of the scenario as TOML, last so that it takes precedence', async () => {
+  const { args } = await printed({
     config: { service_tier: 'fast', 'features.plugins': true, model_context_window: 9000 },
   });
 
-  const settings = args.filter((_, at) => args[at - 1] === '-c');
+  const settings = args.filter((_, index) => args[index - 1] === '-c');
   expect(settings.slice(-3)).toEqual([
     'service_tier="fast"',
     'features.plugins=true',
@@ -51,8 +51,8 @@ it('hands the scenario’s configuration over as TOML, last so that it wins', as
   ]);
 });
 
-it('gives the files of a task by their options, before the prompt', async () => {
-  const { args } = await told({
+it('passes the files of a task as options before the prompt', async () => {
+  const { args } = await printed({
     model: 'gpt-x',
     outputSchema: '{}',
     mcpServers: [{ name: 'parity', tools: [] }],
@@ -63,14 +63,14 @@ it('gives the files of a task by their options, before the prompt', async () => 
   expect(server).toMatch(/^mcp_servers\.parity\.args=\["[^"]*mcp-server\.mjs","\[\]"\]$/);
 });
 
-it('leaves alone what would show in the traffic', async () => {
-  const { args } = await told({});
+it('sets nothing that would change the traffic', async () => {
+  const { args } = await printed({});
 
   expect(args.join(' ')).not.toMatch(/analytics|features\.apps|skills|sandbox/);
 });
 
 it('sends everything through the proxy when it is intercepted', async () => {
-  const { args, env } = await told({});
+  const { args, env } = await printed({});
 
   expect(env).toMatchObject({
     HTTPS_PROXY: 'http://127.0.0.1:9',
@@ -80,18 +80,18 @@ it('sends everything through the proxy when it is intercepted', async () => {
   expect(args.join(' ')).not.toContain('openai_base_url');
 });
 
-it('keeps the base URL from the proxy', async () => {
+it('reaches the base URL without the proxy', async () => {
   const baseUrl = 'http://127.0.0.1:9/backend-api/codex';
 
-  const { args, env } = await told({ connect: { kind: 'base-url', baseUrl } });
+  const { args, env } = await printed({ connect: { kind: 'base-url', baseUrl } });
 
   expect(args).toContain(`openai_base_url="${baseUrl}"`);
   expect(env.NO_PROXY?.split(',')).toContain('127.0.0.1');
   expect(env).not.toHaveProperty('HTTPS_PROXY');
 });
 
-it('runs in the environment it is given and in no other', async () => {
-  const run = await standIn(tellAll);
+it('runs in the given environment only', async () => {
+  const run = await standIn(printAll);
   const { stdout } = await runOfficialClient(run);
   const { env, cwd }: { env: Record<string, string>; cwd: string } = JSON.parse(stdout);
 
@@ -102,12 +102,12 @@ it('runs in the environment it is given and in no other', async () => {
 });
 
 it('returns a non-zero exit with what was printed', async () => {
-  const run = await standIn('console.log("said"); console.error("went wrong"); process.exitCode = 1');
+  const run = await standIn('console.log("output"); console.error("went wrong"); process.exitCode = 1');
 
-  expect(await runOfficialClient(run)).toEqual({ exitCode: 1, stdout: 'said\n', stderr: 'went wrong\n' });
+  expect(await runOfficialClient(run)).toEqual({ exitCode: 1, stdout: 'output\n', stderr: 'went wrong\n' });
 });
 
-it('fails with the client’s last words when it does not end in time', async () => {
+it('fails with the last line of the client when it does not end in time', async () => {
   const hangs = 'console.error("Reconnecting... 1/5"); setInterval(() => {}, 1000)';
   const run = await standIn(hangs, { timeoutMs: 1_000 });
 
@@ -117,13 +117,13 @@ it('fails with the client’s last words when it does not end in time', async ()
   });
 });
 
-it('stops when it is told to', async () => {
+it('rejects when it is aborted', async () => {
   const run = await standIn('setInterval(() => {}, 1000)', { signal: AbortSignal.abort() });
 
   await expect(runOfficialClient(run)).rejects.toMatchObject({ code: 'interrupted' });
 });
 
-it('fails in one line when the client is not there', async () => {
+it('fails in one line when the client is missing', async () => {
   const client = { version: '0.0.0', command: ['/nowhere/codex'] };
 
   await expect(runOfficialClient(await standIn('', { client }))).rejects.toMatchObject({
@@ -135,12 +135,12 @@ it('fails in one line when the client is not there', async () => {
 it.each([
   ['provider-openai', 'OpenAI'],
   ['provider', 'Parity'],
-] as const)('points the client at a proxy by a provider, in the lane %s named %s', async (kind, name) => {
+] as const)('points the client at a proxy with a provider, in the lane %s named %s', async (kind, name) => {
   const baseUrl = 'http://127.0.0.1:9/backend-api/codex';
 
-  const { args, env } = await told({ connect: { kind, baseUrl } });
+  const { args, env } = await printed({ connect: { kind, baseUrl } });
 
-  const settings = args.filter((_, at) => args[at - 1] === '-c');
+  const settings = args.filter((_, index) => args[index - 1] === '-c');
   expect(settings.slice(-5)).toEqual([
     'model_provider="parity"',
     `model_providers.parity.name="${name}"`,
@@ -152,7 +152,7 @@ it.each([
   expect(env.NO_PROXY?.split(',')).toContain('127.0.0.1');
 });
 
-it('serves the steps of a task with the same configuration as a prompt, and with the model among it', async () => {
+it('runs codex app-server for steps, with the same configuration and the model', async () => {
   const steps = [{ do: 'turn', prompt: 'One' }] as const;
   const run = { ...(await standIn('console.error(process.argv.slice(2).join(" "))')), model: 'gpt-x', steps };
 

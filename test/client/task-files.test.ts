@@ -7,7 +7,7 @@ import { writeTaskFiles } from '../../src/client/official/task-files.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-async function laidOut(task: Partial<Task>, n = 0) {
+async function written(task: Partial<Task>, n = 0) {
   const environment = await makeEnvironment(await temporaryFolder(), n);
   return { environment, ...(await writeTaskFiles({ prompt: 'Say one', config: {}, ...task }, environment)) };
 }
@@ -16,19 +16,19 @@ async function git(args: string[], { cwd, env }: { cwd: string; env: Readonly<Re
   return (await runInGroup(['git', ...args], { cwd, env })).stdout.trim();
 }
 
-it('adds nothing to a task of a prompt alone', async () => {
-  const { options, config, environment } = await laidOut({});
+it('adds nothing for a task with only a prompt', async () => {
+  const { options, config, environment } = await written({});
 
   expect({ options, config }).toEqual({ options: [], config: {} });
   expect(await readdir(environment.cwd)).toEqual([]);
 });
 
-it('names the model', async () => {
-  expect((await laidOut({ model: 'gpt-x' })).options).toEqual(['--model', 'gpt-x']);
+it('adds the model', async () => {
+  expect((await written({ model: 'gpt-x' })).options).toEqual(['--model', 'gpt-x']);
 });
 
-it('puts pictures and schema into files outside the working folder', async () => {
-  const { options, environment } = await laidOut({
+it('writes images and schema to files outside the working folder', async () => {
+  const { options, environment } = await written({
     images: [{ name: 'a.png', base64: 'iVBORw==' }],
     outputSchema: '{"type":"object"}',
   });
@@ -41,7 +41,7 @@ it('puts pictures and schema into files outside the working folder', async () =>
 
 it('makes the working folder the root of a repository with a commit and a remote', async () => {
   const repository = { files: { 'AGENTS.md': 'Be brief.\n' } };
-  const { config, environment } = await laidOut({ repository });
+  const { config, environment } = await written({ repository });
 
   expect(config).toEqual({ project_root_markers: ['.git'] });
   expect(await git(['ls-files'], environment)).toBe('AGENTS.md');
@@ -51,10 +51,10 @@ it('makes the working folder the root of a repository with a commit and a remote
   );
 });
 
-it('varies commit and remote from run to run, and keeps those of the same run', async () => {
+it('makes different commits and remotes for different runs, and the same for the same run', async () => {
   const repository = { files: { 'AGENTS.md': 'Be brief.\n' } };
   const facts = async (n: number) => {
-    const { environment } = await laidOut({ repository }, n);
+    const { environment } = await written({ repository }, n);
     return [
       await git(['rev-parse', 'HEAD'], environment),
       await git(['remote', 'get-url', 'origin'], environment),
@@ -68,7 +68,7 @@ it('varies commit and remote from run to run, and keeps those of the same run', 
   expect(again).toEqual(first);
 });
 
-it('says that git is needed where there is none', async () => {
+it('reports that git is missing', async () => {
   const environment = await makeEnvironment(await temporaryFolder(), 0);
   const without = { ...environment, env: { ...environment.env, PATH: environment.cwd } };
   const task = { prompt: 'Say one', config: {}, repository: { files: { a: '' } } };
@@ -79,14 +79,14 @@ it('says that git is needed where there is none', async () => {
   });
 });
 
-it('starts an MCP server that offers its tools and answers their calls', async () => {
+it('configures an MCP server that lists its tools and responds to calls', async () => {
   const inputSchema = '{"type":"object","properties":{"word":{"type":"string"}}}';
   const tools = [{ name: 'measure', description: 'Measures a word', inputSchema, answer: '4' }];
-  const { config } = await laidOut({ mcpServers: [{ name: 'parity', tools }] });
+  const { config } = await written({ mcpServers: [{ name: 'parity', tools }] });
   const [command, args] = [config['mcp_servers.parity.command'], config['mcp_servers.parity.args']];
 
   expect(command).toBe(process.execPath);
-  const answers = talk(
+  const responses = exchange(
     [String(command), ...(Array.isArray(args) ? args : [])],
     [
       { id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18' } },
@@ -97,7 +97,7 @@ it('starts an MCP server that offers its tools and answers their calls', async (
     ],
   );
 
-  expect(answers).toMatchObject([
+  expect(responses).toMatchObject([
     { id: 1, result: { protocolVersion: '2025-06-18' } },
     {
       id: 2,
@@ -108,8 +108,8 @@ it('starts an MCP server that offers its tools and answers their calls', async (
   ]);
 });
 
-/** What an MCP server says to messages, one a line. */
-function talk([program = '', ...args]: string[], messages: object[]): unknown[] {
+/** Sends messages to an MCP server, and returns its responses. */
+function exchange([program = '', ...args]: string[], messages: object[]): unknown[] {
   const input = messages.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join('');
   const { stdout } = spawnSync(program, args, { input, encoding: 'utf8' });
   return stdout
