@@ -105,7 +105,7 @@ it('compares what stands for several places with all of them', () => {
   const input = instructions(uuid7(3, 'turn'));
   const other = [{ ...input[0], role: 'user' }];
   expect(unify(restored, [say({ turn: 1, input }, { turn: 2, input: other })])).toMatchObject([
-    { kind: 'changed', places: [{ part: 'client message 2', path: ['input', '0', 'role'] }] },
+    { kind: 'changed', places: [{ side: 'client', part: 'message', number: 2, path: ['input', 0, 'role'] }] },
   ]);
 });
 
