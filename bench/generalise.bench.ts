@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGolden } from '../src/golden/file.ts';
 import { generalise } from '../src/golden/learn/generalise.ts';
-import { dialogueOf } from '../src/golden/trace/exchanges.ts';
+import { exchangesOf } from '../src/golden/trace/exchanges.ts';
 import { madeUpRuns } from './diff/made-up.ts';
 import { goal } from './goal.ts';
 
@@ -17,11 +17,11 @@ const most = 1.5;
 const pattern = readGolden(join(repository, 'traces/0.169.0/chatgpt/tool-turn.golden.jsonl'));
 const rows = sizes.map((size) => {
   process.stderr.write(`${size} MB\n`);
-  const dialogues = madeUpRuns(pattern, size * 1_000_000, runs).map(dialogueOf);
+  const recordings = madeUpRuns(pattern, size * 1_000_000, runs).map(exchangesOf);
   const start = performance.now();
   const { variables } = generalise(
     { codex: pattern.codex, lane: pattern.lane, scenario: 'made-up' },
-    dialogues,
+    recordings,
   );
   const perMegabyte = (performance.now() - start) / size;
   return { megabytes: size, variables: variables.size, perMegabyte };

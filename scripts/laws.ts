@@ -45,8 +45,8 @@ async function main(): Promise<number> {
       const [scenario, lane] = [loadScenario(file.scenario), laneOf(file)];
       const recording = { client, authority, scenario, lane, signal, firstEnvironment };
       const golden = readGolden(file.path);
-      const [dialogue = []] = await recordRuns({ ...recording, runs: 1 });
-      const wrong = parityFindings(golden, dialogue).map((finding) => findingText(name, finding));
+      const [exchanges = []] = await recordRuns({ ...recording, runs: 1 });
+      const wrong = parityFindings(golden, exchanges).map((finding) => findingText(name, finding));
       if (!again) return wrong;
       const text = printGolden(await recordGolden({ ...recording, runs: golden.runs }));
       return [...wrong, ...differences(name, readFileSync(file.path, 'utf8'), text)];

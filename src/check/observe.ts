@@ -7,7 +7,7 @@ import {
   makeEnvironment,
   secretsOf,
 } from '../client/official/environment.ts';
-import { dialogueOf, type Exchange } from '../golden/trace/exchanges.ts';
+import { type Exchange, exchangesOf } from '../golden/trace/exchanges.ts';
 import { ownTexts } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { loadScenario } from '../scenario/scenario.ts';
@@ -77,8 +77,8 @@ async function observe(
     const result = await driveInTime(check, { scenario, environment, streams, url, backend, running });
     await connectionsClosed(back);
     return {
-      front: dialogueOf(front),
-      back: dialogueOf(back),
+      front: exchangesOf(front),
+      back: exchangesOf(back),
       url: upstream,
       sideRequests: [...new Set(back.flatMap(requestLine))],
       credentials: takesSignIn(subject)

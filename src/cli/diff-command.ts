@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { parityFindings } from '../diff/parity.ts';
 import { readGolden } from '../golden/file.ts';
-import { dialogueOf } from '../golden/trace/exchanges.ts';
+import { exchangesOf } from '../golden/trace/exchanges.ts';
 import { count, findingText } from '../report/text.ts';
 import { readTrace } from '../trace/trace.ts';
 import type { CommandContext } from './command-context.ts';
@@ -23,7 +23,7 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
     handler: ({ golden, trace }) => {
       const expected = readGolden(golden);
       const name = `${expected.codex} ${expected.scenario}`;
-      const findings = parityFindings(expected, dialogueOf(readTrace(trace)));
+      const findings = parityFindings(expected, exchangesOf(readTrace(trace)));
       for (const finding of findings) process.stdout.write(`${findingText(name, finding)}\n\n`);
       const verdict =
         findings.length === 0

@@ -11,9 +11,9 @@ import type { Golden, GoldenId, Variable } from './golden.ts';
 import { isLifetime } from './learn/lifetimes.ts';
 import { authorityName } from './pattern/authority.ts';
 import { isVariableKind } from './pattern/kinds.ts';
-import { shareDocuments, withShared } from './shared.ts';
+import { expandShared, shareDocuments } from './shared.ts';
 import { Dialogue, eventsOf, numbered } from './trace/exchanges.ts';
-import { variablesOf } from './trace/variable-uses.ts';
+import { variablesInEvent } from './trace/variable-uses.ts';
 
 const ending = '.golden.jsonl';
 
@@ -100,12 +100,12 @@ class GoldenReader {
           this.#documents,
           'shared document',
           fields.text('name'),
-          withShared(fields.node('value'), this.#documents),
+          expandShared(fields.node('value'), this.#documents),
         );
         return;
       default: {
-        const event = decodeEvent(withShared(node, this.#documents));
-        for (const name of variablesOf(event)) this.#used.add(name);
+        const event = decodeEvent(expandShared(node, this.#documents));
+        for (const name of variablesInEvent(event)) this.#used.add(name);
         this.#dialogue.add(event);
       }
     }

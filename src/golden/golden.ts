@@ -43,12 +43,12 @@ export const jsonMark = '{{json}}';
 export const unorderedMark = '{{unordered}}';
 
 /** A key of a recording that begins like a mark is written with its braces spelled out, as in strings (template.ts). */
-export function keyPattern(key: string): string {
+export function escapeKey(key: string): string {
   return key.startsWith('{{') ? printTemplate([{ literal: key }]) : key;
 }
 
 /** The key that a pattern of a key stands for. */
-export function plainKey(pattern: string): string {
+export function unescapeKey(pattern: string): string {
   const [part] = pattern.startsWith('{{{{') ? parseTemplate(pattern) : [];
   return part !== undefined && 'literal' in part ? part.literal : pattern;
 }

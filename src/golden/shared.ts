@@ -50,9 +50,9 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
 }
 
 /** The document with what its references stand for. Throws FieldError for one that is not declared. */
-export function withShared(node: JsonNode, documents: ReadonlyMap<string, JsonNode>): JsonNode {
+export function expandShared(node: JsonNode, documents: ReadonlyMap<string, JsonNode>): JsonNode {
   if (node.kind !== 'object' || !node.members.some(([key]) => key === sharedMark)) {
-    return mapChildren(node, (part) => withShared(part, documents));
+    return mapChildren(node, (part) => expandShared(part, documents));
   }
   const [[, name] = [], ...others] = node.members;
   if (name?.kind !== 'string' || others.length > 0) {

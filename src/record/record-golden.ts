@@ -12,7 +12,7 @@ import { type ClientConnection, runOfficialClient } from '../client/official/run
 import { ParityError } from '../errors.ts';
 import type { Golden } from '../golden/golden.ts';
 import { generalise } from '../golden/learn/generalise.ts';
-import { dialogueOf, type Exchange } from '../golden/trace/exchanges.ts';
+import { type Exchange, exchangesOf } from '../golden/trace/exchanges.ts';
 import { ownTexts } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { CertificateAuthority } from '../tap/certificate-authority.ts';
@@ -49,12 +49,12 @@ type GoldenRecordingOptions = {
  * runs into a golden. Throws ParityError when a run does not follow the scenario.
  */
 export async function recordGolden(options: GoldenRecordingOptions): Promise<Golden> {
-  const dialogues = await recordRuns(options);
+  const recordings = await recordRuns(options);
   const { client, scenario, lane = 'chatgpt', firstEnvironment = 0 } = options;
   return generalise(
     { codex: client.version, lane, scenario: scenario.name },
-    dialogues,
-    variedBetween(dialogues.map((_, run) => firstEnvironment + run)),
+    recordings,
+    variedBetween(recordings.map((_, run) => firstEnvironment + run)),
   );
 }
 
@@ -62,14 +62,14 @@ export async function recordGolden(options: GoldenRecordingOptions): Promise<Gol
 export async function recordRuns(options: GoldenRecordingOptions): Promise<Exchange[][]> {
   const { runs, scenario, lane = 'chatgpt', firstEnvironment = 0, signal, onRun } = options;
   return inFreshFolder(async (root) => {
-    const dialogues: Exchange[][] = [];
+    const recordings: Exchange[][] = [];
     for (let run = 0; run < runs; run += 1) {
       signal.throwIfAborted();
       onRun?.(run + 1);
       const environment = await makeEnvironment(root, firstEnvironment + run, { ...scenario.client, lane });
-      dialogues.push(dialogueOf(await recordRun(options, environment)));
+      recordings.push(exchangesOf(await recordRun(options, environment)));
     }
-    return dialogues;
+    return recordings;
   });
 }
 

@@ -8,7 +8,7 @@ import { brief } from './values.ts';
 
 /** A golden for a reader: what it is of, its variables, then its events. */
 export function goldenListing({ codex, lane, scenario, runs, varied, variables, exchanges }: Golden): string {
-  const rows = [...variables.values()].map(({ name, kind }) => [`  {{${name}}}`, kinds[kind].means]);
+  const rows = [...variables.values()].map(({ name, kind }) => [`  {{${name}}}`, kinds[kind].description]);
   return [
     `golden: codex ${codex}, lane ${lane}, scenario ${scenario}, learned from ${runs} runs` +
       (varied.length === 0 ? '' : `\nvaried between them: ${varied.join(', ')}`),

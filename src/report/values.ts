@@ -113,7 +113,7 @@ function valueText(value: ComparedValue): string {
         ? 'the client ends the connection'
         : 'the end of the connection, without a close message';
     case 'variable':
-      return `${value.variable}: ${kinds[value.variableKind].means}`;
+      return `${value.variable}: ${kinds[value.variableKind].description}`;
     case 'members':
       return value.members
         .map(

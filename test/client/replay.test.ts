@@ -4,7 +4,7 @@ import { type ReplayOutcome, replay } from '../../src/client/replay/replay.ts';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
 import type { Golden, Variable } from '../../src/golden/golden.ts';
-import { dialogueOf, type Exchange, type Step } from '../../src/golden/trace/exchanges.ts';
+import { type Exchange, exchangesOf, type Step } from '../../src/golden/trace/exchanges.ts';
 import { placeText } from '../../src/report/values.ts';
 import { startReverseTap } from '../../src/tap/reverse.ts';
 import { Sealer } from '../../src/trace/seal.ts';
@@ -12,7 +12,7 @@ import type { Content, MessageEvent, TraceEvent } from '../../src/trace/trace-ev
 import { TraceRecorder } from '../../src/trace/trace-recorder.ts';
 import { jsonString, toNode } from '../../src/wire/json.ts';
 import { compressZstd } from '../../src/wire/zstd.ts';
-import { exchangeOf, message, miniGolden } from '../golden/conversation.ts';
+import { exchangeOf, message, sampleGolden } from '../golden/sample-run.ts';
 import { listening } from '../tap/local.ts';
 import { backendOf, type ReceivedRequest } from './exchange-backend.ts';
 
@@ -106,7 +106,7 @@ function goldenOf(exchanges: readonly Exchange[], variables: readonly Variable[]
     lifetime: undefined,
   };
   return {
-    ...miniGolden(),
+    ...sampleGolden(),
     variables: new Map([length, ...variables].map((variable) => [variable.name, variable])),
     exchanges: exchanges.map((exchange, at) => ({
       ...exchange,
@@ -127,7 +127,7 @@ async function played(golden: Golden, port: number): Promise<Played> {
   const url = new URL('/backend-api/codex', tap.url);
   const outcome = await replay(golden, url, new AbortController().signal);
   await tap.close();
-  const front = dialogueOf(events);
+  const front = exchangesOf(events);
   const all = [
     ...parityFindings(golden, front),
     ...neutralityFindings(front, golden.exchanges).filter(

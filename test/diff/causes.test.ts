@@ -6,12 +6,12 @@ import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderField, MessageEvent } from '../../src/trace/trace-event.ts';
 import { type JsonMember, type JsonNode, jsonString, member, stringAt } from '../../src/wire/json.ts';
-import { id, twoTurns } from '../golden/conversation.ts';
+import { id, sampleRunOfTwoTurns } from '../golden/sample-run.ts';
 import { line, rendered } from './rendered.ts';
 
 /** A prewarm and two turns on one socket: client messages 1, 2 and 3. */
-const golden = generalise(id, [1, 2, 3].map(twoTurns));
-const [official = { connection: never(), request: never(), steps: [] }] = twoTurns(7);
+const golden = generalise(id, [1, 2, 3].map(sampleRunOfTwoTurns));
+const [official = { connection: never(), request: never(), steps: [] }] = sampleRunOfTwoTurns(7);
 
 function never(): never {
   throw new RangeError('there is no exchange');
@@ -188,7 +188,7 @@ it('tells two messages that are missing as two', () => {
 
 it('tells compression that is not offered, and not that it is then not used', () => {
   const offering = (run: number): Exchange[] =>
-    twoTurns(run).map((exchange) => ({
+    sampleRunOfTwoTurns(run).map((exchange) => ({
       ...exchange,
       request: {
         ...exchange.request,

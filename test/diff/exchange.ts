@@ -2,7 +2,7 @@ import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { Content } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
-import { exchangeOf as upgraded } from '../golden/conversation.ts';
+import { exchangeOf as upgraded } from '../golden/sample-run.ts';
 
 /** A message of JSON over the websocket. */
 export function message(from: Side, text: string): Step {

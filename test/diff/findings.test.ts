@@ -2,20 +2,20 @@ import { expect, it } from 'vitest';
 import { parityFindings } from '../../src/diff/parity.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { type JsonNode, jsonString } from '../../src/wire/json.ts';
-import { dialogue, miniGolden, uuid7 } from '../golden/conversation.ts';
 import { sites } from '../golden/mutate.ts';
+import { sampleGolden, sampleRun, uuid7 } from '../golden/sample-run.ts';
 import { rendered } from './rendered.ts';
 
 /** The findings where every header and key of that name has another value. */
 function findings(name: string, node: JsonNode) {
-  const [exchange] = dialogue(7);
+  const [exchange] = sampleRun(7);
   if (exchange === undefined) throw new RangeError('there is no exchange');
   const count = sites(exchange).filter(({ names }) => names.at(-1) === name).length;
   const changed = Array.from({ length: count }).reduce<Exchange>((now, _, at) => {
     const site = sites(now).filter(({ names }) => names.at(-1) === name)[at];
     return site?.replace(node) ?? now;
   }, exchange);
-  return parityFindings(miniGolden(), [changed]).map(rendered);
+  return parityFindings(sampleGolden(), [changed]).map(rendered);
 }
 
 it('tells what was found where, and what follows from it', () => {
@@ -56,11 +56,11 @@ it('tells one tier in two messages as one finding with two places', () => {
 });
 
 it('warns of what only shows who is speaking, and calls the rest an error', () => {
-  const [exchange] = dialogue(7);
+  const [exchange] = sampleRun(7);
   if (exchange === undefined) throw new RangeError('there is no exchange');
   const { request } = exchange;
   const renamed = (change: (name: string) => string) =>
-    parityFindings(miniGolden(), [
+    parityFindings(sampleGolden(), [
       {
         ...exchange,
         request: { ...request, headers: request.headers.map(([name, value]) => [change(name), value]) },

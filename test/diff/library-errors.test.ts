@@ -4,7 +4,7 @@ import { libraryFindings } from '../../src/diff/neutrality/neutrality.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { Content, MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, toNode } from '../../src/wire/json.ts';
-import { exchangeOf, message } from '../golden/conversation.ts';
+import { exchangeOf, message } from '../golden/sample-run.ts';
 import { line } from './rendered.ts';
 
 const request = { model: 'm', input: [{ role: 'user' }] };

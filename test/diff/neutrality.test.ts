@@ -3,7 +3,7 @@ import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { Content, MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson, toNode } from '../../src/wire/json.ts';
-import { exchangeOf, message, messageOf } from '../golden/conversation.ts';
+import { exchangeOf, message, messageOf } from '../golden/sample-run.ts';
 import { rendered } from './rendered.ts';
 
 const item = (text: string) => ({ type: 'message', role: 'user', content: [{ type: 'input_text', text }] });

@@ -3,11 +3,11 @@ import { expect, it } from 'vitest';
 import { printGolden } from '../../src/golden/file.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
-import { Dialogue, dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
+import { Dialogue, type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
-import { id, message, uuid7 } from './conversation.ts';
+import { id, message, uuid7 } from './sample-run.ts';
 
 /** Who a socket belongs to, and what is said on it. */
 type Socket = { readonly thread: string; readonly subagent?: string; readonly says: readonly string[] };
@@ -51,7 +51,7 @@ function interleaved(lists: readonly (readonly TraceEvent[])[], turns: readonly 
 }
 
 function sockets(run: number, turns: readonly number[]): Exchange[] {
-  return dialogueOf(
+  return exchangesOf(
     interleaved(
       [root, ...subagents].map((one, at) => socket(run, at + 1, one)),
       turns,
@@ -81,7 +81,7 @@ it('finds the same in a side thread, whatever else was said before it', () => {
   const findings = (turns: readonly number[]) =>
     unify(
       golden,
-      dialogueOf(
+      exchangesOf(
         interleaved(
           wrong.map((one, at) => socket(4, at + 1, { subagent: 'review', ...one })),
           turns,
@@ -106,7 +106,7 @@ it.each<[string, TraceEvent[], (Side | undefined)[]]>([
   ],
   ['nothing follows', [end(1, 'client')], [undefined]],
 ])('notes who ended a connection when %s', (_, events, ends) => {
-  expect(dialogueOf([...socket(1, 1, root), ...events]).map(({ end }) => end)).toEqual(ends);
+  expect(exchangesOf([...socket(1, 1, root), ...events]).map(({ end }) => end)).toEqual(ends);
 });
 
 it('notes an end only when two messages follow on another connection: one may have been on its way', () => {
@@ -123,8 +123,8 @@ it('notes an end only when two messages follow on another connection: one may ha
       ...rest.slice(cut),
     ];
   };
-  expect(dialogueOf(both(1)).map(({ end }) => end)).toEqual([undefined, undefined]);
-  expect(dialogueOf(both(2)).map(({ end }) => end)).toEqual([undefined, 'client']);
+  expect(exchangesOf(both(1)).map(({ end }) => end)).toEqual([undefined, undefined]);
+  expect(exchangesOf(both(2)).map(({ end }) => end)).toEqual([undefined, 'client']);
 });
 
 it('takes who sent a close message for who ended the connection', () => {
@@ -135,7 +135,7 @@ it('takes who sent a close message for who ended the connection', () => {
     content: { kind: 'close', code: 1000 },
   };
   const events = [...socket(1, 1, root), close, end(1, 'client'), ...socket(1, 2, root)];
-  expect(dialogueOf(events)[0]?.end).toBe('backend');
+  expect(exchangesOf(events)[0]?.end).toBe('backend');
 });
 
 it.each([
@@ -149,13 +149,13 @@ it.each([
     { type: 'body', exchange: 1, from: 'backend', complete, content: { kind: 'events', events: [] } },
     end(1, 'client'),
   ];
-  const [first] = dialogueOf([connection, request, ...rest, ...answer, ...socket(1, 2, root)]);
+  const [first] = exchangesOf([connection, request, ...rest, ...answer, ...socket(1, 2, root)]);
   expect(first?.end).toBe(expected);
 });
 
 it('finds a connection that is kept where the official client drops it', () => {
   const run = (n: number, dropped: boolean) =>
-    dialogueOf([...socket(n, 1, root), ...(dropped ? [end(1, 'client')] : []), ...socket(n, 2, root)]);
+    exchangesOf([...socket(n, 1, root), ...(dropped ? [end(1, 'client')] : []), ...socket(n, 2, root)]);
   const golden = generalise(id, [run(1, true), run(2, true)]);
   expect(printGolden(golden)).toContain('{"type":"end","connection":1,"by":"client"}\n');
   expect(unify(golden, run(3, true))).toEqual([]);
@@ -170,7 +170,7 @@ it('finds a connection that is kept where the official client drops it', () => {
 
 it('learns no end in which the runs disagree', () => {
   const run = (n: number, ends: TraceEvent[]) =>
-    dialogueOf([...socket(n, 1, root), ...ends, ...socket(n, 2, root)]);
+    exchangesOf([...socket(n, 1, root), ...ends, ...socket(n, 2, root)]);
   const golden = generalise(id, [run(1, [end(1, 'client')]), run(2, [])]);
   expect(golden.exchanges.map(({ end }) => end)).toEqual([undefined, undefined]);
 });

@@ -14,7 +14,7 @@ import { goldenPath, listGoldens, printGolden, readGolden, writeGolden } from '.
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import { dialogue, id, miniGolden, twoTurns } from './conversation.ts';
+import { id, sampleGolden, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'parity-goldens-'));
@@ -23,15 +23,15 @@ function folder(): string {
 }
 
 it('reads back what it wrote, byte for byte', async () => {
-  const { path } = writeGolden(folder(), miniGolden());
+  const { path } = writeGolden(folder(), sampleGolden());
   const golden = readGolden(path);
-  expect(golden).toEqual(miniGolden());
+  expect(golden).toEqual(sampleGolden());
   expect(printGolden(golden)).toBe(readFileSync(path, 'utf8'));
-  expect(unify(golden, dialogue(9))).toEqual([]);
+  expect(unify(golden, sampleRun(9))).toEqual([]);
 });
 
 it('reads back what varied, lifetimes, headers in any order, and ends of connections', async () => {
-  const learned = generalise(id, [1, 2, 3].map(twoTurns), ['cwd', 'time zone']);
+  const learned = generalise(id, [1, 2, 3].map(sampleRunOfTwoTurns), ['cwd', 'time zone']);
   const exchanges = learned.exchanges.map(
     (exchange): Exchange => ({
       ...exchange,
@@ -52,7 +52,7 @@ it('reads back what varied, lifetimes, headers in any order, and ends of connect
 
 it('refuses two variables of one name', async () => {
   const path = join(folder(), 'twice.golden.jsonl');
-  const lines = printGolden(miniGolden()).split('\n');
+  const lines = printGolden(sampleGolden()).split('\n');
   const at = lines.findIndex((line) => line.includes('"type":"variable"'));
   writeFileSync(path, lines.toSpliced(at + 3, 0, lines[at] ?? '').join('\n'));
   const said = `:${at + 4}: not valid (variable "`;
@@ -61,7 +61,7 @@ it('refuses two variables of one name', async () => {
 
 it('reads a golden that notes neither lifetimes nor what varied', async () => {
   const path = join(folder(), 'old.golden.jsonl');
-  const old = printGolden(miniGolden()).replaceAll(/,"lifetime":"\w+"/g, '');
+  const old = printGolden(sampleGolden()).replaceAll(/,"lifetime":"\w+"/g, '');
   expect(old).not.toContain('varied');
   writeFileSync(path, old);
   const golden = readGolden(path);
@@ -72,17 +72,17 @@ it('reads a golden that notes neither lifetimes nor what varied', async () => {
 
 it('writes nothing when nothing changed, and leaves no other file behind', () => {
   const goldens = folder();
-  expect(writeGolden(goldens, miniGolden()).changed).toBe(true);
-  const { path, changed } = writeGolden(goldens, miniGolden());
+  expect(writeGolden(goldens, sampleGolden()).changed).toBe(true);
+  const { path, changed } = writeGolden(goldens, sampleGolden());
   expect(changed).toBe(false);
-  expect(writeGolden(goldens, { ...miniGolden(), runs: 4 }).changed).toBe(true);
+  expect(writeGolden(goldens, { ...sampleGolden(), runs: 4 }).changed).toBe(true);
   expect(readdirSync(dirname(path))).toEqual(['mini.golden.jsonl']);
   expect(path).toBe(goldenPath(goldens, id));
 });
 
 it('names the line of a golden that is corrupt', async () => {
   const path = join(folder(), 'bad.golden.jsonl');
-  const lines = printGolden(miniGolden()).split('\n');
+  const lines = printGolden(sampleGolden()).split('\n');
   writeFileSync(path, lines.with(1, '{"type":"variable","name":"a","kind":"colour"}').join('\n'));
   expect(() => readGolden(path)).toThrow(
     expect.objectContaining({
@@ -105,7 +105,7 @@ it('names the line of a golden that is corrupt', async () => {
 
 it('refuses a golden of a newer format', async () => {
   const path = join(folder(), 'new.golden.jsonl');
-  writeFileSync(path, printGolden(miniGolden()).replace('"version":1', '"version":2'));
+  writeFileSync(path, printGolden(sampleGolden()).replace('"version":1', '"version":2'));
   expect(() => readGolden(path)).toThrow(expect.objectContaining({ code: 'format-newer' }));
 });
 

@@ -4,10 +4,10 @@ import { printGolden } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
-import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
+import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import type { MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson, printJson } from '../../src/wire/json.ts';
-import { conversation, dialogue, exchangeOf, id, message, messageOf, uuid7 } from './conversation.ts';
+import { exchangeOf, id, message, messageOf, sampleEvents, sampleRun, uuid7 } from './sample-run.ts';
 
 /** What is learned from runs in which the client says one of these each. */
 function learned(...said: readonly unknown[]): Golden {
@@ -353,7 +353,7 @@ it('gives the same golden for the same runs, in whatever order they were made', 
     [1, 2, 3],
     [3, 1, 2],
     [2, 1, 3],
-  ].map((runs) => printGolden(generalise(id, runs.map(dialogue))));
+  ].map((runs) => printGolden(generalise(id, runs.map(sampleRun))));
   expect(new Set(texts).size).toBe(1);
 });
 
@@ -361,18 +361,18 @@ it('gives the same golden whichever runs it is learned from', () => {
   const texts = [
     [1, 2, 3],
     [11, 12, 20],
-  ].map((runs) => printGolden(generalise(id, runs.map(dialogue))));
+  ].map((runs) => printGolden(generalise(id, runs.map(sampleRun))));
   expect(new Set(texts).size).toBe(1);
 });
 
 it('does not look at how connections and exchanges are numbered', () => {
-  const renumbered = conversation(2).map((event) => ({
+  const renumbered = sampleEvents(2).map((event) => ({
     ...event,
     ...('connection' in event ? { connection: event.connection + 70 } : {}),
     ...('exchange' in event ? { exchange: event.exchange + 700 } : {}),
   }));
-  expect(printGolden(generalise(id, [dialogue(1), dialogueOf(renumbered)]))).toBe(
-    printGolden(generalise(id, [dialogue(1), dialogue(2)])),
+  expect(printGolden(generalise(id, [sampleRun(1), exchangesOf(renumbered)]))).toBe(
+    printGolden(generalise(id, [sampleRun(1), sampleRun(2)])),
   );
 });
 

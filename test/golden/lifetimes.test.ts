@@ -5,10 +5,10 @@ import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { printJson, tryParseJson } from '../../src/wire/json.ts';
 import { rendered } from '../diff/rendered.ts';
-import { exchangeOf, id, message, miniGolden, twoTurns, uuid7 } from './conversation.ts';
 import { clientMessages, withClientMessages } from './mutate.ts';
+import { exchangeOf, id, message, sampleGolden, sampleRunOfTwoTurns, uuid7 } from './sample-run.ts';
 
-const golden = generalise(id, [1, 2, 3].map(twoTurns));
+const golden = generalise(id, [1, 2, 3].map(sampleRunOfTwoTurns));
 
 function lifetimesOf({ variables }: Golden): Record<string, string | undefined> {
   return Object.fromEntries([...variables.values()].map(({ name, lifetime }) => [name, lifetime]));
@@ -37,7 +37,7 @@ it('tells from two turns what lives for an item, a request, a turn, a connection
 });
 
 it('does not tell a turn from a session where there is one turn only', () => {
-  const { session_id, turn_id, x_codex_ws_stream_request_start_ms } = lifetimesOf(miniGolden());
+  const { session_id, turn_id, x_codex_ws_stream_request_start_ms } = lifetimesOf(sampleGolden());
   expect([session_id, turn_id, x_codex_ws_stream_request_start_ms]).toEqual([
     undefined,
     undefined,
@@ -115,7 +115,7 @@ it.each([
     if (typeof value === 'string') return value;
     return key === 'create_time' ? String((start + value) / 1000 + 1) : String(start + value);
   };
-  const findings = parityFindings(golden, withLastMessage(twoTurns(7), text(right), text(wrong)));
+  const findings = parityFindings(golden, withLastMessage(sampleRunOfTwoTurns(7), text(right), text(wrong)));
   expect(
     findings.map(rendered).map(({ places: [place = ''], why }) => [place.split(/[.\s]/).at(-1), why]),
   ).toEqual([[key, `${key} ${why}`]]);

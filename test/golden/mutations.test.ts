@@ -6,10 +6,10 @@ import type { Mismatch } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { representatives } from './committed-goldens.ts';
-import { dialogue, id, miniGolden, twoTurns } from './conversation.ts';
-import { filled } from './filled.ts';
+import { fillGolden } from './fill-golden.ts';
 import { isAt } from './mutate.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
+import { id, sampleGolden, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
 
 /**
  * The third law: every single-point mutation of what the official client said is found, at its place. Left out are
@@ -17,11 +17,11 @@ import { type Mutant, mutantsOf } from './operators.ts';
  * another value for what it draws anew and says only once (operators.ts, isFresh), another text of the host's.
  */
 it('finds nothing in the runs that are mutated', () => {
-  expect(unify(miniGolden(), dialogue(7))).toEqual([]);
+  expect(unify(sampleGolden(), sampleRun(7))).toEqual([]);
 });
 
 it('finds every mutant of a small conversation, at its place', () => {
-  const { missed, score } = attack(miniGolden(), dialogue(7), dialogue(8));
+  const { missed, score } = attack(sampleGolden(), sampleRun(7), sampleRun(8));
   expect(missed).toEqual([]);
   expect(score).toMatchInlineSnapshot(`
     [
@@ -64,8 +64,8 @@ it('finds every mutant of a small conversation, at its place', () => {
 });
 
 it('finds every value of a turn that is kept for the next, and every one of the session that changes', () => {
-  const golden = generalise(id, [1, 2, 3].map(twoTurns));
-  const { missed, score } = attack(golden, twoTurns(7), twoTurns(8));
+  const golden = generalise(id, [1, 2, 3].map(sampleRunOfTwoTurns));
+  const { missed, score } = attack(golden, sampleRunOfTwoTurns(7), sampleRunOfTwoTurns(8));
   expect(missed).toEqual([]);
   expect(score.filter((line) => /^(?:keep|change an identity|freeze)/.test(line))).toMatchInlineSnapshot(`
     [
@@ -78,9 +78,9 @@ it('finds every value of a turn that is kept for the next, and every one of the 
 
 it.each(representatives)('finds mutants of $codex $lane $scenario', async ({ path }) => {
   const golden = readGolden(path);
-  const official = filled(golden, 1);
+  const official = fillGolden(golden, 1);
   expect(unify(golden, official)).toEqual([]);
-  expect(attack(golden, official, filled(golden, 2), mutantsFor(golden)).missed).toEqual([]);
+  expect(attack(golden, official, fillGolden(golden, 2), mutantsFor(golden)).missed).toEqual([]);
 });
 
 /** How many mutants of one operator are tried: fewer of a long conversation, each of which takes longer. */

@@ -9,8 +9,8 @@ import {
   sameJson,
   toNode,
 } from '../../src/wire/json.ts';
-import { uuid7 } from './conversation.ts';
 import { clientMessages, type Site, sites, withClientMessages } from './mutate.ts';
+import { uuid7 } from './sample-run.ts';
 
 /** A single-point mutation. A reader must be led to one of its places, or to something below it. */
 export type Mutant = { readonly places: readonly Where[]; readonly exchange: Exchange };

@@ -8,7 +8,7 @@ import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import { exchangeOf, id, message, uuid7 } from './conversation.ts';
+import { exchangeOf, id, message, uuid7 } from './sample-run.ts';
 
 const long = (name: string) => `${name} ${'and so on '.repeat(120)}`;
 

@@ -3,23 +3,23 @@ import { expect, it } from 'vitest';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Mismatch } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';
-import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
+import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import { differenceText, placeText } from '../../src/report/values.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
+import { clientMessages, sites, withClientMessages } from './mutate.ts';
 import {
-  conversation,
-  dialogue,
   exchangeOf,
   id,
   message,
-  miniGolden,
+  sampleEvents,
+  sampleGolden,
+  sampleRun,
   sideRequest,
   uuid7,
-} from './conversation.ts';
-import { clientMessages, sites, withClientMessages } from './mutate.ts';
+} from './sample-run.ts';
 
-const golden = miniGolden();
+const golden = sampleGolden();
 
 /** The exchange, changed wherever `text` stands in the places named. */
 function replaced(exchange: Exchange, text: string, by: string, where: readonly string[]): Exchange {
@@ -42,7 +42,7 @@ function told(mismatches: readonly Mismatch[]): string[] {
 }
 
 it('finds nothing in the runs that were learned from, nor in a fresh one', () => {
-  for (const run of [1, 2, 3, 4, 29]) expect(unify(golden, dialogue(run))).toEqual([]);
+  for (const run of [1, 2, 3, 4, 29]) expect(unify(golden, sampleRun(run))).toEqual([]);
 });
 
 it('finds nothing in any run, whichever runs were learned from', () => {
@@ -50,9 +50,9 @@ it('finds nothing in any run, whichever runs were learned from', () => {
   fc.assert(
     fc.property(some, fc.nat(1000), (learned, fresh) => {
       // Three turns of the wheel, so that the order of client_metadata is seen to vary.
-      const runs = [...learned.map(dialogue), dialogue(0), dialogue(1)];
+      const runs = [...learned.map(sampleRun), sampleRun(0), sampleRun(1)];
       const golden = generalise(id, runs);
-      for (const run of [...runs, dialogue(fresh)]) expect(unify(golden, run)).toEqual([]);
+      for (const run of [...runs, sampleRun(fresh)]) expect(unify(golden, run)).toEqual([]);
     }),
     { numRuns: 20 },
   );
@@ -68,7 +68,7 @@ it('tells a session id that is broken in six places as one finding with six plac
     'client message 2 › client_metadata › x-codex-window-id',
   ];
   const [right, wrong] = [uuid7(7, 'thread'), uuid7(7, 'something else')];
-  const found = unify(golden, [replaced(only(dialogue(7)), right, wrong, places)]);
+  const found = unify(golden, [replaced(only(sampleRun(7)), right, wrong, places)]);
   expect(found).toMatchObject([{ kind: 'disagrees', variable: 'session_id', valueHere: wrong }]);
   const named = found.flatMap((mismatch) => mismatch.places.map(placeText));
   expect(named.toSorted()).toEqual(
@@ -82,7 +82,9 @@ it('tells a session id that is broken in six places as one finding with six plac
 });
 
 it('says so where the wrong value is another variable', () => {
-  const broken = replaced(only(dialogue(7)), uuid7(7, 'thread'), uuid7(7, 'turn'), ['handshake › thread-id']);
+  const broken = replaced(only(sampleRun(7)), uuid7(7, 'thread'), uuid7(7, 'turn'), [
+    'handshake › thread-id',
+  ]);
   expect(unify(golden, [broken])).toMatchObject([
     { kind: 'disagrees', valueHere: uuid7(7, 'turn'), variableHere: 'turn_id' },
   ]);
@@ -90,7 +92,7 @@ it('says so where the wrong value is another variable', () => {
 
 it('believes the client and not the backend that repeats what a broken client said', () => {
   const wrong = uuid7(7, 'something else');
-  const exchange = only(dialogue(7));
+  const exchange = only(sampleRun(7));
   const key = 'client message 2 › prompt_cache_key';
   const broken = replaced(exchange, uuid7(7, 'thread'), wrong, [key]);
   const steps = broken.steps.map((step) => {
@@ -105,7 +107,7 @@ it('believes the client and not the backend that repeats what a broken client sa
 });
 
 it('takes the ids that the backend gave, of whatever form, and expects the client to use them', () => {
-  const exchange = only(dialogue(7));
+  const exchange = only(sampleRun(7));
   const given = /"resp_([0-9a-f]{32})"/.exec(JSON.stringify(exchange.steps[2]))?.[1] ?? '';
   const named = (text: string): Exchange => ({
     ...exchange,
@@ -148,7 +150,7 @@ it('tells one item that was put into a list of many as one finding', () => {
 });
 
 it('tells one header that is put before all others as one finding', () => {
-  const exchange = only(dialogue(7));
+  const exchange = only(sampleRun(7));
   const headers = [['x-first', jsonString('1')] as const, ...exchange.request.headers];
   expect(told(unify(golden, [{ ...exchange, request: { ...exchange.request, headers } }]))).toEqual([
     'added: exchange 1 › handshake › x-first',
@@ -168,7 +170,7 @@ it('tells an exchange too many or too few as one finding', () => {
 });
 
 it('compares the Host header with the connection it was sent on', () => {
-  const exchange = only(dialogue(7));
+  const exchange = only(sampleRun(7));
   const elsewhere = { ...exchange, connection: { ...exchange.connection, authority: 'other:1' } };
   expect(told(unify(golden, [elsewhere]))).toEqual(['changed: exchange 1 › handshake › Host']);
 });
@@ -207,7 +209,7 @@ it('shows where two long texts part', () => {
 });
 
 it('does not depend on how side requests, pongs and other connections interleave', () => {
-  const broken = conversation(7).map(
+  const broken = sampleEvents(7).map(
     (event): TraceEvent =>
       event.type === 'request' && event.exchange === 2
         ? { ...event, headers: event.headers.toSpliced(3, 2) }
@@ -225,12 +227,12 @@ it('does not depend on how side requests, pongs and other connections interleave
   const noise = fc.constantFrom<TraceEvent[]>([pong], sideRequest(1, 1), sideRequest(9, 9), [
     { type: 'end', connection: 9, by: 'client' },
   ]);
-  const wanted = told(unify(golden, dialogueOf(broken)));
+  const wanted = told(unify(golden, exchangesOf(broken)));
   expect(wanted).toHaveLength(2);
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(broken.length), noise), { maxLength: 8 }), (noises) => {
       const events = noises.reduce<TraceEvent[]>((all, [at, some]) => all.toSpliced(at, 0, ...some), broken);
-      expect(told(unify(golden, dialogueOf(events)))).toEqual(wanted);
+      expect(told(unify(golden, exchangesOf(events)))).toEqual(wanted);
     }),
   );
 });

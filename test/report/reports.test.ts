@@ -7,7 +7,7 @@ import { goldenListing } from '../../src/report/listing.ts';
 import type { Report } from '../../src/report/report.ts';
 import { textReport, wordsOf } from '../../src/report/text.ts';
 import { parseJson } from '../../src/wire/json.ts';
-import { miniGolden } from '../golden/conversation.ts';
+import { sampleGolden } from '../golden/sample-run.ts';
 
 const finding: Finding = {
   comparison: 'parity',
@@ -165,14 +165,14 @@ it('tells GitHub that there is parity', () => {
 
 it('shows how many runs a golden was learned from, and what varied between them where that was noted', () => {
   const about = 'golden: codex 0.169.0, lane chatgpt, scenario mini, learned from 3 runs\n';
-  expect(goldenListing({ ...miniGolden(), varied: ['cwd', 'time zone'] })).toMatch(
+  expect(goldenListing({ ...sampleGolden(), varied: ['cwd', 'time zone'] })).toMatch(
     new RegExp(`^${about}varied between them: cwd, time zone\n\nvariables`),
   );
-  expect(goldenListing(miniGolden())).toMatch(new RegExp(`^${about}\nvariables`));
+  expect(goldenListing(sampleGolden())).toMatch(new RegExp(`^${about}\nvariables`));
 });
 
 it('shows who ended a connection of a golden', () => {
-  const golden = miniGolden();
+  const golden = sampleGolden();
   const ended = golden.exchanges.map((exchange) => ({ ...exchange, end: 'client' as const }));
   expect(goldenListing({ ...golden, exchanges: ended })).toMatch(/\n\nconnection 1 ended by the client$/);
   expect(goldenListing(golden)).not.toContain('ended by');

@@ -5,7 +5,7 @@ import { Matcher } from '../../golden/match/matcher.ts';
 import type { Place } from '../../golden/match/mismatch.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import type { Exchange } from '../../golden/trace/exchanges.ts';
-import { givenByBackend } from '../../golden/trace/variable-uses.ts';
+import { variablesFromBackend } from '../../golden/trace/variable-uses.ts';
 import type { Content, HeaderField } from '../../trace/trace-event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { jsonString, printJson } from '../../wire/json.ts';
@@ -59,7 +59,7 @@ class Replay {
     this.#subject = subject;
     this.#signal = signal;
     const filler = new Filler(golden.variables, [['authority', subject.host]]);
-    const given = givenByBackend(golden.exchanges);
+    const given = variablesFromBackend(golden.exchanges);
     this.#filler = filler;
     this.#reader = new Matcher(golden.variables, {
       mismatch: () => {},

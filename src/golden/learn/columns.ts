@@ -1,7 +1,7 @@
 import { ParityError } from '../../errors.ts';
 
 /** Turns rows into columns; throws where the rows are not equally long. */
-export function sameLength<T>(rows: readonly (readonly T[])[], what: string): T[][] {
+export function transpose<T>(rows: readonly (readonly T[])[], what: string): T[][] {
   const lengths = rows.map((row) => row.length);
   const [first = 0] = lengths;
   if (lengths.some((length) => length !== first)) {
@@ -11,7 +11,7 @@ export function sameLength<T>(rows: readonly (readonly T[])[], what: string): T[
 }
 
 /** What recordings differ in that no pattern has room for; `place` and `path` lead there. */
-export function disagree(place: string, path: readonly string[], what: string): ParityError {
+export function runsDisagree(place: string, path: readonly string[], what: string): ParityError {
   return new ParityError(
     'runs-disagree',
     `${place}: ${path.join('.') || 'the message'} ${what} between recordings`,

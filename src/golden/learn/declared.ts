@@ -52,7 +52,7 @@ const racedValues: readonly RacedValue[] = [
  * The rule for the value at a path of keys; a header is a pair of its name and its value, both at a path that has its
  * name.
  */
-export function hostTextRule(path: readonly string[]): HostTextRule | undefined {
+export function hostTextRuleFor(path: readonly string[]): HostTextRule | undefined {
   if (path[0] === 'headers' && path.at(-1) === '0') return undefined;
   const key = keyOf(path);
   return hostTextRules.find((rule) => rule.key === key);

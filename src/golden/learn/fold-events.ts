@@ -12,14 +12,14 @@ import {
   printJson,
   tryParseJson,
 } from '../../wire/json.ts';
-import { jsonMark, keyPattern, unorderedMark } from '../golden.ts';
+import { escapeKey, jsonMark, unorderedMark } from '../golden.ts';
 import { authorityMark } from '../pattern/authority.ts';
 import { printTemplate } from '../pattern/template.ts';
-import { disagree, sameLength } from './columns.ts';
-import { hostTextRule, isRaced } from './declared.ts';
-import { placeOf, sortedByKey } from './key-orders.ts';
-import { type Claim, declareTemplate, learnTemplate } from './learn-template.ts';
-import type { Holes, Spot } from './variables.ts';
+import { runsDisagree, transpose } from './columns.ts';
+import { hostTextRuleFor, isRaced } from './declared.ts';
+import { pathKey, sortByKey } from './key-orders.ts';
+import { type AssignVariable, declareTemplate, learnTemplate } from './learn-template.ts';
+import type { ValueLocation, VariableCollector } from './variables.ts';
 
 /** What an event is, besides what it holds: of this nothing may vary, and there is no pattern for it. */
 const framing = [
@@ -44,7 +44,7 @@ export type Setting = {
   /** Whether a thread is being taken up, when the client races with itself. */
   readonly takesUp: boolean;
   /** Where the values that vary are collected. */
-  readonly holes: Holes;
+  readonly holes: VariableCollector;
   /** The places of objects without an order. */
   readonly unordered: ReadonlySet<string>;
 };
@@ -54,7 +54,7 @@ export function foldEvents(events: readonly TraceEvent[], setting: Setting): Tra
   const nodes = events.map(encodeEvent);
   for (const key of framing) {
     const texts = nodes.map((node) => printJson(member(node, key) ?? jsonString('')));
-    if (texts.some((text) => text !== texts[0])) throw disagree(setting.place, [key], 'differs');
+    if (texts.some((text) => text !== texts[0])) throw runsDisagree(setting.place, [key], 'differs');
   }
   const fromClient = events.every(
     (event) => event.type === 'request' || ('from' in event && event.from === 'client'),
@@ -100,25 +100,26 @@ class NodeFold {
     )
       return first;
     const literals = nodes.every((node) => node.kind === 'literal' && node.value !== null);
-    throw disagree(this.#place, path, literals ? 'differs' : 'is of different types');
+    throw runsDisagree(this.#place, path, literals ? 'differs' : 'is of different types');
   }
 
   #objects(objects: readonly JsonObject[], path: readonly string[]): JsonNode {
     const lists = objects.map(({ members }) => members.map(([key]) => key));
     const [first = [], ...others] = lists;
     const sorted = lists.map((keys) => JSON.stringify([...keys].sort()));
-    if (sorted.some((keys) => keys !== sorted[0])) throw disagree(this.#place, path, 'has different keys');
+    if (sorted.some((keys) => keys !== sorted[0]))
+      throw runsDisagree(this.#place, path, 'has different keys');
     const alike = others.every((keys) => keys.every((key, at) => key === first[at]));
-    const ordered = alike && !this.#setting.unordered.has(placeOf(path));
-    const rows = objects.map(({ members }) => (ordered ? members : sortedByKey(members)));
-    const members = sameLength(rows, this.#place).map((column): JsonMember => {
+    const ordered = alike && !this.#setting.unordered.has(pathKey(path));
+    const rows = objects.map(({ members }) => (ordered ? members : sortByKey(members)));
+    const members = transpose(rows, this.#place).map((column): JsonMember => {
       const [[key, , spelling] = ['']] = column;
       const here = [...path, key];
       if (this.#fromClient && column.some((one) => one[2] !== spelling)) {
-        throw disagree(this.#place, here, 'has a key that is spelled differently');
+        throw runsDisagree(this.#place, here, 'has a key that is spelled differently');
       }
       const values = column.map(([, value]) => value);
-      return jsonMember(keyPattern(key), this.#nodes(values, here), spelling);
+      return jsonMember(escapeKey(key), this.#nodes(values, here), spelling);
     });
     return {
       kind: 'object',
@@ -127,7 +128,7 @@ class NodeFold {
   }
 
   #arrays(arrays: readonly JsonArray[], path: readonly string[]): JsonNode {
-    const columns = sameLength(
+    const columns = transpose(
       arrays.map(({ items }) => items),
       `${this.#place}, ${path.join('.')}: the number of items`,
     );
@@ -159,7 +160,7 @@ class NodeFold {
       this.#assertUsual(spellings, path);
       return { kind: 'object', members: [[jsonMark, this.#nodes(nodes, path)]] };
     }
-    const rule = hostTextRule(path);
+    const rule = hostTextRuleFor(path);
     const literal = values.every((value) => value === first) && !seals.test(first) && !first.includes('{{');
     if (rule === undefined && literal && spellings.every((one) => one === spelling)) {
       return jsonString(first, spelling);
@@ -167,7 +168,7 @@ class NodeFold {
     this.#assertUsual(spellings, path);
     const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
     if (isHost && values.every((value) => value === authorityMark)) return jsonString(authorityMark);
-    const claim: Claim = (varying, before) =>
+    const claim: AssignVariable = (varying, before) =>
       this.#setting.holes.claim(varying, false, this.#spot(path, before));
     const parts = rule === undefined ? learnTemplate(values, claim) : declareTemplate(rule, values, claim);
     return jsonString(printTemplate(parts));
@@ -176,11 +177,11 @@ class NodeFold {
   /** A template is a text, and has no room for escapes that a JSON library would not write by itself. */
   #assertUsual(spellings: readonly (string | undefined)[], path: readonly string[]): void {
     if (this.#fromClient && spellings.some((spelling) => spelling !== undefined)) {
-      throw disagree(this.#place, path, 'is written with unusual escapes, or not with the same ones');
+      throw runsDisagree(this.#place, path, 'is written with unusual escapes, or not with the same ones');
     }
   }
 
-  #spot(path: readonly string[], before: string): Spot {
+  #spot(path: readonly string[], before: string): ValueLocation {
     const { event, takesUp } = this.#setting;
     return { event, fromClient: this.#fromClient, path, before, free: takesUp && isRaced(path) };
   }

@@ -2,14 +2,14 @@ import { ParityError } from '../../errors.ts';
 import type { RequestEvent, TraceEvent } from '../../trace/trace-event.ts';
 import { member } from '../../wire/json.ts';
 import type { Golden, GoldenId } from '../golden.ts';
-import { authorityMark, withHost } from '../pattern/authority.ts';
+import { authorityMark, replaceHost } from '../pattern/authority.ts';
 import type { Exchange, Step } from '../trace/exchanges.ts';
-import { disagree, sameLength } from './columns.ts';
+import { runsDisagree, transpose } from './columns.ts';
 import { foldEvents } from './fold-events.ts';
-import { sortedByKey, unorderedPlaces } from './key-orders.ts';
+import { sortByKey, unorderedPlaces } from './key-orders.ts';
 import { learnLifetimes, threadIdOf } from './lifetimes.ts';
 import { nameVariables } from './name-variables.ts';
-import { Holes } from './variables.ts';
+import { VariableCollector } from './variables.ts';
 
 /**
  * The least general pattern that all recordings match (anti-unification). What was equal in all stays literal, what
@@ -28,7 +28,7 @@ export function generalise(
   }
   const events = runs.flat().flatMap(({ request, steps }) => [request, ...steps]);
   const fold = new Fold(unorderedPlaces(events));
-  const folded = sameLength(runs, `${id.scenario}: the number of model requests`).map((exchanges, at) =>
+  const folded = transpose(runs, `${id.scenario}: the number of model requests`).map((exchanges, at) =>
     fold.exchange(exchanges, `${id.scenario}, exchange ${at + 1}`),
   );
   const variables = fold.holes.variables();
@@ -62,7 +62,7 @@ const responseHeadersKept: ReadonlySet<string> = new Set([
 
 /** Folds the exchanges of all runs, in their order. */
 class Fold {
-  readonly holes = new Holes();
+  readonly holes = new VariableCollector();
   readonly #unordered: ReadonlySet<string>;
   #event = 0;
   /** The threads of the exchanges so far. */
@@ -79,12 +79,12 @@ class Fold {
     if (first === undefined) throw new RangeError('nothing to fold');
     this.#begin(first);
     const request = this.#request(runs, place);
-    const steps = sameLength(
+    const steps = transpose(
       runs.map(({ steps }) => steps),
       `${place}: the number of messages`,
     );
     const offers = runs.map(({ connection }) => JSON.stringify(connection.tls));
-    if (offers.some((offer) => offer !== offers[0])) throw disagree(place, ['ALPN'], 'differs');
+    if (offers.some((offer) => offer !== offers[0])) throw runsDisagree(place, ['ALPN'], 'differs');
     return {
       connection: { ...first.connection, authority: authorityMark },
       request,
@@ -105,7 +105,7 @@ class Fold {
     const requests = runs.map(
       ({ connection, request }): RequestEvent => ({
         ...request,
-        headers: withHost(request.headers, connection.authority, authorityMark),
+        headers: replaceHost(request.headers, connection.authority, authorityMark),
       }),
     );
     const folded = this.#events(inOneOrder(requests), place);
@@ -144,5 +144,5 @@ function withoutForeignHeaders(step: Step): Step {
 function inOneOrder(requests: readonly RequestEvent[]): readonly RequestEvent[] {
   const orders = requests.map(({ headers }) => headers.map(([name]) => name).join('\n'));
   if (orders.every((order) => order === orders[0])) return requests;
-  return requests.map((request) => ({ ...request, unordered: true, headers: sortedByKey(request.headers) }));
+  return requests.map((request) => ({ ...request, unordered: true, headers: sortByKey(request.headers) }));
 }

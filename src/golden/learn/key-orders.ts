@@ -12,7 +12,7 @@ export function unorderedPlaces(events: Iterable<TraceEvent>): ReadonlySet<strin
   const unordered = new Set<string>();
   const visit = (node: JsonNode, path: readonly string[]): void => {
     if (node.kind !== 'object') return;
-    const place = placeOf(path);
+    const place = pathKey(path);
     if (!unordered.has(place)) {
       const keys = node.members.map(([key]) => key);
       const known = orders.get(place) ?? [];
@@ -25,7 +25,7 @@ export function unorderedPlaces(events: Iterable<TraceEvent>): ReadonlySet<strin
   return unordered;
 }
 
-export function placeOf(path: readonly string[]): string {
+export function pathKey(path: readonly string[]): string {
   return path.join('\n');
 }
 
@@ -36,7 +36,7 @@ function contradicts(one: readonly string[], other: readonly string[]): boolean 
 }
 
 /** Members in the order of their keys; those of one key stay as they stood. */
-export function sortedByKey<T extends readonly [key: string, ...rest: readonly unknown[]]>(
+export function sortByKey<T extends readonly [key: string, ...rest: readonly unknown[]]>(
   members: readonly T[],
 ): T[] {
   return [...members].sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));

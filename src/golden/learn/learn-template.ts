@@ -1,16 +1,16 @@
 import { seals } from '../../trace/seal.ts';
-import { kindOf } from '../pattern/kinds.ts';
+import { narrowestKind } from '../pattern/kinds.ts';
 import type { TemplatePart } from '../pattern/template.ts';
 import type { HostTextRule } from './declared.ts';
 
 /**
  * Gives the name of the variable for texts that vary, one for each recording; `before` is the literal text before it.
  */
-export type Claim = (varying: readonly string[], before: string) => string;
+export type AssignVariable = (varying: readonly string[], before: string) => string;
 
 /** A template for strings that differ: literal where they agree, variables where they do not. */
-export function learnTemplate(values: readonly string[], claim: Claim): TemplatePart[] {
-  if (kindOf(values) !== 'host_text') return [{ variable: claim(values, '') }];
+export function learnTemplate(values: readonly string[], claim: AssignVariable): TemplatePart[] {
+  if (narrowestKind(values) !== 'host_text') return [{ variable: claim(values, '') }];
   const rows = values.map(tokens);
   const width = rows[0]?.length ?? 0;
   const columns = rows.every((row) => row.length === width)
@@ -29,7 +29,7 @@ export function learnTemplate(values: readonly string[], claim: Claim): Template
 export function declareTemplate(
   { text }: HostTextRule,
   values: readonly string[],
-  claim: Claim,
+  claim: AssignVariable,
 ): TemplatePart[] {
   const cuts = values.map((value) => {
     const found = text.exec(value);
@@ -45,7 +45,7 @@ export function declareTemplate(
 }
 
 /** The parts of a template for texts that stand at one place of a string, behind the literal text `before`. */
-function columnParts(column: readonly string[], before: string, claim: Claim): TemplatePart[] {
+function columnParts(column: readonly string[], before: string, claim: AssignVariable): TemplatePart[] {
   const [first = ''] = column;
   if (column.every((token) => token === first) && !seals.test(first)) return [{ literal: first }];
   const start = /^<<sealed (?:[a-zA-Z]\w* )?/.exec(first)?.[0];
@@ -98,5 +98,5 @@ function joined(columns: readonly (readonly string[])[]): (readonly string[])[] 
 }
 
 function isVague(column: readonly string[]): boolean {
-  return kindOf(column) === 'host_text' && !column.every((token) => seals.test(token));
+  return narrowestKind(column) === 'host_text' && !column.every((token) => seals.test(token));
 }

@@ -3,7 +3,7 @@ import { type JsonNode, member, stringAt } from '../../wire/json.ts';
 import { jsonMark, type Lifetime, lifetimes, type Variable } from '../golden.ts';
 import { kinds, type VariableKind } from '../pattern/kinds.ts';
 import type { Exchange } from '../trace/exchanges.ts';
-import { givenByBackend, variablesIn } from '../trace/variable-uses.ts';
+import { variablesFromBackend, variablesInJson } from '../trace/variable-uses.ts';
 
 /** Where a variable stands, outside the items of an input: those repeat what earlier requests said. */
 type Use = { readonly thread: string; readonly requests: Set<number>; readonly turns: Set<string> };
@@ -23,17 +23,17 @@ export function learnLifetimes(
 ): ReadonlyMap<string, Lifetime> {
   const requests = exchanges.flatMap(requestsOf);
   const uses = usesIn(requests);
-  const inItems = new Set(requests.flatMap(({ node }) => variablesIn(member(node, 'input'))));
-  const given = givenByBackend(exchanges);
+  const inItems = new Set(requests.flatMap(({ node }) => variablesInJson(member(node, 'input'))));
+  const given = variablesFromBackend(exchanges);
   const found = new Map<string, Lifetime>();
   const all = [...variables];
   for (const { name, kind } of all) {
     const use = uses.get(name);
     const siblings = all.flatMap(({ name: other }) => {
-      const its = other !== name && familyOf(other) === familyOf(name) ? uses.get(other) : undefined;
+      const its = other !== name && baseName(other) === baseName(name) ? uses.get(other) : undefined;
       return its !== undefined && its.thread === use?.thread ? [its] : [];
     });
-    const isDrawn = !given.has(name) && (kinds[kind].identifies || kinds[kind].clock);
+    const isDrawn = !given.has(name) && (kinds[kind].isIdentifier || kinds[kind].isClock);
     const shown = isDrawn ? lifetimeOf(use, siblings, inItems.has(name)) : undefined;
     const lifetime = byKind[kind] ?? shown;
     if (lifetime !== undefined) found.set(name, lifetime);
@@ -42,7 +42,7 @@ export function learnLifetimes(
 }
 
 /** What variables of one name are called, of which the second and further ones are numbered. */
-export function familyOf(name: string): string {
+export function baseName(name: string): string {
   return name.replace(/_\d+$/, '');
 }
 
@@ -74,7 +74,7 @@ function usesIn(requests: readonly Request[]): Map<string, Use> {
   const uses = new Map<string, Use>();
   for (const [at, { thread, turn, node }] of requests.entries()) {
     const members = node.kind === 'object' ? node.members : [];
-    const outside = members.filter(([key]) => key !== 'input').flatMap(([, value]) => variablesIn(value));
+    const outside = members.filter(([key]) => key !== 'input').flatMap(([, value]) => variablesInJson(value));
     for (const name of outside) {
       const use = uses.get(name) ?? { thread, requests: new Set(), turns: new Set() };
       use.requests.add(at);

@@ -1,10 +1,10 @@
 import type { Variable } from '../golden.ts';
 import { authorityName } from '../pattern/authority.ts';
-import { kindOf, kinds, type VariableKind } from '../pattern/kinds.ts';
+import { kinds, narrowestKind, type VariableKind } from '../pattern/kinds.ts';
 import { nameFrom, UniqueNames } from '../pattern/unique-names.ts';
 
 /** Where a value was found. */
-export type Spot = {
+export type ValueLocation = {
   /** Number of the event it stands in, and whether the client said it. */
   readonly event: number;
   readonly fromClient: boolean;
@@ -32,20 +32,20 @@ type Hole = {
  * token, and so become one variable. Readings of a clock do so only under the same name and in different events: two
  * clocks read in the same moment agree by chance. Each free place has a variable of its own.
  */
-export class Holes {
+export class VariableCollector {
   readonly #holes = new Map<string, Hole>();
   readonly #tokens = new Map<string, string>();
   readonly #readings = new Map<string, number>();
 
   /** The token of the variable for these values, to stand in a template until names are given. */
-  claim(values: readonly string[], number: boolean, spot: Spot): string {
-    const kind = kindOf(values);
+  claim(values: readonly string[], number: boolean, spot: ValueLocation): string {
+    const kind = narrowestKind(values);
     const name = nameAt(spot, values);
     const identity = JSON.stringify([
       kind,
       number,
       values,
-      kinds[kind].clock ? this.#reading(name, values, spot) : '',
+      kinds[kind].isClock ? this.#reading(name, values, spot) : '',
       spot.free ? this.#holes.size : '',
     ]);
     const token = this.#tokens.get(identity) ?? `#${this.#holes.size}`;
@@ -65,7 +65,7 @@ export class Holes {
   }
 
   /** The how-manieth reading of this clock with these values in its event. */
-  #reading(name: string, values: readonly string[], { event }: Spot): string {
+  #reading(name: string, values: readonly string[], { event }: ValueLocation): string {
     const key = JSON.stringify([event, name, values]);
     const count = (this.#readings.get(key) ?? 0) + 1;
     this.#readings.set(key, count);
@@ -116,19 +116,19 @@ class Groups {
   }
 
   of(hole: Hole, base: string): string | undefined {
-    const { identifies, clock } = kinds[hole.kind];
+    const { isIdentifier, isClock } = kinds[hole.kind];
     const [group = '', ...values] = traits(hole, base);
-    if (identifies) return values.every((value) => this.#counts.get(value) === 1) ? hole.kind : undefined;
+    if (isIdentifier) return values.every((value) => this.#counts.get(value) === 1) ? hole.kind : undefined;
     const isAlone = (trait: string) => (this.#events.get(trait)?.size ?? 0) <= 1;
-    return clock && !isAlone(group) && values.every(isAlone) ? base : undefined;
+    return isClock && !isAlone(group) && values.every(isAlone) ? base : undefined;
   }
 }
 
 /** What makes a hole one of a group, and then its values, which no other one of it may have. */
 function traits({ kind, values }: Hole, base: string): string[] {
-  const { identifies, clock } = kinds[kind];
-  if (!identifies && !clock) return [];
-  const group = JSON.stringify(identifies ? [kind] : [kind, base]);
+  const { isIdentifier, isClock } = kinds[kind];
+  if (!isIdentifier && !isClock) return [];
+  const group = JSON.stringify(isIdentifier ? [kind] : [kind, base]);
   return [group, ...values.map((value, run) => `${group} ${run} ${value}`)];
 }
 
@@ -145,7 +145,7 @@ function commonest(names: ReadonlyMap<string, number>): string {
 }
 
 /** A readable name for what stands at a spot: of a sealed text or a secret its own, else from the nearest key. */
-function nameAt({ path, before }: Spot, values: readonly string[]): string {
+function nameAt({ path, before }: ValueLocation, values: readonly string[]): string {
   const secret = /^<<secret (\w+)/.exec(values[0] ?? '')?.[1];
   if (secret !== undefined) return secret;
   const tag = /<<sealed ([a-zA-Z]\w*) $/.exec(before)?.[1];

@@ -1,6 +1,6 @@
 import { jsonString } from '../../wire/json.ts';
 import type { Variable } from '../golden.ts';
-import { familyOf } from '../learn/lifetimes.ts';
+import { baseName } from '../learn/lifetimes.ts';
 import { kinds } from '../pattern/kinds.ts';
 import { jsonValue, type Mismatch, type Place } from './mismatch.ts';
 
@@ -41,7 +41,7 @@ export class Bindings {
       const agreeing = places.get(right.value) ?? [];
       const first = occurrences.find(({ value, given }) => value === right.value && given === right.given);
       const variable = this.#variables.get(name);
-      if (variable !== undefined && !right.given && !kinds[variable.kind].takes(right.value)) {
+      if (variable !== undefined && !right.given && !kinds[variable.kind].accepts(right.value)) {
         mismatches.push({
           kind: 'retyped',
           places: agreeing,
@@ -112,7 +112,7 @@ export class Bindings {
   /** Two clocks that are read for one event. */
   #mayAgree(one: Variable, other: Variable): boolean {
     const together = this.#firstEvents.get(one.name) === this.#firstEvents.get(other.name);
-    return kinds[one.kind].clock === true && together;
+    return kinds[one.kind].isClock === true && together;
   }
 }
 
@@ -120,7 +120,7 @@ export class Bindings {
 function outlived(variable: Variable | undefined, other: Variable | undefined): Pick<Mismatch, 'lifetime'> {
   if (variable?.lifetime === undefined) return {};
   const { name, lifetime } = variable;
-  const earlier = other !== undefined && familyOf(other.name) === familyOf(name);
+  const earlier = other !== undefined && baseName(other.name) === baseName(name);
   return lifetime === 'session' || earlier ? { lifetime } : {};
 }
 

@@ -9,9 +9,9 @@ import {
   printJson,
   tryParseJson,
 } from '../../wire/json.ts';
-import { jsonMark, plainKey, unorderedMark, type Variable } from '../golden.ts';
+import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../golden.ts';
+import { compileTemplate } from '../pattern/compile-template.ts';
 import { kinds } from '../pattern/kinds.ts';
-import { splitTemplate } from '../pattern/split-template.ts';
 import { parseTemplate, soleVariable } from '../pattern/template.ts';
 import { align, likenessOfForm } from './align.ts';
 import { differenceOf, respelled } from './difference.ts';
@@ -105,7 +105,7 @@ export class Matcher {
       },
       occurrence: (name, value) => {
         const kind = this.#variables?.get(name)?.kind;
-        if (kind !== undefined && !kinds[kind].takes(value)) matches = false;
+        if (kind !== undefined && !kinds[kind].accepts(value)) matches = false;
       },
     });
     silent.node(expected, actual, { exchange: 0, side: 'client', part: 'exchange', path: [] });
@@ -152,7 +152,7 @@ export class Matcher {
   /** The values of the variables in a pattern; undefined where the text does not match it. */
   #split(pattern: string, text: string): readonly (readonly [string, string])[] | undefined {
     if (this.#variables === undefined) return pattern === text ? [] : undefined;
-    return splitTemplate(parseTemplate(pattern), text, this.#variables);
+    return compileTemplate(parseTemplate(pattern), this.#variables)(text);
   }
 
   /** Reports a string whose value is right, but not its escapes. */
@@ -171,7 +171,7 @@ export class Matcher {
     if (this.#variables === undefined) return members;
     return members
       .filter(([key]) => key !== unorderedMark)
-      .map(([key, value, spelling]) => jsonMember(plainKey(key), value, spelling));
+      .map(([key, value, spelling]) => jsonMember(unescapeKey(key), value, spelling));
   }
 
   #names(

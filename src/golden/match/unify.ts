@@ -1,8 +1,8 @@
 import { type JsonNode, jsonString, toNode } from '../../wire/json.ts';
 import type { Golden } from '../golden.ts';
-import { authorityMark, withHost } from '../pattern/authority.ts';
+import { authorityMark, replaceHost } from '../pattern/authority.ts';
 import type { Exchange } from '../trace/exchanges.ts';
-import { firstEvents, givenByBackend } from '../trace/variable-uses.ts';
+import { firstAppearances, variablesFromBackend } from '../trace/variable-uses.ts';
 import { type Alignment, align } from './align.ts';
 import { Bindings } from './bindings.ts';
 import { contentNode } from './content-node.ts';
@@ -36,8 +36,8 @@ class Unification {
   readonly #steps: StepUnifier;
 
   constructor({ variables, exchanges }: Golden, actual: readonly Exchange[]) {
-    const given = givenByBackend(exchanges);
-    const bindings = new Bindings(variables, firstEvents(exchanges));
+    const given = variablesFromBackend(exchanges);
+    const bindings = new Bindings(variables, firstAppearances(exchanges));
     const report = (mismatch: Mismatch) => this.#mismatches.push(mismatch);
     this.#expected = exchanges.map(splitExchange);
     this.#actual = actual.map(splitExchange);
@@ -121,8 +121,8 @@ class Unification {
     this.#compare(expected.request.target, actual.request.target, place, 'target');
     this.#alpn(expected, actual, place);
     this.#matcher.fields(
-      withHost(expected.request.headers, authorityMark, authority),
-      withHost(actual.request.headers, actual.connection.authority, authority),
+      replaceHost(expected.request.headers, authorityMark, authority),
+      replaceHost(actual.request.headers, actual.connection.authority, authority),
       place,
       expected.request.unordered !== true,
     );

@@ -5,7 +5,7 @@ export const authorityName = 'authority';
 export const authorityMark = `{{${authorityName}}}`;
 
 /** The headers, with another value where a Host header has this one. */
-export function withHost(
+export function replaceHost(
   headers: readonly HeaderField[],
   host: string,
   other: string,

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { uuid4, uuid7 } from '../../wire/ids.ts';
 import { type JsonNode, jsonMember, jsonString, mapJson, member, printJson } from '../../wire/json.ts';
-import { jsonMark, plainKey, unorderedMark, type Variable } from '../golden.ts';
+import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../golden.ts';
 import { parseTemplate, soleVariable } from './template.ts';
 
 /**
@@ -59,7 +59,7 @@ export class Filler {
     const members = node.members.filter(([key]) => key !== unorderedMark);
     return {
       kind: 'object',
-      members: members.map(([key, value, spelling]) => jsonMember(plainKey(key), value, spelling)),
+      members: members.map(([key, value, spelling]) => jsonMember(unescapeKey(key), value, spelling)),
     };
   }
 

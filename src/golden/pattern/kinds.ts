@@ -20,14 +20,14 @@ export type VariableKind =
 
 type Kind = {
   /** What a reader is told about the values. */
-  readonly means: string;
-  readonly takes: (value: string) => boolean;
+  readonly description: string;
+  readonly accepts: (value: string) => boolean;
   /** The values as a regular expression, for finding them inside a longer string. */
   readonly pattern: string;
   /** Identifiers: two variables of the kind never share a value. */
-  readonly identifies?: true;
+  readonly isIdentifier?: true;
   /** Readings of a clock: equal values at different places say nothing. */
-  readonly clock?: true;
+  readonly isClock?: true;
 };
 
 const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
@@ -35,57 +35,57 @@ const secret = '<<secret [^<>]*>>';
 
 export const kinds: Readonly<Record<VariableKind, Kind>> = {
   authority: {
-    means: 'the host, with its port, that the connection was opened to',
+    description: 'the host, with its port, that the connection was opened to',
     // Checked against the connection itself, which no look at the value alone could do.
-    takes: () => false,
+    accepts: () => false,
     pattern: '[^/]+',
   },
-  uuid7: { means: 'a UUID of version 7', takes: isUuid7, pattern: uuid, identifies: true },
-  uuid4: { means: 'a UUID of version 4', takes: isUuid4, pattern: uuid, identifies: true },
+  uuid7: { description: 'a UUID of version 7', accepts: isUuid7, pattern: uuid, isIdentifier: true },
+  uuid4: { description: 'a UUID of version 4', accepts: isUuid4, pattern: uuid, isIdentifier: true },
   websocket_key: {
-    means: '16 random bytes in base64',
-    takes: (value) => /^[A-Za-z0-9+/]{21}[AQgw]==$/.test(value),
+    description: '16 random bytes in base64',
+    accepts: (value) => /^[A-Za-z0-9+/]{21}[AQgw]==$/.test(value),
     pattern: '[A-Za-z0-9+/]{22}==',
-    identifies: true,
+    isIdentifier: true,
   },
   epoch_ms: {
-    means: 'milliseconds since 1970',
-    takes: (value) => /^[12]\d{12}$/.test(value),
+    description: 'milliseconds since 1970',
+    accepts: (value) => /^[12]\d{12}$/.test(value),
     pattern: '\\d+',
-    clock: true,
+    isClock: true,
   },
   epoch_s: {
-    means: 'seconds since 1970, with a fraction',
+    description: 'seconds since 1970, with a fraction',
     // The official client writes the shortest form of a number: no zero at the end, but for ".0".
-    takes: (value) => /^[12]\d{9}(?:\.(?:0|\d*[1-9]))?$/.test(value),
+    accepts: (value) => /^[12]\d{9}(?:\.(?:0|\d*[1-9]))?$/.test(value),
     pattern: '\\d+(?:\\.\\d+)?',
-    clock: true,
+    isClock: true,
   },
-  integer: { means: 'a whole number', takes: (value) => /^-?\d+$/.test(value), pattern: '-?\\d+' },
+  integer: { description: 'a whole number', accepts: (value) => /^-?\d+$/.test(value), pattern: '-?\\d+' },
   hex: {
-    means: 'hexadecimal digits, at least 16',
-    takes: (value) => /^[0-9a-f]{16,}$/.test(value),
+    description: 'hexadecimal digits, at least 16',
+    accepts: (value) => /^[0-9a-f]{16,}$/.test(value),
     pattern: '[0-9a-f]+',
-    identifies: true,
+    isIdentifier: true,
   },
   secret_uuid4: {
-    means: 'a secret that is a UUID of version 4',
-    takes: (value) => /^<<secret \w+ \d+ uuid4>>$/.test(value),
+    description: 'a secret that is a UUID of version 4',
+    accepts: (value) => /^<<secret \w+ \d+ uuid4>>$/.test(value),
     pattern: '<<secret [^<>]* uuid4>>',
-    identifies: true,
+    isIdentifier: true,
   },
   secret: {
-    means: 'a secret of the account or the installation',
-    takes: (value) => new RegExp(`^${secret}$`).test(value),
+    description: 'a secret of the account or the installation',
+    accepts: (value) => new RegExp(`^${secret}$`).test(value),
     pattern: secret,
-    identifies: true,
+    isIdentifier: true,
   },
   sealed: {
-    means: 'a text that differs from host to host, known by its length and hash',
-    takes: (value) => /^\d+ [0-9a-f]{64}$/.test(value),
+    description: 'a text that differs from host to host, known by its length and hash',
+    accepts: (value) => /^\d+ [0-9a-f]{64}$/.test(value),
     pattern: '\\d+ [0-9a-f]{64}',
   },
-  host_text: { means: 'a text that the host decides', takes: () => true, pattern: '.*' },
+  host_text: { description: 'a text that the host decides', accepts: () => true, pattern: '.*' },
 };
 
 const learnable: readonly VariableKind[] = [
@@ -103,8 +103,8 @@ const learnable: readonly VariableKind[] = [
 ];
 
 /** The narrowest kind that takes every value. */
-export function kindOf(values: readonly string[]): VariableKind {
-  return learnable.find((kind) => values.every(kinds[kind].takes)) ?? 'host_text';
+export function narrowestKind(values: readonly string[]): VariableKind {
+  return learnable.find((kind) => values.every(kinds[kind].accepts)) ?? 'host_text';
 }
 
 export function isVariableKind(text: string): text is VariableKind {

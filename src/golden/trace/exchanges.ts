@@ -7,7 +7,7 @@ import type {
 } from '../../trace/trace-event.ts';
 import type { Side } from '../../wire/message.ts';
 import { isModelRoute } from '../../wire/route.ts';
-import { inThreadOrder } from './threads.ts';
+import { sortByThread } from './threads.ts';
 
 /** One model request and all that followed on it, both sides, in the order the tap saw it. */
 export type Exchange = {
@@ -24,7 +24,7 @@ export type Step = Extract<TraceEvent, { type: 'response' | 'body' | 'message' }
  * The model traffic of a trace: its exchanges thread by thread (threads.ts), in each thread in the order they began,
  * numbered anew from 1, side requests left out. Pongs are left out too. So are ends that nothing need have come after.
  */
-export function dialogueOf(events: Iterable<TraceEvent>): Exchange[] {
+export function exchangesOf(events: Iterable<TraceEvent>): Exchange[] {
   return collect(events).inTrace().map(numbered);
 }
 
@@ -74,7 +74,7 @@ export class Dialogue {
       const after = this.#said - exchange.saidBefore;
       return plain(exchange, after >= enough && !isOver(exchange) ? exchange.end : undefined);
     });
-    return inThreadOrder(whole);
+    return sortByThread(whole);
   }
 
   /** Its exchanges as they stand, with the numbers they have there. */

@@ -6,7 +6,7 @@ import { stringAt, tryParseJson } from '../../wire/json.ts';
  * those of each subagent, sorted by its kind and name. Threads send at the same time, each on a connection of its own,
  * and which of two begins first is chance (measured: codex 0.169.0, scenarios review and subagent).
  */
-export function inThreadOrder<T extends { readonly request: RequestEvent }>(exchanges: readonly T[]): T[] {
+export function sortByThread<T extends { readonly request: RequestEvent }>(exchanges: readonly T[]): T[] {
   const threads = new Map<string, { readonly rank: string; readonly exchanges: T[] }>();
   for (const exchange of exchanges) {
     const { name, rank } = threadOf(exchange.request);

@@ -8,13 +8,13 @@ import type { Exchange } from './exchanges.ts';
  * The variables that the backend says first, as response ids. Of these it is the judge. What the client says first,
  * such as its session id, the backend only repeats: from a client that is wrong it repeats what is wrong.
  */
-export function givenByBackend(exchanges: readonly Exchange[]): ReadonlySet<string> {
+export function variablesFromBackend(exchanges: readonly Exchange[]): ReadonlySet<string> {
   const given = new Set<string>();
   const met = new Set<string>();
   for (const { request, steps } of exchanges) {
     for (const event of [request, ...steps]) {
       const fromBackend = event.type === 'response' || ('from' in event && event.from === 'backend');
-      for (const name of variablesOf(event)) {
+      for (const name of variablesInEvent(event)) {
         if (fromBackend && !met.has(name)) given.add(name);
         met.add(name);
       }
@@ -24,22 +24,22 @@ export function givenByBackend(exchanges: readonly Exchange[]): ReadonlySet<stri
 }
 
 /** The number of the event that each variable stands in first. */
-export function firstEvents(exchanges: readonly Exchange[]): ReadonlyMap<string, number> {
+export function firstAppearances(exchanges: readonly Exchange[]): ReadonlyMap<string, number> {
   const first = new Map<string, number>();
   const events = exchanges.flatMap(({ request, steps }) => [request, ...steps]);
   for (const [at, event] of events.entries()) {
-    for (const name of variablesOf(event)) if (!first.has(name)) first.set(name, at);
+    for (const name of variablesInEvent(event)) if (!first.has(name)) first.set(name, at);
   }
   return first;
 }
 
 /** The names of the variables in an event, in their order. */
-export function variablesOf(event: TraceEvent): string[] {
-  return variablesIn(encodeEvent(event));
+export function variablesInEvent(event: TraceEvent): string[] {
+  return variablesInJson(encodeEvent(event));
 }
 
 /** The names of the variables in a node, in their order. */
-export function variablesIn(node: JsonNode | undefined): string[] {
+export function variablesInJson(node: JsonNode | undefined): string[] {
   return stringsIn(node)
     .flatMap(parseTemplate)
     .flatMap((part) => ('variable' in part ? [part.variable] : []));

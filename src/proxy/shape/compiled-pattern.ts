@@ -1,6 +1,6 @@
-import { jsonMark, plainKey, unorderedMark, type Variable } from '../../golden/golden.ts';
+import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../../golden/golden.ts';
+import { compileTemplate } from '../../golden/pattern/compile-template.ts';
 import type { Filler } from '../../golden/pattern/fill.ts';
-import { splitter } from '../../golden/pattern/split-template.ts';
 import { parseTemplate, soleVariable, type TemplatePart } from '../../golden/pattern/template.ts';
 import { type JsonNode, type JsonObject, member, printJson } from '../../wire/json.ts';
 import { type RawMember, rawMembers, stringIn } from './raw-json.ts';
@@ -18,7 +18,7 @@ export type TextPattern = {
   /** Whether the value is a JSON number. */
   readonly number: boolean;
   /** Returns the values of the variables in a string that matches the pattern. */
-  readonly split: ReturnType<typeof splitter>;
+  readonly split: ReturnType<typeof compileTemplate>;
 };
 
 export type ObjectPattern = {
@@ -49,7 +49,7 @@ export function compilePattern(pattern: JsonNode, variables: GoldenVariables): C
       variables: parts.flatMap((part) => ('variable' in part ? [part.variable] : [])),
       sole: sole !== undefined,
       number: sole !== undefined && variables.get(sole)?.number === true,
-      split: splitter(parts, variables),
+      split: compileTemplate(parts, variables),
     };
   }
   if (pattern.kind !== 'object') return nodePattern(pattern);
@@ -70,7 +70,7 @@ export function compileObject({ members }: JsonObject, variables: GoldenVariable
     ordered: !members.some(([key]) => key === unorderedMark),
     members: new Map(
       members.flatMap(([key, value]) =>
-        key === unorderedMark ? [] : [[plainKey(key), compilePattern(value, variables)]],
+        key === unorderedMark ? [] : [[unescapeKey(key), compilePattern(value, variables)]],
       ),
     ),
   };

@@ -2,7 +2,7 @@ import { type Golden, jsonMark } from '../../golden/golden.ts';
 import type { VariableKind } from '../../golden/pattern/kinds.ts';
 import { soleVariable } from '../../golden/pattern/template.ts';
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
-import { variablesOf } from '../../golden/trace/variable-uses.ts';
+import { variablesInEvent } from '../../golden/trace/variable-uses.ts';
 import { type JsonMember, type JsonNode, member, printJson, stringAt } from '../../wire/json.ts';
 import {
   type CompiledPattern,
@@ -217,8 +217,8 @@ function sessionVariablesOf(golden: Golden): Set<string> {
   const messages = golden.exchanges
     .flatMap(({ steps }) => steps)
     .filter((step) => step.type !== 'response' && step.from === 'client')
-    .map((step) => new Set(variablesOf(step)));
-  const inHandshake = handshake === undefined ? [] : variablesOf(handshake.request);
+    .map((step) => new Set(variablesInEvent(step)));
+  const inHandshake = handshake === undefined ? [] : variablesInEvent(handshake.request);
   const repeated = [...golden.variables.keys()].filter(
     (name) => messages.filter((names) => names.has(name)).length > 1,
   );

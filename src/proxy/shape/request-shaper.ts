@@ -225,7 +225,7 @@ export class RequestShaper {
 
 /** Whether a client's value is of a variable's kind. An id that is sealed in goldens is a plain id on the wire. */
 function isOfKind(kind: VariableKind | undefined, value: string): boolean {
-  return kind !== undefined && kinds[kind === 'secret_uuid4' ? 'uuid4' : kind].takes(value);
+  return kind !== undefined && kinds[kind === 'secret_uuid4' ? 'uuid4' : kind].accepts(value);
 }
 
 /** Returns a string member as JSON, or undefined for another kind of value. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
-import { dialogueOf, type Exchange } from '../../src/golden/trace/exchanges.ts';
+import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import type { MessageEvent, TraceEvent } from '../../src/trace/trace-event.ts';
 import { type JsonNode, jsonString, toNode } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
@@ -11,7 +11,7 @@ import type { Side } from '../../src/wire/message.ts';
  * over, turn metadata as JSON in a string, `client_metadata` in an order of its own each time. Everything that the
  * official client chooses anew is made from the number of the run, so that runs are different and repeatable.
  */
-export function conversation(run: number, turns: 1 | 2 = 1): TraceEvent[] {
+export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
   const thread = uuid7(run, 'thread');
   const turn = uuid7(run, 'turn');
   const nextTurn = uuid7(run, 'second turn');
@@ -147,20 +147,20 @@ export function conversation(run: number, turns: 1 | 2 = 1): TraceEvent[] {
 }
 
 /** The model traffic of that run. */
-export function dialogue(run: number): Exchange[] {
-  return dialogueOf(conversation(run));
+export function sampleRun(run: number): Exchange[] {
+  return exchangesOf(sampleEvents(run));
 }
 
 export const id = { codex: '0.169.0', lane: 'chatgpt', scenario: 'mini' };
 
 /** The same conversation with a second turn on its socket: what the client says of one turn and of the next. */
-export function twoTurns(run: number): Exchange[] {
-  return dialogueOf(conversation(run, 2));
+export function sampleRunOfTwoTurns(run: number): Exchange[] {
+  return exchangesOf(sampleEvents(run, 2));
 }
 
 /** What is learned from runs 1, 2 and 3. */
-export function miniGolden(): Golden {
-  return generalise(id, [dialogue(1), dialogue(2), dialogue(3)]);
+export function sampleGolden(): Golden {
+  return generalise(id, [sampleRun(1), sampleRun(2), sampleRun(3)]);
 }
 
 /** One exchange: an upgrade on a plain connection, and the messages given. */

@@ -4,7 +4,7 @@ import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import type { Content } from '../../src/trace/trace-event.ts';
 
 /** What the official client would have said in another run: a golden with fresh values for all its variables. */
-export function filled(golden: Golden, run: number): Exchange[] {
+export function fillGolden(golden: Golden, run: number): Exchange[] {
   const sealed = [...golden.variables.values()].flatMap(({ name, kind }): [string, string][] => {
     if (kind === 'secret') return [[name, `<<secret ${name} 1>>`]];
     if (kind === 'secret_uuid4') return [[name, `<<secret ${name} 1 uuid4>>`]];
