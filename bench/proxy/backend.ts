@@ -5,24 +5,24 @@ import { acceptKey, WebSocketDecoder } from '../../src/wire/websocket.ts';
 import { encodeFrame } from '../../src/wire/websocket-frame.ts';
 
 /**
- * The backend of the benchmark, a process of its own. It answers every request with the same events, prepared before,
- * so that as little as possible of what is measured is its own work: `GET /events?n=20` sets how many. It declines
- * to compress, as a proxy that passes bytes on could not show its worth beside zlib.
+ * The backend of the benchmark. It sends the same prepared events in every response, so that its own work hardly affects
+ * the measurement. `GET /events?n=20` sets their number. It declines compression: the time for zlib would hide the
+ * differences between proxies.
  */
-let replies = repliesOf(20);
-const prewarmed = eventsOf(0);
+let responses = responsesWith(20);
+const prewarmEvents = eventsWith(0);
 
 const server = createServer((request, response) => {
-  const wanted = /^\/events\?n=(\d+)$/.exec(request.url ?? '')?.[1];
-  if (wanted !== undefined) {
-    replies = repliesOf(Number(wanted));
+  const count = /^\/events\?n=(\d+)$/.exec(request.url ?? '')?.[1];
+  if (count !== undefined) {
+    responses = responsesWith(Number(count));
     response.end();
     return;
   }
   request.resume();
   request.once('end', () => {
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
-    response.end(replies.stream);
+    response.end(responses.stream);
   });
 });
 
@@ -37,16 +37,16 @@ server.on('upgrade', (request, socket: Duplex) => {
   socket.on('data', (bytes: Buffer) => {
     for (const event of decoder.push(bytes)) {
       if (event.type !== 'message' || event.message.opcode !== 'text') continue;
-      const prewarm = event.message.payload.includes('"generate":false');
-      socket.write(prewarm ? framed(prewarmed) : replies.frames);
+      const isPrewarm = event.message.payload.includes('"generate":false');
+      socket.write(isPrewarm ? framed(prewarmEvents) : responses.frames);
     }
   });
 });
 
 console.log(`listening ${await listenLocally(server)}`);
 
-function repliesOf(count: number): { readonly frames: Buffer; readonly stream: Buffer } {
-  const events = eventsOf(count);
+function responsesWith(count: number): { readonly frames: Buffer; readonly stream: Buffer } {
+  const events = eventsWith(count);
   const stream = events.map((text) => `event: ${typeOf(text)}\ndata: ${text}\n\n`).join('');
   return { frames: framed(events), stream: Buffer.from(stream) };
 }
@@ -55,21 +55,21 @@ function framed(events: readonly string[]): Buffer {
   return Buffer.concat(events.map((text) => encodeFrame({ opcode: 'text', payload: Buffer.from(text) })));
 }
 
-/** A response of as many deltas, between its beginning and its end. */
-function eventsOf(count: number): string[] {
+/** Returns the events of a response with `count` deltas. */
+function eventsWith(count: number): string[] {
   const response = { id: 'resp_0123456789abcdef', object: 'response', status: 'in_progress', output: [] };
-  const place = { item_id: 'msg_0123456789abcdef', output_index: 0, content_index: 0 };
-  const item = { id: place.item_id, type: 'message', role: 'assistant' };
+  const part = { item_id: 'msg_0123456789abcdef', output_index: 0, content_index: 0 };
+  const item = { id: part.item_id, type: 'message', role: 'assistant' };
   const content = [{ type: 'output_text', text: ' word'.repeat(count), annotations: [] }];
-  const said = { output_index: 0, item: { ...item, status: 'completed', content } };
+  const done = { output_index: 0, item: { ...item, status: 'completed', content } };
   const events = [
     { type: 'response.created', response },
     ...Array.from({ length: count }, () => ({
       type: 'response.output_text.delta',
-      ...place,
+      ...part,
       delta: ' word',
     })),
-    ...(count === 0 ? [] : [{ type: 'response.output_item.done', ...said }]),
+    ...(count === 0 ? [] : [{ type: 'response.output_item.done', ...done }]),
     { type: 'response.completed', response: { ...response, status: 'completed' } },
   ];
   return events.map((event, sequence_number) => JSON.stringify({ ...event, sequence_number }));

@@ -3,20 +3,20 @@ import { performance } from 'node:perf_hooks';
 import type { HeaderList } from '../../src/wire/headers.ts';
 import { encodeFrame, newMask } from '../../src/wire/websocket-frame.ts';
 
-/** What one session says, prepared before the clock starts. */
-export type Session =
+/** The requests of one session, prepared before the measurement. */
+export type LoadSession =
   | { readonly transport: 'websocket'; readonly handshake: HeaderList; readonly message: string }
   | { readonly transport: 'http'; readonly headers: HeaderList; readonly body: Buffer };
 
 export type Load = {
   readonly port: number;
-  /** The path the sessions ask for. */
+  /** The path of all requests. */
   readonly path: string;
-  /** All that run side by side; each makes one turn after the other. */
-  readonly sessions: readonly Session[];
-  /** Called when every session has made its first turn, which is not measured. */
-  readonly warmed: () => Promise<void>;
-  /** Milliseconds in which turns are begun; each session makes one at least, and what was begun is waited for. */
+  /** Concurrent sessions. Each sends one turn after the other. */
+  readonly sessions: readonly LoadSession[];
+  /** Called after the first turn of every session, which is not measured. */
+  readonly onWarm: () => Promise<void>;
+  /** Milliseconds in which turns start. Each session sends at least one turn, and every turn is completed. */
   readonly duration: number;
 };
 
@@ -26,32 +26,30 @@ export type Measured = {
   readonly turnsPerSecond: number;
   readonly first: Spread;
   readonly last: Spread;
-  /** Why turns failed, the first turn of a session among them. A session is given up with its first failure. */
+  /** Why turns failed, including unmeasured ones. A session ends with its first failure. */
   readonly failures: readonly string[];
-  /** The share of its one thread that the generator was busy; near 1, it is itself what is measured. */
+  /** The load of the generator's only thread. Close to 1, the generator is the bottleneck. */
   readonly generatorBusy: number;
 };
 export type Spread = { readonly p50: number; readonly p99: number };
 
-/** Milliseconds after which an answer counts as failed. */
-const patience = 30_000;
+/** Milliseconds after which a turn fails. */
+const turnTimeout = 30_000;
 
-/**
- * Makes turns over raw sockets for a while. The generator only looks for the end of each answer, and parses nothing.
- */
-export async function measure({ port, path, sessions, warmed, duration }: Load): Promise<Measured> {
+/** Sends turns over raw sockets. Searches each response for its end and parses nothing. */
+export async function measure({ port, path, sessions, onWarm, duration }: Load): Promise<Measured> {
   const failures: string[] = [];
   const failed = (error: unknown) =>
     void failures.push(error instanceof Error ? error.message : String(error));
   const opened = await Promise.all(
     sessions.map(async (session) => {
-      const connection = await open(session, port, path).catch(failed);
+      const connection = await openConnection(session, port, path).catch(failed);
       const turn = await connection?.turn().catch(failed);
       return turn === undefined ? undefined : connection;
     }),
   );
   const connections = opened.filter((connection) => connection !== undefined);
-  await warmed();
+  await onWarm();
   const first: number[] = [];
   const last: number[] = [];
   const start = performance.now();
@@ -84,46 +82,46 @@ export type Connection = {
   readonly close: () => void;
 };
 
-/** Opens one session and, over a websocket, sees it upgraded. Rejects where the subject refuses or leaves. */
-export async function open(session: Session, port: number, path: string): Promise<Connection> {
+/** Opens a connection and upgrades it for a websocket. Rejects if the subject refuses or disconnects. */
+export async function openConnection(session: LoadSession, port: number, path: string): Promise<Connection> {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
-  // What is wrong is told by its closing.
+  // The close event reports all errors.
   socket.on('error', () => {});
   const close = () => socket.destroy();
   if (session.transport === 'http') {
     const request = requestOf(session, port, path);
-    return { turn: () => ask(socket, request, { status: '200', last: '\r\n0\r\n\r\n' }), close };
+    return { turn: () => exchange(socket, request, { status: '200', last: '\r\n0\r\n\r\n' }), close };
   }
   const offer = `GET ${path} HTTP/1.1\r\n${lines([['Host', `127.0.0.1:${port}`], ...session.handshake])}\r\n`;
-  await ask(socket, Buffer.from(offer), { status: '101', events: false, last: '\r\n\r\n' });
+  await exchange(socket, Buffer.from(offer), { status: '101', events: false, last: '\r\n\r\n' });
   const frame = encodeFrame({ opcode: 'text', payload: Buffer.from(session.message), mask: newMask() });
-  return { turn: () => ask(socket, frame, { last: completed }), close };
+  return { turn: () => exchange(socket, frame, { last: completed }), close };
 }
 
-/** What the first and the last event of an answer hold, however they are framed. */
+/** Text in the first and the last event of a response, with any framing. */
 const [created, completed] = ['"type":"response.created"', '"type":"response.completed"'];
 
-type Answer = {
-  /** The status it must have; undefined where it has no head. */
+type ExpectedResponse = {
+  /** The status; undefined if the response has no head. */
   readonly status?: string;
-  /** Whether it consists of events, from the first to the last; it does unless told. */
+  /** Whether the response has events. Default: true. */
   readonly events?: boolean;
-  /** The text after which nothing more is awaited. */
+  /** The text at the end of the response. */
   readonly last: string;
 };
 
 /**
- * Sends bytes and follows those that come back. Rejects for another answer, for one that is late, and when the
- * connection ends before; the connection is then of no more use.
+ * Sends bytes and waits for the response. Rejects and closes the connection after an unexpected response, a timeout, and
+ * the end of the connection.
  */
-function ask(
+function exchange(
   socket: Socket,
   bytes: Buffer,
-  { status, events = true, last }: Answer,
+  { status, events = true, last }: ExpectedResponse,
 ): Promise<{ readonly first: number; readonly last: number }> {
   return new Promise((resolve, reject) => {
     const started = performance.now();
-    let heard = '';
+    let received = '';
     let headed = status === undefined;
     let first: number | undefined;
     let whole = !events;
@@ -136,20 +134,21 @@ function ask(
       socket.destroy();
       reject(new Error(reason));
     };
-    const late = setTimeout(() => fail(`no whole answer within ${patience / 1000} s`), patience);
-    const lost = () => fail('the connection ended before the answer did');
+    const late = setTimeout(() => fail(`no complete response within ${turnTimeout / 1000} s`), turnTimeout);
+    const lost = () => fail('the connection ended before the response');
     const take = (chunk: Buffer) => {
-      // What is looked for may lie across two chunks.
-      heard = heard.slice(-2 * completed.length) + chunk.toString('latin1');
+      // The text may be split across two chunks.
+      received = received.slice(-2 * completed.length) + chunk.toString('latin1');
       if (!headed) {
-        if (!heard.startsWith(`HTTP/1.1 ${status}`)) return fail(`answered ${heard.split('\r\n')[0]}`);
+        if (!received.startsWith(`HTTP/1.1 ${status}`))
+          return fail(`unexpected response: ${received.split('\r\n')[0]}`);
         headed = true;
       }
-      if (!events || heard.includes(created)) first ??= performance.now();
-      whole ||= heard.includes(completed);
-      if (!whole || !heard.includes(last)) return;
+      if (!events || received.includes(created)) first ??= performance.now();
+      whole ||= received.includes(completed);
+      if (!whole || !received.includes(last)) return;
       settle();
-      if (first === undefined) return reject(new Error('an answer without its first event'));
+      if (first === undefined) return reject(new Error('the response has no first event'));
       resolve({ first: first - started, last: performance.now() - started });
     };
     socket.on('data', take).once('close', lost);
@@ -158,7 +157,7 @@ function ask(
   });
 }
 
-function requestOf(session: Session & { transport: 'http' }, port: number, path: string): Buffer {
+function requestOf(session: LoadSession & { transport: 'http' }, port: number, path: string): Buffer {
   const head = lines([
     ['Host', `127.0.0.1:${port}`],
     ...session.headers,

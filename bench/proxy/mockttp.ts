@@ -1,6 +1,6 @@
 import { getLocal } from 'mockttp';
 
-/** mockttp as a plain reverse proxy to the port of the first argument. It keeps no traffic. */
+/** mockttp as a plain reverse proxy to the port of the first argument. It records no traffic. */
 const target = `127.0.0.1:${process.argv[2]}`;
 const server = getLocal({ recordTraffic: false });
 await server.start();

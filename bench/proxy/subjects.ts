@@ -7,36 +7,36 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { listenLocally } from '../../src/listening.ts';
 
-/** A program under load, in a process of its own. */
+/** A program under load in a process of its own. */
 export type Running = {
   readonly port: number;
-  /** Bytes of memory that the process holds now. */
+  /** Returns the resident memory in bytes. */
   readonly memory: () => number;
-  /** The last lines that it wrote, on any output. */
-  readonly said: () => string;
+  /** Returns the last lines that the program printed. */
+  readonly lastOutput: () => string;
   readonly stop: () => Promise<void>;
 };
 
-/** Starts a Node program and waits for the line `… PORT` by which it tells where it listens, on any output. */
+/** Starts a Node program and waits until it prints the port that it listens on. */
 export async function startNode(args: readonly string[], listening = /^listening (\d+)$/): Promise<Running> {
   const child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const said: string[] = [];
-  const last = () => said.join(' | ');
+  const lastLines: string[] = [];
+  const lastOutput = () => lastLines.join(' | ');
   const port = await new Promise<number>((resolve, reject) => {
     for (const output of [child.stdout, child.stderr]) {
       createInterface(output).on('line', (line) => {
-        said.push(line);
-        if (said.length > 5) said.shift();
-        const found = listening.exec(line)?.[1];
-        if (found !== undefined) resolve(Number(found));
+        lastLines.push(line);
+        if (lastLines.length > 5) lastLines.shift();
+        const match = listening.exec(line)?.[1];
+        if (match !== undefined) resolve(Number(match));
       });
     }
-    child.once('exit', () => reject(new Error(`${args.join(' ')} ended: ${last()}`)));
+    child.once('exit', () => reject(new Error(`${args.join(' ')} ended: ${lastOutput()}`)));
   });
-  return { port, memory: () => memoryOf(child), said: last, stop: () => ended(child) };
+  return { port, memory: () => memoryOf(child), lastOutput, stop: () => stopChild(child) };
 }
 
-/** nginx as a plain reverse proxy; undefined where it is not installed. */
+/** Starts nginx as a plain reverse proxy. Returns undefined if it is not installed. */
 export async function startNginx(target: number): Promise<Running | undefined> {
   if (spawnSync('nginx', ['-v']).status !== 0) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-nginx-'));
@@ -50,15 +50,15 @@ export async function startNginx(target: number): Promise<Running | undefined> {
   return {
     port,
     memory: () => memoryOf(child),
-    said: () => readFileSync(join(folder, 'error.log'), 'utf8'),
+    lastOutput: () => readFileSync(join(folder, 'error.log'), 'utf8'),
     stop: async () => {
-      await ended(child);
+      await stopChild(child);
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-/** One worker, as the proxies on Node have one thread; nothing is buffered on a disk, connections are kept. */
+/** One worker, because the proxies on Node have one thread; no buffers on disk; connections are kept. */
 function nginxConfiguration(folder: string, port: number, target: number): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${join(folder, kind)};`,
@@ -90,20 +90,20 @@ async function freePort(): Promise<number> {
 
 async function untilListening(port: number): Promise<void> {
   const { connect } = await import('node:net');
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
     const socket = connect({ host: '127.0.0.1', port });
-    const outcome = await Promise.race([
+    const connected = await Promise.race([
       once(socket, 'connect').then(() => true),
       once(socket, 'error').then(() => false),
     ]).catch(() => false);
     socket.destroy();
-    if (outcome) return;
+    if (connected) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   throw new Error(`nothing listens on port ${port}`);
 }
 
-/** Resident memory, as the system tells it (Linux); 0 elsewhere. */
+/** Returns the resident memory on Linux, and 0 on other systems. */
 function memoryOf({ pid }: ChildProcess): number {
   try {
     const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
@@ -113,7 +113,7 @@ function memoryOf({ pid }: ChildProcess): number {
   }
 }
 
-async function ended(child: ChildProcess): Promise<void> {
+async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGTERM');
   await once(child, 'exit');

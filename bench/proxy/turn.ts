@@ -4,20 +4,20 @@ import type { HeaderList } from '../../src/wire/headers.ts';
 import { type JsonNode, jsonString, parseJson, printJson, stringAt } from '../../src/wire/json.ts';
 
 /** One turn as the official client sends it, for any number of sessions. */
-export type Turn = {
-  /** Headers of the request, the upgrade's over a websocket; without Host and offers to compress. */
+export type BenchTurn = {
+  /** Headers of the upgrade or POST, without Host and compression offers. */
   readonly handshake: HeaderList;
-  /** The request itself, about 60 KB of JSON. */
+  /** The request, about 60 KB of JSON. */
   readonly message: string;
-  /** The same as an API client would post it: without what only the official client says. */
+  /** The request as an API client posts it: without members that only the official client sends. */
   readonly post: string;
 };
 
 /**
- * The default turn of a golden, filled for one session. Texts that the golden has sealed are written out again at
- * their length, so that the request is as large as the real one.
+ * Fills the last turn of a golden. Sealed texts are replaced by made-up ones of the same length, so that the request is as
+ * large as the real one.
  */
-export async function turnOf(path: string): Promise<Turn> {
+export async function turnOf(path: string): Promise<BenchTurn> {
   const golden = readGolden(path);
   const exchange = golden.exchanges.at(-1);
   if (exchange === undefined) throw new RangeError(`${path} has no exchange`);
@@ -41,10 +41,10 @@ export async function turnOf(path: string): Promise<Turn> {
 }
 
 /**
- * Whose turn it is: the session that is named in it is replaced by another, of the same length. An API client names
- * none; its conversations begin with different words.
+ * Returns the turn with another session id of the same length. An API client sends no session id, so its conversation
+ * gets a different first message.
  */
-export function forSession(turn: Turn, session: string): Turn {
+export function forSession(turn: BenchTurn, session: string): BenchTurn {
   const own = stringAt(parseJson(turn.message).node, 'prompt_cache_key') ?? '';
   const replaced = (text: string) => text.replaceAll(own, session);
   return {
@@ -55,11 +55,11 @@ export function forSession(turn: Turn, session: string): Turn {
 }
 
 function without(node: JsonNode | undefined, keys: readonly string[]): JsonNode {
-  if (node?.kind !== 'object') throw new RangeError('a request that is no object');
+  if (node?.kind !== 'object') throw new RangeError('the request is not a JSON object');
   return { kind: 'object', members: node.members.filter(([key]) => !keys.includes(key)) };
 }
 
-/** Each seal becomes a text of the length it tells. */
+/** Replaces each seal by text of the length that it states. */
 function unsealed(node: JsonNode): JsonNode {
   switch (node.kind) {
     case 'string':
@@ -91,7 +91,7 @@ const words = [
   'this',
 ];
 
-/** Text of a number of bytes that compresses about as well as prose does: words in an order that does not repeat. */
+/** Returns text that compresses about as well as prose: words in an order that does not repeat. */
 function prose(bytes: number): string {
   let text = '';
   for (let seed = bytes; text.length < bytes; seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648)

@@ -1,0 +1,121 @@
+import { goal } from '../goal.ts';
+import type { Measured } from './load.ts';
+import type { Memory } from './memory.ts';
+
+export const ways = ['websocket', 'post', 'official post'] as const;
+
+/** How a client sends: the official one over its websocket or by a compressed POST, an API client by a plain POST. */
+export type Way = (typeof ways)[number];
+
+export type Row = Measured & {
+  readonly subject: string;
+  readonly way: Way;
+  readonly events: number;
+  readonly sessions: number;
+};
+
+export type Result = {
+  readonly rows: readonly Row[];
+  readonly memory: Memory | undefined;
+  /** Why the memory was not measured. */
+  readonly failure: string | undefined;
+};
+
+/** Prints each row beside the direct row of the same way, events and sessions, and then each goal. */
+export function printResult({ rows, memory, failure }: Result): void {
+  console.table(
+    rows.map((row) => {
+      const direct = directRow(rows, row);
+      return {
+        subject: row.subject,
+        way: row.way,
+        events: row.events,
+        sessions: row.sessions,
+        'turns/s': Math.round(row.turnsPerSecond),
+        'of direct': (row.turnsPerSecond / direct.turnsPerSecond).toFixed(2),
+        'first p50 +ms': (row.first.p50 - direct.first.p50).toFixed(2),
+        'first p99 +ms': (row.first.p99 - direct.first.p99).toFixed(2),
+        'last p50 +ms': (row.last.p50 - direct.last.p50).toFixed(2),
+        'last p99 +ms': (row.last.p99 - direct.last.p99).toFixed(2),
+        failed: row.failures.length,
+        'generator busy': row.generatorBusy.toFixed(2),
+      };
+    }),
+  );
+  for (const row of rows) printWarnings(row);
+  printTurnGoals(rows);
+  if (memory === undefined) goal(false, failure ?? '', 'a measurement of the memory');
+  else printMemoryGoals(memory);
+}
+
+/** Prints what limits the significance of a row. */
+function printWarnings({ subject, way, events, sessions, failures, generatorBusy }: Row): void {
+  const row = `${subject}, ${way}, ${events} events, ${sessions} sessions`;
+  if (failures.length > 0) console.log(`${row}: ${failures.length} turns failed, first: ${failures[0]}`);
+  if (generatorBusy > 0.9) {
+    console.log(`${row}: the load generator was busy; the subject may be faster than measured`);
+  }
+}
+
+function directRow(rows: readonly Row[], { way, events, sessions }: Row): Row {
+  const direct = rowOf(rows, { subject: 'direct', way, events, sessions });
+  if (direct === undefined) throw new RangeError('there is no direct row to compare with');
+  return direct;
+}
+
+function rowOf(
+  rows: readonly Row[],
+  { subject, way, events, sessions }: Pick<Row, 'subject' | 'way' | 'events' | 'sessions'>,
+): Row | undefined {
+  return rows.find(
+    (row) => row.subject === subject && row.way === way && row.sessions === sessions && row.events === events,
+  );
+}
+
+/** The added time is the difference of the medians of the last event. */
+function printTurnGoals(rows: readonly Row[]): void {
+  const failed = rows.filter(({ subject }) => subject === 'codex-parity').flatMap(({ failures }) => failures);
+  goal(failed.length === 0, `${failed.length} requests through the proxy failed`, 'none');
+  for (const { events, sessions } of rows.filter((row) => row.subject === 'direct' && row.way === 'post')) {
+    const added = (subject: string, way: Way) => {
+      const row = rowOf(rows, { subject, way, events, sessions });
+      return row === undefined ? Number.NaN : row.last.p50 - directRow(rows, row).last.p50;
+    };
+    const load = `${events} events, ${sessions} sessions`;
+    const [relayed, httpProxy] = [added('codex-parity', 'websocket'), added('http-proxy-3', 'websocket')];
+    goal(
+      relayed <= httpProxy,
+      `${load}: websocket to websocket adds ${relayed.toFixed(2)} ms`,
+      `at most http-proxy-3's ${httpProxy.toFixed(2)} ms`,
+    );
+    const [translated, mockttp] = [added('codex-parity', 'post'), added('mockttp', 'post')];
+    goal(
+      translated < mockttp,
+      `${load}: HTTP to websocket adds ${translated.toFixed(2)} ms`,
+      `less than mockttp's ${mockttp.toFixed(2)} ms`,
+    );
+  }
+  const speedOf = (subject: string) =>
+    rowOf(rows, { subject, way: 'post', events: 20, sessions: 20 })?.turnsPerSecond;
+  const speed = speedOf('codex-parity') ?? Number.NaN;
+  const nginx = speedOf('nginx');
+  goal(
+    speed >= 3000 || (nginx !== undefined && speed >= nginx / 2),
+    `HTTP to websocket: ${Math.round(speed)} turns per second with 20 sessions`,
+    `3000, or half of nginx's ${nginx === undefined ? '(not installed)' : Math.round(nginx)}`,
+  );
+}
+
+function printMemoryGoals({ idleSessions, idle, turns, afterAQuarter, afterAll }: Memory): void {
+  const megabytes = (bytes: number) => `${Math.round(bytes / 1_000_000)} MB`;
+  goal(
+    idle > 0 && idle < 150_000_000,
+    `${idleSessions} idle sessions use ${megabytes(idle)}`,
+    'less than 150 MB',
+  );
+  goal(
+    idle > 0 && afterAll < afterAQuarter * 1.1,
+    `${megabytes(afterAQuarter)} after ${turns / 4} turns, ${megabytes(afterAll)} after ${turns}`,
+    'at most a tenth more',
+  );
+}
