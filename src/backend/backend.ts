@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { listenLocally } from '../listening.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import { pairHeaders } from '../wire/headers.ts';
-import type { OnBackendEvent } from './backend-event.ts';
+import type { OnBackendObservation } from './backend-observation.ts';
 import { type Faults, startFaults } from './faults.ts';
 import { type HttpResponse, jsonResponse } from './http-response.ts';
 import { respondToPost } from './http-responses.ts';
@@ -18,7 +18,7 @@ export type BackendOptions = {
   readonly port?: number;
   readonly script: readonly ScriptedReply[];
   readonly faults?: Faults;
-  readonly onEvent?: OnBackendEvent;
+  readonly onEvent?: OnBackendObservation;
 };
 
 export type Backend = {
@@ -49,7 +49,7 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   const websockets = startWebSocketResponses(run);
   const server = createServer((request, response) => {
     // This fails only when the client disconnects in the middle of its request.
-    serve(request, response, run).catch(() => response.destroy());
+    serveRequest(request, response, run).catch(() => response.destroy());
   });
   server.on('upgrade', (request, socket, head) => {
     // Without a listener, a client that resets its connection would end the process.
@@ -57,12 +57,15 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
     const target = request.url ?? '/';
     if (!responsesPaths.has(pathOf(target))) {
       onEvent({ type: 'unrouted', method: 'GET', target });
-      refuse(socket, notFound());
+      refuseUpgrade(socket, notFound());
       return;
     }
     const refusal = faults.upgradeRefusal();
     if (refusal !== undefined) {
-      refuse(socket, jsonResponse(refusal, { error: { type: 'upgrade_refused', code: 'upgrade_refused' } }));
+      refuseUpgrade(
+        socket,
+        jsonResponse(refusal, { error: { type: 'upgrade_refused', code: 'upgrade_refused' } }),
+      );
       return;
     }
     onEvent({ type: 'upgrade', target, headers: pairHeaders(request.rawHeaders) });
@@ -87,7 +90,11 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   };
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, run: BackendRun): Promise<void> {
+async function serveRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  run: BackendRun,
+): Promise<void> {
   const { onEvent, faults } = run;
   const body = await bodyOf(request);
   const method = request.method ?? 'GET';
@@ -108,7 +115,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, run: Ba
 }
 
 /** Refuses an upgrade, and ends the connection. */
-function refuse(socket: Duplex, { status, headers, body }: HttpResponse): void {
+function refuseUpgrade(socket: Duplex, { status, headers, body }: HttpResponse): void {
   socket.end(closingResponse({ status, headers, body }), () => socket.destroy());
 }
 

@@ -1,4 +1,4 @@
-import { parseObject } from './json-text.ts';
+import { parseObject } from './json-object.ts';
 
 /** A function tool of a request. */
 export type OfferedFunction = { readonly name: string; readonly namespace?: string };

@@ -1,5 +1,5 @@
 import { emptyResponse, type HttpResponse, jsonResponse } from './http-response.ts';
-import { parseObject } from './json-text.ts';
+import { parseObject } from './json-object.ts';
 
 /**
  * A minimal MCP server over streamable HTTP: it initialises, and has no tools. After a 404 instead, the client would

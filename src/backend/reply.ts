@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { jsonObjectText } from '../schema.ts';
+import { parseJson, stringsIn } from '../wire/json.ts';
 import type { CreateRequest } from './create-request.ts';
-import { stringsIn } from './json-text.ts';
 import {
   compaction,
   completeResponse,
@@ -77,7 +77,7 @@ export type ScriptedReply = z.output<typeof scriptedReply>;
 type ReplyKind = ScriptedReply['reply'];
 type ReplyOf<Kind> = Extract<ScriptedReply, { readonly reply: Kind }>;
 
-/** What a reply answers: the request, who it is from, and the response as created for it. */
+/** The request for a reply, who it is from, and the response object created for it. */
 type ReplyContext = {
   readonly request: CreateRequest;
   readonly recipient: Recipient;
@@ -110,11 +110,11 @@ const replyKinds: { readonly [Kind in ReplyKind]: ReplyBehaviour<Kind> } = {
     },
   },
   error: {
-    texts: ({ error }) => stringsIn(JSON.parse(error)),
+    texts: ({ error }) => stringsIn(parseJson(error).node),
     respond: ({ status, error, headers = [] }) => ({ kind: 'refused', status, error, headers }),
   },
   failed: {
-    texts: ({ error }) => stringsIn(JSON.parse(error)),
+    texts: ({ error }) => stringsIn(parseJson(error).node),
     respond: ({ error }, { response }) =>
       unfinishedResponse(response, { status: 'failed', error: JSON.parse(error) }),
   },

@@ -1,5 +1,5 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import type { OnBackendEvent } from './backend-event.ts';
+import type { OnBackendObservation } from './backend-observation.ts';
 import { readCreateRequest } from './create-request.ts';
 import type { PendingFaults } from './faults.ts';
 import { type Recipient, scriptedResponse } from './reply.ts';
@@ -11,7 +11,7 @@ import type { ScriptedResponse } from './scripted-response.ts';
 export type BackendRun = {
   readonly script: Script;
   readonly faults: PendingFaults;
-  readonly onEvent: OnBackendEvent;
+  readonly onEvent: OnBackendObservation;
 };
 
 /** A websocket message or HTTP body that may request a response. */

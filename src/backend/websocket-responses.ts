@@ -24,7 +24,7 @@ export function startWebSocketResponses(run: BackendRun): WebSocketResponses {
   return {
     accept: (request, socket, head) => {
       const from = senderOf(pairHeaders(request.rawHeaders));
-      server.handleUpgrade(request, socket, head, (client) => serve(client, from, run));
+      server.handleUpgrade(request, socket, head, (client) => serveClient(client, from, run));
     },
     close: () => {
       for (const client of server.clients) client.terminate();
@@ -33,7 +33,7 @@ export function startWebSocketResponses(run: BackendRun): WebSocketResponses {
   };
 }
 
-function serve(client: WebSocket, from: Recipient, run: BackendRun): void {
+function serveClient(client: WebSocket, from: Recipient, run: BackendRun): void {
   /** The rest of the response that is on hold. */
   let held: readonly StreamPart[] = [];
   // An interrupted client drops the TCP connection in mid-frame. That is expected, not an error.
@@ -43,7 +43,7 @@ function serve(client: WebSocket, from: Recipient, run: BackendRun): void {
       run.onEvent({ type: 'not-understood', transport: 'websocket', reason: 'a binary message' });
       return;
     }
-    const text = textOf(data);
+    const text = messageText(data);
     if (held.length > 0 && isInterrupt(text)) {
       send(client, held);
       held = [];
@@ -87,7 +87,7 @@ function end(client: WebSocket, close: CloseCode): void {
   else client.close(close);
 }
 
-function textOf(data: RawData): string {
+function messageText(data: RawData): string {
   if (Array.isArray(data)) return Buffer.concat(data).toString('utf8');
   return (data instanceof ArrayBuffer ? Buffer.from(data) : data).toString('utf8');
 }

@@ -1,6 +1,6 @@
-import { stringsIn } from '../backend/json-text.ts';
 import { replyTexts } from '../backend/reply.ts';
 import type { Task } from '../client/official/task.ts';
+import { parseJson, stringsIn } from '../wire/json.ts';
 import type { Scenario } from './scenario.ts';
 
 /** The texts of a scenario, exactly as they are sent. They are ours, so recordings may keep them readable. */
@@ -10,11 +10,11 @@ export function ownTexts({ client, backend }: Scenario): string[] {
   return [
     ...promptsOf(client),
     ...images.map(({ base64 }) => `data:image/png;base64,${base64}`),
-    ...(outputSchema === undefined ? [] : [outputSchema, ...stringsIn(JSON.parse(outputSchema))]),
+    ...(outputSchema === undefined ? [] : [outputSchema, ...stringsIn(parseJson(outputSchema).node)]),
     ...Object.values(repository?.files ?? {}),
     ...tools.flatMap(({ description, inputSchema, answer }) => [
       description,
-      ...stringsIn(JSON.parse(inputSchema)),
+      ...stringsIn(parseJson(inputSchema).node),
       answer,
     ]),
     ...backend.flatMap(replyTexts),

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Backend, type BackendOptions, startBackend } from '../../src/backend/backend.ts';
-import type { BackendEvent } from '../../src/backend/backend-event.ts';
+import type { BackendObservation } from '../../src/backend/backend-observation.ts';
 import type { ScriptedReply } from '../../src/backend/reply.ts';
 
 export type StreamEvent = { readonly type: string; readonly [member: string]: unknown };
@@ -10,14 +10,14 @@ export type StreamEvent = { readonly type: string; readonly [member: string]: un
 /** A backend for one test, with the events that it reported so far. */
 export async function backendWith(
   ...script: ScriptedReply[]
-): Promise<{ readonly backend: Backend; readonly events: BackendEvent[] }> {
+): Promise<{ readonly backend: Backend; readonly events: BackendObservation[] }> {
   return backendOf({ script });
 }
 
 export async function backendOf(
   options: Omit<BackendOptions, 'onEvent'>,
-): Promise<{ readonly backend: Backend; readonly events: BackendEvent[] }> {
-  const events: BackendEvent[] = [];
+): Promise<{ readonly backend: Backend; readonly events: BackendObservation[] }> {
+  const events: BackendObservation[] = [];
   const backend = await startBackend({ ...options, onEvent: (event) => events.push(event) });
   onTestFinished(() => backend.close());
   return { backend, events };

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
-import type { BackendEvent } from '../../src/backend/backend-event.ts';
+import type { BackendObservation } from '../../src/backend/backend-observation.ts';
 import type { ScriptedReply } from '../../src/backend/reply.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import type { OfficialClient } from '../../src/client/install/installed.ts';
@@ -39,7 +39,7 @@ async function exchange(
   n = 0,
   task: Partial<Task> = {},
 ) {
-  const events: BackendEvent[] = [];
+  const events: BackendObservation[] = [];
   const backend = await startBackend({ script, onEvent: (event) => events.push(event) });
   onTestFinished(() => backend.close());
   const proxy = await refusingProxy();

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
-import type { BackendEvent } from '../../src/backend/backend-event.ts';
+import type { BackendObservation } from '../../src/backend/backend-observation.ts';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { cli, temporaryFolder } from './cli.ts';
 import { runMutated, shaper } from './mutation.ts';
@@ -39,7 +39,7 @@ async function live(script: readonly (typeof denied | typeof done)[], args: read
   const auth = join(folder, 'auth.json');
   const account = { accountId: 'acct-live', userId: 'u', email: 'l@example.com', plan: 'pro' as const };
   writeFileSync(auth, authJson(madeUpSignIn(account)));
-  const events: BackendEvent[] = [];
+  const events: BackendObservation[] = [];
   const backend = await startBackend({ script, onEvent: (event) => events.push(event) });
   onTestFinished(() => backend.close());
   const result = await cli([

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
-import type { BackendEvent } from '../../src/backend/backend-event.ts';
+import type { BackendObservation } from '../../src/backend/backend-observation.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/official/environment.ts';
 import { runOfficialClient } from '../../src/client/official/run-client.ts';
@@ -22,7 +22,7 @@ it('refreshes a token that has run out before it asks for a response, and neithe
   const scenario = loadScenario('expired-token');
   await inFreshFolder(async (root) => {
     const environment = await makeEnvironment(root, 0, scenario.client);
-    const events: BackendEvent[] = [];
+    const events: BackendObservation[] = [];
     const backend = await startBackend({
       script: scenario.backend,
       onEvent: (event) => events.push(event),

@@ -69,7 +69,7 @@ async function runNpm(
   });
   if (run.ended === 'abort')
     throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
-  if (run.exitCode !== 0) throw await errorOf(version, run, folder, options);
+  if (run.exitCode !== 0) throw await npmFailure(version, run, folder, options);
 }
 
 /** The newest released version in the registry. Throws ParityError `registry-silent` when it cannot be read. */
@@ -85,7 +85,7 @@ export async function latestVersion(signal: AbortSignal): Promise<string> {
   );
 }
 
-async function errorOf(
+async function npmFailure(
   version: string,
   run: GroupRun,
   folder: string,
@@ -137,7 +137,7 @@ async function npm(
     return await runInGroup(['npm', ...args], {
       ...options,
       cwd,
-      env: inheritedEnvironment(),
+      env: ownEnvironment(),
       shell: onWindows,
     });
   } catch (cause) {
@@ -154,7 +154,7 @@ async function npm(
 const onWindows = process.platform === 'win32';
 
 /** npm is the only program that inherits our environment, which may contain its configuration. */
-function inheritedEnvironment(): Record<string, string> {
+function ownEnvironment(): Record<string, string> {
   const entries = Object.entries(process.env);
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }

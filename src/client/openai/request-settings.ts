@@ -90,7 +90,7 @@ function chatSetting(key: string, value: JsonNode): JsonMember[] {
   const format = member(value, 'format');
   return [
     ...renamed(value, 'verbosity', 'verbosity'),
-    ...(format === undefined ? [] : [['response_format', responseFormat(format)] satisfies JsonMember]),
+    ...(format === undefined ? [] : [['response_format', chatResponseFormat(format)] satisfies JsonMember]),
   ];
 }
 
@@ -100,7 +100,7 @@ function renamed(node: JsonNode, from: string, to: string): JsonMember[] {
 }
 
 /** The response format as the chat API has it. */
-function responseFormat(format: JsonNode): JsonNode {
+function chatResponseFormat(format: JsonNode): JsonNode {
   if (format.kind !== 'object') return format;
   const schema = format.members.filter(([key]) => key !== 'type');
   return {

@@ -95,7 +95,7 @@ class Replay {
     await this.#request(connection, exchange);
     for (const [index, { message, expected }] of replayTurns(exchange).entries()) {
       if (message !== undefined) connection.send(message.opcode, this.#bytes(message.content));
-      const sent = index === 0 ? nameOf(exchange) : `client message ${index}`;
+      const sent = index === 0 ? requestName(exchange) : `client message ${index}`;
       const reason = await this.#receive(connection, expected, sent);
       if (reason !== undefined) return reason;
       if (expected.length === 0) await delay(forwardingTime);
@@ -204,7 +204,7 @@ function endedEarly(received: ReceivedEvent, missing: readonly ExpectedEvent[], 
   return `the connection ended before ${last === undefined ? 'a response' : describe(last)}`;
 }
 
-function nameOf({ request }: Exchange): string {
+function requestName({ request }: Exchange): string {
   return request.method === 'GET' ? 'the upgrade' : `the ${request.method}`;
 }
 

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../../src/backend/backend.ts';
-import type { BackendEvent } from '../../../src/backend/backend-event.ts';
+import type { BackendObservation } from '../../../src/backend/backend-observation.ts';
 import type { Faults } from '../../../src/backend/faults.ts';
 import { installOfficialClient } from '../../../src/client/install/install.ts';
 import type { OfficialClient } from '../../../src/client/install/installed.ts';
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 /** Runs one turn of the official client with an auth.json. Returns its requests to the token endpoint. */
 async function turn(auth: string, faults: Faults = {}) {
-  const events: BackendEvent[] = [];
+  const events: BackendObservation[] = [];
   const script = [{ reply: 'text', text: 'OK' }] as const;
   const backend = await startBackend({ script, faults, onEvent: (event) => events.push(event) });
   onTestFinished(() => backend.close());

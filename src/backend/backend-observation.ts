@@ -1,7 +1,7 @@
 import type { HeaderList } from '../wire/headers.ts';
 
 /** What happens in the backend, as it happens. It is not sealed, so it must never be stored or printed. */
-export type BackendEvent =
+export type BackendObservation =
   | {
       /** An HTTP request got its response. */
       readonly type: 'request';
@@ -34,4 +34,4 @@ export type BackendEvent =
   /** A request for a response got an error, as no scripted reply was left for it. */
   | { readonly type: 'script-exhausted'; readonly scripted: number };
 
-export type OnBackendEvent = (event: BackendEvent) => void;
+export type OnBackendObservation = (event: BackendObservation) => void;
