@@ -1,26 +1,28 @@
 import type { JsonNode } from '../../wire/json.ts';
 
-/** How two lists correspond. Indices into `expected` and `actual`; every index stands in exactly one place. */
+/** How two lists correspond, as indices into `expected` and `actual`. Every index appears exactly once. */
 export type Alignment = {
   readonly pairs: readonly (readonly [expected: number, actual: number])[];
   readonly missing: readonly number[];
   readonly added: readonly number[];
 };
 
-/** Below this likeness two items are not versions of each other. */
+/** The least likeness of two versions of one item. */
 const threshold = 0.3;
-/** What an exact match weighs: so many near ones, or one item that is out of place would be two changed ones. */
-const exactly = 10;
-/** A table of more cells than this is not filled: lists that are longer are gone through window by window. */
+/** The weight of an exact match. With less, one moved item would appear as two changed ones. */
+const exactWeight = 10;
+/** Longer lists, with more pairs than this, are aligned window by window. */
 const maximumCells = 250_000;
-/** How many items a window shows of either list. */
+/** Items of either list in a window. */
 const window = 32;
 
 /**
- * Aligns two lists by content, keeping their order, exact matches before all others, so that an inserted item is one
- * addition and not a change of everything after it. `likeness` is 1 for items that match and near 0 for items that have
- * nothing in common. Equal ends are taken off first, so lists that hardly differ cost linear time; and so do lists with
- * more than `cells` pairs, where what has moved far is not found again.
+ * Aligns two lists by content and keeps their order. Exact matches come first, so that an inserted item is one addition
+ * and does not change everything after it. `likeness` is 1 for items that match, and near 0 for items that have nothing
+ * in common.
+ *
+ * Equal ends are removed first, so lists that hardly differ cost linear time. Lists with more than `cells` pairs cost
+ * linear time too, but an item that moved far is not found there.
  */
 export function align(
   expected: number,
@@ -39,22 +41,22 @@ export function align(
   const inside = (row: number, column: number) => likeness(head + row, head + column);
   const inner = (rows * columns > cells ? pairsByWindow : bestPairs)(rows, columns, inside);
   const pairs: (readonly [number, number])[] = [
-    ...range(0, head).map((at): [number, number] => [at, at]),
+    ...range(0, head).map((index): [number, number] => [index, index]),
     ...inner.map(([row, column]): [number, number] => [head + row, head + column]),
-    ...range(0, tail).map((at): [number, number] => [expected - tail + at, actual - tail + at]),
+    ...range(0, tail).map((index): [number, number] => [expected - tail + index, actual - tail + index]),
   ];
-  const pairedExpected = new Set(pairs.map(([one]) => one));
-  const pairedActual = new Set(pairs.map(([, other]) => other));
+  const pairedExpected = new Set(pairs.map(([a]) => a));
+  const pairedActual = new Set(pairs.map(([, b]) => b));
   return {
     pairs,
-    missing: range(0, expected).filter((at) => !pairedExpected.has(at)),
-    added: range(0, actual).filter((at) => !pairedActual.has(at)),
+    missing: range(0, expected).filter((index) => !pairedExpected.has(index)),
+    added: range(0, actual).filter((index) => !pairedActual.has(index)),
   };
 }
 
 /**
- * Pairs as bestPairs has them in windows that move on with the lists: of each window the first half counts, since what
- * the rest belongs to may not be in sight yet. Where nothing in sight is alike, items are paired by position.
+ * Pairs items as bestPairs does, in windows that move along the lists. Of each window the first half counts, since the
+ * counterparts of the rest may be outside. Without any similar pair in a window, items are paired by position.
  */
 function pairsByWindow(
   rows: number,
@@ -86,7 +88,7 @@ function pairsByWindow(
   return pairs;
 }
 
-/** The pairs, in order, whose likenesses sum up to the most (Needleman and Wunsch, without gap penalty). */
+/** The pairs, in order, with the largest sum of likenesses (Needleman and Wunsch, without a gap penalty). */
 function bestPairs(
   rows: number,
   columns: number,
@@ -122,8 +124,8 @@ function bestPairs(
 }
 
 /**
- * The positions that are out of order in a list of ranks: what is left when the longest increasing run of them
- * stays where it is, so that one moved item is one position and not everything it passed.
+ * The positions that are out of order in a list of ranks: those outside of its longest increasing subsequence, so that
+ * one moved item is one position.
  */
 export function outOfOrder(ranks: readonly number[]): number[] {
   const lengths = new Array<number>(ranks.length).fill(1);
@@ -143,15 +145,15 @@ export function outOfOrder(ranks: readonly number[]): number[] {
 }
 
 /**
- * How alike two nodes are that have nothing in common but their form: a changed number, word or flag is a version of
- * the one at its place, and so is a list, or an object of so few members that a single change leaves little of it.
+ * The likeness of two nodes by form alone. A changed number, string or flag is a version of the one at its place; so is
+ * a list, or an object with so few members that one change leaves little of it.
  */
-export function likenessOfForm(one: JsonNode, other: JsonNode): number {
-  if (isScalar(one) && isScalar(other)) return one.kind === other.kind ? 0.5 : threshold;
-  if (one.kind === 'object' && other.kind === 'object') {
-    return Math.max(one.members.length, other.members.length) <= 2 ? threshold : 0;
+export function likenessOfForm(a: JsonNode, b: JsonNode): number {
+  if (isScalar(a) && isScalar(b)) return a.kind === b.kind ? 0.5 : threshold;
+  if (a.kind === 'object' && b.kind === 'object') {
+    return Math.max(a.members.length, b.members.length) <= 2 ? threshold : 0;
   }
-  return one.kind === 'array' && other.kind === 'array' ? threshold : 0;
+  return a.kind === 'array' && b.kind === 'array' ? threshold : 0;
 }
 
 function isScalar({ kind }: JsonNode): boolean {
@@ -159,7 +161,7 @@ function isScalar({ kind }: JsonNode): boolean {
 }
 
 function weight(likeness: number): number {
-  return likeness === 1 ? exactly : likeness;
+  return likeness === 1 ? exactWeight : likeness;
 }
 
 function at(table: Float64Array, index: number): number {

@@ -4,14 +4,15 @@ import { baseName } from '../learn/lifetimes.ts';
 import { kinds } from '../pattern/kinds.ts';
 import { jsonValue, type Mismatch, type Place } from './mismatch.ts';
 
-/** A value in the place of a variable; `given` when the backend sent it before the client did. */
+/** A value in the place of a variable. `given`: the backend sent it before the client did. */
 export type Occurrence = { readonly place: Place; readonly value: string; readonly given: boolean };
-/** What a variable is bound to; `given` is right wherever the client disagrees. */
+
+/** The value of a variable. A `given` value is right even if every place of the client disagrees. */
 type Binding = { readonly value: string; readonly given: boolean };
 
 /**
- * The values met at the places of each variable. They are judged together once all are known, so that one place
- * that disagrees with five is named, and not the five.
+ * Collects the values at the places of each variable. They are compared when all are known, so that one place that
+ * disagrees with five is reported, and not the five.
  */
 export class Bindings {
   readonly #variables: ReadonlyMap<string, Variable>;
@@ -25,121 +26,119 @@ export class Bindings {
   }
 
   add(variable: string, occurrence: Occurrence): void {
-    if (!this.#variables.has(variable)) return;
     const known = this.#occurrences.get(variable);
-    if (known === undefined) this.#occurrences.set(variable, [occurrence]);
-    else known.push(occurrence);
+    if (known !== undefined) known.push(occurrence);
+    else if (this.#variables.has(variable)) this.#occurrences.set(variable, [occurrence]);
   }
 
   mismatches(): Mismatch[] {
-    const bindings = new Map([...this.#occurrences].map(([name, all]) => [name, binding(all)]));
-    const owners = this.#owners(bindings);
-    const mismatches: Mismatch[] = [];
-    for (const [name, right] of bindings) {
-      const occurrences = this.#occurrences.get(name) ?? [];
-      const places = byValue(occurrences);
-      const agreeing = places.get(right.value) ?? [];
-      const first = occurrences.find(({ value, given }) => value === right.value && given === right.given);
+    const bound = [...this.#occurrences].flatMap(([name, occurrences]) => {
       const variable = this.#variables.get(name);
-      if (variable !== undefined && !right.given && !kinds[variable.kind].accepts(right.value)) {
-        mismatches.push({
-          kind: 'retyped',
-          places: agreeing,
-          expected: { type: 'variable', variable: name, variableKind: variable.kind },
-          actual: jsonValue(jsonString(right.value)),
-        });
-      }
-      for (const value of places.keys()) {
-        if (value === right.value || first === undefined) continue;
-        const apart = places.get(value) ?? [];
-        // Of as many against as many, either may be the wrong ones.
-        const undecided = !right.given && apart.length === agreeing.length;
-        const owner = owners.get(value)?.find((one) => one.name !== name);
-        mismatches.push({
-          kind: 'disagrees',
-          places: undecided ? [...apart, ...agreeing] : apart,
-          variable: name,
-          value: right.value,
-          valueAt: first.place,
-          valueHere: value,
-          ...(owner === undefined ? {} : { variableHere: owner.name }),
-          ...outlived(variable, owner),
-        });
-      }
-    }
-    const repeated = [...this.#repetitions(bindings)].map(
-      ([name, { value, other }]): Mismatch => ({
-        kind: 'repeated',
-        places: byValue(this.#occurrences.get(name) ?? []).get(value) ?? [],
-        variable: name,
-        value,
-        otherVariable: other.name,
-        ...outlived(this.#variables.get(name), other),
-      }),
+      return variable === undefined ? [] : [{ variable, occurrences, binding: bindingOf(occurrences) }];
+    });
+    const owners = Map.groupBy(
+      bound.filter(({ variable }) => variable.group !== undefined),
+      ({ binding }) => binding.value,
     );
-    return [...mismatches, ...repeated];
+    const ownerOf = (value: string, name: string) =>
+      owners.get(value)?.find(({ variable }) => variable.name !== name)?.variable;
+    return [
+      ...bound.flatMap((one) => [...misshapen(one), ...disagreements(one, ownerOf)]),
+      ...this.#repetitions(bound),
+    ];
   }
 
-  /** The variables of groups by the values they are bound to, in the order they were first met. */
-  #owners(bindings: ReadonlyMap<string, Binding>): Map<string, Variable[]> {
-    const owners = new Map<string, Variable[]>();
-    for (const [name, { value }] of bindings) {
-      const variable = this.#variables.get(name);
-      if (variable?.group === undefined) continue;
-      const others = owners.get(value);
-      if (others === undefined) owners.set(value, [variable]);
-      else others.push(variable);
-    }
-    return owners;
-  }
-
-  /** The variables that have the value of another one of their group, with that one. */
-  #repetitions(bindings: ReadonlyMap<string, Binding>): Map<string, { value: string; other: Variable }> {
-    const repetitions = new Map<string, { value: string; other: Variable }>();
+  /** Variables with the value of another variable of their group. */
+  #repetitions(bound: readonly Bound[]): Mismatch[] {
     const holders = new Map<string, Variable[]>();
-    for (const [name, { value, given }] of bindings) {
-      const variable = this.#variables.get(name);
-      if (given || variable?.group === undefined) continue;
+    return bound.flatMap(({ variable, occurrences, binding: { value, given } }): Mismatch[] => {
+      if (given || variable.group === undefined) return [];
       const key = JSON.stringify([variable.group, value]);
       const earlier = holders.get(key) ?? [];
       holders.set(key, [...earlier, variable]);
       const other = earlier.find((holder) => !this.#mayAgree(variable, holder));
-      if (other !== undefined) repetitions.set(name, { value, other });
-    }
-    return repetitions;
+      if (other === undefined) return [];
+      return [
+        {
+          kind: 'repeated',
+          places: placesWith(value, occurrences),
+          variable: variable.name,
+          value,
+          otherVariable: other.name,
+          ...violatedLifetime(variable, other),
+        },
+      ];
+    });
   }
 
-  /** Two clocks that are read for one event. */
-  #mayAgree(one: Variable, other: Variable): boolean {
-    const together = this.#firstEvents.get(one.name) === this.#firstEvents.get(other.name);
-    return kinds[one.kind].isClock === true && together;
+  /** Two clocks may agree if they were read for the same event. */
+  #mayAgree(a: Variable, b: Variable): boolean {
+    return kinds[a.kind].isClock === true && this.#firstEvents.get(a.name) === this.#firstEvents.get(b.name);
   }
 }
 
-/** The lifetime that a wrong value went past: `other` is the variable whose value it is. */
-function outlived(variable: Variable | undefined, other: Variable | undefined): Pick<Mismatch, 'lifetime'> {
-  if (variable?.lifetime === undefined) return {};
+type Bound = {
+  readonly variable: Variable;
+  readonly occurrences: readonly Occurrence[];
+  readonly binding: Binding;
+};
+
+/** A value of another kind. The backend may give values of any kind: only the client is checked. */
+function misshapen({ variable, occurrences, binding: { value, given } }: Bound): Mismatch[] {
+  if (given || kinds[variable.kind].accepts(value)) return [];
+  return [
+    {
+      kind: 'retyped',
+      places: placesWith(value, occurrences),
+      expected: { type: 'variable', variable: variable.name, variableKind: variable.kind },
+      actual: jsonValue(jsonString(value)),
+    },
+  ];
+}
+
+function disagreements(
+  { variable, occurrences, binding: { value, given } }: Bound,
+  ownerOf: (value: string, name: string) => Variable | undefined,
+): Mismatch[] {
+  const first = occurrences.find((one) => one.value === value && one.given === given);
+  if (first === undefined) return [];
+  const agreeing = placesWith(value, occurrences);
+  const others = new Set(occurrences.map((one) => one.value).filter((one) => one !== value));
+  return [...others].map((valueHere): Mismatch => {
+    const places = placesWith(valueHere, occurrences);
+    // With as many places on either side, either value may be the wrong one.
+    const isTie = !given && places.length === agreeing.length;
+    const owner = ownerOf(valueHere, variable.name);
+    return {
+      kind: 'disagrees',
+      places: isTie ? [...places, ...agreeing] : places,
+      variable: variable.name,
+      value,
+      valueAt: first.place,
+      valueHere,
+      ...(owner === undefined ? {} : { variableHere: owner.name }),
+      ...violatedLifetime(variable, owner),
+    };
+  });
+}
+
+/** The lifetime that a wrong value violates; `owner` is the variable that the value belongs to. */
+function violatedLifetime(variable: Variable, owner: Variable | undefined): Pick<Mismatch, 'lifetime'> {
   const { name, lifetime } = variable;
-  const earlier = other !== undefined && baseName(other.name) === baseName(name);
-  return lifetime === 'session' || earlier ? { lifetime } : {};
+  const isStale = owner !== undefined && baseName(owner.name) === baseName(name);
+  return lifetime !== undefined && (lifetime === 'session' || isStale) ? { lifetime } : {};
 }
 
-/** What the backend gave first, else the commonest value, of equals the first. */
-function binding(occurrences: readonly Occurrence[]): Binding {
+/** The value that the backend gave first, otherwise the most frequent value; of equally frequent values the first. */
+function bindingOf(occurrences: readonly Occurrence[]): Binding {
   const given = occurrences.find((occurrence) => occurrence.given);
   if (given !== undefined) return { value: given.value, given: true };
-  let best: readonly [value: string, places: number] = ['', 0];
-  for (const [value, places] of byValue(occurrences))
-    if (places.length > best[1]) best = [value, places.length];
-  return { value: best[0], given: false };
+  const counts = new Map<string, number>();
+  for (const { value } of occurrences) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const [value = ''] = [...counts].reduce((best, next) => (next[1] > best[1] ? next : best), ['', 0]);
+  return { value, given: false };
 }
 
-function byValue(occurrences: readonly Occurrence[]): Map<string, Place[]> {
-  const places = new Map<string, Place[]>();
-  for (const { value, place } of occurrences) {
-    const known = places.get(value);
-    if (known === undefined) places.set(value, [place]);
-    else known.push(place);
-  }
-  return places;
+function placesWith(value: string, occurrences: readonly Occurrence[]): Place[] {
+  return occurrences.flatMap((one) => (one.value === value ? [one.place] : []));
 }

@@ -1,13 +1,13 @@
 import type { Exchange } from '../trace/exchanges.ts';
 import type { Mismatch } from './mismatch.ts';
 
-type Ended = Pick<Exchange, 'request' | 'end'>;
+type ExchangeEnd = Pick<Exchange, 'request' | 'end'>;
 
 /**
- * A connection that the official client drops must be dropped, as one on which a turn was interrupted: the backend
- * goes on answering until it is. One that the backend ended is ended, whoever was first to do so.
+ * Where the official client drops a connection, as when a turn is interrupted, it must be dropped: the backend
+ * continues the response until it is. A connection that the backend ended counts as ended, whoever was first.
  */
-export function endMismatches(expected: Ended, actual: Ended): Mismatch[] {
+export function endMismatches(expected: ExchangeEnd, actual: ExchangeEnd): Mismatch[] {
   if (expected.end !== 'client' || actual.end !== undefined) return [];
   return [
     {

@@ -25,8 +25,8 @@ export type MatchListener = {
 };
 
 /**
- * Matches the patterns of one golden with values of a trace. Without variables both sides are plain values: braces mean
- * nothing.
+ * Matches patterns of one golden with values of a trace. Without variables, both sides are plain values and braces have
+ * no meaning.
  */
 export class Matcher {
   readonly #variables: ReadonlyMap<string, Variable> | undefined;
@@ -37,12 +37,12 @@ export class Matcher {
     this.#listener = listener;
   }
 
-  /** A named list: the headers of a message, the members of an object. Order, case and duplicates count. */
+  /** Matches headers, or the members of an object. Order, capitalisation and duplicates count. */
   fields(expected: readonly JsonMember[], actual: readonly JsonMember[], place: Place, ordered = true): void {
     const names = matchNames(
       expected.map(([name]) => name),
       actual.map(([name]) => name),
-      (one, other) => this.#tellingMatch(expected[one]?.[1], actual[other]?.[1]),
+      (a, b) => this.#matchesSpecifically(expected[a]?.[1], actual[b]?.[1]),
     );
     this.#names(names, expected, actual, place, ordered);
   }
@@ -65,36 +65,27 @@ export class Matcher {
     }
   }
 
-  /** How alike a pattern and a node are, from 0 to 1; variables take any value of their kind. */
+  /** The likeness of a pattern and a node, from 0 to 1. Variables match any value of their kind. */
   likeness(expected: JsonNode, actual: JsonNode): number {
     if (expected.kind === 'object' && actual.kind === 'object') {
-      // Of members with one key the first stands for all.
-      const wanted = new Map(
-        this.#members(expected)
-          .toReversed()
-          .map(([key, value]) => [key, value]),
-      );
-      const found = new Map(actual.members.toReversed().map(([key, value]) => [key, value]));
-      const keys = new Set([...wanted.keys(), ...found.keys()]);
-      if (keys.size === 0) return 1;
-      let sum = 0;
-      for (const key of keys) {
-        const [one, other] = [wanted.get(key), found.get(key)];
-        if (one !== undefined && other !== undefined) sum += this.likeness(one, other);
-      }
-      return sum / keys.size;
+      const [before, after] = [firstMembers(this.#members(expected)), firstMembers(actual.members)];
+      const keys = new Set([...before.keys(), ...after.keys()]);
+      return this.#meanLikeness([...keys].map((key) => [before.get(key), after.get(key)]));
     }
     if (expected.kind === 'array' && actual.kind === 'array') {
-      const most = Math.max(expected.items.length, actual.items.length);
-      if (most === 0) return 1;
-      let sum = 0;
-      expected.items.forEach((item, index) => {
-        const other = actual.items[index];
-        if (other !== undefined) sum += this.likeness(item, other);
-      });
-      return sum / most;
+      const length = Math.max(expected.items.length, actual.items.length);
+      return this.#meanLikeness(
+        Array.from({ length }, (_, index) => [expected.items[index], actual.items[index]]),
+      );
     }
     return this.#matches(expected, actual) ? 1 : 0;
+  }
+
+  #meanLikeness(pairs: readonly (readonly [JsonNode | undefined, JsonNode | undefined])[]): number {
+    if (pairs.length === 0) return 1;
+    let sum = 0;
+    for (const [a, b] of pairs) if (a !== undefined && b !== undefined) sum += this.likeness(a, b);
+    return sum / pairs.length;
   }
 
   #matches(expected: JsonNode, actual: JsonNode): boolean {
@@ -112,8 +103,8 @@ export class Matcher {
     return matches;
   }
 
-  /** A match that is no accident: too many values are `true`, `0` or `"auto"` for those to tell a renamed thing. */
-  #tellingMatch(expected: JsonNode | undefined, actual: JsonNode | undefined): boolean {
+  /** Short values such as `true`, `0` or `"auto"` match by accident too often to identify a renamed member. */
+  #matchesSpecifically(expected: JsonNode | undefined, actual: JsonNode | undefined): boolean {
     if (expected === undefined || actual === undefined) return false;
     return printJson(actual).length >= 10 && this.#matches(expected, actual);
   }
@@ -155,7 +146,7 @@ export class Matcher {
     return compileTemplate(parseTemplate(pattern), this.#variables)(text);
   }
 
-  /** Reports a string whose value is right, but not its escapes. */
+  /** Reports a string that has the right value but other escapes. */
   #spelling(expected: string | undefined, actual: JsonNode, place: Place): void {
     if (actual.kind !== 'string' || actual.spelling === expected) return;
     this.#report(respelled(jsonString(actual.value, expected), actual), place);
@@ -166,7 +157,7 @@ export class Matcher {
     this.fields(this.#members(expected), actual.members, place, !unordered);
   }
 
-  /** The members of an object; of a pattern, without its marks. */
+  /** The members of an object, without the marks of a pattern. */
   #members({ members }: JsonObject): readonly JsonMember[] {
     if (this.#variables === undefined) return members;
     return members
@@ -182,57 +173,48 @@ export class Matcher {
     ordered: boolean,
   ): void {
     const nameless: JsonMember = ['', jsonString('')];
-    const [wanted, found] = [
-      (at: number) => expected[at] ?? nameless,
-      (at: number) => actual[at] ?? nameless,
-    ];
+    const before = (index: number) => expected[index] ?? nameless;
+    const after = (index: number) => actual[index] ?? nameless;
     const named = (name: PathKey) => ({ ...place, path: [...place.path, name] });
-    for (const [one, other] of [...match.pairs, ...match.renamed]) {
-      this.node(wanted(one)[1], found(other)[1], named(wanted(one)[0]));
+    const paired = [...match.pairs, ...match.renamed];
+    for (const [a, b] of paired) this.node(before(a)[1], after(b)[1], named(before(a)[0]));
+    for (const [a, b] of match.pairs) {
+      const [[name, , spelling], [, , actualSpelling]] = [before(a), after(b)];
+      if (spelling === actualSpelling) continue;
+      const text = (key = JSON.stringify(name)) => key;
+      const [expected, actual] = [text(spelling), text(actualSpelling)];
+      this.#report({ kind: 'respelled', spelling: 'key', expected, actual }, named(name));
     }
-    for (const [one, other] of match.pairs) {
-      const [[name, , before], [, , after]] = [wanted(one), found(other)];
-      if (before === after) continue;
-      const usual = JSON.stringify(name);
-      this.#report(
-        { kind: 'respelled', spelling: 'key', expected: before ?? usual, actual: after ?? usual },
-        named(name),
-      );
-    }
-    for (const [one, other] of match.renamed) {
-      const [from, to] = [wanted(one)[0], found(other)[0]];
+    for (const [a, b] of match.renamed) {
+      const [from, to] = [before(a)[0], after(b)[0]];
       const recased = from.toLowerCase() === to.toLowerCase();
       this.#report(
         recased ? { kind: 'recased', names: [{ from, to }] } : { kind: 'renamed', from, to },
         named(from),
       );
     }
-    for (const at of match.missing) {
-      const [name, value] = wanted(at);
+    for (const [name, value] of match.missing.map(before))
       this.#report({ kind: 'missing', expected: jsonValue(value) }, named(name));
-    }
-    for (const at of match.added) {
-      const [name, value] = found(at);
+    for (const [name, value] of match.added.map(after))
       this.#report({ kind: 'added', actual: jsonValue(value) }, named(name));
-    }
     if (!ordered) return;
-    for (const at of match.moved) {
-      const one = [...match.pairs, ...match.renamed].find(([, other]) => other === at)?.[0] ?? 0;
-      const [name] = found(at);
-      const move = { name, expectedAfter: nameBefore(expected, one), actualAfter: nameBefore(actual, at) };
-      this.#report({ kind: 'moved', order: [move] }, named(name));
+    for (const index of match.moved) {
+      const origin = paired.find(([, b]) => b === index)?.[0] ?? 0;
+      const [name] = after(index);
+      const expectedAfter = expected[origin - 1]?.[0] ?? null;
+      const actualAfter = actual[index - 1]?.[0] ?? null;
+      this.#report({ kind: 'moved', order: [{ name, expectedAfter, actualAfter }] }, named(name));
     }
   }
 
   #items(expected: readonly JsonNode[], actual: readonly JsonNode[], place: Place): void {
     const at = (list: readonly JsonNode[], index: number): JsonNode => list[index] ?? jsonString('');
     const indexed = (index: number) => ({ ...place, path: [...place.path, index] });
-    const alignment = align(expected.length, actual.length, (one, other) => {
-      const likeness = this.likeness(at(expected, one), at(actual, other));
-      return Math.max(likeness, likenessOfForm(at(expected, one), at(actual, other)));
+    const alignment = align(expected.length, actual.length, (a, b) => {
+      const [before, after] = [at(expected, a), at(actual, b)];
+      return Math.max(this.likeness(before, after), likenessOfForm(before, after));
     });
-    for (const [one, other] of alignment.pairs)
-      this.node(at(expected, one), at(actual, other), indexed(other));
+    for (const [a, b] of alignment.pairs) this.node(at(expected, a), at(actual, b), indexed(b));
     const added = [...alignment.added];
     for (const from of alignment.missing) {
       const elsewhere = added.findIndex((to) => this.likeness(at(expected, from), at(actual, to)) === 1);
@@ -252,6 +234,7 @@ export class Matcher {
   }
 }
 
-function nameBefore(fields: readonly JsonMember[], at: number): string | null {
-  return fields[at - 1]?.[0] ?? null;
+/** Members by key; of duplicate keys the first. */
+function firstMembers(members: readonly JsonMember[]): ReadonlyMap<string, JsonNode> {
+  return new Map(members.toReversed().map(([key, value]) => [key, value]));
 }

@@ -1,80 +1,67 @@
 import { outOfOrder } from './align.ts';
 
-/** How the names in two lists (header names, object keys) correspond; duplicates pair off in order. */
+/** How the names in two lists (header names, object keys) correspond. Duplicates pair off in order. */
 export type NameMatch = {
-  readonly pairs: readonly (readonly [expected: number, actual: number])[];
+  readonly pairs: readonly NamePair[];
   readonly missing: readonly number[];
   readonly added: readonly number[];
-  /** Missing and added ones that are one name spelled differently, as in `session_id` and `session-id`. */
-  readonly renamed: readonly (readonly [expected: number, actual: number])[];
-  /** Indices into `actual` of paired names that stand elsewhere among their fellows. */
+  /** A missing and an added name that are one name spelled differently, such as `session_id` and `session-id`. */
+  readonly renamed: readonly NamePair[];
+  /** Indices into `actual` of paired names in another position among their neighbours. */
   readonly moved: readonly number[];
 };
 
+type NamePair = readonly [expected: number, actual: number];
+
 /**
- * Matches names exactly first. `sameValue` tells whether an expected value and an actual one match: a missing and an
- * added name are one renamed thing when their spellings are close, or when their values match and no other's do.
+ * Pairs equal names first. A missing and an added name are one renamed name when their spellings are similar, or when
+ * `sameValue` says that their values match, and no other candidate's do.
  */
 export function matchNames(
   expected: readonly string[],
   actual: readonly string[],
   sameValue: (expected: number, actual: number) => boolean,
 ): NameMatch {
-  const free = new Map<string, number[]>();
-  actual.forEach((name, at) => {
-    free.set(name, [...(free.get(name) ?? []), at]);
-  });
-  const pairs: (readonly [number, number])[] = [];
+  const free = Map.groupBy(actual.keys(), (index) => actual[index]);
+  const pairs: NamePair[] = [];
   const unmatched: number[] = [];
-  expected.forEach((name, at) => {
+  for (const [index, name] of expected.entries()) {
     const partner = free.get(name)?.shift();
-    if (partner === undefined) unmatched.push(at);
-    else pairs.push([at, partner]);
-  });
-  const taken = new Set(pairs.map(([, at]) => at));
-  const extra = actual.map((_, at) => at).filter((at) => !taken.has(at));
-
-  const renamed = findRenamed(unmatched, extra, (one, other) => {
-    if (spelling(expected[one] ?? '') === spelling(actual[other] ?? '')) return 2;
-    return sameValue(one, other) ? 1 : 0;
-  });
-  const together = [...pairs, ...renamed].sort(([, one], [, other]) => one - other);
-  const moved = outOfOrder(together.map(([one]) => one)).flatMap((index) => together[index]?.[1] ?? []);
+    if (partner === undefined) unmatched.push(index);
+    else pairs.push([index, partner]);
+  }
+  const extra = [...free.values()].flat().sort((a, b) => a - b);
+  const sameSpelling = (a: number, b: number) => normal(expected[a] ?? '') === normal(actual[b] ?? '');
+  const renamed = findRenamed(unmatched, extra, sameSpelling, sameValue);
+  const all = [...pairs, ...renamed].sort(([, a], [, b]) => a - b);
   return {
     pairs,
-    missing: unmatched.filter((at) => !renamed.some(([one]) => one === at)),
-    added: extra.filter((at) => !renamed.some(([, other]) => other === at)),
+    missing: unmatched.filter((index) => !renamed.some(([a]) => a === index)),
+    added: extra.filter((index) => !renamed.some(([, b]) => b === index)),
     renamed,
-    moved,
+    moved: outOfOrder(all.map(([a]) => a)).flatMap((index) => all[index]?.[1] ?? []),
   };
 }
 
-/** Pairs by spelling (2) first; by value (1) only where that is unambiguous. */
+/** Pairs names by spelling first, then by value where exactly one candidate matches. */
 function findRenamed(
   missing: readonly number[],
   added: readonly number[],
-  closeness: (expected: number, actual: number) => number,
-): [number, number][] {
-  const renamed: [number, number][] = [];
-  const isFree = ([one, other]: readonly [number, number]) =>
-    !renamed.some(([taken, alsoTaken]) => taken === one || alsoTaken === other);
-  const candidates = (wanted: number) =>
+  sameSpelling: (expected: number, actual: number) => boolean,
+  sameValue: (expected: number, actual: number) => boolean,
+): NamePair[] {
+  const renamed: NamePair[] = [];
+  const isFree = ([a, b]: NamePair) => !renamed.some(([takenA, takenB]) => takenA === a || takenB === b);
+  const candidates = (matches: (a: number, b: number) => boolean) =>
     missing
-      .flatMap((one) =>
-        added
-          .filter((other) => closeness(one, other) === wanted)
-          .map((other): [number, number] => [one, other]),
-      )
-      .filter(isFree);
-  for (const pair of candidates(2)) if (isFree(pair)) renamed.push(pair);
-  const byValue = candidates(1);
-  for (const pair of byValue) {
-    const rivals = byValue.filter(([one, other]) => one === pair[0] || other === pair[1]);
-    if (rivals.length === 1) renamed.push(pair);
-  }
-  return renamed;
+      .flatMap((a) => added.map((b): NamePair => [a, b]))
+      .filter((pair) => isFree(pair) && matches(...pair));
+  for (const pair of candidates(sameSpelling)) if (isFree(pair)) renamed.push(pair);
+  const byValue = candidates((a, b) => !sameSpelling(a, b) && sameValue(a, b));
+  const isOnly = (pair: NamePair) => byValue.filter(([a, b]) => a === pair[0] || b === pair[1]).length === 1;
+  return [...renamed, ...byValue.filter(isOnly)];
 }
 
-function spelling(name: string): string {
+function normal(name: string): string {
   return name.toLowerCase().replaceAll(/[-_ ]/g, '');
 }

@@ -1,10 +1,10 @@
 import { align, likenessOfForm } from './align.ts';
 import { contentNode } from './content-node.ts';
 import type { Matcher } from './matcher.ts';
-import { contentValue, type Mismatch, type Place } from './mismatch.ts';
+import { contentValue, type Difference, type Mismatch, type Place } from './mismatch.ts';
 import { messageType, type Payload } from './split-exchange.ts';
 
-/** Two lists of steps with more pairs than this are not compared each with each, but window by window. */
+/** Two lists of payloads with more pairs than this are aligned window by window. */
 export const maximumPairs = 4096;
 
 /** Unifies the payloads of both sides after a handshake. */
@@ -25,84 +25,68 @@ export class StepUnifier {
     const { pairs, missing, added } = align(
       expected.length,
       actual.length,
-      (one, other) => this.#likeness(itemAt(expected, one), itemAt(actual, other)),
+      (a, b) => this.#likeness(itemAt(expected, a), itemAt(actual, b)),
       maximumPairs,
     );
-    for (const [one, other] of pairs) this.#step(itemAt(expected, one), itemAt(actual, other), exchange, one);
-    for (const at of missing) {
-      const payload = itemAt(expected, at);
-      const places = [placeOf(exchange, payload, at)];
+    for (const [a, b] of pairs)
+      this.#payload(itemAt(expected, a), itemAt(actual, b), placeOf(exchange, itemAt(expected, a), a));
+    for (const index of missing) {
+      const payload = itemAt(expected, index);
+      const places = [placeOf(exchange, payload, index)];
       this.#report({ kind: 'missing', places, expected: contentValue(payload.content) });
     }
-    for (const at of added) {
-      const payload = itemAt(actual, at);
-      const places = [placeOf(exchange, payload, at)];
+    for (const index of added) {
+      const payload = itemAt(actual, index);
+      const places = [placeOf(exchange, payload, index)];
       this.#report({ kind: 'added', places, actual: contentValue(payload.content) });
     }
   }
 
-  /** Each backend message of the golden is looked up, by its type, after the one before it. */
+  /** Pairs each backend message of the golden with the next one of its type. */
   backend(expected: readonly Payload[], actual: readonly Payload[], exchange: number): void {
-    const positions = new Map<string | undefined, number[]>();
-    for (const [at, payload] of actual.entries()) {
+    const positions = Map.groupBy(actual.keys(), (index) => messageType(itemAt(actual, index)));
+    let next = 0;
+    for (const payload of expected) {
       const type = messageType(payload);
-      const known = positions.get(type);
-      if (known === undefined) positions.set(type, [at]);
-      else known.push(at);
-    }
-    let from = 0;
-    for (const wanted of expected) {
-      const type = messageType(wanted);
       const queue = positions.get(type) ?? [];
-      while (queue.length > 0 && (queue[0] ?? 0) < from) queue.shift();
-      const found = queue.shift();
-      if (found === undefined) continue;
-      from = found + 1;
+      while (queue.length > 0 && (queue[0] ?? 0) < next) queue.shift();
+      const index = queue.shift();
+      if (index === undefined) continue;
+      next = index + 1;
       const place: Place = {
         exchange,
         side: 'backend',
         part: 'message',
-        number: found + 1,
+        number: index + 1,
         ...(type === undefined ? {} : { type }),
         path: [],
       };
-      this.#reader.node(contentNode(wanted.content), contentNode(itemAt(actual, found).content), place);
+      this.#reader.node(contentNode(payload.content), contentNode(itemAt(actual, index).content), place);
     }
   }
 
-  #likeness(wanted: Payload, found: Payload): number {
-    if (wanted.type !== found.type) return 0;
-    const [mine, theirs] = [contentNode(wanted.content), contentNode(found.content)];
-    const form = wanted.content.kind === found.content.kind ? likenessOfForm(mine, theirs) : 0;
-    return Math.max(form, this.#matcher.likeness(mine, theirs));
+  #likeness(expected: Payload, actual: Payload): number {
+    if (expected.type !== actual.type) return 0;
+    const [before, after] = [contentNode(expected.content), contentNode(actual.content)];
+    const form = expected.content.kind === actual.content.kind ? likenessOfForm(before, after) : 0;
+    return Math.max(form, this.#matcher.likeness(before, after));
   }
 
-  #step(expected: Payload, actual: Payload, exchange: number, at: number): void {
-    const places = [placeOf(exchange, expected, at)];
-    for (const [aspect, wanted, found] of framing(expected, actual)) {
-      if (wanted !== found)
-        this.#report({ kind: 'reframed', places, aspect, expected: wanted, actual: found });
+  #payload(expected: Payload, actual: Payload, place: Place): void {
+    const report = (difference: Difference) => this.#report({ ...difference, places: [place] });
+    for (const [aspect, before, after] of framing(expected, actual)) {
+      if (before !== after) report({ kind: 'reframed', aspect, expected: before, actual: after });
     }
-    const [wanted, found] = [expected.content, actual.content];
-    if (wanted.kind !== found.kind) {
-      this.#report({
-        kind: 'retyped',
-        places,
-        expected: contentValue(wanted),
-        actual: contentValue(found),
-      });
+    const [before, after] = [expected.content, actual.content];
+    if (before.kind !== after.kind) {
+      report({ kind: 'retyped', expected: contentValue(before), actual: contentValue(after) });
       return;
     }
-    if (wanted.kind === 'json' && found.kind === 'json' && wanted.spaced !== found.spaced) {
-      this.#report({
-        kind: 'respelled',
-        places,
-        spelling: 'white space',
-        expected: wanted.spaced,
-        actual: found.spaced,
-      });
+    if (before.kind === 'json' && after.kind === 'json' && before.spaced !== after.spaced) {
+      const [expected, actual] = [before.spaced, after.spaced];
+      report({ kind: 'respelled', spelling: 'white space', expected, actual });
     }
-    this.#matcher.node(contentNode(wanted), contentNode(found), placeOf(exchange, expected, at));
+    this.#matcher.node(contentNode(before), contentNode(after), place);
   }
 }
 
@@ -118,10 +102,10 @@ function framing(expected: Payload, actual: Payload) {
   return [];
 }
 
-function placeOf(exchange: number, { type }: Payload, at: number): Place {
+function placeOf(exchange: number, { type }: Payload, index: number): Place {
   return type === 'body'
     ? { exchange, side: 'client', part: 'body', path: [] }
-    : { exchange, side: 'client', part: 'message', number: at + 1, path: [] };
+    : { exchange, side: 'client', part: 'message', number: index + 1, path: [] };
 }
 
 function itemAt<T>(list: readonly T[], index: number): T {

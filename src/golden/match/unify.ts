@@ -13,16 +13,16 @@ import { type SplitExchange, splitExchange } from './split-exchange.ts';
 import { maximumPairs, StepUnifier } from './steps.ts';
 
 /**
- * Unifies the model traffic of a trace with a golden: every mismatch, in the order of the golden, none when the
- * trace says what the official client says. What the backend said is never a mismatch; it is read only for the
- * values it gave (response ids), which the client must have used.
+ * Unifies the model traffic of a trace with a golden. Returns every mismatch, in the order of the golden; none when the
+ * client sent what the official client sends. Backend messages never mismatch: they are read only for the values that
+ * they give the client, such as response ids.
  */
 export function unify(golden: Golden, actual: readonly Exchange[]): Mismatch[] {
   return new Unification(golden, actual).run();
 }
 
-/** An exchange is recognised by its first messages, at most this many. */
-const recognised = 64;
+/** How many messages decide how similar two exchanges are. */
+const comparedMessages = 64;
 
 class Unification {
   readonly #expected: readonly SplitExchange[];
@@ -57,41 +57,41 @@ class Unification {
   }
 
   run(): Mismatch[] {
-    const { pairs, missing, added } = this.#correspondence(this.#expected, this.#actual);
-    for (const [one, other] of pairs) {
-      const [expected, found] = [this.#expected[one], this.#actual[other]];
-      if (expected !== undefined && found !== undefined) this.#exchange(expected, found);
+    const { pairs, missing, added } = this.#alignment();
+    for (const [a, b] of pairs) {
+      const [expected, actual] = [this.#expected[a], this.#actual[b]];
+      if (expected !== undefined && actual !== undefined) this.#exchange(expected, actual);
     }
-    for (const at of missing) this.#wholeExchange('missing', this.#expected[at], at + 1);
-    for (const at of added) this.#wholeExchange('added', this.#actual[at], at + 1);
+    for (const index of missing) this.#wholeExchange('missing', this.#expected[index], index + 1);
+    for (const index of added) this.#wholeExchange('added', this.#actual[index], index + 1);
     return [...this.#mismatches, ...this.#bindings.mismatches()];
   }
 
-  /** Exchanges correspond by position; where there are too many or too few, by what they are like. */
-  #correspondence(expected: readonly SplitExchange[], actual: readonly SplitExchange[]): Alignment {
-    if (expected.length === actual.length) {
-      return { pairs: expected.map((_, at): [number, number] => [at, at]), missing: [], added: [] };
-    }
+  /** Pairs exchanges by position or, if their numbers differ, by similarity. */
+  #alignment(): Alignment {
+    const [expected, actual] = [this.#expected, this.#actual];
+    const inOrder = (_: unknown, index: number): [number, number] => [index, index];
+    if (expected.length === actual.length) return { pairs: expected.map(inOrder), missing: [], added: [] };
     const { pairs, missing, added } = align(
       expected.length,
       actual.length,
-      (one, other) => this.#likenessOfExchanges(expected[one], actual[other]),
+      (a, b) => this.#likeness(expected[a], actual[b]),
       maximumPairs,
     );
-    // What is like nothing is still better compared with what is left than told twice.
+    // Comparing two unlike exchanges says more than reporting one as missing and one as added.
     const both = Math.min(missing.length, added.length);
-    const further = missing.slice(0, both).map((one, at): [number, number] => [one, added[at] ?? one]);
-    return { pairs: [...pairs, ...further], missing: missing.slice(both), added: added.slice(both) };
+    const unlike = missing.slice(0, both).map((a, index): [number, number] => [a, added[index] ?? a]);
+    return { pairs: [...pairs, ...unlike], missing: missing.slice(both), added: added.slice(both) };
   }
 
-  #likenessOfExchanges(expected: SplitExchange | undefined, actual: SplitExchange | undefined): number {
+  #likeness(expected: SplitExchange | undefined, actual: SplitExchange | undefined): number {
     if (expected === undefined || actual === undefined) return 0;
     if (expected.request.method !== actual.request.method) return 0;
-    const said = ({ client }: SplitExchange): JsonNode => ({
+    const sent = ({ client }: SplitExchange): JsonNode => ({
       kind: 'array',
-      items: client.slice(0, recognised).map(({ content }) => contentNode(content)),
+      items: client.slice(0, comparedMessages).map(({ content }) => contentNode(content)),
     });
-    return this.#matcher.likeness(said(expected), said(actual));
+    return this.#matcher.likeness(sent(expected), sent(actual));
   }
 
   #wholeExchange(kind: 'missing' | 'added', whole: SplitExchange | undefined, exchange: number): void {
@@ -132,12 +132,12 @@ class Unification {
     this.#matcher.node(expected, actual, { ...place, path: [name] });
   }
 
-  /** ALPN can only be compared where both connections were made over TLS. */
+  /** ALPN is comparable only if both connections use TLS. */
   #alpn({ connection: expected }: SplitExchange, { connection: actual }: SplitExchange, place: Place): void {
     if (expected.tls === null || actual.tls === null) return;
     this.#compare(toNode(expected.tls.offered), toNode(actual.tls.offered), place, 'ALPN offered');
   }
 }
 
-/** What stands for the connection's own authority while headers are compared; no host can be called so. */
-const authority = '<the host connected to>';
+/** Replaces the connection's own authority while headers are compared. No host has this name. */
+const authority = '<authority of the connection>';
