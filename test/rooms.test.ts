@@ -62,6 +62,17 @@ it('has no circular imports', () => {
   expect(findCycles()).toEqual([]);
 });
 
+it('exports each type name from one file only', () => {
+  const files = new Map<string, string[]>();
+  for (const file of filesBelow(source)) {
+    const text = readFileSync(join(source, file), 'utf8');
+    for (const [, name = ''] of text.matchAll(/^export (?:type|interface|(?:abstract )?class) (\w+)/gm)) {
+      files.set(name, [...(files.get(name) ?? []), file]);
+    }
+  }
+  expect([...files].filter(([, exporters]) => exporters.length > 1)).toEqual([]);
+});
+
 /** Paths of source files, relative to `folder`, that have at least so many parts. */
 function filesBelow(folder: string, parts = 1): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -1,9 +1,9 @@
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { type Sent, sentIn } from './sent.ts';
-import { type AskedTier, askedTiers, askTurn, type Question, type Turn } from './turn.ts';
+import { type AskedTier, askedTiers, askTurn, type MeasuredTurn, type Question } from './turn.ts';
 
 /** One turn, and what was sent upstream for it. */
-export type Run = { readonly asked: AskedTier; readonly turn: Turn; readonly sent: Sent };
+export type Run = { readonly asked: AskedTier; readonly turn: MeasuredTurn; readonly sent: Sent };
 
 export type MeasureOptions = Question & {
   /** The proxy that is asked: `http://127.0.0.1:PORT`. */
@@ -43,7 +43,7 @@ export async function measureTiers(options: MeasureOptions): Promise<Run[]> {
 }
 
 /** A turn that the proxy had to begin again has the time of the lost attempts in it: it is a failed one. */
-function inOneAttempt(turn: Turn, { hints }: Sent): Turn {
+function inOneAttempt(turn: MeasuredTurn, { hints }: Sent): MeasuredTurn {
   if (turn.kind === 'failed' || hints.length <= 1) return turn;
   return { kind: 'failed', reason: `it took ${hints.length} requests upstream` };
 }

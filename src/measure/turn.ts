@@ -10,7 +10,7 @@ export type AskedTier = (typeof askedTiers)[number];
 export type Question = { readonly model: string; readonly prompt: string };
 
 /** How a turn went; times in milliseconds from the request, the connection and the prewarm included. */
-export type Turn =
+export type MeasuredTurn =
   | {
       readonly kind: 'measured';
       /** To the first text of the answer. */
@@ -34,7 +34,7 @@ export async function askTurn(
   { model, prompt }: Question,
   asked: AskedTier,
   signal: AbortSignal,
-): Promise<Turn> {
+): Promise<MeasuredTurn> {
   const begun = performance.now();
   try {
     const response = await fetch(`${origin}/v1/responses`, {
@@ -60,7 +60,7 @@ export async function askTurn(
   }
 }
 
-async function timed(body: AsyncIterable<Uint8Array>, begun: number): Promise<Turn> {
+async function timed(body: AsyncIterable<Uint8Array>, begun: number): Promise<MeasuredTurn> {
   const decoder = new SseDecoder();
   let firstToken: number | undefined;
   for await (const chunk of body) {
@@ -94,6 +94,6 @@ function wordsOf(event: JsonNode | undefined): string {
   return words ?? printJson(member(event, 'error') ?? { kind: 'literal', value: null });
 }
 
-function failed(reason: string): Turn {
+function failed(reason: string): MeasuredTurn {
   return { kind: 'failed', reason };
 }

@@ -2,6 +2,7 @@ import type { RequestEvent } from '../../trace/trace-event.ts';
 import { type JsonNode, member, stringAt } from '../../wire/json.ts';
 import { jsonMark, type Lifetime, lifetimes, type Variable } from '../golden.ts';
 import { kinds, type VariableKind } from '../pattern/kinds.ts';
+import { baseName } from '../pattern/unique-names.ts';
 import type { Exchange } from '../trace/exchanges.ts';
 import { variablesFromBackend, variablesInJson } from '../trace/variable-uses.ts';
 
@@ -39,11 +40,6 @@ export function learnLifetimes(
     if (lifetime !== undefined) found.set(name, lifetime);
   }
   return found;
-}
-
-/** What variables of one name are called, of which the second and further ones are numbered. */
-export function baseName(name: string): string {
-  return name.replace(/_\d+$/, '');
 }
 
 export function isLifetime(text: string): text is Lifetime {

@@ -1,7 +1,7 @@
 import { jsonString } from '../../wire/json.ts';
 import type { Variable } from '../golden.ts';
-import { baseName } from '../learn/lifetimes.ts';
 import { kinds } from '../pattern/kinds.ts';
+import { baseName } from '../pattern/unique-names.ts';
 import { jsonValue, type Mismatch, type Place } from './mismatch.ts';
 
 /** A value in the place of a variable. `given`: the backend sent it before the client did. */

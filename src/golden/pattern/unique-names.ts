@@ -21,6 +21,11 @@ export class UniqueNames {
   }
 }
 
+/** What variables of one name are called, of which the second and further ones are numbered. */
+export function baseName(name: string): string {
+  return name.replace(/_\d+$/, '');
+}
+
 /** A text in the letters that names have. */
 export function nameFrom(text: string): string {
   return (

@@ -1,5 +1,5 @@
 import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
-import { type BackendEvent, indexAt } from '../http/backend-events.ts';
+import { indexAt, type UpstreamEvent } from '../http/backend-events.ts';
 import { ResponseCollector } from '../http/response-collector.ts';
 import { chatUsage, completionHead, finishReason, toolArgumentsKey } from './chat-completion.ts';
 import { objectNode } from './object-node.ts';
@@ -33,7 +33,7 @@ export class ChatChunks {
    * Returns the chunks for an event. There are none before the first output item, so that a response that fails at once
    * can still get an HTTP status of its own. Throws ApiError for a failed response.
    */
-  take(event: BackendEvent): JsonObject[] {
+  take(event: UpstreamEvent): JsonObject[] {
     const { type, node } = event;
     const response = this.#collector.take(event);
     if (response !== undefined) return this.#end(response);

@@ -1,7 +1,7 @@
 import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
 
 /** One event of a response, as the backend sent it: a websocket message, or the data of a server-sent event. */
-export type BackendEvent = {
+export type UpstreamEvent = {
   readonly type: string;
   readonly node: JsonNode;
   /** The JSON text, unchanged. */
@@ -9,7 +9,7 @@ export type BackendEvent = {
 };
 
 /** Parses an event. Returns undefined for anything else, which the official client ignores (measured: codex 0.169.0). */
-export function readEvent(text: string): BackendEvent | undefined {
+export function readEvent(text: string): UpstreamEvent | undefined {
   const node = tryParseJson(text)?.node;
   const type = stringAt(node, 'type');
   return node === undefined || type === undefined ? undefined : { type, node, text };

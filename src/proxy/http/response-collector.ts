@@ -1,5 +1,5 @@
 import { type JsonNode, member } from '../../wire/json.ts';
-import { type BackendEvent, indexAt, isLastEvent } from './backend-events.ts';
+import { indexAt, isLastEvent, type UpstreamEvent } from './backend-events.ts';
 import { type ApiError, backendError, errorFromFrame } from './errors.ts';
 
 /**
@@ -11,7 +11,7 @@ export class ResponseCollector {
   readonly #items = new Map<number, JsonNode>();
 
   /** Adds an event. Returns the response after the last one. Throws ApiError for an error frame. */
-  take({ type, node }: BackendEvent): JsonNode | undefined {
+  take({ type, node }: UpstreamEvent): JsonNode | undefined {
     if (type === 'error') throw errorFromFrame(node);
     if (type === 'response.output_item.done') this.#addItem(node);
     if (!isLastEvent(type)) return undefined;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ChatChunks } from '../../../src/proxy/chat/chat-chunks.ts';
 import { chatCompletion } from '../../../src/proxy/chat/chat-completion.ts';
-import { type BackendEvent, readEvent } from '../../../src/proxy/http/backend-events.ts';
+import { readEvent, type UpstreamEvent } from '../../../src/proxy/http/backend-events.ts';
 import { ResponseCollector } from '../../../src/proxy/http/response-collector.ts';
 import { printJson } from '../../../src/wire/json.ts';
 import {
@@ -38,13 +38,13 @@ type Chunk = {
   usage?: object | null;
 };
 
-function chunksOf(events: readonly BackendEvent[], includesUsage = false): Chunk[] {
+function chunksOf(events: readonly UpstreamEvent[], includesUsage = false): Chunk[] {
   const chunks = new ChatChunks(includesUsage);
   return events.flatMap((event) => chunks.take(event)).map((chunk) => JSON.parse(printJson(chunk)));
 }
 
 /** Returns the deltas and the finish reason. */
-const deltasOf = (...events: BackendEvent[]) =>
+const deltasOf = (...events: UpstreamEvent[]) =>
   chunksOf(events).flatMap(({ choices }) =>
     choices.map(({ delta, finish_reason }) => finish_reason ?? delta),
   );
@@ -272,7 +272,7 @@ it('sends the same in chunks as in one completion', () => {
 
 type Item = { kind: string; words: string; split: number; streamed: boolean };
 
-function eventsOf({ kind, words, split, streamed }: Item, place: number): BackendEvent[] {
+function eventsOf({ kind, words, split, streamed }: Item, place: number): UpstreamEvent[] {
   if (kind === 'reasoning') return [added(place, reasoning), done(place, reasoning)];
   const table: Record<string, readonly [of: string, begun: object, item: object]> = {
     message: ['output_text', message(), message(words)],

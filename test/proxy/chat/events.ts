@@ -1,9 +1,9 @@
-import { type BackendEvent, readEvent } from '../../../src/proxy/http/backend-events.ts';
+import { readEvent, type UpstreamEvent } from '../../../src/proxy/http/backend-events.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** Returns an event as the backend sends it. */
-export function event(type: string, members: Json = {}): BackendEvent {
+export function event(type: string, members: Json = {}): UpstreamEvent {
   const read = readEvent(JSON.stringify({ type, ...members }));
   if (read === undefined) throw new Error(`${type} is not an event`);
   return read;
@@ -36,7 +36,7 @@ const usage = {
 export const created = event('response.created', { response: response('in_progress') });
 
 /** Returns the last event of a successful response. */
-export function completed(members: Json = {}): BackendEvent {
+export function completed(members: Json = {}): UpstreamEvent {
   return event('response.completed', { response: response('completed', { usage, ...members }) });
 }
 
@@ -71,15 +71,15 @@ export const customCall = {
   input: 'go',
 };
 
-export function added(output_index: number, item: Json): BackendEvent {
+export function added(output_index: number, item: Json): UpstreamEvent {
   return event('response.output_item.added', { output_index, item });
 }
 
-export function done(output_index: number, item: Json): BackendEvent {
+export function done(output_index: number, item: Json): UpstreamEvent {
   return event('response.output_item.done', { output_index, item });
 }
 
 /** Returns an event with some text of an item. `of` is the event's type without `response.` and `.delta`. */
-export function delta(of: string, output_index: number, text: string, content_index = 0): BackendEvent {
+export function delta(of: string, output_index: number, text: string, content_index = 0): UpstreamEvent {
   return event(`response.${of}.delta`, { output_index, content_index, delta: text });
 }

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { type BackendEvent, isLastEvent, readEvent } from '../../../src/proxy/http/backend-events.ts';
+import { isLastEvent, readEvent, type UpstreamEvent } from '../../../src/proxy/http/backend-events.ts';
 import { endedEarly, ResponseCollector } from '../../../src/proxy/http/response-collector.ts';
 import { printJson } from '../../../src/wire/json.ts';
 import { completed, created, delta, done, event, functionCall, message, response } from '../chat/events.ts';
 
 /** JSON text of the response that the last event gives. */
-function collected(...events: BackendEvent[]): string | undefined {
+function collected(...events: UpstreamEvent[]): string | undefined {
   const collector = new ResponseCollector();
   const responses = events.map((event) => collector.take(event));
   expect(responses.slice(0, -1).every((early) => early === undefined)).toBe(true);
