@@ -1,6 +1,6 @@
 import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
-import { indexAt, type UpstreamEvent } from '../http/backend-events.ts';
 import { ResponseCollector } from '../http/response-collector.ts';
+import { indexAt, type UpstreamEvent } from '../http/upstream-events.ts';
 import { chatUsage, completionHead, finishReason, toolArgumentsKey } from './chat-completion.ts';
 import { objectNode } from './object-node.ts';
 import { calledTool, type OutputText, outputItems, type TextSlot, textsOf } from './output-item.ts';

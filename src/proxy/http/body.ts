@@ -4,13 +4,13 @@ import { gunzip, type ZstdOptions, zstdDecompress, zstdDecompressSync } from 'no
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { type ApiError, proxyError } from './errors.ts';
 
-const decompressors = { zstd: decompressZstd, gzip: promisify(gunzip) };
+const decompressors = { zstd: unpackZstd, gzip: promisify(gunzip) };
 const decompressInBackground = promisify(zstdDecompress);
 
 /** Bodies up to this many bytes are decompressed synchronously: in the background each takes megabytes, and twice the time. */
 const smallBody = 128 * 1024;
 
-async function decompressZstd(body: Buffer, options: ZstdOptions): Promise<Buffer> {
+async function unpackZstd(body: Buffer, options: ZstdOptions): Promise<Buffer> {
   return body.length > smallBody ? decompressInBackground(body, options) : zstdDecompressSync(body, options);
 }
 

@@ -1,6 +1,6 @@
 import { type JsonNode, member } from '../../wire/json.ts';
-import { indexAt, isLastEvent, type UpstreamEvent } from './backend-events.ts';
 import { type ApiError, backendError, errorFromFrame } from './errors.ts';
+import { indexAt, isLastEvent, type UpstreamEvent } from './upstream-events.ts';
 
 /**
  * Collects the events of a response into what a client without streaming receives: the final response. A failed or
@@ -44,6 +44,6 @@ export class ResponseCollector {
 }
 
 /** The error for a stream that ended before the response did. */
-export function endedEarly(): ApiError {
+export function streamEndedEarly(): ApiError {
   return backendError('the backend ended the stream before the response was complete', 'stream_ended');
 }

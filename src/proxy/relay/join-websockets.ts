@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket } from 'ws';
-import { isLastEvent } from '../http/backend-events.ts';
 import { FrameWriter } from '../http/frame-writer.ts';
 import { toBuffer } from '../http/raw-data.ts';
+import { isLastEvent } from '../http/upstream-events.ts';
 
 /** While more bytes than this wait to be sent to one side, the other side is paused. */
 const highWater = 1024 * 1024;

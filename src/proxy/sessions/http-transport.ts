@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { headerValue, pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
-import { isLastEvent } from '../http/backend-events.ts';
 import { ApiError, proxyError } from '../http/errors.ts';
 import { type BackendResponse, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import { isLastEvent } from '../http/upstream-events.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';

@@ -1,6 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
-import { isLastEvent } from '../http/backend-events.ts';
 import { toBuffer } from '../http/raw-data.ts';
+import { isLastEvent } from '../http/upstream-events.ts';
 import { eventType } from './event-fields.ts';
 
 /** How a request on a connection ended. */

@@ -1,10 +1,10 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, member } from '../../wire/json.ts';
-import { readEvent } from '../http/backend-events.ts';
 import { readBody, unpackBody } from '../http/body.ts';
 import { errorFromFailedResponse } from '../http/errors.ts';
-import { endedEarly, ResponseCollector } from '../http/response-collector.ts';
+import { ResponseCollector, streamEndedEarly } from '../http/response-collector.ts';
 import { sendBackendResponse } from '../http/send.ts';
+import { readEvent } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
 import { type RunTurnOptions, runTurn } from '../sessions/run-turn.ts';
 import type { TurnRequest } from '../sessions/turn-request.ts';
@@ -50,7 +50,7 @@ export async function collectResponse(
   if (last === undefined) return undefined;
   const event = readEvent(last);
   const response = event === undefined ? undefined : collector.take(event);
-  if (response === undefined) throw endedEarly();
+  if (response === undefined) throw streamEndedEarly();
   if (event?.type === 'response.failed') throw errorFromFailedResponse(member(event.node, 'response'));
   return response;
 }

@@ -34,11 +34,11 @@ export async function serveModels(context: HttpContext): Promise<void> {
   if (status !== 200 || node === undefined) {
     throw proxyError(502, 'no_models', `the backend responded with ${status} to a request for its models`);
   }
-  sendJson(context.response, JSON.stringify({ object: 'list', data: namesIn(node).map(asModel) }));
+  sendJson(context.response, JSON.stringify({ object: 'list', data: modelNames(node).map(asModel) }));
 }
 
 /** The names in a list of models: under `slug` in the backend's, under `id` in OpenAI's. */
-function namesIn(list: JsonNode): string[] {
+function modelNames(list: JsonNode): string[] {
   const models = member(list, 'models') ?? member(list, 'data');
   if (models?.kind !== 'array') return [];
   return models.items.flatMap((model) => stringAt(model, 'slug') ?? stringAt(model, 'id') ?? []);

@@ -1,8 +1,8 @@
 import { type JsonNode, printJson } from '../../wire/json.ts';
-import { readEvent } from '../http/backend-events.ts';
 import { ApiError, errorFromFrame } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';
 import { SseResponse } from '../http/sse-response.ts';
+import { readEvent } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
 import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
 import { collectResponse, droppedHeaders, readText, runHttpTurn } from './http-turn.ts';

@@ -1,4 +1,4 @@
-import { readEvent, type UpstreamEvent } from '../../../src/proxy/http/backend-events.ts';
+import { readEvent, type UpstreamEvent } from '../../../src/proxy/http/upstream-events.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

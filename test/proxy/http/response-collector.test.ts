@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { isLastEvent, readEvent, type UpstreamEvent } from '../../../src/proxy/http/backend-events.ts';
-import { endedEarly, ResponseCollector } from '../../../src/proxy/http/response-collector.ts';
+import { ResponseCollector, streamEndedEarly } from '../../../src/proxy/http/response-collector.ts';
+import { readEvent, type UpstreamEvent } from '../../../src/proxy/http/upstream-events.ts';
 import { printJson } from '../../../src/wire/json.ts';
 import { completed, created, delta, done, event, functionCall, message, response } from '../chat/events.ts';
 
@@ -12,28 +12,6 @@ function collected(...events: UpstreamEvent[]): string | undefined {
   const last = responses.at(-1);
   return last === undefined ? undefined : printJson(last);
 }
-
-it('reads an event and keeps its text', () => {
-  const text = '{ "type" : "response.created", "n": 1.0 }';
-  expect(readEvent(text)).toMatchObject({ type: 'response.created', text });
-});
-
-it.each(['not json', '[]', '"text"', '{}', '{"type":5}'])('ignores %s, which is not an event', (text) => {
-  expect(readEvent(text)).toBeUndefined();
-});
-
-it.each(['response.completed', 'response.incomplete', 'response.failed', 'error'])(
-  'ends a response with %s',
-  (type) => {
-    expect(isLastEvent(event(type).type)).toBe(true);
-  },
-);
-
-it('continues after other events', () => {
-  expect(
-    [created, done(0, message('hi')), event('codex.rate_limits')].map(({ type }) => isLastEvent(type)),
-  ).toEqual([false, false, false]);
-});
 
 it.each([
   ['response.completed', 'completed'],
@@ -65,31 +43,26 @@ it('returns no response before the last event', () => {
   expect(collected(created, done(0, message('hi')))).toBeUndefined();
 });
 
-const told = { type: 'usage_limit_reached', message: 'limit', resets_in_seconds: 5 };
+const limitError = { type: 'usage_limit_reached', message: 'limit', resets_in_seconds: 5 };
 
 it.each([
-  ['the status and the error of a frame', { status: 429, error: told }, 429, told],
-  ['a status under its other name', { status_code: 402, error: told }, 402, told],
+  ['the status and the error of a frame', { status: 429, error: limitError }, 429, limitError],
+  ['the status in status_code', { status_code: 402, error: limitError }, 402, limitError],
   [
-    'the status that fits the code, where none is told',
+    'the status of the code, if the frame has none',
     { error: { code: 'rate_limit_exceeded' } },
     429,
     { code: 'rate_limit_exceeded' },
   ],
+  ['an invalid status as 500', { status: 200, error: { code: 'x' } }, 500, { code: 'x' }],
   [
-    'a status that is none as the fault of the server',
-    { status: 200, error: { code: 'x' } },
-    500,
-    { code: 'x' },
-  ],
-  [
-    'the type for the code, where none is told',
+    'the status of the type, if there is no code',
     { error: { type: 'invalid_request_error' } },
     400,
     { type: 'invalid_request_error' },
   ],
   [
-    'an event with its code at top level',
+    'the error of an event with its code at the top level',
     { code: 'server_is_overloaded', message: 'busy', param: null, sequence_number: 3 },
     503,
     { code: 'server_is_overloaded', message: 'busy', param: null, type: 'server_error' },
@@ -114,7 +87,7 @@ it('reports a last event without a response, and an early end, as errors of the 
       message: 'the backend sent response.completed without a response',
     }),
   );
-  expect(endedEarly()).toMatchObject({
+  expect(streamEndedEarly()).toMatchObject({
     status: 502,
     body: expect.stringContaining('"code":"stream_ended"'),
   });
