@@ -112,7 +112,7 @@ it('forwards response.interrupt unchanged', async () => {
 it('counts a turn as running from its request to its last event, and does not count response.interrupt', async () => {
   const { url, sockets } = await startTestBackend({ message: (socket) => socket.send('{}') });
   const proxy = await proxyTo(url);
-  // The question for the count is counted too.
+  // The request for the metrics counts as running too.
   const running = async () =>
     Number(/running_turns (\d+)/.exec(await (await fetch(`${proxy}/metrics`)).text())?.[1]) - 1;
   const client = await openWebSocket(`${proxy}/v1/responses`, official);

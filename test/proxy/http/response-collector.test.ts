@@ -4,7 +4,7 @@ import { readEvent, type UpstreamEvent } from '../../../src/proxy/http/upstream-
 import { printJson } from '../../../src/wire/json.ts';
 import { completed, created, delta, done, event, functionCall, message, response } from '../chat/events.ts';
 
-/** JSON text of the response that the last event gives. */
+/** The response after the last event, as JSON text. */
 function collected(...events: UpstreamEvent[]): string | undefined {
   const collector = new ResponseCollector();
   const responses = events.map((event) => collector.take(event));
