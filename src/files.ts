@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { ParityError, plainReason } from './errors.ts';
 
 /**
- * Makes a folder and those that it lies in, where they are missing, and tells those that it made, outermost first. In
- * the place of `mkdir` with `recursive`, which never returns below /proc (Node 24.21). Throws what making one throws.
+ * Creates a folder and its missing parents. Returns the folders that it created, outermost first. Replaces `mkdir` with
+ * `recursive`, which never returns below /proc (Node 24.21). Throws system errors.
  */
 export function makeFolder(path: string, mode = 0o777): string[] {
   if (isFolder(path)) return [];
@@ -14,13 +14,13 @@ export function makeFolder(path: string, mode = 0o777): string[] {
     mkdirSync(path, mode);
     return [...made, path];
   } catch (error) {
-    // Another process may have been faster.
+    // Another process may have created it in the meantime.
     if (isFolder(path)) return made;
     throw error;
   }
 }
 
-/** Writes a file anew, with its folders. Throws ParityError `file-unwritable`. */
+/** Writes a whole file, and creates its folders. Throws ParityError `file-unwritable`. */
 export function writeWhole(path: string, text: string): void {
   try {
     makeFolder(dirname(path));
@@ -31,17 +31,17 @@ export function writeWhole(path: string, text: string): void {
 }
 
 /**
- * Throws ParityError `file-unwritable` where a file cannot be written, so that this is known before the work whose
- * result it is to hold. What it holds stays, and nothing new is left behind.
+ * Throws ParityError `file-unwritable` if a file cannot be written: call it before the work whose result goes there.
+ * Does not change the file, and leaves no new files or folders.
  */
 export function mustBeWritable(path: string): void {
   try {
-    const there = statSync(path, { throwIfNoEntry: false });
-    // To open a pipe would be to wait for its reader.
-    if (there !== undefined && !there.isFile() && !there.isDirectory()) return;
+    const existing = statSync(path, { throwIfNoEntry: false });
+    // Opening a pipe would wait for its reader.
+    if (existing !== undefined && !existing.isFile() && !existing.isDirectory()) return;
     const made = makeFolder(dirname(path));
     closeSync(openSync(path, 'a'));
-    if (there === undefined) rmSync(path);
+    if (existing === undefined) rmSync(path);
     for (const folder of made.reverse()) rmdirSync(folder);
   } catch (error) {
     throw unwritable(path, error);
@@ -52,7 +52,7 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** What a file that cannot be written is told with. */
+/** The error for a file that cannot be written. */
 export function unwritable(path: string, error: unknown): ParityError {
   return new ParityError('file-unwritable', `cannot write ${path}: ${plainReason(error)}`, { cause: error });
 }

@@ -8,6 +8,7 @@ import type { Report } from '../report/report.ts';
 import { count, textReport } from '../report/text.ts';
 import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
 import type { CommandContext } from './command-context.ts';
+import { examples, exitCodes } from './help.ts';
 import { commaList, goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 
@@ -33,6 +34,12 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
     describe: 'Run scenarios through a proxy and compare its traffic with the goldens',
     builder: (yargs) =>
       yargs
+        .usage(
+          '$0 check [options]\n\n' +
+            'Runs each scenario with a client in front of the proxy and a simulated backend behind it. Compares what the proxy ' +
+            'sends upstream with the golden (parity), and what it receives with what it passes on, in both directions ' +
+            '(request and response neutrality). Needs no account.',
+        )
         .option('subject', {
           type: 'string',
           describe: `The proxy to check: "${bundledName}", or a name from ${subjectsFile}`,
@@ -57,7 +64,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           requiresArg: true,
           choices: lanes,
           default: 'chatgpt' as const,
-          describe: 'How the client signs in, and how it is configured to use the proxy',
+          describe:
+            'How the client is set up: with a ChatGPT sign-in, an API key, or the proxy as openai_base_url or as a model provider',
         })
         .option('driver', {
           requiresArg: true,
@@ -83,26 +91,31 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           type: 'string',
           array: true,
           default: [],
+          defaultDescription: 'text=-',
           describe:
-            'Write a report, as FORMAT=FILE; FORMAT is text, json, junit or github; FILE "-" is standard output; can be repeated',
+            'Report to write, as FORMAT=FILE: text, json, junit or github; FILE "-" is standard output; repeatable',
         })
         .option('goldens', goldensOption)
-        .example('$0 check', 'check the bundled proxy against all goldens')
-        .example(
-          '$0 check --subject mine --report junit=parity.xml --report github=-',
-          'check your proxy in CI',
-        )
-        .example(
-          '$0 check --subject-url http://127.0.0.1:8317/v1 --backend-port 9100',
-          'check a running proxy whose upstream is http://127.0.0.1:9100/backend-api/codex',
-        )
-        .example(
-          '$0 check --subject mine --lane provider',
-          'check with a client that has your proxy configured as a provider',
-        )
-        .example(
-          '$0 check --driver codex --codex 0.169.0',
-          'check with the real official client, installed from npm on first use',
+        .epilogue(
+          `${examples([
+            ['Check the bundled proxy against all goldens', 'codex-parity check'],
+            [
+              `Check your proxy in CI; ${subjectsFile} says how to start it`,
+              'codex-parity check --subject mine --report junit=parity.xml --report github=-',
+            ],
+            [
+              'Check a running proxy with the upstream http://127.0.0.1:9100/backend-api/codex',
+              'codex-parity check --subject-url http://127.0.0.1:8317/v1 --backend-port 9100',
+            ],
+            [
+              'Check with a client that uses your proxy as a model provider',
+              'codex-parity check --subject mine --lane provider',
+            ],
+            [
+              'Check with the real official client, installed from npm when needed',
+              'codex-parity check --driver codex --codex 0.169.0',
+            ],
+          ])}\n\n${exitCodes}`,
         ),
     handler: async (options) => {
       mustBePort('backend-port', options['backend-port']);

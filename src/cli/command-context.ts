@@ -1,7 +1,7 @@
-/** What every command is given. */
+/** What every command receives. */
 export type CommandContext = {
   /** Fires on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
-  /** Sets the exit code of a command that went well. */
+  /** Sets the exit code of a command that does not throw. */
   readonly exit: (code: number) => void;
 };

@@ -14,8 +14,8 @@ type DoctorCheck = { readonly what: string; readonly ok: boolean; readonly detai
 export function doctorCommand({ signal, exit }: CommandContext): CommandModule {
   return {
     command: 'doctor',
-    describe: 'Tell whether everything is in place: node, registry, clients, certificate authority, goldens',
-    builder: (yargs) => yargs.example('$0 doctor', 'the first thing to run when something does not work'),
+    describe: 'Check the installation: Node.js, npm registry, clients, certificate authority, goldens',
+    builder: (yargs) => yargs.epilogue('Exit codes: 0 everything is in order, 2 something is wrong.'),
     handler: async () => {
       const checks = [node(), await registry(signal), await clients(), await authority(), goldens()];
       const rows = checks.map(({ what, ok, detail }) => [ok ? 'ok' : 'wrong', what, detail]);
@@ -28,7 +28,7 @@ export function doctorCommand({ signal, exit }: CommandContext): CommandModule {
 function node(): DoctorCheck {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const ok = major > 22 || (major === 22 && minor >= 19);
-  return { what: 'node', ok, detail: ok ? process.version : `${process.version}: 22.19 or later is needed` };
+  return { what: 'node', ok, detail: ok ? process.version : `${process.version}: update to 22.19 or later` };
 }
 
 async function registry(signal: AbortSignal): Promise<DoctorCheck> {
@@ -39,8 +39,7 @@ async function registry(signal: AbortSignal): Promise<DoctorCheck> {
 async function clients(): Promise<DoctorCheck> {
   const cache = defaultClientCache(process.env);
   const versions = (await installedClients(cache)).map(({ version }) => version);
-  const detail =
-    versions.length === 0 ? 'none installed yet: they are when they are needed' : versions.join(', ');
+  const detail = versions.length === 0 ? 'none installed; installed when needed' : versions.join(', ');
   return { what: 'official clients', ok: true, detail: `${cache}: ${detail}` };
 }
 
@@ -48,7 +47,7 @@ async function authority(): Promise<DoctorCheck> {
   const folder = defaultAuthorityFolder();
   const what = 'certificate authority';
   if (!existsSync(join(folder, 'ca.pem')))
-    return { what, ok: true, detail: `${folder}: not made yet, will be on first use` };
+    return { what, ok: true, detail: `${folder}: created on first use` };
   try {
     return { what, ok: true, detail: (await openCertificateAuthority(folder)).certificatePath };
   } catch (error) {
@@ -63,6 +62,6 @@ function goldens(): DoctorCheck {
   return {
     what: 'goldens',
     ok,
-    detail: ok ? `${all.length}, of codex ${versions.join(', ')}` : `none in ${bundledGoldens}`,
+    detail: ok ? `${all.length} goldens of codex ${versions.join(', ')}` : `none in ${bundledGoldens}`,
   };
 }

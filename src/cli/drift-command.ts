@@ -6,6 +6,7 @@ import type { Golden } from '../golden/golden.ts';
 import { selectGoldens } from '../golden/select.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
 import { compareVersions } from '../wire/compare-versions.ts';
+import { examples } from './help.ts';
 import { goldensOption } from './options.ts';
 import { progress } from './progress.ts';
 
@@ -20,69 +21,77 @@ type DriftOptions = {
 export function driftCommand(): CommandModule<object, DriftOptions> {
   return {
     command: 'drift [from] [to]',
-    describe: 'Tell what changed in the protocol between versions, by their goldens',
+    describe: 'Print what changed in the protocol between two versions',
     builder: (yargs) =>
       yargs
-        .positional('from', { type: 'string', describe: 'The older version' })
-        .positional('to', { type: 'string', describe: 'The newer version' })
+        .usage(
+          '$0 drift FROM TO [options]\n$0 drift --since VERSION [options]\n\n' +
+            'Compares the goldens of two versions, or of each version with the next.',
+        )
+        .positional('from', { type: 'string', describe: 'Older version' })
+        .positional('to', { type: 'string', describe: 'Newer version' })
         .option('since', {
           type: 'string',
-          describe: 'Walk all versions from this one on, and tell at which step each change came',
+          describe: 'Compare each version from this one on with the next',
           conflicts: ['from', 'to'],
         })
         .option('format', {
           requiresArg: true,
           choices: ['text', 'markdown', 'json'] as const,
           default: 'text' as const,
-          describe: 'How to print it',
+          describe: 'Output format',
         })
         .option('goldens', goldensOption)
-        .example('$0 drift 0.118.0 0.169.0', 'what a proxy that was right for 0.118.0 does wrong today')
-        .example('$0 drift --since 0.118.0 --format markdown', 'the history of the protocol'),
+        .epilogue(
+          examples([
+            ['What a proxy made for 0.118.0 does wrong with 0.169.0', 'codex-parity drift 0.118.0 0.169.0'],
+            ['The history of the protocol', 'codex-parity drift --since 0.118.0 --format markdown'],
+          ]),
+        ),
     handler: async ({ from, to, since, format, goldens }) => {
-      const versions = since === undefined ? pair(from, to) : versionsSince(goldens, since);
+      const versions = since === undefined ? versionPair(from, to) : versionsSince(goldens, since);
       const steps = await Promise.all(versions.map((version) => goldensOf(goldens, version)));
-      steps.slice(1).forEach((after, at) => {
-        mustShareScenario(steps[at] ?? [], after);
+      steps.slice(1).forEach((after, index) => {
+        mustShareScenario(steps[index] ?? [], after);
       });
       const drifts = steps.slice(1).map(
-        (after, at): Drift => ({
-          from: versions[at] ?? '',
-          to: versions[at + 1] ?? '',
-          scenarios: comparedScenarios(steps[at] ?? [], after),
-          changes: drift(steps[at] ?? [], after),
+        (after, index): Drift => ({
+          from: versions[index] ?? '',
+          to: versions[index + 1] ?? '',
+          scenarios: comparedScenarios(steps[index] ?? [], after),
+          changes: drift(steps[index] ?? [], after),
         }),
       );
-      if (drifts.length === 0) progress(`there is no golden of a version after ${since}: nothing to compare`);
+      if (drifts.length === 0) progress(`no goldens of a version after ${since}: nothing to compare`);
       process.stdout.write(driftFormats[format](drifts));
     },
   };
 }
 
-function pair(from: string | undefined, to: string | undefined): string[] {
+function versionPair(from: string | undefined, to: string | undefined): string[] {
   if (from !== undefined && to !== undefined) return [from, to];
-  throw new ParityError('usage', 'name two versions, or one with --since (see codex-parity drift --help)');
+  throw new ParityError(
+    'usage',
+    'give two versions, or one version with --since (see codex-parity drift --help)',
+  );
 }
 
 function versionsSince(folder: string, since: string): string[] {
-  selectGoldens(folder, [since], undefined);
-  const all = [...new Set(selectGoldens(folder, undefined, undefined).map(({ codex }) => codex))];
+  selectGoldens(folder, [since]);
+  const all = [...new Set(selectGoldens(folder).map(({ codex }) => codex))];
   return all.filter((version) => compareVersions(version, since) >= 0);
 }
 
 function mustShareScenario(before: readonly Golden[], after: readonly Golden[]): void {
-  if (
-    before.some((one) => after.some(({ lane, scenario }) => lane === one.lane && scenario === one.scenario))
-  )
-    return;
+  const idOf = ({ lane, scenario }: Golden) => `${lane}/${scenario}`;
+  const known = new Set(before.map(idOf));
+  if (after.some((golden) => known.has(idOf(golden)))) return;
   throw new ParityError(
     'no-golden',
-    `codex ${before[0]?.codex} and ${after[0]?.codex} have no scenario in common: record one with both`,
+    `codex ${before[0]?.codex} and ${after[0]?.codex} have no common scenario: record one with both`,
   );
 }
 
 async function goldensOf(folder: string, version: string): Promise<Golden[]> {
-  return Promise.all(
-    selectGoldens(folder, [version], undefined).map((file) => readGoldenOf(file, file.path)),
-  );
+  return Promise.all(selectGoldens(folder, [version]).map((file) => readGoldenOf(file, file.path)));
 }

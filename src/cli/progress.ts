@@ -1,4 +1,4 @@
-/** Tells on standard error what is going on: standard output is for results. */
+/** Prints a progress line to standard error. Standard output is for results. */
 export function progress(line: string): void {
   console.error(line);
 }

@@ -8,6 +8,7 @@ import type { Logger } from '../proxy/log.ts';
 import { type RunningProxy, startProxy } from '../proxy/server.ts';
 import { recordUpstream } from '../record/record-upstream.ts';
 import type { CommandContext } from './command-context.ts';
+import { examples } from './help.ts';
 import { returnIdleMemory } from './idle-memory.ts';
 import { mustBePort } from './options.ts';
 import { progress } from './progress.ts';
@@ -27,63 +28,75 @@ type ProxyCommandOptions = SetupOptions & {
   'log-level': (typeof levels)[number];
 };
 
-/** Seconds that running turns may be given to end: a day. */
+/** The longest grace period in seconds: a day. */
 const longestGrace = 86_400;
 
 const levels = ['debug', 'info', 'warn', 'silent'] as const;
 
-/** Where the key stands that clients must show: not on the command line, which other users can read. */
+/** The variable with the API key of clients. Other users of the machine could read it on the command line. */
 const keyVariable = 'CODEX_PARITY_API_KEY';
 
-/** Before the names of options in the environment. */
+/** The prefix of options in the environment. */
 const environmentPrefix = 'CODEX_PARITY_PROXY';
 
 export function proxyCommand({ signal }: CommandContext): CommandModule<object, ProxyCommandOptions> {
   return {
     command: 'proxy',
-    describe: 'Run a Codex proxy whose requests have the shape of a golden',
+    describe: 'Run a proxy that sends requests to the Codex backend like the official client',
     builder: (yargs) => {
-      forgetEmpty(process.env);
+      removeEmpty(process.env);
       return yargs
+        .usage(
+          '$0 proxy [options]\n\n' +
+            'Serves the Responses API (websocket and HTTP), chat completions and models on /v1, and the Codex backend API ' +
+            'on /backend-api/codex. Stop it with SIGINT (Ctrl-C) or SIGTERM.',
+        )
         .config(configured().options)
         .env(environmentPrefix)
         .option('port', { requiresArg: true, type: 'number', default: 8320, describe: 'Port to listen on' })
         .option('host', {
           type: 'string',
           default: '127.0.0.1',
-          describe: `Address to listen on; others than loopback need an API key in ${keyVariable}`,
+          describe: `Address to listen on; if it is not loopback, clients need the API key in ${keyVariable}`,
         })
         .options(setupOptions())
         .option('record', {
           type: 'string',
-          describe: 'Folder to write a sealed trace to, of all that is sent and answered upstream',
+          describe: 'Folder for a trace of the upstream traffic, without secrets',
         })
         .option('grace', {
           requiresArg: true,
           type: 'number',
           default: 30,
-          describe: 'Seconds that running turns are given to end when the proxy is stopped',
+          describe: 'Seconds to wait for running turns when the proxy is stopped',
         })
         .option('log-level', {
           requiresArg: true,
           choices: levels,
           default: 'info' as const,
-          describe: 'What is logged',
+          describe: 'Lowest level to log',
         })
         .epilogue(
-          `ProxyCommandOptions may also stand in the environment (${environmentPrefix}_PORT=8320) and, behind that, in the file ${configFiles.join(' or ')} under "proxy", where the limits are too.`,
-        )
-        .example('$0 proxy', 'listen on port 8320 with your own sign-in')
-        .example(
-          `codex -c 'openai_base_url="http://127.0.0.1:8320/backend-api/codex"'`,
-          'point the official client at it',
+          `An option can also be set in the environment (${environmentPrefix}_PORT=8320), or else under "proxy" in ${configFiles.join(' or ')}. Limits can be set in the file only.\n\n${examples(
+            [
+              ['Listen on port 8320 with your own sign-in', 'codex-parity proxy'],
+              [
+                'Use the proxy with the official client',
+                `codex -c 'openai_base_url="http://127.0.0.1:8320/backend-api/codex"'`,
+              ],
+              [
+                'Use the proxy with another program',
+                'OPENAI_BASE_URL=http://127.0.0.1:8320/v1 OPENAI_API_KEY=any your-program',
+              ],
+            ],
+          )}`,
         );
     },
     handler: async (options) => {
       const { port, host, grace } = options;
       mustBePort('port', port);
       if (!(grace >= 0 && grace <= longestGrace)) {
-        throw new ParityError('usage', `--grace must be a number of seconds, ${longestGrace} at most`);
+        throw new ParityError('usage', `--grace must be from 0 to ${longestGrace} seconds`);
       }
       const key = keyFor(host, process.env[keyVariable]);
       const setup = await loadSetup(options);
@@ -101,17 +114,19 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           limits: configured().limits,
           log: logger(options['log-level']),
         });
-        progress(`speaking like codex ${setup.codex} to ${upstream.href}`);
+        progress(`imitating codex ${setup.codex}, upstream ${upstream.href}`);
         if (upstream.protocol === 'http:' && !isLoopback(upstream.hostname.replaceAll(/[[\]]/g, ''))) {
-          progress('the upstream is no https URL: the sign-in can be read on the way there');
+          progress('warning: the upstream is not an https URL: the sign-in is sent unencrypted');
         }
         progress(
           `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
         );
         if (recording !== undefined) progress(`recording to ${recording.path}`);
         returnIdleMemory();
-        await new Promise<void>((stop) => signal.addEventListener('abort', () => stop(), { once: true }));
-        await stopped(proxy, grace * 1000);
+        await new Promise<void>((aborted) =>
+          signal.addEventListener('abort', () => aborted(), { once: true }),
+        );
+        await stop(proxy, grace * 1000);
       } finally {
         await recording?.finish();
       }
@@ -119,44 +134,41 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
   };
 }
 
-/** Stops the proxy; a second signal ends the grace time. */
-async function stopped(proxy: RunningProxy, grace: number): Promise<void> {
-  const hurry = () => void proxy.close();
-  for (const name of signals) process.once(name, hurry);
+/** Stops the proxy. A second signal ends the grace period. */
+async function stop(proxy: RunningProxy, grace: number): Promise<void> {
+  const closeNow = () => void proxy.close();
+  for (const name of signals) process.once(name, closeNow);
   await proxy.close(grace);
-  for (const name of signals) process.removeListener(name, hurry);
+  for (const name of signals) process.removeListener(name, closeNow);
 }
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
-/** An empty variable is one that is not set, as for most programs; the library would take an empty port for 0. */
-function forgetEmpty(env: NodeJS.ProcessEnv): void {
+/** Treats empty variables as unset. Yargs would read an empty port as 0. */
+function removeEmpty(env: NodeJS.ProcessEnv): void {
   for (const [name, value] of Object.entries(env)) {
     if (name.startsWith(`${environmentPrefix}_`) && value === '') delete env[name];
   }
 }
 
-/** What the file in the working folder says of the proxy. */
+/** The settings of the proxy in the configuration file. */
 function configured() {
   const { limits = {}, ...options } = readConfig(process.cwd()).proxy ?? {};
   return { limits, options };
 }
 
-/** The key that clients must show. Throws ParityError where there must be one. */
+/** Checks the API key of clients. Throws ParityError if it is too short, or missing for an address other than loopback. */
 function keyFor(host: string, key: string | undefined): string | undefined {
   if (key !== undefined && key.length < 16) {
-    throw new ParityError('usage', `the API key in ${keyVariable} must have at least 16 characters`);
+    throw new ParityError('usage', `the API key in ${keyVariable} is too short: use at least 16 characters`);
   }
   if (key === undefined && !isLoopback(host)) {
-    throw new ParityError(
-      'usage',
-      `listening on ${host} needs an API key that clients must send: set ${keyVariable}`,
-    );
+    throw new ParityError('usage', `clients of ${host} need an API key: set ${keyVariable}`);
   }
   return key;
 }
 
-/** Structured lines on standard error. */
+/** Logs JSON lines to standard error. */
 function logger(level: string): Logger {
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
 }

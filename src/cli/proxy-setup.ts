@@ -33,7 +33,7 @@ export function setupOptions(when = '') {
     auth: {
       type: 'string',
       defaultDescription: '$CODEX_HOME/auth.json or ~/.codex/auth.json',
-      describe: `Sign-in file, as "codex login" writes it, or a folder of several${when}`,
+      describe: `Sign-in file written by "codex login", or a folder of several${when}`,
     },
     codex: {
       type: 'string',
@@ -56,14 +56,14 @@ export async function loadSetup({
   auth = defaultAuthFile(process.env),
   codex = newestVersion(goldens),
 }: Omit<SetupOptions, 'upstream'>): Promise<ProxySetup> {
-  selectGoldens(goldens, [codex], undefined);
+  selectGoldens(goldens, [codex]);
   return loadProxySetup({ goldens, codex, auth, tokenUrl: tokenUrl(process.env[tokenUrlVariable]) });
 }
 
 /** Parses the value of --upstream. Throws ParityError if it is not an http or https URL. */
 export function parseUpstream(text: string): URL {
   if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text);
-  throw new ParityError('usage', `--upstream "${text}" must be an http or https URL`);
+  throw new ParityError('usage', `--upstream "${text}" is not an http or https URL`);
 }
 
 /** Throws ParityError for an invalid URL, and for one that would send tokens unencrypted to another machine. */
@@ -73,6 +73,6 @@ function tokenUrl(text: string | undefined): URL {
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(hostOf(url).host))) return url;
   throw new ParityError(
     'usage',
-    `${tokenUrlVariable} must be an https URL, or an http URL on this machine, and is "${text}"`,
+    `${tokenUrlVariable} is "${text}": it must be an https URL, or an http URL on this machine`,
   );
 }

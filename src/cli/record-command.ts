@@ -1,29 +1,14 @@
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { isVersion, unknownVersion } from '../client/install/codex-version.ts';
-import { installOfficialClient } from '../client/install/install.ts';
-import { defaultClientCache, removeClient } from '../client/install/installed.ts';
-import { latestVersion } from '../client/install/npm.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
+import { recordGoldens } from '../record/record-goldens.ts';
 import { recordCommandThroughTap } from '../record/record-live.ts';
-import { cellsOf, recordMatrix, type Shard, shardOf, withoutRecorded } from '../record/record-matrix.ts';
-import { playableBy } from '../scenario/playable.ts';
-import type { Scenario } from '../scenario/scenario.ts';
-import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
-import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
+import type { Shard } from '../record/record-matrix.ts';
 import type { CommandContext } from './command-context.ts';
+import { examples } from './help.ts';
 import { commaList, mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
-
-/** The options that say nothing about the trace of a command. */
-const goldenOptions = ['codex', 'scenario', 'lane', 'runs', 'shard', 'resume', 'prune'] as const;
-
-const usualScenarios = 'default,fast';
-const usualRuns = 3;
-
-/** Runs of one scenario, each of a second or more. */
-const mostRuns = 1000;
 
 type RecordOptions = {
   codex: string | undefined;
@@ -37,33 +22,48 @@ type RecordOptions = {
   '--'?: string[];
 };
 
+/** The options that apply to goldens only. */
+const goldenOptions = ['codex', 'scenario', 'lane', 'runs', 'shard', 'resume', 'prune'] as const;
+
+const defaultScenarios = 'default,fast';
+const defaultRuns = 3;
+
+/** The most runs of a scenario: each takes a second or more. */
+const mostRuns = 1000;
+
 export function recordCommand({ signal, exit }: CommandContext): CommandModule<object, RecordOptions> {
   return {
     command: 'record',
-    describe: 'Record goldens from the official client, or live traffic of any command',
+    describe: 'Record goldens from the official client, or a trace of your own session',
     builder: (yargs) =>
       yargs
-        .usage('$0 record --codex VERSION [--scenario NAMES]\n$0 record [--out FILE] -- COMMAND…')
+        .usage(
+          '$0 record --codex VERSIONS [options]\n$0 record [--out FILE] -- COMMAND…\n\n' +
+            'With --codex: installs the official client from npm, runs scenarios with a simulated backend, and writes a ' +
+            'golden for each scenario. Needs no account.\n\n' +
+            'With a command: runs it with the real backend and writes a trace of its Codex traffic. Secrets are replaced, ' +
+            'and texts are reduced to length and hash, before they are written. Ends with the exit code of the command.',
+        )
         .option('codex', {
           type: 'string',
           describe:
-            'Versions of the official client to record, separated by commas; "latest" is the newest in the registry',
+            'Versions of the official client, separated by commas; "latest" is the newest in the registry',
         })
         .option('scenario', {
           type: 'string',
-          defaultDescription: usualScenarios,
-          describe: 'Scenarios to record, separated by commas; "all" for every one that the version can play',
+          defaultDescription: defaultScenarios,
+          describe: 'Scenarios, separated by commas; "all" is every scenario that the version supports',
         })
         .option('lane', {
           type: 'string',
-          describe: `Lanes to record, separated by commas: ${lanes.join(', ')}`,
-          defaultDescription: 'those of each scenario',
+          describe: `Lanes, separated by commas: ${lanes.join(', ')}`,
+          defaultDescription: 'all lanes of each scenario',
         })
         .option('runs', {
           requiresArg: true,
           type: 'number',
-          defaultDescription: String(usualRuns),
-          describe: 'Runs to learn each golden from, at least 2',
+          defaultDescription: String(defaultRuns),
+          describe: 'Number of runs that each golden is learned from; at least 2',
         })
         .option('out', {
           type: 'string',
@@ -72,115 +72,85 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
         })
         .option('shard', {
           type: 'string',
-          describe: 'Record one part of the versions, as in 2/4, for one of several machines',
+          describe: 'Record one part of the versions: 2/4 is the second of four parts',
         })
-        .option('resume', {
-          type: 'boolean',
-          describe: 'Leave out what the folder has already, as after an interruption',
-        })
+        .option('resume', { type: 'boolean', describe: 'Skip goldens that exist in the folder' })
         .option('prune', {
           type: 'boolean',
-          describe: 'Remove each version of the client when it has been recorded',
+          describe: 'Remove the installed client of each version after its goldens are recorded',
         })
-        .example(
-          '$0 record --codex 0.169.0 --scenario default,fast',
-          'goldens of one version, against a simulated backend',
-        )
-        .example(
-          '$0 record --codex 0.160.0,latest --scenario all --prune',
-          'every scenario of two versions, with one installed at a time',
-        )
-        .example(
-          '$0 record -- codex exec "Say hello"',
-          'a sealed trace of what your own client says to the real backend',
+        .epilogue(
+          examples([
+            [
+              'Record two scenarios of one version',
+              'codex-parity record --codex 0.169.0 --scenario default,fast',
+            ],
+            [
+              'Record every scenario of two versions, with one client installed at a time',
+              'codex-parity record --codex 0.160.0,latest --scenario all --prune',
+            ],
+            [
+              'Record a trace of your own client and the real backend',
+              'codex-parity record -- codex exec "Say hello"',
+            ],
+          ]),
         ),
     handler: async (options) => {
       const command = options['--'] ?? [];
-      if (command.length === 0) return recordGoldens(options, signal);
-      const forGoldens = goldenOptions.find((name) => options[name] !== undefined);
-      if (forGoldens !== undefined) {
-        throw new ParityError(
-          'usage',
-          `--${forGoldens} is for recording goldens: leave it out, or leave out -- and the command`,
-        );
-      }
-      const out =
-        options.out ??
-        join('.codex-parity', `live-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
-      const { exitCode, requests } = await recordCommandThroughTap(command, out);
-      if (requests === 0)
-        progress('no request to the Codex backend was seen: does the command use HTTPS_PROXY?');
-      progress(`wrote ${out}: see it with "codex-parity show ${out}"`);
-      exit(exitCode);
+      if (command.length > 0) exit(await recordTrace(command, options));
+      else await recordGoldens({ ...parse(options), signal, onProgress: progress });
     },
   };
 }
 
-async function recordGoldens(options: RecordOptions, signal: AbortSignal): Promise<void> {
-  const { codex, scenario = usualScenarios, lane, runs = usualRuns, out = 'traces', shard } = options;
-  const asked = commaList('codex', codex) ?? [];
-  if (asked.length === 0) {
+/** Records a trace of a command. Returns its exit code. */
+async function recordTrace(command: readonly string[], options: RecordOptions): Promise<number> {
+  const unused = goldenOptions.find((name) => options[name] !== undefined);
+  if (unused !== undefined) {
     throw new ParityError(
       'usage',
-      'name a version with --codex, or a command after -- (see codex-parity record --help)',
+      `--${unused} applies to goldens only: remove it, or remove -- and the command`,
     );
   }
-  // A single run shows nothing that varies.
-  mustBeWhole('runs', runs, 2, mostRuns);
-  // Everything that can be wrong with the words is said before the first download.
-  const part = shard === undefined ? undefined : parseShard(shard);
-  const wanted = scenariosOf(scenario);
-  const inLanes = commaList('lane', lane)?.map(parseLane);
-  if (cellsOf(wanted, inLanes).length === 0)
-    throw new ParityError('usage', `${scenario} has no golden in the lane ${lane}: leave out --lane`);
-  for (const version of asked) {
-    if (version !== latest && !isVersion(version)) throw unknownVersion(version, 'is not a version');
-  }
-  const versions = await Promise.all(
-    asked.map((version) => (version === latest ? latestVersion(signal) : version)),
-  );
-  const playable = [...new Set(versions)].map((version) => ({
-    version,
-    cells: cellsOf(
-      playableBy(version, wanted, (reason) => progress(`skipped: ${reason}`)),
-      inLanes,
-    ),
-  }));
-  const rows = part === undefined ? playable : shardOf(playable, part);
-  const left = options.resume ? withoutRecorded(rows, out) : rows;
-  if (left.every(({ cells }) => cells.length === 0)) progress('nothing is left to record');
-  await recordMatrix({
-    rows: left,
-    out,
-    runs,
-    authority: await openCertificateAuthority(defaultAuthorityFolder()),
-    install: (version) => installOfficialClient(version, { signal, onProgress: progress }),
-    onVersionDone: async (version) => {
-      if (options.prune) await removeClient(defaultClientCache(process.env), version);
-    },
-    onProgress: progress,
-    signal,
-  });
+  const time = new Date().toISOString().replaceAll(/[:.]/g, '-');
+  const out = options.out ?? join('.codex-parity', `live-${time}.trace.jsonl`);
+  const { exitCode, requests } = await recordCommandThroughTap(command, out);
+  if (requests === 0) progress('no request to the Codex backend: does the command use HTTPS_PROXY?');
+  progress(`wrote ${out}: print it with "codex-parity show ${out}"`);
+  return exitCode;
 }
 
-const latest = 'latest';
+function parse(options: RecordOptions) {
+  const { runs = defaultRuns, out = 'traces', shard } = options;
+  const versions = commaList('codex', options.codex);
+  if (versions === undefined) {
+    throw new ParityError(
+      'usage',
+      'give a version with --codex, or a command after -- (see codex-parity record --help)',
+    );
+  }
+  // What varies shows only in a second run.
+  mustBeWhole('runs', runs, 2, mostRuns);
+  return {
+    versions,
+    scenarios: commaList('scenario', options.scenario ?? defaultScenarios) ?? [],
+    lanes: commaList('lane', options.lane)?.map(parseLane),
+    runs,
+    out,
+    shard: shard === undefined ? undefined : parseShard(shard),
+    resume: options.resume ?? false,
+    prune: options.prune ?? false,
+  };
+}
 
 function parseShard(text: string): Shard {
   const [, part = 0, of = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
   if (part >= 1 && part <= of) return { part, of };
-  throw new ParityError('usage', `--shard "${text}" must be a part and their number, such as 2/4`);
+  throw new ParityError('usage', `--shard "${text}" is not a part of a whole, such as 2/4`);
 }
 
 function parseLane(text: string): Lane {
-  const lane = lanes.find((one) => one === text);
+  const lane = lanes.find((candidate) => candidate === text);
   if (lane !== undefined) return lane;
-  throw new ParityError('usage', `there is no lane "${text}": choose from ${lanes.join(', ')}`);
-}
-
-/** The scenarios of a list, each once; "all" stands for every one there is. */
-function scenariosOf(wanted: string): Scenario[] {
-  const names = (commaList('scenario', wanted) ?? []).flatMap((name) =>
-    name === 'all' ? scenarioNames() : [name],
-  );
-  return [...new Set(names)].map(loadScenario);
+  throw new ParityError('usage', `unknown lane "${text}": choose from ${lanes.join(', ')}`);
 }

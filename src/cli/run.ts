@@ -4,11 +4,12 @@ import yargs, { type Argv } from 'yargs';
 import { ParityError, plainReason } from '../errors.ts';
 import { onOneLine } from '../report/text.ts';
 import type { CommandContext } from './command-context.ts';
-import { wrongUse } from './usage.ts';
+import { exitCodes } from './help.ts';
+import { usageError } from './usage.ts';
 
 type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
 
-/** The commands, in the order of the help. Each is loaded when it is needed: a proxy starts in half the time so. */
+/** The commands, in the order of the help. Each is loaded when needed, which halves the start-up time of a proxy. */
 const commands: Readonly<Record<string, Register>> = {
   record: async (cli, context) => cli.command((await import('./record-command.ts')).recordCommand(context)),
   check: async (cli, context) => cli.command((await import('./check-command.ts')).checkCommand(context)),
@@ -21,13 +22,13 @@ const commands: Readonly<Record<string, Register>> = {
   doctor: async (cli, context) => cli.command((await import('./doctor-command.ts')).doctorCommand(context)),
 };
 
-/** Runs the command line; resolves to the exit code. Errors meant for the user are printed as one line. */
+/** Runs a command line and returns the exit code. Expected errors are printed as one line. */
 export async function run(args: readonly string[]): Promise<number> {
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new ParityError('interrupted', 'interrupted'));
   let exitCode = 0;
   const context: CommandContext = {
-    // Heard by the commands that heed it: the others end at once.
+    // Only commands that read the signal handle interruptions. The others end at once.
     get signal() {
       for (const name of ['SIGINT', 'SIGTERM']) process.removeListener(name, interrupt).on(name, interrupt);
       return interruption.signal;
@@ -39,82 +40,85 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     const cli = yargs([...args])
       .scriptName('codex-parity')
-      .usage('$0 COMMAND\n\nRecords what the official Codex client sends, and checks any proxy against it.')
-      .demandCommand(1, `name a command: ${Object.keys(commands).join(', ')}`)
+      .usage(
+        '$0 COMMAND [options]\n\n' +
+          'Records what the official Codex client sends to its backend, and checks proxies against it.\n\n' +
+          'scenario: a scripted conversation between client and backend\n' +
+          'trace: the recorded traffic of a session, without secrets\n' +
+          'golden: the pattern learned from several traces of a scenario\n' +
+          'lane: how the client signs in, and how it is configured to use a proxy',
+      )
+      .demandCommand(1, `missing command: choose from ${Object.keys(commands).join(', ')}`)
       .strict()
       .version(version())
-      .epilogue('Exit codes: 0 parity, 1 findings, 2 wrong use or input, 3 codex-parity itself failed.')
+      .epilogue(`codex-parity COMMAND --help prints the options of a command.\n\n${exitCodes}`)
       .wrap(110)
       .fail((message, error) => {
-        // The library's own errors come as messages, but for some.
+        // Yargs passes most of its own errors as messages, and some as a YError.
         if (error !== undefined && error.name !== 'YError') throw error;
-        throw wrongUse(error?.message ?? message, args[0] ?? '', Object.keys(commands));
+        throw usageError(error?.message ?? message, args[0] ?? '', Object.keys(commands));
       })
       .parserConfiguration({
         'populate--': true,
         'dot-notation': false,
         'boolean-negation': false,
       })
-      .check((options) => refuseUnclear(options));
+      .check(checkOptions);
     for (const register of commandsFor(args[0] ?? '')) await register(cli, context);
     await cli.parseAsync();
     return exitCode;
   } catch (error) {
-    return report(error);
+    return reportError(error);
   } finally {
     process.removeListener('SIGINT', interrupt);
     process.removeListener('SIGTERM', interrupt);
   }
 }
 
-/** The command that is named first; all of them for help, or for a word that is no command. */
+/** The command of the first word; all commands for help, or if the word is not a command. */
 function commandsFor(word: string): Register[] {
-  const named = Object.hasOwn(commands, word) ? commands[word] : undefined;
-  return named === undefined ? Object.values(commands) : [named];
+  const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
+  return command === undefined ? Object.values(commands) : [command];
 }
 
-/** Options that may be given several times. */
+/** Options that can be repeated. */
 const repeatable: ReadonlySet<string> = new Set(['_', 'report']);
 
-/**
- * Throws ParityError for what is given twice, for an option without its value, and for what is no number where one must
- * be.
- */
-function refuseUnclear({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {
+/** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
+function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {
   if (command !== undefined && !(Array.isArray(options._) && options._[0] === 'record')) {
     throw new ParityError('usage', 'only record takes a command after --');
   }
   for (const [name, value] of Object.entries(options)) {
-    // The library has each of several words twice, the second time in one word.
+    // Yargs adds a camel-case copy of each option.
     if (/[A-Z]/.test(name)) continue;
-    if (value === '') throw new ParityError('usage', `the value of ${name} is empty`);
+    if (value === '') throw new ParityError('usage', `--${name} is empty: give it a value`);
     if (Number.isNaN(value)) throw new ParityError('usage', `--${name} must be a number`);
     if (!Array.isArray(value) || repeatable.has(name)) continue;
-    throw new ParityError('usage', `--${name} is given more than once: separate its values by commas`);
+    throw new ParityError('usage', `--${name} is repeated: separate its values with commas`);
   }
   return true;
 }
 
-function report(error: unknown): number {
+/** Prints an error and returns its exit code. */
+function reportError(error: unknown): number {
   if (error instanceof ParityError) {
-    // What a subject printed, or a file holds, may be quoted in it.
+    // It may quote the output of a subject, or a file.
     console.error(`codex-parity: ${onOneLine(error.message)}`);
     return error.exitCode;
   }
-  // What the system says about what was named is for the user to mend.
+  // A system error about a path, port or host: the user can correct it.
   if (error instanceof Error && 'syscall' in error && 'code' in error) {
-    console.error(`codex-parity: ${onOneLine(`${namedIn(error)}${plainReason(error)}`)}`);
+    console.error(`codex-parity: ${onOneLine(`${subjectOf(error)}${plainReason(error)}`)}`);
     return 2;
   }
-  // Not foreseen, so a fault of the program: here the stack is what helps.
-  console.error('codex-parity: internal error, please report it:', error);
+  // Unexpected, so a bug: print the stack.
+  console.error('codex-parity: internal error; please report it:', error);
   return 3;
 }
 
-/**
- * The file, port or host that an error of the system is about, as the beginning of a line; empty where it names none.
- */
-function namedIn(error: Error): string {
+/** The path, port or host of a system error, as the start of a message; empty if it has none. */
+function subjectOf(error: Error): string {
   if ('path' in error) return `${error.path}: `;
   if ('port' in error) return `port ${error.port}: `;
   return 'hostname' in error ? `${error.hostname}: ` : '';

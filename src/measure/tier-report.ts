@@ -1,7 +1,7 @@
 import { count, onOneLine, table } from '../report/text.ts';
-import { findingsIn, type Tally, type TierSummary, total } from './summary.ts';
+import { type Tally, type TierSummary, tierFindings, total } from './tier-summary.ts';
 
-/** What was measured, and where. */
+/** A measurement, and where it was made. */
 export type TierReport = {
   readonly codex: string;
   readonly lane: string;
@@ -12,79 +12,85 @@ export type TierReport = {
   readonly tiers: readonly TierSummary[];
 };
 
-/** For a person. */
+/** The report as text for a terminal. */
 export function tierText(report: TierReport): string {
-  const { codex, lane, backend, upstream, model, tiers } = report;
-  const rows = tiers.map((tier) => [
-    tier.asked,
-    tallyText(tier.sentTiers),
-    tallyText(tier.sentHints),
-    tallyText(tier.echoed),
-    String(tier.runs),
-    String(tier.failures.length),
-    milliseconds(tier.firstTokenMs),
-    milliseconds(tier.totalMs),
-  ]);
-  const failures = tiers.flatMap(({ asked, failures: reasons }) =>
-    reasons.map((reason) => `failed: ${asked}: ${reason}`),
+  const { tiers } = report;
+  const failures = tiers.flatMap(({ tier, failures: reasons }) =>
+    reasons.map((reason) => `failed: ${tier}: ${reason}`),
   );
-  const findings = findingsIn(tiers);
-  const where =
-    backend === 'live'
-      ? `${upstream}, codex ${codex}, ${lane}, model ${model}`
-      : `the simulated backend, codex ${codex}, model ${model}: its times say nothing about OpenAI's`;
-  const parts = [
-    [where],
-    [table([columns, ...rows])],
+  const findings = tierFindings(tiers);
+  const verdict =
+    findings.length === 0
+      ? 'every request was sent with the requested tier'
+      : `not every request was sent with the requested tier: ${count(findings.length, 'finding')}`;
+  const paragraphs = [
+    [headline(report)],
+    table([columns, ...tiers.map(row)]).split('\n'),
     failures,
     [ratios(tiers)],
     findings.map((finding) => `finding: ${finding}`),
-    [
-      findings.length === 0
-        ? 'what was sent is what was asked'
-        : `what was sent is not what was asked: ${count(findings.length, 'finding')}`,
-    ],
+    [verdict],
   ];
-  return `${parts
+  return `${paragraphs
     .filter((lines) => lines.length > 0)
-    .map((lines) =>
-      lines
-        .flatMap((line) => line.split('\n'))
-        .map(onOneLine)
-        .join('\n'),
-    )
+    .map((lines) => lines.map(onOneLine).join('\n'))
     .join('\n\n')}\n`;
 }
 
+/** The report as JSON. */
+export function tierJson({ tiers, ...report }: TierReport): string {
+  const document = {
+    format: 'codex-parity/bench-tier',
+    version: 1,
+    ...report,
+    tiers: tiers.map(({ tier, ...summary }) => ({ asked: tier, ...summary })),
+    findings: tierFindings(tiers),
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function headline({ backend, upstream, codex, lane, model }: TierReport): string {
+  if (backend === 'live') return `${upstream}, codex ${codex}, ${lane}, model ${model}`;
+  return `simulated backend, codex ${codex}, model ${model}; these times say nothing about OpenAI's backend`;
+}
+
 const columns = [
-  'tier asked',
+  'requested tier',
   'service_tier sent',
   'routing hint sent',
-  'echoed by backend (proves nothing)',
-  'runs',
+  'tier in response (proves nothing)',
+  'turns',
   'failed',
-  'first token median (ms)',
-  'total median (ms)',
+  'median first token (ms)',
+  'median total (ms)',
 ] as const;
 
-/** For programs. */
-export function tierJson(report: TierReport): string {
-  const findings = findingsIn(report.tiers);
-  const document = { format: 'codex-parity/bench-tier', version: 1, ...report, findings };
-  return `${JSON.stringify(document, null, 2)}\n`;
+function row(summary: TierSummary): string[] {
+  return [
+    summary.tier,
+    tallyText(summary.sentTiers),
+    tallyText(summary.sentHints),
+    tallyText(summary.echoed),
+    String(summary.runs),
+    String(summary.failures.length),
+    milliseconds(summary.firstTokenMs),
+    milliseconds(summary.totalMs),
+  ];
 }
 
 function ratios(tiers: readonly TierSummary[]): string {
   const ratio = (key: 'firstTokenMs' | 'totalMs') => {
-    const [omitted = null, priority = null] = tiers.map((tier) => tier[key]);
+    const [omitted = null, priority = null] = tiers.map((summary) => summary[key]);
     return omitted === null || priority === null ? 'not measured' : (priority / omitted).toFixed(2);
   };
-  return `priority to omitted: first token ${ratio('firstTokenMs')}, total ${ratio('totalMs')}`;
+  return `priority / omitted: first token ${ratio('firstTokenMs')}, total ${ratio('totalMs')}`;
 }
 
-function tallyText(of: Tally): string {
-  if (of.length === 0) return 'none';
-  return of.map(({ value, count: number }) => `${value ?? 'absent'} (${number} of ${total(of)})`).join(', ');
+function tallyText(values: Tally): string {
+  if (values.length === 0) return 'none';
+  return values
+    .map(({ value, count: number }) => `${value ?? 'absent'} (${number} of ${total(values)})`)
+    .join(', ');
 }
 
 function milliseconds(value: number | null): string {

@@ -9,7 +9,7 @@ it('reports in one line that its port is in use', async () => {
 
   await expect(startBackend({ port: backend.port, script: [] })).rejects.toMatchObject({
     code: 'port-in-use',
-    message: `port ${backend.port} is taken: choose another, or stop what listens there`,
+    message: `port ${backend.port} is in use: choose another one, or stop the program that uses it`,
   });
 });
 

@@ -10,7 +10,7 @@ import { runInProcess } from './run-in-process.ts';
 const golden = join(repository, 'traces', '0.169.0', 'chatgpt', 'fast.golden.jsonl');
 
 it.each([
-  { wrong: 'no command', args: [], expected: /name a command/ },
+  { wrong: 'no command', args: [], expected: /missing command: choose from record/ },
   {
     wrong: 'an unknown driver',
     args: ['check', '--driver', 'nobody'],
@@ -19,12 +19,12 @@ it.each([
   {
     wrong: 'an unknown command',
     args: ['chekc'],
-    expected: /there is no command "chekc": choose from record, check, .*doctor \(see codex-parity --help\)/,
+    expected: /unknown command "chekc": choose from record, check, .*doctor \(see codex-parity --help\)/,
   },
   {
     wrong: 'a command without its arguments',
     args: ['diff', 'a'],
-    expected: /diff needs 2 arguments, and got 1 \(see codex-parity diff --help\)/,
+    expected: /diff needs 2 arguments, not 1 \(see codex-parity diff --help\)/,
   },
   {
     wrong: 'an unknown option',
@@ -73,7 +73,7 @@ it.each([
     expected: /--backend-port must be a number/,
   },
   { wrong: 'an option without its value', args: ['proxy', '--port'], expected: /--port needs a value/ },
-  { wrong: 'nothing to record', args: ['record'], expected: /name a version with --codex/ },
+  { wrong: 'nothing to record', args: ['record'], expected: /give a version with --codex/ },
   {
     wrong: 'an invalid version',
     args: ['record', '--codex', 'newest'],
@@ -87,22 +87,22 @@ it.each([
   {
     wrong: 'an unknown lane',
     args: ['record', '--codex', '0.169.0', '--lane', 'fast'],
-    expected: /no lane "fast": choose from chatgpt, api-key/,
+    expected: /unknown lane "fast": choose from chatgpt, api-key/,
   },
   {
     wrong: 'a lane that the scenario does not have',
     args: ['record', '--codex', '0.169.0', '--scenario', 'flex', '--lane', 'provider'],
-    expected: /flex has no golden in the lane provider/,
+    expected: /flex is not recorded in lane provider/,
   },
   {
     wrong: 'an option given twice',
     args: ['check', '--codex', '0.118.0', '--codex', '0.169.0'],
-    expected: /--codex is given more than once/,
+    expected: /--codex is repeated/,
   },
   {
     wrong: 'an empty list of scenarios',
     args: ['check', '--scenario', ''],
-    expected: /value of scenario is empty/,
+    expected: /--scenario is empty/,
   },
   {
     wrong: 'an empty list of versions',
@@ -114,11 +114,11 @@ it.each([
     args: ['check', '--goldens', golden],
     expected: /no goldens in/,
   },
-  { wrong: 'a time limit of 0', args: ['check', '--timeout', '0'], expected: /above 0/ },
+  { wrong: 'a time limit of 0', args: ['check', '--timeout', '0'], expected: /--timeout must be above 0/ },
   {
     wrong: 'an invalid shard',
     args: ['record', '--codex', '0.169.0', '--shard', '3/2'],
-    expected: /must be a part and their number/,
+    expected: /is not a part of a whole/,
   },
   {
     wrong: 'a single run',
@@ -133,7 +133,7 @@ it.each([
   {
     wrong: 'a folder instead of a program',
     args: ['record', '--out', '{folder}/t.jsonl', '--', '{folder}'],
-    expected: /cannot run .*: permission is denied$/,
+    expected: /cannot run .*: permission denied$/,
   },
   {
     wrong: 'a program without a name',
@@ -150,7 +150,7 @@ it.each([
   ].map((option) => ({
     wrong: `${option[0]} with a command to record`,
     args: ['record', ...option, '--', 'true'],
-    expected: new RegExp(`${option[0]} is for recording goldens`),
+    expected: new RegExp(`${option[0]} applies to goldens only`),
   })),
   {
     wrong: 'a command after -- for check',
@@ -160,7 +160,7 @@ it.each([
   {
     wrong: 'a report in a folder that cannot be made',
     args: ['check', '--report', 'json=/proc/x/y'],
-    expected: /^codex-parity: cannot write \/proc\/x\/y: there is no such file or folder$/,
+    expected: /^codex-parity: cannot write \/proc\/x\/y: no such file or folder$/,
   },
   {
     wrong: 'a folder instead of a report file',
@@ -170,7 +170,7 @@ it.each([
   {
     wrong: 'a report below a file',
     args: ['check', '--report', `json=${golden}/x`],
-    expected: /^codex-parity: cannot write .*: a part of the path is a file and no folder$/,
+    expected: /^codex-parity: cannot write .*: a part of the path is a file, not a folder$/,
   },
   {
     wrong: 'the same file for two reports',
@@ -180,17 +180,17 @@ it.each([
   {
     wrong: 'a folder of goldens that cannot be made',
     args: ['record', '--codex', '0.169.0', '--out', '/proc/x/y'],
-    expected: /^codex-parity: cannot write \/proc\/x\/y\/.*: there is no such file or folder$/,
+    expected: /^codex-parity: cannot write \/proc\/x\/y\/.*: no such file or folder$/,
   },
   {
     wrong: 'a trace in a folder that cannot be made',
     args: ['record', '--out', '/proc/x/y', '--', 'true'],
-    expected: /^codex-parity: cannot write \/proc\/x\/y: there is no such file or folder$/,
+    expected: /^codex-parity: cannot write \/proc\/x\/y: no such file or folder$/,
   },
   {
     wrong: 'a measurement result in a folder that cannot be made',
     args: ['bench-tier', '--json', '/proc/x/y'],
-    expected: /^codex-parity: cannot write \/proc\/x\/y: there is no such file or folder$/,
+    expected: /^codex-parity: cannot write \/proc\/x\/y: no such file or folder$/,
   },
   {
     wrong: 'a sign-in that does not exist',
@@ -200,7 +200,7 @@ it.each([
   {
     wrong: 'a file that does not exist',
     args: ['show', '{folder}/nothing.jsonl'],
-    expected: /there is no such file/,
+    expected: /no such file/,
   },
   { wrong: 'a folder instead of a file', args: ['show', '{folder}'], expected: /it is a folder/ },
   {
@@ -294,7 +294,7 @@ it.each(['http://token.example/x', 'ftp://127.0.0.1/x', 'file:///x', 'x'])(
     onTestFinished(() => void vi.unstubAllEnvs());
     const { stderr, exitCode } = await runInProcess(['proxy', '--port', '0', '--auth', auth]);
     expect(stderr).toBe(
-      `codex-parity: CODEX_REFRESH_TOKEN_URL_OVERRIDE must be an https URL, or an http URL on this machine, and is "${url}"\n`,
+      `codex-parity: CODEX_REFRESH_TOKEN_URL_OVERRIDE is "${url}": it must be an https URL, or an http URL on this machine\n`,
     );
     expect(exitCode).toBe(2);
   },
@@ -316,6 +316,6 @@ it('reports a port that is in use', async () => {
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const check = ['check', '--scenario', 'fast', '--codex', '0.169.0', '--backend-port', String(port)];
   const { exitCode, stderr } = await runInProcess(check);
-  expect(stderr).toContain(`codex-parity: port ${port} is taken`);
+  expect(stderr).toContain(`codex-parity: port ${port} is in use`);
   expect(exitCode).toBe(2);
 });

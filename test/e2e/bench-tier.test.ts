@@ -6,28 +6,29 @@ import type { BackendObservation } from '../../src/backend/backend-observation.t
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { cli, temporaryFolder } from './cli.ts';
 import { runMutated, shaper } from './mutation.ts';
+import { runInProcess } from './run-in-process.ts';
 
-it('measures both tiers against the simulated backend, and says that its times are not OpenAI’s', async () => {
+it('measures both tiers with the simulated backend, and prints that these times are not those of OpenAI', async () => {
   const { exitCode, stdout } = await cli(['bench-tier', '--runs', '2', '--codex', '0.169.0']);
-  expect(stdout).toContain("its times say nothing about OpenAI's");
+  expect(stdout).toContain("these times say nothing about OpenAI's backend");
   expect(stdout).toMatch(/^omitted +absent \(4 of 4\) +model=[\w.-]+ \(2 of 2\) +default \(2 of 2\) +2 +0 /m);
   expect(stdout).toMatch(
     /^priority +priority \(4 of 4\) +model=[\w.-]+;tier=priority \(2 of 2\) +priority \(2 of 2\) +2 +0 +\d+ +\d+$/m,
   );
-  expect(stdout).toMatch(/^priority to omitted: first token \d+\.\d\d, total \d+\.\d\d$/m);
+  expect(stdout).toMatch(/^priority \/ omitted: first token \d+\.\d\d, total \d+\.\d\d$/m);
   expect(exitCode).toBe(0);
 });
 
-it('finds it when priority is lost on the way', async () => {
+it('reports that priority was not sent', async () => {
   const mutation = {
     file: shaper,
     change: (source: string) => source.replace(/^.*members\.set\('service_tier'.*$/m, ''),
   };
   const [result] = await runMutated(mutation, [['bench-tier', '--runs', '1']]);
   expect(result?.stdout).toContain(
-    'finding: priority was asked for, and service_tier absent was sent in 2 of 2 requests',
+    'finding: requested tier priority, but sent service_tier absent in 2 of 2 requests',
   );
-  expect(result?.stdout).toContain('what was sent is not what was asked: 1 finding');
+  expect(result?.stdout).toContain('not every request was sent with the requested tier: 1 finding');
   expect(result?.exitCode).toBe(1);
 });
 
@@ -49,9 +50,9 @@ async function live(script: readonly (typeof denied | typeof done)[], args: read
   return { ...result, folder, events };
 }
 
-it('asks a live backend with the sign-in it is given, tells the cost first, and counts what failed', async () => {
+it('uses the given sign-in for a live backend, prints the cost first, and counts failed turns', async () => {
   const { exitCode, stdout, stderr, events } = await live([done, denied, done, done], ['--json', '-']);
-  expect(stderr.split('\n')[0]).toMatch(/^4 turns go to http:.* count against your account/);
+  expect(stderr.split('\n')[0]).toMatch(/^sending 4 turns to http:.* They count against your account/);
   expect(JSON.parse(stdout)).toMatchObject({
     format: 'codex-parity/bench-tier',
     backend: 'live',
@@ -71,18 +72,18 @@ it('asks a live backend with the sign-in it is given, tells the cost first, and 
   expect(exitCode).toBe(0);
 });
 
-it('says so when a tier was never measured', async () => {
+it('fails if no turn of a tier was measured', async () => {
   const { exitCode, stdout, stderr } = await live([done, denied]);
   expect(stdout).toContain('failed: priority: status 400: not this time');
-  expect(stderr).toContain('codex-parity: every turn failed with priority: nothing is measured');
+  expect(stderr).toContain('codex-parity: every turn with tier priority failed: there is no measurement');
   expect(exitCode).toBe(2);
 });
 
 it.each([
   { args: ['--runs', '0'], message: '--runs must be a whole number from 1 to 1000' },
-  { args: ['--auth', 'auth.json'], message: '--auth and --upstream are for --live' },
+  { args: ['--auth', 'auth.json'], message: '--auth and --upstream need --live' },
 ])('refuses $args', async ({ args, message }) => {
-  const { exitCode, stderr } = await cli(['bench-tier', ...args]);
+  const { exitCode, stderr } = await runInProcess(['bench-tier', ...args]);
   expect(stderr).toContain(message);
   expect(exitCode).toBe(2);
 });

@@ -75,7 +75,7 @@ it
       },
     );
     expect(stderr.trim().split('\n').at(-1)).toMatch(
-      /^codex-parity: cannot make the folder \/proc\/x\/codex-parity\/\w+: there is no such file or folder\. Set XDG_CACHE_HOME to/,
+      /^codex-parity: cannot make the folder \/proc\/x\/codex-parity\/\w+: no such file or folder\. Set XDG_CACHE_HOME to/,
     );
     expect(exitCode).toBe(2);
   },

@@ -31,19 +31,21 @@ it('takes options of the proxy from the file, the environment before it, and the
   const folder = folderWith({
     proxy: { port: 0, auth: 'auth.json', codex: '0.118.0', upstream: 'http://a/file' },
   });
-  expect(await started(folder, [], {})).toContain('speaking like codex 0.118.0 to http://a/file');
+  expect(await started(folder, [], {})).toContain('imitating codex 0.118.0, upstream http://a/file');
 
   const env = { CODEX_PARITY_PROXY_UPSTREAM: 'http://a/environment' };
-  expect(await started(folder, [], env)).toContain('speaking like codex 0.118.0 to http://a/environment');
+  expect(await started(folder, [], env)).toContain('imitating codex 0.118.0, upstream http://a/environment');
 
   const args = ['--upstream', 'http://a/flag', '--codex', '0.169.0'];
-  expect(await started(folder, args, env)).toContain('speaking like codex 0.169.0 to http://a/flag');
+  expect(await started(folder, args, env)).toContain('imitating codex 0.169.0, upstream http://a/flag');
 });
 
 it('names the line of what is wrong in the file', async () => {
   const folder = folderWith({ proxy: { port: 'many' } });
   const { exitCode, stderr } = await cli(['proxy'], { cwd: folder });
-  expect(stderr).toMatch(/^codex-parity: .*config\.json, line 1: proxy\.port must be of type number\n$/);
+  expect(stderr).toMatch(
+    /^codex-parity: .*config\.json, line 1: proxy\.port must be a whole number from 0 to 65535\n$/,
+  );
   expect(exitCode).toBe(2);
 });
 
@@ -52,7 +54,7 @@ it('takes an empty variable of the environment for none', async () => {
   const folder = folderWith({ proxy: { ...proxy, grace: 5 } });
   const names = ['PORT', 'HOST', 'AUTH', 'CODEX', 'UPSTREAM', 'RECORD', 'GRACE', 'LOG_LEVEL', 'GOLDENS'];
   const env = Object.fromEntries(names.map((name) => [`CODEX_PARITY_PROXY_${name}`, '']));
-  expect(await started(folder, [], env)).toContain('speaking like codex 0.118.0 to http://a/file');
+  expect(await started(folder, [], env)).toContain('imitating codex 0.118.0, upstream http://a/file');
 });
 
 it('listens on the port of the file where the variable for it is empty, not on any free one', async () => {
@@ -60,5 +62,5 @@ it('listens on the port of the file where the variable for it is empty, not on a
   onTestFinished(() => void taken.close());
   const port = await listenLocally(taken);
   const folder = folderWith({ proxy: { port, auth: 'auth.json', codex: '0.118.0' } });
-  expect(await started(folder, [], { CODEX_PARITY_PROXY_PORT: '' })).toContain(`port ${port} is taken`);
+  expect(await started(folder, [], { CODEX_PARITY_PROXY_PORT: '' })).toContain(`port ${port} is in use`);
 });

@@ -1,20 +1,20 @@
 import { expect, it } from 'vitest';
-import { type Sent, sentIn } from '../../src/measure/sent.ts';
-import { findingsIn, median, summarise } from '../../src/measure/summary.ts';
+import { measureTiers, type TierRun } from '../../src/measure/measure-tiers.ts';
+import { type SentTiers, sentTiersIn } from '../../src/measure/sent-tiers.ts';
 import { type TierReport, tierJson, tierText } from '../../src/measure/tier-report.ts';
-import { measureTiers, type Run } from '../../src/measure/tiers.ts';
+import { median, summarise, tierFindings } from '../../src/measure/tier-summary.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { toNode } from '../../src/wire/json.ts';
 import { proxyTo, responseEvents, sendAll, startTestBackend } from '../proxy/setup.ts';
 
-const plain: Sent = { tiers: [null, null], hints: ['model=m'] };
-const fast: Sent = { tiers: ['priority', 'priority'], hints: ['model=m;tier=priority'] };
+const plain: SentTiers = { tiers: [null, null], hints: ['model=m'] };
+const fast: SentTiers = { tiers: ['priority', 'priority'], hints: ['model=m;tier=priority'] };
 
-function measured(asked: Run['asked'], sent: Sent, firstToken: number, total: number): Run {
-  return { asked, sent, turn: { kind: 'measured', firstToken, total, echoed: 'priority' } };
+function measured(tier: TierRun['tier'], sent: SentTiers, firstToken: number, total: number): TierRun {
+  return { tier, sent, turn: { kind: 'measured', firstToken, total, echoed: 'priority' } };
 }
 
-function reportOf(runs: readonly Run[]): TierReport {
+function reportOf(runs: readonly TierRun[]): TierReport {
   return {
     codex: '0.169.0',
     lane: 'chatgpt',
@@ -27,8 +27,8 @@ function reportOf(runs: readonly Run[]): TierReport {
 }
 
 /** The cells of the table's row for a tier. */
-function row(text: string, asked: Run['asked']): string[] | undefined {
-  const line = text.split('\n').find((one) => one.startsWith(asked));
+function row(text: string, tier: TierRun['tier']): string[] | undefined {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(tier));
   return line?.split(/ {2,}/);
 }
 
@@ -37,11 +37,11 @@ it.each([
   { values: [7], expected: 7 },
   { values: [100, 9, 20], expected: 20 },
   { values: [100, 9, 20, 30], expected: 25 },
-])('finds the median of $values at $expected', ({ values, expected }) => {
+])('computes the median of $values as $expected', ({ values, expected }) => {
   expect(median(values)).toBe(expected);
 });
 
-it('puts the tiers side by side, with what was sent, and the ratio of their medians', () => {
+it('prints both tiers, what was sent for them, and the ratio of their medians', () => {
   const text = tierText(
     reportOf([
       measured('omitted', plain, 100, 1000),
@@ -57,13 +57,13 @@ it('puts the tiers side by side, with what was sent, and the ratio of their medi
     ...['priority', 'priority (4 of 4)', 'model=m;tier=priority (2 of 2)', 'priority (2 of 2)'],
     ...['2', '0', '50', '600'],
   ]);
-  expect(text).toContain('priority to omitted: first token 0.25, total 0.40');
-  expect(text).toContain('what was sent is what was asked\n');
+  expect(text).toContain('priority / omitted: first token 0.25, total 0.40');
+  expect(text).toContain('every request was sent with the requested tier\n');
 });
 
-it('tells and counts a turn that failed, and leaves it out of the medians', () => {
-  const failed: Run = {
-    asked: 'priority',
+it('reports and counts a failed turn, and leaves it out of the medians', () => {
+  const failed: TierRun = {
+    tier: 'priority',
     sent: fast,
     turn: { kind: 'failed', reason: 'status 429: slow\ndown' },
   };
@@ -78,31 +78,31 @@ it('tells and counts a turn that failed, and leaves it out of the medians', () =
   });
 });
 
-it('has no ratio where a tier was not measured', () => {
+it('prints no ratio if a tier was not measured', () => {
   expect(tierText(reportOf([measured('omitted', plain, 1, 2)]))).toContain(
     'first token not measured, total not measured',
   );
 });
 
 it.each([
-  { name: 'as asked', omitted: plain, priority: fast, findings: [] },
+  { name: 'as requested', omitted: plain, priority: fast, findings: [] },
   {
     name: 'without the tier in one request',
     omitted: plain,
     priority: { ...fast, tiers: ['priority', null] },
-    findings: ['priority was asked for, and service_tier absent was sent in 1 of 2 requests'],
+    findings: ['requested tier priority, but sent service_tier absent in 1 of 2 requests'],
   },
   {
     name: 'with the literal default',
     omitted: { ...plain, tiers: ['default', 'default'] },
     priority: fast,
-    findings: ['omitted was asked for, and service_tier default was sent in 2 of 2 requests'],
+    findings: ['requested tier omitted, but sent service_tier default in 2 of 2 requests'],
   },
   {
-    name: 'with a hint that lost the tier',
+    name: 'with a hint without the tier',
     omitted: plain,
     priority: { ...fast, hints: ['model=m'] },
-    findings: ['priority was asked for, and routing hint model=m was sent in 1 of 1 requests'],
+    findings: ['requested tier priority, but sent routing hint model=m in 1 of 1 requests'],
   },
   {
     name: 'without any hint, as with an API key',
@@ -114,11 +114,11 @@ it.each([
     name: 'past the tap',
     omitted: plain,
     priority: { tiers: [], hints: [] },
-    findings: ['priority was asked for, and nothing was seen to be sent'],
+    findings: ['requested tier priority, but no request was seen upstream'],
   },
-])('judges what was sent $name', ({ omitted, priority, findings }) => {
+])('compares the tier sent with the tier requested: $name', ({ omitted, priority, findings }) => {
   const runs = [measured('omitted', omitted, 1, 2), measured('priority', priority, 1, 2)];
-  expect(findingsIn(summarise(runs))).toEqual(findings);
+  expect(tierFindings(summarise(runs))).toEqual(findings);
 });
 
 it('reads tiers and hints of model requests only, over the websocket and over HTTP', () => {
@@ -144,35 +144,41 @@ it('reads tiers and hints of model requests only, over the websocket and over HT
     request('/codex/responses'),
     { type: 'body', exchange: 2, from: 'client', complete: true, content: json({ service_tier: null }) },
   ];
-  expect(sentIn(events)).toEqual({ tiers: ['priority', 'null'], hints: ['model=m;tier=priority', null] });
+  expect(sentTiersIn(events)).toEqual({
+    tiers: ['priority', 'null'],
+    hints: ['model=m;tier=priority', null],
+  });
 });
 
-async function runsAgainst(answer: Parameters<typeof startTestBackend>[0], seen: readonly TraceEvent[] = []) {
-  const { url } = await startTestBackend(answer);
+async function runsAgainst(
+  backend: Parameters<typeof startTestBackend>[0],
+  events: readonly TraceEvent[] = [],
+) {
+  const { url } = await startTestBackend(backend);
   return measureTiers({
     origin: await proxyTo(url),
     model: 'm',
     prompt: 'Say it',
     runs: 2,
-    seen: () => seen,
+    takeEvents: () => events,
     signal: new AbortController().signal,
     onRun: () => {},
   });
 }
 
-it('alternates the tiers, each turn in a session of its own', async () => {
-  const heard: (string | undefined)[] = [];
+it('alternates the tiers, and gives each turn its own session', async () => {
+  const received: (string | undefined)[] = [];
   const sessions = new Set<string>();
   const runs = await runsAgainst({
     message: (socket, body) => {
-      heard.push(body.service_tier);
+      received.push(body.service_tier);
       sessions.add(body.prompt_cache_key);
       sendAll(socket, responseEvents('OK'));
     },
   });
-  expect(heard).toEqual([undefined, 'priority', 'priority', undefined]);
+  expect(received).toEqual([undefined, 'priority', 'priority', undefined]);
   expect(sessions.size).toBe(4);
-  expect(runs.map(({ asked, turn }) => [asked, turn.kind])).toEqual([
+  expect(runs.map(({ tier, turn }) => [tier, turn.kind])).toEqual([
     ['omitted', 'measured'],
     ['priority', 'measured'],
     ['priority', 'measured'],
@@ -187,16 +193,16 @@ it.each([
     reason: 'response.failed: too much',
   },
   {
-    name: 'stays incomplete',
+    name: 'is incomplete',
     event: { type: 'response.incomplete', response: { id: 'r', incomplete_details: { reason: 'length' } } },
     reason: 'response.incomplete: length',
   },
   {
     name: 'is complete without text',
     event: { type: 'response.completed', response: { id: 'r' } },
-    reason: 'the answer has no text',
+    reason: 'the response has no text',
   },
-])('counts a turn as failed that $name', async ({ event, reason }) => {
+])('counts a turn as failed if its response $name', async ({ event, reason }) => {
   const [run] = await runsAgainst({
     message: (socket) =>
       sendAll(socket, [
@@ -207,7 +213,7 @@ it.each([
   expect(run?.turn).toEqual({ kind: 'failed', reason });
 });
 
-it('counts a turn as failed that the proxy had to begin again', async () => {
+it('counts a turn as failed if the proxy retried it', async () => {
   const request = (exchange: number): TraceEvent => ({
     ...{ type: 'request', connection: exchange, exchange, method: 'GET', headers: [] },
     target: toNode('/backend-api/codex/responses'),

@@ -1,0 +1,7 @@
+/** The end of a command's help: examples, each a command line of its own below a comment, so that it can be copied. */
+export function examples(list: readonly (readonly [comment: string, commandLine: string])[]): string {
+  return `Examples:\n${list.map(([comment, commandLine]) => `  # ${comment}\n  ${commandLine}`).join('\n\n')}`;
+}
+
+/** For commands that compare. */
+export const exitCodes = 'Exit codes: 0 parity, 1 findings, 2 wrong usage or input, 3 internal error.';
