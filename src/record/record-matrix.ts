@@ -18,7 +18,7 @@ type MatrixCell = { readonly lane: Lane; readonly scenario: Scenario };
 /** One part of a matrix, for one of several machines. `part` counts from 1. */
 export type Shard = { readonly part: number; readonly of: number };
 
-type MatrixOptions = {
+export type MatrixOptions = {
   readonly rows: readonly MatrixRow[];
   readonly out: string;
   readonly runs: number;
