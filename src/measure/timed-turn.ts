@@ -7,7 +7,7 @@ import { SseDecoder } from '../wire/sse.ts';
 export const tiers = ['omitted', 'priority'] as const;
 export type Tier = (typeof tiers)[number];
 
-export type TurnRequest = {
+type TimedRequest = {
   readonly model: string;
   readonly prompt: string;
   readonly tier: Tier;
@@ -35,7 +35,7 @@ const failures: ReadonlySet<string> = new Set(['error', 'response.failed', 'resp
  */
 export async function timeTurn(
   origin: string,
-  { model, prompt, tier }: TurnRequest,
+  { model, prompt, tier }: TimedRequest,
   signal: AbortSignal,
 ): Promise<TimedTurn> {
   const start = performance.now();
