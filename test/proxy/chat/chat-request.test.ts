@@ -349,10 +349,10 @@ it.each([
 });
 
 it('reports how the client wants to receive the response', () => {
-  const asked = (request: object) => chatRequest(toNode({ model: 'm', messages: [user], ...request }));
-  expect(asked({})).toMatchObject({ streams: false, includesUsage: false });
-  expect(asked({ stream: true })).toMatchObject({ streams: true, includesUsage: false });
-  expect(asked({ stream: true, stream_options: { include_usage: true } })).toMatchObject({
+  const readOptions = (request: object) => chatRequest(toNode({ model: 'm', messages: [user], ...request }));
+  expect(readOptions({})).toMatchObject({ streams: false, includesUsage: false });
+  expect(readOptions({ stream: true })).toMatchObject({ streams: true, includesUsage: false });
+  expect(readOptions({ stream: true, stream_options: { include_usage: true } })).toMatchObject({
     streams: true,
     includesUsage: true,
   });
