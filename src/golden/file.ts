@@ -4,15 +4,15 @@ import { ParityError } from '../errors.ts';
 import { makeFolder, unwritable } from '../files.ts';
 import { decodeEvent, encodeEvent } from '../trace/codec.ts';
 import { closingLine, decodeLine, headerLine, readLines } from '../trace/line-file.ts';
+import type { TraceEvent } from '../trace/trace-event.ts';
 import { compareVersions } from '../wire/compare-versions.ts';
 import { type JsonNode, jsonObject, printJson } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
-import type { Golden, GoldenId, Variable } from './golden.ts';
-import { isLifetime } from './learn/lifetimes.ts';
+import { type Golden, type GoldenId, lifetimes, type Variable } from './golden.ts';
 import { authorityName } from './pattern/authority.ts';
-import { isVariableKind } from './pattern/kinds.ts';
+import { variableKinds } from './pattern/kinds.ts';
 import { expandShared, shareDocuments } from './shared.ts';
-import { Dialogue, eventsOf, numbered } from './trace/exchanges.ts';
+import { eventsOf, goldenExchanges } from './trace/exchanges.ts';
 import { variablesInEvent } from './trace/variable-uses.ts';
 
 const ending = '.golden.jsonl';
@@ -22,7 +22,7 @@ export function goldenPath(folder: string, { codex, lane, scenario }: GoldenId):
   return join(folder, codex, lane, `${scenario}${ending}`);
 }
 
-/** The text of a golden's file: the same golden always gives the same bytes. */
+/** The text of a golden's file. Equal goldens give the same bytes. */
 export function printGolden({ codex, lane, scenario, runs, varied, variables, exchanges }: Golden): string {
   const nodes = [
     ...[...variables.values()].map(encodeVariable),
@@ -33,8 +33,8 @@ export function printGolden({ codex, lane, scenario, runs, varied, variables, ex
 }
 
 /**
- * Writes a golden in one step: whoever reads the file sees the old one or the new one, whole. Returns whether it
- * changed.
+ * Writes a golden atomically: a reader of the file sees the old golden or the new one. Returns whether the file changed.
+ * Throws ParityError if it cannot be written.
  */
 export function writeGolden(folder: string, golden: Golden): { path: string; changed: boolean } {
   const path = goldenPath(folder, golden);
@@ -59,27 +59,24 @@ export function readGolden(path: string): Golden {
   const reader = new GoldenReader();
   for (const record of readLines(path, 'golden'))
     decodeLine(path, record, (node) => reader.read(record.line, node));
-  return reader.golden(path);
+  return reader.golden();
 }
 
-/**
- * Reads the golden of this version, lane and scenario. Throws ParityError also where the file is the golden of others.
- */
+/** Like readGolden, but also throws ParityError if the file is the golden of another version, lane or scenario. */
 export function readGoldenOf({ codex, lane, scenario }: GoldenId, path: string): Golden {
   const golden = readGolden(path);
   if (golden.codex === codex && golden.lane === lane && golden.scenario === scenario) return golden;
   throw new ParityError(
     'file-corrupt',
-    `${path} is the golden of codex ${golden.codex}, lane ${golden.lane}, scenario ${golden.scenario}: move it there, or record it again`,
+    `${path} contains the golden of codex ${golden.codex}, lane ${golden.lane}, scenario ${golden.scenario}: move it to the path of that golden, or record it again`,
   );
 }
 
 /** Builds a golden from the lines of its file. */
 class GoldenReader {
-  readonly #dialogue = new Dialogue();
   readonly #variables = new Map<string, Variable>();
   readonly #documents = new Map<string, JsonNode>();
-  readonly #used = new Set<string>();
+  readonly #events: TraceEvent[] = [];
   #about: Omit<Golden, 'variables' | 'exchanges'> | undefined;
 
   /** Throws FieldError for a line that is not valid. */
@@ -95,32 +92,27 @@ class GoldenReader {
         declare(this.#variables, 'variable', variable.name, variable);
         return;
       }
-      case 'shared':
-        declare(
-          this.#documents,
-          'shared document',
-          fields.text('name'),
-          expandShared(fields.node('value'), this.#documents),
-        );
+      case 'shared': {
+        const document = expandShared(fields.node('value'), this.#documents);
+        declare(this.#documents, 'shared document', fields.text('name'), document);
         return;
+      }
       default: {
         const event = decodeEvent(expandShared(node, this.#documents));
-        for (const name of variablesInEvent(event)) this.#used.add(name);
-        this.#dialogue.add(event);
+        for (const name of variablesInEvent(event)) this.#assertDeclared(name);
+        this.#events.push(event);
       }
     }
   }
 
-  golden(path: string): Golden {
-    if (this.#about === undefined) throw new ParityError('file-corrupt', `${path} is empty`);
-    const undeclared = [...this.#used].find((name) => name !== authorityName && !this.#variables.has(name));
-    if (undeclared !== undefined)
-      throw new ParityError('file-corrupt', `${path}: variable {{${undeclared}}} is used but not declared`);
-    return {
-      ...this.#about,
-      variables: this.#variables,
-      exchanges: this.#dialogue.inGolden().map(numbered),
-    };
+  golden(): Golden {
+    if (this.#about === undefined) throw new RangeError('readLines returned no line');
+    return { ...this.#about, variables: this.#variables, exchanges: goldenExchanges(this.#events) };
+  }
+
+  #assertDeclared(name: string): void {
+    if (name !== authorityName && !this.#variables.has(name))
+      throw new FieldError(`variable {{${name}}} is used but not declared before this line`);
   }
 }
 
@@ -129,7 +121,7 @@ function declare<T>(table: Map<string, T>, what: string, name: string, value: T)
   table.set(name, value);
 }
 
-/** The goldens below a folder, sorted by version, lane and scenario. */
+/** The goldens in a folder, sorted by version, lane and scenario. Empty if the folder does not exist. */
 export function listGoldens(folder: string): (GoldenId & { readonly path: string })[] {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -162,15 +154,11 @@ function encodeVariable({ name, kind, number, group, lifetime }: Variable): Json
 }
 
 function decodeVariable(fields: Fields): Variable {
-  const kind = fields.text('kind');
-  if (!isVariableKind(kind)) throw new FieldError(`"${kind}" is no kind of variable`);
-  const lifetime = fields.has('lifetime') ? fields.text('lifetime') : undefined;
-  if (lifetime !== undefined && !isLifetime(lifetime)) throw new FieldError(`"${lifetime}" is no lifetime`);
   return {
     name: fields.text('name'),
-    kind,
+    kind: fields.oneOf('kind', variableKinds),
     number: fields.has('number') && fields.flag('number'),
     group: fields.has('distinct') ? fields.text('distinct') : undefined,
-    lifetime,
+    lifetime: fields.has('lifetime') ? fields.oneOf('lifetime', lifetimes) : undefined,
   };
 }

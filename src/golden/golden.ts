@@ -2,17 +2,17 @@ import type { VariableKind } from './pattern/kinds.ts';
 import { parseTemplate, printTemplate } from './pattern/template.ts';
 import type { Exchange } from './trace/exchanges.ts';
 
-/** What a golden is a pattern of: one version of the client, one way of signing in, one scenario. */
+/** What a golden was recorded from: a version of the official client, a lane and a scenario. */
 export type GoldenId = { readonly codex: string; readonly lane: string; readonly scenario: string };
 
 /**
- * A generalised recording: exchanges whose strings may hold variables (template.ts) and whose values may be pattern
- * objects (below), and the table of these variables in the order of their first appearance.
+ * The pattern of several recordings: exchanges whose strings may contain variables (template.ts) and whose values may be
+ * pattern objects (below), and the table of the variables, in the order of their first appearance.
  */
 export type Golden = GoldenId & {
-  /** How many recordings it was learned from. */
+  /** The number of recordings it was learned from. */
   readonly runs: number;
-  /** What differed between them on purpose, by name (`cwd`, `time zone`); empty where it was not noted. */
+  /** What was made to differ between them (`cwd`, `time zone`). Empty if the file does not name it. */
   readonly varied: readonly string[];
   readonly variables: ReadonlyMap<string, Variable>;
   readonly exchanges: readonly Exchange[];
@@ -21,37 +21,37 @@ export type Golden = GoldenId & {
 export type Variable = {
   readonly name: string;
   readonly kind: VariableKind;
-  /** True where the values are JSON numbers. */
+  /** Whether the values are JSON numbers. */
   readonly number: boolean;
   /**
-   * Variables of one group bound different values in every recording, and must do so always; clocks that were read for
-   * one message may agree.
+   * Variables of one group had different values in every recording, and must always have different values. Clocks that
+   * are read for the same message may be equal.
    */
   readonly group: string | undefined;
-  /** For how long a value lives; undefined where the recordings do not show it. */
+  /** How long a value lives; undefined if the recordings do not show it. */
   readonly lifetime: Lifetime | undefined;
 };
 
-/** From the shortest to the longest; an item is one of the list `input`. */
+/** From the shortest to the longest. An item is one of the array `input`. */
 export const lifetimes = ['item', 'request', 'turn', 'connection', 'session', 'installation'] as const;
 export type Lifetime = (typeof lifetimes)[number];
 
-/** `{"{{json}}": X}` stands for a string that holds the JSON document X. */
+/** `{"{{json}}": X}` is the pattern of a string that contains the JSON document X. */
 export const jsonMark = '{{json}}';
 
-/** An object whose first member is `"{{unordered}}": true` has its other members in any order. */
+/** If the first member of an object is `"{{unordered}}": true`, its other members may come in any order. */
 export const unorderedMark = '{{unordered}}';
 
-/** A key of a recording that begins like a mark is written with its braces spelled out, as in strings (template.ts). */
+/** The pattern of a recorded key: a key that begins like a mark gets its braces escaped, as in strings (template.ts). */
 export function escapeKey(key: string): string {
   return key.startsWith('{{') ? printTemplate([{ literal: key }]) : key;
 }
 
-/** The key that a pattern of a key stands for. */
+/** The recorded key of a pattern that escapeKey returned. */
 export function unescapeKey(pattern: string): string {
   const [part] = pattern.startsWith('{{{{') ? parseTemplate(pattern) : [];
   return part !== undefined && 'literal' in part ? part.literal : pattern;
 }
 
-/** `{"{{shared}}": "name"}`, in a file only, stands for what its line `shared` of that name holds. */
+/** Only in files: `{"{{shared}}": "name"}` is a reference to the document in the line `shared` with that name. */
 export const sharedMark = '{{shared}}';

@@ -4,52 +4,48 @@ import { FieldError } from '../wire/json-fields.ts';
 import { sharedMark } from './golden.ts';
 import { nameFrom, UniqueNames } from './pattern/unique-names.ts';
 
-/** From so many characters on a document that occurs again is written once. */
-const least = 1024;
+/** Shorter documents, in characters, are never shared. */
+const minimumLength = 1024;
 
 /**
- * The lines of a golden in which every larger document (object, list or string) that occurs several times stands once,
- * in a line of its own before the first use, and a reference at its places. `lines` are the events, each an object
- * whose members may hold such documents. The same lines always give the same ones.
+ * Moves every large document (object, array or string) that occurs several times into a line of its own, before the line
+ * of its first use, and puts references in its places. `lines` are the events, whose members may contain such documents.
+ * The same input always gives the same output.
  */
 export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
   const counts = new Map<string, number>();
   const count = (node: JsonNode): void => {
     const identity = identityOf(node);
     if (identity === undefined) return;
-    const met = counts.get(identity) ?? 0;
-    counts.set(identity, met + 1);
-    // What stands inside of a document that is met again is written with it, and once.
-    if (met === 0) childrenOf(node).forEach(count);
+    const before = counts.get(identity) ?? 0;
+    counts.set(identity, before + 1);
+    // The contents of a repeated document are written once, with it.
+    if (before === 0) childrenOf(node).forEach(count);
   };
   for (const line of lines) childrenOf(line).forEach(count);
 
-  const shared: JsonNode[] = [];
   const names = new Map<string, string>();
-  const given = new UniqueNames();
-  const written: JsonNode[] = [];
-  const write = (node: JsonNode, key: string): JsonNode => {
+  const uniqueNames = new UniqueNames();
+  const output: JsonNode[] = [];
+  const share = (node: JsonNode, key: string): JsonNode => {
     const identity = identityOf(node);
     if (identity === undefined) return node;
     const known = names.get(identity);
     if (known !== undefined) return referenceTo(known);
-    const inner = mapChildren(node, (part, own) =>
-      write(part, own === undefined || own.startsWith('{{') ? key : own),
+    const value = mapChildren(node, (child, childKey) =>
+      share(child, childKey === undefined || childKey.startsWith('{{') ? key : childKey),
     );
-    if ((counts.get(identity) ?? 0) < 2) return inner;
-    const name = given.give(nameFrom(key));
+    if ((counts.get(identity) ?? 0) < 2) return value;
+    const name = uniqueNames.assign(nameFrom(key));
     names.set(identity, name);
-    written.push(jsonObject({ type: 'shared', name, value: inner }));
+    output.push(jsonObject({ type: 'shared', name, value }));
     return referenceTo(name);
   };
-  for (const line of lines) {
-    const own = mapChildren(line, (part, key) => write(part, key ?? ''));
-    shared.push(...written.splice(0), own);
-  }
-  return shared;
+  for (const line of lines) output.push(mapChildren(line, (part, key) => share(part, key ?? '')));
+  return output;
 }
 
-/** The document with what its references stand for. Throws FieldError for one that is not declared. */
+/** The node with documents in place of references. Throws FieldError for a document that is not declared. */
 export function expandShared(node: JsonNode, documents: ReadonlyMap<string, JsonNode>): JsonNode {
   if (node.kind !== 'object' || !node.members.some(([key]) => key === sharedMark)) {
     return mapChildren(node, (part) => expandShared(part, documents));
@@ -57,12 +53,12 @@ export function expandShared(node: JsonNode, documents: ReadonlyMap<string, Json
   const [[, name] = [], ...others] = node.members;
   if (name?.kind !== 'string' || others.length > 0) {
     throw new FieldError(
-      `"${sharedMark}" must stand alone in its object, with the name of a shared document`,
+      `"${sharedMark}" must be the only member of its object, with the name of a shared document`,
     );
   }
   const document = documents.get(name.value);
   if (document === undefined) {
-    throw new FieldError(`the shared document "${name.value}" is used and not declared before`);
+    throw new FieldError(`shared document "${name.value}" is used but not declared before this line`);
   }
   return document;
 }
@@ -71,8 +67,8 @@ function referenceTo(name: string): JsonNode {
   return { kind: 'object', members: [[sharedMark, jsonString(name)]] };
 }
 
-/** The same for documents that are spelled alike; undefined for one that is too small to be shared. */
+/** Equal for documents with the same text; undefined for one that is too small to be shared. */
 function identityOf(node: JsonNode): string | undefined {
   const text = printJson(node);
-  return text.length < least ? undefined : createHash('sha256').update(text).digest('base64');
+  return text.length < minimumLength ? undefined : createHash('sha256').update(text).digest('base64');
 }

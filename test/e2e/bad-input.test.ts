@@ -236,7 +236,8 @@ it.each([
   {
     wrong: 'corrupt in one line',
     change: (text: string) => text.replace('"kind":"uuid7"', '"kind":"uuid9"'),
-    expected: /:\d+: not valid \("uuid9" is no kind of variable\)\. Restore the file, or record it again\.$/m,
+    expected:
+      /:\d+: not valid \("kind" must be one of .*, uuid7, .*\)\. Restore the file, or record it again\.$/m,
   },
   {
     wrong: 'of a newer format',
@@ -258,7 +259,7 @@ it.each([
   {
     wrong: 'without one of its variables',
     change: (text: string) => text.replace(/^.*"name":"session_id".*\n/m, ''),
-    expected: /variable \{\{session_id\}\} is used but not declared/,
+    expected: /:\d+: not valid \(variable \{\{session_id\}\} is used but not declared before this line\)/,
   },
 ])('reports what is wrong with a golden that is $wrong', async ({ change, expected }) => {
   const file = join(temporaryFolder(), 'broken.golden.jsonl');
@@ -278,7 +279,7 @@ it.each([['check'], ['drift', '--since', '0.169.0']])(
     writeFileSync(join(place, 'default.golden.jsonl'), readFileSync(golden));
     const { exitCode, stderr } = await runInProcess([...args, '--goldens', folder]);
     expect(stderr.trim().split('\n').at(-1)).toMatch(
-      /default\.golden\.jsonl is the golden of codex 0\.169\.0, lane chatgpt, scenario fast: move it there, or record it again$/,
+      /default\.golden\.jsonl contains the golden of codex 0\.169\.0, lane chatgpt, scenario fast: move it to the path of that golden, or record it again$/,
     );
     expect(exitCode).toBe(2);
   },

@@ -87,14 +87,14 @@ it('names the line of a golden that is corrupt', async () => {
   expect(() => readGolden(path)).toThrow(
     expect.objectContaining({
       code: 'file-corrupt',
-      message: expect.stringContaining(':2: not valid ("colour" is no kind of variable'),
+      message: expect.stringContaining(':2: not valid ("kind" must be one of '),
     }),
   );
   const odd = '{"type":"variable","name":"a","kind":"hex","lifetime":"age"}';
   writeFileSync(path, lines.with(1, odd).join('\n'));
   expect(() => readGolden(path)).toThrow(
     expect.objectContaining({
-      message: expect.stringContaining(':2: not valid ("age" is no lifetime'),
+      message: expect.stringContaining(':2: not valid ("lifetime" must be one of '),
     }),
   );
   writeFileSync(path, lines.slice(0, -2).join('\n'));

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { unorderedPlaces } from '../../src/golden/learn/key-orders.ts';
+import { unorderedPaths } from '../../src/golden/learn/key-orders.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { toNode } from '../../src/wire/json.ts';
 
@@ -15,21 +15,21 @@ const said = (body: object): TraceEvent => ({
 
 it('finds the place whose keys are turned round in another message', () => {
   const events = [said({ metadata: { a: 1, b: 2 }, n: 1 }), said({ metadata: { b: 2, a: 1 }, n: 1 })];
-  expect([...unorderedPlaces(events)]).toEqual(['json\nmetadata']);
+  expect([...unorderedPaths(events)]).toEqual(['json\nmetadata']);
 });
 
 it('finds it though the messages do not have all the same keys', () => {
   const events = [said({ metadata: { a: 1, x: 0, b: 2 } }), said({ metadata: { b: 2, y: 0, a: 1 } })];
-  expect([...unorderedPlaces(events)]).toEqual(['json\nmetadata']);
+  expect([...unorderedPaths(events)]).toEqual(['json\nmetadata']);
 });
 
 it('takes keys that come and go for ordered', () => {
   expect([
-    ...unorderedPlaces([said({ a: 1, b: 2, c: 3 }), said({ a: 1, c: 3 }), said({ b: 2, c: 3 })]),
+    ...unorderedPaths([said({ a: 1, b: 2, c: 3 }), said({ a: 1, c: 3 }), said({ b: 2, c: 3 })]),
   ]).toEqual([]);
 });
 
 it('draws no conclusion from the items of lists', () => {
   const events = [said({ input: [{ type: 'x', id: 1 }] }), said({ input: [{ id: 1, type: 'y' }] })];
-  expect([...unorderedPlaces(events)]).toEqual([]);
+  expect([...unorderedPaths(events)]).toEqual([]);
 });

@@ -121,7 +121,7 @@ it('names the line of a reference to a document that is not declared before it',
       expect.objectContaining({
         code: 'file-corrupt',
         message: expect.stringContaining(
-          `${path}:${at + 1}: not valid (the shared document "text" is used and not declared before).`,
+          `${path}:${at + 1}: not valid (shared document "text" is used but not declared before this line).`,
         ),
       }),
     );
@@ -136,6 +136,6 @@ it('refuses two shared documents of one name, and a reference that is not alone'
     'shared document "text" is declared twice',
   );
   expect(() => read(whole.replace('"{{shared}}":"text"', '"{{shared}}":"text","a":1'))).toThrow(
-    'must stand alone',
+    'must be the only member',
   );
 });

@@ -1,19 +1,22 @@
 import { ParityError } from '../../errors.ts';
 
-/** Turns rows into columns; throws where the rows are not equally long. */
-export function transpose<T>(rows: readonly (readonly T[])[], what: string): T[][] {
-  const lengths = rows.map((row) => row.length);
-  const [first = 0] = lengths;
-  if (lengths.some((length) => length !== first)) {
-    throw new ParityError('runs-disagree', `${what} differs between recordings (${lengths.join(', ')})`);
-  }
-  return Array.from({ length: first }, (_, at) => rows.flatMap((row) => row.slice(at, at + 1)));
+/** Whether all values are the same one. */
+export function allEqual(values: readonly unknown[]): boolean {
+  return values.every((value) => value === values[0]);
 }
 
-/** What recordings differ in that no pattern has room for; `place` and `path` lead there. */
-export function runsDisagree(place: string, path: readonly string[], what: string): ParityError {
-  return new ParityError(
-    'runs-disagree',
-    `${place}: ${path.join('.') || 'the message'} ${what} between recordings`,
+/** Rows as columns. Throws ParityError `runs-disagree` if the rows have different lengths; `what` names the length. */
+export function transpose<T>(rows: readonly (readonly T[])[], what: string): T[][] {
+  const lengths = rows.map((row) => row.length);
+  if (!allEqual(lengths)) {
+    throw new ParityError('runs-disagree', `${what} differs between recordings (${lengths.join(', ')})`);
+  }
+  return Array.from({ length: lengths[0] ?? 0 }, (_, index) =>
+    rows.flatMap((row) => row.slice(index, index + 1)),
   );
+}
+
+/** The error for recordings that differ in a way that no pattern can express, at `path` within `location`. */
+export function runsDisagree(location: string, path: readonly string[], problem: string): ParityError {
+  return new ParityError('runs-disagree', `${location}: ${path.join('.') || 'the message'} ${problem}`);
 }

@@ -6,22 +6,24 @@ import {
   type JsonMember,
   type JsonNode,
   type JsonObject,
+  type JsonString,
   jsonMember,
   jsonString,
   member,
   printJson,
+  sameJson,
   tryParseJson,
 } from '../../wire/json.ts';
 import { escapeKey, jsonMark, unorderedMark } from '../golden.ts';
 import { authorityMark } from '../pattern/authority.ts';
 import { printTemplate } from '../pattern/template.ts';
-import { runsDisagree, transpose } from './columns.ts';
+import { allEqual, runsDisagree, transpose } from './columns.ts';
 import { hostTextRuleFor, isRaced } from './declared.ts';
 import { pathKey, sortByKey } from './key-orders.ts';
-import { type AssignVariable, declareTemplate, learnTemplate } from './learn-template.ts';
+import { declareTemplate, learnTemplate } from './learn-template.ts';
 import type { ValueLocation, VariableCollector } from './variables.ts';
 
-/** What an event is, besides what it holds: of this nothing may vary, and there is no pattern for it. */
+/** Members of an event that are not patterns: they must be equal in all runs. */
 const framing = [
   'type',
   'from',
@@ -36,90 +38,76 @@ const framing = [
   'close',
 ] as const;
 
-/** What an event is folded in. */
-export type Setting = {
-  /** Its number among those of the golden, and what it is called in errors. */
+export type FoldContext = {
+  /** The index of the event in the golden. */
   readonly event: number;
-  readonly place: string;
-  /** Whether a thread is being taken up, when the client races with itself. */
-  readonly takesUp: boolean;
-  /** Where the values that vary are collected. */
-  readonly holes: VariableCollector;
-  /** The places of objects without an order. */
+  /** How errors name the event. */
+  readonly location: string;
+  /** Whether the client is resuming a thread, so that it races for some values. */
+  readonly resuming: boolean;
+  /** Collects the values that differ. */
+  readonly variables: VariableCollector;
+  /** The paths of objects without a key order (pathKey). */
   readonly unordered: ReadonlySet<string>;
 };
 
-/** One event for those that stand at one place in all runs. Throws ParityError `runs-disagree`. */
-export function foldEvents(events: readonly TraceEvent[], setting: Setting): TraceEvent {
+/** Folds the events at one position of all runs into one pattern. Throws ParityError `runs-disagree`. */
+export function foldEvents<T extends TraceEvent>(events: readonly T[], context: FoldContext): T;
+export function foldEvents(events: readonly TraceEvent[], context: FoldContext): TraceEvent {
   const nodes = events.map(encodeEvent);
   for (const key of framing) {
-    const texts = nodes.map((node) => printJson(member(node, key) ?? jsonString('')));
-    if (texts.some((text) => text !== texts[0])) throw runsDisagree(setting.place, [key], 'differs');
+    if (!allEqual(nodes.map((node) => printJson(member(node, key) ?? jsonString('')))))
+      throw runsDisagree(context.location, [key], 'differs between recordings');
   }
   const fromClient = events.every(
     (event) => event.type === 'request' || ('from' in event && event.from === 'client'),
   );
-  return decodeEvent(new NodeFold(setting, fromClient).fold(nodes));
+  return decodeEvent(new NodeFold(context, fromClient).fold(nodes, []));
 }
 
 /** Folds the JSON of one event. */
 class NodeFold {
-  readonly #setting: Setting;
-  readonly #place: string;
+  readonly #context: FoldContext;
   readonly #fromClient: boolean;
 
-  constructor(setting: Setting, fromClient: boolean) {
-    this.#setting = setting;
-    this.#place = setting.place;
+  constructor(context: FoldContext, fromClient: boolean) {
+    this.#context = context;
     this.#fromClient = fromClient;
   }
 
-  fold(nodes: readonly JsonNode[]): JsonNode {
-    return this.#nodes(nodes, []);
-  }
-
-  #nodes(nodes: readonly JsonNode[], path: readonly string[]): JsonNode {
+  fold(nodes: readonly JsonNode[], path: readonly string[]): JsonNode {
     const [first] = nodes;
     if (first === undefined) throw new RangeError('nothing to fold');
     if (nodes.every((node) => node.kind === 'object')) return this.#objects(nodes, path);
     if (nodes.every((node) => node.kind === 'array')) return this.#arrays(nodes, path);
-    if (nodes.every((node) => node.kind === 'string')) {
-      return this.#strings(
-        nodes.map(({ value }) => value),
-        nodes.map(({ spelling }) => spelling),
-        path,
-      );
-    }
+    if (nodes.every((node) => node.kind === 'string')) return this.#strings(nodes, path);
     if (nodes.every((node) => node.kind === 'number'))
       return this.#numbers(
         nodes.map(({ text }) => text),
         path,
       );
-    if (
-      nodes.every((node) => node.kind === 'literal' && first.kind === 'literal' && node.value === first.value)
-    )
-      return first;
-    const literals = nodes.every((node) => node.kind === 'literal' && node.value !== null);
-    throw runsDisagree(this.#place, path, literals ? 'differs' : 'is of different types');
+    if (nodes.every((node) => sameJson(node, first))) return first;
+    const areFlags = nodes.every((node) => node.kind === 'literal' && node.value !== null);
+    throw this.#disagree(
+      path,
+      areFlags ? 'differs between recordings' : 'has a type that differs between recordings',
+    );
   }
 
   #objects(objects: readonly JsonObject[], path: readonly string[]): JsonNode {
-    const lists = objects.map(({ members }) => members.map(([key]) => key));
-    const [first = [], ...others] = lists;
-    const sorted = lists.map((keys) => JSON.stringify([...keys].sort()));
-    if (sorted.some((keys) => keys !== sorted[0]))
-      throw runsDisagree(this.#place, path, 'has different keys');
-    const alike = others.every((keys) => keys.every((key, at) => key === first[at]));
-    const ordered = alike && !this.#setting.unordered.has(pathKey(path));
+    const keys = objects.map(({ members }) => members.map(([key]) => key));
+    if (!allEqual(keys.map((list) => JSON.stringify([...list].sort()))))
+      throw this.#disagree(path, 'has keys that differ between recordings');
+    const ordered =
+      allEqual(keys.map((list) => JSON.stringify(list))) && !this.#context.unordered.has(pathKey(path));
     const rows = objects.map(({ members }) => (ordered ? members : sortByKey(members)));
-    const members = transpose(rows, this.#place).map((column): JsonMember => {
+    const members = transpose(rows, this.#context.location).map((column): JsonMember => {
       const [[key, , spelling] = ['']] = column;
-      const here = [...path, key];
-      if (this.#fromClient && column.some((one) => one[2] !== spelling)) {
-        throw runsDisagree(this.#place, here, 'has a key that is spelled differently');
-      }
+      const memberPath = [...path, key];
+      if (this.#fromClient && !allEqual(column.map((member) => member[2])))
+        throw this.#disagree(memberPath, 'has a key whose escapes differ between recordings');
       const values = column.map(([, value]) => value);
-      return jsonMember(escapeKey(key), this.#nodes(values, here), spelling);
+      return jsonMember(escapeKey(key), this.fold(values, memberPath), spelling);
     });
     return {
       kind: 'object',
@@ -130,65 +118,64 @@ class NodeFold {
   #arrays(arrays: readonly JsonArray[], path: readonly string[]): JsonNode {
     const columns = transpose(
       arrays.map(({ items }) => items),
-      `${this.#place}, ${path.join('.')}: the number of items`,
+      `${this.#context.location}, ${path.join('.')}: the number of items`,
     );
-    // Headers stand in pairs, each under its name; all other items are known by their number.
+    // The path of a header has its name; that of any other item its index.
     const areHeaders = path.length === 1 && path[0] === 'headers';
-    const items = columns.map((column, at) =>
-      this.#nodes(column, [...path, (areHeaders ? nameOf(column[0]) : undefined) ?? String(at)]),
+    const items = columns.map((column, index) =>
+      this.fold(column, [...path, (areHeaders ? headerName(column[0]) : undefined) ?? String(index)]),
     );
     return { kind: 'array', items };
   }
 
   #numbers(texts: readonly string[], path: readonly string[]): JsonNode {
     const [first = ''] = texts;
-    if (texts.every((text) => text === first)) return { kind: 'number', text: first };
-    return jsonString(`{{${this.#setting.holes.claim(texts, true, this.#spot(path, ''))}}}`);
+    if (allEqual(texts)) return { kind: 'number', text: first };
+    return jsonString(`{{${this.#context.variables.assign(texts, true, this.#location(path, ''))}}}`);
   }
 
-  #strings(
-    values: readonly string[],
-    spellings: readonly (string | undefined)[],
-    path: readonly string[],
-  ): JsonNode {
-    const [first = ''] = values;
-    const [spelling] = spellings;
-    const inner = values.map((value) => (/^[{[]/.test(value) ? tryParseJson(value) : undefined));
-    const documents = inner.filter((parsed) => parsed?.compact).map((parsed) => parsed?.node ?? null);
+  #strings(strings: readonly JsonString[], path: readonly string[]): JsonNode {
+    const values = strings.map(({ value }) => value);
+    const spellings = strings.map(({ spelling }) => spelling);
+    const documents = values.flatMap((value) => {
+      const parsed = /^[{[]/.test(value) ? tryParseJson(value) : undefined;
+      return parsed?.compact ? [parsed.node] : [];
+    });
     if (documents.length === values.length) {
-      const nodes = documents.filter((node) => node !== null);
-      this.#assertUsual(spellings, path);
-      return { kind: 'object', members: [[jsonMark, this.#nodes(nodes, path)]] };
+      this.#assertNoEscapes(spellings, path);
+      return { kind: 'object', members: [[jsonMark, this.fold(documents, path)]] };
     }
+    const [first = ''] = values;
     const rule = hostTextRuleFor(path);
-    const literal = values.every((value) => value === first) && !seals.test(first) && !first.includes('{{');
-    if (rule === undefined && literal && spellings.every((one) => one === spelling)) {
-      return jsonString(first, spelling);
-    }
-    this.#assertUsual(spellings, path);
+    const isLiteral = allEqual(values) && !seals.test(first) && !first.includes('{{');
+    if (rule === undefined && isLiteral && allEqual(spellings)) return jsonString(first, spellings[0]);
+    this.#assertNoEscapes(spellings, path);
     const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
     if (isHost && values.every((value) => value === authorityMark)) return jsonString(authorityMark);
-    const claim: AssignVariable = (varying, before) =>
-      this.#setting.holes.claim(varying, false, this.#spot(path, before));
-    const parts = rule === undefined ? learnTemplate(values, claim) : declareTemplate(rule, values, claim);
+    const assign = (varying: readonly string[], before: string) =>
+      this.#context.variables.assign(varying, false, this.#location(path, before));
+    const parts = rule === undefined ? learnTemplate(values, assign) : declareTemplate(rule, values, assign);
     return jsonString(printTemplate(parts));
   }
 
-  /** A template is a text, and has no room for escapes that a JSON library would not write by itself. */
-  #assertUsual(spellings: readonly (string | undefined)[], path: readonly string[]): void {
-    if (this.#fromClient && spellings.some((spelling) => spelling !== undefined)) {
-      throw runsDisagree(this.#place, path, 'is written with unusual escapes, or not with the same ones');
-    }
+  /** A template cannot express escapes that a JSON library would not write by itself. */
+  #assertNoEscapes(spellings: readonly (string | undefined)[], path: readonly string[]): void {
+    if (this.#fromClient && spellings.some((spelling) => spelling !== undefined))
+      throw this.#disagree(path, 'has unusual escapes, and differs between recordings');
   }
 
-  #spot(path: readonly string[], before: string): ValueLocation {
-    const { event, takesUp } = this.#setting;
-    return { event, fromClient: this.#fromClient, path, before, free: takesUp && isRaced(path) };
+  #disagree(path: readonly string[], problem: string): Error {
+    return runsDisagree(this.#context.location, path, problem);
+  }
+
+  #location(path: readonly string[], before: string): ValueLocation {
+    const { event, resuming } = this.#context;
+    return { event, fromClient: this.#fromClient, path, before, raced: resuming && isRaced(path) };
   }
 }
 
-/** The name of a header, from its pair. */
-function nameOf(pair: JsonNode | undefined): string | undefined {
+/** The name of a header, from its pair of name and value. */
+function headerName(pair: JsonNode | undefined): string | undefined {
   const [name] = pair?.kind === 'array' ? pair.items : [];
   return name?.kind === 'string' ? name.value : undefined;
 }

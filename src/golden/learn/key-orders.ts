@@ -3,11 +3,11 @@ import type { TraceEvent } from '../../trace/trace-event.ts';
 import type { JsonNode } from '../../wire/json.ts';
 
 /**
- * The places of objects whose keys stand in another order here than there, in any two messages of any runs. Three
- * keys in random order agree by chance in three runs of one message; over all messages of all runs they do not.
- * Places inside lists are left out: what stands in a list under one number need not be one kind of thing.
+ * The paths (pathKey) of objects whose key order differs between any two messages of any runs. Three keys in random order
+ * may agree by chance in three runs of one message; over all messages of all runs they do not. Paths inside arrays are
+ * left out: items with the same index need not be of the same sort.
  */
-export function unorderedPlaces(events: Iterable<TraceEvent>): ReadonlySet<string> {
+export function unorderedPaths(events: Iterable<TraceEvent>): ReadonlySet<string> {
   const orders = new Map<string, string[][]>();
   const unordered = new Set<string>();
   const visit = (node: JsonNode, path: readonly string[]): void => {
@@ -16,8 +16,8 @@ export function unorderedPlaces(events: Iterable<TraceEvent>): ReadonlySet<strin
     if (!unordered.has(place)) {
       const keys = node.members.map(([key]) => key);
       const known = orders.get(place) ?? [];
-      if (known.some((other) => contradicts(keys, other))) unordered.add(place);
-      if (!known.some((other) => other.join('\n') === keys.join('\n'))) orders.set(place, [...known, keys]);
+      if (known.some((order) => contradicts(keys, order))) unordered.add(place);
+      if (!known.some((order) => order.join('\n') === keys.join('\n'))) orders.set(place, [...known, keys]);
     }
     for (const [key, value] of node.members) visit(value, [...path, key]);
   };
@@ -25,19 +25,20 @@ export function unorderedPlaces(events: Iterable<TraceEvent>): ReadonlySet<strin
   return unordered;
 }
 
+/** A path as one string. */
 export function pathKey(path: readonly string[]): string {
   return path.join('\n');
 }
 
-/** Whether two keys that both lists have stand the one way round here and the other way round there. */
-function contradicts(one: readonly string[], other: readonly string[]): boolean {
-  const positions = one.map((key) => other.indexOf(key)).filter((at) => at !== -1);
-  return positions.some((at, index) => index > 0 && at < (positions[index - 1] ?? 0));
+/** Whether two keys that both lists contain have one order in `a` and the other order in `b`. */
+function contradicts(a: readonly string[], b: readonly string[]): boolean {
+  const positions = a.map((key) => b.indexOf(key)).filter((position) => position !== -1);
+  return positions.some((position, index) => index > 0 && position < (positions[index - 1] ?? 0));
 }
 
-/** Members in the order of their keys; those of one key stay as they stood. */
+/** Members sorted by key. Members with the same key keep their order. */
 export function sortByKey<T extends readonly [key: string, ...rest: readonly unknown[]]>(
   members: readonly T[],
 ): T[] {
-  return [...members].sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
+  return [...members].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }

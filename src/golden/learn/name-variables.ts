@@ -1,23 +1,17 @@
-import { mapEvent } from '../../trace/map-event.ts';
 import { type JsonNode, jsonString, mapJson } from '../../wire/json.ts';
 import type { Variable } from '../golden.ts';
 import { parseTemplate, printTemplate } from '../pattern/template.ts';
-import type { Exchange } from '../trace/exchanges.ts';
+import { type Exchange, mapExchange } from '../trace/exchanges.ts';
 
 /** Variables by their tokens. */
-type Names = ReadonlyMap<string, Pick<Variable, 'name'>>;
+type TokenTable = ReadonlyMap<string, Pick<Variable, 'name'>>;
 
-/** An exchange in which the tokens of its variables are replaced by their names. */
-export function nameVariables(exchange: Exchange, variables: Names): Exchange {
-  const name = (value: JsonNode) => mapJson(value, (node) => nameIn(node, variables));
-  return {
-    ...exchange,
-    request: mapEvent(exchange.request, name),
-    steps: exchange.steps.map((step) => mapEvent(step, name)),
-  };
+/** The exchange with the names of its variables instead of their tokens. */
+export function nameVariables(exchange: Exchange, variables: TokenTable): Exchange {
+  return mapExchange(exchange, (value) => mapJson(value, (node) => nameIn(node, variables)));
 }
 
-function nameIn(node: JsonNode, variables: Names): JsonNode {
+function nameIn(node: JsonNode, variables: TokenTable): JsonNode {
   if (node.kind !== 'string' || !node.value.includes('{{#')) return node;
   const parts = parseTemplate(node.value).map((part) =>
     'variable' in part ? { variable: variables.get(part.variable)?.name ?? part.variable } : part,

@@ -3,149 +3,145 @@ import { authorityName } from '../pattern/authority.ts';
 import { kinds, narrowestKind, type VariableKind } from '../pattern/kinds.ts';
 import { nameFrom, UniqueNames } from '../pattern/unique-names.ts';
 
-/** Where a value was found. */
+/** Where values were found. */
 export type ValueLocation = {
-  /** Number of the event it stands in, and whether the client said it. */
+  /** The index of the event. */
   readonly event: number;
   readonly fromClient: boolean;
   /** The keys from the event down. */
   readonly path: readonly string[];
-  /** Literal text before it in its string. */
+  /** The literal text before the value in its string. */
   readonly before: string;
-  /** What stands here agrees with other places by chance alone: it is bound to none, and has no part in groups. */
-  readonly free: boolean;
+  /** The client races for this value: any equality with another value is chance, so it gets a variable of its own. */
+  readonly raced: boolean;
 };
 
-type Hole = {
+type CollectedVariable = {
   readonly kind: VariableKind;
   readonly number: boolean;
   /** One value for each recording. */
   readonly values: readonly string[];
-  /** What it is called, at how many places; those of the client count, unless only the backend has it. */
+  /** How often each name was suggested. Names from the backend count only if the client never has the value. */
   readonly names: { readonly client: Map<string, number>; readonly backend: Map<string, number> };
   readonly firstEvent: number;
-  readonly free: boolean;
+  readonly raced: boolean;
 };
 
 /**
- * Collects the values that varied between recordings. Places whose values agreed in every recording get the same
- * token, and so become one variable. Readings of a clock do so only under the same name and in different events: two
- * clocks read in the same moment agree by chance. Each free place has a variable of its own.
+ * Collects the values that differ between recordings. Places whose values are equal in every recording get the same
+ * token, and so become one variable. Clocks must also have the same name and be in different events: two clocks that are
+ * read at the same moment are equal by chance.
  */
 export class VariableCollector {
-  readonly #holes = new Map<string, Hole>();
+  readonly #variables = new Map<string, CollectedVariable>();
   readonly #tokens = new Map<string, string>();
   readonly #readings = new Map<string, number>();
 
-  /** The token of the variable for these values, to stand in a template until names are given. */
-  claim(values: readonly string[], number: boolean, spot: ValueLocation): string {
+  /** Returns the token of the variable for these values. It stands for the name in templates until names are known. */
+  assign(values: readonly string[], number: boolean, at: ValueLocation): string {
     const kind = narrowestKind(values);
-    const name = nameAt(spot, values);
+    const name = suggestName(at, values);
     const identity = JSON.stringify([
       kind,
       number,
       values,
-      kinds[kind].isClock ? this.#reading(name, values, spot) : '',
-      spot.free ? this.#holes.size : '',
+      kinds[kind].isClock ? this.#reading(name, values, at.event) : '',
+      at.raced ? this.#variables.size : '',
     ]);
-    const token = this.#tokens.get(identity) ?? `#${this.#holes.size}`;
+    const token = this.#tokens.get(identity) ?? `#${this.#variables.size}`;
     this.#tokens.set(identity, token);
-    const hole = this.#holes.get(token) ?? {
+    const variable = this.#variables.get(token) ?? {
       kind,
       number,
       values,
       names: { client: new Map(), backend: new Map() },
-      firstEvent: spot.event,
-      free: spot.free,
+      firstEvent: at.event,
+      raced: at.raced,
     };
-    const names = hole.names[spot.fromClient ? 'client' : 'backend'];
+    const names = variable.names[at.fromClient ? 'client' : 'backend'];
     names.set(name, (names.get(name) ?? 0) + 1);
-    this.#holes.set(token, hole);
+    this.#variables.set(token, variable);
     return token;
   }
 
-  /** The how-manieth reading of this clock with these values in its event. */
-  #reading(name: string, values: readonly string[], { event }: ValueLocation): string {
+  /** A clock's name, and how many clocks of this name in the event have had these values so far. */
+  #reading(name: string, values: readonly string[], event: number): string {
     const key = JSON.stringify([event, name, values]);
     const count = (this.#readings.get(key) ?? 0) + 1;
     this.#readings.set(key, count);
     return `${name} ${count}`;
   }
 
-  /** Whether the variable of a token is one of a free place. */
-  isFree(token: string): boolean {
-    return this.#holes.get(token)?.free === true;
+  isRaced(token: string): boolean {
+    return this.#variables.get(token)?.raced === true;
   }
 
-  /** The variables by their tokens, named, in the order of first appearance. */
+  /** The variables by token, with their names, in the order of their first appearance. */
   variables(): Map<string, Omit<Variable, 'lifetime'>> {
-    const named = new Map<string, Omit<Variable, 'lifetime'>>();
     const names = new UniqueNames([authorityName]);
     const groups = new Groups();
-    const bases = new Map<Hole, string>();
-    for (const hole of this.#holes.values()) {
-      const base = nameOf(hole);
-      bases.set(hole, base);
-      if (!hole.free) groups.add(hole, base);
-    }
-    for (const [token, hole] of this.#holes) {
-      const base = bases.get(hole) ?? '';
-      const group = hole.free ? undefined : groups.of(hole, base);
-      named.set(token, { name: names.give(base), kind: hole.kind, number: hole.number, group });
-    }
-    return named;
+    const named = [...this.#variables].map(([token, variable]) => {
+      const base = commonestName(variable);
+      if (!variable.raced) groups.add(variable, base);
+      return { token, variable, base };
+    });
+    return new Map(
+      named.map(({ token, variable, base }) => {
+        const { kind, number, raced } = variable;
+        const group = raced ? undefined : groups.of(variable, base);
+        return [token, { name: names.assign(base), kind, number, group }];
+      }),
+    );
   }
 }
 
 /**
- * Identifiers of a kind form a group, and so do clocks of one name, as long as no recording had two of them equal; two
- * clocks that are read for one event may be equal by chance.
+ * Identifiers of one kind form a group, and so do clocks of one name, unless a recording has two of them with the same
+ * value. Two clocks that are read for the same event may be equal by chance, and stay in the group.
  */
 class Groups {
-  /** The events of the holes that have a trait in common. */
+  /** For each trait, the first events of the variables that have it. */
   readonly #events = new Map<string, Set<number>>();
-  /** How many of them there are. */
+  /** For each trait, how many variables have it. */
   readonly #counts = new Map<string, number>();
 
-  add(hole: Hole, base: string): void {
-    for (const trait of traits(hole, base)) {
+  add(variable: CollectedVariable, base: string): void {
+    for (const trait of traits(variable, base)) {
       const events = this.#events.get(trait) ?? new Set();
-      this.#events.set(trait, events.add(hole.firstEvent));
+      this.#events.set(trait, events.add(variable.firstEvent));
       this.#counts.set(trait, (this.#counts.get(trait) ?? 0) + 1);
     }
   }
 
-  of(hole: Hole, base: string): string | undefined {
-    const { isIdentifier, isClock } = kinds[hole.kind];
-    const [group = '', ...values] = traits(hole, base);
-    if (isIdentifier) return values.every((value) => this.#counts.get(value) === 1) ? hole.kind : undefined;
-    const isAlone = (trait: string) => (this.#events.get(trait)?.size ?? 0) <= 1;
-    return isClock && !isAlone(group) && values.every(isAlone) ? base : undefined;
+  of(variable: CollectedVariable, base: string): string | undefined {
+    const { isIdentifier, isClock } = kinds[variable.kind];
+    const [group = '', ...values] = traits(variable, base);
+    if (isIdentifier)
+      return values.every((value) => this.#counts.get(value) === 1) ? variable.kind : undefined;
+    const isInOneEvent = (trait: string) => (this.#events.get(trait)?.size ?? 0) <= 1;
+    return isClock && !isInOneEvent(group) && values.every(isInOneEvent) ? base : undefined;
   }
 }
 
-/** What makes a hole one of a group, and then its values, which no other one of it may have. */
-function traits({ kind, values }: Hole, base: string): string[] {
+/** The group that a variable belongs to, then its value in each recording, which no other variable of it may have. */
+function traits({ kind, values }: CollectedVariable, base: string): string[] {
   const { isIdentifier, isClock } = kinds[kind];
   if (!isIdentifier && !isClock) return [];
   const group = JSON.stringify(isIdentifier ? [kind] : [kind, base]);
   return [group, ...values.map((value, run) => `${group} ${run} ${value}`)];
 }
 
-function nameOf({ names }: Hole): string {
-  return commonest(names.client.size > 0 ? names.client : names.backend);
-}
-
-/** The name used most often; of equals, the one that came first. */
-function commonest(names: ReadonlyMap<string, number>): string {
-  let best = '';
-  let most = 0;
-  for (const [name, count] of names) if (count > most) [best, most] = [name, count];
+/** The name that was suggested most often. Of several, the first. */
+function commonestName({ names: { client, backend } }: CollectedVariable): string {
+  let [best, most] = ['', 0];
+  for (const [name, count] of client.size > 0 ? client : backend) {
+    if (count > most) [best, most] = [name, count];
+  }
   return best;
 }
 
-/** A readable name for what stands at a spot: of a sealed text or a secret its own, else from the nearest key. */
-function nameAt({ path, before }: ValueLocation, values: readonly string[]): string {
+/** A readable name for a value: that of its secret or its seal, or else the nearest key. */
+function suggestName({ path, before }: ValueLocation, values: readonly string[]): string {
   const secret = /^<<secret (\w+)/.exec(values[0] ?? '')?.[1];
   if (secret !== undefined) return secret;
   const tag = /<<sealed ([a-zA-Z]\w*) $/.exec(before)?.[1];
@@ -154,5 +150,5 @@ function nameAt({ path, before }: ValueLocation, values: readonly string[]): str
   const key = keys.at(-1) ?? 'value';
   if (key !== 'id') return nameFrom(key);
   const prefix = /([a-z]+)_$/.exec(before)?.[1];
-  return nameFrom(prefix === undefined ? `${keys.at(-2) ?? 'value'}_id` : `${prefix}_id`);
+  return nameFrom(`${prefix ?? keys.at(-2) ?? 'value'}_id`);
 }

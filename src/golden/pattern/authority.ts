@@ -1,17 +1,17 @@
 import type { HeaderField } from '../../trace/trace-event.ts';
 
-/** Stands in a golden for the host that the connection itself was opened to; no variable has this name. */
+/** In a golden, the host that the connection was opened to. No variable has this name. */
 export const authorityName = 'authority';
 export const authorityMark = `{{${authorityName}}}`;
 
-/** The headers, with another value where a Host header has this one. */
+/** The headers, with `replacement` as the value of each Host header whose value is `host`. */
 export function replaceHost(
   headers: readonly HeaderField[],
   host: string,
-  other: string,
+  replacement: string,
 ): readonly HeaderField[] {
   return headers.map(([name, value]): HeaderField => {
-    const isIt = name.toLowerCase() === 'host' && value.kind === 'string' && value.value === host;
-    return isIt ? [name, { kind: 'string', value: other }] : [name, value];
+    const matches = name.toLowerCase() === 'host' && value.kind === 'string' && value.value === host;
+    return [name, matches ? { kind: 'string', value: replacement } : value];
   });
 }

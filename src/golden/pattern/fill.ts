@@ -5,13 +5,13 @@ import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../golden.t
 import { parseTemplate, soleVariable } from './template.ts';
 
 /**
- * Fills the variables of a golden with values: those it is given, and fresh ones of the right kind for the others.
- * One filler serves one conversation, in which a variable keeps its value.
+ * Fills the variables of a golden: with the given values, and with new ones of the right kind for all other variables. A
+ * variable keeps its value for the life of the filler.
  */
 export class Filler {
   readonly #variables: ReadonlyMap<string, Variable>;
   readonly #values: Map<string, string>;
-  /** Milliseconds since 1970; advanced at each reading, so that no two clocks of one conversation show the same. */
+  /** Milliseconds since 1970; advanced before each new value, so that no two clocks have the same. */
   #now: number;
 
   constructor(
@@ -24,9 +24,9 @@ export class Filler {
     this.#now = now;
   }
 
-  /** The value of a variable; `authority` and secrets must have been given where they matter. */
+  /** The value of a variable. Give `authority` and secrets to the constructor; new ones are placeholders. */
   value(name: string): string {
-    const value = this.#values.get(name) ?? this.#mint(name);
+    const value = this.#values.get(name) ?? this.#newValue(name);
     this.#values.set(name, value);
     return value;
   }
@@ -42,11 +42,11 @@ export class Filler {
   }
 
   node(pattern: JsonNode): JsonNode {
-    return mapJson(pattern, (node) => this.#filled(node));
+    return mapJson(pattern, (node) => this.#fillNode(node));
   }
 
-  /** A node whose children are filled already. */
-  #filled(node: JsonNode): JsonNode {
+  /** The children of the node are filled already. */
+  #fillNode(node: JsonNode): JsonNode {
     if (node.kind === 'string') {
       const sole = soleVariable(node.value);
       if (sole !== undefined && this.#variables.get(sole)?.number)
@@ -54,8 +54,8 @@ export class Filler {
       return node.value.includes('{{') ? jsonString(this.text(node.value)) : node;
     }
     if (node.kind !== 'object') return node;
-    const inner = member(node, jsonMark);
-    if (inner !== undefined) return jsonString(printJson(inner));
+    const document = member(node, jsonMark);
+    if (document !== undefined) return jsonString(printJson(document));
     const members = node.members.filter(([key]) => key !== unorderedMark);
     return {
       kind: 'object',
@@ -63,12 +63,13 @@ export class Filler {
     };
   }
 
-  #mint(name: string): string {
+  #newValue(name: string): string {
     this.#now += 1;
     switch (this.#variables.get(name)?.kind) {
       case 'uuid7':
         return uuid7(this.#now);
       case 'uuid4':
+      case 'secret_uuid4':
         return uuid4();
       case 'websocket_key':
         return randomBytes(16).toString('base64');
@@ -82,12 +83,10 @@ export class Filler {
         return randomBytes(16).toString('hex');
       case 'sealed':
         return `0 ${createHash('sha256').digest('hex')}`;
-      case 'secret_uuid4':
-        return uuid4();
       case 'secret':
         return `made-up-${name.replaceAll('_', '-')}`;
       default:
-        // What the official client itself says where it cannot tell, as of a terminal (measured: codex 0.169.0).
+        // The official client sends this if it cannot detect a value, such as the terminal (measured: codex 0.169.0).
         return 'unknown';
     }
   }

@@ -1,9 +1,6 @@
 import { isUuid4, isUuid7 } from '../../wire/ids.ts';
 
-/**
- * The kinds of variable: what all values at a place have in common. Each knows the values it takes; the order is
- * the order in which they are tried on recorded values, from the narrowest to the widest.
- */
+/** What all values of a variable have in common. */
 export type VariableKind =
   | 'authority'
   | 'uuid7'
@@ -19,14 +16,14 @@ export type VariableKind =
   | 'host_text';
 
 type Kind = {
-  /** What a reader is told about the values. */
+  /** The values, for a reader of reports. */
   readonly description: string;
   readonly accepts: (value: string) => boolean;
-  /** The values as a regular expression, for finding them inside a longer string. */
+  /** Source of a regular expression that finds a value inside a longer string. */
   readonly pattern: string;
-  /** Identifiers: two variables of the kind never share a value. */
+  /** Two variables never have the same value. */
   readonly isIdentifier?: true;
-  /** Readings of a clock: equal values at different places say nothing. */
+  /** Readings of a clock: equal values at two places may be chance. */
   readonly isClock?: true;
 };
 
@@ -36,7 +33,7 @@ const secret = '<<secret [^<>]*>>';
 export const kinds: Readonly<Record<VariableKind, Kind>> = {
   authority: {
     description: 'the host, with its port, that the connection was opened to',
-    // Checked against the connection itself, which no look at the value alone could do.
+    // The value alone cannot be checked. It is compared with that of the connection.
     accepts: () => false,
     pattern: '[^/]+',
   },
@@ -56,7 +53,7 @@ export const kinds: Readonly<Record<VariableKind, Kind>> = {
   },
   epoch_s: {
     description: 'seconds since 1970, with a fraction',
-    // The official client writes the shortest form of a number: no zero at the end, but for ".0".
+    // The official client writes numbers in their shortest form: no trailing zero, except in ".0".
     accepts: (value) => /^[12]\d{9}(?:\.(?:0|\d*[1-9]))?$/.test(value),
     pattern: '\\d+(?:\\.\\d+)?',
     isClock: true,
@@ -88,6 +85,7 @@ export const kinds: Readonly<Record<VariableKind, Kind>> = {
   host_text: { description: 'a text that the host decides', accepts: () => true, pattern: '.*' },
 };
 
+/** The kinds that recorded values can have, from the narrowest to the widest. */
 const learnable: readonly VariableKind[] = [
   'uuid7',
   'uuid4',
@@ -102,11 +100,9 @@ const learnable: readonly VariableKind[] = [
   'host_text',
 ];
 
-/** The narrowest kind that takes every value. */
+/** The narrowest kind that accepts every value. */
 export function narrowestKind(values: readonly string[]): VariableKind {
   return learnable.find((kind) => values.every(kinds[kind].accepts)) ?? 'host_text';
 }
 
-export function isVariableKind(text: string): text is VariableKind {
-  return Object.hasOwn(kinds, text);
-}
+export const variableKinds: readonly VariableKind[] = ['authority', ...learnable];

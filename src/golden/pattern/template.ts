@@ -1,17 +1,17 @@
 /**
- * The pattern language, in strings: `{{name}}` is a variable, `{{{{}}` spells two literal opening braces. So
- * `msg_{{msg_id}}` is a literal part and a variable. A string without `{{` is itself.
+ * The pattern language in strings: `{{name}}` is a variable, and `{{{{}}` is an escape for two literal opening braces. So
+ * `msg_{{msg_id}}` has a literal part and a variable. A string without `{{` is one literal part.
  */
 export type TemplatePart = { readonly literal: string } | { readonly variable: string };
 
-const hole = /\{\{(\{\{|[a-z0-9_#]+)\}\}/g;
+const braces = /\{\{(\{\{|[a-z0-9_#]+)\}\}/g;
 
 export function parseTemplate(text: string): readonly TemplatePart[] {
   if (!text.includes('{{')) return [{ literal: text }];
   const parts: TemplatePart[] = [];
   let literal = '';
   let end = 0;
-  for (const match of text.matchAll(hole)) {
+  for (const match of text.matchAll(braces)) {
     literal += text.slice(end, match.index);
     end = match.index + match[0].length;
     const name = match[1] ?? '';
@@ -32,21 +32,21 @@ export function printTemplate(parts: readonly TemplatePart[]): string {
   let text = '';
   let literal = '';
   for (const part of parts) {
-    // Literal parts in a row are one text: two of them may each end with a brace.
+    // Join adjacent literal parts before escaping: the first may end, and the second begin, with a brace.
     if ('literal' in part) literal += part.literal;
     else {
-      text += `${spelledOut(literal)}{{${part.variable}}}`;
+      text += `${escapeBraces(literal)}{{${part.variable}}}`;
       literal = '';
     }
   }
-  return text + spelledOut(literal);
+  return text + escapeBraces(literal);
 }
 
-function spelledOut(literal: string): string {
+function escapeBraces(literal: string): string {
   return literal.replaceAll('{{', '{{{{}}');
 }
 
-/** The one variable that a template consists of; undefined for any other template. */
+/** The variable of a template that consists of one variable only; undefined for any other template. */
 export function soleVariable(text: string): string | undefined {
   return /^\{\{([a-z0-9_#]+)\}\}$/.exec(text)?.[1];
 }

@@ -1,32 +1,31 @@
-/** Gives each name once, to variables or to shared documents: who asks again gets it with a number, as `tools_2`. */
+/** Assigns names to variables or shared documents. A name that is taken already gets a number: `tools_2`. */
 export class UniqueNames {
-  /** How often each name was asked for. */
-  readonly #asked = new Map<string, number>();
-  readonly #given: Set<string>;
+  /** How often each name was requested. */
+  readonly #requests = new Map<string, number>();
+  readonly #taken: Set<string>;
 
-  /** Names that are reserved are given to nobody. */
   constructor(reserved: Iterable<string> = []) {
-    this.#given = new Set(reserved);
+    this.#taken = new Set(reserved);
   }
 
-  give(base: string): string {
+  assign(base: string): string {
     let name: string;
     do {
-      const count = (this.#asked.get(base) ?? 0) + 1;
-      this.#asked.set(base, count);
+      const count = (this.#requests.get(base) ?? 0) + 1;
+      this.#requests.set(base, count);
       name = count === 1 ? base : `${base}_${count}`;
-    } while (this.#given.has(name));
-    this.#given.add(name);
+    } while (this.#taken.has(name));
+    this.#taken.add(name);
     return name;
   }
 }
 
-/** What variables of one name are called, of which the second and further ones are numbered. */
+/** The name without the number that UniqueNames may have added. */
 export function baseName(name: string): string {
   return name.replace(/_\d+$/, '');
 }
 
-/** A text in the letters that names have. */
+/** The text with only the characters that a name may have. */
 export function nameFrom(text: string): string {
   return (
     text
