@@ -1,5 +1,5 @@
 import { type JsonNode, type JsonObject, printJson } from '../../wire/json.ts';
-import { itemsFromMessages } from './messages.ts';
+import { itemsFromMessages } from './chat-messages.ts';
 import { objectNode } from './object-node.ts';
 import { Param } from './param.ts';
 import { responseFormat, responseToolChoice, responseTools } from './tools.ts';

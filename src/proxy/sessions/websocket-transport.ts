@@ -82,7 +82,11 @@ export class WebSocketTransport {
     const prewarms =
       kept === undefined && !this.#begun && request.previousResponseId === undefined && shape.prewarms;
     this.#begun = true;
-    const connection = kept ?? (await this.#open(attempt, prewarms));
+    // The handshake has the turn metadata of the request that follows (measured: codex 0.169.0: of the prewarm in scenario
+    // model-not-lite, of the turn in close-1006).
+    const firstBody = () =>
+      prewarms ? this.#shaper.body(prewarmMembers(request)) : this.#shaper.body(request.members, turn.values);
+    const connection = kept ?? (await this.#open(attempt, firstBody().metadata));
     if (!(connection instanceof UpstreamConnection)) return connection;
     if (prewarms && !(await this.#prewarm(connection, request, signal))) {
       connection.end();
@@ -140,23 +144,11 @@ export class WebSocketTransport {
     return ending.type !== 'error';
   }
 
-  /** Opens a connection. Its handshake has the turn metadata of the request that follows. */
+  /** Opens a connection. `metadata` is the turn metadata of the request that follows. */
   async #open(
     attempt: TurnAttempt,
-    prewarms: boolean,
-  ): Promise<UpstreamConnection | Exclude<WebSocketOutcome, RequestEnding>> {
-    const { request, turn } = attempt;
-    // Measured: codex 0.169.0: that of the prewarm in scenario model-not-lite, that of the turn in close-1006.
-    const { metadata } = prewarms
-      ? this.#shaper.body(prewarmMembers(request))
-      : this.#shaper.body(request.members, turn.values);
-    return this.#upgrade(attempt, metadata, 0);
-  }
-
-  async #upgrade(
-    attempt: TurnAttempt,
     metadata: string | undefined,
-    refusals: number,
+    refusals = 0,
   ): Promise<UpstreamConnection | Exclude<WebSocketOutcome, RequestEnding>> {
     const { request, signal } = attempt;
     const { limits, metrics, log, host, shape, responses, signIns } = this.#context;
@@ -183,7 +175,7 @@ export class WebSocketTransport {
     if (status === 401 && refusals < retriedRefusals) {
       signIns.refused(this.#identity.session, signIn);
       await delay(limits.retries[refusals + 1] ?? 0, undefined, { signal });
-      return this.#upgrade(attempt, metadata, refusals + 1);
+      return this.#open(attempt, metadata, refusals + 1);
     }
     if (status === 426) return { kind: 'unsupported', reason: 'the backend accepts no websockets' };
     if (status === 401 || !isRetriedResponse(response)) return { kind: 'response', response };
