@@ -1,5 +1,5 @@
-// Holds the first two laws by the official client itself: what it says from environments that no golden was learned
-// in unifies with the committed goldens, and what is recorded again is byte for byte what is committed.
+// Tests the first two laws of docs/design.md with the official client: recordings from new environments match the
+// committed goldens, and goldens that are recorded again have the same bytes.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { progress } from '../src/cli/progress.ts';
@@ -19,13 +19,13 @@ import { compareVersions } from '../src/wire/compare-versions.ts';
 const usage =
   'npm run laws -- [--sample N] [--seed N] [--goldens FOLDER] [--codex VERSIONS] [--scenario NAMES]';
 
-/** One golden to hold to a law, in environments of its own. */
+/** One golden to test. `again` is whether it is also recorded again. */
 type Trial = { readonly golden: GoldenFile; readonly firstEnvironment: number; readonly again: boolean };
 
-/** Goldens are learned in the environments from 0 on; these are far from them. */
-const freshEnvironments = 1000;
-/** Of so many goldens one is recorded again. */
-const recordedAgain = 6;
+/** Goldens are learned in environments from 0 on; these are new. */
+const firstNewEnvironment = 1000;
+/** One of this many goldens is recorded again. */
+const recordAgainEvery = 6;
 
 async function main(): Promise<number> {
   const { sample, seed, folder, versions, scenarios } = options();
@@ -35,30 +35,30 @@ async function main(): Promise<number> {
   const clients = new Map<string, OfficialClient>();
   const authority = await openCertificateAuthority(defaultAuthorityFolder());
   const { signal } = new AbortController();
-  let broken = 0;
-  for (const [at, { golden: file, firstEnvironment, again }] of trials.entries()) {
+  let total = 0;
+  for (const [index, { golden: file, firstEnvironment, again }] of trials.entries()) {
     const name = `${file.codex} ${file.lane} ${file.scenario}`;
     const client =
       clients.get(file.codex) ?? (await installOfficialClient(file.codex, { onProgress: progress }));
     clients.set(file.codex, client);
-    const wrongs = await toldAsWrong(name, async () => {
+    const findings = await findingsOf(name, async () => {
       const [scenario, lane] = [loadScenario(file.scenario), laneOf(file)];
       const recording = { client, authority, scenario, lane, signal, firstEnvironment };
       const golden = readGolden(file.path);
       const [exchanges = []] = await recordRuns({ ...recording, runs: 1 });
       const wrong = parityFindings(golden, exchanges).map((finding) => findingText(name, finding));
-      if (!again) return wrong;
+      if (!again) return findings;
       const text = printGolden(await recordGolden({ ...recording, runs: golden.runs }));
-      return [...wrong, ...differences(name, readFileSync(file.path, 'utf8'), text)];
+      return [...findings, ...differences(name, readFileSync(file.path, 'utf8'), text)];
     });
-    for (const wrong of wrongs) process.stdout.write(`${wrong}\n\n`);
-    broken += wrongs.length;
-    const verdict = wrongs.length === 0 ? (again ? 'holds, and is recorded as it was' : 'holds') : 'BROKEN';
-    progress(`${at + 1} of ${trials.length}: ${name}, environment ${firstEnvironment}: ${verdict}`);
+    for (const finding of findings) process.stdout.write(`${finding}\n\n`);
+    total += findings.length;
+    const verdict = findings.length > 0 ? 'DOES NOT HOLD' : again ? 'holds, recording is identical' : 'holds';
+    progress(`${index + 1} of ${trials.length}: ${name}, environment ${firstEnvironment}: ${verdict}`);
   }
-  const verdict = broken === 0 ? 'the laws hold' : `the laws are broken: ${count(broken, 'finding')}`;
+  const verdict = total === 0 ? 'the laws hold' : `the laws do not hold: ${count(total, 'finding')}`;
   process.stdout.write(`${verdict} (${count(trials.length, 'recording')}, seed ${seed})\n`);
-  return broken === 0 ? 0 : 1;
+  return total === 0 ? 0 : 1;
 }
 
 function options() {
@@ -80,41 +80,41 @@ function options() {
 }
 
 /**
- * The same goldens for the same seed, of as many versions and scenarios as can be: first those that are the first
- * drawn of their version and of their scenario, then the second ones. Where more are wanted than there are goldens,
- * they are taken again, from other environments. Sorted by version, so that each is installed once.
+ * Draws goldens; the same seed gives the same trials. The first goldens drawn of each version and scenario come first, so
+ * that a small sample covers many of them. If the sample is larger than the number of goldens, they are used again in
+ * other environments. Sorted by version, so that each client is installed once.
  */
 function trialsOf(goldens: readonly GoldenFile[], sample: number, seed: number): Trial[] {
   const draw = randomFrom(seed);
   const shuffled = goldens
     .map((golden) => ({ golden, lot: draw() }))
-    .sort((one, other) => one.lot - other.lot)
+    .sort((a, b) => a.lot - b.lot)
     .map(({ golden }) => golden);
   const spread = shuffled
-    .map((golden, at) => {
-      const before = shuffled.slice(0, at);
-      const alike = (key: 'codex' | 'scenario') => before.filter((one) => one[key] === golden[key]).length;
-      return { golden, rank: Math.max(alike('codex'), alike('scenario')) };
+    .map((golden, index) => {
+      const earlier = shuffled.slice(0, index);
+      const same = (key: 'codex' | 'scenario') =>
+        earlier.filter((drawn) => drawn[key] === golden[key]).length;
+      return { golden, rank: Math.max(same('codex'), same('scenario')) };
     })
-    .sort((one, other) => one.rank - other.rank);
-  return Array.from({ length: sample }, (_, at) => spread[at % spread.length])
-    .flatMap((drawn, at) => {
-      const firstEnvironment = freshEnvironments + Math.floor(draw() * freshEnvironments);
+    .sort((a, b) => a.rank - b.rank);
+  return Array.from({ length: sample }, (_, index) => spread[index % spread.length])
+    .flatMap((drawn, index) => {
+      const firstEnvironment = firstNewEnvironment + Math.floor(draw() * 1000);
       return drawn === undefined
         ? []
-        : [{ golden: drawn.golden, firstEnvironment, again: at % recordedAgain === 0 }];
+        : [{ golden: drawn.golden, firstEnvironment, again: index % recordAgainEvery === 0 }];
     })
-    .sort((one, other) => compareVersions(one.golden.codex, other.golden.codex));
+    .sort((a, b) => compareVersions(a.golden.codex, b.golden.codex));
 }
 
 function laneOf({ lane, path }: GoldenFile): Lane {
-  const known = lanes.find((one) => one === lane);
-  if (known === undefined)
-    throw new ParityError('usage', `${path}: "${lane}" is no lane: ${lanes.join(', ')}`);
-  return known;
+  const known = lanes.find((candidate) => candidate === lane);
+  if (known !== undefined) return known;
+  throw new ParityError('usage', `${path}: unknown lane "${lane}": choose from ${lanes.join(', ')}`);
 }
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
+/** Random numbers from 0 to 1 (mulberry32); the same seed gives the same numbers. */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -125,8 +125,8 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** What is wrong; a run that does not go as the scenario says is wrong as well. */
-async function toldAsWrong(name: string, work: () => Promise<string[]>): Promise<string[]> {
+/** Returns the findings of `work`. A run that does not follow its scenario is a finding too. */
+async function findingsOf(name: string, work: () => Promise<string[]>): Promise<string[]> {
   try {
     return await work();
   } catch (error) {
@@ -135,18 +135,18 @@ async function toldAsWrong(name: string, work: () => Promise<string[]>): Promise
   }
 }
 
-/** The first line in which a golden that was recorded again is another, from shortly before the difference on. */
+/** The first difference between a golden and a new recording of it, as a finding. */
 function differences(name: string, committed: string, recorded: string): string[] {
   if (committed === recorded) return [];
   const [before, after] = [committed.split('\n'), recorded.split('\n')];
-  const at = before.findIndex((line, index) => line !== after[index]);
-  const [one, other] = [before[at] ?? '', after[at] ?? ''];
-  const same = [...one].findIndex((letter, index) => letter !== other[index]);
-  const shown = (line: string) => line.slice(Math.max(0, same - 60), same + 60);
+  const line = before.findIndex((text, index) => text !== after[index]);
+  const [expected, actual] = [before[line] ?? '', after[line] ?? ''];
+  const column = [...expected].findIndex((character, index) => character !== actual[index]);
+  const excerpt = (text: string) => text.slice(Math.max(0, column - 60), column + 60);
   const lines = [
-    `error: ${name} › line ${at + 1}: it is another golden when it is recorded again`,
-    `  expected ${shown(one)}`,
-    `  actual   ${shown(other)}`,
+    `error: ${name} › line ${line + 1}: the recorded golden differs from the committed golden`,
+    `  expected ${excerpt(expected)}`,
+    `  actual   ${excerpt(actual)}`,
   ];
   return [lines.join('\n')];
 }

@@ -1,11 +1,11 @@
-// Runs before every npm script, on whatever node the machine has: so no syntax newer than node 12 here.
+// Runs before every npm script with the Node of the machine, so it uses no syntax newer than Node 12.
 import process from 'node:process';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 19)) {
   console.error(
-    `codex-parity needs node 22.19 or later, and this is ${process.version}: ` +
-      'run "npm ci" with install scripts allowed (it brings node 24 along), or install a newer node.',
+    `codex-parity needs Node 22.19 or later; this is ${process.version}. ` +
+      'Run "npm ci" with install scripts allowed (it installs Node 24), or install a newer Node.',
   );
   process.exit(2);
 }

@@ -25,7 +25,7 @@ it.each(['openai-responses', 'openai-chat'])(
     const asked = ['--codex', '0.169.0', '--scenario', [...scenarios, 'review'].join(',')];
     const { exitCode, stdout, stderr } = await runInProcess(['check', '--driver', driver, ...asked]);
     expect(stdout).toContain(`driver ${driver}`);
-    expect(stdout).toContain('parity: bundled says what the official client says');
+    expect(stdout).toContain('parity: bundled sends what the official client sends');
     for (const scenario of scenarios) {
       expect(stdout).toMatch(new RegExp(`0\\.169\\.0 chatgpt {2}${scenario} +ok +ok +ok`));
     }

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { cli, temporaryFolder } from './cli.ts';
 
 /**
- * A proxy that passes bytes on: it names the host it goes to, replaces in what the backend says the first word by the
- * second, and dies of a handshake that holds the third.
+ * A proxy that forwards bytes. It sets the host, replaces the first word by the second in what the backend sends, and
+ * exits if a handshake contains the third.
  */
-const passing = `
+const forwardingProxy = `
   const net = require('net');
   const [port, upstream, from, to, poison] = process.argv.slice(1);
   const { host, hostname, port: behind } = new URL(upstream);
@@ -29,17 +29,17 @@ const passing = `
       front.write(from ? Buffer.from(bytes.toString('latin1').replace(from, to), 'latin1') : bytes);
     });
     back.on('end', () => front.end());
-    for (const [one, other] of [[front, back], [back, front]]) {
-      one.on('error', () => other.destroy());
-      one.on('close', () => other.destroy());
+    for (const [a, b] of [[front, back], [back, front]]) {
+      a.on('error', () => b.destroy());
+      a.on('close', () => b.destroy());
     }
   }).listen(Number(port), '127.0.0.1');
 `;
 
-/** A working folder with that proxy as the subject "mine". */
+/** A folder with a configuration that has this proxy as the subject "mine". */
 function folderWithProxy(...words: readonly string[]): string {
   const folder = temporaryFolder();
-  const command = [process.execPath, '-e', passing, '{port}', '{upstream}', ...words];
+  const command = [process.execPath, '-e', forwardingProxy, '{port}', '{upstream}', ...words];
   writeFileSync(
     join(folder, 'codex-parity.config.json'),
     JSON.stringify({ subjects: { mine: { command } } }),
@@ -59,7 +59,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(recorded, { recursive: true, force: true }));
 
-it('finds a proxy at parity that passes on a refused upgrade and a POST', async () => {
+it('finds no difference in a proxy that forwards a refused upgrade and a POST', async () => {
   const { exitCode, stdout } = await cli(['check', '--subject', 'mine', '--goldens', recorded], {
     cwd: folderWithProxy(),
   });
@@ -69,18 +69,18 @@ it('finds a proxy at parity that passes on a refused upgrade and a POST', async 
 
 it.each([
   {
-    broken: 'refuses with another status',
+    broken: 'changes the status of a refused upgrade',
     words: [' 426 ', ' 502 '],
     finding: /response › status: changed\n {2}expected 426\n {2}actual {3}502/,
     reason: /the subject responded to the upgrade with 502 instead of 426/,
   },
   {
-    broken: 'names another media type',
+    broken: 'changes the content type',
     words: ['text/event-stream', 'text/plain'],
     finding: /exchange 2 › response › content-type: changed/,
     reason: /no parity/,
   },
-])('finds a proxy that $broken', async ({ words, finding, reason }) => {
+])('reports a proxy that $broken', async ({ words, finding, reason }) => {
   const { exitCode, stdout } = await cli(['check', '--subject', 'mine', '--goldens', recorded], {
     cwd: folderWithProxy(...words),
   });
@@ -89,7 +89,7 @@ it.each([
   expect(exitCode).toBe(1);
 });
 
-it('holds what leaves a proxy against the usual lane, whatever lane the client is in', async () => {
+it('compares the upstream traffic with the golden of lane chatgpt, whatever the lane of the client', async () => {
   const { exitCode, stdout } = await cli(
     ['check', '--subject', 'mine', '--goldens', recorded, '--lane', 'base-url'],
     { cwd: folderWithProxy() },
@@ -101,13 +101,13 @@ it('holds what leaves a proxy against the usual lane, whatever lane the client i
   expect(exitCode).toBe(1);
 });
 
-it('names the lanes there are when one has no goldens', async () => {
+it('lists the lanes that have goldens if one has none', async () => {
   const { exitCode, stderr } = await cli(['check', '--goldens', recorded, '--lane', 'provider']);
   expect(stderr).toMatch(/no golden for lane provider: choose from base-url, chatgpt/);
   expect(exitCode).toBe(2);
 });
 
-it('goes on when a subject dies in one scenario, and reports all', async () => {
+it('checks the other scenarios if a subject dies in one, and reports all', async () => {
   const folder = folderWithProxy('', '', 'tier=priority');
   const { exitCode, stdout, stderr } = await cli(
     [
@@ -127,13 +127,13 @@ it('goes on when a subject dies in one scenario, and reports all', async () => {
     { scenario: 'flex', findings: [] },
   ]);
   expect(stderr).toContain('codex-parity: subject mine ended with exit code 3');
-  // What a subject prints does not command the terminal.
+  // Output of a subject must not control the terminal.
   expect(stderr).toContain(String.raw`\u001b[31mI choke`);
   expect(stderr).not.toContain('\u001b');
   expect(exitCode).toBe(2);
 });
 
-it('leaves the other scenarios out when a subject fails again and again', async () => {
+it('skips the other scenarios if a subject fails repeatedly', async () => {
   const { exitCode, stderr } = await cli(['check', '--subject', 'mine', '--codex', '0.169.0'], {
     cwd: folderWithProxy('', '', 'Upgrade'),
   });
@@ -141,7 +141,7 @@ it('leaves the other scenarios out when a subject fails again and again', async 
   expect(exitCode).toBe(2);
 });
 
-it('checks a proxy at an IPv6 address', async () => {
+it('checks a proxy with an IPv6 address', async () => {
   const backendPort = await portOf(createServer(), '127.0.0.1', true);
   const proxy = createServer((front: Socket) => {
     const back = connect({ host: '127.0.0.1', port: backendPort });
@@ -165,7 +165,7 @@ it('checks a proxy at an IPv6 address', async () => {
   expect(exitCode).toBe(0);
 });
 
-/** The port on which a server listens until the end of the test, or one that is free again. */
+/** The port on which a server listens until the end of the test, or a free one. */
 async function portOf(server: ReturnType<typeof createServer>, host: string, free: boolean): Promise<number> {
   server.listen(0, host);
   await once(server, 'listening');

@@ -13,9 +13,9 @@ import { readSignIn } from '../../src/proxy/sign-in/auth-file.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 import { runMutated, shaper } from './mutation.ts';
 
-it('finds the bundled proxy at parity with every golden', async () => {
+it('finds no difference between the bundled proxy and any golden', async () => {
   const { exitCode, stdout } = await cli(['check']);
-  expect(stdout).toContain('parity: bundled says what the official client says');
+  expect(stdout).toContain('parity: bundled sends what the official client sends');
   expect(stdout).toMatch(/0\.169\.0 chatgpt {2}fast +ok +ok +ok/);
   expect(stdout).toMatch(/0\.118\.0 chatgpt {2}default +ok +ok +ok/);
   expect(exitCode).toBe(0);
@@ -24,7 +24,7 @@ it('finds the bundled proxy at parity with every golden', async () => {
 it.each([
   ['0.169.0', 'default,tool-turn,second-turn,subagent,http-fallback,close-1006'],
   ['0.118.0', 'default,second-turn'],
-])('finds the real client %s at parity through the bundled proxy', async (version, scenarios) => {
+])('finds no difference with the real client %s and the bundled proxy', async (version, scenarios) => {
   const played = ['--codex', version, '--scenario', scenarios];
   const { exitCode, stdout } = await cli(['check', '--driver', 'codex', ...played]);
   expect(stdout).toContain('driver codex');
@@ -48,12 +48,12 @@ it.each([
     finding: /handshake › session-id: renamed\n {2}expected session-id\n {2}actual {3}session_id/,
   },
   {
-    broken: 'names an account that is not that of the sign-in',
+    broken: 'sends an account id of another sign-in',
     change: (source: string) => source.replace('signIn.accountId)', "'user-123')"),
     finding: /handshake › chatgpt-account-id: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
   },
   {
-    broken: 'sends a token that is not that of the sign-in',
+    broken: 'sends a token of another sign-in',
     change: (source: string) => source.replace('signIn.accessToken)', "'another-token')"),
     finding: /handshake › authorization: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
   },
@@ -63,7 +63,7 @@ it.each([
     finding: /service_tier: changed\n(?:.*\n)*? {2}why .*refuses the literal "default"/,
   },
   {
-    broken: 'freezes the turn metadata of the handshake',
+    broken: 'sends the turn metadata of the handshake in each message',
     change: (source: string) =>
       source.replace(
         "rawMembers(clientMetadata ?? '')",
@@ -73,14 +73,14 @@ it.each([
     finding:
       /client message 2 › client_metadata\.x-codex-turn-metadata: changed\n(?:.*\n)*? {2}expected .*turn_id /,
   },
-])('names the place when the proxy $broken', async ({ change, finding }) => {
+])('reports the place if the proxy $broken', async ({ change, finding }) => {
   const check = ['check', '--codex', '0.169.0', '--scenario', 'fast'];
   const [result] = await runMutated({ file: shaper, change }, [check]);
   expect(result?.stdout).toMatch(finding);
   expect(result?.exitCode).toBe(1);
 });
 
-it('checks a proxy that runs already, at its own path', async () => {
+it('checks a running proxy at its own path', async () => {
   const folder = temporaryFolder();
   const auth = join(folder, 'auth.json');
   const account = {
@@ -108,11 +108,11 @@ it('checks a proxy that runs already, at its own path', async () => {
   expect(exitCode).toBe(0);
 });
 
-/** What is printed of a proxy that runs already at a port, and is no proxy: `answer` takes its connections. */
-async function checkedElsewhere(answer: (socket: Socket) => void) {
+/** Checks a server that is not a proxy: `onConnection` handles its connections. */
+async function checkServer(onConnection: (socket: Socket) => void) {
   const server = createServer((socket) => {
     socket.on('error', () => {});
-    answer(socket);
+    onConnection(socket);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -126,8 +126,8 @@ async function checkedElsewhere(answer: (socket: Socket) => void) {
   return { ...result, backendPort };
 }
 
-it('tells a proxy that asks the backend for nothing in one finding, with where its upstream must be', async () => {
-  const { exitCode, stdout, backendPort } = await checkedElsewhere((socket) => {
+it('reports a proxy that sends nothing upstream in one finding, with the upstream that it must have', async () => {
+  const { exitCode, stdout, backendPort } = await checkServer((socket) => {
     socket.once('data', () => socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'));
   });
   expect(stdout).toMatch(/fast +1 finding +1 finding +1 finding\n/);
@@ -137,37 +137,40 @@ it('tells a proxy that asks the backend for nothing in one finding, with where i
   expect(exitCode).toBe(1);
 });
 
-it.skipIf(process.platform !== 'linux')('gives up on a proxy that no connection can be made to', async () => {
-  // Listens and never takes a connection: once a few wait, Linux lets no other one come about.
-  const script = `
+it.skipIf(process.platform !== 'linux')(
+  'fails within the time limit if no connection to the proxy can be made',
+  async () => {
+    // Listens and never accepts a connection: Linux then refuses to queue more than a few.
+    const script = `
     const server = require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
       require('fs').writeSync(1, String(server.address().port));
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
     });`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const [port] = await once(child.stdout, 'data');
-  const waiting = Array.from({ length: 5 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-    for (const socket of waiting) socket.destroy();
-  });
-  const url = `http://127.0.0.1:${port}/v1`;
-  const began = Date.now();
-  const { exitCode, stderr } = await cli(
-    [
-      ...['check', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
-      ...['--subject-url', url, '--backend-port', String(await freePort())],
-    ],
-    // Without a limit of its own the program would wait for that of the system, two minutes.
-    { onStderr: (_, running) => setTimeout(() => running.kill('SIGKILL'), 20_000).unref() },
-  );
-  expect(stderr).toContain(`nothing listens at ${url}: start the proxy first, or correct --subject-url`);
-  expect(exitCode).toBe(2);
-  expect(Date.now() - began).toBeLessThan(15_000);
-});
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [port] = await once(child.stdout, 'data');
+    const waiting = Array.from({ length: 5 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
+    onTestFinished(() => {
+      child.kill('SIGKILL');
+      for (const socket of waiting) socket.destroy();
+    });
+    const url = `http://127.0.0.1:${port}/v1`;
+    const start = Date.now();
+    const { exitCode, stderr } = await cli(
+      [
+        ...['check', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
+        ...['--subject-url', url, '--backend-port', String(await freePort())],
+      ],
+      // Without its own limit, the program would wait for the system's: two minutes.
+      { onStderr: (_, running) => setTimeout(() => running.kill('SIGKILL'), 20_000).unref() },
+    );
+    expect(stderr).toContain(`nothing listens at ${url}: start the proxy first, or correct --subject-url`);
+    expect(exitCode).toBe(2);
+    expect(Date.now() - start).toBeLessThan(15_000);
+  },
+);
 
-it('tells what a proxy that runs already did not answer', async () => {
-  const { exitCode, stderr } = await checkedElsewhere(() => {});
+it('reports what a running proxy did not respond to', async () => {
+  const { exitCode, stderr } = await checkServer(() => {});
   expect(stderr).toMatch(/did not finish fast within 2 s: no response to the upgrade\n$/);
   expect(exitCode).toBe(2);
 });

@@ -1,25 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { cli, repository } from './cli.ts';
+import { repository } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
-it('tells the rename of the session header at the step where it came', async () => {
-  const { stdout, exitCode } = await cli(['drift', '0.130.0', '0.133.0']);
+it('reports the rename of the session header in the version that made it', async () => {
+  const { stdout, exitCode } = await runInProcess(['drift', '0.130.0', '0.133.0']);
   expect(stdout).toContain('renamed `session_id` to `session-id`');
   expect(stdout).not.toMatch(/(added|removed) `session[-_]id`/);
   expect(exitCode).toBe(0);
 });
 
-it('names all that came between 0.155.1 and 0.160.0', async () => {
-  const { stdout } = await cli(['drift', '0.155.1', '0.160.0']);
+it('reports what was added between 0.155.1 and 0.160.0', async () => {
+  const { stdout } = await runInProcess(['drift', '0.155.1', '0.160.0']);
   expect(stdout).toContain('added `x-openai-account-routing-override`');
   expect(stdout).toContain('added `client_metadata.guardian_credits_requested`');
   expect(stdout).toContain('added `client_metadata.mcp_attribution`');
   expect(stdout).toContain('added `turn_trigger`');
 });
 
-it('says in which scenarios it looked, and tells an item that came from a list that changed', async () => {
-  const { stdout } = await cli(['drift', '0.118.0', '0.128.0']);
+it('lists the compared scenarios, and reports a new item apart from a changed list', async () => {
+  const { stdout } = await runInProcess(['drift', '0.118.0', '0.128.0']);
   expect(stdout).toContain(
     'Compared in default (api-key), default, fast, http-fallback, resume, second-turn, tool-turn; a change that names none',
   );
@@ -27,8 +28,8 @@ it('says in which scenarios it looked, and tells an item that came from a list t
   expect(stdout).toMatch(/added `tools\[\]` \(default, fast,/);
 });
 
-it('prints JSON for programs', async () => {
-  const { stdout } = await cli(['drift', '0.130.0', '0.133.0', '--format', 'json']);
+it('prints JSON', async () => {
+  const { stdout } = await runInProcess(['drift', '0.130.0', '0.133.0', '--format', 'json']);
   const { drifts } = JSON.parse(stdout);
   expect(drifts).toHaveLength(1);
   expect(drifts[0]).toMatchObject({ from: '0.130.0', to: '0.133.0' });
@@ -50,23 +51,23 @@ it('prints JSON for programs', async () => {
   });
 });
 
-it('has a history in docs that is current', async () => {
-  const { stdout } = await cli(['drift', '--since', '0.118.0', '--format', 'markdown']);
+it('matches docs/history.md', async () => {
+  const { stdout } = await runInProcess(['drift', '--since', '0.118.0', '--format', 'markdown']);
   const history = readFileSync(join(repository, 'docs', 'history.md'), 'utf8');
   expect(stdout).toContain('## 0.130.0 → 0.133.0');
   expect(history.endsWith(stdout), 'run: npm run history').toBe(true);
 });
 
 it.each([
-  { wrong: 'one version', args: ['drift', '0.118.0'], says: /name two versions/ },
+  { wrong: 'a single version', args: ['drift', '0.118.0'], expected: /give two versions/ },
   {
     wrong: 'a version without goldens',
     args: ['drift', '0.118.0', '0.1.0'],
-    says: /no golden for codex 0\.1\.0/,
+    expected: /no golden for codex 0\.1\.0/,
   },
-])('answers $wrong with one line and exit code 2', async ({ args, says }) => {
-  const { stderr, exitCode } = await cli(args);
-  expect(stderr).toMatch(says);
+])('reports $wrong in one line, with exit code 2', async ({ args, expected }) => {
+  const { stderr, exitCode } = await runInProcess(args);
+  expect(stderr).toMatch(expected);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(exitCode).toBe(2);
 });

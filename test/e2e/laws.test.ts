@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { goldenPath } from '../../src/golden/file.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 
-/** Runs the script that holds the laws by the official client. */
+/** Runs scripts/laws.ts. */
 function laws(
   ...args: readonly string[]
 ): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
@@ -22,13 +22,13 @@ function laws(
   });
 }
 
-it('holds the laws by a golden that was just recorded, and fails by one that says something else', async () => {
+it('passes with a golden that was just recorded, and fails with a changed golden', async () => {
   const folder = temporaryFolder();
   await cli(['record', '--codex', '0.169.0', '--scenario', 'fast', '--lane', 'chatgpt', '--out', folder]);
   const held = await laws('--goldens', folder, '--sample', '1', '--seed', '7');
   expect(held.stdout).toBe('the laws hold (1 recording, seed 7)\n');
   expect(held.stderr).toMatch(
-    /1 of 1: 0\.169\.0 chatgpt fast, environment 1\d\d\d: holds, and is recorded as it was/,
+    /1 of 1: 0\.169\.0 chatgpt fast, environment 1\d\d\d: holds, recording is identical/,
   );
   expect(held.exitCode).toBe(0);
 
@@ -40,13 +40,13 @@ it('holds the laws by a golden that was just recorded, and fails by one that say
     'error: 0.169.0 chatgpt fast › exchange 1 › client message 1 › store: changed\n  expected true\n  actual   false\n',
   );
   expect(broken.stdout).toMatch(
-    /another golden when it is recorded again\n.*"store":true.*\n.*"store":false/,
+    /the recorded golden differs from the committed golden\n.*"store":true.*\n.*"store":false/,
   );
-  expect(broken.stdout).toContain('the laws are broken: 2 findings (1 recording, seed 7)\n');
+  expect(broken.stdout).toContain('the laws do not hold: 2 findings (1 recording, seed 7)\n');
   expect(broken.exitCode).toBe(1);
 });
 
-it('refuses a sample that is no number before anything is recorded', async () => {
+it('rejects an invalid sample size before it records anything', async () => {
   const { exitCode, stderr } = await laws('--sample', 'many');
   expect(stderr).toMatch(/^--sample and --seed must be whole numbers: npm run laws/);
   expect(exitCode).toBe(2);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { cli, repository, temporaryFolder } from './cli.ts';
 
-it('runs a command behind the tap, keeps its exit code, and writes a trace that can be compared', async () => {
+it('runs a command through the tap, keeps its exit code, and writes a trace for diff', async () => {
   const folder = temporaryFolder();
   const script =
     'console.log(process.env.HTTPS_PROXY, process.env.CODEX_CA_CERTIFICATE); process.exitCode = 5';
@@ -25,12 +25,12 @@ it('runs a command behind the tap, keeps its exit code, and writes a trace that 
   expect(compared.exitCode).toBe(1);
 });
 
-it('ends as the command ends when a signal ends it', async () => {
+it('ends with the exit code of a command that a signal ended', async () => {
   const command = ['record', '--', process.execPath, '-e', 'process.kill(process.pid, "SIGKILL")'];
   expect((await cli(command, { cwd: temporaryFolder() })).exitCode).toBe(128 + 9);
 });
 
-it('leaves no trace of a command that cannot be run', async () => {
+it('leaves no trace file if the command cannot be run', async () => {
   const folder = temporaryFolder();
   const recorded = await cli(['record', '--out', 'live.trace.jsonl', '--', 'no-such-program'], {
     cwd: folder,

@@ -15,8 +15,8 @@ function folderWith(configuration: object): string {
   return folder;
 }
 
-/** What the proxy says as it starts; it is stopped then. */
-async function started(folder: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+/** Starts the proxy, stops it when it listens, and returns what it printed. */
+async function startOutput(folder: string, args: readonly string[], env: Readonly<Record<string, string>>) {
   const { stderr } = await cli(['proxy', ...args], {
     cwd: folder,
     env,
@@ -27,20 +27,22 @@ async function started(folder: string, args: readonly string[], env: Readonly<Re
   return stderr;
 }
 
-it('takes options of the proxy from the file, the environment before it, and the command line before both', async () => {
+it('prefers options of the command line to the environment, and the environment to the file', async () => {
   const folder = folderWith({
     proxy: { port: 0, auth: 'auth.json', codex: '0.118.0', upstream: 'http://a/file' },
   });
-  expect(await started(folder, [], {})).toContain('imitating codex 0.118.0, upstream http://a/file');
+  expect(await startOutput(folder, [], {})).toContain('imitating codex 0.118.0, upstream http://a/file');
 
   const env = { CODEX_PARITY_PROXY_UPSTREAM: 'http://a/environment' };
-  expect(await started(folder, [], env)).toContain('imitating codex 0.118.0, upstream http://a/environment');
+  expect(await startOutput(folder, [], env)).toContain(
+    'imitating codex 0.118.0, upstream http://a/environment',
+  );
 
   const args = ['--upstream', 'http://a/flag', '--codex', '0.169.0'];
-  expect(await started(folder, args, env)).toContain('imitating codex 0.169.0, upstream http://a/flag');
+  expect(await startOutput(folder, args, env)).toContain('imitating codex 0.169.0, upstream http://a/flag');
 });
 
-it('names the line of what is wrong in the file', async () => {
+it('reports the line of an error in the file', async () => {
   const folder = folderWith({ proxy: { port: 'many' } });
   const { exitCode, stderr } = await cli(['proxy'], { cwd: folder });
   expect(stderr).toMatch(
@@ -49,18 +51,18 @@ it('names the line of what is wrong in the file', async () => {
   expect(exitCode).toBe(2);
 });
 
-it('takes an empty variable of the environment for none', async () => {
+it('ignores empty environment variables', async () => {
   const proxy = { port: 0, auth: 'auth.json', codex: '0.118.0', upstream: 'http://a/file' };
   const folder = folderWith({ proxy: { ...proxy, grace: 5 } });
   const names = ['PORT', 'HOST', 'AUTH', 'CODEX', 'UPSTREAM', 'RECORD', 'GRACE', 'LOG_LEVEL', 'GOLDENS'];
   const env = Object.fromEntries(names.map((name) => [`CODEX_PARITY_PROXY_${name}`, '']));
-  expect(await started(folder, [], env)).toContain('imitating codex 0.118.0, upstream http://a/file');
+  expect(await startOutput(folder, [], env)).toContain('imitating codex 0.118.0, upstream http://a/file');
 });
 
-it('listens on the port of the file where the variable for it is empty, not on any free one', async () => {
+it('uses the port of the file if the variable is empty', async () => {
   const taken = createServer();
   onTestFinished(() => void taken.close());
   const port = await listenLocally(taken);
   const folder = folderWith({ proxy: { port, auth: 'auth.json', codex: '0.118.0' } });
-  expect(await started(folder, [], { CODEX_PARITY_PROXY_PORT: '' })).toContain(`port ${port} is in use`);
+  expect(await startOutput(folder, [], { CODEX_PARITY_PROXY_PORT: '' })).toContain(`port ${port} is in use`);
 });

@@ -6,7 +6,7 @@ import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-i
 import { post, responseEvents, sendAll, startTestBackend } from '../proxy/setup.ts';
 import { cli, temporaryFolder } from './cli.ts';
 
-/** A proxy as a process, with a turn that runs until it is let go. */
+/** A proxy as a process, with a turn that runs until `finish` is called. */
 async function runningTurn() {
   const held: (() => void)[] = [];
   const to = await startTestBackend({
@@ -25,30 +25,33 @@ async function runningTurn() {
     },
   });
   const { child, url } = await promise;
-  const answer = post(`${url}/responses`, { model: 'm', input: 'hello', stream: true });
+  const response = post(`${url}/responses`, { model: 'm', input: 'hello', stream: true });
   await expect.poll(() => held.length).toBe(1);
   const refusesOthers = () => expect.poll(() => fetch(url).then(String, () => 'refused')).toBe('refused');
-  return { child, ended, answer, refusesOthers, letGo: () => held.forEach((go) => void go()) };
+  return { child, ended, response, refusesOthers, finish: () => held.forEach((send) => void send()) };
 }
 
-it.each(['SIGINT', 'SIGTERM'] as const)('lets a running turn end at %s, and ends well', async (signal) => {
-  const { child, ended, answer, refusesOthers, letGo } = await runningTurn();
-  child.kill(signal);
-  await refusesOthers();
-  expect(child.exitCode).toBeNull();
-  letGo();
-  expect(await (await answer).text()).toContain('response.completed');
-  expect(await ended).toMatchObject({ exitCode: 0, stdout: '' });
-});
+it.each(['SIGINT', 'SIGTERM'] as const)(
+  'finishes a running turn after %s, and ends with exit code 0',
+  async (signal) => {
+    const { child, ended, response, refusesOthers, finish } = await runningTurn();
+    child.kill(signal);
+    await refusesOthers();
+    expect(child.exitCode).toBeNull();
+    finish();
+    expect(await (await response).text()).toContain('response.completed');
+    expect(await ended).toMatchObject({ exitCode: 0, stdout: '' });
+  },
+);
 
-it('ends at once at a second signal, whatever runs', async () => {
-  const { child, ended, answer, refusesOthers } = await runningTurn();
-  const broken = expect(answer).rejects.toThrow();
+it('ends at once after a second signal', async () => {
+  const { child, ended, response, refusesOthers } = await runningTurn();
+  const broken = expect(response).rejects.toThrow();
   child.kill('SIGINT');
   await refusesOthers();
-  const begun = Date.now();
+  const start = Date.now();
   child.kill('SIGINT');
   expect((await ended).exitCode).toBe(0);
-  expect(Date.now() - begun).toBeLessThan(10_000);
+  expect(Date.now() - start).toBeLessThan(10_000);
   await broken;
 });

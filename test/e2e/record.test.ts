@@ -26,7 +26,7 @@ const versions = ['0.169.0', '0.118.0'];
 const cells = versions.flatMap((version) => ['default', 'fast'].map((scenario) => ({ version, scenario })));
 
 it.each(versions)(
-  'records the committed goldens of %s again, byte for byte, from another folder',
+  'records goldens of %s that equal the committed goldens byte for byte, in another folder',
   async (version) => {
     const folder = temporaryFolder();
     const { exitCode, stderr } = await cli(['record', '--codex', version, '--lane', 'chatgpt'], {
@@ -42,7 +42,7 @@ it.each(versions)(
 );
 
 it.each(cells)(
-  'unifies a fresh run of $version $scenario with its golden, without a finding',
+  'matches a fresh run of $version $scenario with its golden, without a mismatch',
   async ({ version, scenario }) => {
     const golden = readGolden(join(repository, 'traces', version, 'chatgpt', `${scenario}.golden.jsonl`));
     const runs = await recordRuns({
@@ -62,7 +62,7 @@ it.each(cells)(
   },
 );
 
-it('tells fast from default, when a fresh run of one is held against the golden of the other', async () => {
+it('reports how a fresh run of fast differs from the golden of default', async () => {
   const golden = readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
   const [run = []] = await recordRuns({
     client: await installOfficialClient('0.169.0'),
@@ -71,15 +71,17 @@ it('tells fast from default, when a fresh run of one is held against the golden 
     runs: 1,
     signal: new AbortController().signal,
   });
-  const found = unify(golden, run).map(({ kind, places }) => `${kind} ${places.map(placeText).join(', ')}`);
-  expect(found).toEqual([
+  const mismatches = unify(golden, run).map(
+    ({ kind, places }) => `${kind} ${places.map(placeText).join(', ')}`,
+  );
+  expect(mismatches).toEqual([
     'changed exchange 1 › handshake › x-codex-routing-hint',
     'added exchange 1 › client message 1 › service_tier',
     'added exchange 1 › client message 2 › service_tier',
   ]);
 });
 
-it.each(versions)('writes no secret and no sentence of the prompts of %s into a trace', async (version) => {
+it.each(versions)('writes no secret and no sentence of the prompts of %s to a trace', async (version) => {
   const client = await installOfficialClient(version);
   const authority = await openCertificateAuthority(defaultAuthorityFolder());
   const scenario = loadScenario('default');
@@ -122,7 +124,7 @@ it.each(versions)('writes no secret and no sentence of the prompts of %s into a 
       expect(trace).not.toContain(path);
     expect(trace).not.toMatch(/eyJ|@example\.com/);
 
-    // Every run of three words that the client sent, but for our own prompt: none may stand in what is written.
+    // No three words in a row that the client sent may be written, except those of our own prompt.
     const sentences = new Set(bodies.flatMap((body) => wordRuns(JSON.parse(body))));
     expect(sentences.size).toBeGreaterThan(1000);
     const own = wordRuns(promptsOf(scenario.client).join(' '));
@@ -133,21 +135,21 @@ it.each(versions)('writes no secret and no sentence of the prompts of %s into a 
 
 const threeWords = /(?=(\b\p{L}{2,} \p{L}{2,} \p{L}{2,}\b))/gu;
 
-/** Every three words in a row in the strings of a value. */
+/** All sequences of three words in the strings of a value. */
 function wordRuns(value: unknown): string[] {
   if (typeof value === 'string') return [...value.matchAll(threeWords)].map((match) => match[1] ?? '');
   if (Array.isArray(value)) return value.flatMap(wordRuns);
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(wordRuns) : [];
 }
 
-it('records the other versions when one fails, says so, and leaves out what is there when it resumes', async () => {
+it('records the other versions if one fails, and skips existing goldens with --resume', async () => {
   const out = temporaryFolder();
   const what = ['--scenario', 'default', '--lane', 'chatgpt,api-key', '--runs', '2', '--out', out];
   const first = await cli(['record', '--codex', '0.0.3,0.118.0', ...what]);
   expect(first.stderr.match(/failed: Codex "0\.0\.3" is not in the registry/g)).toHaveLength(1);
   expect(first.stderr).toContain('codex 0.118.0, default: run 2 of 2');
   expect(first.stderr).toContain('codex 0.118.0, default (api-key): run 2 of 2');
-  // What cannot be recorded is not counted.
+  // The failed version is not counted.
   expect(first.stderr).toContain('2 of 2 done');
   expect(first.stderr).toContain('1 failed as reported above: record again with --resume');
   expect(first.exitCode).toBe(2);
@@ -159,8 +161,8 @@ it('records the other versions when one fails, says so, and leaves out what is t
   expect(resumed.exitCode).toBe(0);
 });
 
-it('tells the key from the sign-in: no token and no account, at the host of the API, and never in the clear', async () => {
-  const { connection, request } = await openingOf('api-key');
+it('sends an API key to the host of the API, without an account, and seals it', async () => {
+  const { connection, request } = await firstExchange('api-key');
   expect(connection.authority).toBe('api.openai.com');
   expect(printJson(request.target)).toBe('"/v1/responses"');
   expect(namesOf(request)).not.toContain('chatgpt-account-id');
@@ -168,9 +170,9 @@ it('tells the key from the sign-in: no token and no account, at the host of the 
 });
 
 it.each(['base-url', 'provider-openai', 'provider'] as const)(
-  'hears in the lane %s what a proxy would hear, with the sign-in of the user',
+  'records in lane %s what a proxy receives, with the sign-in of the user',
   async (lane) => {
-    const { connection, request } = await openingOf(lane);
+    const { connection, request } = await firstExchange(lane);
     expect(connection.authority).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(namesOf(request)).toEqual(expect.arrayContaining(['chatgpt-account-id', 'authorization']));
     expect(namesOf(request)).not.toContain('x-openai-account-routing-override');
@@ -178,9 +180,9 @@ it.each(['base-url', 'provider-openai', 'provider'] as const)(
   },
 );
 
-/** How the first exchange of a run in a lane begins. */
-async function openingOf(lane: Lane): Promise<Exchange> {
-  const [[opening] = []] = await recordRuns({
+/** The first exchange of a run in a lane. */
+async function firstExchange(lane: Lane): Promise<Exchange> {
+  const [[exchange] = []] = await recordRuns({
     client: await installOfficialClient('0.169.0'),
     authority: await openCertificateAuthority(defaultAuthorityFolder()),
     scenario: loadScenario('default'),
@@ -188,15 +190,15 @@ async function openingOf(lane: Lane): Promise<Exchange> {
     runs: 1,
     signal: new AbortController().signal,
   });
-  if (opening === undefined) throw new Error('nothing was said');
-  return opening;
+  if (exchange === undefined) throw new Error('the client sent nothing');
+  return exchange;
 }
 
 function namesOf({ headers }: RequestEvent): string[] {
   return headers.map(([name]) => name.toLowerCase());
 }
 
-it('resolves latest, and splits the versions over machines', async () => {
+it('resolves latest, and splits the versions into shards', async () => {
   const out = temporaryFolder();
   const args = ['record', '--codex', 'latest,0.118.0', '--lane', 'chatgpt', '--runs', '2', '--out', out];
   const { stderr, exitCode } = await cli([...args, '--scenario', 'default', '--shard', '2/2']);

@@ -18,7 +18,7 @@ import { printJson } from '../../src/wire/json.ts';
 
 const version = '0.169.0';
 
-it('refreshes a token that has run out before it asks for a response, and neither token stands in the trace', async () => {
+it('renews an expired token before the first model request, and writes neither token to the trace', async () => {
   const scenario = loadScenario('expired-token');
   await inFreshFolder(async (root) => {
     const environment = await makeEnvironment(root, 0, scenario.client);
@@ -55,15 +55,15 @@ it('refreshes a token that has run out before it asks for a response, and neithe
     expect(token).toMatch(/^Bearer eyJ/);
     expect(token).not.toBe(`Bearer ${environment.secrets.accessToken}`);
     const trace = lines.join('\n');
-    // Four tokens and keys were known before the client started; the one it was given is another.
+    // Four tokens and keys were known before the client started. The renewed token is the fifth.
     expect(trace).toContain('Bearer <<secret token 5>>');
     expect(trace).not.toMatch(/eyJ/);
     expect(trace).not.toContain(environment.secrets.refreshToken);
   });
 });
 
-/** What is wrong with a scenario that is played once, as the user is told. */
-async function played(scenario: Scenario): Promise<string> {
+/** Records one run of a scenario and returns the error message. */
+async function recordingError(scenario: Scenario): Promise<string> {
   const recording = recordRuns({
     client: await installOfficialClient(version),
     authority: await openCertificateAuthority(defaultAuthorityFolder()),
@@ -78,26 +78,26 @@ async function played(scenario: Scenario): Promise<string> {
   );
 }
 
-it('does not record a run that met a fault less than its scenario has', async () => {
+it('rejects a run in which a fault of the scenario did not occur', async () => {
   const scenario = { ...loadScenario('http-fallback'), faults: { upgrades: [426], stalledPrewarms: 1 } };
 
-  expect(await played(scenario)).toMatch(
+  expect(await recordingError(scenario)).toMatch(
     /^codex 0\.169\.0 did not play http-fallback: 1 of 1 prewarms not stalled\. Its last line of output: /,
   );
 });
 
-it('does not record a run that ends well where its scenario says that it fails', async () => {
+it('rejects a run that succeeds although the scenario must fail', async () => {
   const { client, ...scenario } = loadScenario('default');
 
-  expect(await played({ ...scenario, client: { ...client, fails: true } })).toMatch(
+  expect(await recordingError({ ...scenario, client: { ...client, fails: true } })).toMatch(
     /did not play default: exit code 0\. Its last line of output: /,
   );
 });
 
-it('does not record a run that fails for want of a reply, though its scenario says that it fails', async () => {
+it('rejects a run that fails because the scenario has too few replies', async () => {
   const { client, ...scenario } = loadScenario('default');
 
-  expect(await played({ ...scenario, client: { ...client, fails: true }, backend: [] })).toMatch(
+  expect(await recordingError({ ...scenario, client: { ...client, fails: true }, backend: [] })).toMatch(
     /did not play default: missing replies: 1\. Its last line of output: /,
   );
 });
