@@ -46,10 +46,10 @@ async function main(): Promise<number> {
       const recording = { client, authority, scenario, lane, signal, firstEnvironment };
       const golden = readGolden(file.path);
       const [exchanges = []] = await recordRuns({ ...recording, runs: 1 });
-      const wrong = parityFindings(golden, exchanges).map((finding) => findingText(name, finding));
-      if (!again) return findings;
+      const mismatches = parityFindings(golden, exchanges).map((finding) => findingText(name, finding));
+      if (!again) return mismatches;
       const text = printGolden(await recordGolden({ ...recording, runs: golden.runs }));
-      return [...findings, ...differences(name, readFileSync(file.path, 'utf8'), text)];
+      return [...mismatches, ...differences(name, readFileSync(file.path, 'utf8'), text)];
     });
     for (const finding of findings) process.stdout.write(`${finding}\n\n`);
     total += findings.length;
