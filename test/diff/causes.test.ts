@@ -6,11 +6,11 @@ import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderField, MessageEvent } from '../../src/trace/trace-event.ts';
 import { type JsonMember, type JsonNode, jsonString, member, stringAt } from '../../src/wire/json.ts';
-import { id, sampleRunOfTwoTurns } from '../golden/sample-run.ts';
+import { sampleId, sampleRunOfTwoTurns } from '../golden/sample-run.ts';
 import { line, rendered } from './rendered.ts';
 
 /** A prewarm and two turns on one socket: client messages 1, 2 and 3. */
-const golden = generalise(id, [1, 2, 3].map(sampleRunOfTwoTurns));
+const golden = generalise(sampleId, [1, 2, 3].map(sampleRunOfTwoTurns));
 const [official = { connection: never(), request: never(), steps: [] }] = sampleRunOfTwoTurns(7);
 
 function never(): never {
@@ -198,7 +198,7 @@ it('tells compression that is not offered, and not that it is then not used', ()
         ],
       },
     }));
-  const offered = generalise(id, [1, 2, 3].map(offering));
+  const offered = generalise(sampleId, [1, 2, 3].map(offering));
   const plain = saying(() => ({ compressed: false }));
   expect(shown(parityFindings(offered, [plain]))).toEqual([
     'missing | handshake › sec-websocket-extensions | "permessage-deflate; client_max_window_bits" | ',

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { listGoldens } from '../../src/golden/file.ts';
 
 /**
- * Committed goldens for tests that take long with each: both ends of the range of versions, as those between them have
- * nothing that neither end has; and of the many scenarios one for each form that a conversation can take.
+ * Committed goldens for tests that take long for each: the oldest and the newest version, since those in between contain
+ * nothing new, and one scenario for each form that a session can take.
  */
 const forms = [
   ...['default', 'fast', 'tool-turn', 'second-turn', 'tier-switched', 'resume', 'subagent', 'compaction'],

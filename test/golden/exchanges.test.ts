@@ -7,13 +7,13 @@ import { type Exchange, exchangesOf, goldenExchanges } from '../../src/golden/tr
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
-import { id, message, uuid7 } from './sample-run.ts';
+import { message, sampleId, uuid7 } from './sample-run.ts';
 
-/** Who a socket belongs to, and what is said on it. */
-type Socket = { readonly thread: string; readonly subagent?: string; readonly says: readonly string[] };
+/** A websocket: the thread that it belongs to, and the client's messages. */
+type Socket = { readonly thread: string; readonly subagent?: string; readonly sends: readonly string[] };
 
-/** The events of one socket of a run: its connection, its upgrade, and a message with an answer for each text. */
-function socket(run: number, number: number, { thread, subagent, says }: Socket): TraceEvent[] {
+/** The events of a websocket in a run: the connection, the upgrade, and a message and a response for each text. */
+function socket(run: number, number: number, { thread, subagent, sends }: Socket): TraceEvent[] {
   const headers = [
     ['session-id', uuid7(run, 'root')],
     ['thread-id', uuid7(run, thread)],
@@ -25,7 +25,7 @@ function socket(run: number, number: number, { thread, subagent, says }: Socket)
     { type: 'connection', connection: number, authority: 'chatgpt.com', tls: null },
     { type: 'request', connection: number, exchange: number, method: 'GET', target, headers },
     { type: 'response', exchange: number, status: 101, headers: [] },
-    ...says.flatMap((text): TraceEvent[] => [
+    ...sends.flatMap((text): TraceEvent[] => [
       { ...message('client', { text, thread: uuid7(run, thread) }), exchange: number },
       { ...message('backend', { type: 'response.completed' }), exchange: number },
     ]),
@@ -36,14 +36,14 @@ function end(connection: number, by: Side): TraceEvent {
   return { type: 'end', connection, by };
 }
 
-const root: Socket = { thread: 'root', says: ['one', 'two', 'three'] };
+const root: Socket = { thread: 'root', sends: ['one', 'two', 'three'] };
 const subagents: readonly Socket[] = [
-  { thread: 'adam', subagent: 'collab_spawn', says: ['adam'] },
-  { thread: 'eve', subagent: 'collab_spawn', says: ['eve', 'more'] },
-  { thread: 'judge', subagent: 'review', says: ['judge'] },
+  { thread: 'adam', subagent: 'collab_spawn', sends: ['adam'] },
+  { thread: 'eve', subagent: 'collab_spawn', sends: ['eve', 'more'] },
+  { thread: 'judge', subagent: 'review', sends: ['judge'] },
 ];
 
-/** The events of several lists, each in its order, taken from the list that is named next. */
+/** Merges lists, each in its order: `turns` has the index of the list to take the next event from. */
 function interleaved(lists: readonly (readonly TraceEvent[])[], turns: readonly number[]): TraceEvent[] {
   const rest = lists.map((list) => [...list]);
   const mixed = turns.flatMap((turn) => rest[turn % rest.length]?.splice(0, 1) ?? []);
@@ -53,37 +53,37 @@ function interleaved(lists: readonly (readonly TraceEvent[])[], turns: readonly 
 function sockets(run: number, turns: readonly number[]): Exchange[] {
   return exchangesOf(
     interleaved(
-      [root, ...subagents].map((one, at) => socket(run, at + 1, one)),
+      [root, ...subagents].map((one, index) => socket(run, index + 1, one)),
       turns,
     ),
   );
 }
 
-it('learns one golden from side threads in whatever order they speak, and finds nothing in another order', () => {
+it('learns the same golden and finds nothing, in whatever order subagents send', () => {
   const straight = [1, 2, 3].map((run) => sockets(run, []));
-  const text = printGolden(generalise(id, straight));
+  const text = printGolden(generalise(sampleId, straight));
   const order = fc.array(fc.nat(11), { maxLength: 40 });
   fc.assert(
-    fc.property(order, order, order, order, (one, two, three, four) => {
-      const golden = generalise(id, [sockets(1, one), sockets(2, two), sockets(3, three)]);
+    fc.property(order, order, order, order, (first, second, third, fresh) => {
+      const golden = generalise(sampleId, [sockets(1, first), sockets(2, second), sockets(3, third)]);
       expect(printGolden(golden)).toBe(text);
-      expect(unify(golden, sockets(4, four))).toEqual([]);
+      expect(unify(golden, sockets(4, fresh))).toEqual([]);
     }),
   );
 });
 
-it('finds the same in a side thread, whatever else was said before it', () => {
+it('finds the same differences in a subagent, whatever was sent before it', () => {
   const golden = generalise(
-    id,
+    sampleId,
     [1, 2, 3].map((run) => sockets(run, [])),
   );
-  const wrong = [root, ...subagents.slice(0, 2), { ...subagents[2], thread: 'judge', says: ['judged'] }];
+  const wrong = [root, ...subagents.slice(0, 2), { ...subagents[2], thread: 'judge', sends: ['judged'] }];
   const findings = (turns: readonly number[]) =>
     unify(
       golden,
       exchangesOf(
         interleaved(
-          wrong.map((one, at) => socket(4, at + 1, { subagent: 'review', ...one })),
+          wrong.map((one, index) => socket(4, index + 1, { subagent: 'review', ...one })),
           turns,
         ),
       ),
@@ -98,22 +98,26 @@ it('finds the same in a side thread, whatever else was said before it', () => {
 });
 
 it.each<[string, TraceEvent[], (Side | undefined)[]]>([
-  ['another exchange begins', [end(1, 'client'), ...socket(1, 2, root)], ['client', undefined]],
   [
-    'the backend ended it and another begins',
+    'another exchange begins after the client ended it',
+    [end(1, 'client'), ...socket(1, 2, root)],
+    ['client', undefined],
+  ],
+  [
+    'another exchange begins after the backend ended it',
     [end(1, 'backend'), ...socket(1, 2, root)],
     ['backend', undefined],
   ],
   ['nothing follows', [end(1, 'client')], [undefined]],
-])('notes who ended a connection when %s', (_, events, ends) => {
+])('records which side ended a connection when %s', (_, events, ends) => {
   expect(exchangesOf([...socket(1, 1, root), ...events]).map(({ end }) => end)).toEqual(ends);
 });
 
-it('notes an end only when two messages follow on another connection: one may have been on its way', () => {
+it('records an end only if two messages follow on another connection, since one may have been on its way', () => {
   const [child] = subagents;
   if (child === undefined) throw new RangeError('no subagent');
   const both = (last: number): TraceEvent[] => {
-    const rest = socket(1, 1, { ...root, says: ['one', 'two', 'three', 'four'] });
+    const rest = socket(1, 1, { ...root, sends: ['one', 'two', 'three', 'four'] });
     const cut = rest.length - 2 * last;
     return [
       ...rest.slice(0, cut - 2),
@@ -127,7 +131,7 @@ it('notes an end only when two messages follow on another connection: one may ha
   expect(exchangesOf(both(2)).map(({ end }) => end)).toEqual([undefined, 'client']);
 });
 
-it('takes who sent a close message for who ended the connection', () => {
+it('takes the side that sent a close message as the one that ended the connection', () => {
   const close: TraceEvent = {
     ...message('backend', 0),
     exchange: 1,
@@ -141,22 +145,22 @@ it('takes who sent a close message for who ended the connection', () => {
 it.each([
   [true, undefined],
   [false, 'client'],
-])('notes the end of an HTTP connection unless the answer was whole (%s)', (complete, expected) => {
-  const [connection, request, , ...rest] = socket(1, 1, { ...root, says: [] });
+])('records the end of an HTTP connection unless the response was complete (%s)', (complete, expected) => {
+  const [connection, request, , ...rest] = socket(1, 1, { ...root, sends: [] });
   if (connection === undefined || request === undefined) throw new RangeError('no request');
-  const answer: TraceEvent[] = [
+  const response: TraceEvent[] = [
     { type: 'response', exchange: 1, status: 200, headers: [] },
     { type: 'body', exchange: 1, from: 'backend', complete, content: { kind: 'events', events: [] } },
     end(1, 'client'),
   ];
-  const [first] = exchangesOf([connection, request, ...rest, ...answer, ...socket(1, 2, root)]);
+  const [first] = exchangesOf([connection, request, ...rest, ...response, ...socket(1, 2, root)]);
   expect(first?.end).toBe(expected);
 });
 
-it('finds a connection that is kept where the official client drops it', () => {
+it('reports a connection that is kept although the official client ends it', () => {
   const run = (n: number, dropped: boolean) =>
     exchangesOf([...socket(n, 1, root), ...(dropped ? [end(1, 'client')] : []), ...socket(n, 2, root)]);
-  const golden = generalise(id, [run(1, true), run(2, true)]);
+  const golden = generalise(sampleId, [run(1, true), run(2, true)]);
   expect(printGolden(golden)).toContain('{"type":"end","connection":1,"by":"client"}\n');
   expect(unify(golden, run(3, true))).toEqual([]);
   expect(unify(golden, run(3, false))).toEqual([
@@ -168,14 +172,14 @@ it('finds a connection that is kept where the official client drops it', () => {
   ]);
 });
 
-it('learns no end in which the runs disagree', () => {
+it('learns no end that only some runs have', () => {
   const run = (n: number, ends: TraceEvent[]) =>
     exchangesOf([...socket(n, 1, root), ...ends, ...socket(n, 2, root)]);
-  const golden = generalise(id, [run(1, [end(1, 'client')]), run(2, [])]);
+  const golden = generalise(sampleId, [run(1, [end(1, 'client')]), run(2, [])]);
   expect(golden.exchanges.map(({ end }) => end)).toEqual([undefined, undefined]);
 });
 
-it('reads the ends of a golden as they stand there, though nothing follows', () => {
+it('reads every end of a golden, even if nothing follows', () => {
   const events = [...socket(1, 1, root), end(1, 'client')];
   expect(goldenExchanges(events).map(({ end }) => end)).toEqual(['client']);
 });

@@ -14,7 +14,7 @@ import { goldenPath, listGoldens, printGolden, readGolden, writeGolden } from '.
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import { id, sampleGolden, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
+import { sampleGolden, sampleId, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'parity-goldens-'));
@@ -31,7 +31,7 @@ it('reads back what it wrote, byte for byte', async () => {
 });
 
 it('reads back what varied, lifetimes, headers in any order, and ends of connections', async () => {
-  const learned = generalise(id, [1, 2, 3].map(sampleRunOfTwoTurns), ['cwd', 'time zone']);
+  const learned = generalise(sampleId, [1, 2, 3].map(sampleRunOfTwoTurns), ['cwd', 'time zone']);
   const exchanges = learned.exchanges.map(
     (exchange): Exchange => ({
       ...exchange,
@@ -50,16 +50,15 @@ it('reads back what varied, lifetimes, headers in any order, and ends of connect
   expect(printGolden(golden)).toBe(text);
 });
 
-it('refuses two variables of one name', async () => {
+it('rejects two variables with the same name', async () => {
   const path = join(folder(), 'twice.golden.jsonl');
   const lines = printGolden(sampleGolden()).split('\n');
   const at = lines.findIndex((line) => line.includes('"type":"variable"'));
   writeFileSync(path, lines.toSpliced(at + 3, 0, lines[at] ?? '').join('\n'));
-  const said = `:${at + 4}: not valid (variable "`;
-  expect(() => readGolden(path)).toThrow(said);
+  expect(() => readGolden(path)).toThrow(`:${at + 4}: not valid (variable "`);
 });
 
-it('reads a golden that notes neither lifetimes nor what varied', async () => {
+it('reads a golden that has neither lifetimes nor `varied`', async () => {
   const path = join(folder(), 'old.golden.jsonl');
   const old = printGolden(sampleGolden()).replaceAll(/,"lifetime":"\w+"/g, '');
   expect(old).not.toContain('varied');
@@ -70,17 +69,17 @@ it('reads a golden that notes neither lifetimes nor what varied', async () => {
   expect(printGolden(golden)).toBe(old);
 });
 
-it('writes nothing when nothing changed, and leaves no other file behind', () => {
+it('writes nothing when nothing changed, and leaves no temporary file', () => {
   const goldens = folder();
   expect(writeGolden(goldens, sampleGolden()).changed).toBe(true);
   const { path, changed } = writeGolden(goldens, sampleGolden());
   expect(changed).toBe(false);
   expect(writeGolden(goldens, { ...sampleGolden(), runs: 4 }).changed).toBe(true);
   expect(readdirSync(dirname(path))).toEqual(['mini.golden.jsonl']);
-  expect(path).toBe(goldenPath(goldens, id));
+  expect(path).toBe(goldenPath(goldens, sampleId));
 });
 
-it('names the line of a golden that is corrupt', async () => {
+it('reports the line where a golden is corrupt', async () => {
   const path = join(folder(), 'bad.golden.jsonl');
   const lines = printGolden(sampleGolden()).split('\n');
   writeFileSync(path, lines.with(1, '{"type":"variable","name":"a","kind":"colour"}').join('\n'));
@@ -90,8 +89,8 @@ it('names the line of a golden that is corrupt', async () => {
       message: expect.stringContaining(':2: not valid ("kind" must be one of '),
     }),
   );
-  const odd = '{"type":"variable","name":"a","kind":"hex","lifetime":"age"}';
-  writeFileSync(path, lines.with(1, odd).join('\n'));
+  const badLifetime = '{"type":"variable","name":"a","kind":"hex","lifetime":"age"}';
+  writeFileSync(path, lines.with(1, badLifetime).join('\n'));
   expect(() => readGolden(path)).toThrow(
     expect.objectContaining({
       message: expect.stringContaining(':2: not valid ("lifetime" must be one of '),
@@ -103,13 +102,13 @@ it('names the line of a golden that is corrupt', async () => {
   );
 });
 
-it('refuses a golden of a newer format', async () => {
+it('rejects a golden of a newer format', async () => {
   const path = join(folder(), 'new.golden.jsonl');
   writeFileSync(path, printGolden(sampleGolden()).replace('"version":1', '"version":2'));
   expect(() => readGolden(path)).toThrow(expect.objectContaining({ code: 'format-newer' }));
 });
 
-it('lists goldens by version, lane and scenario, and nothing else', () => {
+it('lists goldens sorted by version, lane and scenario, and no other files', () => {
   const goldens = folder();
   for (const path of ['0.118.0/b/x', '0.99.0/b/x', '0.118.0/a/z', '0.118.0/a/y', 'too/few', 'a/b/c/d']) {
     mkdirSync(dirname(join(goldens, path)), { recursive: true });

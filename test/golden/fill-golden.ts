@@ -1,9 +1,8 @@
 import type { Golden } from '../../src/golden/golden.ts';
 import { Filler } from '../../src/golden/pattern/fill.ts';
-import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import type { Content } from '../../src/trace/trace-event.ts';
+import { type Exchange, mapExchange } from '../../src/golden/trace/exchanges.ts';
 
-/** What the official client would have said in another run: a golden with fresh values for all its variables. */
+/** What the official client could have sent in another run: the golden with new values for all its variables. */
 export function fillGolden(golden: Golden, run: number): Exchange[] {
   const sealed = [...golden.variables.values()].flatMap(({ name, kind }): [string, string][] => {
     if (kind === 'secret') return [[name, `<<secret ${name} 1>>`]];
@@ -13,24 +12,8 @@ export function fillGolden(golden: Golden, run: number): Exchange[] {
   });
   const values: [string, string][] = [['authority', `localhost:${run}`], ...sealed];
   const filler = new Filler(golden.variables, values, 1_785_432_000_000 + run * 60_000);
-  const contentOf = (content: Content): Content => {
-    if (content.kind === 'json') return { ...content, json: filler.node(content.json) };
-    if (content.kind !== 'events') return content;
-    return {
-      ...content,
-      events: content.events.map(({ event, data }) => ({ event, data: filler.node(data) })),
-    };
-  };
-  return golden.exchanges.map(({ connection, request, steps, ...rest }) => ({
-    ...rest,
-    connection: { ...connection, authority: filler.text(connection.authority) },
-    request: {
-      ...request,
-      target: filler.node(request.target),
-      headers: request.headers.map(([name, value]) => [name, filler.node(value)]),
-    },
-    steps: steps.map((step) =>
-      step.type === 'response' ? step : { ...step, content: contentOf(step.content) },
-    ),
+  return golden.exchanges.map((exchange) => ({
+    ...mapExchange(exchange, (value) => filler.node(value)),
+    connection: { ...exchange.connection, authority: filler.text(exchange.connection.authority) },
   }));
 }

@@ -7,12 +7,12 @@ import { unify } from '../../src/golden/match/unify.ts';
 import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import type { MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson, printJson } from '../../src/wire/json.ts';
-import { exchangeOf, id, message, messageOf, sampleEvents, sampleRun, uuid7 } from './sample-run.ts';
+import { exchangeOf, message, messageOf, sampleEvents, sampleId, sampleRun, uuid7 } from './sample-run.ts';
 
 /** What is learned from runs in which the client says one of these each. */
 function learned(...said: readonly unknown[]): Golden {
   return generalise(
-    id,
+    sampleId,
     said.map((json) => [exchangeOf(message('client', json))]),
   );
 }
@@ -75,7 +75,7 @@ it('finds one variable in a header, a body, JSON in a header and a part of a lon
     ] as const;
     return [{ ...exchange, request: { ...exchange.request, headers } }];
   };
-  const golden = generalise(id, [run(first), run(second)]);
+  const golden = generalise(sampleId, [run(first), run(second)]);
   expect([...golden.variables.keys()]).toEqual(['thread_id']);
   expect(golden.exchanges[0]?.request.headers.map(([name, value]) => [name, printJson(value)])).toEqual([
     ['thread-id', '"{{thread_id}}"'],
@@ -107,23 +107,23 @@ it('has headers in any order only where their order varied', () => {
     ['host', 'id', 'accept', 'accept'],
     ['accept', 'host', 'accept', 'id'],
   ];
-  const ordered = generalise(id, [run(1, one), run(2, one)]);
+  const ordered = generalise(sampleId, [run(1, one), run(2, one)]);
   expect(printGolden(ordered)).not.toContain('unordered');
   expect(unify(ordered, run(3, other)).map(({ kind }) => kind)).toContain('moved');
 
-  const unordered = generalise(id, [run(1, one), run(2, other)]);
+  const unordered = generalise(sampleId, [run(1, one), run(2, other)]);
   expect(printGolden(unordered)).toContain(
     '"unordered":true,"headers":[["accept","accept"],["accept","accept"],["host"',
   );
   expect(unify(unordered, run(3, ['id', 'accept', 'accept', 'host']))).toEqual([]);
   expect(unify(unordered, run(3, ['id', 'accept', 'host'])).map(({ kind }) => kind)).toEqual(['missing']);
-  expect(printGolden(generalise(id, [run(2, other), run(1, one)]))).toBe(printGolden(unordered));
+  expect(printGolden(generalise(sampleId, [run(2, other), run(1, one)]))).toBe(printGolden(unordered));
 });
 
 it('keeps both members of a repeated key where the order of keys varied', () => {
   const run = (text: string) => [exchangeOf(messageOf('client', parseJson(text).node))];
   const runs = [run('{"b":1,"a":2,"a":3}'), run('{"a":2,"a":3,"b":1}')];
-  const golden = generalise(id, runs);
+  const golden = generalise(sampleId, runs);
   expect(pattern(golden).pattern).toBe('{"{{unordered}}":true,"a":2,"a":3,"b":1}');
   for (const one of runs) expect(unify(golden, one)).toEqual([]);
 });
@@ -138,7 +138,7 @@ it('does not take two clocks of one message for one, though they show the same',
 
 it('takes a clock that is repeated under its name in later messages for one', () => {
   const run = (at: number) => [exchangeOf(message('client', { at }), message('client', { at }))];
-  const golden = generalise(id, [run(1785432000001), run(1785432000002)]);
+  const golden = generalise(sampleId, [run(1785432000001), run(1785432000002)]);
   expect([...golden.variables.keys()]).toEqual(['at']);
 });
 
@@ -150,13 +150,13 @@ it('notes which identifiers and clocks were different in every run', () => {
   };
   const groups = (golden: Golden) =>
     [...golden.variables.values()].map(({ name, group }) => `${name}: ${group}`);
-  expect(groups(generalise(id, [run(1, false), run(2, false)]))).toEqual([
+  expect(groups(generalise(sampleId, [run(1, false), run(2, false)]))).toEqual([
     'a: uuid7',
     'b: uuid7',
     'at: at',
     'at_2: at',
   ]);
-  expect(groups(generalise(id, [run(1, false), run(2, true)])).slice(0, 2)).toEqual([
+  expect(groups(generalise(sampleId, [run(1, false), run(2, true)])).slice(0, 2)).toEqual([
     'a: undefined',
     'b: undefined',
   ]);
@@ -196,7 +196,7 @@ it('learns the same from threads that are taken up, whichever context window han
     races.flatMap((second) =>
       races.map((third) =>
         generalise(
-          id,
+          sampleId,
           [first, second, third].map((race, at) => takenUp(at, race)),
         ),
       ),
@@ -227,7 +227,7 @@ it.each([
   ['the first connection of another thread', { thread: 'other' }],
 ])('holds %s to the context window that it always named', (_, changed) => {
   const golden = generalise(
-    id,
+    sampleId,
     [1, 2, 3].map((run) => takenUp(run, ['own', 'own'], changed)),
   );
   expect([...golden.variables.keys()].filter((name) => name.startsWith('context'))).toEqual([
@@ -244,29 +244,34 @@ it.each([
 ])('learns from the header %s what the host decides though it did not vary', (name, value, pattern) => {
   const { request, ...exchange } = exchangeOf();
   const run = [{ ...exchange, request: { ...request, headers: [[name, jsonString(value)] as const] } }];
-  expect(generalise(id, [run, run]).exchanges[0]?.request.headers).toEqual([[name, jsonString(pattern)]]);
+  expect(generalise(sampleId, [run, run]).exchanges[0]?.request.headers).toEqual([
+    [name, jsonString(pattern)],
+  ]);
 });
 
 it.each(['{{name}}', '{{{{}}', 'a {{json}} b {{', '}}{{{{{', '{{unordered}}'])(
   'takes %j in a prompt for a text and not for a pattern',
   (text) => {
     const say = (json: unknown) => [exchangeOf(message('client', json))];
-    const fixed = generalise(id, [say({ text }), say({ text })]);
+    const fixed = generalise(sampleId, [say({ text }), say({ text })]);
     expect(fixed.variables.size).toBe(0);
     expect(unify(fixed, say({ text }))).toEqual([]);
     expect(unify(fixed, say({ text: `${text}x` }))).toMatchObject([{ kind: 'changed' }]);
 
-    const mixed = generalise(id, [say({ text: `${text} ${first}` }), say({ text: `${text} ${second}` })]);
+    const mixed = generalise(sampleId, [
+      say({ text: `${text} ${first}` }),
+      say({ text: `${text} ${second}` }),
+    ]);
     expect([...mixed.variables.keys()]).toEqual(['text']);
     expect(unify(mixed, say({ text: `${text} ${uuid7(3, 'a')}` }))).toEqual([]);
     expect(unify(mixed, say({ text: `x${text} ${uuid7(3, 'a')}` }))).toMatchObject([{ kind: 'changed' }]);
 
-    const asKey = generalise(id, [say({ [text]: 1 }), say({ [text]: 1 })]);
+    const asKey = generalise(sampleId, [say({ [text]: 1 }), say({ [text]: 1 })]);
     expect(unify(asKey, say({ [text]: 1 }))).toEqual([]);
     expect(unify(asKey, say({ other: 1 })).map(({ kind }) => kind)).toEqual(['missing', 'added']);
 
     const inString = generalise(
-      id,
+      sampleId,
       [say({ a: JSON.stringify({ [text]: text }) }), say({ a: '{}' })].slice(0, 1),
     );
     expect(unify(inString, say({ a: JSON.stringify({ [text]: text }) }))).toEqual([]);
@@ -300,36 +305,36 @@ it('names the place where runs disagree in more than what is said', () => {
   const said = message('client', {});
   const thrown = (text: string) =>
     expect.objectContaining({ code: 'runs-disagree', message: expect.stringContaining(text) });
-  expect(() => generalise(id, runs(said, { ...said, fragments: 2 }))).toThrow(
+  expect(() => generalise(sampleId, runs(said, { ...said, fragments: 2 }))).toThrow(
     thrown('step 1: fragments differs'),
   );
-  expect(() => generalise(id, runs(said, { ...said, from: 'backend' }))).toThrow(
+  expect(() => generalise(sampleId, runs(said, { ...said, from: 'backend' }))).toThrow(
     thrown('step 1: from differs'),
   );
-  expect(() => generalise(id, runs(said, { ...said, opcode: 'binary' }))).toThrow(
+  expect(() => generalise(sampleId, runs(said, { ...said, opcode: 'binary' }))).toThrow(
     thrown('step 1: opcode differs'),
   );
-  expect(() => generalise(id, [[exchangeOf(said)], [exchangeOf()]])).toThrow(
+  expect(() => generalise(sampleId, [[exchangeOf(said)], [exchangeOf()]])).toThrow(
     thrown('the number of messages'),
   );
-  expect(() => generalise(id, [[exchangeOf()], []])).toThrow(thrown('the number of model requests'));
-  expect(() => generalise(id, [[], []])).toThrow(thrown('the client sent no model request'));
+  expect(() => generalise(sampleId, [[exchangeOf()], []])).toThrow(thrown('the number of model requests'));
+  expect(() => generalise(sampleId, [[], []])).toThrow(thrown('the client sent no model request'));
   const bytes = (sha256: string) => ({ ...said, content: { kind: 'bytes' as const, bytes: 1, sha256 } });
-  expect(() => generalise(id, runs(bytes('a'), bytes('b')))).toThrow(thrown('step 1: sha256 differs'));
+  expect(() => generalise(sampleId, runs(bytes('a'), bytes('b')))).toThrow(thrown('step 1: sha256 differs'));
   const tls = { offered: ['h2'], chosen: null };
   const secure = { ...exchangeOf(), connection: { ...exchangeOf().connection, tls } };
-  expect(() => generalise(id, [[exchangeOf()], [secure]])).toThrow(thrown('exchange 1: ALPN differs'));
+  expect(() => generalise(sampleId, [[exchangeOf()], [secure]])).toThrow(thrown('exchange 1: ALPN differs'));
 });
 
 it('learns an unusual spelling, and refuses one that is different each time', () => {
   const run = (text: string) => [exchangeOf(messageOf('client', parseJson(text).node))];
-  const golden = generalise(id, [run('{"\\u0061":"\\u00e9"}'), run('{"\\u0061":"\\u00e9"}')]);
+  const golden = generalise(sampleId, [run('{"\\u0061":"\\u00e9"}'), run('{"\\u0061":"\\u00e9"}')]);
   expect(unify(golden, run('{"\\u0061":"\\u00e9"}'))).toEqual([]);
   expect(unify(golden, run('{"a":"é"}')).map(({ kind }) => kind)).toEqual(['respelled', 'respelled']);
-  expect(() => generalise(id, [run('{"a":"\\u00e9"}'), run('{"a":"é"}')])).toThrow(
+  expect(() => generalise(sampleId, [run('{"a":"\\u00e9"}'), run('{"a":"é"}')])).toThrow(
     'json.a has unusual escapes',
   );
-  expect(() => generalise(id, [run('{"a":1}'), run('{"\\u0061":1}')])).toThrow(
+  expect(() => generalise(sampleId, [run('{"a":1}'), run('{"\\u0061":1}')])).toThrow(
     'json.a has a key whose escapes differ',
   );
 });
@@ -344,7 +349,7 @@ it('keeps only those headers of a response that the client acts upon', () => {
       ['x-codex-turn-state', jsonString('y')],
     ],
   } as const;
-  const golden = generalise(id, [[{ ...exchangeOf(), steps: [response] }]]);
+  const golden = generalise(sampleId, [[{ ...exchangeOf(), steps: [response] }]]);
   expect(golden.exchanges[0]?.steps[0]).toMatchObject({ headers: [['x-codex-turn-state', { value: 'y' }]] });
 });
 
@@ -353,7 +358,7 @@ it('gives the same golden for the same runs, in whatever order they were made', 
     [1, 2, 3],
     [3, 1, 2],
     [2, 1, 3],
-  ].map((runs) => printGolden(generalise(id, runs.map(sampleRun))));
+  ].map((runs) => printGolden(generalise(sampleId, runs.map(sampleRun))));
   expect(new Set(texts).size).toBe(1);
 });
 
@@ -361,7 +366,7 @@ it('gives the same golden whichever runs it is learned from', () => {
   const texts = [
     [1, 2, 3],
     [11, 12, 20],
-  ].map((runs) => printGolden(generalise(id, runs.map(sampleRun))));
+  ].map((runs) => printGolden(generalise(sampleId, runs.map(sampleRun))));
   expect(new Set(texts).size).toBe(1);
 });
 
@@ -371,8 +376,8 @@ it('does not look at how connections and exchanges are numbered', () => {
     ...('connection' in event ? { connection: event.connection + 70 } : {}),
     ...('exchange' in event ? { exchange: event.exchange + 700 } : {}),
   }));
-  expect(printGolden(generalise(id, [sampleRun(1), exchangesOf(renumbered)]))).toBe(
-    printGolden(generalise(id, [sampleRun(1), sampleRun(2)])),
+  expect(printGolden(generalise(sampleId, [sampleRun(1), exchangesOf(renumbered)]))).toBe(
+    printGolden(generalise(sampleId, [sampleRun(1), sampleRun(2)])),
   );
 });
 
@@ -385,9 +390,9 @@ it('learns patterns that every run it learned from unifies with', () => {
         const runs = Array.from({ length: count }, (_, run) => [
           exchangeOf(...shapes.map((make) => message('client', make(run)))),
         ]);
-        const golden = generalise(id, runs);
+        const golden = generalise(sampleId, runs);
         for (const run of runs) expect(unify(golden, run)).toEqual([]);
-        expect(printGolden(generalise(id, runs.toReversed()))).toBe(printGolden(golden));
+        expect(printGolden(generalise(sampleId, runs.toReversed()))).toBe(printGolden(golden));
       },
     ),
   );
@@ -397,7 +402,7 @@ it('learns patterns that a run it never saw unifies with', () => {
   fc.assert(
     fc.property(fc.array(shape, { minLength: 1, maxLength: 4 }), (shapes) => {
       const run = (number: number) => [exchangeOf(...shapes.map((make) => message('client', make(number))))];
-      const golden = generalise(id, [run(0), run(1), run(2)]);
+      const golden = generalise(sampleId, [run(0), run(1), run(2)]);
       expect(unify(golden, run(3))).toEqual([]);
       expect(unify(golden, run(17))).toEqual([]);
     }),

@@ -6,15 +6,15 @@ import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { printJson, tryParseJson } from '../../src/wire/json.ts';
 import { rendered } from '../diff/rendered.ts';
 import { clientMessages, withClientMessages } from './mutate.ts';
-import { exchangeOf, id, message, sampleGolden, sampleRunOfTwoTurns, uuid7 } from './sample-run.ts';
+import { exchangeOf, message, sampleGolden, sampleId, sampleRunOfTwoTurns, uuid7 } from './sample-run.ts';
 
-const golden = generalise(id, [1, 2, 3].map(sampleRunOfTwoTurns));
+const golden = generalise(sampleId, [1, 2, 3].map(sampleRunOfTwoTurns));
 
 function lifetimesOf({ variables }: Golden): Record<string, string | undefined> {
   return Object.fromEntries([...variables.values()].map(({ name, lifetime }) => [name, lifetime]));
 }
 
-it('tells from two turns what lives for an item, a request, a turn, a connection, a session, an installation', () => {
+it('learns from two turns what lives for an item, a request, a turn, a connection, a session or an installation', () => {
   expect(lifetimesOf(golden)).toMatchObject({
     sec_websocket_key: 'connection',
     account_id: 'installation',
@@ -36,7 +36,7 @@ it('tells from two turns what lives for an item, a request, a turn, a connection
   });
 });
 
-it('does not tell a turn from a session where there is one turn only', () => {
+it('cannot distinguish the lifetimes turn and session in a single turn', () => {
   const { session_id, turn_id, x_codex_ws_stream_request_start_ms } = lifetimesOf(sampleGolden());
   expect([session_id, turn_id, x_codex_ws_stream_request_start_ms]).toEqual([
     undefined,
@@ -45,9 +45,9 @@ it('does not tell a turn from a session where there is one turn only', () => {
   ]);
 });
 
-it('takes a window that went on over several requests for no value of a request or a turn', () => {
+it('learns neither request nor turn for a window that lasts several requests', () => {
   const run = (n: number): Exchange[] => {
-    const said = [
+    const messages = [
       ['', 'a'],
       ['first', 'a'],
       ['second', 'b'],
@@ -55,9 +55,9 @@ it('takes a window that went on over several requests for no value of a request 
       const turn_id = turn === '' ? '' : uuid7(n, turn);
       return message('client', { client_metadata: { turn_id, window: uuid7(n, window) } });
     });
-    return [exchangeOf(...said)];
+    return [exchangeOf(...messages)];
   };
-  expect(lifetimesOf(generalise(id, [run(1), run(2)]))).toEqual({
+  expect(lifetimesOf(generalise(sampleId, [run(1), run(2)]))).toEqual({
     window: undefined,
     turn_id: 'turn',
     turn_id_2: 'turn',
@@ -65,7 +65,7 @@ it('takes a window that went on over several requests for no value of a request 
   });
 });
 
-it('compares the turns of one thread, and not those of a thread and its subagent', () => {
+it('compares turns within one thread, not turns of a thread with those of its subagent', () => {
   const run = (n: number): Exchange[] =>
     ['root', 'child'].map((thread) => {
       const turns = ['a', 'b'].map((turn) =>
@@ -77,7 +77,7 @@ it('compares the turns of one thread, and not those of a thread and its subagent
       const headers = [['thread-id', { kind: 'string', value: uuid7(n, thread) }] as const];
       return { ...exchange, request: { ...exchange.request, headers } };
     });
-  expect(lifetimesOf(generalise(id, [run(1), run(2)]))).toEqual({
+  expect(lifetimesOf(generalise(sampleId, [run(1), run(2)]))).toEqual({
     thread_id: 'session',
     turn_id: 'turn',
     turn_id_2: 'turn',
@@ -109,7 +109,7 @@ it.each([
     'is new for each item, and this is the value of another item',
   ],
   ['context_window_id', uuid7(7, 'window'), uuid7(8, 'window'), 'is the same for a whole session'],
-] as const)('explains one finding where the second turn has a wrong %s', (key, right, wrong, why) => {
+] as const)('explains the one finding for a second turn with a wrong %s', (key, right, wrong, why) => {
   const start = 1_785_432_000_000 + 7 * 60_011;
   const text = (value: string | number) => {
     if (typeof value === 'string') return value;
@@ -121,7 +121,7 @@ it.each([
   ).toEqual([[key, `${key} ${why}`]]);
 });
 
-/** The conversation with another text all over its last message, in JSON within strings too. */
+/** The exchanges with `before` replaced everywhere in the last client message, including JSON inside strings. */
 function withLastMessage(exchanges: readonly Exchange[], before: string, after: string): Exchange[] {
   return exchanges.map((exchange) => {
     const last = clientMessages(exchange).length;

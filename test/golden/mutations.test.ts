@@ -9,7 +9,7 @@ import { representatives } from './committed-goldens.ts';
 import { fillGolden } from './fill-golden.ts';
 import { isAt } from './mutate.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
-import { id, sampleGolden, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
+import { sampleGolden, sampleId, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
 
 /**
  * The third law: every single-point mutation of what the official client said is found, at its place. Left out are
@@ -64,7 +64,7 @@ it('finds every mutant of a small conversation, at its place', () => {
 });
 
 it('finds every value of a turn that is kept for the next, and every one of the session that changes', () => {
-  const golden = generalise(id, [1, 2, 3].map(sampleRunOfTwoTurns));
+  const golden = generalise(sampleId, [1, 2, 3].map(sampleRunOfTwoTurns));
   const { missed, score } = attack(golden, sampleRunOfTwoTurns(7), sampleRunOfTwoTurns(8));
   expect(missed).toEqual([]);
   expect(score.filter((line) => /^(?:keep|change an identity|freeze)/.test(line))).toMatchInlineSnapshot(`

@@ -7,9 +7,9 @@ import { type JsonNode, jsonString, toNode } from '../../src/wire/json.ts';
 import type { Side } from '../../src/wire/message.ts';
 
 /**
- * A small conversation that is built like those of codex 0.169.0: a handshake, a prewarm, a turn, one identity all
- * over, turn metadata as JSON in a string, `client_metadata` in an order of its own each time. Everything that the
- * official client chooses anew is made from the number of the run, so that runs are different and repeatable.
+ * The events of a small trace like those of codex 0.169.0: a handshake, a prewarm, one or two turns, one identity in all
+ * places, turn metadata as JSON in a string, and a key order of `client_metadata` that differs from run to run. Everything
+ * that the official client makes anew is derived from the number of the run, so runs differ and are repeatable.
  */
 export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
   const thread = uuid7(run, 'thread');
@@ -18,7 +18,11 @@ export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
   const window = uuid7(run, 'window');
   const start = 1_785_432_000_000 + run * 60_011;
   const later = start + 60_000;
-  const [warmed, answered, last] = [hex(run, 'prewarm'), hex(run, 'turn'), hex(run, 'second turn')];
+  const [prewarmResponse, turnResponse, secondTurnResponse] = [
+    hex(run, 'prewarm'),
+    hex(run, 'turn'),
+    hex(run, 'second turn'),
+  ];
   const metadata = (more: object) => ({
     installation_id: installation,
     session_id: thread,
@@ -30,16 +34,20 @@ export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
     sandbox: 'seccomp',
     analytics_enabled: true,
   });
-  const prewarmed = metadata({ turn_id: '', request_kind: 'prewarm' });
-  const turned = metadata({ turn_id: turn, request_kind: 'turn', turn_started_at_unix_ms: start + 5 });
-  const turnedAgain = metadata({ turn_id: nextTurn, request_kind: 'turn', turn_started_at_unix_ms: later });
-  const clientMetadata = (turnId: string, turnMetadata: object, at: number) =>
+  const prewarmMetadata = metadata({ turn_id: '', request_kind: 'prewarm' });
+  const turnMetadata = metadata({ turn_id: turn, request_kind: 'turn', turn_started_at_unix_ms: start + 5 });
+  const secondTurnMetadata = metadata({
+    turn_id: nextTurn,
+    request_kind: 'turn',
+    turn_started_at_unix_ms: later,
+  });
+  const clientMetadata = (turnId: string, json: object, at: number) =>
     rotated(run, {
       session_id: thread,
       thread_id: thread,
       turn_id: turnId,
       'x-codex-installation-id': installation,
-      'x-codex-turn-metadata': JSON.stringify(turnMetadata),
+      'x-codex-turn-metadata': JSON.stringify(json),
       'x-codex-window-id': `${thread}:0`,
       'x-codex-ws-stream-request-start-ms': String(at),
     });
@@ -94,7 +102,7 @@ export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
         'session-id': thread,
         'thread-id': thread,
         'x-codex-window-id': `${thread}:0`,
-        'x-codex-turn-metadata': JSON.stringify(prewarmed),
+        'x-codex-turn-metadata': JSON.stringify(prewarmMetadata),
         'x-codex-routing-hint': 'model=gpt-6.1-sol;tier=priority',
       }).map(([name, value]) => [name, jsonString(value)]),
     },
@@ -108,23 +116,23 @@ export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
       include: ['reasoning.encrypted_content'],
       prompt_cache_key: thread,
       generate: false,
-      client_metadata: clientMetadata('', prewarmed, start),
+      client_metadata: clientMetadata('', prewarmMetadata, start),
     }),
-    message('backend', responseEvent('response.created', warmed, thread, start)),
-    message('backend', responseEvent('response.completed', warmed, thread, start)),
+    message('backend', responseEvent('response.created', prewarmResponse, thread, start)),
+    message('backend', responseEvent('response.completed', prewarmResponse, thread, start)),
     message('client', {
       type: 'response.create',
       model: 'gpt-6.1-sol',
       service_tier: 'priority',
-      previous_response_id: `resp_${warmed}`,
+      previous_response_id: `resp_${prewarmResponse}`,
       input,
       ...common,
       include: ['reasoning.encrypted_content'],
       prompt_cache_key: thread,
-      client_metadata: clientMetadata(turn, turned, start + 9),
+      client_metadata: clientMetadata(turn, turnMetadata, start + 9),
     }),
-    message('backend', responseEvent('response.created', answered, thread, start + 1000)),
-    message('backend', responseEvent('response.completed', answered, thread, start + 1000)),
+    message('backend', responseEvent('response.created', turnResponse, thread, start + 1000)),
+    message('backend', responseEvent('response.completed', turnResponse, thread, start + 1000)),
     ...(turns === 1
       ? []
       : [
@@ -132,38 +140,38 @@ export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
             type: 'response.create',
             model: 'gpt-6.1-sol',
             service_tier: 'priority',
-            previous_response_id: `resp_${answered}`,
+            previous_response_id: `resp_${turnResponse}`,
             input: [itemOf(nextTurn, later)('second prompt', 'user', 'user.text', prompt)],
             ...common,
             include: ['reasoning.encrypted_content'],
             prompt_cache_key: thread,
-            client_metadata: clientMetadata(nextTurn, turnedAgain, later + 9),
+            client_metadata: clientMetadata(nextTurn, secondTurnMetadata, later + 9),
           }),
-          message('backend', responseEvent('response.created', last, thread, later + 1000)),
-          message('backend', responseEvent('response.completed', last, thread, later + 1000)),
+          message('backend', responseEvent('response.created', secondTurnResponse, thread, later + 1000)),
+          message('backend', responseEvent('response.completed', secondTurnResponse, thread, later + 1000)),
         ]),
     { type: 'end', connection: 2, by: 'client' },
   ];
 }
 
-/** The model traffic of that run. */
+/** The exchanges of a run with one turn. */
 export function sampleRun(run: number): Exchange[] {
   return exchangesOf(sampleEvents(run));
 }
 
-export const id = { codex: '0.169.0', lane: 'chatgpt', scenario: 'mini' };
+export const sampleId = { codex: '0.169.0', lane: 'chatgpt', scenario: 'mini' };
 
-/** The same conversation with a second turn on its socket: what the client says of one turn and of the next. */
+/** The exchanges of a run with a second turn on the same websocket. */
 export function sampleRunOfTwoTurns(run: number): Exchange[] {
   return exchangesOf(sampleEvents(run, 2));
 }
 
-/** What is learned from runs 1, 2 and 3. */
+/** The golden of runs 1, 2 and 3. */
 export function sampleGolden(): Golden {
-  return generalise(id, [sampleRun(1), sampleRun(2), sampleRun(3)]);
+  return generalise(sampleId, [sampleRun(1), sampleRun(2), sampleRun(3)]);
 }
 
-/** One exchange: an upgrade on a plain connection, and the messages given. */
+/** An exchange that consists of an upgrade on a plain connection and these messages. */
 export function exchangeOf(...messages: readonly MessageEvent[]): Exchange {
   return {
     connection: { type: 'connection', connection: 1, authority: 'localhost:1', tls: null },
@@ -179,7 +187,7 @@ export function exchangeOf(...messages: readonly MessageEvent[]): Exchange {
   };
 }
 
-/** A text message that holds JSON: one compressed frame. */
+/** A text message that contains JSON, in one compressed frame. */
 export function message(from: Side, json: unknown): MessageEvent {
   return messageOf(from, toNode(json));
 }
@@ -189,7 +197,7 @@ export function messageOf(from: Side, json: JsonNode): MessageEvent {
   return { type: 'message', exchange: 2, from, opcode: 'text', compressed: true, fragments: 1, content };
 }
 
-/** A request of no model, with its response. */
+/** A side request and its response. */
 export function sideRequest(connection: number, exchange: number): TraceEvent[] {
   const target = jsonString('/backend-api/codex/models');
   const headers = [['accept', jsonString('*/*')] as const];
@@ -220,14 +228,14 @@ function sealed(tag: string, text: string): string {
   return `<<sealed ${tag === '' ? '' : `${tag} `}${text.length} ${hash}>>`;
 }
 
-/** The same members, beginning with another one in each run: as the official client's hash map gives them. */
+/** The same members, rotated by a different number in each run, like the official client's hash map. */
 function rotated(run: number, members: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const entries = Object.entries(members);
   const first = run % entries.length;
   return Object.fromEntries([...entries.slice(first), ...entries.slice(0, first)]);
 }
 
-/** What the backend says repeats the client's cache key. */
+/** Like the real backend, it repeats the client's cache key. */
 function responseEvent(type: string, responseId: string, cacheKey: string, now: number): object {
   const created = now / 1000;
   return { type, response: { id: `resp_${responseId}`, created_at: created, prompt_cache_key: cacheKey } };

@@ -8,7 +8,7 @@ import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import { exchangeOf, id, message, uuid7 } from './sample-run.ts';
+import { exchangeOf, message, sampleId, uuid7 } from './sample-run.ts';
 
 const long = (name: string) => `${name} ${'and so on '.repeat(120)}`;
 
@@ -18,26 +18,26 @@ function folder(): string {
   return path;
 }
 
-function say(...said: readonly unknown[]): Exchange {
-  return exchangeOf(...said.map((json) => ({ ...message('client', json), exchange: 1 })));
+function messages(...sent: readonly unknown[]): Exchange {
+  return exchangeOf(...sent.map((json) => ({ ...message('client', json), exchange: 1 })));
 }
 
-function goldenOf(...said: readonly unknown[]): Golden {
-  return generalise(id, [[say(...said)]]);
+function goldenOf(...sent: readonly unknown[]): Golden {
+  return generalise(sampleId, [[messages(...sent)]]);
 }
 
 function linesOf(golden: Golden): string[] {
   return printGolden(golden).trim().split('\n');
 }
 
-/** The golden that the text is read as. */
+/** Reads a golden from the text of its file. */
 function read(text: string): Golden {
   const path = join(folder(), 'x.golden.jsonl');
   writeFileSync(path, text);
   return readGolden(path);
 }
 
-it('writes a document that occurs again once, before its first use, called after its key', async () => {
+it('writes a repeated document once, before its first use, and names it after its key', async () => {
   const tools = [{ name: 'exec', description: long('run') }];
   const golden = goldenOf({ a: 1, tools }, { a: 2, tools }, { nested: { Tools: tools } });
   const lines = linesOf(golden);
@@ -48,7 +48,7 @@ it('writes a document that occurs again once, before its first use, called after
   expect(await read(printGolden(golden))).toEqual(golden);
 });
 
-it('gives no two shared documents one name, whatever their keys are called', async () => {
+it('gives every shared document a unique name, whatever the keys are', async () => {
   const documents = [{ tools: long('one') }, { tools: long('two') }, { tools_2: long('three') }];
   const golden = goldenOf(...documents.flatMap((one) => [1, 2].map((at) => ({ at, ...one }))));
   const names = linesOf(golden).flatMap((line) => /^\{"type":"shared","name":"(\w+)"/.exec(line)?.[1] ?? []);
@@ -56,7 +56,7 @@ it('gives no two shared documents one name, whatever their keys are called', asy
   expect(await read(printGolden(golden))).toEqual(golden);
 });
 
-it('shares what stands in a shared document and elsewhere too', async () => {
+it('shares a document that is part of a shared document and also used elsewhere', async () => {
   const text = long('text');
   const whole = { item: { text }, more: long('more') };
   const golden = goldenOf({ a: 1, whole }, { a: 2, whole }, { b: 1, text });
@@ -68,12 +68,12 @@ it('shares what stands in a shared document and elsewhere too', async () => {
   expect(await read(printGolden(golden))).toEqual(golden);
 });
 
-it('writes short documents, and those that occur once, at their places', () => {
+it('writes short documents and those that occur once in place', () => {
   const golden = goldenOf({ a: long('one'), b: 'short' }, { a: long('two'), b: 'short' });
   expect(printGolden(golden)).not.toContain('shared');
 });
 
-it('restores the very same golden, whatever it holds', async () => {
+it('reads back an equal golden, whatever it contains', async () => {
   const texts = fc.constantFrom(long('a'), long('b "quoted"'), 'short', '{{shared}}', '{{a}}');
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof({ maxDepth: 4 }, texts, fc.integer(), tie('list'), tie('object')),
@@ -81,8 +81,8 @@ it('restores the very same golden, whatever it holds', async () => {
     object: fc.dictionary(fc.constantFrom('text', 'Tools', '{{shared}}', '{{json}}', 'é', '1'), tie('value')),
   }));
   await fc.assert(
-    fc.asyncProperty(fc.array(value, { minLength: 1, maxLength: 4 }), async (said) => {
-      const golden = goldenOf(...said, ...said.slice(0, 2));
+    fc.asyncProperty(fc.array(value, { minLength: 1, maxLength: 4 }), async (sent) => {
+      const golden = goldenOf(...sent, ...sent.slice(0, 2));
       const text = printGolden(golden);
       const again = await read(text);
       expect(again).toEqual(golden);
@@ -91,25 +91,25 @@ it('restores the very same golden, whatever it holds', async () => {
   );
 });
 
-it('compares what stands for several places with all of them', () => {
+it('compares a shared document at all places that refer to it', () => {
   const instructions = (turn: string) => [{ role: 'developer', text: long('rules'), turn }];
   const run = (number: number) => {
     const input = instructions(uuid7(number, 'turn'));
-    return say({ turn: 1, input }, { turn: 2, input });
+    return messages({ turn: 1, input }, { turn: 2, input });
   };
-  const golden = generalise(id, [[run(1)], [run(2)]]);
+  const golden = generalise(sampleId, [[run(1)], [run(2)]]);
   const text = printGolden(golden);
   expect(text).toContain('"turn":2,"input":{"{{shared}}":"input"}');
   const restored = read(text);
   expect(unify(restored, [run(3)])).toEqual([]);
   const input = instructions(uuid7(3, 'turn'));
-  const other = [{ ...input[0], role: 'user' }];
-  expect(unify(restored, [say({ turn: 1, input }, { turn: 2, input: other })])).toMatchObject([
+  const changed = [{ ...input[0], role: 'user' }];
+  expect(unify(restored, [messages({ turn: 1, input }, { turn: 2, input: changed })])).toMatchObject([
     { kind: 'changed', places: [{ side: 'client', part: 'message', number: 2, path: ['input', 0, 'role'] }] },
   ]);
 });
 
-it('names the line of a reference to a document that is not declared before it', async () => {
+it('reports the line of a reference to a document that is not declared before it', async () => {
   const text = long('text');
   const { path } = writeGolden(folder(), goldenOf({ a: 1, text }, { a: 2, text }));
   const lines = readFileSync(path, 'utf8').split('\n');
@@ -128,7 +128,7 @@ it('names the line of a reference to a document that is not declared before it',
   }
 });
 
-it('refuses two shared documents of one name, and a reference that is not alone', async () => {
+it('rejects two shared documents with the same name, and a reference that is not the only member', async () => {
   const text = long('text');
   const whole = printGolden(goldenOf({ a: 1, text }, { a: 2, text }));
   const line = /.*"type":"shared".*\n/.exec(whole)?.[0] ?? '';

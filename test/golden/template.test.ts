@@ -20,12 +20,12 @@ it('reads variables between literal texts', () => {
   expect(parseTemplate('{{{{}}name}}')).toEqual([{ literal: '{{name}}' }]);
 });
 
-it('knows a template that is one variable', () => {
+it('recognises a template that is one variable', () => {
   expect(soleVariable('{{a_2}}')).toBe('a_2');
   for (const text of ['a', '{{a}}b', '{{A}}', '{{{{}}', '']) expect(soleVariable(text)).toBeUndefined();
 });
 
-it('spells literal braces so that they are read as such', () => {
+it('escapes literal braces', () => {
   const brace = fc.constantFrom('{', '}', '{{', '}}', 'a', '{{a}}', '#0', '{{{{}}');
   const literal = fc.array(brace, { maxLength: 5 }).map((parts) => ({ literal: parts.join('') }));
   const variable = fc.constantFrom('a', 'b_2', '#0').map((name) => ({ variable: name }));
@@ -39,7 +39,7 @@ it('spells literal braces so that they are read as such', () => {
   );
 });
 
-it('spells keys that look like marks so that they are read as keys', () => {
+it('escapes keys that look like marks', () => {
   for (const key of ['{{json}}', '{{unordered}}', '{{{{}}', 'a{{', '', '{{']) {
     expect(unescapeKey(escapeKey(key))).toBe(key);
     expect(escapeKey(key)).not.toMatch(/^\{\{[a-z]/);

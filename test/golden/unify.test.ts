@@ -10,10 +10,10 @@ import { jsonString } from '../../src/wire/json.ts';
 import { clientMessages, sites, withClientMessages } from './mutate.ts';
 import {
   exchangeOf,
-  id,
   message,
   sampleEvents,
   sampleGolden,
+  sampleId,
   sampleRun,
   sideRequest,
   uuid7,
@@ -51,7 +51,7 @@ it('finds nothing in any run, whichever runs were learned from', () => {
     fc.property(some, fc.nat(1000), (learned, fresh) => {
       // Three turns of the wheel, so that the order of client_metadata is seen to vary.
       const runs = [...learned.map(sampleRun), sampleRun(0), sampleRun(1)];
-      const golden = generalise(id, runs);
+      const golden = generalise(sampleId, runs);
       for (const run of [...runs, sampleRun(fresh)]) expect(unify(golden, run)).toEqual([]);
     }),
     { numRuns: 20 },
@@ -128,7 +128,7 @@ it('names all places where as many say one thing as another', () => {
   const say = (a: string, b: string) => [exchangeOf(message('client', { a, b, c: 1 }))];
   const [one, two, three, four] = ['1', '2', '3', '4'].map((name) => uuid7(1, name));
   if (one === undefined || two === undefined || three === undefined || four === undefined) return;
-  const golden = generalise(id, [say(one, one), say(two, two)]);
+  const golden = generalise(sampleId, [say(one, one), say(two, two)]);
   expect(told(unify(golden, say(three, four)))).toEqual([
     'disagrees: exchange 1 › client message 1 › b, exchange 1 › client message 1 › a',
   ]);
@@ -137,7 +137,7 @@ it('names all places where as many say one thing as another', () => {
 it('tells one item that was put into a list of many as one finding', () => {
   const list = Array.from({ length: 60 }, (_, at) => ({ type: 'message', id: at, content: [`text ${at}`] }));
   const say = (input: readonly unknown[]) => [exchangeOf(message('client', { input }))];
-  const golden = generalise(id, [say(list)]);
+  const golden = generalise(sampleId, [say(list)]);
   for (const at of [0, 30, 60]) {
     const more = list.toSpliced(at, 0, { type: 'message', id: 7, content: ['injected'] });
     expect(told(unify(golden, say(more)))).toEqual([`added: exchange 1 › client message 1 › input.${at}`]);
@@ -161,7 +161,7 @@ it('tells an exchange too many or too few as one finding', () => {
   const say = (text: string) =>
     exchangeOf(message('client', { type: 'response.create', text, n: text.length }));
   const [a, b] = [say('first words'), say('others')];
-  const golden = generalise(id, [[a, b]]);
+  const golden = generalise(sampleId, [[a, b]]);
   expect(told(unify(golden, [a]))).toEqual(['missing: exchange 2 › request']);
   expect(told(unify(golden, [b]))).toEqual(['missing: exchange 1 › request']);
   expect(told(unify(golden, [exchangeOf(), a, b]))).toEqual(['added: exchange 1 › request']);
@@ -180,7 +180,7 @@ it('compares ALPN only where both connections are secure', () => {
     const exchange = exchangeOf(message('client', { a: 1 }));
     return [{ ...exchange, connection: { ...exchange.connection, tls: { offered, chosen: null } } }];
   };
-  const golden = generalise(id, [secure('http/1.1')]);
+  const golden = generalise(sampleId, [secure('http/1.1')]);
   expect(unify(golden, secure('http/1.1'))).toEqual([]);
   expect(unify(golden, [exchangeOf(message('client', { a: 1 }))])).toEqual([]);
   expect(told(unify(golden, secure('h2', 'http/1.1')))).toEqual([
@@ -193,14 +193,14 @@ it('tells a body that was cut off', () => {
   const say = (complete: boolean): Exchange[] => [
     { ...exchangeOf(), steps: [{ type: 'body', exchange: 1, from: 'client', complete, content }] },
   ];
-  expect(told(unify(generalise(id, [say(true)]), say(false)))).toEqual([
+  expect(told(unify(generalise(sampleId, [say(true)]), say(false)))).toEqual([
     'reframed: exchange 1 › client body',
   ]);
 });
 
 it('shows where two long texts part', () => {
   const say = (end: string) => [exchangeOf(message('client', { a: `${'x'.repeat(300)}${end}` }))];
-  expect(unify(generalise(id, [say('yes')]), say('no')).map(differenceText)).toMatchObject([
+  expect(unify(generalise(sampleId, [say('yes')]), say('no')).map(differenceText)).toMatchObject([
     {
       expected: expect.stringMatching(/^…x+yes" \(305 characters\)$/),
       actual: expect.stringMatching(/^…x+no" /),
