@@ -25,39 +25,39 @@ it('lists versions from the oldest to the newest', () => {
   expect([...new Set(goldens.map(({ codex }) => codex))]).toEqual(versions);
 });
 
-it.each(goldens)('prints $codex $scenario as it was read', async ({ path }) => {
+it.each(goldens)('prints $codex $scenario with the same bytes', async ({ path }) => {
   expect(printGolden(readGolden(path))).toBe(readFileSync(path, 'utf8'));
 });
 
-it.each(goldens)('holds no token, account, path or date in $codex $scenario', ({ path, scenario }) => {
-  // What a scenario says itself, such as the name of an agent or the time at which a limit ends, is no secret.
-  const told = readFileSync(join(scenarioFolder, `${scenario}.json`), 'utf8');
-  const words = new Set(told.match(/[\w/]{6,}/g));
+it.each(goldens)('$codex $scenario contains no token, account, path or date', ({ path, scenario }) => {
+  // What the scenario file contains is not secret, such as the name of an agent or the time at which a limit ends.
+  const scenarioText = readFileSync(join(scenarioFolder, `${scenario}.json`), 'utf8');
+  const words = new Set(scenarioText.match(/[\w/]{6,}/g));
   const text = readFileSync(path, 'utf8').replaceAll(/[\w/]{6,}/g, (word) => (words.has(word) ? '' : word));
   expect(text).not.toMatch(/eyJ|\bsk-|\brt-|acct-|user-[0-9a-f]{6}|@[a-z]+\./);
   expect(text).not.toMatch(/\/home\/|\/users\/|\/tmp\/|\/root\/|\.cache|\b[A-Z]:\\\\/i);
   expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-/);
-  // The one date is the name of a protocol, the one time the made-up one of the simulated backend.
+  // The date is part of the name of a protocol; the time is that of the simulated backend.
   const dates = text.match(/\b20\d\d-\d\d-\d\d\b/g) ?? [];
   expect(dates.filter((date) => date !== '2026-02-06')).toEqual([]);
   const times = text.match(/(?<![0-9a-f])1[6-9]\d{8}(?:\d{3})?(?![0-9a-f])/g) ?? [];
   expect(times.filter((time) => time !== '1700000000')).toEqual([]);
 });
 
-it.each(goldens)('holds no sentence but our own in $codex $scenario', ({ path, scenario }) => {
+it.each(goldens)('$codex $scenario contains no sentence that the scenario does not', ({ path, scenario }) => {
   const text = readFileSync(path, 'utf8');
   const sentences = text.match(/\p{L}{2,} \p{L}{2,} \p{L}{2,}[^"\\<]*/gu) ?? [];
   const { client } = loadScenario(scenario);
   const own = ownTexts(loadScenario(scenario));
-  // A client that is never let in says nothing.
-  const asks = text.includes('"input":');
-  for (const prompt of promptsOf(client)) expect(text.includes(JSON.stringify(prompt))).toBe(asks);
-  expect(sentences.filter((sentence) => !own.some((one) => one.includes(sentence)))).toEqual([]);
+  // A client whose sign-in is refused sends no request.
+  const hasRequest = text.includes('"input":');
+  for (const prompt of promptsOf(client)) expect(text.includes(JSON.stringify(prompt))).toBe(hasRequest);
+  expect(sentences.filter((sentence) => !own.some((ownText) => ownText.includes(sentence)))).toEqual([]);
 });
 
-it('binds one session variable in headers, body, client metadata and turn metadata of 0.169.0', async () => {
+it('uses one session variable in headers, body, client metadata and turn metadata of 0.169.0', async () => {
   const { request, bodies } = await requestsOf('0.169.0', 'fast');
-  const header = (name: string) => request.headers.find(([other]) => other === name)?.[1];
+  const header = (name: string) => request.headers.find(([actual]) => actual === name)?.[1];
   const session = '{{session_id}}';
   const text = (node: JsonNode | undefined) => (node?.kind === 'string' ? node.value : undefined);
   expect(text(header('session-id'))).toBe(session);
@@ -75,7 +75,7 @@ it('binds one session variable in headers, body, client metadata and turn metada
   }
 });
 
-it('binds one session variable under the names of 0.118.0', async () => {
+it('uses one session variable under the names of 0.118.0', async () => {
   const { request, bodies } = await requestsOf('0.118.0', 'default');
   expect(request.headers.find(([name]) => name === 'session_id')?.[1]).toEqual({
     kind: 'string',

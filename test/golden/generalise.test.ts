@@ -9,28 +9,29 @@ import type { MessageEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, parseJson, printJson } from '../../src/wire/json.ts';
 import { exchangeOf, message, messageOf, sampleEvents, sampleId, sampleRun, uuid7 } from './sample-run.ts';
 
-/** What is learned from runs in which the client says one of these each. */
-function learned(...said: readonly unknown[]): Golden {
+/** The golden of runs in which the client sends one message: one of these documents in each run. */
+function learned(...documents: readonly unknown[]): Golden {
   return generalise(
     sampleId,
-    said.map((json) => [exchangeOf(message('client', json))]),
+    documents.map((json) => [exchangeOf(message('client', json))]),
   );
 }
 
-/** The pattern of what the client says, and the kinds of its variables. */
+/** The pattern of a step of the first exchange, and the kinds of all variables. */
 function pattern(
   golden: Golden,
   step = 0,
 ): { readonly pattern: string; readonly kinds: Record<string, string> } {
-  const said = golden.exchanges[0]?.steps[step];
-  const json = said?.type === 'message' && said.content.kind === 'json' ? said.content.json : jsonString('');
+  const found = golden.exchanges[0]?.steps[step];
+  const json =
+    found?.type === 'message' && found.content.kind === 'json' ? found.content.json : jsonString('');
   const kinds = [...golden.variables.values()].map(({ name, kind }) => [name, kind]);
   return { pattern: printJson(json), kinds: Object.fromEntries(kinds) };
 }
 
 const [first, second] = [uuid7(1, 'a'), uuid7(2, 'a')];
 
-it('leaves literal what was equal in all runs', () => {
+it('keeps values that are equal in all runs literal', () => {
   const json = { a: 'x', b: [1, true, null, {}], c: first };
   expect(pattern(learned(json, json))).toEqual({ pattern: JSON.stringify(json), kinds: {} });
 });
@@ -45,18 +46,18 @@ it.each([
   ['secret', '<<secret x 1>>', '<<secret x 2>>'],
   ['secret_uuid4', '<<secret x 1 uuid4>>', '<<secret x 1 uuid4>>'],
   ['host_text', '/home/a', '/home/b c'],
-])('makes a variable of kind %s of %j and %j', (kind, one, other) => {
-  const { kinds } = pattern(learned({ it: one }, { it: other }));
+])('makes a variable of kind %s of %j and %j', (kind, a, b) => {
+  const { kinds } = pattern(learned({ it: a }, { it: b }));
   expect(Object.values(kinds)).toEqual([kind]);
 });
 
-it('makes number variables of numbers that varied', () => {
+it('makes number variables of numbers that differ', () => {
   const golden = learned({ at: 1785432000.5, n: 1.0 }, { at: 1785432001.25, n: 1.0 });
   expect(pattern(golden)).toEqual({ pattern: '{"at":"{{at}}","n":1}', kinds: { at: 'epoch_s' } });
   expect(golden.variables.get('at')?.number).toBe(true);
 });
 
-it('gives no two variables one name, and none that of the host connected to', () => {
+it('gives every variable a unique name, and none the name `authority`', () => {
   const run = (number: number) => {
     const ids = ['a', 'b', 'c', 'd'].map((name) => uuid7(number, name));
     return { window: [ids[0], ids[1]], window_2: ids[2], authority: ids[3] };
@@ -66,7 +67,7 @@ it('gives no two variables one name, and none that of the host connected to', ()
   );
 });
 
-it('finds one variable in a header, a body, JSON in a header and a part of a longer string', () => {
+it('makes one variable of equal values in a header, a body, JSON in a header and part of a longer string', () => {
   const run = (thread: string): Exchange[] => {
     const exchange = exchangeOf(message('client', { key: thread, window: `${thread}:0` }));
     const headers = [
@@ -84,7 +85,7 @@ it('finds one variable in a header, a body, JSON in a header and a part of a lon
   expect(pattern(golden).pattern).toBe('{"key":"{{thread_id}}","window":"{{thread_id}}:0"}');
 });
 
-it('keeps literal what two strings have in common', () => {
+it('keeps the common parts of two strings literal', () => {
   expect(pattern(learned({ a: 'Linux 5.1 (x)' }, { a: 'Linux 6.2 (x)' })).pattern).toBe(
     '{"a":"Linux {{a}}.{{a_2}} (x)"}',
   );
@@ -93,42 +94,42 @@ it('keeps literal what two strings have in common', () => {
   );
 });
 
-it('has an object unordered only when the order of its keys varied', () => {
+it('makes an object unordered only if its key order differs', () => {
   expect(pattern(learned({ b: 1, a: 2 }, { b: 1, a: 2 })).pattern).toBe('{"b":1,"a":2}');
   expect(pattern(learned({ b: 1, a: 2 }, { a: 2, b: 1 })).pattern).toBe('{"{{unordered}}":true,"a":2,"b":1}');
 });
 
-it('has headers in any order only where their order varied', () => {
+it('makes headers unordered only if their order differs', () => {
   const run = (n: number, names: readonly string[]): Exchange[] => {
     const headers = names.map((name) => [name, jsonString(name === 'id' ? uuid7(n, 'id') : name)] as const);
     return [{ ...exchangeOf(), request: { ...exchangeOf().request, headers } }];
   };
-  const [one, other] = [
+  const [a, b] = [
     ['host', 'id', 'accept', 'accept'],
     ['accept', 'host', 'accept', 'id'],
   ];
-  const ordered = generalise(sampleId, [run(1, one), run(2, one)]);
+  const ordered = generalise(sampleId, [run(1, a), run(2, a)]);
   expect(printGolden(ordered)).not.toContain('unordered');
-  expect(unify(ordered, run(3, other)).map(({ kind }) => kind)).toContain('moved');
+  expect(unify(ordered, run(3, b)).map(({ kind }) => kind)).toContain('moved');
 
-  const unordered = generalise(sampleId, [run(1, one), run(2, other)]);
+  const unordered = generalise(sampleId, [run(1, a), run(2, b)]);
   expect(printGolden(unordered)).toContain(
     '"unordered":true,"headers":[["accept","accept"],["accept","accept"],["host"',
   );
   expect(unify(unordered, run(3, ['id', 'accept', 'accept', 'host']))).toEqual([]);
   expect(unify(unordered, run(3, ['id', 'accept', 'host'])).map(({ kind }) => kind)).toEqual(['missing']);
-  expect(printGolden(generalise(sampleId, [run(2, other), run(1, one)]))).toBe(printGolden(unordered));
+  expect(printGolden(generalise(sampleId, [run(2, b), run(1, a)]))).toBe(printGolden(unordered));
 });
 
-it('keeps both members of a repeated key where the order of keys varied', () => {
+it('keeps both members of a repeated key in an unordered object', () => {
   const run = (text: string) => [exchangeOf(messageOf('client', parseJson(text).node))];
   const runs = [run('{"b":1,"a":2,"a":3}'), run('{"a":2,"a":3,"b":1}')];
   const golden = generalise(sampleId, runs);
   expect(pattern(golden).pattern).toBe('{"{{unordered}}":true,"a":2,"a":3,"b":1}');
-  for (const one of runs) expect(unify(golden, one)).toEqual([]);
+  for (const exchanges of runs) expect(unify(golden, exchanges)).toEqual([]);
 });
 
-it('does not take two clocks of one message for one, though they show the same', () => {
+it('keeps two clocks of one message apart although their values are equal', () => {
   const golden = learned(
     { made: 1785432000001, sent: 1785432000001 },
     { made: 1785432000002, sent: 1785432000002 },
@@ -136,13 +137,13 @@ it('does not take two clocks of one message for one, though they show the same',
   expect(pattern(golden).pattern).toBe('{"made":"{{made}}","sent":"{{sent}}"}');
 });
 
-it('takes a clock that is repeated under its name in later messages for one', () => {
+it('makes one variable of a clock that later messages repeat under its name', () => {
   const run = (at: number) => [exchangeOf(message('client', { at }), message('client', { at }))];
   const golden = generalise(sampleId, [run(1785432000001), run(1785432000002)]);
   expect([...golden.variables.keys()]).toEqual(['at']);
 });
 
-it('notes which identifiers and clocks were different in every run', () => {
+it('groups identifiers and clocks that differ from each other in every run', () => {
   const run = (n: number, same: boolean) => {
     const at = 1785432000001 + n;
     const b = uuid7(n, same ? 'a' : 'b');
@@ -162,7 +163,7 @@ it('notes which identifiers and clocks were different in every run', () => {
   ]);
 });
 
-/** The context windows that a client names when it takes up a thread, in the handshake and in the prewarm. */
+/** The context windows that a client names in the handshake and in the prewarm when it resumes a thread. */
 const races = [
   ['own', 'own'],
   ['new', 'new'],
@@ -170,8 +171,8 @@ const races = [
 ] as const;
 type Race = (typeof races)[number];
 
-/** A thread, and how it is taken up on another connection; `changed` has what differs from that. */
-function takenUp(run: number, [handshake, prewarm]: Race, changed: object = {}): Exchange[] {
+/** A thread that is resumed on another connection. `changed` overrides parts of that. */
+function resumed(run: number, [handshake, prewarm]: Race, changed: object = {}): Exchange[] {
   const { thread, generate, window } = { thread: 'thread', generate: false, window: 'own', ...changed };
   const metadata = (context_window_id: string, turn: string) => ({
     'x-codex-turn-metadata': JSON.stringify({ context_window_id: uuid7(run, context_window_id) }),
@@ -183,21 +184,21 @@ function takenUp(run: number, [handshake, prewarm]: Race, changed: object = {}):
     const named = Object.entries(headers).map(([name, value]) => [name, jsonString(value)] as const);
     return { ...rest, request: { ...request, headers: named } };
   };
-  const said = (window: string, turn: string, generate = true) =>
+  const request = (window: string, turn: string, generate = true) =>
     message('client', { ...(generate ? {} : { generate }), client_metadata: metadata(window, turn) });
   return [
-    exchange('thread', 'own', said('own', '', false), said('own', 'first turn')),
-    exchange(thread, handshake, said(prewarm, '', generate), said(window, 'second turn')),
+    exchange('thread', 'own', request('own', '', false), request('own', 'first turn')),
+    exchange(thread, handshake, request(prewarm, '', generate), request(window, 'second turn')),
   ];
 }
 
-it('learns the same from threads that are taken up, whichever context window handshake and prewarm name', () => {
+it('learns the same golden from resumed threads, whichever context windows their handshake and prewarm name', () => {
   const goldens = races.flatMap((first) =>
     races.flatMap((second) =>
       races.map((third) =>
         generalise(
           sampleId,
-          [first, second, third].map((race, at) => takenUp(at, race)),
+          [first, second, third].map((race, at) => resumed(at, race)),
         ),
       ),
     ),
@@ -216,24 +217,24 @@ it('learns the same from threads that are taken up, whichever context window han
     ['context_window_id_3', 'uuid7', undefined, undefined],
     ['turn_id_2', 'uuid7', 'uuid7', 'turn'],
   ]);
-  for (const race of races) expect(unify(golden, takenUp(7, race))).toEqual([]);
-  expect(unify(golden, takenUp(7, ['new', 'new'], { window: 'new' }))).toMatchObject([
+  for (const race of races) expect(unify(golden, resumed(7, race))).toEqual([]);
+  expect(unify(golden, resumed(7, ['new', 'new'], { window: 'new' }))).toMatchObject([
     { kind: 'disagrees', variable: 'context_window_id' },
   ]);
 });
 
 it.each([
-  ['a connection that is opened again without a prewarm', { generate: true }],
+  ['a new connection without a prewarm', { generate: true }],
   ['the first connection of another thread', { thread: 'other' }],
-])('holds %s to the context window that it always named', (_, changed) => {
+])('expects %s to name the context window that it named in every run', (_, changed) => {
   const golden = generalise(
     sampleId,
-    [1, 2, 3].map((run) => takenUp(run, ['own', 'own'], changed)),
+    [1, 2, 3].map((run) => resumed(run, ['own', 'own'], changed)),
   );
   expect([...golden.variables.keys()].filter((name) => name.startsWith('context'))).toEqual([
     'context_window_id',
   ]);
-  expect(unify(golden, takenUp(7, ['new', 'own'], changed))).toMatchObject([
+  expect(unify(golden, resumed(7, ['new', 'own'], changed))).toMatchObject([
     { kind: 'disagrees', variable: 'context_window_id' },
   ]);
 });
@@ -241,41 +242,44 @@ it.each([
 it.each([
   ['user-agent', 'x/1 (Debian 12) y', 'x/1 ({{user_agent}}) y'],
   ['Content-Length', '1024', '{{content_length}}'],
-])('learns from the header %s what the host decides though it did not vary', (name, value, pattern) => {
-  const { request, ...exchange } = exchangeOf();
-  const run = [{ ...exchange, request: { ...request, headers: [[name, jsonString(value)] as const] } }];
-  expect(generalise(sampleId, [run, run]).exchanges[0]?.request.headers).toEqual([
-    [name, jsonString(pattern)],
-  ]);
-});
+])(
+  'makes a variable of the host text in the header %s although it does not differ',
+  (name, value, pattern) => {
+    const { request, ...exchange } = exchangeOf();
+    const run = [{ ...exchange, request: { ...request, headers: [[name, jsonString(value)] as const] } }];
+    expect(generalise(sampleId, [run, run]).exchanges[0]?.request.headers).toEqual([
+      [name, jsonString(pattern)],
+    ]);
+  },
+);
 
 it.each(['{{name}}', '{{{{}}', 'a {{json}} b {{', '}}{{{{{', '{{unordered}}'])(
-  'takes %j in a prompt for a text and not for a pattern',
+  'treats %j in a prompt as text, not as a pattern',
   (text) => {
-    const say = (json: unknown) => [exchangeOf(message('client', json))];
-    const fixed = generalise(sampleId, [say({ text }), say({ text })]);
+    const run = (json: unknown) => [exchangeOf(message('client', json))];
+    const fixed = generalise(sampleId, [run({ text }), run({ text })]);
     expect(fixed.variables.size).toBe(0);
-    expect(unify(fixed, say({ text }))).toEqual([]);
-    expect(unify(fixed, say({ text: `${text}x` }))).toMatchObject([{ kind: 'changed' }]);
+    expect(unify(fixed, run({ text }))).toEqual([]);
+    expect(unify(fixed, run({ text: `${text}x` }))).toMatchObject([{ kind: 'changed' }]);
 
     const mixed = generalise(sampleId, [
-      say({ text: `${text} ${first}` }),
-      say({ text: `${text} ${second}` }),
+      run({ text: `${text} ${first}` }),
+      run({ text: `${text} ${second}` }),
     ]);
     expect([...mixed.variables.keys()]).toEqual(['text']);
-    expect(unify(mixed, say({ text: `${text} ${uuid7(3, 'a')}` }))).toEqual([]);
-    expect(unify(mixed, say({ text: `x${text} ${uuid7(3, 'a')}` }))).toMatchObject([{ kind: 'changed' }]);
+    expect(unify(mixed, run({ text: `${text} ${uuid7(3, 'a')}` }))).toEqual([]);
+    expect(unify(mixed, run({ text: `x${text} ${uuid7(3, 'a')}` }))).toMatchObject([{ kind: 'changed' }]);
 
-    const asKey = generalise(sampleId, [say({ [text]: 1 }), say({ [text]: 1 })]);
-    expect(unify(asKey, say({ [text]: 1 }))).toEqual([]);
-    expect(unify(asKey, say({ other: 1 })).map(({ kind }) => kind)).toEqual(['missing', 'added']);
+    const asKey = generalise(sampleId, [run({ [text]: 1 }), run({ [text]: 1 })]);
+    expect(unify(asKey, run({ [text]: 1 }))).toEqual([]);
+    expect(unify(asKey, run({ other: 1 })).map(({ kind }) => kind)).toEqual(['missing', 'added']);
 
     const inString = generalise(
       sampleId,
-      [say({ a: JSON.stringify({ [text]: text }) }), say({ a: '{}' })].slice(0, 1),
+      [run({ a: JSON.stringify({ [text]: text }) }), run({ a: '{}' })].slice(0, 1),
     );
-    expect(unify(inString, say({ a: JSON.stringify({ [text]: text }) }))).toEqual([]);
-    expect(unify(inString, say({ a: JSON.stringify({ [text]: 1 }) }))).toMatchObject([{ kind: 'retyped' }]);
+    expect(unify(inString, run({ a: JSON.stringify({ [text]: text }) }))).toEqual([]);
+    expect(unify(inString, run({ a: JSON.stringify({ [text]: 1 }) }))).toMatchObject([{ kind: 'retyped' }]);
   },
 );
 
@@ -296,37 +300,39 @@ it.each([
     'mini, exchange 1, step 1: json.a.0 has a type that differs between recordings',
   ],
   ['flags', [{ a: true }, { a: false }], 'mini, exchange 1, step 1: json.a differs between recordings'],
-])('names the place where runs disagree in %s', (_, said, text) => {
-  expect(() => learned(...said)).toThrow(expect.objectContaining({ code: 'runs-disagree', message: text }));
+])('reports where runs differ in %s', (_, documents, text) => {
+  expect(() => learned(...documents)).toThrow(
+    expect.objectContaining({ code: 'runs-disagree', message: text }),
+  );
 });
 
-it('names the place where runs disagree in more than what is said', () => {
+it('reports where runs differ in framing, in counts and in ALPN', () => {
   const runs = (...steps: MessageEvent[]) => steps.map((step) => [exchangeOf(step)]);
-  const said = message('client', {});
+  const sent = message('client', {});
   const thrown = (text: string) =>
     expect.objectContaining({ code: 'runs-disagree', message: expect.stringContaining(text) });
-  expect(() => generalise(sampleId, runs(said, { ...said, fragments: 2 }))).toThrow(
+  expect(() => generalise(sampleId, runs(sent, { ...sent, fragments: 2 }))).toThrow(
     thrown('step 1: fragments differs'),
   );
-  expect(() => generalise(sampleId, runs(said, { ...said, from: 'backend' }))).toThrow(
+  expect(() => generalise(sampleId, runs(sent, { ...sent, from: 'backend' }))).toThrow(
     thrown('step 1: from differs'),
   );
-  expect(() => generalise(sampleId, runs(said, { ...said, opcode: 'binary' }))).toThrow(
+  expect(() => generalise(sampleId, runs(sent, { ...sent, opcode: 'binary' }))).toThrow(
     thrown('step 1: opcode differs'),
   );
-  expect(() => generalise(sampleId, [[exchangeOf(said)], [exchangeOf()]])).toThrow(
+  expect(() => generalise(sampleId, [[exchangeOf(sent)], [exchangeOf()]])).toThrow(
     thrown('the number of messages'),
   );
   expect(() => generalise(sampleId, [[exchangeOf()], []])).toThrow(thrown('the number of model requests'));
   expect(() => generalise(sampleId, [[], []])).toThrow(thrown('the client sent no model request'));
-  const bytes = (sha256: string) => ({ ...said, content: { kind: 'bytes' as const, bytes: 1, sha256 } });
+  const bytes = (sha256: string) => ({ ...sent, content: { kind: 'bytes' as const, bytes: 1, sha256 } });
   expect(() => generalise(sampleId, runs(bytes('a'), bytes('b')))).toThrow(thrown('step 1: sha256 differs'));
   const tls = { offered: ['h2'], chosen: null };
   const secure = { ...exchangeOf(), connection: { ...exchangeOf().connection, tls } };
   expect(() => generalise(sampleId, [[exchangeOf()], [secure]])).toThrow(thrown('exchange 1: ALPN differs'));
 });
 
-it('learns an unusual spelling, and refuses one that is different each time', () => {
+it('learns unusual escapes, and rejects escapes that differ between runs', () => {
   const run = (text: string) => [exchangeOf(messageOf('client', parseJson(text).node))];
   const golden = generalise(sampleId, [run('{"\\u0061":"\\u00e9"}'), run('{"\\u0061":"\\u00e9"}')]);
   expect(unify(golden, run('{"\\u0061":"\\u00e9"}'))).toEqual([]);
@@ -339,7 +345,7 @@ it('learns an unusual spelling, and refuses one that is different each time', ()
   );
 });
 
-it('keeps only those headers of a response that the client acts upon', () => {
+it('keeps only the response headers that change what the client does', () => {
   const response = {
     type: 'response',
     exchange: 1,
@@ -353,7 +359,7 @@ it('keeps only those headers of a response that the client acts upon', () => {
   expect(golden.exchanges[0]?.steps[0]).toMatchObject({ headers: [['x-codex-turn-state', { value: 'y' }]] });
 });
 
-it('gives the same golden for the same runs, in whatever order they were made', () => {
+it('learns the same golden whatever the order of the runs', () => {
   const texts = [
     [1, 2, 3],
     [3, 1, 2],
@@ -362,7 +368,7 @@ it('gives the same golden for the same runs, in whatever order they were made', 
   expect(new Set(texts).size).toBe(1);
 });
 
-it('gives the same golden whichever runs it is learned from', () => {
+it('learns the same golden from other runs', () => {
   const texts = [
     [1, 2, 3],
     [11, 12, 20],
@@ -370,7 +376,7 @@ it('gives the same golden whichever runs it is learned from', () => {
   expect(new Set(texts).size).toBe(1);
 });
 
-it('does not look at how connections and exchanges are numbered', () => {
+it('ignores the numbers of connections and exchanges', () => {
   const renumbered = sampleEvents(2).map((event) => ({
     ...event,
     ...('connection' in event ? { connection: event.connection + 70 } : {}),
@@ -381,7 +387,7 @@ it('does not look at how connections and exchanges are numbered', () => {
   );
 });
 
-it('learns patterns that every run it learned from unifies with', () => {
+it('learns patterns that match every run it learned from', () => {
   fc.assert(
     fc.property(
       fc.array(shape, { minLength: 1, maxLength: 4 }),
@@ -398,7 +404,7 @@ it('learns patterns that every run it learned from unifies with', () => {
   );
 });
 
-it('learns patterns that a run it never saw unifies with', () => {
+it('learns patterns that match a run it did not learn from', () => {
   fc.assert(
     fc.property(fc.array(shape, { minLength: 1, maxLength: 4 }), (shapes) => {
       const run = (number: number) => [exchangeOf(...shapes.map((make) => message('client', make(number))))];
@@ -409,7 +415,7 @@ it('learns patterns that a run it never saw unifies with', () => {
   );
 });
 
-/** A document as it is in each run. */
+/** Makes the document of a run. */
 type Shape = (run: number) => unknown;
 
 const { shape } = fc.letrec<{ shape: Shape; text: (run: number) => string }>((tie) => ({
