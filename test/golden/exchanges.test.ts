@@ -43,10 +43,10 @@ const subagents: readonly Socket[] = [
   { thread: 'judge', subagent: 'review', sends: ['judge'] },
 ];
 
-/** Merges lists, each in its order: `turns` has the index of the list to take the next event from. */
-function interleaved(lists: readonly (readonly TraceEvent[])[], turns: readonly number[]): TraceEvent[] {
+/** Merges lists, each in its order: `picks` has the index of the list to take the next event from. */
+function interleaved(lists: readonly (readonly TraceEvent[])[], picks: readonly number[]): TraceEvent[] {
   const rest = lists.map((list) => [...list]);
-  const mixed = turns.flatMap((turn) => rest[turn % rest.length]?.splice(0, 1) ?? []);
+  const mixed = picks.flatMap((pick) => rest[pick % rest.length]?.splice(0, 1) ?? []);
   return [...mixed, ...rest.flat()];
 }
 

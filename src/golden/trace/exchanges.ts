@@ -21,7 +21,7 @@ export type Step = Extract<TraceEvent, { type: 'response' | 'body' | 'message' }
  * pongs are left out. So are ends of connections that no further traffic had to follow.
  */
 export function exchangesOf(events: Iterable<TraceEvent>): Exchange[] {
-  const { exchanges, activity } = collect(events);
+  const { exchanges, activity } = collectExchanges(events);
   const inOrder = [...exchanges.values()].map((exchange) => {
     const { ended } = exchange;
     const counts = ended !== undefined && activity - ended.activityBefore >= minimumActivity;
@@ -32,7 +32,9 @@ export function exchangesOf(events: Iterable<TraceEvent>): Exchange[] {
 
 /** The exchanges of a golden file, numbered from 1: in the order of the file, with every end. */
 export function goldenExchanges(events: Iterable<TraceEvent>): Exchange[] {
-  return [...collect(events).exchanges.values()].map((exchange) => toExchange(exchange, true)).map(renumber);
+  return [...collectExchanges(events).exchanges.values()]
+    .map((exchange) => toExchange(exchange, true))
+    .map(renumber);
 }
 
 /** The events of an exchange, as a golden file holds them. */
@@ -63,7 +65,7 @@ type CollectedExchange = Omit<Exchange, 'end'> & {
   ended: { readonly by: Side; readonly activityBefore: number } | undefined;
 };
 
-function collect(events: Iterable<TraceEvent>): ExchangeCollector {
+function collectExchanges(events: Iterable<TraceEvent>): ExchangeCollector {
   const collector = new ExchangeCollector();
   for (const event of events) collector.add(event);
   return collector;
