@@ -113,7 +113,7 @@ it.each([
     file: 'proxy/sessions/turn-request.ts',
     change: (source: string) => source.replace("input.join(',')", 'input.at(-1)'),
     drivers: ['openai-responses'],
-    finding: /client body › input\.0: missing\n(?: .*\n)*? {2}why .*did not reach the backend as it was said/,
+    finding: /client body › input\.0: missing\n(?: .*\n)*? {2}why .*reached the backend changed/,
   },
   {
     broken: 'adds instructions of its own',
@@ -141,14 +141,14 @@ it.each([
       source.replace('Buffer.from(text)', `Buffer.from(text.replaceAll('"OK"', '"KO"'))`),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
-      /whole › exchange 1 › the library's answer › text: changed\n {2}expected "OK"\n {2}actual {3}"KO"/,
+      /whole › exchange 1 › library's result › text: changed\n {2}expected "OK"\n {2}actual {3}"KO"/,
   },
   {
     broken: 'changes the finish reason for chat clients',
     file: 'proxy/chat/chat-completion.ts',
     change: (source: string) => source.replace("calls ? 'tool_calls' : 'stop'", "calls ? 'stop' : 'length'"),
     drivers: ['openai-chat'],
-    finding: /streamed › exchange 1 › the library's answer › ending: changed\n(?: .*\n)*? {2}expected "stop"/,
+    finding: /streamed › exchange 1 › library's result › ending: changed\n(?: .*\n)*? {2}expected "stop"/,
   },
   {
     broken: 'drops the last event of a failed response',
@@ -167,7 +167,7 @@ it.each([
       source.replace('.record(type, text);', "$&\n      if (type.endsWith('.delta')) return undefined;"),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
-      /streamed › exchange 1 › the library's answer › text: changed\n {2}expected "In the beginning"\n {2}actual {3}""/,
+      /streamed › exchange 1 › library's result › text: changed\n {2}expected "In the beginning"\n {2}actual {3}""/,
   },
   {
     broken: 'repeats a response that was cut off',
@@ -176,7 +176,7 @@ it.each([
     change: (source: string) =>
       source.replace('if (signal.aborted || !delivery.discard())', 'if (signal.aborted)'),
     drivers: ['openai-responses', 'openai-chat'],
-    finding: /backend message 1: added\n|the library's answer › text: changed\n {2}expected "OK"/,
+    finding: /backend message 1: added\n|library's result › text: changed\n {2}expected "OK"/,
   },
   {
     broken: 'repeats an HTTP stream that was cut off',
@@ -194,7 +194,7 @@ it.each([
     change: (source: string) => source.replace("stream.send('error', error.event);", ''),
     drivers: ['openai-responses'],
     finding:
-      /streamed › exchange 1 › the library's answer: changed\n {2}expected an error: the answer was cut off\n {2}actual {3}an answer: in_progress\n/,
+      /streamed › exchange 1 › library's result: changed\n {2}expected an error: the response broke off\n {2}actual {3}a response: in_progress\n/,
   },
   {
     broken: 'ends the chunks of a cut-off response with [DONE]',
@@ -203,7 +203,7 @@ it.each([
     change: (source: string) =>
       source.replace('stream.send(undefined, error.body);', "stream.send(undefined, '[DONE]');"),
     drivers: ['openai-chat'],
-    finding: /streamed › exchange 1 › the library's answer: changed\n {2}expected an error/,
+    finding: /streamed › exchange 1 › library's result: changed\n {2}expected an error/,
   },
   {
     broken: 'changes the status of an error',
@@ -211,7 +211,7 @@ it.each([
     file: 'proxy/http/errors.ts',
     change: (source: string) => source.replace('status <= 599 ? status :', 'status <= 599 ? 500 :'),
     drivers: ['openai-chat'],
-    finding: /the library's answer › status: changed\n(?: .*\n)*? {2}expected 429\n {2}actual {3}500\n/,
+    finding: /library's result › status: changed\n(?: .*\n)*? {2}expected 429\n {2}actual {3}500\n/,
   },
   {
     broken: 'drops retry-after',
@@ -219,7 +219,7 @@ it.each([
     file: 'proxy/http/errors.ts',
     change: (source: string) => source.replace('^(?:content-|', '^(?:retry-|content-|'),
     drivers: ['openai-responses'],
-    finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
+    finding: /library's result › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
   },
   {
     broken: 'drops retry-after over HTTP',
@@ -227,7 +227,7 @@ it.each([
     file: 'proxy/http/end-to-end.ts',
     change: (source: string) => source.replace("!== 'content-length'", "!== 'retry-after'"),
     drivers: ['openai-chat'],
-    finding: /the library's answer › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
+    finding: /library's result › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,
   },
   {
     broken: 'changes the message of an error',
@@ -239,7 +239,7 @@ it.each([
         "$&.replace('has been', 'was')",
       ),
     drivers: ['openai-responses'],
-    finding: /the library's answer › error\.message: changed\n/,
+    finding: /library's result › error\.message: changed\n/,
   },
   {
     broken: 'drops the error of a failed response',
@@ -248,7 +248,7 @@ it.each([
     change: (source: string) =>
       source.replace("withUsualMembers(error?.kind === 'object' ? error :", 'withUsualMembers('),
     drivers: ['openai-chat'],
-    finding: /exchange 1 › the library's answer › error\.message: changed\n/,
+    finding: /exchange 1 › library's result › error\.message: changed\n/,
   },
   {
     broken: 'does not retry after a server error',

@@ -131,7 +131,7 @@ it('reports a proxy that sends nothing upstream in one finding, with the upstrea
     socket.once('data', () => socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'));
   });
   expect(stdout).toMatch(/fast +1 finding +1 finding +1 finding\n/);
-  expect(stdout).toContain('actual   nothing; the subject responded to the upgrade with 404 instead of 101');
+  expect(stdout).toContain('actual   the subject responded to the upgrade with 404 instead of 101');
   expect(stdout).toContain(`must be http://127.0.0.1:${backendPort}/backend-api/codex\n`);
   expect(stdout).toContain('no parity: 1 finding for');
   expect(exitCode).toBe(1);

@@ -36,7 +36,7 @@ it.concurrent('reports a registry that does not respond, and leaves no files', a
       npm_config_cache: join(folder, 'npm'),
     },
   });
-  expect(stderr).toMatch(new RegExp(`registry http://127.0.0.1:${port}/ did not answer`));
+  expect(stderr).toMatch(new RegExp(`registry http://127.0.0.1:${port}/ did not respond`));
   expect(exitCode).toBe(2);
   expect(existsSync(join(folder, 'out'))).toBe(false);
   expect(readdirSync(join(folder, 'cache', 'codex-parity', 'clients'))).toEqual([]);
