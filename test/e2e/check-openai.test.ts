@@ -140,8 +140,7 @@ it.each([
     change: (source: string) =>
       source.replace('Buffer.from(text)', `Buffer.from(text.replaceAll('"OK"', '"KO"'))`),
     drivers: ['openai-responses', 'openai-chat'],
-    finding:
-      /whole › exchange 1 › library's result › text: changed\n {2}expected "OK"\n {2}actual {3}"KO"/,
+    finding: /whole › exchange 1 › library's result › text: changed\n {2}expected "OK"\n {2}actual {3}"KO"/,
   },
   {
     broken: 'changes the finish reason for chat clients',
