@@ -54,11 +54,11 @@ function officialFindings(check: ScenarioCheck, traffic: ScenarioTraffic): Findi
 }
 
 function openAiFindings(check: ScenarioCheck, use: LibraryUse, traffic: ScenarioTraffic): Finding[] {
-  const { front, back, answers } = traffic;
+  const { front, back, responses } = traffic;
   if (back.length === 0) return [nothingReceived(check, traffic)];
   return together(
     [...envelopeFindings(check.upstream, back, use.surface), ...foreignCredentials(traffic)],
-    libraryFindings(front, back, answers, use),
+    libraryFindings(front, back, responses, use),
   );
 }
 

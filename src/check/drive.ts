@@ -19,7 +19,10 @@ import { lastPrinted, type RunningSubject } from './start-subject.ts';
 const exitDelay = 300;
 
 /** How driving a client ended: why it did not finish, if so, and what OpenAI's library returned to its program. */
-export type DriveResult = { readonly failure: string | undefined; readonly answers: readonly SdkResponse[] };
+export type DriveResult = {
+  readonly failure: string | undefined;
+  readonly responses: readonly SdkResponse[];
+};
 
 /** What runs around the client. */
 export type DriveSetup = {
@@ -65,8 +68,8 @@ export async function driveInTime(check: ScenarioCheck, setup: DriveSetup): Prom
 }
 
 /** Whether a drive failed without an error from the subject. */
-function lostConnection({ failure, answers }: DriveResult): boolean {
-  const last = answers.at(-1)?.failure;
+function lostConnection({ failure, responses }: DriveResult): boolean {
+  const last = responses.at(-1)?.failure;
   return (
     failure !== undefined || (last !== undefined && last.status === undefined && last.error === undefined)
   );
@@ -97,7 +100,7 @@ function abortion(signal: AbortSignal): Promise<never> {
 
 async function driveReplay({ golden }: ScenarioCheck, { url }: DriveSetup, signal: AbortSignal) {
   const outcome = await replay(golden, url, signal);
-  return { failure: outcome.finished ? undefined : outcome.reason, answers: [] };
+  return { failure: outcome.finished ? undefined : outcome.reason, responses: [] };
 }
 
 async function driveOpenAi(
@@ -108,8 +111,8 @@ async function driveOpenAi(
 ): Promise<DriveResult> {
   const prompts = promptsOf(scenario.client);
   const outputs = toolResultsOf(scenario);
-  const answers = await runSdk({ surface, streams, golden, prompts, outputs }, url, signal);
-  return { failure: undefined, answers };
+  const responses = await runSdk({ surface, streams, golden, prompts, outputs }, url, signal);
+  return { failure: undefined, responses };
 }
 
 async function driveOfficial(
@@ -142,7 +145,7 @@ async function driveOfficial(
     });
     const isExpected = (exitCode !== 0) === (scenario.client.fails ?? false);
     const failure = `codex ${golden.codex} ended with exit code ${exitCode}${lastPrinted(stderr.trim().split('\n').at(-1))}`;
-    return { failure: isExpected ? undefined : failure, answers: [] };
+    return { failure: isExpected ? undefined : failure, responses: [] };
   } finally {
     await side.close();
   }
