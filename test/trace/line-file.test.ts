@@ -115,7 +115,7 @@ it('rejects a missing file and a folder', async () => {
   expect(() => readTrace(path())).toThrow(
     expect.objectContaining({
       code: 'file-unreadable',
-      message: expect.stringContaining('there is no such file'),
+      message: expect.stringContaining('no such file'),
     }),
   );
   expect(() => readTrace(tmpdir())).toThrow(expect.objectContaining({ code: 'file-unreadable' }));
