@@ -9,7 +9,11 @@ import { representatives } from './committed-goldens.ts';
 import { fillGolden } from './fill-golden.ts';
 import { isAt } from './mutate.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
+import { judges } from './reworded.ts';
 import { sampleGolden, sampleId, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
+
+/** No finding depends on a sentence: rewording changes no kind, place, severity or grouping of any mutant. */
+const { worded, reworded } = await judges();
 
 /**
  * The third law: every single-point mutation of what the official client said is found, at its place. Left out are
@@ -96,7 +100,12 @@ function attack(golden: Golden, official: readonly Exchange[], other: readonly E
   const score = [...mutantsOf(first(official), first(other))].map(([operator, all]) => {
     const step = Math.max(1, Math.ceil(all.length / most));
     const mutants = all.filter((_, at) => at % step === 0);
-    const findings = mutants.map((mutant) => unify(golden, [mutant.exchange, ...rest]));
+    const findings = mutants.map(({ mutate }) => {
+      const mutated = [mutate(), ...rest];
+      const mismatches = worded.mismatches(golden, mutated);
+      expect(reworded.verdict(reworded.mismatches(golden, mutated))).toBe(worded.verdict(mismatches));
+      return mismatches;
+    });
     const found = mutants.filter((mutant, at) => names(findings[at] ?? [], mutant));
     for (const mutant of mutants) {
       if (!found.includes(mutant)) missed.push(`${operator}: ${shown(mutant)}`);

@@ -12,9 +12,9 @@ import {
 import { clientMessages, type Site, sites, withClientMessages } from './mutate.ts';
 import { uuid7 } from './sample-run.ts';
 
-/** A single-point mutation. A reader must be led to one of its places, or to something below it. */
-export type Mutant = { readonly places: readonly Where[]; readonly exchange: Exchange };
-export type Where = { readonly part: string; readonly names: readonly string[] };
+/** A single-point mutation of an exchange. A finding must name one of its places, or something below one. */
+export type Mutant = { readonly places: readonly MutatedPlace[]; readonly mutate: () => Exchange };
+type MutatedPlace = { readonly part: string; readonly names: readonly string[] };
 
 /** What the official client said in an exchange. */
 type Said = {
@@ -133,7 +133,7 @@ function lastName({ names }: Site): string {
   return names.at(-1) ?? '';
 }
 
-function where({ document, names }: Site): Where {
+function where({ document, names }: Site): MutatedPlace {
   return { part: document.part, names };
 }
 
@@ -142,7 +142,7 @@ function address(site: Site | undefined): string {
 }
 
 function mutant(site: Site, node: JsonNode): Mutant {
-  return { places: [where(site)], exchange: site.replace(node) };
+  return { places: [where(site)], mutate: () => site.replace(node) };
 }
 
 /** The official exchange with other values at all the leaves that `change` has one for. */
@@ -176,7 +176,7 @@ function memberMutants(
       const now = members[at]?.[0] ?? key;
       const keys = added === undefined ? [key, now] : [added];
       const mutated = keys.map((name) => ({ part: document.part, names: [...names, name] }));
-      return [{ places: mutated, exchange: replace({ kind: 'object', members }) }];
+      return [{ places: mutated, mutate: () => replace({ kind: 'object', members }) }];
     });
   });
 }
@@ -212,7 +212,7 @@ function swaps(said: Said): Mutant[] {
         part: document.part,
         names: [...names, name],
       })),
-      exchange: replace({ kind: 'object', members: swapped(node.members, at) }),
+      mutate: () => replace({ kind: 'object', members: swapped(node.members, at) }),
     }));
   });
 }
@@ -334,10 +334,11 @@ function identifierSwaps(said: Said): Mutant[] {
     return one.sites.flatMap((here) =>
       another.sites.map((there) => ({
         places: [where(here), where(there)],
-        exchange: changedAt(said, (site) => {
-          if (site === here) return withId(site, one.value, another.value);
-          return site === there ? withId(site, another.value, one.value) : undefined;
-        }),
+        mutate: () =>
+          changedAt(said, (site) => {
+            if (site === here) return withId(site, one.value, another.value);
+            return site === there ? withId(site, another.value, one.value) : undefined;
+          }),
       })),
     );
   });
@@ -348,9 +349,10 @@ function repetitions(said: Said): Mutant[] {
   const alike = pairs(identifiers(said)).filter(([one, another]) => form(one.value) === form(another.value));
   return alike.map(([one, another]) => ({
     places: [...one.sites, ...another.sites].map(where),
-    exchange: changedAt(said, (site) =>
-      another.sites.includes(site) ? withId(site, another.value, one.value) : undefined,
-    ),
+    mutate: () =>
+      changedAt(said, (site) =>
+        another.sites.includes(site) ? withId(site, another.value, one.value) : undefined,
+      ),
   }));
 }
 
@@ -362,8 +364,8 @@ function pairs<T>(list: readonly T[]): (readonly [T, T])[] {
 function frozenClock(said: Said): Mutant[] {
   const clocks = said.leaves.filter((site) => lastName(site) === 'x-codex-ws-stream-request-start-ms');
   return pairs(clocks).flatMap(([one, another]) => [
-    { places: [where(one), where(another)], exchange: another.replace(one.node) },
-    { places: [where(one), where(another)], exchange: one.replace(another.node) },
+    { places: [where(one), where(another)], mutate: () => another.replace(one.node) },
+    { places: [where(one), where(another)], mutate: () => one.replace(another.node) },
   ]);
 }
 
@@ -404,7 +406,8 @@ function lateChanges(said: Said): Mutant[] {
 function replacedAt(said: Said, sites: readonly Site[], before: string, after: string): Mutant {
   return {
     places: sites.map(where),
-    exchange: changedAt(said, (site) => (sites.includes(site) ? withValue(site, before, after) : undefined)),
+    mutate: () =>
+      changedAt(said, (site) => (sites.includes(site) ? withValue(site, before, after) : undefined)),
   };
 }
 
@@ -435,13 +438,13 @@ function conversationIds(said: Said): Mutant[] {
   return ['conversation_id', 'Conversation_id'].flatMap((name) =>
     [0, headers.length].map((at) => ({
       places: [{ part: 'handshake', names: [name] }],
-      exchange: {
+      mutate: () => ({
         ...said.official,
         request: {
           ...said.official.request,
           headers: headers.toSpliced(at, 0, [name, jsonString(uuid7(7, 'thread'))]),
         },
-      },
+      }),
     })),
   );
 }
@@ -450,9 +453,8 @@ function conversationIds(said: Said): Mutant[] {
 function messageMutants(said: Said, change: (step: MessageEvent) => readonly MessageEvent[]): Mutant[] {
   return clientMessages(said.official).map((_, at) => ({
     places: [at + 1, at + 2].map((number) => ({ part: `client message ${number}`, names: [] })),
-    exchange: withClientMessages(said.official, (step, number) =>
-      number === at + 1 ? change(step) : [step],
-    ),
+    mutate: () =>
+      withClientMessages(said.official, (step, number) => (number === at + 1 ? change(step) : [step])),
   }));
 }
 
@@ -461,11 +463,11 @@ function requestLines(said: Said): Mutant[] {
   return [
     {
       places: [{ part: 'handshake', names: ['method'] }],
-      exchange: { ...said.official, request: { ...request, method: 'POST' } },
+      mutate: () => ({ ...said.official, request: { ...request, method: 'POST' } }),
     },
     {
       places: [{ part: 'handshake', names: ['target'] }],
-      exchange: { ...said.official, request: { ...request, target: jsonString('/v0/responses') } },
+      mutate: () => ({ ...said.official, request: { ...request, target: jsonString('/v0/responses') } }),
     },
   ];
 }
