@@ -24,7 +24,7 @@ it('finds nothing in the runs that are mutated', () => {
   expect(unify(sampleGolden(), sampleRun(7))).toEqual([]);
 });
 
-it('finds every mutant of a small conversation, at its place', () => {
+it('finds every mutant of a small session, at its place', () => {
   const { missed, score } = attack(sampleGolden(), sampleRun(7), sampleRun(8));
   expect(missed).toEqual([]);
   expect(score).toMatchInlineSnapshot(`
