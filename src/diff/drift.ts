@@ -64,7 +64,7 @@ export function drift(before: readonly Golden[], after: readonly Golden[]): Chan
   return [...changes.values()].sort((a, b) => driftGroups.indexOf(a.group) - driftGroups.indexOf(b.group));
 }
 
-/** The scenarios that both versions have, by the names that changes have them under. */
+/** The scenarios that both versions have, by the names that changes use. */
 export function comparedScenarios(before: readonly Golden[], after: readonly Golden[]): string[] {
   return before.filter((one) => counterpartOf(one, after) !== undefined).map(nameOf);
 }
@@ -113,7 +113,7 @@ function compare(before: Golden, after: Golden): AreaMismatch[] {
   return mismatches;
 }
 
-/** A golden's exchange with its variables shown by their kinds, so that their names do not matter. */
+/** An exchange of a golden with the kinds of its variables in place of their names. */
 type Plain = {
   readonly headers: readonly HeaderField[];
   readonly inOrder: boolean;
@@ -123,17 +123,17 @@ type Plain = {
 };
 
 function plain(golden: Golden, { connection, request, steps, end }: Exchange): Plain {
-  const said = steps.filter((step) => step.type !== 'response' && step.from === 'client');
+  const sent = steps.filter((step) => step.type !== 'response' && step.from === 'client');
   const inOrder = request.unordered !== true;
   return {
     inOrder,
     end: end === undefined ? 'with the conversation' : `before, by the ${end}`,
     headers: request.headers.map(([name, value]) => [name, withoutNames(golden, value)]),
-    requests: said.flatMap((step) => requestOf(step)).map((node) => withoutNames(golden, node)),
+    requests: sent.flatMap((step) => requestOf(step)).map((node) => withoutNames(golden, node)),
     transport: {
       'request line': `${request.method} ${printJson(request.target)}`,
       TLS: offered(connection.tls),
-      messages: said.map(transportOf).join(', '),
+      messages: sent.map(transportOf).join(', '),
       'order of headers': inOrder ? 'one' : 'any',
     },
   };
@@ -167,7 +167,7 @@ function withoutNames(golden: Golden, pattern: JsonNode): JsonNode {
   });
 }
 
-/** Braces of the pattern language become plain text, so that nothing is taken for a variable any more. */
+/** Turns variables into plain text. */
 function withoutNamesInText(golden: Golden, text: string): string {
   const parts = parseTemplate(text).map((part) =>
     'variable' in part ? `<${golden.variables.get(part.variable)?.kind ?? part.variable}>` : part.literal,

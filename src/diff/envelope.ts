@@ -11,30 +11,30 @@ import {
   member,
 } from '../wire/json.ts';
 
-/** By which API a client asked. */
+/** The API that a client uses. */
 export type Surface = 'responses' | 'chat';
 
 /**
- * What is content: the client's own words, which are other ones than the official client's. The members stand where
- * they stand, but their values are not compared; but a prewarm without input has none. All else is the envelope.
+ * The members with content: the client's own text, which differs from the official client's. Their places are compared,
+ * and whether their lists are empty, but not their values. Everything else is the envelope.
  */
 const content: ReadonlySet<string> = new Set(['input', 'instructions', 'tools', 'text']);
 
-/** What no request of a surface can say, as paths in the body: it is not expected. */
-const unsaid: Readonly<Record<Surface, readonly (readonly [key: string, inner?: string])[]>> = {
+/** Members that requests of a surface cannot have, as paths in the body. They are not expected. */
+const impossible: Readonly<Record<Surface, readonly (readonly [key: string, inner?: string])[]>> = {
   responses: [],
   chat: [['instructions'], ['include'], ['reasoning', 'context'], ['reasoning', 'summary']],
 };
 
 /**
- * Where the official client's front ends differ (measured: codex 0.169.0, and for `thread_source` 0.130.0: `codex exec`
- * and `codex app-server`). A program is none of them.
+ * The members in which the official client's front ends differ (measured: codex 0.169.0, and for `thread_source`
+ * 0.130.0: `codex exec` and `codex app-server`). A program is none of them.
  */
 const frontEnd: ReadonlySet<string> = new Set(['user-agent', 'originator', 'turn_trigger', 'thread_source']);
 
 /**
- * Whether a mismatch only tells that a golden was recorded with another front end than `codex exec`, as those of
- * several turns are: with which of them a subject speaks for a program is for the goldens of `codex exec` to judge.
+ * Whether a mismatch comes only from a golden that was recorded with another front end than `codex exec`, as goldens of
+ * several turns are. Goldens of `codex exec` decide which front end a subject must show for a program.
  */
 export function isOfFrontEnd({ exchanges }: Golden, { places }: Mismatch): boolean {
   const originator = exchanges[0]?.request.headers.find(([name]) => name === 'originator')?.[1];
@@ -42,13 +42,13 @@ export function isOfFrontEnd({ exchanges }: Golden, { places }: Mismatch): boole
   return places.every(({ path }) => frontEnd.has(lastName(path)));
 }
 
-/** The golden without what is content. */
+/** The golden without content. */
 export function envelopeOf(golden: Golden, surface: Surface = 'responses'): Golden {
-  // A variable that the golden does not have takes any text at any place.
+  // A variable that the golden does not declare matches any text.
   return { ...golden, exchanges: envelopesOf(golden.exchanges, surface, '{{content}}') };
 }
 
-/** What went upstream, without what is content. */
+/** The traffic upstream, without content. */
 export function envelopesOf(
   exchanges: readonly Exchange[],
   surface: Surface = 'responses',
@@ -63,15 +63,15 @@ export function envelopesOf(
       if (json.kind !== 'object' || member(json, 'model') === undefined) return step;
       const prewarms = member(json, 'generate') !== undefined;
       if (!prewarms) turns += 1;
-      const left = without(json, [...unsaid[surface], ...repeated(surface, turns)]);
+      const left = without(json, [...impossible[surface], ...repeated(surface, turns)]);
       return { ...step, content: { ...step.content, json: marked(left, mark) } };
     }),
   }));
 }
 
 /**
- * A request that says all anew goes on from no response: how much of the conversation travels is content. That holds
- * for all requests of the chat API but the first, which goes on from the prewarm.
+ * A request that repeats the whole conversation does not continue a response. All requests of the chat API do, except
+ * the first, which continues the prewarm.
  */
 function repeated(surface: Surface, turns: number): readonly (readonly [string])[] {
   return surface === 'chat' && turns > 1 ? [['previous_response_id']] : [];

@@ -6,18 +6,18 @@ import { type JsonNode, member, stringAt } from '../wire/json.ts';
 import { table } from './text.ts';
 import { brief } from './values.ts';
 
-/** A golden for a reader: what it is of, its variables, then its events. */
+/** A golden as text: its identity, its variables, then its events. */
 export function goldenListing({ codex, lane, scenario, runs, varied, variables, exchanges }: Golden): string {
   const rows = [...variables.values()].map(({ name, kind }) => [`  {{${name}}}`, kinds[kind].description]);
   return [
     `golden: codex ${codex}, lane ${lane}, scenario ${scenario}, learned from ${runs} runs` +
-      (varied.length === 0 ? '' : `\nvaried between them: ${varied.join(', ')}`),
-    `variables, each with one value wherever it stands:\n${table(rows)}`,
+      (varied.length === 0 ? '' : `\nvaried between the runs: ${varied.join(', ')}`),
+    `variables, each with the same value at all its places:\n${table(rows)}`,
     ...exchanges.flatMap(eventsOf).map(eventListing),
   ].join('\n\n');
 }
 
-/** One event as a heading and, below it, what it holds. Events of the backend are kept to one line. */
+/** An event as text: a heading, and its content below. Events of the backend take one line. */
 export function eventListing(event: TraceEvent): string {
   switch (event.type) {
     case 'connection': {
@@ -36,7 +36,7 @@ export function eventListing(event: TraceEvent): string {
         ...event.headers.map(([name, value]) => `  ${name}: ${plain(value)}`),
       ].join('\n');
     case 'body':
-      return `exchange ${event.exchange}: body from the ${event.from}${said(event.from, event.content)}`;
+      return `exchange ${event.exchange}: body from the ${event.from}${contentText(event.from, event.content)}`;
     case 'message': {
       const { exchange, from, opcode, compressed, fragments, content } = event;
       const carried = [
@@ -44,16 +44,16 @@ export function eventListing(event: TraceEvent): string {
         ...(fragments === 1 ? [] : [`${fragments} frames`]),
       ];
       const how = carried.length === 0 ? '' : ` (${carried.join(', ')})`;
-      return `exchange ${exchange}: ${opcode} from the ${from}${how}${said(from, content)}`;
+      return `exchange ${exchange}: ${opcode} from the ${from}${how}${contentText(from, content)}`;
     }
     case 'end':
       return `connection ${event.connection} ended by the ${event.by}`;
     case 'undecodable':
-      return `connection ${event.connection}: the ${event.from} sent what is neither HTTP/1.1 nor websocket: ${event.reason}`;
+      return `connection ${event.connection}: the ${event.from} sent bytes that are neither HTTP/1.1 nor websocket frames: ${event.reason}`;
   }
 }
 
-function said(from: string, content: Content): string {
+function contentText(from: string, content: Content): string {
   switch (content.kind) {
     case 'json':
       if (from === 'backend') return `: ${stringAt(content.json, 'type') ?? 'JSON'} ${brief(content.json)}`;
@@ -69,7 +69,7 @@ function said(from: string, content: Content): string {
   }
 }
 
-/** JSON with one member or item a line; what fits on a line stays on it. */
+/** JSON with one member or item per line. What fits on one line stays there. */
 function indented(node: JsonNode, indent: string): string {
   const short = brief(node, Number.POSITIVE_INFINITY);
   if ((node.kind !== 'object' && node.kind !== 'array') || short.length + indent.length <= 100)

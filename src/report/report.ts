@@ -1,6 +1,6 @@
 import type { Finding } from '../diff/finding.ts';
 
-/** What a report tells: who was checked, and for each scenario what was found. */
+/** The results of a check: the subject, and the findings of each scenario. */
 export type Report = {
   readonly subject: string;
   readonly driver: string;

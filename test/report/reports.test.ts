@@ -166,7 +166,7 @@ it('tells GitHub that there is parity', () => {
 it('shows how many runs a golden was learned from, and what varied between them where that was noted', () => {
   const about = 'golden: codex 0.169.0, lane chatgpt, scenario mini, learned from 3 runs\n';
   expect(goldenListing({ ...sampleGolden(), varied: ['cwd', 'time zone'] })).toMatch(
-    new RegExp(`^${about}varied between them: cwd, time zone\n\nvariables`),
+    new RegExp(`^${about}varied between the runs: cwd, time zone\n\nvariables`),
   );
   expect(goldenListing(sampleGolden())).toMatch(new RegExp(`^${about}\nvariables`));
 });

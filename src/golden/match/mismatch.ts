@@ -64,7 +64,7 @@ export type ComparedMember = { readonly path: readonly PathKey[]; readonly value
 
 /** A name whose neighbours differ; null stands for the start of the list. */
 export type Move = {
-  readonly name: PathKey;
+  readonly name: string;
   readonly expectedAfter: string | null;
   readonly actualAfter: string | null;
 };

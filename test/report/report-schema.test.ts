@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
+import { parityFindings } from '../../src/diff/parity.ts';
+import { jsonReport } from '../../src/report/json.ts';
+import { mutantsOf } from '../golden/operators.ts';
+import { sampleGolden, sampleRun } from '../golden/sample-run.ts';
+import { reportSchema } from './report-schema.ts';
+
+it('has the schema that docs/ shows', async () => {
+  const schema = z.toJSONSchema(reportSchema, { target: 'draft-7', reused: 'ref' });
+  await expect(`${JSON.stringify(schema, null, 2)}\n`).toMatchFileSnapshot('../../docs/report.schema.json');
+});
+
+it('follows the schema for every kind of finding', () => {
+  const [official, other] = [sampleRun(7)[0], sampleRun(8)[0]];
+  if (official === undefined || other === undefined) throw new RangeError('no exchange');
+  const kinds = new Set<string>();
+  for (const [operator, mutants] of mutantsOf(official, other)) {
+    const scenarios = mutants.slice(0, 40).map(({ mutate }) => {
+      const findings = [
+        ...parityFindings(sampleGolden(), [mutate()]),
+        ...neutralityFindings([official], [mutate()]),
+      ];
+      for (const { kind } of findings) kinds.add(kind);
+      return { codex: '0.0.0', lane: 'chatgpt', scenario: operator, findings };
+    });
+    const report = jsonReport({ subject: 'mine', driver: 'replay', scenarios });
+    expect(reportSchema.safeParse(JSON.parse(report)).error?.issues).toBeUndefined();
+  }
+  expect(kinds.size).toBe(11);
+});

@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { comparisons } from '../../src/diff/comparison.ts';
+import { lifetimes } from '../../src/golden/golden.ts';
+import { kinds, type VariableKind } from '../../src/golden/pattern/kinds.ts';
+
+const side = z.enum(['client', 'backend']);
+const path = z
+  .array(z.union([z.string(), z.int().nonnegative()]))
+  .describe('Header name or JSON keys; a number is the index of a list item.');
+const jsonText = z.string().describe('JSON text, spelled as it was sent.');
+const variable = z.string().describe('Name of a variable of the golden.');
+
+const inExchange = {
+  exchange: z.int().positive().describe('Counts from 1.'),
+  path,
+  mode: z
+    .enum(['streamed', 'whole'])
+    .optional()
+    .describe('How the OpenAI library read the responses, in a check that runs both ways.'),
+};
+const place = z
+  .union([
+    z.strictObject({ ...inExchange, side, part: z.literal('body') }),
+    z.strictObject({
+      ...inExchange,
+      side,
+      part: z.literal('message'),
+      number: z.int().positive().describe('Counts the messages of the side from 1.'),
+      type: z.string().optional(),
+    }),
+    z.strictObject({
+      ...inExchange,
+      side: z.literal('client'),
+      part: z.enum(['exchange', 'handshake', 'connection']),
+    }),
+    z.strictObject({
+      ...inExchange,
+      side: z.literal('backend'),
+      part: z.enum(['response', 'ending', 'result']),
+    }),
+  ])
+  .meta({ id: 'place' });
+
+const variableKind = z.enum(Object.keys(kinds) as VariableKind[]);
+const value = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('json'), node: jsonText }),
+    z.strictObject({ type: z.literal('request'), method: z.string(), target: z.string() }),
+    z.strictObject({ type: z.literal('close'), code: z.int().nullable() }),
+    z.strictObject({ type: z.literal('incomplete response') }),
+    z.strictObject({ type: z.literal('connection end'), by: side }),
+    z.strictObject({ type: z.literal('variable'), variable, variableKind }),
+    z.strictObject({
+      type: z.literal('members'),
+      members: z.array(
+        z.strictObject({ path, value: jsonText.optional().describe('Absent: the member is missing.') }),
+      ),
+    }),
+    z.strictObject({ type: z.literal('library response'), ending: z.string().optional() }),
+    z.strictObject({
+      type: z.literal('library error'),
+      error: jsonText.optional(),
+      message: z.string().optional(),
+    }),
+    z.strictObject({ type: z.literal('own credentials') }),
+    z.strictObject({ type: z.literal('whole scenario') }),
+    z.strictObject({
+      type: z.literal('subject behaviour'),
+      requests: z.array(z.string()),
+      failure: z.string().optional(),
+    }),
+  ])
+  .meta({ id: 'value' });
+
+const finding = {
+  comparison: z.enum(comparisons),
+  also: z.array(z.enum(comparisons)).optional().describe('Other comparisons that show the same.'),
+  severity: z
+    .enum(['error', 'warning'])
+    .describe('error: the backend treats the request differently; warning: it only shows another client.'),
+  places: z.array(place).min(1),
+  lifetime: z.enum(lifetimes).optional().describe('The lifetime that a value violates.'),
+  cause: z
+    .discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('nothing upstream'), subject: z.string(), url: z.string() }),
+      z.strictObject({ type: z.literal('foreign credentials') }),
+    ])
+    .optional(),
+  words: z.strictObject({
+    places: z.array(z.string()),
+    expected: z.string().nullable(),
+    actual: z.string().nullable(),
+    why: z.string(),
+  }),
+};
+const framing = z.union([z.string(), z.number(), z.boolean()]);
+
+/** One finding, by its kind. */
+const findings = z.union([
+  z.strictObject({ ...finding, kind: z.literal('missing'), expected: value, instead: value.optional() }),
+  z.strictObject({ ...finding, kind: z.literal('added'), actual: value }),
+  z.strictObject({ ...finding, kind: z.literal('renamed'), from: z.string(), to: z.string() }),
+  z.strictObject({
+    ...finding,
+    kind: z.literal('recased'),
+    names: z.array(z.strictObject({ from: z.string(), to: z.string() })).min(1),
+  }),
+  z.strictObject({
+    ...finding,
+    kind: z.literal('moved'),
+    order: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          expectedAfter: z.string().nullable(),
+          actualAfter: z.string().nullable(),
+        }),
+      )
+      .min(1)
+      .describe('Names with the name before them; null: first.'),
+  }),
+  z.strictObject({
+    ...finding,
+    kind: z.literal('moved'),
+    item: jsonText,
+    from: z.int().nonnegative(),
+    to: z.int().nonnegative(),
+  }),
+  z.strictObject({ ...finding, kind: z.enum(['changed', 'retyped']), expected: value, actual: value }),
+  z.strictObject({
+    ...finding,
+    kind: z.literal('respelled'),
+    spelling: z.enum(['value', 'key']),
+    expected: jsonText,
+    actual: jsonText,
+  }),
+  z.strictObject({
+    ...finding,
+    kind: z.literal('respelled'),
+    spelling: z.literal('white space'),
+    expected: z.boolean().describe('Whether there is white space between the tokens of JSON.'),
+    actual: z.boolean(),
+  }),
+  z.strictObject({
+    ...finding,
+    kind: z.literal('reframed'),
+    aspect: z.enum(['opcode', 'compressed', 'fragments', 'complete']),
+    expected: framing,
+    actual: framing,
+  }),
+  z.strictObject({
+    ...finding,
+    kind: z.literal('disagrees'),
+    variable,
+    value: z.string().describe('The value of the variable.'),
+    valueAt: place.describe('The first place with the value of the variable.'),
+    valueHere: z.string().describe('The value at the places of the finding.'),
+    variableHere: variable.optional().describe('The variable that this value belongs to.'),
+  }),
+  z.strictObject({
+    ...finding,
+    kind: z.literal('repeated'),
+    variable,
+    value: z.string(),
+    otherVariable: variable,
+  }),
+]);
+
+/** The JSON report. docs/report.schema.json is written from it. */
+export const reportSchema = z.strictObject({
+  format: z.literal('codex-parity/report'),
+  version: z.literal(2),
+  parity: z.boolean().describe('Whether there is no finding.'),
+  subject: z.string(),
+  driver: z.string(),
+  scenarios: z.array(
+    z.strictObject({
+      codex: z.string().describe('Version of the official client.'),
+      lane: z.string(),
+      scenario: z.string(),
+      findings: z.array(findings),
+    }),
+  ),
+});
