@@ -1,4 +1,5 @@
 import { isUuid4, isUuid7 } from '../../wire/ids.ts';
+import { anyText, decimal, type Extent, run, selfDelimiting, wholeNumber } from './extent.ts';
 
 /** What all values of a variable have in common. */
 export type VariableKind =
@@ -19,15 +20,15 @@ type Kind = {
   /** The values, for a reader of reports. */
   readonly description: string;
   readonly accepts: (value: string) => boolean;
-  /** Source of a regular expression that finds a value inside a longer string. */
-  readonly pattern: string;
+  /** Finds a value inside a longer string. */
+  readonly extent: Extent;
   /** Two variables never have the same value. */
   readonly isIdentifier?: true;
   /** Readings of a clock: equal values at two places may be chance. */
   readonly isClock?: true;
 };
 
-const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+const uuid = selfDelimiting('[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}');
 const secret = '<<secret [^<>]*>>';
 
 export const kinds: Readonly<Record<VariableKind, Kind>> = {
@@ -35,54 +36,55 @@ export const kinds: Readonly<Record<VariableKind, Kind>> = {
     description: 'the host, with its port, that the connection was opened to',
     // The value alone cannot be checked. It is compared with that of the connection.
     accepts: () => false,
-    pattern: '[^/]+',
+    extent: run('[^/]'),
   },
-  uuid7: { description: 'a UUID of version 7', accepts: isUuid7, pattern: uuid, isIdentifier: true },
-  uuid4: { description: 'a UUID of version 4', accepts: isUuid4, pattern: uuid, isIdentifier: true },
+  uuid7: { description: 'a UUID of version 7', accepts: isUuid7, extent: uuid, isIdentifier: true },
+  uuid4: { description: 'a UUID of version 4', accepts: isUuid4, extent: uuid, isIdentifier: true },
   websocket_key: {
     description: '16 random bytes in base64',
     accepts: (value) => /^[A-Za-z0-9+/]{21}[AQgw]==$/.test(value),
-    pattern: '[A-Za-z0-9+/]{22}==',
+    extent: selfDelimiting('[A-Za-z0-9+/]{22}=='),
     isIdentifier: true,
   },
   epoch_ms: {
     description: 'milliseconds since 1970',
     accepts: (value) => /^[12]\d{12}$/.test(value),
-    pattern: '\\d+',
+    extent: run('\\d'),
     isClock: true,
   },
   epoch_s: {
     description: 'seconds since 1970, with a fraction',
     // The official client writes numbers in their shortest form: no trailing zero, except in ".0".
     accepts: (value) => /^[12]\d{9}(?:\.(?:0|\d*[1-9]))?$/.test(value),
-    pattern: '\\d+(?:\\.\\d+)?',
+    extent: decimal,
     isClock: true,
   },
-  integer: { description: 'a whole number', accepts: (value) => /^-?\d+$/.test(value), pattern: '-?\\d+' },
+  integer: { description: 'a whole number', accepts: (value) => /^-?\d+$/.test(value), extent: wholeNumber },
   hex: {
     description: 'hexadecimal digits, at least 16',
     accepts: (value) => /^[0-9a-f]{16,}$/.test(value),
-    pattern: '[0-9a-f]+',
+    extent: run('[0-9a-f]'),
     isIdentifier: true,
   },
   secret_uuid4: {
     description: 'a secret that is a UUID of version 4',
     accepts: (value) => /^<<secret \w+ \d+ uuid4>>$/.test(value),
-    pattern: '<<secret [^<>]* uuid4>>',
+    extent: selfDelimiting('<<secret [^<>]* uuid4>>'),
     isIdentifier: true,
   },
   secret: {
     description: 'a secret of the account or the installation',
     accepts: (value) => new RegExp(`^${secret}$`).test(value),
-    pattern: secret,
+    extent: selfDelimiting(secret),
     isIdentifier: true,
   },
   sealed: {
     description: 'a text that differs from host to host, known by its length and hash',
     accepts: (value) => /^\d+ [0-9a-f]{64}$/.test(value),
-    pattern: '\\d+ [0-9a-f]{64}',
+    // Longer lengths do not exist; with any number of digits, a text of digits would take quadratic time.
+    extent: selfDelimiting('\\d{1,15} [0-9a-f]{64}'),
   },
-  host_text: { description: 'a text that the host decides', accepts: () => true, pattern: '.*' },
+  host_text: { description: 'a text that the host decides', accepts: () => true, extent: anyText },
 };
 
 /** The kinds that recorded values can have, from the narrowest to the widest. */

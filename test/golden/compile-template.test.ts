@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import type { Variable } from '../../src/golden/golden.ts';
+import { unify } from '../../src/golden/match/unify.ts';
+import { compileTemplate } from '../../src/golden/pattern/compile-template.ts';
+import { kinds, type VariableKind } from '../../src/golden/pattern/kinds.ts';
+import { parseTemplate, type TemplatePart } from '../../src/golden/pattern/template.ts';
+import { fillGolden } from './fill-golden.ts';
+
+const kindNames = Object.keys(kinds) as VariableKind[];
+const variables = new Map(
+  kindNames.map((kind): [string, Variable] => [
+    kind,
+    { name: kind, kind, number: false, group: undefined, lifetime: undefined },
+  ]),
+);
+
+/** The same by one regular expression, in exponential time: greedy by kind, or else lazy between the literals. */
+function byRegExp(parts: readonly TemplatePart[], text: string): string[] | undefined {
+  const match = (patternOf: (name: string) => string) => {
+    const sources = parts.map((part) =>
+      'variable' in part
+        ? `(${patternOf(part.variable)})`
+        : part.literal.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'),
+    );
+    return new RegExp(`^${sources.join('')}$`, 's').exec(text)?.slice(1);
+  };
+  const kindOf = (name: string) => variables.get(name)?.kind ?? 'host_text';
+  return match((name) => kinds[kindOf(name)].extent.pattern.source) ?? match(() => '.*?');
+}
+
+const values: Readonly<Record<VariableKind, readonly string[]>> = {
+  authority: ['localhost:1', 'a', '-'],
+  uuid7: ['0198f0e2-3f80-7000-8000-00000000abcd', '0198f0e2-3f80-7000-8000-000000000001'],
+  uuid4: ['3e2f1d0c-9b8a-4765-8321-fedcba987654'],
+  websocket_key: ['AAAAAAAAAAAAAAAAAAAAAA=='],
+  epoch_ms: ['1785432000000', '1'],
+  epoch_s: ['1785432000.5', '1785432000', '1.1'],
+  integer: ['-5', '12', '1', '--1'],
+  hex: ['0a', '1', 'a1a1'],
+  secret_uuid4: ['<<secret id 1 uuid4>>'],
+  secret: ['<<secret token 1>>'],
+  sealed: [`1 ${'5ea1'.repeat(16)}`],
+  host_text: ['', 'a', '1.1', '-a-', 'x (y) z', 'ab\nab'],
+};
+const literal = fc.constantFrom('a', '-', '.', '1', ' ', ') ', 'ab', 'aba', '>>', '==', '1.').map((text) => ({
+  part: { literal: text },
+  text,
+}));
+const variable = fc
+  .constantFrom(...kindNames)
+  .chain((kind) =>
+    fc.constantFrom(...values[kind], ...values.host_text).map((text) => ({ part: { variable: kind }, text })),
+  );
+const written = fc.array(fc.oneof(literal, variable), { minLength: 1, maxLength: 7 });
+
+it('finds the values that a regular expression of the whole template finds', () => {
+  const noise = fc.constantFrom('', '', '', 'a', '1', '-', ' ');
+  fc.assert(
+    fc.property(written, noise, noise, (list, before, after) => {
+      const parts = list.map(({ part }) => part);
+      const text = before + list.map((one) => one.text).join('') + after;
+      const actual = compileTemplate(parts, variables)(text);
+      expect(actual?.map(([, value]) => value)).toEqual(byRegExp(parts, text));
+      if (actual === undefined) return;
+      const queue = [...actual];
+      const printed = parts.map((part) => ('literal' in part ? part.literal : queue.shift()?.[1]));
+      expect(printed.join('')).toBe(text);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+it('gives the first of two adjacent texts everything, and as little as possible where kinds do not match', () => {
+  const valuesOf = (template: string, text: string) =>
+    compileTemplate(parseTemplate(template), variables)(text)?.map(([, value]) => value);
+  expect(valuesOf('{{host_text}}{{host_text}}', 'abc')).toEqual(['abc', '']);
+  expect(valuesOf('{{host_text}}-{{uuid7}}', `a-b-${values.uuid7[0]}`)).toEqual(['a-b', values.uuid7[0]]);
+  expect(valuesOf('{{integer}}-{{integer}}', 'a-b-c')).toEqual(['a', 'b-c']);
+  expect(valuesOf('a{{integer}}a', 'a')).toBeUndefined();
+});
+
+const million = 1_000_000;
+it.each([
+  ['many texts', '{{host_text}}{{host_text}}{{host_text}}{{host_text}}!', 'a'.repeat(million)],
+  ['many texts between equal literals', `${'{{host_text}}a'.repeat(12)}!`, 'a'.repeat(million)],
+  ['runs of digits', `${'{{integer}}1'.repeat(8)}{{epoch_s}}.{{hex}}!`, '1'.repeat(million)],
+  ['seals', '{{sealed}}{{sealed}}{{secret}}', '1'.repeat(million)],
+  ['secrets', '{{secret}}{{secret_uuid4}}{{secret}}', '<<secret '.repeat(million / 9)],
+  ['10,000 variables', '{{host_text}}a'.repeat(10_000), 'a'.repeat(million)],
+  [
+    'a long literal',
+    `{{host_text}}${'a'.repeat(25_000)}b${'a'.repeat(25_000)}{{hex}}{{hex}}`,
+    'a'.repeat(million),
+  ],
+])('takes linear time for %s', (_, template, text) => {
+  const start = performance.now();
+  compileTemplate(parseTemplate(template), variables)(text);
+  expect(performance.now() - start).toBeLessThan(10_000);
+});
+
+it.each(listGoldens(join(import.meta.dirname, '..', '..', 'traces')))(
+  'matches $codex $lane $scenario with other values',
+  ({ path }) => {
+    const golden = readGolden(path);
+    for (const run of [1, 2]) expect(unify(golden, fillGolden(golden, run))).toEqual([]);
+  },
+);
