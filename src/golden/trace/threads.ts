@@ -1,5 +1,5 @@
 import type { RequestEvent } from '../../trace/trace-event.ts';
-import { type JsonNode, stringAt, tryParseJson } from '../../wire/json.ts';
+import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
 
 /**
  * Sorts exchanges into an order that is the same in every run: those of the root thread first, in the order they began,
@@ -19,17 +19,30 @@ export function sortByThread<T extends { readonly request: RequestEvent }>(excha
     .flatMap((thread) => thread.exchanges);
 }
 
-/** The thread of a request, and its rank. Threads are sorted by rank; those of equal rank keep their order. */
+/**
+ * The thread of a request, and its rank. Threads are sorted by rank; those of equal rank keep their order. Subagents are
+ * recognised by what only they send, and their thread by the id that most of its places have: a request with one wrong
+ * or missing id still belongs to its thread.
+ */
 function threadOf(request: RequestEvent): { readonly name: string; readonly rank: string } {
-  const thread = threadIdOf(request);
-  const subagent = textOf(requestHeader(request, /^x-openai-subagent$/i));
-  const session = textOf(requestHeader(request, /^session[-_]id$/i));
-  if (subagent === undefined && (thread === undefined || thread === session)) return { name: '', rank: '' };
   const metadata = tryParseJson(textOf(requestHeader(request, /^x-codex-turn-metadata$/i)) ?? '')?.node;
-  return {
-    name: JSON.stringify([subagent, thread]),
-    rank: `${subagent ?? ''}\n${stringAt(metadata, 'agent_name') ?? ''}`,
-  };
+  const kind = textOf(requestHeader(request, /^x-openai-subagent$/i)) ?? stringAt(metadata, 'subagent_kind');
+  const parent =
+    requestHeader(request, /^x-codex-parent-thread-id$/i) ?? member(metadata, 'parent_thread_id');
+  if (kind === undefined && parent === undefined) return { name: '', rank: '' };
+  const ids = [
+    threadIdOf(request),
+    textOf(requestHeader(request, /^x-client-request-id$/i)),
+    textOf(requestHeader(request, /^x-codex-window-id$/i))?.replace(/:\d+$/, ''),
+    stringAt(metadata, 'thread_id'),
+  ].filter((id) => id !== undefined);
+  const [id = ''] = ids.toSorted((a, b) => count(ids, b) - count(ids, a));
+  const agent = stringAt(metadata, 'agent_name') ?? '';
+  return { name: JSON.stringify([agent, id]), rank: `${kind ?? ''}\n${agent}` };
+}
+
+function count(list: readonly string[], value: string): number {
+  return list.filter((other) => other === value).length;
 }
 
 /** The thread id that a request names; in a golden, its template. */
