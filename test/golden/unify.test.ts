@@ -177,6 +177,27 @@ it('compares the Host header with the connection it was sent on', () => {
   expect(summaries(unify(golden, [elsewhere]))).toEqual(['changed: exchange 1 › handshake › Host']);
 });
 
+it.each([
+  { lane: 'chatgpt', host: 'chatgpt.com', found: [] },
+  { lane: 'api-key', host: 'api.openai.com', found: [] },
+  { lane: 'chatgpt', host: 'api.openai.com', found: ['changed: exchange 1 › handshake › Host'] },
+  { lane: 'chatgpt', host: 'chatgpt.com.evil.example', found: ['changed: exchange 1 › handshake › Host'] },
+])('accepts $host as the Host of a relayed connection in lane $lane: $found', ({ lane, host, found }) => {
+  const exchange = only(sampleRun(7));
+  const relayed: Exchange = {
+    ...exchange,
+    connection: { ...exchange.connection, authority: '127.0.0.1:9100' },
+    request: {
+      ...exchange.request,
+      headers: exchange.request.headers.map(([name, value]) => [
+        name,
+        name === 'Host' ? jsonString(host) : value,
+      ]),
+    },
+  };
+  expect(summaries(unify({ ...golden, lane }, [relayed]))).toEqual(found);
+});
+
 it('compares ALPN only if both connections use TLS', () => {
   const secure = (...offered: string[]): Exchange[] => {
     const exchange = exchangeOf(message('client', { a: 1 }));

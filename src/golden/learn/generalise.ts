@@ -128,7 +128,7 @@ function isPrewarm(step: Step | undefined): boolean {
 }
 
 function requestOnAnyHost({ connection, request }: Exchange): RequestEvent {
-  return { ...request, headers: replaceHost(request.headers, connection.authority, authorityMark) };
+  return { ...request, headers: replaceHost(request.headers, [connection.authority], authorityMark) };
 }
 
 function withKeptHeaders(step: Step): Step {

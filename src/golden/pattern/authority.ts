@@ -4,14 +4,19 @@ import type { HeaderField } from '../../trace/trace-event.ts';
 export const authorityName = 'authority';
 export const authorityMark = `{{${authorityName}}}`;
 
-/** The headers, with `replacement` as the value of each Host header whose value is `host`. */
+/** The host that the official client connects to without a proxy, by lane (measured: codex 0.118.0 to 0.169.0). */
+export function officialHost(lane: string): string {
+  return lane === 'api-key' ? 'api.openai.com' : 'chatgpt.com';
+}
+
+/** The headers, with `replacement` as the value of each Host header that names one of the hosts. */
 export function replaceHost(
   headers: readonly HeaderField[],
-  host: string,
+  hosts: readonly string[],
   replacement: string,
 ): readonly HeaderField[] {
   return headers.map(([name, value]): HeaderField => {
-    const matches = name.toLowerCase() === 'host' && value.kind === 'string' && value.value === host;
+    const matches = name.toLowerCase() === 'host' && value.kind === 'string' && hosts.includes(value.value);
     return [name, matches ? { kind: 'string', value: replacement } : value];
   });
 }
