@@ -19,13 +19,16 @@ export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
   );
 }
 
-/** Compression of messages follows from what the handshake offers. */
+/** Compression is missing because the handshake does not offer it. An offer that only differs still allows it. */
 function isConsequence(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
-  if (mismatch.kind !== 'reframed' || mismatch.aspect !== 'compressed') return false;
+  if (mismatch.kind !== 'reframed' || mismatch.aspect !== 'compressed' || mismatch.actual !== false)
+    return false;
   const exchange = mismatch.places[0]?.exchange;
-  return all.some(({ places: [place] }) => {
-    const isOffer = lastName(place?.path ?? []).toLowerCase() === 'sec-websocket-extensions';
-    return isOffer && place?.exchange === exchange;
+  return all.some((offer) => {
+    const { exchange: own, path } = firstPlace(offer);
+    if (own !== exchange || lastName(path).toLowerCase() !== 'sec-websocket-extensions') return false;
+    const actual = comparedNode(offer, 'actual');
+    return actual?.kind !== 'string' || !actual.value.toLowerCase().includes('permessage-deflate');
   });
 }
 

@@ -1,11 +1,6 @@
-import type { Mismatch, MismatchKind } from '../golden/match/mismatch.ts';
+import type { Mismatch } from '../golden/match/mismatch.ts';
 import type { Comparison } from './comparison.ts';
-
-/**
- * `error`: the backend treats the request differently; `warning`: it only shows that the client is not the official
- * one.
- */
-export type Severity = 'error' | 'warning';
+import { type Severity, severityOf } from './severity.ts';
 
 /** A mismatch with its verdict. Only report/ turns it into sentences. Sealed values stay sealed. */
 export type Finding = Mismatch & {
@@ -23,15 +18,8 @@ export type FindingCause =
   /** Credentials that are not of the sign-in that the subject was given. */
   | { readonly type: 'foreign credentials' };
 
-/** Differences that the backend does not act upon. */
-const cosmetic: ReadonlySet<MismatchKind> = new Set(['moved', 'recased', 'respelled', 'reframed']);
-
-export function isCosmetic({ kind }: Mismatch): boolean {
-  return cosmetic.has(kind);
-}
-
 export function findingOf(comparison: Comparison, mismatch: Mismatch): Finding {
-  return { comparison, ...mismatch, severity: isCosmetic(mismatch) ? 'warning' : 'error' };
+  return { comparison, ...mismatch, severity: severityOf(mismatch) };
 }
 
 /** The findings of two comparisons. What both show becomes one finding. */

@@ -1,5 +1,5 @@
 import type { Comparison } from '../diff/comparison.ts';
-import { type Finding, isCosmetic } from '../diff/finding.ts';
+import type { Finding } from '../diff/finding.ts';
 import type { Lifetime } from '../golden/golden.ts';
 import type { MismatchKind } from '../golden/match/mismatch.ts';
 
@@ -11,8 +11,8 @@ type Explanation = {
 };
 
 /**
- * Known consequences of differences at well-known places. The first entry that matches is used; differences that the
- * backend does not act upon (isCosmetic) have none. To explain another error, add an entry.
+ * Known consequences of differences at well-known places. The first entry that matches is used; warnings have none, as the
+ * backend does not act upon them. To explain another error, add an entry.
  */
 const known: readonly Explanation[] = [
   {
@@ -81,7 +81,7 @@ const stale: Readonly<Partial<Record<Lifetime, string>>> = {
 
 /** Why a finding matters, in one sentence. */
 export function explain(finding: Finding): string {
-  const { comparison, cause, kind, places, lifetime } = finding;
+  const { comparison, cause, kind, places, lifetime, severity } = finding;
   switch (cause?.type) {
     case 'nothing upstream':
       return `no model request reached the simulated backend: the upstream of ${cause.subject} must be ${cause.url}`;
@@ -92,12 +92,13 @@ export function explain(finding: Finding): string {
   const names = places.map(({ path }) => String(path.at(-1) ?? '').toLowerCase());
   const reason = lifetime === undefined ? undefined : stale[lifetime];
   if (reason !== undefined) return `${names[0]} ${reason}`;
-  const found = isCosmetic(finding)
-    ? undefined
-    : known.find(
-        ({ at, kinds }) =>
-          names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
-      );
+  const found =
+    severity === 'warning'
+      ? undefined
+      : known.find(
+          ({ at, kinds }) =>
+            names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
+        );
   if (found === undefined && lifetime !== undefined) return `${names[0]} is the same for a whole ${lifetime}`;
   return found?.why ?? byKind[kind];
 }

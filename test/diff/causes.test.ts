@@ -18,7 +18,7 @@ function never(): never {
 }
 
 /** The exchange with other client messages; `at` counts them from 1. */
-function saying(change: (step: MessageEvent, at: number) => Partial<MessageEvent>): Exchange {
+function withMessages(change: (step: MessageEvent, at: number) => Partial<MessageEvent>): Exchange {
   let at = 0;
   const steps = official.steps.map((step): Step => {
     if (step.type !== 'message' || step.from !== 'client') return step;
@@ -29,8 +29,10 @@ function saying(change: (step: MessageEvent, at: number) => Partial<MessageEvent
 }
 
 /** The same, with other members in each of them. */
-function having(change: (members: readonly JsonMember[], at: number) => readonly JsonMember[]): Exchange {
-  return saying(({ content }, at) =>
+function withMembers(
+  change: (members: readonly JsonMember[], at: number) => readonly JsonMember[],
+): Exchange {
+  return withMessages(({ content }, at) =>
     content.kind !== 'json' || content.json.kind !== 'object'
       ? {}
       : { content: { ...content, json: { kind: 'object', members: change(content.json.members, at) } } },
@@ -51,8 +53,8 @@ function parity(exchange: Exchange): string[] {
 
 const messages = 'client message 1, client message 2, client message 3';
 
-it('tells another order of keys once, with the order, in whatever messages it is', () => {
-  const found = parity(having((members) => [...members].reverse()));
+it('reports another key order once, with all messages that have it', () => {
+  const found = parity(withMembers((members) => [...members].reverse()));
   expect(found).toEqual([
     [
       `moved | ${messages}`,
@@ -62,7 +64,7 @@ it('tells another order of keys once, with the order, in whatever messages it is
   ]);
 });
 
-it('tells what stands in several rows row by row', () => {
+it('shows moved names that are not neighbours in separate rows', () => {
   const moved = ['originator', 'version', 'session-id'];
   const found = parity(
     withHeaders((headers) => [
@@ -76,7 +78,7 @@ it('tells what stands in several rows row by row', () => {
   ]);
 });
 
-it('begins with what must be first', () => {
+it('shows the name that must be first first', () => {
   const named = (headers: readonly HeaderField[], wanted: string) =>
     headers.filter(([name]) => name === wanted);
   const found = parity(
@@ -91,17 +93,17 @@ it('begins with what must be first', () => {
   ]);
 });
 
-it('tells other letters in all names of a list once', () => {
+it('reports different capitalisation of several names once', () => {
   const found = parity(withHeaders((headers) => headers.map(([name, value]) => [name.toLowerCase(), value])));
   expect(found).toEqual([
     'recased | handshake | Host, Connection, Sec-WebSocket-Key | host, connection, sec-websocket-key',
   ]);
 });
 
-it('tells turn metadata of another message once, with what is wrong in it', () => {
+it('reports turn metadata of another message once, with its wrong members', () => {
   let frozen: JsonNode | undefined;
   const findings = parityFindings(golden, [
-    having((members) =>
+    withMembers((members) =>
       members.map(([key, value]): JsonMember => {
         if (key !== 'client_metadata' || value.kind !== 'object') return [key, value];
         frozen ??= member(value, 'x-codex-turn-metadata') ?? jsonString('');
@@ -128,26 +130,28 @@ it('tells turn metadata of another message once, with what is wrong in it', () =
   ]);
 });
 
-it('tells a key that is left out of every turn once, though each has a value of its own there', () => {
-  expect(parity(having((members) => members.filter(([key]) => key !== 'previous_response_id')))).toEqual([
-    'missing | client message 2 › previous_response_id, client message 3 › previous_response_id' +
-      ' | "resp_{{previous_response_id}}" | ',
-  ]);
+it('reports a key that is missing in every turn once, although its values differ', () => {
+  expect(parity(withMembers((members) => members.filter(([key]) => key !== 'previous_response_id')))).toEqual(
+    [
+      'missing | client message 2 › previous_response_id, client message 3 › previous_response_id' +
+        ' | "resp_{{previous_response_id}}" | ',
+    ],
+  );
 });
 
-it('tells white space and frames once, in whatever messages they are', () => {
-  const spaced = saying(({ content }) =>
+it('reports white space and framing once, with all messages', () => {
+  const spaced = withMessages(({ content }) =>
     content.kind === 'json' ? { content: { ...content, spaced: true } } : {},
   );
   expect(parity(spaced)).toEqual([
     `respelled | ${messages} | JSON without white space | JSON with white space`,
   ]);
-  expect(parity(saying(() => ({ fragments: 2 })))).toEqual([
+  expect(parity(withMessages(() => ({ fragments: 2 })))).toEqual([
     `reframed | ${messages} | fragments: 1 | fragments: 2`,
   ]);
 });
 
-it('tells events of one type that are not passed on as one, and those of two types as two', () => {
+it('reports lost events once per type', () => {
   const passed = (...types: readonly string[]) =>
     official.steps.filter(
       (step) =>
@@ -155,19 +159,19 @@ it('tells events of one type that are not passed on as one, and those of two typ
         step.content.kind !== 'json' ||
         !types.includes(stringAt(step.content.json, 'type') ?? ''),
     );
-  const heard = (...types: readonly string[]) =>
+  const receivedWithout = (...types: readonly string[]) =>
     neutralityFindings([{ ...official, steps: passed(...types) }], [official]).map(({ kind, places }) => [
       kind,
       places.length,
     ]);
-  expect(heard('response.created')).toEqual([['missing', 3]]);
-  expect(heard('response.created', 'response.completed')).toEqual([
+  expect(receivedWithout('response.created')).toEqual([['missing', 3]]);
+  expect(receivedWithout('response.created', 'response.completed')).toEqual([
     ['missing', 3],
     ['missing', 3],
   ]);
 });
 
-it('does not miss what the client had not come to say', () => {
+it('does not report messages that the client did not get to send', () => {
   const at = official.steps.findIndex((step) => step.type === 'message' && step.from === 'client');
   const cut = { ...official, steps: official.steps.slice(0, at + 1) };
   expect(shown(parityFindings(golden, [cut], [cut]))).toEqual([]);
@@ -177,7 +181,7 @@ it('does not miss what the client had not come to say', () => {
   ]);
 });
 
-it('tells two messages that are missing as two', () => {
+it('reports each missing message', () => {
   const steps = official.steps.filter((step) => step.type === 'response' || step.from !== 'client');
   expect(parity({ ...official, steps }).map((line) => line.split(' | ', 2).join(' '))).toEqual([
     'missing client message 1',
@@ -186,7 +190,7 @@ it('tells two messages that are missing as two', () => {
   ]);
 });
 
-it('tells compression that is not offered, and not that it is then not used', () => {
+it('reports missing compression only if it was offered', () => {
   const offering = (run: number): Exchange[] =>
     sampleRunOfTwoTurns(run).map((exchange) => ({
       ...exchange,
@@ -199,15 +203,27 @@ it('tells compression that is not offered, and not that it is then not used', ()
       },
     }));
   const offered = generalise(sampleId, [1, 2, 3].map(offering));
-  const plain = saying(() => ({ compressed: false }));
+  const plain = withMessages(() => ({ compressed: false }));
   expect(shown(parityFindings(offered, [plain]))).toEqual([
     'missing | handshake › sec-websocket-extensions | "permessage-deflate; client_max_window_bits" | ',
   ]);
   expect(parity(plain)).toEqual([`reframed | ${messages} | compressed: true | compressed: false`]);
+  // Another offer still allows compression, so that its absence is a difference of its own.
+  const differing = {
+    ...plain,
+    request: {
+      ...plain.request,
+      headers: [
+        ...plain.request.headers,
+        ['sec-websocket-extensions', jsonString('permessage-deflate')] as const,
+      ],
+    },
+  };
+  expect(parityFindings(offered, [differing]).map(({ kind }) => kind)).toEqual(['changed', 'reframed']);
 });
 
-it('tells what breaks parity and neutrality as one finding of both', () => {
-  const injected = having((members) =>
+it('reports a difference in parity and neutrality once, for both', () => {
+  const injected = withMembers((members) =>
     members.map(([key, value]): JsonMember => [key, key === 'model' ? jsonString('other') : value]),
   );
   const found = together(parityFindings(golden, [injected]), neutralityFindings([official], [injected]));

@@ -29,7 +29,7 @@ it('finds no change between a version and itself', () => {
   expect(drift(young, young)).toEqual([]);
 });
 
-it('names the lane of a change where it is not the usual one', () => {
+it('names the lane of a change unless it is chatgpt', () => {
   const inLane = (golden: (typeof old)[number]) => ({ ...golden, lane: 'api-key' });
   const [change] = drift(
     [old[0]].flatMap((one) => (one === undefined ? [] : [inLane(one)])),
@@ -38,7 +38,7 @@ it('names the lane of a change where it is not the usual one', () => {
   expect(change?.scenarios).toEqual(['default (api-key)']);
 });
 
-it('tells that the client asks another number of times', () => {
+it('reports another number of requests', () => {
   const twice = young.map((golden) => ({ ...golden, exchanges: [...golden.exchanges, ...golden.exchanges] }));
   expect(drift(young, twice)).toEqual([
     {
@@ -52,13 +52,13 @@ it('tells that the client asks another number of times', () => {
   ]);
 });
 
-it('tells a renamed header as a rename', () => {
+it('reports a renamed header', () => {
   expect(at('handshake', 'session_id').map(({ kind, before, after }) => [kind, before, after])).toEqual([
     ['renamed', 'session_id', 'session-id'],
   ]);
 });
 
-it('tells a field that came once, though it shows in the header and in every message', () => {
+it('reports a new field once, although the header and every message have it', () => {
   expect(at('turn metadata', 'context_window_id')).toEqual([
     {
       group: 'turn metadata',
@@ -77,22 +77,22 @@ it('names the scenarios that show a change', () => {
   ]);
 });
 
-it('tells what went the other way round, as gone', () => {
+it('reports removed names in the other direction', () => {
   const back = drift(young, old);
   expect(back.find(({ place }) => place === 'x-codex-routing-hint')?.kind).toBe('missing');
 });
 
-it('does not take the version number for a change', () => {
+it('ignores the version number', () => {
   expect(at('handshake', 'version')).toEqual([]);
 });
 
-it('keeps prompts apart: that they changed, not each hash', () => {
+it('reports that a prompt changed, not each hash', () => {
   expect(
     changes.filter(({ group }) => group === 'prompts').map(({ kind, place }) => `${kind} ${place}`),
   ).toContain('missing instructions');
 });
 
-it('tells another request path and another ALPN offer', () => {
+it('reports another request path and another ALPN offer', () => {
   const moved = young.map((golden) => ({
     ...golden,
     exchanges: golden.exchanges.map((exchange) => ({
@@ -108,7 +108,7 @@ it('tells another request path and another ALPN offer', () => {
   ]);
 });
 
-it('tells that headers come in any order now, or that a connection ends earlier', () => {
+it('reports unordered headers and connections that end earlier', () => {
   const changed = young.map((golden) => ({
     ...golden,
     exchanges: golden.exchanges.map((exchange) => ({

@@ -36,25 +36,25 @@ function said(exchanges: readonly Exchange[]): string[] {
   );
 }
 
-it('keeps where content stands and whether there is any, and nothing of its words', () => {
+it('keeps the place of content and whether it is empty, and nothing else', () => {
   expect(said(envelopesOf([saidIn([prewarm, turn])]))).toEqual([
     '{"model":"m","input":"an empty list","generate":false}',
     '{"model":"m","input":"content","tools":"an empty list","instructions":"content","previous_response_id":"r"}',
   ]);
 });
 
-it('takes any content in the place of that of a golden', () => {
+it('matches any content', () => {
   expect(said(envelopeOf(golden(saidIn([turn]))).exchanges)).toEqual([
     '{"model":"m","input":"{{content}}","tools":"an empty list","instructions":"{{content}}","previous_response_id":"r"}',
   ]);
 });
 
-it('leaves a message without a model as it is', () => {
+it('leaves a message without a model unchanged', () => {
   const steering = '{"type":"response.interrupt","input":["x"]}';
   expect(said(envelopesOf([saidIn([steering])]))).toEqual([steering]);
 });
 
-it('expects of the chat API only what its requests can say', () => {
+it('expects only members that chat requests can have', () => {
   const asked =
     '{"model":"m","instructions":"be","include":[],"reasoning":{"effort":"low","summary":"auto"}}';
   expect(said(envelopesOf([saidIn([asked])], 'chat'))).toEqual([
@@ -64,14 +64,14 @@ it('expects of the chat API only what its requests can say', () => {
   expect(said(envelopesOf([saidIn([summary])], 'chat'))).toEqual(['{"model":"m"}']);
 });
 
-it('asks the chat API to go on from a response in its first request alone, over all exchanges', () => {
+it('expects previous_response_id only in the first chat request of all exchanges', () => {
   const chat = said(envelopesOf([saidIn([prewarm, turn]), saidIn([turn])], 'chat'));
   expect(chat.map((text) => text.includes('previous_response_id'))).toEqual([false, true, false]);
   const responses = said(envelopesOf([saidIn([turn]), saidIn([turn])]));
   expect(responses.every((text) => text.includes('previous_response_id'))).toBe(true);
 });
 
-it('tells what is of another front end from what is of the envelope', () => {
+it('recognises differences between front ends', () => {
   const mismatch = (...keys: string[]): Mismatch => ({
     kind: 'recased',
     places: keys.map((key) => ({ exchange: 1, side: 'client', part: 'handshake', path: [key] })),

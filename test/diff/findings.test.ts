@@ -18,7 +18,7 @@ function findings(name: string, node: JsonNode) {
   return parityFindings(sampleGolden(), [changed]).map(rendered);
 }
 
-it('tells what was found where, and what follows from it', () => {
+it('reports what differs, where, and why it matters', () => {
   expect(findings('prompt_cache_key', jsonString(uuid7(7, 'other')))).toEqual([
     {
       comparison: 'parity',
@@ -35,13 +35,13 @@ it('tells what was found where, and what follows from it', () => {
   ]);
 });
 
-it('tells a broken identity as one finding, however many places show it', () => {
+it('reports a broken identity once, with all its places', () => {
   const found = findings('session_id', jsonString(uuid7(7, 'other')));
   expect(found).toHaveLength(1);
   expect(found[0]?.places).toHaveLength(5);
 });
 
-it('tells one tier in two messages as one finding with two places', () => {
+it('reports a wrong tier in two messages once', () => {
   const found = findings('service_tier', jsonString('default'));
   expect(found).toMatchObject([
     {
@@ -55,7 +55,7 @@ it('tells one tier in two messages as one finding with two places', () => {
   ]);
 });
 
-it('warns of what only shows who is speaking, and calls the rest an error', () => {
+it('reports harmless differences as warnings and others as errors', () => {
   const [exchange] = sampleRun(7);
   if (exchange === undefined) throw new RangeError('there is no exchange');
   const { request } = exchange;

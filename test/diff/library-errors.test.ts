@@ -8,7 +8,7 @@ import { exchangeOf, message } from '../golden/sample-run.ts';
 import { line } from './rendered.ts';
 
 const request = { model: 'm', input: [{ role: 'user' }] };
-const begun = [
+const beginning = [
   { type: 'response.created', response: { id: 'resp_1' } },
   { type: 'response.output_text.delta', delta: 'In the ' },
   { type: 'response.output_text.delta', delta: 'beginning' },
@@ -31,7 +31,7 @@ function fromBackend(event: object): MessageEvent {
   return message('backend', event);
 }
 
-/** A request in front that is answered by an event stream. */
+/** A request in front that is httpExchange by an event stream. */
 function streamed(...events: readonly { readonly type: string }[]): Exchange {
   const said = events.map((event) => ({ event: event.type, data: toNode(event) }));
   return exchange(
@@ -42,8 +42,12 @@ function streamed(...events: readonly { readonly type: string }[]): Exchange {
   );
 }
 
-/** A request that is answered by a document. */
-function answered(status: number, json: unknown, headers: Readonly<Record<string, string>> = {}): Exchange {
+/** A request that is httpExchange by a document. */
+function httpExchange(
+  status: number,
+  json: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Exchange {
   return exchange('POST', body('client', request), head(status, headers), body('backend', json));
 }
 
@@ -87,15 +91,15 @@ function found(
   return libraryFindings(front, back, handed, { surface, streams }).map(line);
 }
 
-it('finds nothing where an error frame became the status, headers and error of an answer', () => {
+it('accepts an error frame that becomes the status, headers and error of a response', () => {
   for (const streams of [true, false]) {
-    const front = answered(429, { error }, { 'retry-after': '17' });
+    const front = httpExchange(429, { error }, { 'retry-after': '17' });
     expect(found([front], upstream([frame]), [thrown(429, error, limits)], { streams })).toEqual([]);
   }
 });
 
-it('finds another status, a header that is lost or made up, and an error in other words', () => {
-  const finds = (handed: LibraryResult) => found([answered(429, {})], upstream([frame]), [handed]);
+it('finds another status, a lost or added header, and a changed error', () => {
+  const finds = (handed: LibraryResult) => found([httpExchange(429, {})], upstream([frame]), [handed]);
   expect(finds(thrown(500, error, limits))).toEqual(["changed | library's result › status | 429 | 500"]);
   expect(finds(thrown(429, error, limits.slice(0, 2)))).toEqual([
     'missing | library\'s result › headers.retry-after | "17" | ',
@@ -116,19 +120,19 @@ it('finds another status, a header that is lost or made up, and an error in othe
   ]);
 });
 
-it('holds an error that came by HTTP to the same', () => {
-  const back = [exchange('GET', head(426)), answered(429, { error }, { 'Retry-After': '17' })];
+it('compares an error over HTTP likewise', () => {
+  const back = [exchange('GET', head(426)), httpExchange(429, { error }, { 'Retry-After': '17' })];
   const told = [['retry-after', '17']] as const;
-  expect(found([answered(429, { error })], back, [thrown(429, error, told)])).toEqual([]);
-  expect(found([answered(429, { error })], back, [thrown(429, error)])).toEqual([
+  expect(found([httpExchange(429, { error })], back, [thrown(429, error, told)])).toEqual([]);
+  expect(found([httpExchange(429, { error })], back, [thrown(429, error)])).toEqual([
     'missing | library\'s result › headers.retry-after | "17" | ',
   ]);
 });
 
-it('lets the API add to the error of a response, and choose its status', () => {
+it('accepts members that the API adds to the error of a response, and any status', () => {
   const told = { code: 'server_error', message: 'no luck', type: 'server_error', param: null };
   const finds = (handed: LibraryResult) =>
-    found([answered(500, { error: told })], upstream([...begun.slice(0, 1), failed]), [handed], {
+    found([httpExchange(500, { error: told })], upstream([...beginning.slice(0, 1), failed]), [handed], {
       streams: false,
     });
   expect(finds(thrown(500, told))).toEqual([]);
@@ -147,13 +151,13 @@ const lost: LibraryResult = {
   failure: { message: 'lost', headers: [], error: toNode({ code: 'lost' }) },
 };
 
-it('finds nothing where a stream brought what there was, and its end was told or cut off', () => {
-  expect(found([streamed(...begun)], upstream(begun), [lost])).toEqual([]);
-  expect(found([streamed(...begun, { type: 'error' })], upstream(begun), [lost])).toEqual([]);
+it('accepts a stream that ends with an error or breaks off as the backend did', () => {
+  expect(found([streamed(...beginning)], upstream(beginning), [lost])).toEqual([]);
+  expect(found([streamed(...beginning, { type: 'error' })], upstream(beginning), [lost])).toEqual([]);
 });
 
-it('holds an error within a stream to the words of the frame, as its status can be told no more', () => {
-  const events = [...begun, frame];
+it('compares an error inside a stream without its status', () => {
+  const events = [...beginning, frame];
   const finds = (told: unknown) =>
     found([streamed(...events)], upstream(events), [
       { ...lost, failure: { message: 'no more', headers: [], error: toNode(told) } },
@@ -164,11 +168,11 @@ it('holds an error within a stream to the words of the frame, as its status can 
   ]);
 });
 
-it('finds an event that is lost or doubled before an answer breaks off', () => {
-  const [created, first, second] = begun;
+it('finds a lost or duplicated event before a response breaks off', () => {
+  const [created, first, second] = beginning;
   if (created === undefined || first === undefined || second === undefined) throw new RangeError();
   const finds = (...events: readonly { readonly type: string }[]) =>
-    found([streamed(...events)], upstream(begun), [lost]).map((one) =>
+    found([streamed(...events)], upstream(beginning), [lost]).map((one) =>
       one.split(' | ').slice(0, 2).join(' | '),
     );
   expect(finds(created, first)).toEqual(['missing | backend message 3']);
@@ -176,16 +180,16 @@ it('finds an event that is lost or doubled before an answer breaks off', () => {
   expect(finds(created, second, first)).toEqual(['moved | backend message 3']);
 });
 
-it('finds words that a library was not handed before an answer broke off', () => {
+it('finds text that the library lost before a response broke off', () => {
   const less = { ...lost, text: 'In the ' };
-  expect(found([streamed(...begun)], upstream(begun), [less], { surface: 'chat' })).toEqual([
+  expect(found([streamed(...beginning)], upstream(beginning), [less], { surface: 'chat' })).toEqual([
     'changed | library\'s result › text | "In the beginning" | "In the "',
   ]);
 });
 
-it('finds an answer in the place of an error, and an error in the place of an answer', () => {
+it('finds a response instead of an error, and an error instead of a response', () => {
   const whole = { text: 'In the beginning', ending: 'in_progress' };
-  expect(found([streamed(...begun)], upstream(begun), [whole])).toEqual([
+  expect(found([streamed(...beginning)], upstream(beginning), [whole])).toEqual([
     "changed | library's result | an error: the response broke off | a response: in_progress",
   ]);
   expect(found([streamed(completed)], upstream([completed]), [thrown(502, { code: 'x' })])).toEqual([
@@ -193,15 +197,15 @@ it('finds an answer in the place of an error, and an error in the place of an an
   ]);
 });
 
-it('holds the client to the last of what was said again, and finds what it got of the others', () => {
-  const back = upstream([frame], begun, [completed]);
+it('compares the client with the last retry, and finds events of earlier attempts', () => {
+  const back = upstream([frame], beginning, [completed]);
   const whole = { text: 'OK', ending: 'completed' };
   expect(found([streamed(completed)], back, [whole])).toEqual([]);
   const [added] = found([streamed({ type: 'error' }, completed)], back, [whole]);
   expect(added).toContain('added | backend message 1');
-  const types = new Set(begun.map(({ type }) => type));
-  expect(found([streamed(...begun, completed)], back, [whole])).toHaveLength(types.size);
-  expect(found([answered(429, { error })], back, [thrown(429, error, limits)])).toEqual([
+  const types = new Set(beginning.map(({ type }) => type));
+  expect(found([streamed(...beginning, completed)], back, [whole])).toHaveLength(types.size);
+  expect(found([httpExchange(429, { error })], back, [thrown(429, error, limits)])).toEqual([
     "changed | library's result | a response | an error: 429",
   ]);
 });

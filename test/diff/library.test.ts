@@ -28,38 +28,42 @@ const inFront = (...answer: readonly string[]) =>
     ...(answer.length === 0 ? [] : [body('backend', ...answer)]),
   ]);
 
-const shown = (found: readonly Mismatch[]) =>
+const summaries = (found: readonly Mismatch[]) =>
   found.map(({ kind, places }) => `${kind} ${places.map(({ path }) => path.join('.')).join(' ')}`.trimEnd());
 
-it('holds a request against the turn that it became, and not against its prewarm', () => {
+it('compares a request with its turn, not with its prewarm', () => {
   const turn = '{"type":"response.create","store":false,"input":["one"],"model":"m"}';
-  expect(shown(libraryRequestNeutrality([inFront()], [upstream(turn, completed)]))).toEqual(['added store']);
+  expect(summaries(libraryRequestNeutrality([inFront()], [upstream(turn, completed)]))).toEqual([
+    'added store',
+  ]);
   expect(
-    shown(libraryRequestNeutrality([inFront()], [upstream(turn.replace('one', 'two'), completed)])),
+    summaries(libraryRequestNeutrality([inFront()], [upstream(turn.replace('one', 'two'), completed)])),
   ).toContain('changed input.0');
 });
 
-it('takes the last items for those of a request whose conversation was said again', () => {
+it('compares the last items if the whole conversation was sent again', () => {
   const goesOn = exchangeOf([body('client', '{"model":"m","previous_response_id":"r","input":["two"]}')]);
   const again = (input: string) => upstream(`{"model":"m","input":${input}}`, completed);
   expect(libraryRequestNeutrality([goesOn], [again('["one","two"]')])).toEqual([]);
-  expect(shown(libraryRequestNeutrality([goesOn], [again('["two","one"]')]))).toEqual(['changed input.0']);
+  expect(summaries(libraryRequestNeutrality([goesOn], [again('["two","one"]')]))).toEqual([
+    'changed input.0',
+  ]);
   const injected = upstream('{"model":"m","input":["zero","one"],"stream":true}', completed);
   expect(libraryRequestNeutrality([inFront()], [injected])).not.toEqual([]);
 });
 
-it('wants every event of a stream in order, and of a whole answer the response of the last', () => {
+it('expects every event of a stream in order, and otherwise the response of the last event', () => {
   const back = [upstream(asked, created, completed)];
   expect(libraryResponseNeutrality([inFront(created, completed)], back)).toEqual([]);
   expect(libraryResponseNeutrality([inFront(completed, created)], back)).not.toEqual([]);
   expect(libraryResponseNeutrality([inFront(`{${output}}`)], back)).toEqual([]);
-  expect(shown(libraryResponseNeutrality([inFront(`{${output.replace('Hel', 'Hal')}}`)], back))).toEqual([
+  expect(summaries(libraryResponseNeutrality([inFront(`{${output.replace('Hel', 'Hal')}}`)], back))).toEqual([
     'changed output.0.content.0.text',
   ]);
-  expect(shown(libraryResponseNeutrality([inFront()], back))).toEqual(['missing']);
+  expect(summaries(libraryResponseNeutrality([inFront()], back))).toEqual(['missing']);
 });
 
-it('wants of a library the text of a response, and its ending in the words of its API', () => {
+it('expects the text of a response and its status or finish reason', () => {
   const back = [upstream(asked, completed)];
   expect(
     resultNeutrality([{ text: 'Hello', ending: 'completed' }], back, { surface: 'responses', streams: true }),
@@ -68,9 +72,11 @@ it('wants of a library the text of a response, and its ending in the words of it
     resultNeutrality([{ text: 'Hello', ending: 'stop' }], back, { surface: 'chat', streams: true }),
   ).toEqual([]);
   expect(
-    shown(resultNeutrality([{ text: 'Hello', ending: 'length' }], back, { surface: 'chat', streams: true })),
+    summaries(
+      resultNeutrality([{ text: 'Hello', ending: 'length' }], back, { surface: 'chat', streams: true }),
+    ),
   ).toEqual(['changed ending']);
-  expect(shown(resultNeutrality([], back, { surface: 'chat', streams: true }))).toEqual(['missing']);
+  expect(summaries(resultNeutrality([], back, { surface: 'chat', streams: true }))).toEqual(['missing']);
 });
 
 it.each([
@@ -83,10 +89,10 @@ it.each([
     response: '{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}',
     ending: 'content_filter',
   },
-])('knows the ending $ending of the chat API', ({ response, ending }) => {
+])('expects the finish reason $ending of the chat API', ({ response, ending }) => {
   const back = [upstream(asked, `{"type":"response.completed","response":${response}}`)];
   expect(resultNeutrality([{ text: '', ending }], back, { surface: 'chat', streams: true })).toEqual([]);
   expect(
-    shown(resultNeutrality([{ text: '', ending: 'stop' }], back, { surface: 'chat', streams: true })),
+    summaries(resultNeutrality([{ text: '', ending: 'stop' }], back, { surface: 'chat', streams: true })),
   ).toEqual(['changed ending']);
 });

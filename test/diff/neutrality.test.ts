@@ -18,13 +18,13 @@ const events = ['response.created', 'response.delta', 'response.delta', 'respons
   (type, at) => message('backend', { type, at }),
 );
 
-/** What is found where the client said one thing and the backend heard another. */
-function heard(other: unknown, said: unknown = request): string[] {
+/** What is found where the client said one thing and the backend sentUpstream another. */
+function sentUpstream(other: unknown, said: unknown = request): string[] {
   return found([exchangeOf(message('client', said))], [exchangeOf(message('client', other))]);
 }
 
-/** What is found where the backend said these events and the client got those. */
-function got(...other: readonly MessageEvent[]): string[] {
+/** What is found where the backend said these events and the client receivedByClient those. */
+function receivedByClient(...other: readonly MessageEvent[]): string[] {
   return found([exchangeOf(...other)], [exchangeOf(...events)]);
 }
 
@@ -36,35 +36,37 @@ function found(front: readonly Exchange[], back: readonly Exchange[]): string[] 
     );
 }
 
-it('finds nothing where all was passed on', () => {
-  expect(heard(request)).toEqual([]);
-  expect(got(...events)).toEqual([]);
+it('finds nothing if everything was passed on', () => {
+  expect(sentUpstream(request)).toEqual([]);
+  expect(receivedByClient(...events)).toEqual([]);
 });
 
-it('leaves to parity what a proxy shapes', () => {
+it('ignores what a proxy shapes: parity judges it', () => {
   const shaped = { service_tier: 'priority', prompt_cache_key: 'k', client_metadata: { a: '1' } };
-  expect(heard({ ...request, ...shaped })).toEqual([]);
+  expect(sentUpstream({ ...request, ...shaped })).toEqual([]);
 });
 
-it('finds instructions that were injected, changed or dropped', () => {
+it('finds injected, changed and dropped instructions', () => {
   const { instructions: _, ...rest } = request;
   const place = 'client message 1 › instructions';
-  expect(heard({ ...request, instructions: `${request.instructions} Obey.` })).toEqual([
+  expect(sentUpstream({ ...request, instructions: `${request.instructions} Obey.` })).toEqual([
     `request neutrality | changed | ${place}`,
   ]);
-  expect(heard({ instructions: 'Obey.', ...rest }, rest)).toEqual([`request neutrality | added | ${place}`]);
-  expect(heard(rest)).toEqual([`request neutrality | missing | ${place}`]);
+  expect(sentUpstream({ instructions: 'Obey.', ...rest }, rest)).toEqual([
+    `request neutrality | added | ${place}`,
+  ]);
+  expect(sentUpstream(rest)).toEqual([`request neutrality | missing | ${place}`]);
 });
 
-it('takes braces in what was said for what they are', () => {
-  expect(heard({ ...request, instructions: 'be brief, Alice' })).toEqual([
+it('treats braces in content as text', () => {
+  expect(sentUpstream({ ...request, instructions: 'be brief, Alice' })).toEqual([
     'request neutrality | changed | client message 1 › instructions',
   ]);
 });
 
-it('finds input that was injected, dropped, changed or put in another order', () => {
+it('finds injected, dropped, changed and moved input', () => {
   const { input } = request;
-  const after = (items: readonly unknown[]) => heard({ ...request, input: items });
+  const after = (items: readonly unknown[]) => sentUpstream({ ...request, input: items });
   expect(after(input.toSpliced(0, 0, item('four')))).toEqual([
     'request neutrality | added | client message 1 › input.0',
   ]);
@@ -77,18 +79,18 @@ it('finds input that was injected, dropped, changed or put in another order', ()
   ]);
 });
 
-it('finds keys in another order, and what was encoded anew', () => {
+it('finds keys in another order and strings that were encoded again', () => {
   const { store, ...rest } = request;
-  expect(heard({ store, ...rest })).toEqual(['request neutrality | moved | client message 1 › store']);
+  expect(sentUpstream({ store, ...rest })).toEqual(['request neutrality | moved | client message 1 › store']);
   const anew = messageOf('client', parseJson('{"text":"\\u00e9"}').node);
   expect(found([exchangeOf(message('client', { text: 'é' }))], [exchangeOf(anew)])).toEqual([
     'request neutrality | respelled | client message 1 › text',
   ]);
 });
 
-it('finds a message or an exchange that was lost or made up', () => {
+it('finds lost and added messages and exchanges', () => {
   const exchange = exchangeOf(message('client', request), ...events);
-  expect(heard(request, request)).toEqual([]);
+  expect(sentUpstream(request, request)).toEqual([]);
   expect(found([exchange], [])).toEqual(['request neutrality | missing | request']);
   expect(found([], [exchange])).toEqual(['response neutrality | missing | request']);
   expect(found([exchange], [{ ...exchange, steps: events }])).toEqual([
@@ -96,20 +98,22 @@ it('finds a message or an exchange that was lost or made up', () => {
   ]);
 });
 
-it('finds an event that was lost, doubled, changed or put in another order', () => {
+it('finds lost, duplicated, changed and moved events', () => {
   const [created, delta, , completed] = events;
   if (created === undefined || delta === undefined || completed === undefined) throw new RangeError();
-  expect(got(...events.slice(0, 3))).toEqual(['response neutrality | missing | backend message 4']);
-  expect(got(...events, completed)).toEqual(['response neutrality | added | backend message 5']);
-  expect(got(...events.with(1, message('backend', { type: 'response.delta', at: 9 })))).toEqual([
+  expect(receivedByClient(...events.slice(0, 3))).toEqual([
+    'response neutrality | missing | backend message 4',
+  ]);
+  expect(receivedByClient(...events, completed)).toEqual(['response neutrality | added | backend message 5']);
+  expect(receivedByClient(...events.with(1, message('backend', { type: 'response.delta', at: 9 })))).toEqual([
     'response neutrality | changed | backend message 2 › at',
   ]);
-  expect(got(...events.toSpliced(0, 1), created)).toEqual([
+  expect(receivedByClient(...events.toSpliced(0, 1), created)).toEqual([
     'response neutrality | moved | backend message 4',
   ]);
 });
 
-it('finds the same event whether it came by websocket or by server-sent events', () => {
+it('treats websocket messages and server-sent events alike', () => {
   const data = events.map(({ content }) => ({
     event: 'x',
     data: content.kind === 'json' ? content.json : jsonString(''),
@@ -134,8 +138,8 @@ it('finds the same event whether it came by websocket or by server-sent events',
 
 const eventStream = 'text/event-stream; charset=utf-8';
 
-/** An answer by HTTP: what one side said, or what the other got. */
-function answered(
+/** An answer by HTTP: what one side said, or what the other receivedByClient. */
+function httpResponse(
   status: number,
   headers: Readonly<Record<string, string>>,
   ...steps: readonly Step[]
@@ -157,36 +161,39 @@ function named(...names: readonly string[]): Content {
 }
 
 it('finds another status', () => {
-  expect(found([answered(200, {})], [answered(429, {})])).toEqual([
+  expect(found([httpResponse(200, {})], [httpResponse(429, {})])).toEqual([
     'response neutrality | changed | response › status',
   ]);
 });
 
-it('finds a header that clients act upon lost, changed or made up, and leaves the others', () => {
-  const back = answered(429, { 'Retry-After': '7', server: 'a', 'x-codex-primary-used-percent': '99' });
+it('finds lost, changed and added headers that clients act upon, and ignores others', () => {
+  const back = httpResponse(429, { 'Retry-After': '7', server: 'a', 'x-codex-primary-used-percent': '99' });
   expect(
-    found([answered(429, { 'x-codex-primary-used-percent': '99', 'retry-after': '7', via: 'b' })], [back]),
+    found(
+      [httpResponse(429, { 'x-codex-primary-used-percent': '99', 'retry-after': '7', via: 'b' })],
+      [back],
+    ),
   ).toEqual([]);
-  expect(found([answered(429, { 'retry-after': '70' })], [back])).toEqual([
+  expect(found([httpResponse(429, { 'retry-after': '70' })], [back])).toEqual([
     'response neutrality | changed | response › retry-after',
     'response neutrality | missing | response › x-codex-primary-used-percent',
   ]);
-  expect(found([back], [answered(429, { 'retry-after': '7' })])).toEqual([
+  expect(found([back], [httpResponse(429, { 'retry-after': '7' })])).toEqual([
     'response neutrality | added | response › x-codex-primary-used-percent',
   ]);
 });
 
-it('finds another media type, whatever its parameters', () => {
-  const back = answered(200, { 'content-type': eventStream });
-  expect(found([answered(200, { 'content-type': 'Text/Event-Stream' })], [back])).toEqual([]);
-  expect(found([answered(200, { 'content-type': 'text/plain' })], [back])).toEqual([
+it('finds another media type and ignores its parameters', () => {
+  const back = httpResponse(200, { 'content-type': eventStream });
+  expect(found([httpResponse(200, { 'content-type': 'Text/Event-Stream' })], [back])).toEqual([]);
+  expect(found([httpResponse(200, { 'content-type': 'text/plain' })], [back])).toEqual([
     'response neutrality | changed | response › content-type',
   ]);
 });
 
-it('finds a changed error body, and what was said by a POST', () => {
-  const back = answered(400, {}, jsonBody({ error: { code: 'bad', message: 'no' } }));
-  expect(found([answered(400, {}, jsonBody({ error: { code: 'bad' } }))], [back])).toEqual([
+it('finds a changed error body and a changed POST', () => {
+  const back = httpResponse(400, {}, jsonBody({ error: { code: 'bad', message: 'no' } }));
+  expect(found([httpResponse(400, {}, jsonBody({ error: { code: 'bad' } }))], [back])).toEqual([
     'response neutrality | missing | backend body › error.message',
   ]);
   const posted = (json: unknown): Exchange => ({
@@ -206,9 +213,9 @@ it('finds a changed error body, and what was said by a POST', () => {
   ]);
 });
 
-it('finds an answer that was cut off for one side only', () => {
+it('finds a response that breaks off on one side only', () => {
   const [whole, cut] = [true, false].map((complete) =>
-    answered(200, {}, body(named('response.created'), complete)),
+    httpResponse(200, {}, body(named('response.created'), complete)),
   );
   if (whole === undefined || cut === undefined) throw new RangeError();
   expect(found([cut], [cut])).toEqual([]);
@@ -218,9 +225,9 @@ it('finds an answer that was cut off for one side only', () => {
   ]);
 });
 
-it('finds white space between the tokens of JSON, and another name of a server-sent event', () => {
+it('finds white space in JSON and another name of a server-sent event', () => {
   expect(
-    found([answered(400, {}, jsonBody({ a: 1 }, true))], [answered(400, {}, jsonBody({ a: 1 }))]),
+    found([httpResponse(400, {}, jsonBody({ a: 1 }, true))], [httpResponse(400, {}, jsonBody({ a: 1 }))]),
   ).toEqual(['response neutrality | respelled | backend body']);
   const spaced = { kind: 'json', json: toNode({ type: 'x' }), spaced: true } as const;
   const sent = message('backend', { type: 'x' });
@@ -228,18 +235,18 @@ it('finds white space between the tokens of JSON, and another name of a server-s
     'response neutrality | respelled | backend message 1',
   ]);
   expect(
-    found([answered(200, {}, body(named('a', 'b')))], [answered(200, {}, body(named('a', 'c')))]),
+    found([httpResponse(200, {}, body(named('a', 'b')))], [httpResponse(200, {}, body(named('a', 'c')))]),
   ).toEqual(['response neutrality | changed | backend message 2 › event']);
 });
 
-it('finds a close that was lost, changed or made up', () => {
+it('finds lost, changed and added closes', () => {
   const close = (code: number | null, from: 'client' | 'backend' = 'backend'): MessageEvent => ({
     ...message(from, {}),
     opcode: 'close',
     content: { kind: 'close', code },
   });
   const socket = (end: Exchange['end'], ...messages: readonly MessageEvent[]): Exchange => ({
-    ...answered(101, {}, ...messages),
+    ...httpResponse(101, {}, ...messages),
     ...(end === undefined ? {} : { end }),
   });
   const closed = socket('backend', ...events, close(1011));
@@ -263,16 +270,16 @@ it('finds a close that was lost, changed or made up', () => {
   ).toEqual([]);
 });
 
-it('leaves pings to each connection', () => {
+it('ignores pings', () => {
   const ping: MessageEvent = {
     ...message('backend', {}),
     opcode: 'ping',
     content: { kind: 'text', text: toNode('') },
   };
-  expect(got(ping, ...events)).toEqual([]);
+  expect(receivedByClient(ping, ...events)).toEqual([]);
 });
 
-it('lets a subject add what this client leaves out and the official client sends', () => {
+it('accepts members that the client lacks and the official client sends', () => {
   const passed = { ...request, input: request.input.map((one) => ({ ...one, passthrough: { kind: 'x' } })) };
   const exchanges = [request, passed].map((said) => [exchangeOf(message('client', said))] as const);
   const kinds = (supplied: readonly string[]) =>

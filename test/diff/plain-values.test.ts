@@ -14,12 +14,12 @@ function diff(expected: string, actual: string): string[] {
   });
 }
 
-it('finds nothing between documents that are spelled alike', () => {
+it('finds nothing between equal documents', () => {
   const json = fc.json({ noUnicodeString: false }).map((text) => printJson(parseJson(text).node));
   fc.assert(fc.property(json, (text) => diff(text, text).length === 0));
 });
 
-it('finds something between any two documents that are not', () => {
+it('finds something between any two different documents', () => {
   fc.assert(
     fc.property(fc.json(), fc.json(), (one, other) => {
       const same = printJson(parseJson(one).node) === printJson(parseJson(other).node);
@@ -28,7 +28,7 @@ it('finds something between any two documents that are not', () => {
   );
 });
 
-it('tells changed, missing and added members by their keys', () => {
+it('reports changed, missing and added members by their keys', () => {
   expect(diff('{"a":1,"b":{"c":2},"d":3}', '{"a":2,"b":{},"e":3}')).toEqual([
     'changed a: 1 -> 2',
     'missing b.c: 2 -> null',
@@ -37,7 +37,7 @@ it('tells changed, missing and added members by their keys', () => {
   ]);
 });
 
-it('tells another type from another value and from another spelling', () => {
+it('distinguishes another type, another value and another spelling', () => {
   expect(diff('[1]', '["1"]')).toEqual(['retyped 0: 1 -> "1"']);
   expect(diff('{"a":null}', '{"a":false}')).toEqual(['retyped a: null -> false']);
   expect(diff('{"a":true}', '{"a":false}')).toEqual(['changed a: true -> false']);
@@ -54,11 +54,11 @@ it('tells another type from another value and from another spelling', () => {
   expect(diff('12345678901234567890', '12345678901234567891')[0]).toMatch(/^changed/);
 });
 
-it('tells a key that moved, and not those it passed', () => {
+it('reports the key that moved, not those that it passed', () => {
   expect(diff('{"a":1,"b":2,"c":3}', '{"c":3,"a":1,"b":2}')).toEqual(['moved c: after b -> first']);
 });
 
-it('takes a repeated key for a member of its own', () => {
+it('reports a duplicate key as a member of its own', () => {
   expect(diff('{"a":1}', '{"a":1,"a":2}')).toEqual(['added a: null -> 2']);
   expect(diff('{"a":1,"a":2}', '{"a":1,"a":3}')).toEqual(['changed a: 2 -> 3']);
 });
@@ -71,7 +71,7 @@ it('aligns lists by content', () => {
   expect(diff('[[1,2],[3,4]]', '[[1,2],[3,5]]')).toEqual(['changed 1.1: 4 -> 5']);
 });
 
-it('looks into an item that is a version of another one', () => {
+it('compares the members of two versions of an item', () => {
   const [one, other] = [
     '{"type":"message","role":"user","text":"a"}',
     '{"type":"message","role":"user","text":"b"}',
@@ -81,13 +81,13 @@ it('looks into an item that is a version of another one', () => {
   expect(diff('[{"a":1}]', '[{"b":1}]')).toEqual(['missing 0.a: 1 -> null', 'added 0.b: null -> 1']);
 });
 
-it('has no place for patterns', () => {
+it('treats marks of the pattern language as text', () => {
   expect(diff('{"a":"{{name}}"}', '{"a":"x"}')).toEqual(['changed a: "{{name}}" -> "x"']);
   expect(diff('{"a":{"{{json}}":{}}}', '{"a":"{}"}')).toEqual(['retyped a: {"{{json}}":{}} -> "{}"']);
   expect(diff('{"{{unordered}}":true,"a":1,"b":2}', '{"{{unordered}}":true,"b":2,"a":1}')).toHaveLength(1);
 });
 
-it('is not confused by keys that objects have from birth', () => {
+it('handles keys that every JavaScript object inherits', () => {
   expect(diff('{"constructor":2,"__proto__":1}', '{"__proto__":3,"toString":4}')).toEqual([
     'changed __proto__: 1 -> 3',
     'missing constructor: 2 -> null',
@@ -95,7 +95,7 @@ it('is not confused by keys that objects have from birth', () => {
   ]);
 });
 
-it('shows where two long texts part', () => {
+it('shows long texts around their first difference', () => {
   const [line] = diff(`"${'x'.repeat(500)}a"`, `"${'x'.repeat(500)}b"`);
   expect(line).toMatch(/^changed : …x{40}a" \(503 characters\) -> …x{40}b" \(503 characters\)$/);
 });

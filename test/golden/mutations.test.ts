@@ -20,11 +20,11 @@ const { worded, reworded } = await judges();
  * mutants that the official client could have sent itself: another order where it has none (`client_metadata`),
  * another value for what it draws anew and says only once (operators.ts, isFresh), another text of the host's.
  */
-it('finds nothing in the runs that are mutated', () => {
+it('finds nothing in the runs before they are mutated', () => {
   expect(unify(sampleGolden(), sampleRun(7))).toEqual([]);
 });
 
-it('finds every mutant of a small session, at its place', () => {
+it('finds every mutant of a small session at its place', () => {
   const { missed, score } = attack(sampleGolden(), sampleRun(7), sampleRun(8));
   expect(missed).toEqual([]);
   expect(score).toMatchInlineSnapshot(`
@@ -67,7 +67,7 @@ it('finds every mutant of a small session, at its place', () => {
   `);
 });
 
-it('finds every value of a turn that is kept for the next, and every one of the session that changes', () => {
+it('finds every stale value of a turn, and every changed value of the session', () => {
   const golden = generalise(sampleId, [1, 2, 3].map(sampleRunOfTwoTurns));
   const { missed, score } = attack(golden, sampleRunOfTwoTurns(7), sampleRunOfTwoTurns(8));
   expect(missed).toEqual([]);

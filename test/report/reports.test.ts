@@ -41,7 +41,7 @@ const broken: Report = {
   ],
 };
 
-it('gives a person a table, the findings and the verdict', () => {
+it('prints a table, the findings and the verdict as text', () => {
   expect(textReport(broken)).toMatchInlineSnapshot(`
     "codex            scenario  parity     request neutrality  response neutrality
     0.169.0 chatgpt  fast      1 finding  1 finding           1 finding
@@ -63,7 +63,7 @@ it('gives a person a table, the findings and the verdict', () => {
   `);
 });
 
-it('says in one line that there is parity', () => {
+it('prints parity in one line', () => {
   expect(textReport(clean)).toMatchInlineSnapshot(`
     "codex            scenario  parity  request neutrality  response neutrality
     0.169.0 chatgpt  fast      ok      ok                  ok
@@ -73,7 +73,7 @@ it('says in one line that there is parity', () => {
   `);
 });
 
-it('gives programs the findings as data and in words, with the verdict', () => {
+it('writes findings as data and in words to JSON, with the verdict', () => {
   const [fast, byDefault] = broken.scenarios;
   expect(JSON.parse(jsonReport(broken))).toEqual({
     format: 'codex-parity/report',
@@ -111,7 +111,7 @@ it('writes JSON values as their JSON text', () => {
   });
 });
 
-it('gives CI systems JUnit XML, a test case for each comparison', () => {
+it('writes JUnit XML with a test case for each comparison', () => {
   expect(junitReport({ ...broken, scenarios: broken.scenarios.slice(0, 1) })).toMatchInlineSnapshot(`
     "<?xml version="1.0" encoding="UTF-8"?>
     <testsuites>
@@ -131,7 +131,7 @@ it('gives CI systems JUnit XML, a test case for each comparison', () => {
   `);
 });
 
-it.each([clean, broken])('writes XML that is well formed', (report) => {
+it.each([clean, broken])('writes well-formed XML', (report) => {
   const xml = junitReport({ ...report, subject: '<&"\'>\t\u0007\ud800\ufffe' });
   const open: string[] = [];
   const attribute = /\s+[a-z]+="(?:[^<&"\n\t\r]|&(?:amp|lt|gt|quot|#9|#10|#13);)*"/;
@@ -151,7 +151,7 @@ it.each([clean, broken])('writes XML that is well formed', (report) => {
   expect(xml.isWellFormed()).toBe(true);
 });
 
-it('gives GitHub one command for each finding, with percent signs and line ends escaped', () => {
+it('writes one GitHub command per finding, with percent signs and line ends escaped', () => {
   expect(githubReport(broken)).toMatchInlineSnapshot(`
     "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aalso at: exchange 1 › client message 2 › prompt_cache_key%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Ait is the key of the prompt cache: unless it is the session id, every cache hit is lost%0Abreaks response neutrality too
     ::warning title=codex-parity%3A 0.169.0 fast%3A added::exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Athe content of the request reached the backend changed
@@ -159,11 +159,11 @@ it('gives GitHub one command for each finding, with percent signs and line ends 
   `);
 });
 
-it('tells GitHub that there is parity', () => {
+it('writes a GitHub notice for parity', () => {
   expect(githubReport(clean)).toBe('::notice title=codex-parity::mine: parity\n');
 });
 
-it('shows how many runs a golden was learned from, and what varied between them where that was noted', () => {
+it('lists the number of runs of a golden, and what varied between them if known', () => {
   const about = 'golden: codex 0.169.0, lane chatgpt, scenario mini, learned from 3 runs\n';
   expect(goldenListing({ ...sampleGolden(), varied: ['cwd', 'time zone'] })).toMatch(
     new RegExp(`^${about}varied between the runs: cwd, time zone\n\nvariables`),
@@ -171,7 +171,7 @@ it('shows how many runs a golden was learned from, and what varied between them 
   expect(goldenListing(sampleGolden())).toMatch(new RegExp(`^${about}\nvariables`));
 });
 
-it('shows who ended a connection of a golden', () => {
+it('lists who ended a connection', () => {
   const golden = sampleGolden();
   const ended = golden.exchanges.map((exchange) => ({ ...exchange, end: 'client' as const }));
   expect(goldenListing({ ...golden, exchanges: ended })).toMatch(/\n\nconnection 1 ended by the client$/);

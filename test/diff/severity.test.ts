@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { type Severity, severityOf } from '../../src/diff/severity.ts';
+import { type Difference, jsonValue, type Place } from '../../src/golden/match/mismatch.ts';
+import { jsonString, toNode } from '../../src/wire/json.ts';
+
+const header = (name: string): Place => ({ exchange: 1, side: 'client', part: 'handshake', path: [name] });
+const key = (...path: (string | number)[]): Place => ({
+  exchange: 1,
+  side: 'client',
+  part: 'message',
+  number: 1,
+  path,
+});
+const changed = (from: string, to: string): Difference => ({
+  kind: 'changed',
+  expected: jsonValue(jsonString(from)),
+  actual: jsonValue(jsonString(to)),
+});
+const order: Difference = { kind: 'moved', order: [{ name: 'a', expectedAfter: null, actualAfter: 'b' }] };
+const item: Difference = { kind: 'moved', item: toNode({ type: 'x' }), from: 0, to: 1 };
+const recased: Difference = { kind: 'recased', names: [{ from: 'model', to: 'Model' }] };
+const reframed = (aspect: 'opcode' | 'compressed' | 'fragments' | 'complete'): Difference => ({
+  kind: 'reframed',
+  aspect,
+  expected: true,
+  actual: false,
+});
+
+it.each<[string, Difference, Place, Severity]>([
+  ['headers in another order', order, header('a'), 'warning'],
+  ['keys in another order', order, key('a'), 'warning'],
+  ['input items in another order', item, key('input', 1), 'error'],
+  ['tools in another order', item, key('tools', 1), 'error'],
+  ['messages in another order', item, key(), 'error'],
+  ['a header name in another case', recased, header('model'), 'warning'],
+  ['a JSON key in another case', recased, key('model'), 'error'],
+  ['a JSON key in another case in turn metadata', recased, key('client_metadata', 'model'), 'error'],
+  ['Connection: upgrade', changed('Upgrade', 'upgrade'), header('Connection'), 'warning'],
+  ['Upgrade: WebSocket', changed('websocket', 'WebSocket'), header('Upgrade'), 'warning'],
+  ['another media type', changed('application/json', 'text/plain'), header('content-type'), 'error'],
+  ['a media type in another case', changed('text/html', 'Text/HTML'), header('content-type'), 'warning'],
+  ['a token in another case', changed('Bearer abc', 'bearer ABC'), header('authorization'), 'error'],
+  ['a value of a body in another case', changed('Upgrade', 'upgrade'), key('connection'), 'error'],
+  ['compression', reframed('compressed'), key(), 'warning'],
+  ['fragments', reframed('fragments'), key(), 'warning'],
+  ['a binary message', reframed('opcode'), key(), 'error'],
+  ['a body that breaks off', reframed('complete'), key(), 'error'],
+])('%s: severity by effect', (_, difference, place, severity) => {
+  expect(severityOf({ ...difference, places: [place] })).toBe(severity);
+});
