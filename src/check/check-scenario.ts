@@ -3,73 +3,109 @@ import { type Finding, findingOf, together } from '../diff/finding.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
 import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrality.ts';
 import { envelopeFindings, parityFindings } from '../diff/parity.ts';
-import type { ParityError } from '../errors.ts';
-import type { Golden, GoldenId } from '../golden/golden.ts';
+import {
+  allUnfinished,
+  type NoVerdict,
+  type ScenarioVerdict,
+  type Unfinished,
+  verdictOf,
+} from '../diff/verdict.ts';
+import type { GoldenId } from '../golden/golden.ts';
 import { type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import { jsonString } from '../wire/json.ts';
 import { foreignCredentials } from './credentials.ts';
-import type { DriverKind } from './driver.ts';
+import type { DriveEnd } from './drive.ts';
 import { hasOwnContent, suppliedKeys } from './lane-rules.ts';
 import { observeScenario, type ScenarioTraffic } from './observe.ts';
-import { inBothModes } from './openai-scenarios.ts';
+import { inBothModes, type JudgedTraffic } from './openai-scenarios.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import { servesOneAtATime } from './subject.ts';
 
-/** The findings of one scenario: parity if there are none. */
-export type CheckResult = GoldenId & {
-  readonly driver: DriverKind;
-  readonly findings: readonly Finding[];
-};
+/** What came out of one scenario at one version. */
+export type CheckResult = GoldenId & ScenarioVerdict;
 
 /**
  * Plays one scenario through a subject with a tap on either side. Compares the traffic behind it with the golden, and
- * the traffic on both sides with each other. Throws ParityError if the subject dies, hangs or never listens.
+ * the traffic on both sides with each other.
  */
 export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> {
   const { golden, driver, subject, backendPort } = check;
-  const findings =
+  const { findings, unfinished } =
     'surface' in driver
-      ? await inBothModes(!servesOneAtATime(subject, backendPort), async (streams) =>
-          openAiFindings(check, { surface: driver.surface, streams }, await observeScenario(check, streams)),
-        )
-      : officialFindings(check, await observeScenario(check, false));
-  return { ...idOf(golden), driver: driver.kind, findings };
+      ? await inBothModes(!servesOneAtATime(subject, backendPort), async (streams) => {
+          const traffic = await observeScenario(check, streams);
+          return judge(check, traffic, { surface: driver.surface, streams });
+        })
+      : judge(check, await observeScenario(check, false));
+  return { ...idOf(golden), ...verdictOf(findings, unfinished) };
 }
 
-/** The result of a scenario in which the subject failed, so that there is nothing to compare. */
-export function failedCheck({ golden, driver }: ScenarioCheck, failure: ParityError): CheckResult {
-  return { ...idOf(golden), driver: driver.kind, findings: notFinished(failure.message) };
+/** The result of a scenario that was not played. */
+export function notPlayed(id: GoldenId, verdict: NoVerdict): CheckResult {
+  return { ...idOf(id), ...verdictOf([], allUnfinished(verdict)) };
+}
+
+function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse): JudgedTraffic {
+  const { end, back } = traffic;
+  if (back.length === 0 && end.type !== 'failed')
+    return { findings: [nothingReceived(check, traffic)], unfinished: {} };
+  const found = use === undefined ? officialFindings(check, traffic) : openAiFindings(check, use, traffic);
+  return {
+    findings: end.type === 'failed' ? found.filter((finding) => !isCutOff(finding)) : found,
+    unfinished: { ...(use === undefined ? {} : notForSurface(use)), ...unfinishedAfter(end) },
+  };
 }
 
 function officialFindings(check: ScenarioCheck, traffic: ScenarioTraffic): Finding[] {
-  if (traffic.back.length === 0) return [nothingReceived(check, traffic)];
   const { golden, upstream, lane } = check;
-  const { front, back, failure } = traffic;
+  const { front, back, end } = traffic;
   const [client, expected, actual] = hasOwnContent(lane)
     ? [envelopeOf(golden), envelopeOf(upstream), envelopesOf(back)]
     : [golden, upstream, back];
   const neutrality = neutralityFindings(front, back, suppliedKeys(client, expected));
-  const parity = parityFindings(expected, actual, failure === undefined ? undefined : front);
-  return [...together([...parity, ...foreignCredentials(traffic)], neutrality), ...notFinished(failure)];
+  const parity = parityFindings(expected, actual, end.type === 'finished' ? undefined : front);
+  return [...together([...parity, ...foreignCredentials(traffic)], neutrality), ...stopped(end)];
 }
 
 function openAiFindings(check: ScenarioCheck, use: LibraryUse, traffic: ScenarioTraffic): Finding[] {
   const { front, back, responses } = traffic;
-  if (back.length === 0) return [nothingReceived(check, traffic)];
   return together(
     [...envelopeFindings(check.upstream, back, use.surface), ...foreignCredentials(traffic)],
     libraryFindings(front, back, responses, use),
   );
 }
 
-function idOf({ codex, lane, scenario }: Golden): GoldenId {
+/** The comparisons that are not made of an API. */
+function notForSurface({ surface }: LibraryUse): Unfinished {
+  const reason = 'the content of a chat request has another form than that of the request upstream';
+  return surface === 'chat' ? { 'request neutrality': { type: 'not checked', reason } } : {};
+}
+
+function unfinishedAfter(end: DriveEnd): Unfinished {
+  switch (end.type) {
+    case 'finished':
+      return {};
+    case 'stopped':
+      return allUnfinished({ type: 'not checked', reason: 'the scenario was not played to its end' });
+    case 'failed':
+      return allUnfinished(end);
+  }
+}
+
+/** Whether a finding only shows that a subject which failed did nothing more. */
+function isCutOff({ kind, places }: Mismatch): boolean {
+  if (kind === 'reframed') return true;
+  return kind === 'missing' && places.every(({ path }) => path.length === 0);
+}
+
+function idOf({ codex, lane, scenario }: GoldenId): GoldenId {
   return { codex, lane, scenario };
 }
 
 /** The finding if no model request reached the backend: most likely, the subject has another upstream. */
 function nothingReceived(
   { upstream, subject }: ScenarioCheck,
-  { url, sideRequests, failure }: ScenarioTraffic,
+  { url, sideRequests, end }: ScenarioTraffic,
 ): Finding {
   const { method = '', target = jsonString('') } = upstream.exchanges[0]?.request ?? {};
   const mismatch: Mismatch = {
@@ -79,7 +115,7 @@ function nothingReceived(
     instead: {
       type: 'subject behaviour',
       requests: sideRequests,
-      ...(failure === undefined ? {} : { failure }),
+      ...(end.type === 'finished' ? {} : { failure: end.reason }),
     },
   };
   return {
@@ -89,14 +125,15 @@ function nothingReceived(
   };
 }
 
-function notFinished(failure: string | undefined): Finding[] {
-  if (failure === undefined) return [];
+/** The finding if the client could not go on. */
+function stopped(end: DriveEnd): Finding[] {
+  if (end.type !== 'stopped') return [];
   return [
     findingOf('response neutrality', {
       kind: 'missing',
       places: [{ exchange: 1, side: 'backend', part: 'ending', path: [] }],
       expected: { type: 'whole scenario' },
-      instead: { type: 'subject behaviour', requests: [], failure },
+      instead: { type: 'subject behaviour', requests: [], failure: end.reason },
     }),
   ];
 }

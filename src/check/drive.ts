@@ -18,11 +18,16 @@ import { lastPrinted, type RunningSubject } from './start-subject.ts';
 /** Milliseconds after the end of a connection in which the end of its process becomes known. */
 const exitDelay = 300;
 
-/** How driving a client ended: why it did not finish, if so, and what OpenAI's library returned to its program. */
-export type DriveResult = {
-  readonly failure: string | undefined;
-  readonly responses: readonly SdkResponse[];
-};
+/** How far a scenario was played. */
+export type DriveEnd =
+  | { readonly type: 'finished' }
+  /** The client could not go on after what the subject did. */
+  | { readonly type: 'stopped'; readonly reason: string }
+  /** The subject died, or did not finish in time. */
+  | { readonly type: 'failed'; readonly reason: string };
+
+/** How driving a client ended, and what OpenAI's library returned to its program. */
+export type DriveResult = { readonly end: DriveEnd; readonly responses: readonly SdkResponse[] };
 
 /** What runs around the client. */
 export type DriveSetup = {
@@ -36,10 +41,7 @@ export type DriveSetup = {
   readonly running: RunningSubject;
 };
 
-/**
- * Plays the client of a scenario through a subject. Throws ParityError `subject-failed` if the subject dies, or does not
- * finish in time.
- */
+/** Plays the client of a scenario through a subject, for the time limit at most. */
 export async function driveInTime(check: ScenarioCheck, setup: DriveSetup): Promise<DriveResult> {
   const { subject, timeLimit, signal, golden } = check;
   const { death, lastLine } = setup.running;
@@ -52,26 +54,30 @@ export async function driveInTime(check: ScenarioCheck, setup: DriveSetup): Prom
     if (lostConnection(result)) await Promise.race([death, delay(exitDelay)]);
     return result;
   } catch (error) {
-    if (signal.aborted || !late.signal.aborted) throw error;
-    const pending = await Promise.race([
-      driven.then(({ failure }) => failure).catch(() => undefined),
-      delay(exitDelay),
-    ]);
-    const why = pending === undefined ? '' : `: ${pending}`;
-    throw new ParityError(
-      'subject-failed',
-      `subject ${subject.name} did not finish ${golden.scenario} within ${timeLimit / 1000} s${why}${lastPrinted(lastLine())}`,
-    );
+    signal.throwIfAborted();
+    if (late.signal.aborted) {
+      const limit = `subject ${subject.name} did not finish ${golden.scenario} within ${timeLimit / 1000} s`;
+      const pending = await Promise.race([driven.then(stopOf, () => undefined), delay(exitDelay)]);
+      const reason = [limit, ...(pending === undefined ? [] : [pending])].join(': ');
+      return { end: { type: 'failed', reason: `${reason}${lastPrinted(lastLine())}` }, responses: [] };
+    }
+    if (error instanceof ParityError && error.code === 'subject-failed')
+      return { end: { type: 'failed', reason: error.message }, responses: [] };
+    throw error;
   } finally {
     clearTimeout(timer);
   }
 }
 
+function stopOf({ end }: DriveResult): string | undefined {
+  return end.type === 'finished' ? undefined : end.reason;
+}
+
 /** Whether a drive failed without an error from the subject. */
-function lostConnection({ failure, responses }: DriveResult): boolean {
+function lostConnection({ end, responses }: DriveResult): boolean {
   const last = responses.at(-1)?.failure;
   return (
-    failure !== undefined || (last !== undefined && last.status === undefined && last.error === undefined)
+    end.type !== 'finished' || (last !== undefined && last.status === undefined && last.error === undefined)
   );
 }
 
@@ -98,9 +104,16 @@ function abortion(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function driveReplay({ golden }: ScenarioCheck, { url }: DriveSetup, signal: AbortSignal) {
+async function driveReplay(
+  { golden }: ScenarioCheck,
+  { url }: DriveSetup,
+  signal: AbortSignal,
+): Promise<DriveResult> {
   const outcome = await replay(golden, url, signal);
-  return { failure: outcome.finished ? undefined : outcome.reason, responses: [] };
+  return {
+    end: outcome.finished ? { type: 'finished' } : { type: 'stopped', reason: outcome.reason },
+    responses: [],
+  };
 }
 
 async function driveOpenAi(
@@ -112,7 +125,7 @@ async function driveOpenAi(
   const prompts = promptsOf(scenario.client);
   const outputs = toolResultsOf(scenario);
   const responses = await runSdk({ surface, streams, golden, prompts, outputs }, url, signal);
-  return { failure: undefined, responses };
+  return { end: { type: 'finished' }, responses };
 }
 
 async function driveOfficial(
@@ -144,8 +157,8 @@ async function driveOfficial(
       signal,
     });
     const isExpected = (exitCode !== 0) === (scenario.client.fails ?? false);
-    const failure = `codex ${golden.codex} ended with exit code ${exitCode}${lastPrinted(stderr.trim().split('\n').at(-1))}`;
-    return { failure: isExpected ? undefined : failure, responses: [] };
+    const reason = `codex ${golden.codex} ended with exit code ${exitCode}${lastPrinted(stderr.trim().split('\n').at(-1))}`;
+    return { end: isExpected ? { type: 'finished' } : { type: 'stopped', reason }, responses: [] };
   } finally {
     await side.close();
   }

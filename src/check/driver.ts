@@ -42,7 +42,7 @@ export function cannotDrive(kind: DriverKind, scenario: Scenario): string | unde
  * Why the official client cannot be driven through a scenario. After a 401, a subject renews its own sign-in and the
  * client renews the client's: which of them comes first is a race, so it cannot be compared.
  */
-function onlyReplayed({ name, faults }: Scenario): string | undefined {
+function onlyReplayed({ faults }: Scenario): string | undefined {
   if (faults?.upgrades?.includes(401) !== true) return undefined;
-  return `${name} needs the driver replay: with the real client, client and proxy both renew their sign-ins`;
+  return 'it needs the driver replay: with the real client, client and proxy both renew their sign-ins';
 }

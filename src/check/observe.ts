@@ -7,6 +7,7 @@ import {
   makeEnvironment,
   secretsOf,
 } from '../client/official/environment.ts';
+import { ParityError } from '../errors.ts';
 import { type Exchange, exchangesOf } from '../golden/trace/exchanges.ts';
 import { ownTexts } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -30,13 +31,23 @@ export type ScenarioTraffic = DriveResult &
     readonly url: string;
   };
 
-/** Plays one scenario through a subject with a tap on either side. `streams` is for the driver of OpenAI's library. */
+/**
+ * Plays one scenario through a subject with a tap on either side. `streams` is for the driver of OpenAI's library. A
+ * subject that does not start leaves no traffic.
+ */
 export async function observeScenario(check: ScenarioCheck, streams: boolean): Promise<ScenarioTraffic> {
   const scenario = loadScenario(check.golden.scenario);
   const setup = { ...scenario.client, lane: check.lane };
-  return inFreshFolder(async (root) =>
-    observe(check, scenario, await makeEnvironment(root, 0, setup), streams),
-  );
+  try {
+    return await inFreshFolder(async (root) =>
+      observe(check, scenario, await makeEnvironment(root, 0, setup), streams),
+    );
+  } catch (error) {
+    check.signal.throwIfAborted();
+    if (!(error instanceof ParityError) || error.code !== 'subject-failed') throw error;
+    const end = { type: 'failed', reason: error.message } as const;
+    return { end, responses: [], front: [], back: [], url: '', sideRequests: [], credentials: undefined };
+  }
 }
 
 async function observe(

@@ -1,4 +1,5 @@
 import { type Finding, placesKey } from '../diff/finding.ts';
+import type { Unfinished } from '../diff/verdict.ts';
 import type { Place } from '../golden/match/mismatch.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { inParallel } from './in-parallel.ts';
@@ -26,8 +27,7 @@ const notPlayed: ReadonlyMap<string, string> = new Map([
 
 /** Why OpenAI's library cannot play a scenario; undefined if it can. */
 export function notForPrograms({ name }: Scenario): string | undefined {
-  const reason = notPlayed.get(name);
-  return reason === undefined ? undefined : `${name} is not for programs: ${reason}`;
+  return notPlayed.get(name);
 }
 
 /** The results of the tools called in a scenario, in the order of the calls. */
@@ -40,6 +40,9 @@ export function toolResultsOf({ client, backend }: Scenario): string[] {
     .map((call) => (call.call === 'mcp' ? resultOf(call.server, call.tool) : call.output));
 }
 
+/** What was found in the traffic of a scenario, and which comparisons were not made to their end. */
+export type JudgedTraffic = { readonly findings: readonly Finding[]; readonly unfinished: Unfinished };
+
 /** How a program receives a response: event by event, or as one body. */
 const modes = [
   { mode: 'streamed', streams: true },
@@ -47,22 +50,28 @@ const modes = [
 ] as const;
 
 /**
- * Collects the findings of both modes; the same finding at the same places in both is returned once. `concurrently`:
- * run the modes at the same time.
+ * Judges both modes. A finding at the same places in both is one finding; what one mode did not finish is not finished.
+ * `concurrently`: run the modes at the same time.
  */
 export async function inBothModes(
   concurrently: boolean,
-  find: (streams: boolean) => Promise<Finding[]>,
-): Promise<Finding[]> {
-  const perMode = await inParallel(modes, concurrently ? modes.length : 1, async ({ mode, streams }) =>
-    (await find(streams)).map((finding) => ({ mode, finding })),
-  );
+  check: (streams: boolean) => Promise<JudgedTraffic>,
+): Promise<JudgedTraffic> {
+  const perMode = await inParallel(modes, concurrently ? modes.length : 1, async ({ mode, streams }) => ({
+    mode,
+    ...(await check(streams)),
+  }));
   const merged = new Map<string, Finding>();
-  for (const { mode, finding } of perMode.flat()) {
-    const key = JSON.stringify([finding.comparison, placesKey(finding)]);
-    const known = merged.get(key);
-    const places = finding.places.map((place): Place => ({ ...place, mode }));
-    merged.set(key, { ...(known ?? finding), places: [...(known?.places ?? []), ...places] });
+  for (const { mode, findings } of perMode) {
+    for (const finding of findings) {
+      const key = JSON.stringify([finding.comparison, placesKey(finding)]);
+      const known = merged.get(key);
+      const places = finding.places.map((place): Place => ({ ...place, mode }));
+      merged.set(key, { ...(known ?? finding), places: [...(known?.places ?? []), ...places] });
+    }
   }
-  return [...merged.values()];
+  return {
+    findings: [...merged.values()],
+    unfinished: Object.assign({}, ...perMode.map(({ unfinished }) => unfinished)),
+  };
 }

@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { isPointed, type Lane } from '../client/official/lanes.ts';
-import { ParityError } from '../errors.ts';
+import { ParityError, plainReason } from '../errors.ts';
 import { goldenPath, readGoldenOf } from '../golden/file.ts';
 import { type GoldenFile, selectGoldens } from '../golden/select.ts';
 import { loadScenario } from '../scenario/scenario.ts';
-import { type CheckResult, checkScenario, failedCheck } from './check-scenario.ts';
+import { type CheckResult, checkScenario, notPlayed } from './check-scenario.ts';
 import { cannotDrive, type DriverKind, prepareDriver } from './driver.ts';
 import { inParallel } from './in-parallel.ts';
 import { beyondSubjects } from './lane-rules.ts';
@@ -31,37 +31,87 @@ export type CheckOptions = {
 };
 
 export type CheckRun = {
+  /** One result for each selected golden, in order. */
   readonly results: readonly CheckResult[];
-  /** Why the subject failed, once for each scenario in which it died or hung. */
-  readonly failures: readonly ParityError[];
-  /** How many scenarios have no result. */
-  readonly skipped: number;
+  /** What ended the run early, such as an interruption. The remaining scenarios are not checked. */
+  readonly error?: unknown;
 };
 
-/** After this many failures of the subject, the remaining scenarios are not tried: it would likely fail in all. */
+/** If the subject fails in this many scenarios before it gets through any, the others are not tried. */
 const mostFailures = 3;
 
 /**
- * Checks a subject against every selected golden, several scenarios at a time where the subject allows it. Skips, with
- * a progress line, what the driver or the lane cannot play. A scenario in which the subject fails gets a finding; the
- * others still run. Throws ParityError if nothing can be checked.
+ * Checks a subject against every selected golden, several scenarios at a time where the subject allows it. Whatever
+ * happens in one scenario, the results of the others are returned. Throws ParityError if nothing can be checked.
  */
 export async function runChecks(options: CheckOptions): Promise<CheckRun> {
-  const { subject, goldens, lane, backendPort, signal, onProgress } = options;
-  const files = playable(inLane(selectGoldens(goldens, options.versions, options.scenarios), lane), options);
-  const failures: ParityError[] = [];
-  const width = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
-  const results = await inParallel(files, width, async (file) => {
-    signal.throwIfAborted();
-    if (failures.length >= mostFailures) return undefined;
-    onProgress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
-    const check = await scenarioCheck(options, file);
-    return check && checkOrFail(check, failures);
-  });
-  if (results.length === 0) {
-    throw new ParityError('no-golden', `none of the selected scenarios can be checked in lane ${lane}`);
+  const { subject, goldens, lane, driver, backendPort, signal, onProgress } = options;
+  if (driver.startsWith('openai') && isPointed(lane)) {
+    throw new ParityError(
+      'usage',
+      `lane ${lane} configures the official client: with driver ${driver}, use lane chatgpt or api-key`,
+    );
   }
-  return { results, failures, skipped: files.length - results.length };
+  const files = inLane(selectGoldens(goldens, options.versions, options.scenarios), lane);
+  const run = new CheckProgress();
+  const width = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
+  const results = await inParallel(files, width, async (file): Promise<CheckResult> => {
+    const reason = run.stopReason();
+    if (reason !== undefined) return notPlayed(file, { type: 'not checked', reason });
+    try {
+      signal.throwIfAborted();
+      const impossible = cannotDrive(driver, loadScenario(file.scenario));
+      if (impossible !== undefined) return notPlayed(file, { type: 'not checked', reason: impossible });
+      const check = scenarioCheck(options, file);
+      if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check });
+      onProgress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
+      const played = await prepareDriver(driver, file.codex, { signal, onProgress });
+      return run.add(await checkScenario({ ...check, driver: played }));
+    } catch (error) {
+      return notPlayed(file, { type: 'not checked', reason: run.stop(error) });
+    }
+  });
+  return run.end(results);
+}
+
+/** Decides whether the next scenario is played. */
+class CheckProgress {
+  #failures = 0;
+  #finished = 0;
+  #error: unknown;
+
+  /** Why no further scenario is played; undefined if one is. */
+  stopReason(): string | undefined {
+    if (this.#error !== undefined) return plainReason(this.#error);
+    if (this.#finished > 0 || this.#failures < mostFailures) return undefined;
+    return `the subject failed in all of the first ${this.#failures} scenarios`;
+  }
+
+  add(result: CheckResult): CheckResult {
+    if (result.verdict.type === 'failed') this.#failures += 1;
+    else this.#finished += 1;
+    return result;
+  }
+
+  /** Ends the run because of an error that is not the subject's. Returns its reason. */
+  stop(error: unknown): string {
+    this.#error ??= error;
+    return plainReason(error);
+  }
+
+  /** The run with its results. Throws its error if it has none. */
+  end(results: readonly CheckResult[]): CheckRun {
+    const isJudged = results.some(({ verdict }) => verdict.type !== 'not checked');
+    if (!isJudged) throw this.#error ?? new ParityError('no-golden', nothingToCheck(results));
+    return this.#error === undefined ? { results } : { results, error: this.#error };
+  }
+}
+
+function nothingToCheck(results: readonly CheckResult[]): string {
+  const reasons = new Set(
+    results.flatMap(({ verdict }) => (verdict.type === 'not checked' ? [verdict.reason] : [])),
+  );
+  return `none of the selected scenarios can be checked: ${[...reasons].join('; ')}`;
 }
 
 /** The goldens of a lane. Throws ParityError if there are none. */
@@ -72,62 +122,22 @@ function inLane(files: readonly GoldenFile[], lane: Lane): GoldenFile[] {
   throw new ParityError('no-golden', `no golden for lane ${lane}: choose from ${known}`);
 }
 
-/**
- * Skips, with a progress line, the scenarios that the driver cannot play. Throws ParityError if none is left, and for
- * a lane that only the official client has.
- */
-function playable(files: readonly GoldenFile[], { driver, lane, onProgress }: CheckOptions): GoldenFile[] {
-  if (driver.startsWith('openai') && isPointed(lane)) {
-    throw new ParityError(
-      'usage',
-      `lane ${lane} configures the official client: with driver ${driver}, use lane chatgpt or api-key`,
-    );
-  }
-  const names = [...new Set(files.map(({ scenario }) => scenario))];
-  const reasons = new Map(
-    names.flatMap((name) => {
-      const reason = cannotDrive(driver, loadScenario(name));
-      return reason === undefined ? [] : [[name, reason]];
-    }),
-  );
-  const left = files.filter(({ scenario }) => !reasons.has(scenario));
-  if (left.length === 0) throw new ParityError('usage', [...reasons.values()].join('; '));
-  for (const reason of reasons.values()) onProgress(`skipped: ${reason}`);
-  return left;
-}
-
-/** Reads and prepares what one check needs; undefined, with a progress line, if no subject can pass it. */
-async function scenarioCheck(options: CheckOptions, file: GoldenFile): Promise<ScenarioCheck | undefined> {
-  const { subject, driver, lane, goldens, backendPort, timeLimit, signal, onProgress } = options;
+/** Reads what one check needs, except for the driver. Returns a reason if no subject can pass it. */
+function scenarioCheck(options: CheckOptions, file: GoldenFile): Omit<ScenarioCheck, 'driver'> | string {
+  const { subject, lane, goldens, backendPort, timeLimit, signal } = options;
   const golden = readGoldenOf(file, file.path);
   const direct = { ...file, lane: 'chatgpt' };
   const upstream = isPointed(lane) ? readGoldenOf(direct, goldenPath(goldens, direct)) : golden;
-  const reason = beyondSubjects(golden, upstream);
-  if (reason !== undefined) {
-    onProgress(`skipped: ${file.scenario} cannot be checked in lane ${lane}: ${reason}`);
-    return undefined;
-  }
-  return {
-    lane,
-    golden,
-    upstream,
-    goldens: resolve(goldens),
-    subject,
-    driver: await prepareDriver(driver, file.codex, { signal, onProgress }),
-    backendPort,
-    timeLimit,
-    signal,
-  };
-}
-
-/** Checks a scenario. If the subject fails, adds the failure to `failures` and returns it as a finding. */
-async function checkOrFail(check: ScenarioCheck, failures: ParityError[]): Promise<CheckResult> {
-  try {
-    return await checkScenario(check);
-  } catch (error) {
-    check.signal.throwIfAborted();
-    if (!(error instanceof ParityError) || error.code !== 'subject-failed') throw error;
-    failures.push(error);
-    return failedCheck(check, error);
-  }
+  return (
+    beyondSubjects(golden, upstream) ?? {
+      lane,
+      golden,
+      upstream,
+      goldens: resolve(goldens),
+      subject,
+      backendPort,
+      timeLimit,
+      signal,
+    }
+  );
 }

@@ -1,11 +1,11 @@
 import type { CommandModule } from 'yargs';
 import { type DriverKind, driverKinds } from '../check/driver.ts';
-import { type CheckRun, runChecks } from '../check/run-checks.ts';
+import { runChecks } from '../check/run-checks.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
-import type { Report } from '../report/report.ts';
-import { count, textReport } from '../report/text.ts';
+import { hasParity, type Report } from '../report/report.ts';
+import { textReport } from '../report/text.ts';
 import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples, exitCodes } from './help.ts';
@@ -138,11 +138,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         onProgress: progress,
       });
       const report: Report = { subject: subject.name, driver, scenarios: run.results };
-      const printsReport = reports.some(({ file }) => file === standardOutput);
-      if (run.failures.length === 0 && !printsReport) process.stdout.write(textReport(report));
+      if (!reports.some(({ file }) => file === standardOutput)) process.stdout.write(textReport(report));
       for (const request of reports) writeReport(report, request);
-      throwIfFailed(run);
-      if (run.results.some(({ findings }) => findings.length > 0)) exit(1);
+      if (run.error !== undefined) throw run.error;
+      if (!hasParity(report)) exit(1);
     },
   };
 }
@@ -159,15 +158,4 @@ function subjectOf({
     'usage',
     '--subject-url needs --backend-port: choose a port and point the upstream of your proxy there',
   );
-}
-
-/** If the subject failed, throws the first failure with a summary of the other scenarios. */
-function throwIfFailed({ failures: [first, ...more], skipped }: CheckRun): void {
-  if (first === undefined) return;
-  const parts = [
-    first.message,
-    ...(more.length === 0 ? [] : [`it failed in ${count(more.length, 'more scenario')}`]),
-    ...(skipped === 0 ? [] : [`${count(skipped, 'scenario')} skipped`]),
-  ];
-  throw new ParityError(first.code, parts.join('; '), { cause: first });
 }

@@ -4,4 +4,5 @@ export function examples(list: readonly (readonly [comment: string, commandLine:
 }
 
 /** For commands that compare. */
-export const exitCodes = 'Exit codes: 0 parity, 1 findings, 2 wrong usage or input, 3 internal error.';
+export const exitCodes =
+  'Exit codes: 0 parity, 1 findings or a proxy that failed, 2 wrong usage or input, 3 internal error.';

@@ -1,8 +1,9 @@
-import type { Report } from './report.ts';
-import { onOneLine, titleOf, wordsOf } from './text.ts';
+import { hasParity, type Report, titleOf, titlesText, unfinishedGroups } from './report.ts';
+import { onOneLine, wordsOf } from './text.ts';
 
-/** Workflow commands of GitHub Actions: each finding becomes an annotation of the run. */
-export function githubReport({ subject, scenarios }: Report): string {
+/** Workflow commands of GitHub Actions: annotations for findings, and for what has no verdict. */
+export function githubReport(report: Report): string {
+  const { subject, scenarios } = report;
   const lines = scenarios.flatMap(({ findings, ...id }) =>
     findings.map((finding) => {
       const { severity, kind, also = [] } = finding;
@@ -17,7 +18,14 @@ export function githubReport({ subject, scenarios }: Report): string {
       return `::${severity} title=${property(title)}::${data(text)}`;
     }),
   );
-  if (lines.length === 0) lines.push(`::notice title=codex-parity::${data(`${subject}: parity`)}`);
+  for (const group of unfinishedGroups(report)) {
+    const { type, reason } = group.verdict;
+    const title = `codex-parity: ${titlesText(group)}: ${type}`;
+    lines.push(
+      `::${type === 'failed' ? 'error' : 'notice'} title=${property(title)}::${data(onOneLine(reason))}`,
+    );
+  }
+  if (hasParity(report)) lines.push(`::notice title=codex-parity::${data(`${subject}: parity`)}`);
   return `${lines.join('\n')}\n`;
 }
 

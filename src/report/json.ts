@@ -1,14 +1,15 @@
 import { type JsonNode, printJson } from '../wire/json.ts';
-import type { Report } from './report.ts';
+import { hasParity, type Report } from './report.ts';
 import { wordsOf } from './text.ts';
 
 /** For programs: findings as data, and in words. The schema is docs/report.schema.json. */
-export function jsonReport({ scenarios, ...report }: Report): string {
+export function jsonReport(report: Report): string {
+  const { scenarios, ...run } = report;
   const document = {
     format: 'codex-parity/report',
     version: 2,
-    parity: scenarios.every(({ findings }) => findings.length === 0),
-    ...report,
+    parity: hasParity(report),
+    ...run,
     scenarios: scenarios.map(({ findings, ...scenario }) => ({
       ...scenario,
       findings: findings.map((finding) => ({ ...finding, words: wordsOf(finding) })),

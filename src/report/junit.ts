@@ -1,25 +1,53 @@
-import { comparisons } from '../diff/comparison.ts';
+import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { isOf } from '../diff/finding.ts';
-import type { Report } from './report.ts';
+import type { Verdict } from '../diff/verdict.ts';
+import type { Report, ReportedScenario } from './report.ts';
 import { findingText, wordsOf } from './text.ts';
 
-/** JUnit XML, as CI systems read it: a suite for each scenario, a test case for each comparison. */
+/**
+ * JUnit XML, as CI systems read it: a suite for each scenario, a test case for each comparison. What failed is an error,
+ * and what was not checked is skipped.
+ */
 export function junitReport({ subject, scenarios }: Report): string {
-  const suites = scenarios.map(({ codex, lane, scenario, findings }) => {
-    const name = `${subject} ${codex} ${lane} ${scenario}`;
-    const failures = comparisons.filter((comparison) => findings.some((one) => isOf(comparison, one)));
+  const suites = scenarios.map((result) => {
+    const name = `${subject} ${result.codex} ${result.lane} ${result.scenario}`;
     const cases = comparisons.map((comparison) => {
-      const own = findings.filter((finding) => isOf(comparison, finding));
       const start = `    <testcase classname="${escaped(name)}" name="${comparison}"`;
-      if (own.length === 0) return `${start}/>`;
-      const message = own.map((finding) => `${wordsOf(finding).places[0]}: ${finding.kind}`).join('; ');
-      const text = own.map((finding) => findingText(scenario, finding)).join('\n\n');
-      return `${start}>\n      <failure message="${escaped(message)}">${escaped(text)}</failure>\n    </testcase>`;
+      const content = caseContent(result, comparison);
+      return content === undefined ? `${start}/>` : `${start}>\n      ${content}\n    </testcase>`;
     });
-    const head = `  <testsuite name="${escaped(name)}" tests="${comparisons.length}" failures="${failures.length}">`;
-    return [head, ...cases, '  </testsuite>'].join('\n');
+    const number = (type: Verdict['type']) =>
+      comparisons.filter((comparison) => result.comparisons[comparison].type === type).length;
+    const numbers = [
+      ['tests', comparisons.length],
+      ['failures', number('findings')],
+      ['errors', number('failed')],
+      ['skipped', number('not checked')],
+    ].map(([key, value]) => `${key}="${value}"`);
+    return [`  <testsuite name="${escaped(name)}" ${numbers.join(' ')}>`, ...cases, '  </testsuite>'].join(
+      '\n',
+    );
   });
   return `${['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites>', ...suites, '</testsuites>'].join('\n')}\n`;
+}
+
+/** What a test case contains; undefined if it passed. */
+function caseContent({ comparisons, findings, scenario }: ReportedScenario, comparison: Comparison) {
+  const verdict = comparisons[comparison];
+  switch (verdict.type) {
+    case 'ok':
+      return undefined;
+    case 'findings': {
+      const own = findings.filter((finding) => isOf(comparison, finding));
+      const message = own.map((finding) => `${wordsOf(finding).places[0]}: ${finding.kind}`).join('; ');
+      const text = own.map((finding) => findingText(scenario, finding)).join('\n\n');
+      return `<failure message="${escaped(message)}">${escaped(text)}</failure>`;
+    }
+    case 'failed':
+      return `<error message="${escaped(verdict.reason)}"/>`;
+    case 'not checked':
+      return `<skipped message="${escaped(verdict.reason)}"/>`;
+  }
 }
 
 function escaped(text: string): string {

@@ -1,13 +1,59 @@
-import type { Finding } from '../diff/finding.ts';
+import { comparisons } from '../diff/comparison.ts';
+import type { NoVerdict, ScenarioVerdict } from '../diff/verdict.ts';
 
-/** The results of a check: the subject, and the findings of each scenario. */
+/** The results of a check: the subject, and what came out of each scenario. */
 export type Report = {
   readonly subject: string;
   readonly driver: string;
-  readonly scenarios: readonly {
-    readonly codex: string;
-    readonly lane: string;
-    readonly scenario: string;
-    readonly findings: readonly Finding[];
-  }[];
+  readonly scenarios: readonly ReportedScenario[];
 };
+
+export type ReportedScenario = ScenarioVerdict & {
+  readonly codex: string;
+  readonly lane: string;
+  readonly scenario: string;
+};
+
+/** The title of a scenario: version, lane unless it is `chatgpt`, name. */
+export function titleOf({
+  codex,
+  lane,
+  scenario,
+}: Pick<ReportedScenario, 'codex' | 'lane' | 'scenario'>): string {
+  return [codex, ...(lane === 'chatgpt' ? [] : [lane]), scenario].join(' ');
+}
+
+/** Whether nothing was found, and no scenario failed. */
+export function hasParity({ scenarios }: Report): boolean {
+  return scenarios.every(({ verdict }) => verdict.type === 'ok' || verdict.type === 'not checked');
+}
+
+/** What was not checked or failed for one reason: scenarios by their titles, or comparisons in them. */
+export type UnfinishedGroup = { readonly titles: readonly string[]; readonly verdict: NoVerdict };
+
+/** Everything without a verdict, by its reason. */
+export function unfinishedGroups({ scenarios }: Report): UnfinishedGroup[] {
+  const all = scenarios.flatMap((scenario): UnfinishedGroup[] => {
+    const title = titleOf(scenario);
+    const { verdict } = scenario;
+    if (verdict.type === 'failed' || verdict.type === 'not checked') return [{ titles: [title], verdict }];
+    return comparisons.flatMap((comparison) => {
+      const own = scenario.comparisons[comparison];
+      if (own.type !== 'failed' && own.type !== 'not checked') return [];
+      return [{ titles: [`${title} (${comparison})`], verdict: own }];
+    });
+  });
+  const groups = Map.groupBy(all, ({ verdict }) => JSON.stringify(verdict));
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [{ ...first, titles: [first, ...others].flatMap(({ titles }) => titles) }],
+  );
+}
+
+/** How many titles of a group are shown. */
+const mostTitles = 3;
+
+/** The titles of a group as text: the first few, and how many more there are. */
+export function titlesText({ titles }: UnfinishedGroup): string {
+  const more = titles.length - mostTitles;
+  return [...titles.slice(0, mostTitles), ...(more > 0 ? [`${more} more`] : [])].join(', ');
+}

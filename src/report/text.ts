@@ -1,30 +1,51 @@
-import { comparisons } from '../diff/comparison.ts';
+import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { type Finding, isOf } from '../diff/finding.ts';
+import type { Verdict } from '../diff/verdict.ts';
 import { explain } from './explain.ts';
-import type { Report } from './report.ts';
+import {
+  hasParity,
+  type Report,
+  type ReportedScenario,
+  titleOf,
+  titlesText,
+  unfinishedGroups,
+} from './report.ts';
 import { type DifferenceText, differenceText, placeText } from './values.ts';
 
-/** For people: a table of scenarios and comparisons, then each finding. */
-export function textReport({ subject, driver, scenarios }: Report): string {
-  const rows = scenarios.map(({ codex, lane, scenario, findings }) => [
-    `${codex} ${lane}`,
-    scenario,
-    ...comparisons.map((comparison) => cell(findings.filter((finding) => isOf(comparison, finding)))),
+/** For people: a table of scenarios and comparisons, each finding, and what has no verdict. */
+export function textReport(report: Report): string {
+  const { scenarios } = report;
+  const rows = scenarios.map((result) => [
+    `${result.codex} ${result.lane}`,
+    result.scenario,
+    ...comparisons.map((comparison) => cell(result, comparison)),
   ]);
   const found = scenarios.flatMap(({ findings, ...id }) =>
     findings.map((finding) => findingText(titleOf(id), finding)),
   );
-  const total = scenarios.reduce((sum, { findings }) => sum + findings.length, 0);
-  const verdict =
-    total === 0
-      ? `parity: ${subject} sends what the official client sends (${count(scenarios.length, 'scenario')}, driver ${driver})`
-      : `no parity: ${count(total, 'finding')} for ${subject} (${count(scenarios.length, 'scenario')}, driver ${driver})`;
-  return `${[table([['codex', 'scenario', ...comparisons], ...rows]), ...found, verdict].join('\n\n')}\n`;
+  const unfinished = unfinishedGroups(report).map((group) =>
+    onOneLine(`${group.verdict.type}: ${titlesText(group)}: ${group.verdict.reason}`),
+  );
+  const head = ['codex', 'scenario', ...comparisons];
+  return `${[table([head, ...rows]), ...found, ...unfinished, summary(report)].join('\n\n')}\n`;
 }
 
-/** The title of a scenario: version, lane unless it is `chatgpt`, name. */
-export function titleOf({ codex, lane, scenario }: Omit<Report['scenarios'][number], 'findings'>): string {
-  return [codex, ...(lane === 'chatgpt' ? [] : [lane]), scenario].join(' ');
+function summary(report: Report): string {
+  const { subject, driver, scenarios } = report;
+  const number = (type: Verdict['type']) => scenarios.filter(({ verdict }) => verdict.type === type).length;
+  const [failed, unchecked] = [number('failed'), number('not checked')];
+  const total = scenarios.reduce((sum, { findings }) => sum + findings.length, 0);
+  const how = [
+    count(scenarios.length, 'scenario'),
+    ...(unchecked === 0 ? [] : [`${unchecked} not checked`]),
+    `driver ${driver}`,
+  ].join(', ');
+  if (hasParity(report)) return `parity: ${subject} sends what the official client sends (${how})`;
+  const faults = [
+    ...(total > 0 ? [count(total, 'finding')] : []),
+    ...(failed > 0 ? [count(failed, 'failed scenario')] : []),
+  ].join(' and ');
+  return `no parity: ${faults} for ${subject} (${how})`;
 }
 
 /** A finding in words: its places, both sides, and why it matters. */
@@ -75,6 +96,9 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
-function cell(findings: readonly Finding[]): string {
-  return findings.length === 0 ? 'ok' : count(findings.length, 'finding');
+function cell({ comparisons, findings }: ReportedScenario, comparison: Comparison): string {
+  const { type } = comparisons[comparison];
+  return type === 'findings'
+    ? count(findings.filter((finding) => isOf(comparison, finding)).length, 'finding')
+    : type;
 }

@@ -7,17 +7,18 @@ const provider = ['check', '--lane', 'provider', '--codex', '0.169.0'] as const;
 it.each(['replay', 'codex'])(
   'finds no difference in the bundled proxy as a provider, with driver %s',
   async (driver) => {
-    const { exitCode, stdout, stderr } = await runInProcess([...provider, '--driver', driver]);
+    const { exitCode, stdout } = await runInProcess([...provider, '--driver', driver]);
     expect(stdout).toMatch(/0\.169\.0 provider {2}default +ok +ok +ok/);
     expect(stdout).toMatch(/0\.169\.0 provider {2}fast +ok +ok +ok/);
-    expect(stderr).toContain('skipped: http-fallback cannot be checked in lane provider');
+    expect(stdout).toMatch(/0\.169\.0 provider {2}http-fallback +not checked +not checked +not checked\n/);
+    expect(stdout).toMatch(/not checked: .*: the client sends its tier after the upgrade/);
     expect(exitCode).toBe(0);
   },
 );
 
 it('fails if no selected scenario can be checked', async () => {
   const { exitCode, stderr } = await runInProcess([...provider, '--scenario', 'http-fallback']);
-  expect(stderr).toContain('codex-parity: none of the selected scenarios can be checked in lane provider');
+  expect(stderr).toContain('codex-parity: none of the selected scenarios can be checked: the client sends');
   expect(exitCode).toBe(2);
 });
 

@@ -130,11 +130,28 @@ it.concurrent.for([
   const folder = temporaryFolder(onTestFinished);
   const command = [process.execPath, '-e', script, '{port}'];
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects: { bad: { command } } }));
-  const { exitCode, stderr } = await cli(
+  const { exitCode, stdout } = await cli(
     ['check', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
     { cwd: folder },
   );
-  expect(stderr).toMatch(expected);
+  expect(stdout).toMatch(/fast +failed +failed +failed\n/);
+  expect(stdout).toMatch(expected);
+  expect(exitCode).toBe(1);
+});
+
+it.concurrent('reports what was checked before it is interrupted', async () => {
+  let progress = '';
+  const { exitCode, stdout, stderr } = await cli(['check', '--codex', '0.169.0'], {
+    onStderr: (text, child) => {
+      const before = progress;
+      progress += text;
+      // A second signal ends the process at once.
+      if (progress.includes('context-length') && !before.includes('context-length')) child.kill('SIGINT');
+    },
+  });
+  expect(stdout).toMatch(/ +ok +ok +ok\n/);
+  expect(stdout).toMatch(/\nnot checked: .*, \d+ more: interrupted\n/);
+  expect(stderr).toMatch(/codex-parity: interrupted\n$/);
   expect(exitCode).toBe(2);
 });
 

@@ -25,12 +25,13 @@ async function freshJudge(): Promise<Judge> {
   const { unify } = await import('../../src/golden/match/unify.ts');
   const { byCause } = await import('../../src/diff/causes.ts');
   const { findingOf } = await import('../../src/diff/finding.ts');
+  const { verdictOf } = await import('../../src/diff/verdict.ts');
   const { jsonReport } = await import('../../src/report/json.ts');
   return {
     mismatches: unify,
     verdict: (mismatches) => {
       const findings = byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
-      const scenario = { codex: '', lane: '', scenario: '', findings };
+      const scenario = { codex: '', lane: '', scenario: '', ...verdictOf(findings, {}) };
       const report = jsonReport({ subject: '', driver: '', scenarios: [scenario] });
       return report.replaceAll(/ {10}"words": \{.*?\n {10}\}/gs, '');
     },

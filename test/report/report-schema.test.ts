@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
+import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import { jsonReport } from '../../src/report/json.ts';
 import { mutantsOf } from '../golden/operators.ts';
 import { sampleGolden, sampleRun } from '../golden/sample-run.ts';
@@ -23,10 +24,24 @@ it('follows the schema for every kind of finding', () => {
         ...neutralityFindings([official], [mutate()]),
       ];
       for (const { kind } of findings) kinds.add(kind);
-      return { codex: '0.0.0', lane: 'chatgpt', scenario: operator, findings };
+      return { codex: '0.0.0', lane: 'chatgpt', scenario: operator, ...verdictOf(findings, {}) };
     });
     const report = jsonReport({ subject: 'mine', driver: 'replay', scenarios });
     expect(reportSchema.safeParse(JSON.parse(report)).error?.issues).toBeUndefined();
   }
   expect(kinds.size).toBe(11);
+});
+
+it('follows the schema for every verdict', () => {
+  const id = { codex: '0.0.0', lane: 'chatgpt', scenario: 'fast' };
+  const report = jsonReport({
+    subject: 'mine',
+    driver: 'replay',
+    scenarios: [
+      { ...id, ...verdictOf([], {}) },
+      { ...id, ...verdictOf([], allUnfinished({ type: 'failed', reason: 'it died' })) },
+      { ...id, ...verdictOf([], { parity: { type: 'not checked', reason: 'it cannot' } }) },
+    ],
+  });
+  expect(reportSchema.safeParse(JSON.parse(report)).error?.issues).toBeUndefined();
 });

@@ -166,11 +166,23 @@ const findings = z.union([
   }),
 ]);
 
+const verdict = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('ok') }),
+    z.strictObject({ type: z.literal('findings') }),
+    z.strictObject({ type: z.literal('not checked'), reason: z.string() }),
+    z.strictObject({
+      type: z.literal('failed'),
+      reason: z.string().describe('What the subject did, with the last line that it printed.'),
+    }),
+  ])
+  .meta({ id: 'verdict' });
+
 /** The JSON report. docs/report.schema.json is written from it. */
 export const reportSchema = z.strictObject({
   format: z.literal('codex-parity/report'),
   version: z.literal(2),
-  parity: z.boolean().describe('Whether there is no finding.'),
+  parity: z.boolean().describe('Whether nothing was found, and no scenario failed.'),
   subject: z.string(),
   driver: z.string(),
   scenarios: z.array(
@@ -178,6 +190,12 @@ export const reportSchema = z.strictObject({
       codex: z.string().describe('Version of the official client.'),
       lane: z.string(),
       scenario: z.string(),
+      verdict: verdict.describe('The worst of the scenario: failed, findings, ok, not checked.'),
+      comparisons: z.strictObject({
+        parity: verdict,
+        'request neutrality': verdict,
+        'response neutrality': verdict,
+      }),
       findings: z.array(findings),
     }),
   ),

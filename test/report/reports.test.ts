@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Finding } from '../../src/diff/finding.ts';
+import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import { githubReport } from '../../src/report/github.ts';
 import { jsonReport } from '../../src/report/json.ts';
 import { junitReport } from '../../src/report/junit.ts';
@@ -31,13 +32,17 @@ const nasty: Finding = {
   actual: { type: 'request', method: '100 % ]]> \u0000\u001b[31m', target: '\r\n' },
 };
 const scenario = { codex: '0.169.0', lane: 'chatgpt', scenario: 'fast' };
-const clean: Report = { subject: 'mine', driver: 'replay', scenarios: [{ ...scenario, findings: [] }] };
+const clean: Report = {
+  subject: 'mine',
+  driver: 'replay',
+  scenarios: [{ ...scenario, ...verdictOf([], {}) }],
+};
 const broken: Report = {
   subject: 'mine',
   driver: 'codex',
   scenarios: [
-    { ...scenario, findings: [finding, nasty] },
-    { ...scenario, scenario: 'default', findings: [] },
+    { ...scenario, ...verdictOf([finding, nasty], {}) },
+    { ...scenario, scenario: 'default', ...verdictOf([], {}) },
   ],
 };
 
@@ -73,6 +78,88 @@ it('prints parity in one line', () => {
   `);
 });
 
+const dead = allUnfinished({ type: 'failed', reason: 'it died; it last printed: \u001b[31m<oops>' });
+const idle = allUnfinished({ type: 'not checked', reason: 'not for programs' });
+const partial: Report = {
+  subject: 'mine',
+  driver: 'replay',
+  scenarios: [
+    { ...scenario, ...verdictOf([], {}) },
+    { ...scenario, scenario: 'default', ...verdictOf([finding], dead) },
+    ...['review', 'steering', 'resume', 'subagent'].map((name) => ({
+      ...scenario,
+      scenario: name,
+      ...verdictOf([], idle),
+    })),
+    {
+      ...scenario,
+      scenario: 'flex',
+      ...verdictOf([], { 'request neutrality': { type: 'not checked', reason: 'another API' } }),
+    },
+  ],
+};
+
+it('reports what failed or was not checked with a verdict of its own, never as ok', () => {
+  expect(textReport(partial)).toMatchInlineSnapshot(`
+    "codex            scenario  parity       request neutrality  response neutrality
+    0.169.0 chatgpt  fast      ok           ok                  ok
+    0.169.0 chatgpt  default   1 finding    failed              1 finding
+    0.169.0 chatgpt  review    not checked  not checked         not checked
+    0.169.0 chatgpt  steering  not checked  not checked         not checked
+    0.169.0 chatgpt  resume    not checked  not checked         not checked
+    0.169.0 chatgpt  subagent  not checked  not checked         not checked
+    0.169.0 chatgpt  flex      ok           not checked         ok
+
+    error: 0.169.0 default › exchange 1 › handshake › session-id: disagrees
+      also at  exchange 1 › client message 2 › prompt_cache_key
+      expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key
+      actual   b
+      why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost
+      breaks   response neutrality too
+
+    failed: 0.169.0 default: it died; it last printed: \\u001b[31m<oops>
+
+    not checked: 0.169.0 review, 0.169.0 steering, 0.169.0 resume, 1 more: not for programs
+
+    not checked: 0.169.0 flex (request neutrality): another API
+
+    no parity: 1 finding and 1 failed scenario for mine (7 scenarios, 4 not checked, driver replay)
+    "
+  `);
+  expect(githubReport(partial)).toMatchInlineSnapshot(`
+    "::error title=codex-parity%3A 0.169.0 default%3A disagrees::exchange 1 › handshake › session-id%0Aalso at: exchange 1 › client message 2 › prompt_cache_key%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Ait is the key of the prompt cache: unless it is the session id, every cache hit is lost%0Abreaks response neutrality too
+    ::error title=codex-parity%3A 0.169.0 default%3A failed::it died; it last printed: \\u001b[31m<oops>
+    ::notice title=codex-parity%3A 0.169.0 review%2C 0.169.0 steering%2C 0.169.0 resume%2C 1 more%3A not checked::not for programs
+    ::notice title=codex-parity%3A 0.169.0 flex (request neutrality)%3A not checked::another API
+    "
+  `);
+  const xml = junitReport(partial);
+  expect(xml).toContain('fast" tests="3" failures="0" errors="0" skipped="0"');
+  expect(xml).toContain('default" tests="3" failures="2" errors="1" skipped="0"');
+  expect(xml).toContain('review" tests="3" failures="0" errors="0" skipped="3"');
+  expect(xml).toContain('<error message="it died; it last printed: �[31m&lt;oops&gt;"/>');
+  expect(xml).toContain('<skipped message="not for programs"/>');
+  const json = JSON.parse(jsonReport(partial));
+  expect(json).toMatchObject({ parity: false });
+  expect(json.scenarios.map(({ verdict }: { verdict: object }) => verdict)).toMatchObject([
+    { type: 'ok' },
+    { type: 'failed', reason: expect.stringContaining('it died') },
+    ...Array.from({ length: 4 }, () => ({ type: 'not checked', reason: 'not for programs' })),
+    { type: 'ok' },
+  ]);
+  expect(json.scenarios[1].comparisons).toMatchObject({
+    parity: { type: 'findings' },
+    'request neutrality': { type: 'failed' },
+  });
+});
+
+it('reports parity if what was checked has no finding', () => {
+  const report = { ...partial, scenarios: partial.scenarios.filter(({ findings }) => findings.length === 0) };
+  expect(textReport(report)).toContain('(6 scenarios, 4 not checked, driver replay)\n');
+  expect(JSON.parse(jsonReport(report))).toMatchObject({ parity: true });
+  expect(githubReport(report)).toContain('::notice title=codex-parity::mine: parity\n');
+});
+
 it('writes findings as data and in words to JSON, with the verdict', () => {
   const [fast, byDefault] = broken.scenarios;
   expect(JSON.parse(jsonReport(broken))).toEqual({
@@ -104,7 +191,7 @@ it('writes JSON values as their JSON text', () => {
       members: [{ path: ['b', 0], value: parseJson('[null]').node }, { path: ['c'] }],
     },
   };
-  const report = { ...clean, scenarios: [{ ...scenario, findings: [changed] }] };
+  const report = { ...clean, scenarios: [{ ...scenario, ...verdictOf([changed], {}) }] };
   expect(JSON.parse(jsonReport(report)).scenarios[0].findings[0]).toMatchObject({
     expected: { type: 'json', node: '{"a":1.0,"a":"\\u00e9"}' },
     actual: { type: 'members', members: [{ path: ['b', 0], value: '[null]' }, { path: ['c'] }] },
@@ -115,7 +202,7 @@ it('writes JUnit XML with a test case for each comparison', () => {
   expect(junitReport({ ...broken, scenarios: broken.scenarios.slice(0, 1) })).toMatchInlineSnapshot(`
     "<?xml version="1.0" encoding="UTF-8"?>
     <testsuites>
-      <testsuite name="mine 0.169.0 chatgpt fast" tests="3" failures="3">
+      <testsuite name="mine 0.169.0 chatgpt fast" tests="3" failures="3" errors="0" skipped="0">
         <testcase classname="mine 0.169.0 chatgpt fast" name="parity">
           <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>
         </testcase>

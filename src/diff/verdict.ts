@@ -1,0 +1,47 @@
+import type { Comparison } from './comparison.ts';
+import { type Finding, isOf } from './finding.ts';
+
+/** The result of a scenario, or of one comparison in it. */
+export type Verdict = { readonly type: 'ok' } | { readonly type: 'findings' } | NoVerdict;
+
+/** Why a comparison was not made, or not to its end. */
+export type NoVerdict =
+  | { readonly type: 'not checked'; readonly reason: string }
+  /** The subject died, or did not finish in time. The reason ends with the last line that it printed, if it is known. */
+  | { readonly type: 'failed'; readonly reason: string };
+
+/** What came out of a scenario. */
+export type ScenarioVerdict = {
+  readonly verdict: Verdict;
+  readonly comparisons: Readonly<Record<Comparison, Verdict>>;
+  readonly findings: readonly Finding[];
+};
+
+/** The verdict of every comparison that was not made to its end. */
+export type Unfinished = Readonly<Partial<Record<Comparison, NoVerdict>>>;
+
+/** The same for every comparison. */
+export function allUnfinished(verdict: NoVerdict): Unfinished {
+  return { parity: verdict, 'request neutrality': verdict, 'response neutrality': verdict };
+}
+
+/** Judges a scenario. Without a finding, a comparison is only ok if it was made to its end. */
+export function verdictOf(findings: readonly Finding[], unfinished: Unfinished): ScenarioVerdict {
+  const judge = (comparison: Comparison): Verdict =>
+    findings.some((finding) => isOf(comparison, finding))
+      ? { type: 'findings' }
+      : (unfinished[comparison] ?? { type: 'ok' });
+  const comparisons = {
+    parity: judge('parity'),
+    'request neutrality': judge('request neutrality'),
+    'response neutrality': judge('response neutrality'),
+  };
+  // From the worst to the best: a scenario is not checked only if nothing in it was.
+  const all: readonly Verdict[] = [...Object.values(unfinished), ...Object.values(comparisons)];
+  const verdict =
+    all.find(({ type }) => type === 'failed') ??
+    all.find(({ type }) => type === 'findings') ??
+    all.find(({ type }) => type === 'ok') ??
+    comparisons.parity;
+  return { verdict, comparisons, findings };
+}
