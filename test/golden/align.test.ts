@@ -55,3 +55,29 @@ it('names the item that moved, not the items it passed', () => {
   expect(outOfOrder([0, 1, 2])).toEqual([]);
   expect(outOfOrder([])).toEqual([]);
 });
+
+it('leaves in place as many items as it can', () => {
+  const longest = (ranks: readonly number[]): number => {
+    const lengths: number[] = [];
+    for (const [here, rank] of ranks.entries())
+      lengths.push(
+        1 + Math.max(0, ...lengths.filter((_, earlier) => (ranks[earlier] ?? 0) < rank && earlier < here)),
+      );
+    return Math.max(0, ...lengths);
+  };
+  fc.assert(
+    fc.property(fc.array(fc.nat(12), { maxLength: 12 }), (ranks) => {
+      const moved = new Set(outOfOrder(ranks));
+      const left = ranks.filter((_, index) => !moved.has(index));
+      expect(left.every((rank, index) => index === 0 || (left[index - 1] ?? 0) < rank)).toBe(true);
+      expect(left.length).toBe(longest(ranks));
+    }),
+  );
+});
+
+it('finds what moved in a list of 100,000 items', () => {
+  const ranks = Array.from({ length: 100_000 }, (_, index) => (index * 7919) % 100_000);
+  const start = performance.now();
+  expect(outOfOrder(ranks).length).toBeGreaterThan(90_000);
+  expect(performance.now() - start).toBeLessThan(5000);
+});

@@ -128,20 +128,31 @@ function bestPairs(
  * one moved item is one position.
  */
 export function outOfOrder(ranks: readonly number[]): number[] {
-  const lengths = new Array<number>(ranks.length).fill(1);
-  const before = new Array<number>(ranks.length).fill(-1);
-  ranks.forEach((rank, here) => {
-    for (let earlier = 0; earlier < here; earlier += 1) {
-      const longer = (lengths[earlier] ?? 0) + 1;
-      if ((ranks[earlier] ?? 0) < rank && longer > (lengths[here] ?? 0)) {
-        lengths[here] = longer;
-        before[here] = earlier;
-      }
-    }
-  });
+  /** By length: the positions that end a subsequence of that length. Their ranks never increase. */
+  const ends: number[][] = [];
+  const before: number[] = [];
+  const isLower = (position: number | undefined, rank: number) => (ranks[position ?? 0] ?? 0) < rank;
+  for (const [position, rank] of ranks.entries()) {
+    const length = firstIndex(ends.length, (index) => !isLower(ends[index]?.at(-1), rank));
+    const shorter = ends[length - 1] ?? [];
+    before.push(shorter[firstIndex(shorter.length, (index) => isLower(shorter[index], rank))] ?? -1);
+    ends[length] ??= [];
+    ends[length].push(position);
+  }
   const kept = new Set<number>();
-  for (let here = lengths.indexOf(Math.max(...lengths)); here >= 0; here = before[here] ?? -1) kept.add(here);
+  for (let here = ends.at(-1)?.[0] ?? -1; here >= 0; here = before[here] ?? -1) kept.add(here);
   return ranks.map((_, index) => index).filter((index) => !kept.has(index));
+}
+
+/** The first index below `length` that `matches` accepts, by bisection: it accepts all that follow. `length` if none. */
+function firstIndex(length: number, matches: (index: number) => boolean): number {
+  let [low, high] = [0, length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (matches(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /**

@@ -23,12 +23,19 @@ function jsonType(node: JsonNode): string {
   return node.kind === 'literal' ? typeof node.value : node.kind;
 }
 
-/** One text for all spellings of a number of any size: its significant digits and a power of ten. */
+/**
+ * One text for all spellings of a number of any size: its significant digits and a power of ten. A power that is too large
+ * for exact arithmetic gives the text itself.
+ */
 function normalNumber(text: string): string {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
-  const all = (whole + fraction).replace(/^0+/, '');
-  const digits = all.replace(/0+$/, '');
-  if (digits === '') return '0';
-  return `${sign}${digits}e${Number(exponent) - fraction.length + all.length - digits.length}`;
+  const all = whole + fraction;
+  // Not by expressions such as /0+$/: they take quadratic time for many zeros in the middle.
+  let [start, end] = [0, all.length];
+  while (all[start] === '0') start += 1;
+  while (end > start && all[end - 1] === '0') end -= 1;
+  if (start === end) return '0';
+  const power = Number(exponent) - fraction.length + all.length - end;
+  return Number.isSafeInteger(power) ? `${sign}${all.slice(start, end)}e${power}` : text;
 }

@@ -198,8 +198,9 @@ export class Matcher {
     for (const [name, value] of match.added.map(after))
       this.#report({ kind: 'added', actual: jsonValue(value) }, named(name));
     if (!ordered) return;
+    const origins = new Map(paired.map(([a, b]) => [b, a]));
     for (const index of match.moved) {
-      const origin = paired.find(([, b]) => b === index)?.[0] ?? 0;
+      const origin = origins.get(index) ?? 0;
       const [name] = after(index);
       const expectedAfter = expected[origin - 1]?.[0] ?? null;
       const actualAfter = actual[index - 1]?.[0] ?? null;

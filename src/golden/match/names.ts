@@ -13,6 +13,9 @@ export type NameMatch = {
 
 type NamePair = readonly [expected: number, actual: number];
 
+/** Where more pairs of names than this could be one renamed name, only spellings decide. */
+const maximumRenames = 4096;
+
 /**
  * Pairs equal names first. A missing and an added name are one renamed name when their spellings are similar, or when
  * `sameValue` says that their values match, and no other candidate's do.
@@ -22,44 +25,60 @@ export function matchNames(
   actual: readonly string[],
   sameValue: (expected: number, actual: number) => boolean,
 ): NameMatch {
-  const free = Map.groupBy(actual.keys(), (index) => actual[index]);
-  const pairs: NamePair[] = [];
-  const unmatched: number[] = [];
-  for (const [index, name] of expected.entries()) {
-    const partner = free.get(name)?.shift();
-    if (partner === undefined) unmatched.push(index);
-    else pairs.push([index, partner]);
-  }
-  const extra = [...free.values()].flat().sort((a, b) => a - b);
-  const sameSpelling = (a: number, b: number) => normal(expected[a] ?? '') === normal(actual[b] ?? '');
-  const renamed = findRenamed(unmatched, extra, sameSpelling, sameValue);
-  const all = [...pairs, ...renamed].sort(([, a], [, b]) => a - b);
+  const spelled = (keyOf: (name: string) => string, missing: Iterable<number>, added: Iterable<number>) =>
+    pairEqual(keysOf(expected, missing, keyOf), keysOf(actual, added, keyOf));
+  const equal = spelled((name) => name, expected.keys(), actual.keys());
+  const similar = spelled(normal, equal.missing, equal.added);
+  const renamed = [...similar.pairs, ...pairByValue(similar.missing, similar.added, sameValue)];
+  const [renamedExpected, renamedActual] = [
+    new Set(renamed.map(([a]) => a)),
+    new Set(renamed.map(([, b]) => b)),
+  ];
+  const all = [...equal.pairs, ...renamed].sort(([, a], [, b]) => a - b);
   return {
-    pairs,
-    missing: unmatched.filter((index) => !renamed.some(([a]) => a === index)),
-    added: extra.filter((index) => !renamed.some(([, b]) => b === index)),
+    pairs: equal.pairs,
+    missing: equal.missing.filter((index) => !renamedExpected.has(index)),
+    added: equal.added.filter((index) => !renamedActual.has(index)),
     renamed,
     moved: outOfOrder(all.map(([a]) => a)).flatMap((index) => all[index]?.[1] ?? []),
   };
 }
 
-/** Pairs names by spelling first, then by value where exactly one candidate matches. */
-function findRenamed(
+/** The keys of the names at some indices. */
+function keysOf(
+  names: readonly string[],
+  indices: Iterable<number>,
+  keyOf: (name: string) => string,
+): ReadonlyMap<number, string> {
+  return new Map(Array.from(indices, (index) => [index, keyOf(names[index] ?? '')]));
+}
+
+/** Pairs indices with equal keys, in order. */
+function pairEqual(expected: ReadonlyMap<number, string>, actual: ReadonlyMap<number, string>) {
+  const free = Map.groupBy([...actual.keys()].reverse(), (index) => actual.get(index));
+  const pairs: NamePair[] = [];
+  const missing: number[] = [];
+  for (const [index, key] of expected) {
+    const partner = free.get(key)?.pop();
+    if (partner === undefined) missing.push(index);
+    else pairs.push([index, partner]);
+  }
+  const added = [...free.values()].flat().sort((a, b) => a - b);
+  return { pairs, missing, added };
+}
+
+/** Pairs names whose values match, where exactly one candidate's do. */
+function pairByValue(
   missing: readonly number[],
   added: readonly number[],
-  sameSpelling: (expected: number, actual: number) => boolean,
   sameValue: (expected: number, actual: number) => boolean,
 ): NamePair[] {
-  const renamed: NamePair[] = [];
-  const isFree = ([a, b]: NamePair) => !renamed.some(([takenA, takenB]) => takenA === a || takenB === b);
-  const candidates = (matches: (a: number, b: number) => boolean) =>
-    missing
-      .flatMap((a) => added.map((b): NamePair => [a, b]))
-      .filter((pair) => isFree(pair) && matches(...pair));
-  for (const pair of candidates(sameSpelling)) if (isFree(pair)) renamed.push(pair);
-  const byValue = candidates((a, b) => !sameSpelling(a, b) && sameValue(a, b));
-  const isOnly = (pair: NamePair) => byValue.filter(([a, b]) => a === pair[0] || b === pair[1]).length === 1;
-  return [...renamed, ...byValue.filter(isOnly)];
+  if (missing.length * added.length > maximumRenames) return [];
+  const candidates = missing.flatMap((a) =>
+    added.filter((b) => sameValue(a, b)).map((b): NamePair => [a, b]),
+  );
+  const [byExpected, byActual] = [Map.groupBy(candidates, ([a]) => a), Map.groupBy(candidates, ([, b]) => b)];
+  return candidates.filter(([a, b]) => byExpected.get(a)?.length === 1 && byActual.get(b)?.length === 1);
 }
 
 function normal(name: string): string {
