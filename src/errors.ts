@@ -73,3 +73,9 @@ export function plainReason(error: unknown): string {
   const code = 'code' in error ? String(error.code) : '';
   return reasons[code] ?? error.message;
 }
+
+/** The reason why a program could not be started, for a user. */
+export function startFailure(error: unknown): string {
+  const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return isMissing ? 'program not found' : plainReason(error);
+}

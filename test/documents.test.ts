@@ -1,6 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { parityFindings } from '../src/diff/parity.ts';
+import { readGolden } from '../src/golden/file.ts';
+import { findingText } from '../src/report/text.ts';
+import { fillGolden } from './golden/fill-golden.ts';
+import { withClientMessages } from './golden/mutate.ts';
 
 const repository = join(import.meta.dirname, '..');
 
@@ -31,6 +36,32 @@ const quotes = documents.flatMap((document) =>
 
 it.each(quotes)('%s quotes %s as it is', (_, file, code) => {
   expect(withoutSpace(read(file))).toContain(withoutSpace(code));
+});
+
+/** Identifiers that a document names together with their file: `name`, `other` in `path`. */
+const identifiers = documents.flatMap((document) =>
+  [...read(document).matchAll(/((?:`\w+`(?:, | and )?)+) in `((?:src|test|scripts)\/[\w./-]+)`/g)].flatMap(
+    ([, names = '', file = '']) =>
+      names.match(/\w+(?=`)/g)?.map((name) => [document, name, file] as const) ?? [],
+  ),
+);
+
+it.each(identifiers)('%s names %s, which is in %s', (_, name, file) => {
+  expect(read(file)).toMatch(new RegExp(`\\b${name}\\b`));
+});
+
+it('quotes a real finding in README.md', () => {
+  const golden = readGolden(join(repository, 'traces/0.169.0/chatgpt/fast.golden.jsonl'));
+  const sent = fillGolden(golden, 1).map((exchange) =>
+    withClientMessages(exchange, (message) => {
+      if (message.content.kind !== 'json' || message.content.json.kind !== 'object') return [message];
+      const members = message.content.json.members.filter(([key]) => key !== 'prompt_cache_key');
+      return [{ ...message, content: { ...message.content, json: { kind: 'object', members } } }];
+    }),
+  );
+  const findings = parityFindings(golden, sent).map((finding) => findingText('0.169.0 fast', finding));
+  const quoted = [...read('README.md').matchAll(/```\n(error: [^`]*)\n```/g)].map(([, text]) => text);
+  expect(quoted).toEqual(findings);
 });
 
 function read(path: string): string {

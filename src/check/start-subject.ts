@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type GroupRun, runInGroup } from '../client/process-group.ts';
-import { ParityError } from '../errors.ts';
+import { ParityError, startFailure } from '../errors.ts';
 import { listenLocally } from '../listening.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
@@ -19,6 +19,9 @@ export type RunningSubject = {
   readonly death: Promise<never>;
   readonly stop: () => Promise<void>;
 };
+
+/** Milliseconds that a subject has after SIGTERM to close its files. */
+const stopGrace = 2000;
 
 /**
  * Starts a subject and waits until it listens, for `timeLimit` milliseconds at most. Throws ParityError
@@ -50,6 +53,7 @@ export async function startSubject(
     cwd: process.cwd(),
     env: inheritedEnvironment(),
     signal: AbortSignal.any([signal, stopping.signal]),
+    graceMs: stopGrace,
     onStdoutLine: onLine,
     onStderrLine: onLine,
   });
@@ -98,7 +102,7 @@ async function startBundled({
 async function exitOf(run: Promise<GroupRun>, name: string, lastLine: () => string): Promise<never> {
   const outcome = await run.catch((error: Error) => error);
   if (outcome instanceof Error) {
-    throw new ParityError('subject-failed', `cannot start subject ${name}: ${outcome.message}`);
+    throw new ParityError('subject-failed', `cannot run subject ${name}: ${startFailure(outcome)}`);
   }
   throw new ParityError(
     'subject-failed',

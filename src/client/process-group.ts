@@ -8,6 +8,8 @@ export type GroupOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the group is killed; absent is no limit. */
   readonly timeoutMs?: number;
+  /** Milliseconds that the group has to end after SIGTERM before it is killed. Absent: it is killed at once. */
+  readonly graceMs?: number;
   /** Receives the standard input of the started program. Absent: its standard input is empty. */
   readonly onStart?: (input: Writable) => void;
   /** Receives each line of standard error while the program runs. */
@@ -72,11 +74,14 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
     const stderr = collect(child.stderr, options.onStderrLine);
     const kill = (reason: GroupRun['ended']) => {
       ended = reason;
-      killGroup(child);
+      if (options.graceMs === undefined || onWindows) return killGroup(child);
+      signalGroup(child.pid, 'SIGTERM');
+      clearTimeout(timer);
+      timer = setTimeout(() => killGroup(child), options.graceMs);
     };
     const onAbort = () => kill('abort');
     const onOwnExit = () => killGroup(child);
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => kill('timeout'), timeoutMs);
+    let timer = timeoutMs === undefined ? undefined : setTimeout(() => kill('timeout'), timeoutMs);
     const settle = () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -119,8 +124,13 @@ function killGroup(child: ChildProcess): void {
     spawnSync('taskkill', ['/pid', String(child.pid), '/T', '/F'], { stdio: 'ignore', windowsHide: true });
     return;
   }
+  signalGroup(child.pid, 'SIGKILL');
+}
+
+function signalGroup(pid: number | undefined, signal: 'SIGTERM' | 'SIGKILL'): void {
+  if (pid === undefined) return;
   try {
-    process.kill(-child.pid, 'SIGKILL');
+    process.kill(-pid, signal);
   } catch (error) {
     // ESRCH: the group has ended. EPERM: on macOS, only a zombie of the group is left.
     const code = error instanceof Error && 'code' in error ? error.code : undefined;

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { constants, homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { ParityError, plainReason } from '../errors.ts';
+import { ParityError, startFailure } from '../errors.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import { startReverseTap } from '../tap/reverse.ts';
@@ -68,9 +68,8 @@ async function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv
     // The terminal sends ^C to the command directly. The command handles it: Codex interrupts a turn.
     const terminate = () => child.kill('SIGTERM');
     process.once('SIGTERM', terminate);
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'ENOENT' ? 'program not found' : plainReason(error);
-      reject(new ParityError('usage', `cannot run ${program}: ${reason}`));
+    child.once('error', (error) => {
+      reject(new ParityError('usage', `cannot run ${program}: ${startFailure(error)}`));
     });
     child.once('exit', (code, signal) => {
       process.removeListener('SIGTERM', terminate);

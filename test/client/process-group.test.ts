@@ -52,6 +52,38 @@ it('kills the grandchildren too on abort', async () => {
   await isGone(grandchild(run.stderr));
 });
 
+/** A program that prints `ready`, and on SIGTERM runs `onTerm`. */
+function onSigterm(onTerm: string): string[] {
+  const script = `process.on('SIGTERM', () => { ${onTerm} }); setInterval(() => {}, 1000); console.log('ready');`;
+  return [process.execPath, '-e', script];
+}
+
+it('lets a program end by itself within the grace period after an abort', async () => {
+  const stop = new AbortController();
+
+  const run = await runInGroup(onSigterm('console.log("closed"); process.exit(0)'), {
+    ...(await environment()),
+    signal: stop.signal,
+    graceMs: 60_000,
+    onStdoutLine: () => stop.abort(),
+  });
+
+  expect(run).toMatchObject({ ended: 'abort', exitCode: 0, stdout: 'ready\nclosed\n' });
+});
+
+it('kills a program that ignores SIGTERM at the end of the grace period', async () => {
+  const stop = new AbortController();
+
+  const run = await runInGroup(onSigterm(''), {
+    ...(await environment()),
+    signal: stop.signal,
+    graceMs: 50,
+    onStdoutLine: () => stop.abort(),
+  });
+
+  expect(run).toMatchObject({ ended: 'abort', exitCode: null });
+});
+
 it('kills a program that does not end in time', async () => {
   const run = await runInGroup([process.execPath, '-e', 'setInterval(() => {}, 1000)'], {
     ...(await environment()),
