@@ -139,6 +139,27 @@ it.concurrent.for([
   expect(exitCode).toBe(1);
 });
 
+it.concurrent('reports a subject whose program does not exist', async ({ onTestFinished }) => {
+  const folder = temporaryFolder(onTestFinished);
+  const subjects = { bad: { command: ['/nope/prog', '{port}'] } };
+  writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
+  const check = ['check', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast'];
+  const { stdout } = await cli(check, { cwd: folder });
+  expect(stdout).toContain('cannot run subject bad: program not found');
+});
+
+it.concurrent('lets a subject close its files', async ({ onTestFinished }) => {
+  const folder = temporaryFolder(onTestFinished);
+  const recording = ['--port', '{port}', '--upstream', '{upstream}', '--auth', '{auth}', '--record', folder];
+  const subjects = { mine: { command: [process.execPath, main, 'proxy', ...recording] } };
+  writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
+  const check = ['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'fast'];
+  expect((await cli(check, { cwd: folder })).exitCode).toBe(0);
+  const traces = readdirSync(folder).filter((file) => file.endsWith('.trace.jsonl'));
+  expect(traces).toHaveLength(1);
+  expect((await cli(['show', join(folder, traces[0] ?? '')])).exitCode).toBe(0);
+});
+
 it.concurrent('reports what was checked before it is interrupted', async () => {
   let progress = '';
   const { exitCode, stdout, stderr } = await cli(['check', '--codex', '0.169.0'], {
