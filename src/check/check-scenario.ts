@@ -1,5 +1,6 @@
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, together } from '../diff/finding.ts';
+import { isResponse } from '../diff/neutrality/exchange.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
 import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrality.ts';
 import { envelopeFindings, parityFindings } from '../diff/parity.ts';
@@ -12,6 +13,7 @@ import {
 } from '../diff/verdict.ts';
 import type { GoldenId } from '../golden/golden.ts';
 import { type Mismatch, requestValue } from '../golden/match/mismatch.ts';
+import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
 import { foreignCredentials } from './credentials.ts';
 import type { DriveEnd } from './drive.ts';
@@ -47,6 +49,8 @@ export function notPlayed(id: GoldenId, verdict: NoVerdict): CheckResult {
 
 function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse): JudgedTraffic {
   const { end, back } = traffic;
+  if (end.type === 'stopped' && acceptsRefused(check, traffic))
+    return { findings: [], unfinished: allUnfinished({ type: 'not checked', reason: acceptsFirst }) };
   if (back.length === 0 && end.type !== 'failed')
     return { findings: [nothingReceived(check, traffic)], unfinished: {} };
   const found = use === undefined ? officialFindings(check, traffic) : openAiFindings(check, use, traffic);
@@ -54,6 +58,16 @@ function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse)
     findings: end.type === 'failed' ? found.filter((finding) => !isCutOff(finding)) : found,
     unfinished: { ...(use === undefined ? {} : notForSurface(use)), ...unfinishedAfter(end) },
   };
+}
+
+const acceptsFirst = 'the subject accepts the upgrade before it asks upstream, which refuses it';
+
+/** Whether a replay ended because the subject accepted an upgrade before upstream could refuse it. */
+function acceptsRefused({ golden, driver }: ScenarioCheck, traffic: ScenarioTraffic): boolean {
+  if (driver.kind !== 'replay' || !traffic.acceptsFirst) return false;
+  const statusOf = (exchange: Exchange | undefined) => exchange?.steps.find(isResponse)?.status;
+  const last = traffic.front.length - 1;
+  return statusOf(traffic.front[last]) === 101 && statusOf(golden.exchanges[last]) !== 101;
 }
 
 function officialFindings(check: ScenarioCheck, traffic: ScenarioTraffic): Finding[] {

@@ -27,6 +27,8 @@ import { hostOf, programPath, takesSignIn } from './subject.ts';
 export type ScenarioTraffic = DriveResult &
   CredentialUse & {
     readonly front: readonly Exchange[];
+    /** Whether the subject accepted an upgrade that upstream had not refused, or not yet. */
+    readonly acceptsFirst: boolean;
     /** The upstream that the subject was given. */
     readonly url: string;
   };
@@ -46,7 +48,10 @@ export async function observeScenario(check: ScenarioCheck, streams: boolean): P
     check.signal.throwIfAborted();
     if (!(error instanceof ParityError) || error.code !== 'subject-failed') throw error;
     const end = { type: 'failed', reason: error.message } as const;
-    return { end, responses: [], front: [], back: [], url: '', sideRequests: [], credentials: undefined };
+    return {
+      ...{ end, responses: [], front: [], back: [], url: '', sideRequests: [] },
+      ...{ acceptsFirst: false, credentials: undefined },
+    };
   }
 }
 
@@ -60,6 +65,11 @@ async function observe(
   // Both taps share a sealer, so that a secret has the same number on both sides.
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
+  let acceptsFirst = false;
+  const onFront = (event: TraceEvent) => {
+    front.push(event);
+    if (event.type === 'response' && event.status === 101) acceptsFirst ||= !back.some(isRefusal);
+  };
   const open: (() => Promise<void>)[] = [];
   try {
     const backend = await startBackend({
@@ -80,7 +90,7 @@ async function observe(
     open.push(running.stop);
     const before = await startReverseTap({
       upstream: hostOf(running.url),
-      observe: new TraceRecorder(sealer, (event) => front.push(event)).observe,
+      observe: new TraceRecorder(sealer, onFront).observe,
     });
     open.push(before.close);
     const isProgram = 'surface' in driver;
@@ -90,6 +100,7 @@ async function observe(
     return {
       front: exchangesOf(front),
       back: exchangesOf(back),
+      acceptsFirst,
       url: upstream,
       sideRequests: [...new Set(back.flatMap(requestLine))],
       credentials: takesSignIn(subject)
@@ -100,6 +111,10 @@ async function observe(
   } finally {
     for (const close of open.reverse()) await close();
   }
+}
+
+function isRefusal(event: TraceEvent): boolean {
+  return event.type === 'response' && event.status >= 400;
 }
 
 function requestLine(event: TraceEvent): string[] {

@@ -91,6 +91,56 @@ it.each([
   expect(exitCode).toBe(1);
 });
 
+/** A proxy that accepts each upgrade by itself, and then asks upstream. */
+const acceptingProxy = `
+  const net = require('net');
+  const { createHash } = require('crypto');
+  const [port, upstream] = process.argv.slice(1);
+  const { host, hostname, port: behind } = new URL(upstream);
+  net.createServer({ noDelay: true }, (front) => {
+    front.once('data', (bytes) => {
+      const head = bytes.toString('latin1')
+        .replace(/^sec-websocket-extensions: .*\\r\\n/im, '')
+        .replace(/(host: )[0-9.:]+/i, '$1' + host);
+      const key = /sec-websocket-key: (.*)\\r/i.exec(head)[1];
+      const accept = createHash('sha1').update(key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+      front.write('HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n' +
+        'Sec-WebSocket-Accept: ' + accept + '\\r\\n\\r\\n');
+      const back = net.connect({ host: hostname, port: Number(behind), noDelay: true });
+      back.write(head, 'latin1');
+      front.pipe(back);
+      back.once('data', (bytes) => {
+        front.write(bytes.subarray(bytes.indexOf('\\r\\n\\r\\n') + 4));
+        back.pipe(front);
+      });
+      for (const [a, b] of [[front, back], [back, front]]) {
+        a.on('error', () => b.destroy());
+        a.on('close', () => b.destroy());
+      }
+    });
+  }).listen(Number(port), '127.0.0.1');
+`;
+
+it('does not check a refused upgrade if the proxy accepts it before it asks upstream', async () => {
+  const folder = temporaryFolder();
+  const command = [process.execPath, '-e', acceptingProxy, '{port}', '{upstream}'];
+  writeFileSync(
+    join(folder, 'codex-parity.config.json'),
+    JSON.stringify({ subjects: { mine: { command } } }),
+  );
+  const scenarios = ['default', 'http-fallback', 'http-error-500', 'token-refresh', 'upgrade-500'];
+  const { exitCode, stdout } = await cli(
+    ['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', scenarios.join(',')],
+    { cwd: folder },
+  );
+  expect(stdout).toMatch(/default +1 finding /);
+  for (const scenario of scenarios.slice(1)) {
+    expect(stdout).toMatch(new RegExp(` ${scenario} +not checked +not checked +not checked\n`));
+  }
+  expect(stdout).toContain(': the subject accepts the upgrade before it asks upstream, which refuses it\n');
+  expect(exitCode).toBe(1);
+});
+
 it('compares the upstream traffic with the golden of lane chatgpt, whatever the lane of the client', async () => {
   const { exitCode, stdout } = await cli(
     ['check', '--subject', 'mine', '--goldens', recorded, '--lane', 'base-url'],
