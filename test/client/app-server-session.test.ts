@@ -51,13 +51,20 @@ async function play(steps: readonly TaskStep[], timeoutMs = 20_000) {
   const program = join(cwd, 'codex.cjs');
   await writeFile(program, standIn);
   const command = [process.execPath, program];
-  const run = await playSteps({ command, cwd, env: {}, timeoutMs, steps });
+  const run = await playSteps({ command, version: '1.2.3', cwd, env: {}, timeoutMs, steps });
   const lines = run.stderr.trim().split('\n');
   const received = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
   return { ...run, received, last: lines.at(-1), methods: received.map(({ method }) => method) };
 }
 
 const turn = (prompt: string): TaskStep => ({ do: 'turn', prompt });
+
+it('calls itself what the terminal interface calls itself', async () => {
+  const { received } = await play([turn('hello')]);
+
+  const { params } = received.find(({ method }) => method === 'initialize');
+  expect(params).toEqual({ clientInfo: { name: 'codex-tui', title: null, version: '1.2.3' } });
+});
 
 it('starts a thread as codex exec does, and plays its steps in order', async () => {
   const steps: TaskStep[] = [turn('one'), { do: 'compact' }, { do: 'review', instructions: 'Look' }];

@@ -7,6 +7,8 @@ import type { TaskStep } from './task.ts';
 export type StepsOptions = Pick<GroupOptions, 'cwd' | 'env' | 'signal'> & {
   /** The command that starts the app server, with its configuration. */
   readonly command: readonly string[];
+  /** The version of the client. */
+  readonly version: string;
   /** Milliseconds for all steps together. */
   readonly timeoutMs: number;
   readonly steps: readonly TaskStep[];
@@ -16,10 +18,11 @@ export type StepsOptions = Pick<GroupOptions, 'cwd' | 'env' | 'signal'> & {
 type SessionStep = Exclude<TaskStep, { do: 'resume' }>;
 
 /**
- * The client sends this name as the originator and at both ends of the user agent, where `codex exec` has `codex_exec`
- * (measured: codex 0.169.0, scenario second-turn).
+ * What the terminal interface of the client calls itself (measured: codex 0.118.0 and 0.171.0, in a pseudoterminal). The
+ * client sends the name as the originator and at both ends of the user agent, where `codex exec` has `codex_exec`, and
+ * the version at its end. A proxy may treat clients with unknown names in another way.
  */
-const clientInfo = { name: 'codex-parity', title: null, version: '1' };
+const clientName = 'codex-tui';
 
 /** The permissions of `codex exec`. */
 const permissions = { approvalPolicy: 'never', sandbox: 'read-only' };
@@ -66,11 +69,13 @@ function betweenResumes(steps: readonly TaskStep[]): SessionStep[][] {
 /** One process of the client, with one thread in it. */
 class AppServerSession {
   readonly #server: AppServer;
+  readonly #clientInfo: { readonly name: string; readonly title: null; readonly version: string };
   #waiting: { readonly method: string; readonly resolve: (params: JsonNode | undefined) => void }[] = [];
   #thread = '';
   #lastMessage = '';
 
-  constructor({ command, ...options }: StepsOptions) {
+  constructor({ command, version, ...options }: StepsOptions) {
+    this.#clientInfo = { name: clientName, title: null, version };
     this.#server = new AppServer(command, options, (notification) => this.#receive(notification));
   }
 
@@ -97,7 +102,7 @@ class AppServerSession {
   }
 
   async #open(thread: string | undefined): Promise<void> {
-    await this.#server.call('initialize', { clientInfo });
+    await this.#server.call('initialize', { clientInfo: this.#clientInfo });
     this.#server.notify('initialized');
     const opened =
       thread === undefined

@@ -74,7 +74,12 @@ export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
   };
   const running =
     'steps' in run
-      ? playSteps({ ...options, command: [...client.command, ...serve, ...settings], steps: run.steps })
+      ? playSteps({
+          ...options,
+          command: [...client.command, ...serve, ...settings],
+          version: client.version,
+          steps: run.steps,
+        })
       : runInGroup(
           [...client.command, ...exec, ...settings, ...taskArguments.options, '--', run.prompt],
           options,

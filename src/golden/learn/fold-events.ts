@@ -19,7 +19,7 @@ import { authorityMark } from '../pattern/authority.ts';
 import { printTemplate } from '../pattern/template.ts';
 import { allEqual, runsDisagree, transpose } from './columns.ts';
 import { hostTextRuleFor, isRaced } from './declared.ts';
-import { pathKey, sortByKey } from './key-orders.ts';
+import { sortByKey } from './key-orders.ts';
 import { declareTemplate, learnTemplate } from './learn-template.ts';
 import type { ValueLocation, VariableCollector } from './variables.ts';
 
@@ -47,8 +47,8 @@ export type FoldContext = {
   readonly resuming: boolean;
   /** Collects the values that differ. */
   readonly variables: VariableCollector;
-  /** The paths of objects without a key order (pathKey). */
-  readonly unordered: ReadonlySet<string>;
+  /** Whether the keys of the object at a path may come in any order. */
+  readonly isUnordered: (path: readonly string[]) => boolean;
 };
 
 /** Folds the events at one position of all runs into one pattern. Throws ParityError `runs-disagree`. */
@@ -98,8 +98,7 @@ class NodeFold {
     const keys = objects.map(({ members }) => members.map(([key]) => key));
     if (!allEqual(keys.map((list) => JSON.stringify([...list].sort()))))
       throw this.#disagree(path, 'has keys that differ between recordings');
-    const ordered =
-      allEqual(keys.map((list) => JSON.stringify(list))) && !this.#context.unordered.has(pathKey(path));
+    const ordered = allEqual(keys.map((list) => JSON.stringify(list))) && !this.#context.isUnordered(path);
     const rows = objects.map(({ members }) => (ordered ? members : sortByKey(members)));
     const members = transpose(rows, this.#context.location).map((column): JsonMember => {
       const [[key, , spelling] = ['']] = column;

@@ -1,13 +1,13 @@
 import { ParityError } from '../../errors.ts';
-import type { RequestEvent } from '../../trace/trace-event.ts';
+import type { RequestEvent, TraceEvent } from '../../trace/trace-event.ts';
 import { member } from '../../wire/json.ts';
 import type { Golden, GoldenId } from '../golden.ts';
 import { authorityMark, replaceHost } from '../pattern/authority.ts';
-import { type Exchange, eventsOf, type Step } from '../trace/exchanges.ts';
+import type { Exchange, Step } from '../trace/exchanges.ts';
 import { threadIdOf } from '../trace/threads.ts';
 import { allEqual, runsDisagree, transpose } from './columns.ts';
 import { type FoldContext, foldEvents } from './fold-events.ts';
-import { sortByKey, unorderedPaths } from './key-orders.ts';
+import { placesIn, sortByKey, type UnorderedPlaces, unorderedPlaces } from './key-orders.ts';
 import { learnLifetimes } from './lifetimes.ts';
 import { nameVariables } from './name-variables.ts';
 import { VariableCollector } from './variables.ts';
@@ -28,7 +28,7 @@ export function generalise(
     throw new ParityError('runs-disagree', `${id.scenario}: the client sent no model request`);
   }
   const collector = new VariableCollector();
-  const fold = new ExchangeFold(collector, unorderedPaths(runs.flat().flatMap(eventsOf)));
+  const fold = new ExchangeFold(collector, unorderedPlaces(runs.flat()));
   const folded = transpose(runs, `${id.scenario}: the number of model requests`).map((exchanges, index) =>
     fold.exchange(exchanges, `${id.scenario}, exchange ${index + 1}`),
   );
@@ -66,14 +66,14 @@ const keptResponseHeaders: ReadonlySet<string> = new Set([
 /** Folds the exchanges of all runs, in their order. */
 class ExchangeFold {
   readonly #variables: VariableCollector;
-  readonly #unordered: ReadonlySet<string>;
+  readonly #unordered: UnorderedPlaces;
   #event = 0;
   /** The threads of the exchanges so far. */
   readonly #threads = new Set<string>();
   /** The index of the last event in which a thread is being resumed. */
   #resumedAt = 0;
 
-  constructor(variables: VariableCollector, unordered: ReadonlySet<string>) {
+  constructor(variables: VariableCollector, unordered: UnorderedPlaces) {
     this.#variables = variables;
     this.#unordered = unordered;
   }
@@ -83,13 +83,14 @@ class ExchangeFold {
     if (first === undefined) throw new RangeError('nothing to fold');
     this.#noteResume(first);
     const requests = withSameHeaderOrder(runs.map(requestOnAnyHost));
-    const request = foldEvents(requests, this.#nextEvent(location));
+    const request = foldEvents(requests, this.#nextEvent(location, first.request, first.request));
     const steps = transpose(
       runs.map(({ steps }) => steps),
       `${location}: the number of messages`,
-    ).map((events, index) =>
-      foldEvents(events.map(withKeptHeaders), this.#nextEvent(`${location}, step ${index + 1}`)),
-    );
+    ).map((events, index) => {
+      const context = this.#nextEvent(`${location}, step ${index + 1}`, first.request, events[0]);
+      return foldEvents(events.map(withKeptHeaders), context);
+    });
     if (!allEqual(runs.map(({ connection }) => JSON.stringify(connection.tls))))
       throw runsDisagree(location, ['ALPN'], 'differs between recordings');
     return {
@@ -109,14 +110,16 @@ class ExchangeFold {
     this.#threads.add(thread);
   }
 
-  #nextEvent(location: string): FoldContext {
+  /** `event` is that of the first run. */
+  #nextEvent(location: string, request: RequestEvent, event: TraceEvent = request): FoldContext {
     this.#event += 1;
+    const placeOf = placesIn(request, event);
     return {
       event: this.#event,
       location,
       resuming: this.#event <= this.#resumedAt,
       variables: this.#variables,
-      unordered: this.#unordered,
+      isUnordered: (path) => this.#unordered.has(placeOf(path)),
     };
   }
 }
