@@ -190,6 +190,8 @@ function spellingText(
 }
 
 function framingText(aspect: string, value: string | number | boolean): string {
-  if (aspect !== 'complete') return `${aspect}: ${value}`;
-  return value === true ? 'a complete body' : 'a body that breaks off';
+  if (aspect === 'complete') return value === true ? 'a complete body' : 'a body that breaks off';
+  if (aspect === 'finished')
+    return `an event ${value === true ? 'with' : 'without'} the empty line that ends it`;
+  return `${aspect}: ${value}`;
 }

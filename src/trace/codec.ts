@@ -1,7 +1,15 @@
 import { type JsonArray, type JsonNode, jsonObject, jsonString, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
 import type { Opcode, Side } from '../wire/message.ts';
-import type { Content, HeaderField, TraceEvent } from './trace-event.ts';
+import type { SseLineEnds } from '../wire/sse.ts';
+import type {
+  BlockForm,
+  Content,
+  HeaderField,
+  ServerSentEvent,
+  SilentBlock,
+  TraceEvent,
+} from './trace-event.ts';
 
 /** All members that some type of a union has. */
 type AnyOf<T> = {
@@ -26,6 +34,7 @@ export function encodeEvent(event: TraceEvent): JsonNode {
 }
 
 const sides: readonly Side[] = ['client', 'backend'];
+const lineEnds: readonly SseLineEnds[] = ['LF', 'CRLF', 'CR', 'mixed'];
 const opcodes: readonly Opcode[] = ['text', 'binary', 'close', 'ping', 'pong'];
 
 /** The event with this JSON form. Throws a FieldError that names the missing or wrong member. */
@@ -113,7 +122,10 @@ function encodeContent(content: Content): Record<string, JsonNode | boolean | nu
     case 'text':
       return { text: content.text };
     case 'events':
-      return { events: { kind: 'array', items: content.events.map((event) => jsonObject(event)) } };
+      return {
+        events: { kind: 'array', items: content.events.map(encodeServerSentEvent) },
+        ...(content.silent && { silent: { kind: 'array', items: content.silent.map(encodeSilentBlock) } }),
+      };
     case 'bytes':
       return { bytes: content.bytes, sha256: content.sha256 };
     case 'close':
@@ -127,14 +139,44 @@ function decodeContent(read: Fields): Content {
   }
   if (read.has('text')) return { kind: 'text', text: read.node('text') };
   if (read.has('events')) {
-    const events = read.list('events').map((item) => {
-      const event = new Fields(item);
-      return { event: event.text('event'), data: event.node('data') };
-    });
-    return { kind: 'events', events };
+    const events = read.list('events').map(decodeServerSentEvent);
+    if (!read.has('silent')) return { kind: 'events', events };
+    return { kind: 'events', events, silent: read.list('silent').map(decodeSilentBlock) };
   }
   if (read.has('close')) return { kind: 'close', code: read.isNull('close') ? null : read.integer('close') };
   return { kind: 'bytes', bytes: read.integer('bytes'), sha256: read.text('sha256') };
+}
+
+function encodeServerSentEvent({ event, data, spaced, form, unfinished }: ServerSentEvent): JsonNode {
+  return jsonObject({ event, data, spaced, ...encodeForm(form), unfinished });
+}
+
+function decodeServerSentEvent(item: JsonNode): ServerSentEvent {
+  const read = new Fields(item);
+  return {
+    event: read.text('event'),
+    data: read.node('data'),
+    ...(read.has('spaced') && read.flag('spaced') ? { spaced: true } : {}),
+    ...(read.has('lines') ? { form: decodeForm(read) } : {}),
+    ...(read.has('unfinished') && read.flag('unfinished') ? { unfinished: true } : {}),
+  };
+}
+
+function encodeSilentBlock({ before, form }: SilentBlock): JsonNode {
+  return jsonObject({ before, ...encodeForm(form) });
+}
+
+function decodeSilentBlock(item: JsonNode): SilentBlock {
+  const read = new Fields(item);
+  return { before: read.integer('before'), form: decodeForm(read) };
+}
+
+function encodeForm(form: BlockForm | undefined) {
+  return form && { lines: toNode(form.lines), ends: form.ends };
+}
+
+function decodeForm(read: Fields): BlockForm {
+  return { lines: read.texts('lines'), ends: read.oneOf('ends', lineEnds) };
 }
 
 function decodeTls(read: Fields) {

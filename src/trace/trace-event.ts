@@ -1,5 +1,6 @@
 import type { JsonNode } from '../wire/json.ts';
 import type { Side, WebSocketMessage } from '../wire/message.ts';
+import type { SseBlock } from '../wire/sse.ts';
 
 /**
  * The events of a trace, one per line of the file. A golden has the same events, but its strings may contain variables
@@ -69,6 +70,24 @@ export type UndecodableEvent = {
   readonly reason: string;
 };
 
+/** A server-sent event. `form` is absent when it is written as OpenAI's servers do. */
+export type ServerSentEvent = {
+  /** Empty when the event has no name. */
+  readonly event: string;
+  readonly data: JsonNode;
+  /** The data is JSON with white space between tokens. */
+  readonly spaced?: true;
+  readonly form?: BlockForm;
+  /** The stream ended before the empty line of this event, so that clients ignore it. */
+  readonly unfinished?: true;
+};
+
+/** How the lines of a block are written: see SseBlock. */
+export type BlockForm = Pick<SseBlock, 'lines' | 'ends'>;
+
+/** `before` is the index of the event that follows. */
+export type SilentBlock = { readonly before: number; readonly form: BlockForm };
+
 /** The content of a body or message, after decompression. */
 export type Content =
   | {
@@ -80,8 +99,9 @@ export type Content =
   | { readonly kind: 'text'; readonly text: JsonNode }
   | {
       readonly kind: 'events';
-      /** Server-sent events: the name of each event (empty when it has none) and its data. */
-      readonly events: readonly { readonly event: string; readonly data: JsonNode }[];
+      readonly events: readonly ServerSentEvent[];
+      /** Blocks without data, such as comments, which clients ignore. */
+      readonly silent?: readonly SilentBlock[];
     }
   /** Length and hash of content that is not kept. */
   | { readonly kind: 'bytes'; readonly bytes: number; readonly sha256: string }
@@ -116,7 +136,7 @@ function mapContent(content: Content, change: (value: JsonNode) => JsonNode): Co
     case 'text':
       return { ...content, text: change(content.text) };
     case 'events':
-      return { ...content, events: content.events.map(({ event, data }) => ({ event, data: change(data) })) };
+      return { ...content, events: content.events.map((event) => ({ ...event, data: change(event.data) })) };
     default:
       return content;
   }

@@ -1,14 +1,14 @@
 import { hash } from 'node:crypto';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { type JsonNode, tryParseJson } from '../wire/json.ts';
+import { tryParseJson } from '../wire/json.ts';
 import type { Side, WebSocketMessage } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
-import { decodeSse } from '../wire/sse.ts';
+import { isUsualForm, sseBlocks } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
 import type { Observation } from './observation.ts';
 import type { Sealer } from './seal.ts';
-import type { Content, TraceEvent } from './trace-event.ts';
+import type { Content, ServerSentEvent, SilentBlock, TraceEvent } from './trace-event.ts';
 
 /** Headers of an exchange, which say how to decode its bodies. */
 type ExchangeHeaders = { readonly target: string; readonly request: HeaderList; response?: HeaderList };
@@ -68,11 +68,8 @@ export class TraceRecorder {
     if (heads === undefined || !isModelRoute(heads.target)) return bytesContent(bytes);
     const text = decompress(headerValue(headers, 'content-encoding'), bytes);
     if (text === undefined) return bytesContent(bytes);
-    if (headerValue(headers, 'content-type')?.startsWith('text/event-stream')) {
-      const events = decodeSse(text).map(({ event, data }) => ({ event, data: this.#eventData(data) }));
-      return { kind: 'events', events };
-    }
-    return this.#textContent(text);
+    const isEventStream = /^text\/event-stream(?:[;\s]|$)/i.test(headerValue(headers, 'content-type') ?? '');
+    return isEventStream ? this.#eventsContent(text) : this.#textContent(text);
   }
 
   #message({ opcode, payload }: WebSocketMessage): Content {
@@ -88,10 +85,26 @@ export class TraceRecorder {
     return { kind: 'json', json: this.#sealer.json(parsed.node), spaced: !parsed.compact };
   }
 
-  /** The data of a server-sent event: usually JSON, sometimes `[DONE]`. */
-  #eventData(text: string): JsonNode {
-    const parsed = tryParseJson(text);
-    return parsed === undefined ? this.#sealer.text(text) : this.#sealer.json(parsed.node);
+  #eventsContent(text: string): Content {
+    const events: ServerSentEvent[] = [];
+    const silent: SilentBlock[] = [];
+    for (const { data, unfinished, ...block } of sseBlocks(text)) {
+      const form = { lines: block.lines, ends: block.ends };
+      if (data === undefined) {
+        silent.push({ before: events.length, form });
+        continue;
+      }
+      // The data is usually JSON, sometimes `[DONE]`.
+      const parsed = tryParseJson(data);
+      events.push({
+        event: block.event,
+        data: parsed === undefined ? this.#sealer.text(data) : this.#sealer.json(parsed.node),
+        ...(parsed?.compact === false ? { spaced: true } : {}),
+        ...(isUsualForm(block) ? {} : { form }),
+        ...(unfinished ? { unfinished } : {}),
+      });
+    }
+    return { kind: 'events', events, ...(silent.length === 0 ? {} : { silent }) };
   }
 }
 

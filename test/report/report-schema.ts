@@ -143,8 +143,15 @@ const findings = z.union([
   }),
   z.strictObject({
     ...finding,
+    kind: z.literal('respelled'),
+    spelling: z.literal('event stream'),
+    expected: z.string().describe('The lines of a server-sent event, and how they end.'),
+    actual: z.string(),
+  }),
+  z.strictObject({
+    ...finding,
     kind: z.literal('reframed'),
-    aspect: z.enum(['opcode', 'compressed', 'fragments', 'complete']),
+    aspect: z.enum(['opcode', 'compressed', 'fragments', 'complete', 'finished']),
     expected: framing,
     actual: framing,
   }),

@@ -8,6 +8,14 @@ const contents: Content[] = [
   { kind: 'json', json: toNode([]), spaced: true },
   { kind: 'text', text: jsonString('<<sealed 1 a>>') },
   { kind: 'events', events: [{ event: '', data: jsonString('[DONE]') }] },
+  {
+    kind: 'events',
+    events: [
+      { event: 'e', data: toNode([]), spaced: true, form: { lines: ['data', 'event'], ends: 'CRLF' } },
+      { event: '', data: jsonString('half'), unfinished: true },
+    ],
+    silent: [{ before: 1, form: { lines: ['comment'], ends: 'LF' } }],
+  },
   { kind: 'bytes', bytes: 3, sha256: 'abc' },
   { kind: 'close', code: 1000 },
   { kind: 'close', code: null },

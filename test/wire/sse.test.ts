@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { decodeSse, encodeSse, SseDecoder } from '../../src/wire/sse.ts';
+import { decodeSse, encodeSse, SseDecoder, sseBlocks } from '../../src/wire/sse.ts';
 import { anyChunking, byteByByte } from './chunking.ts';
 
 function decode(chunks: readonly Buffer[]) {
   const decoder = new SseDecoder();
-  return [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()];
+  return chunks.flatMap((chunk) => decoder.push(chunk));
 }
 
 it('decodes an event from the backend', () => {
@@ -30,18 +30,31 @@ it('accepts CR, LF and CRLF as line ends', () => {
   expect(datas).toEqual(['a', 'b', 'c']);
 });
 
-it('reports a keep-alive comment as a block without data', () => {
-  expect(decodeSse(': ping\n\ndata: x\n\n')).toEqual([
-    { event: '', data: '' },
-    { event: '', data: 'x' },
+it('dispatches nothing for a block without data', () => {
+  const ignored = [': ping', 'id: 5', 'retry: 1000', 'event: e', 'unknown: x', ''];
+  expect(decodeSse(`${ignored.join('\n\n')}\n\ndata: x\n\n`)).toEqual([{ event: '', data: 'x' }]);
+});
+
+it('dispatches no event without its empty line', () => {
+  expect(decodeSse('data: a\n\nevent: e\ndata: half')).toEqual([{ event: '', data: 'a' }]);
+  expect(decodeSse('data: a\n\nevent: e\ndata: half\n')).toEqual([{ event: '', data: 'a' }]);
+});
+
+it('reports how blocks are written, and those that clients ignore', () => {
+  const raw = ': hi\r\n\r\nid: 1\nevent: e\ndata:a\ndata: b\n\nretry: 5\rx: y\r\rdata: c\r\n\n\ndata: half\n';
+  expect(sseBlocks(raw)).toEqual([
+    { event: '', data: undefined, lines: ['comment'], ends: 'CRLF', unfinished: false },
+    { event: 'e', data: 'a\nb', lines: ['id', 'event', 'data:', 'data'], ends: 'LF', unfinished: false },
+    { event: '', data: undefined, lines: ['retry', 'other'], ends: 'CR', unfinished: false },
+    { event: '', data: 'c', lines: ['data'], ends: 'mixed', unfinished: false },
+    { event: '', data: 'half', lines: ['data'], ends: 'LF', unfinished: true },
   ]);
 });
 
-it('reports an unfinished block only at the end of the stream', () => {
+it('dispatches an event at the CR of its empty line, and drops the LF that follows', () => {
   const decoder = new SseDecoder();
-  expect(decoder.push(Buffer.from('data: a\n\nevent: e\ndata: half'))).toEqual([{ event: '', data: 'a' }]);
-  expect(decoder.end()).toEqual([{ event: 'e', data: 'half' }]);
-  expect(decoder.end()).toEqual([]);
+  expect(decoder.push(Buffer.from('data: a\r\n\r'))).toEqual([{ event: '', data: 'a' }]);
+  expect(decoder.push(Buffer.from('\ndata: b\n\n'))).toEqual([{ event: '', data: 'b' }]);
 });
 
 it('returns an event as soon as its empty line arrives', () => {
@@ -53,9 +66,11 @@ it('drops a byte order mark', () => {
 });
 
 it('decodes the same in any chunking', () => {
-  const bytes = Buffer.from(': hi\r\n\r\nevent: é\r\ndata: \u{1f642}\r\r\ndata: b\r\ndata\n\nid: 1\rdata:x');
+  const bytes = Buffer.from(
+    ': hi\r\n\r\nevent: é\r\ndata: \u{1f642}\r\r\ndata: b\r\ndata\n\nid: 1\rdata:x\r\r',
+  );
   const whole = decode([bytes]);
-  expect(whole).toHaveLength(4);
+  expect(whole).toHaveLength(3);
   fc.assert(
     fc.property(anyChunking(bytes), (chunks) => {
       expect(decode(chunks)).toEqual(whole);

@@ -100,7 +100,6 @@ export class RawConnection {
         this.#serverSent(this.#events?.push(event.bytes) ?? []);
         break;
       case 'end':
-        this.#serverSent(this.#events?.end() ?? []);
         // The decoder reports the end of a body for a 101 too, which has no body.
         if (this.#webSocket === undefined) this.#received.push({ type: 'body' });
         break;

@@ -2,7 +2,7 @@ import { type ComparedValue, lastName, type Mismatch, requestValue } from '../..
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import type { ResponseEvent } from '../../trace/trace-event.ts';
 import { filterMembers, type JsonMember, type JsonNode, jsonString, toNode } from '../../wire/json.ts';
-import { type ContentUnit, compareContent, compareSpelling, contentOf } from './messages.ts';
+import { type ContentUnit, compareContent, compareReceived, contentOf } from './messages.ts';
 import { compareValues } from './plain-values.ts';
 
 /** Members that a proxy shapes, and that parity judges. All others are the client's own content. */
@@ -50,8 +50,7 @@ export function responseNeutrality(front: readonly Exchange[], back: readonly Ex
     const [before, after] = [contentOf(expected, 'backend'), contentOf(actual, 'backend')];
     return [
       ...compareHeads(expected, actual, exchange),
-      ...compareContent(before, after, exchange),
-      ...compareSpelling(before, after, exchange),
+      ...compareReceived(before, after, exchange),
       ...compareEndings(expected, actual, exchange),
     ];
   });
@@ -108,7 +107,9 @@ function compareEndings(before: Exchange, after: Exchange, exchange: number): Mi
   if (expected !== undefined && actual !== undefined) return [{ kind: 'changed', places, expected, actual }];
   if (expected !== undefined) return [{ kind: 'missing', places, expected }];
   // What a subject sends to a client that has gone does not matter.
-  return actual === undefined || after.end !== 'backend' ? [] : [{ kind: 'added', places, actual }];
+  return actual === undefined || (after.end ?? after.cutBy) !== 'backend'
+    ? []
+    : [{ kind: 'added', places, actual }];
 }
 
 /** How the responding side ended an exchange; undefined where it did not, or the client ended it first. */

@@ -17,7 +17,7 @@ import {
 } from '../../wire/json.ts';
 import type { Surface } from '../envelope.ts';
 import { isResponse, shaped } from './exchange.ts';
-import { type ContentUnit, compareContent, compareSpelling, contentOf } from './messages.ts';
+import { type ContentUnit, compareReceived, contentOf } from './messages.ts';
 import { compareValues } from './plain-values.ts';
 import { errorHeaders, errorOf, isCutOff, type TurnError, turnsOf, type UpstreamTurn } from './turns.ts';
 
@@ -71,10 +71,7 @@ export function libraryResponseNeutrality(front: readonly Exchange[], back: read
     const [first] = received;
     if (first?.event !== undefined) {
       const actual = turn !== undefined && isCutOff(turn) ? withoutError(received) : received;
-      return [
-        ...compareContent(expected, actual, index + 1),
-        ...compareSpelling(expected, actual, index + 1),
-      ];
+      return compareReceived(expected, actual, index + 1);
     }
     const isError = exchange.steps.find(isResponse)?.status !== 200;
     if (isError || (turn !== undefined && errorOf(turn) !== undefined)) return [];

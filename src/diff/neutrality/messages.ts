@@ -1,8 +1,9 @@
 import type { Mismatch, Place, PlacePart } from '../../golden/match/mismatch.ts';
 import type { Exchange } from '../../golden/trace/exchanges.ts';
-import type { Content } from '../../trace/trace-event.ts';
+import type { BlockForm, Content, ServerSentEvent } from '../../trace/trace-event.ts';
 import { type JsonNode, jsonString, toNode } from '../../wire/json.ts';
 import type { Side } from '../../wire/message.ts';
+import { usualLines } from '../../wire/sse.ts';
 import { compareValues } from './plain-values.ts';
 
 /** A unit of content of an exchange: a websocket message, a server-sent event, or a whole body. */
@@ -13,6 +14,10 @@ export type ContentUnit = {
   readonly event?: string;
   /** Whether JSON has white space between its tokens. */
   readonly spaced?: boolean;
+  /** The lines of a server-sent event that carry it, and their ends. Absent for the form of OpenAI's servers. */
+  readonly form?: string;
+  /** A server-sent event without its empty line, which clients ignore. */
+  readonly unfinished?: true;
 };
 
 /** The content that one side sent. Pings and closes are not content: each connection of a subject has its own. */
@@ -24,11 +29,31 @@ export function contentOf({ steps }: Pick<Exchange, 'steps'>, side: Side): Conte
     if (step.type === 'response' || step.from !== side) continue;
     if (step.type === 'message' && step.opcode !== 'text' && step.opcode !== 'binary') continue;
     const { content } = step;
-    if (content.kind === 'events') for (const { event, data } of content.events) add({ node: data, event });
+    if (content.kind === 'events') for (const event of content.events) add(eventUnit(event));
     else if (step.type === 'body') units.push({ at: { side, part: 'body' }, ...unitOf(content) });
     else add(unitOf(content));
   }
   return units;
+}
+
+function eventUnit({ event, data, spaced, form, unfinished }: ServerSentEvent): Omit<ContentUnit, 'at'> {
+  const text = form && formText(form);
+  return {
+    node: data,
+    event,
+    spaced: spaced ?? false,
+    ...(text === undefined || text === usualForm(event) ? {} : { form: text }),
+    ...(unfinished ? { unfinished } : {}),
+  };
+}
+
+/** Ids, retry times and comments are left out: they change nothing that a client receives. */
+function formText({ lines, ends }: BlockForm): string {
+  return `lines ${lines.filter((line) => /^(?:event|data)/.test(line)).join(', ')} with ${ends}`;
+}
+
+function usualForm(event: string): string {
+  return formText({ lines: usualLines(event), ends: 'LF' });
 }
 
 function unitOf(content: Exclude<Content, { kind: 'events' }>): Omit<ContentUnit, 'at'> {
@@ -66,28 +91,49 @@ export function compareContent(
   }));
 }
 
-/** Compares what the values do not show: the white space of JSON, and the names of server-sent events. */
-export function compareSpelling(
+/**
+ * Compares what reached the client: the values, their order, and their spelling. An event without its empty line is one
+ * that the client ignores: it counts only where an event is expected at its place.
+ */
+export function compareReceived(
+  sent: readonly ContentUnit[],
+  received: readonly ContentUnit[],
+  exchange: number,
+): Mismatch[] {
+  const expected = sent.filter(({ unfinished }) => !unfinished);
+  const actual = received.filter(({ unfinished }, index) => !unfinished || index < expected.length);
+  return [
+    ...compareContent(expected, actual, exchange),
+    ...(expected.length === actual.length ? compareSpelling(expected, actual, exchange) : []),
+    ...actual
+      .filter(({ unfinished }) => unfinished)
+      .map(({ at }): Mismatch => {
+        const places: Place[] = [{ ...at, exchange, path: [] }];
+        return { kind: 'reframed', places, aspect: 'finished', expected: true, actual: false };
+      }),
+  ];
+}
+
+/** Compares what the values do not show: the white space of JSON, and the names and lines of server-sent events. */
+function compareSpelling(
   expected: readonly ContentUnit[],
   actual: readonly ContentUnit[],
   exchange: number,
 ): Mismatch[] {
-  if (expected.length !== actual.length) return [];
   return expected.flatMap((before, index): Mismatch[] => {
     const after = actual[index] ?? before;
     const place: Place = { ...after.at, exchange, path: [] };
     if (before.event !== undefined && after.event !== undefined && before.event !== after.event)
       return compareValues(jsonString(before.event), jsonString(after.event), { ...place, path: ['event'] });
-    if (before.spaced === undefined || after.spaced === undefined || before.spaced === after.spaced)
-      return [];
-    return [
-      {
-        kind: 'respelled',
-        places: [place],
-        spelling: 'white space',
-        expected: before.spaced,
-        actual: after.spaced,
-      },
-    ];
+    const respelled = { kind: 'respelled', places: [place] } as const;
+    const found: Mismatch[] = [];
+    if (before.spaced !== undefined && after.spaced !== undefined && before.spaced !== after.spaced)
+      found.push({ ...respelled, spelling: 'white space', expected: before.spaced, actual: after.spaced });
+    if (after.event !== undefined && before.form !== after.form) {
+      const usual = usualForm(after.event);
+      const [expected, actual] = [before.form ?? usual, after.form ?? usual];
+      found.push({ ...respelled, spelling: 'event stream', expected, actual });
+    }
+    return found;
   });
 }

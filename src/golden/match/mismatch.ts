@@ -74,7 +74,8 @@ export type Move = {
  *
  * - missing, added, renamed, recased, moved: a header, key, item or message among its neighbours;
  * - changed: another value; retyped: another JSON type or kind of value; respelled: the same value, spelled differently;
- * - reframed: the same message in other websocket frames, or a body that is not complete;
+ * - reframed: the same message in other websocket frames, a body that is not complete, or a server-sent event without
+ *   its empty line;
  * - disagrees: places that had one value in every recording differ;
  * - repeated: variables that differed in every recording have the same value.
  */
@@ -107,9 +108,16 @@ export type Difference =
       readonly expected: boolean;
       readonly actual: boolean;
     }
+  /** The lines of a server-sent event, in words. */
+  | {
+      readonly kind: 'respelled';
+      readonly spelling: 'event stream';
+      readonly expected: string;
+      readonly actual: string;
+    }
   | {
       readonly kind: 'reframed';
-      readonly aspect: 'opcode' | 'compressed' | 'fragments' | 'complete';
+      readonly aspect: 'opcode' | 'compressed' | 'fragments' | 'complete' | 'finished';
       readonly expected: string | number | boolean;
       readonly actual: string | number | boolean;
     }

@@ -16,6 +16,8 @@ export type Exchange = {
   readonly steps: readonly Step[];
   /** The side that ended the connection. Absent if no model traffic followed, so that the end means nothing. */
   readonly end?: Side;
+  /** The side that ended the connection before the response was complete, whether or not model traffic followed. */
+  readonly cutBy?: Side;
 };
 
 export type Step = Extract<TraceEvent, { type: 'response' | 'body' | 'message' }>;
@@ -69,7 +71,7 @@ export function mapExchange(exchange: Exchange, change: (value: JsonNode) => Jso
  */
 const minimumActivity = 2;
 
-type CollectedExchange = Omit<Exchange, 'end'> & {
+type CollectedExchange = Omit<Exchange, 'end' | 'cutBy'> & {
   readonly steps: Step[];
   /** The first end of its connection, and the client's activity before it. */
   ended: { readonly by: Side; readonly activityBefore: number } | undefined;
@@ -124,14 +126,22 @@ class ExchangeCollector {
 }
 
 function toExchange({ ended, ...exchange }: CollectedExchange, withEnd: boolean): Exchange {
-  return withEnd && ended !== undefined ? { ...exchange, end: ended.by } : exchange;
+  if (ended === undefined) return exchange;
+  return {
+    ...exchange,
+    ...(withEnd ? { end: ended.by } : {}),
+    ...(isCutOff(exchange) ? { cutBy: ended.by } : {}),
+  };
 }
 
 /** Whether the exchange has a complete HTTP response. What then happens to the connection is up to connection pools. */
-function isCompleteHttp({ steps }: CollectedExchange): boolean {
-  const response = steps.find((step) => step.type === 'response');
-  const cutOff = steps.some((step) => step.type === 'body' && step.from === 'backend' && !step.complete);
-  return response !== undefined && response.status !== 101 && !cutOff;
+function isCompleteHttp(exchange: CollectedExchange): boolean {
+  const response = exchange.steps.find((step) => step.type === 'response');
+  return response !== undefined && response.status !== 101 && !isCutOff(exchange);
+}
+
+function isCutOff({ steps }: Pick<Exchange, 'steps'>): boolean {
+  return steps.some((step) => step.type === 'body' && step.from === 'backend' && !step.complete);
 }
 
 /** The exchange with the number of its position, on a connection of its own. */
