@@ -1,11 +1,18 @@
 import type { CommandModule } from 'yargs';
+import { liveFindings } from '../diff/live.ts';
 import { parityFindings } from '../diff/parity.ts';
 import { readGolden } from '../golden/file.ts';
 import { exchangesOf } from '../golden/trace/exchanges.ts';
+import { informationText } from '../report/information.ts';
 import { count, findingText } from '../report/text.ts';
 import { readTrace } from '../trace/trace.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples, exitCodes } from './help.ts';
+
+const liveHelp =
+  'Of a live session, the protocol is compared: envelope, identity, tier, order, framing and relations. Model, reasoning ' +
+  'effort, front end, prompts, tools, working folder and further turns are its own. They are listed as information and do not change the ' +
+  'exit code.';
 
 type DiffOptions = { golden: string; trace: string };
 
@@ -22,7 +29,7 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
           describe: 'Trace file, from record -- COMMAND or proxy --record',
         })
         .epilogue(
-          `${examples([
+          `${liveHelp}\n\n${examples([
             [
               'Print where a recorded session differs from the golden',
               'codex-parity diff traces/0.169.0/chatgpt/fast.golden.jsonl live.trace.jsonl',
@@ -32,11 +39,18 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
     handler: ({ golden, trace }) => {
       const expected = readGolden(golden);
       const name = `${expected.codex} ${expected.scenario}`;
-      const findings = parityFindings(expected, exchangesOf(readTrace(trace)));
+      const { live, events } = readTrace(trace);
+      const exchanges = exchangesOf(events);
+      const { findings, information } = live
+        ? liveFindings(expected, exchanges)
+        : { findings: parityFindings(expected, exchanges), information: [] };
       for (const finding of findings) process.stdout.write(`${findingText(name, finding)}\n\n`);
+      for (const one of information) process.stdout.write(`${informationText(name, one)}\n`);
+      if (information.length > 0) process.stdout.write('\n');
+      const matches = live ? 'follows the protocol of' : 'matches';
       const verdict =
         findings.length === 0
-          ? `parity: ${trace} matches ${name}`
+          ? `parity: ${trace} ${matches} ${name}`
           : `no parity: ${count(findings.length, 'finding')}`;
       process.stdout.write(`${verdict}\n`);
       if (findings.length > 0) exit(1);

@@ -26,7 +26,7 @@ export function showCommand(): CommandModule<object, ShowOptions> {
       const listing =
         formatOf(file) === 'golden'
           ? goldenListing(readGolden(file))
-          : readTrace(file).map(eventListing).join('\n\n');
+          : readTrace(file).events.map(eventListing).join('\n\n');
       process.stdout.write(`${listing}\n`);
     },
   };

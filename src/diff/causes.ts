@@ -19,8 +19,28 @@ export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
   );
 }
 
-/** Compression is missing because the handshake does not offer it. An offer that only differs still allows it. */
 function isConsequence(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
+  return isUnofferedCompression(mismatch, all) || isUnchained(mismatch, all);
+}
+
+/** A request does not continue the response to a request that is missing itself. */
+function isUnchained(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
+  const place = firstPlace(mismatch);
+  if (mismatch.kind !== 'missing' || lastName(place.path) !== 'previous_response_id') return false;
+  return all.some((other) => {
+    const before = firstPlace(other);
+    const isWhole = other.kind === 'missing' && before.part === 'message' && before.path.length === 0;
+    return (
+      isWhole &&
+      place.part === 'message' &&
+      before.exchange === place.exchange &&
+      before.number === place.number - 1
+    );
+  });
+}
+
+/** Compression is missing because the handshake does not offer it. An offer that only differs still allows it. */
+function isUnofferedCompression(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
   if (mismatch.kind !== 'reframed' || mismatch.aspect !== 'compressed' || mismatch.actual !== false)
     return false;
   const exchange = mismatch.places[0]?.exchange;

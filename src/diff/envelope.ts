@@ -18,7 +18,7 @@ export type Surface = 'responses' | 'chat';
  * The members with content: the client's own text, which differs from the official client's. Their places are compared,
  * and whether their lists are empty, but not their values. Everything else is the envelope.
  */
-const content: ReadonlySet<string> = new Set(['input', 'instructions', 'tools', 'text']);
+export const content: ReadonlySet<string> = new Set(['input', 'instructions', 'tools', 'text']);
 
 /** Members that requests of a surface cannot have, as paths in the body. They are not expected. */
 const impossible: Readonly<Record<Surface, readonly (readonly [key: string, inner?: string])[]>> = {
@@ -30,7 +30,12 @@ const impossible: Readonly<Record<Surface, readonly (readonly [key: string, inne
  * The members in which the official client's front ends differ (measured: codex 0.169.0, and for `thread_source`
  * 0.130.0: `codex exec` and `codex app-server`). A program is none of them.
  */
-const frontEnd: ReadonlySet<string> = new Set(['user-agent', 'originator', 'turn_trigger', 'thread_source']);
+export const frontEnd: ReadonlySet<string> = new Set([
+  'user-agent',
+  'originator',
+  'turn_trigger',
+  'thread_source',
+]);
 
 /**
  * Whether a mismatch comes only from a golden that was recorded with another front end than `codex exec`, as goldens of

@@ -2,18 +2,23 @@ import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ParityError, plainReason } from '../errors.ts';
 import { makeFolder, unwritable } from '../files.ts';
-import { printJson } from '../wire/json.ts';
+import { printJson, stringAt } from '../wire/json.ts';
 import { decodeEvent, encodeEvent } from './codec.ts';
 import { closingLine, decodeLine, type FileInfo, headerLine, readLines } from './line-file.ts';
 import type { TraceEvent } from './trace-event.ts';
 
+/** `live` is true for a session that was not a scenario: its prompts, settings and number of turns are the user's own. */
+export type Trace = { readonly live: boolean; readonly events: readonly TraceEvent[] };
+
 /** Reads a trace. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
-export function readTrace(path: string): TraceEvent[] {
+export function readTrace(path: string): Trace {
   const events: TraceEvent[] = [];
+  let live = false;
   for (const line of readLines(path, 'trace')) {
-    if (line.line > 1) events.push(decodeLine(path, line, decodeEvent));
+    if (line.line === 1) live = stringAt(line.node, 'recorded') === 'live';
+    else events.push(decodeLine(path, line, decodeEvent));
   }
-  return events;
+  return { live, events };
 }
 
 /**

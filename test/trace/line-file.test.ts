@@ -27,7 +27,7 @@ it('reads back what it wrote', async () => {
   const trace = createTrace(file, { subject: 'mine' });
   for (const event of events) trace.write(event);
   trace.finish();
-  expect(readTrace(file)).toEqual(events);
+  expect(readTrace(file).events).toEqual(events);
   expect(readFileSync(file, 'utf8').split('\n')[0]).toBe(
     '{"format":"codex-parity/trace","version":1,"subject":"mine"}',
   );
@@ -124,12 +124,12 @@ it('rejects a missing file and a folder', async () => {
 it('reads CRLF line ends, and strings that contain U+2028 and U+2029', async () => {
   const event = '{"type":"undecodable","connection":1,"from":"client","reason":"a\u2028b\u2029c"}\n';
   const text = (header + event + closing).replaceAll('\n', '\r\n');
-  expect(readTrace(path(text))).toMatchObject([{ reason: 'a\u2028b\u2029c' }]);
+  expect(readTrace(path(text)).events).toMatchObject([{ reason: 'a\u2028b\u2029c' }]);
 });
 
 it('reads very long lines', async () => {
   const reason = 'é'.repeat(200_000);
   const event = { type: 'undecodable', connection: 1, from: 'client', reason };
   const text = `${header}${JSON.stringify(event)}\n${end}${closing}`;
-  expect(readTrace(path(text))).toEqual([event, { type: 'end', connection: 1, by: 'client' }]);
+  expect(readTrace(path(text)).events).toEqual([event, { type: 'end', connection: 1, by: 'client' }]);
 });

@@ -5,12 +5,19 @@ import type {
   RequestEvent,
   ResponseEvent,
 } from '../../trace/trace-event.ts';
-import { stringAt } from '../../wire/json.ts';
+import { member, stringAt } from '../../wire/json.ts';
 import type { Side } from '../../wire/message.ts';
 import type { Exchange } from '../trace/exchanges.ts';
 
 /** A message or a body: what one side sends after the handshake. */
 export type Payload = BodyEvent | MessageEvent;
+
+/** What the backend sent: the nth of its payloads, and the index in `client` of the request before it; -1 for none. */
+export type BackendPayload = {
+  readonly payload: Payload;
+  readonly number: number;
+  readonly request: number;
+};
 
 /** An exchange as it is compared: each side by itself. */
 export type SplitExchange = {
@@ -19,20 +26,26 @@ export type SplitExchange = {
   /** The head of the response; undefined where there was none. */
   readonly response: ResponseEvent | undefined;
   readonly client: readonly Payload[];
-  readonly backend: readonly Payload[];
+  readonly backend: readonly BackendPayload[];
   /** As in Exchange. */
   readonly end?: Side;
 };
 
 export function splitExchange({ steps, ...exchange }: Exchange): SplitExchange {
-  const from = (side: Side) =>
-    steps.flatMap((step) => (step.type !== 'response' && step.from === side ? [step] : []));
-  return {
-    ...exchange,
-    response: steps.find((step) => step.type === 'response'),
-    client: from('client'),
-    backend: from('backend'),
-  };
+  const client: Payload[] = [];
+  const backend: BackendPayload[] = [];
+  let request = -1;
+  for (const step of steps) {
+    if (step.type === 'response') continue;
+    if (step.from === 'backend') backend.push({ payload: step, number: backend.length + 1, request });
+    else if (client.push(step) > 0 && isRequest(step)) request = client.length - 1;
+  }
+  return { ...exchange, response: steps.find((step) => step.type === 'response'), client, backend };
+}
+
+/** Whether a response may follow. A JSON message without a model, such as one that steers, is part of a turn. */
+function isRequest({ content }: Payload): boolean {
+  return content.kind === 'json' ? member(content.json, 'model') !== undefined : content.kind !== 'close';
 }
 
 /** The `type` of a JSON message; undefined for every other payload. */

@@ -1,8 +1,8 @@
-import { align, likenessOfForm } from './align.ts';
+import { type Alignment, align, likenessOfForm } from './align.ts';
 import { contentNode } from './content-node.ts';
 import type { Matcher } from './matcher.ts';
 import { contentValue, type Difference, type Mismatch, type Place } from './mismatch.ts';
-import { messageType, type Payload } from './split-exchange.ts';
+import { type BackendPayload, messageType, type Payload, type SplitExchange } from './split-exchange.ts';
 
 /** Two lists of payloads with more pairs than this are aligned window by window. */
 export const maximumPairs = 4096;
@@ -21,13 +21,25 @@ export class StepUnifier {
     this.#reader = reader;
   }
 
-  client(expected: readonly Payload[], actual: readonly Payload[], exchange: number): void {
-    const { pairs, missing, added } = align(
-      expected.length,
-      actual.length,
-      (a, b) => this.#likeness(itemAt(expected, a), itemAt(actual, b)),
+  /** Unifies what both sides sent in an exchange. */
+  payloads(expected: SplitExchange, actual: SplitExchange, exchange: number): void {
+    const [sent, received] = [expected.client, actual.client];
+    const alignment = align(
+      sent.length,
+      received.length,
+      (a, b) => this.#likeness(itemAt(sent, a), itemAt(received, b)),
       maximumPairs,
     );
+    this.#backend(expected.backend, actual.backend, alignment, exchange);
+    this.#client(sent, received, alignment, exchange);
+  }
+
+  #client(
+    expected: readonly Payload[],
+    actual: readonly Payload[],
+    { pairs, missing, added }: Alignment,
+    exchange: number,
+  ): void {
     for (const [a, b] of pairs)
       this.#payload(itemAt(expected, a), itemAt(actual, b), placeOf(exchange, itemAt(expected, a), a));
     for (const index of missing) {
@@ -42,26 +54,38 @@ export class StepUnifier {
     }
   }
 
-  /** Pairs each backend message of the golden with the next one of its type. */
-  backend(expected: readonly Payload[], actual: readonly Payload[], exchange: number): void {
-    const positions = Map.groupBy(actual.keys(), (index) => messageType(itemAt(actual, index)));
-    let next = 0;
-    for (const payload of expected) {
+  /** Pairs each backend message of the golden with the next one of its type in the response to the same request. */
+  #backend(
+    expected: readonly BackendPayload[],
+    actual: readonly BackendPayload[],
+    { pairs }: Alignment,
+    exchange: number,
+  ): void {
+    const responses = Map.groupBy(actual, ({ request }) => request);
+    const counterparts = new Map([[-1, -1], ...pairs]);
+    for (const [request, payloads] of Map.groupBy(expected, (payload) => payload.request))
+      this.#response(payloads, responses.get(counterparts.get(request) ?? NaN) ?? [], exchange);
+  }
+
+  #response(expected: readonly BackendPayload[], actual: readonly BackendPayload[], exchange: number): void {
+    const queues = Map.groupBy(actual, ({ payload }) => messageType(payload));
+    let last = 0;
+    for (const { payload } of expected) {
       const type = messageType(payload);
-      const queue = positions.get(type) ?? [];
-      while (queue.length > 0 && (queue[0] ?? 0) < next) queue.shift();
-      const index = queue.shift();
-      if (index === undefined) continue;
-      next = index + 1;
+      const queue = queues.get(type) ?? [];
+      while ((queue[0]?.number ?? Infinity) <= last) queue.shift();
+      const next = queue.shift();
+      if (next === undefined) continue;
+      last = next.number;
       const place: Place = {
         exchange,
         side: 'backend',
         part: 'message',
-        number: index + 1,
+        number: next.number,
         ...(type === undefined ? {} : { type }),
         path: [],
       };
-      this.#reader.node(contentNode(payload.content), contentNode(itemAt(actual, index).content), place);
+      this.#reader.node(contentNode(payload.content), contentNode(next.payload.content), place);
     }
   }
 

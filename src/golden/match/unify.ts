@@ -112,8 +112,7 @@ class Unification {
       const head: Place = { exchange, side: 'backend', part: 'response', path: [] };
       this.#reader.fields(expected.response.headers, actual.response.headers, head);
     }
-    this.#steps.backend(expected.backend, actual.backend, exchange);
-    this.#steps.client(expected.client, actual.client, exchange);
+    this.#steps.payloads(expected, actual, exchange);
     this.#mismatches.push(...endMismatches(expected, actual));
   }
 

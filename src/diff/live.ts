@@ -1,0 +1,245 @@
+import { type Golden, jsonMark } from '../golden/golden.ts';
+import { lastName, type Mismatch, type PathKey, type Place } from '../golden/match/mismatch.ts';
+import { unify } from '../golden/match/unify.ts';
+import { printTemplate } from '../golden/pattern/template.ts';
+import { clientJson, type Exchange, type Step } from '../golden/trace/exchanges.ts';
+import { requestHeader } from '../golden/trace/threads.ts';
+import type { HeaderField } from '../trace/trace-event.ts';
+import { filterMembers, type JsonNode, jsonString, mapChildren, member, stringAt } from '../wire/json.ts';
+import { byCause } from './causes.ts';
+import { content, envelopeOf, envelopesOf, frontEnd } from './envelope.ts';
+import { type Finding, findingOf } from './finding.ts';
+
+/** What a live session has of its own, so that it is no fault. */
+export type LiveInformation =
+  /** A setting of the user. Undefined where a request does not have it. */
+  | {
+      readonly type: 'setting';
+      readonly name: keyof OwnSettings;
+      readonly expected: string | undefined;
+      readonly actual: string | undefined;
+    }
+  /** Content, or a member that depends on model, configuration or working folder, and the messages where it differs. */
+  | { readonly type: 'difference'; readonly name: string; readonly places: readonly Place[] }
+  /** What the session has more than the golden, and is not compared. */
+  | { readonly type: 'further'; readonly exchanges: number; readonly messages: number };
+
+/**
+ * Compares a live session with a golden: its envelope, identity, tier, order and framing are those of the golden. Its
+ * prompts, settings and number of turns are the user's own: they are returned as information.
+ */
+export function liveFindings(
+  golden: Golden,
+  exchanges: readonly Exchange[],
+): { readonly findings: readonly Finding[]; readonly information: readonly LiveInformation[] } {
+  const sessions = golden.exchanges.flatMap((exchange, index) => {
+    const live = exchanges[index];
+    return live === undefined ? [] : [likeGolden(exchange, live)];
+  });
+  const live = sessions.map(({ kept }) => kept);
+  const expected = {
+    ...golden,
+    exchanges: golden.exchanges.map((one, index) => withSettings(one, live[index])),
+  };
+  const settings = differingSettings(golden.exchanges[0], live[0]);
+  const isOwn = (mismatch: Mismatch) => isOwnMember(mismatch, new Set(settings.map(({ name }) => name)));
+  const mismatches = unify(envelopeOf(expected), envelopesOf(live));
+  const differing = unify(expected, live).filter(({ places }) => places.every(isContent));
+  const messages = sessions.reduce((sum, { further }) => sum + further, 0);
+  const further = { type: 'further', exchanges: exchanges.length - live.length, messages } as const;
+  return {
+    findings: byCause(mismatches.filter((mismatch) => !isOwn(mismatch))).map((mismatch) =>
+      findingOf('parity', mismatch),
+    ),
+    information: [
+      ...settings,
+      ...differences([...mismatches.filter(isOwn), ...differing]),
+      ...(further.exchanges + further.messages === 0 ? [] : [further]),
+    ],
+  };
+}
+
+/**
+ * A live exchange with as many client messages as the golden has, and how many client messages follow. A prewarm does
+ * not count, so that one that is missing does not let in the message of another turn. Where messages follow, the
+ * connection has not ended yet.
+ */
+function likeGolden(
+  { steps: expected, end }: Exchange,
+  live: Exchange,
+): { readonly kept: Exchange; readonly further: number } {
+  const turns = (steps: readonly Step[]) => [...steps.keys()].filter((index) => isOfTurn(steps[index]));
+  const further = turns(live.steps).slice(turns(expected).length);
+  if (further.length === 0) return { kept: live, further: 0 };
+  const kept = { ...live, steps: live.steps.slice(0, further[0]) };
+  return { kept: end === undefined ? kept : { ...kept, end }, further: further.length };
+}
+
+function isOfTurn(step: Step | undefined): boolean {
+  if (step?.type !== 'message' || step.from !== 'client') return false;
+  return member(clientJson(step), 'generate') === undefined;
+}
+
+/** The settings of a user that show at several places of a request. */
+type OwnSettings = {
+  readonly model: string | undefined;
+  readonly 'reasoning effort': string | undefined;
+  /** The program that the client is part of, if its name is that of an official one, such as `codex_exec`. */
+  readonly 'front end': string | undefined;
+};
+
+function settingsOf(exchange: Exchange, body: JsonNode | undefined): OwnSettings {
+  const originator = requestHeader(exchange.request, /^originator$/i);
+  return {
+    model: stringAt(body, 'model'),
+    'reasoning effort': stringAt(body, 'reasoning', 'effort'),
+    'front end':
+      originator?.kind === 'string' && /^codex[-_ ]/i.test(originator.value) ? originator.value : undefined,
+  };
+}
+
+function differingSettings(golden: Exchange | undefined, live: Exchange | undefined) {
+  if (golden === undefined || live === undefined) return [];
+  const [expected, actual] = [golden, live].map((exchange) => settingsOf(exchange, bodiesOf(exchange)[0]));
+  return (['model', 'reasoning effort', 'front end'] as const)
+    .map((name) => ({ type: 'setting', name, expected: expected?.[name], actual: actual?.[name] }) as const)
+    .filter(
+      ({ name, expected, actual }) =>
+        expected !== actual && (name === 'reasoning effort' || actual !== undefined),
+    );
+}
+
+/** The requests for a response in an exchange. */
+function bodiesOf({ steps }: Exchange): JsonNode[] {
+  return steps.flatMap((step) => {
+    const json = clientJson(step);
+    return member(json, 'model') === undefined || json === undefined ? [] : [json];
+  });
+}
+
+/**
+ * An exchange of a golden with the settings of a live one: those of each request in its body and in its metadata, and
+ * those of the first request in the handshake. So a header that names another model than the body still differs.
+ */
+function withSettings(golden: Exchange, live: Exchange | undefined): Exchange {
+  if (live === undefined) return golden;
+  const bodies = bodiesOf(live);
+  const first = settingsOf(live, bodies[0]);
+  let request = 0;
+  return {
+    ...golden,
+    request: { ...golden.request, headers: golden.request.headers.map((field) => headerWith(field, first)) },
+    steps: golden.steps.map((step): Step => {
+      const json = clientJson(step);
+      if (step.type === 'response' || step.content.kind !== 'json' || member(json, 'model') === undefined)
+        return step;
+      const own = settingsOf(live, bodies[request] ?? bodies.at(-1));
+      request += 1;
+      return { ...step, content: { ...step.content, json: bodyWith(step.content.json, own) } };
+    }),
+  };
+}
+
+function headerWith([name, value]: HeaderField, settings: OwnSettings): HeaderField {
+  const text = value.kind === 'string' ? value.value : '';
+  const literal = (setting: string | undefined) => printTemplate([{ literal: setting ?? '' }]);
+  const program = settings['front end'];
+  switch (name.toLowerCase()) {
+    case metadata:
+      return [name, metadataWith(value, settings)];
+    case 'x-codex-routing-hint':
+      return [name, jsonString(text.replace(/^model=[^;]*/, () => `model=${literal(settings.model)}`))];
+    case 'originator':
+      return [name, program === undefined ? value : jsonString(literal(program))];
+    case 'user-agent':
+      return [
+        name,
+        program === undefined
+          ? value
+          : jsonString(text.replaceAll(/^[^/]+(?=\/)|(?<=\()[^(;]+(?=;)/g, () => literal(program))),
+      ];
+    default:
+      return [name, value];
+  }
+}
+
+function bodyWith(body: JsonNode, settings: OwnSettings): JsonNode {
+  return mapChildren(replaced(body, 'model', settings.model), (value, key) => {
+    if (key === 'reasoning') return replaced(value, 'effort', settings['reasoning effort']);
+    if (key !== 'client_metadata') return value;
+    return mapChildren(value, (inner, name) => (name === metadata ? metadataWith(inner, settings) : inner));
+  });
+}
+
+function metadataWith(pattern: JsonNode, settings: OwnSettings): JsonNode {
+  return mapChildren(pattern, (document, key) =>
+    key === jsonMark
+      ? replaced(
+          replaced(document, 'model', settings.model),
+          'reasoning_effort',
+          settings['reasoning effort'],
+        )
+      : document,
+  );
+}
+
+/** The object with another value of a member that it has. Without a value, it loses the member. */
+function replaced(node: JsonNode, name: string, setting: string | undefined): JsonNode {
+  if (setting === undefined) return filterMembers(node, (key) => key !== name);
+  const value = jsonString(printTemplate([{ literal: setting }]));
+  return mapChildren(node, (old, key) => (key === name ? value : old));
+}
+
+const metadata = 'x-codex-turn-metadata';
+
+/** Turn metadata of the machine and its configuration (measured: codex 0.169.0, in a repository and with other settings). */
+const environment: ReadonlySet<PathKey> = new Set([
+  ...['workspaces', 'sandbox', 'sandbox_mode', 'auto_review_enabled', 'analytics_enabled'],
+  ...['node_repl_auto_review_required', 'node_repl_disabled'],
+]);
+
+/** Members of the body that the catalogue gives a model, and their places in metadata and headers. */
+const ofModel: ReadonlySet<PathKey> = new Set([
+  ...['parallel_tool_calls', 'reasoning', 'node_repl_auto_review_required'],
+  ...['ws_request_header_x_openai_internal_codex_responses_lite', 'x-openai-internal-codex-responses-lite'],
+]);
+
+/** Whether a mismatch of the envelope follows from settings, configuration or working folder of the user. */
+function isOwnMember(mismatch: Mismatch, settings: ReadonlySet<keyof OwnSettings>): boolean {
+  if (!['missing', 'added', 'changed', 'retyped'].includes(mismatch.kind)) return false;
+  return mismatch.places.every((place) => {
+    const { path } = place;
+    const [inMetadata] = path.slice(path.indexOf(metadata) + 1);
+    if (path.includes(metadata) && environment.has(inMetadata ?? '')) return true;
+    // The user chooses the summary. A turn state is passed back as the backend gives it.
+    if (isContent(place) || path.join('.') === 'reasoning.summary') return true;
+    if (mismatch.kind === 'added' && lastName(path) === 'x-codex-turn-state') return true;
+    // A member that the golden has gets the user's value. Here the golden does not have it.
+    if (settings.has('reasoning effort') && /\breasoning[._]effort$/.test(path.join('.'))) return true;
+    if (settings.has('front end') && frontEnd.has(lastName(path))) return true;
+    return settings.has('model') && path.some((key) => ofModel.has(key));
+  });
+}
+
+/** Whether a place is in the content of a request. */
+function isContent({ side, part, path: [key] }: Place): boolean {
+  return side === 'client' && (part === 'message' || part === 'body') && content.has(String(key));
+}
+
+/** The names that differ, each with the messages and heads in which it does. */
+function differences(mismatches: readonly Mismatch[]): LiveInformation[] {
+  const all = mismatches.flatMap(({ places }) => places).map((place) => ({ name: nameOf(place), place }));
+  return [...Map.groupBy(all, ({ name }) => name)].map(([name, group]) => {
+    const places = new Map(
+      group.map(({ place }) => [JSON.stringify({ ...place, path: [] }), { ...place, path: [] }]),
+    );
+    return { type: 'difference', name, places: [...places.values()] };
+  });
+}
+
+function nameOf(place: Place): string {
+  const { path } = place;
+  if (isContent(place)) return String(path[0]);
+  const depth = path.indexOf(metadata);
+  return depth === -1 ? path.filter((key) => typeof key === 'string').join('.') : String(path[depth + 1]);
+}
