@@ -15,6 +15,7 @@ import { count, findingText } from '../src/report/text.ts';
 import { loadScenario } from '../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../src/tap/certificate-authority.ts';
 import { compareVersions } from '../src/wire/codex-version.ts';
+import { randomFrom } from './random.ts';
 
 const usage =
   'npm run laws -- [--sample N] [--seed N] [--goldens FOLDER] [--codex VERSIONS] [--scenario NAMES]';
@@ -112,17 +113,6 @@ function laneOf({ lane, path }: GoldenFile): Lane {
   const known = lanes.find((candidate) => candidate === lane);
   if (known !== undefined) return known;
   throw new ParityError('usage', `${path}: unknown lane "${lane}": choose from ${lanes.join(', ')}`);
-}
-
-/** Random numbers from 0 to 1 (mulberry32); the same seed gives the same numbers. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Returns the findings of `work`. A run that does not follow its scenario is a finding too. */

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
+import { sites } from '../../scripts/mutations/sites.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { type JsonNode, jsonString } from '../../src/wire/json.ts';
-import { sites } from '../golden/mutate.ts';
 import { sampleGolden, sampleRun, uuid7 } from '../golden/sample-run.ts';
 import { rendered } from './rendered.ts';
 

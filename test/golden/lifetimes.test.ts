@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
+import { payloadsOf, withPayloads } from '../../scripts/mutations/sites.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { printJson, tryParseJson } from '../../src/wire/json.ts';
 import { rendered } from '../diff/rendered.ts';
-import { clientMessages, withClientMessages } from './mutate.ts';
 import { exchangeOf, message, sampleGolden, sampleId, sampleRunOfTwoTurns, uuid7 } from './sample-run.ts';
 
 const golden = generalise(sampleId, [1, 2, 3].map(sampleRunOfTwoTurns));
@@ -124,8 +124,8 @@ it.each([
 /** The exchanges with `before` replaced everywhere in the last client message, including JSON inside strings. */
 function withLastMessage(exchanges: readonly Exchange[], before: string, after: string): Exchange[] {
   return exchanges.map((exchange) => {
-    const last = clientMessages(exchange).length;
-    return withClientMessages(exchange, (step, number) => {
+    const last = payloadsOf(exchange, 'client').length;
+    return withPayloads(exchange, 'client', (step, number) => {
       if (number !== last || step.content.kind !== 'json') return [step];
       const changed = printJson(step.content.json).replaceAll(before, after);
       const json = tryParseJson(changed)?.node ?? step.content.json;

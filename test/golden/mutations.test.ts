@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { type Mutant, requestOperators } from '../../scripts/mutations/request-operators.ts';
+import { isAt } from '../../scripts/mutations/sites.ts';
 import { printGolden, readGolden } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
@@ -7,8 +9,6 @@ import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { representatives } from './committed-goldens.ts';
 import { fillGolden } from './fill-golden.ts';
-import { isAt } from './mutate.ts';
-import { type Mutant, mutantsOf } from './operators.ts';
 import { judges } from './reworded.ts';
 import { sampleGolden, sampleId, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
 
@@ -34,15 +34,17 @@ it('finds every mutant of a small session at its place', () => {
       "duplicate a header or key: 141/141, at most 1 for one",
       "rename a header or key: 141/141, at most 2 for one",
       "exchange dash and underscore in a name: 71/71, at most 1 for one",
-      "write a name with other letters: 141/141, at most 1 for one",
-      "escape a key: 127/127, at most 1 for one",
+      "change the case of a name: 141/141, at most 1 for one",
       "swap two neighbouring headers or keys: 100/100, at most 1 for one",
-      "change a literal: 72/72, at most 1 for one",
-      "give a varying value another form: 48/48, at most 1 for one",
-      "retype a value: 148/148, at most 2 for one",
-      "spell a number otherwise: 8/8, at most 1 for one",
+      "add a conversation_id header: 4/4, at most 1 for one",
+      "change the request line: 2/2, at most 1 for one",
+      "escape a key: 127/127, at most 1 for one",
+      "spell a number differently: 8/8, at most 1 for one",
       "escape a string: 89/89, at most 1 for one",
       "add white space to JSON: 5/5, at most 1 for one",
+      "change a constant: 72/72, at most 1 for one",
+      "change the form of a varying value: 48/48, at most 1 for one",
+      "change the type of a value: 148/148, at most 2 for one",
       "insert an item: 18/18, at most 1 for one",
       "drop an item: 18/18, at most 1 for one",
       "repeat an item: 18/18, at most 1 for one",
@@ -50,19 +52,20 @@ it('finds every mutant of a small session at its place', () => {
       "change one place of an identity: 36/36, at most 1 for one",
       "swap two identifiers: 655/655, at most 2 for one",
       "use an identifier twice: 29/29, at most 1 for one",
-      "freeze the clock of a request: 2/2, at most 1 for one",
-      "keep a value of the message before: 1/1, at most 1 for one",
       "change an identity from the last message on: 3/3, at most 1 for one",
+      "freeze the clock of a request: 2/2, at most 1 for one",
+      "keep a value of the previous message: 1/1, at most 1 for one",
+      "send the metadata of another message: 4/4, at most 3 for one",
       "change the tier: 14/14, at most 1 for one",
-      "add a conversation_id header: 4/4, at most 1 for one",
+      "change previous_response_id: 4/4, at most 1 for one",
       "drop a message: 2/2, at most 1 for one",
       "send a message twice: 2/2, at most 1 for one",
       "send a message in two frames: 2/2, at most 1 for one",
-      "send a message uncompressed: 2/2, at most 1 for one",
+      "change the compression of a message: 2/2, at most 1 for one",
       "send a message as binary: 2/2, at most 1 for one",
-      "ping: 2/2, at most 1 for one",
-      "close: 2/2, at most 1 for one",
-      "send another request line: 2/2, at most 1 for one",
+      "send a ping: 2/2, at most 1 for one",
+      "send a close message: 2/2, at most 1 for one",
+      "break off a body: 0/0, at most 0 for one",
     ]
   `);
 });
@@ -73,9 +76,9 @@ it('finds every stale value of a turn, and every changed value of the session', 
   expect(missed).toEqual([]);
   expect(score.filter((line) => /^(?:keep|change an identity|freeze)/.test(line))).toMatchInlineSnapshot(`
     [
-      "freeze the clock of a request: 6/6, at most 1 for one",
-      "keep a value of the message before: 6/6, at most 1 for one",
       "change an identity from the last message on: 3/3, at most 1 for one",
+      "freeze the clock of a request: 6/6, at most 1 for one",
+      "keep a value of the previous message: 6/6, at most 1 for one",
     ]
   `);
 });
@@ -97,22 +100,24 @@ function mutantsFor(golden: Golden): number {
 function attack(golden: Golden, official: readonly Exchange[], other: readonly Exchange[], most = Infinity) {
   const missed: string[] = [];
   const rest = official.slice(1);
-  const score = [...mutantsOf(first(official), first(other))].map(([operator, all]) => {
-    const step = Math.max(1, Math.ceil(all.length / most));
-    const mutants = all.filter((_, at) => at % step === 0);
-    const findings = mutants.map(({ mutate }) => {
-      const mutated = [mutate(), ...rest];
-      const mismatches = worded.mismatches(golden, mutated);
-      expect(reworded.verdict(reworded.mismatches(golden, mutated))).toBe(worded.verdict(mismatches));
-      return mismatches;
-    });
-    const found = mutants.filter((mutant, at) => names(findings[at] ?? [], mutant));
-    for (const mutant of mutants) {
-      if (!found.includes(mutant)) missed.push(`${operator}: ${shown(mutant)}`);
-    }
-    const largest = Math.max(0, ...findings.map(({ length }) => length));
-    return `${operator}: ${found.length}/${mutants.length}, at most ${largest} for one`;
-  });
+  const score = requestOperators(first(official), first(other), rest).map(
+    ({ name: operator, mutants: all }) => {
+      const step = Math.max(1, Math.ceil(all.length / most));
+      const mutants = all.filter((_, at) => at % step === 0);
+      const findings = mutants.map(({ mutate }) => {
+        const mutated = [mutate(), ...rest];
+        const mismatches = worded.mismatches(golden, mutated);
+        expect(reworded.verdict(reworded.mismatches(golden, mutated))).toBe(worded.verdict(mismatches));
+        return mismatches;
+      });
+      const found = mutants.filter((mutant, at) => names(findings[at] ?? [], mutant));
+      for (const mutant of mutants) {
+        if (!found.includes(mutant)) missed.push(`${operator}: ${shown(mutant)}`);
+      }
+      const largest = Math.max(0, ...findings.map(({ length }) => length));
+      return `${operator}: ${found.length}/${mutants.length}, at most ${largest} for one`;
+    },
+  );
   return { missed, score };
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { payloadsOf, sites, withPayloads } from '../../scripts/mutations/sites.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Mismatch } from '../../src/golden/match/mismatch.ts';
 import { unify } from '../../src/golden/match/unify.ts';
@@ -7,7 +8,6 @@ import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts'
 import { differenceText, placeText } from '../../src/report/values.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
-import { clientMessages, sites, withClientMessages } from './mutate.ts';
 import {
   exchangeOf,
   message,
@@ -116,8 +116,8 @@ it('accepts ids of any form from the backend, and expects the client to use them
     ),
   });
   expect(unify(golden, [named('not-hexadecimal')])).toEqual([]);
-  const stale = withClientMessages(named('new'), (step, number) => [
-    number === 2 ? (clientMessages(exchange)[1] ?? step) : step,
+  const stale = withPayloads(named('new'), 'client', (step, number) => [
+    number === 2 ? (payloadsOf(exchange, 'client')[1] ?? step) : step,
   ]);
   expect(summaries(unify(golden, [stale]))).toEqual([
     'disagrees: exchange 1 › client message 2 › previous_response_id',

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { requestOperators } from '../../scripts/mutations/request-operators.ts';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import { jsonReport } from '../../src/report/json.ts';
-import { mutantsOf } from '../golden/operators.ts';
 import { sampleGolden, sampleRun } from '../golden/sample-run.ts';
 import { reportSchema } from './report-schema.ts';
 
@@ -17,7 +17,7 @@ it('follows the schema for every kind of finding', () => {
   const [official, other] = [sampleRun(7)[0], sampleRun(8)[0]];
   if (official === undefined || other === undefined) throw new RangeError('no exchange');
   const kinds = new Set<string>();
-  for (const [operator, mutants] of mutantsOf(official, other)) {
+  for (const { name: operator, mutants } of requestOperators(official, other)) {
     const scenarios = mutants.slice(0, 8).map(({ mutate }) => {
       const findings = [
         ...parityFindings(sampleGolden(), [mutate()]),
