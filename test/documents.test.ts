@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { withPayloads } from '../scripts/mutations/sites.ts';
 import { parityFindings } from '../src/diff/parity.ts';
 import { readGolden } from '../src/golden/file.ts';
 import { findingText } from '../src/report/text.ts';
 import { fillGolden } from './golden/fill-golden.ts';
-import { withClientMessages } from './golden/mutate.ts';
 
 const repository = join(import.meta.dirname, '..');
 
@@ -53,7 +53,7 @@ it.each(identifiers)('%s names %s, which is in %s', (_, name, file) => {
 it('quotes a real finding in README.md', () => {
   const golden = readGolden(join(repository, 'traces/0.169.0/chatgpt/fast.golden.jsonl'));
   const sent = fillGolden(golden, 1).map((exchange) =>
-    withClientMessages(exchange, (message) => {
+    withPayloads(exchange, 'client', (message) => {
       if (message.content.kind !== 'json' || message.content.json.kind !== 'object') return [message];
       const members = message.content.json.members.filter(([key]) => key !== 'prompt_cache_key');
       return [{ ...message, content: { ...message.content, json: { kind: 'object', members } } }];
