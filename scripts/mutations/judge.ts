@@ -105,7 +105,7 @@ export function judge(mutation: Mutation): Judgement {
  */
 function isAtPlace(finding: Mismatch, { exchange, places, operator }: Mutation): boolean {
   const isWhole =
-    ('order' in finding && finding.order.length > 1) ||
+    ('order' in finding && finding.order.moved.length > 1) ||
     (finding.kind === 'recased' && finding.names.length > 1) ||
     (finding.kind === 'changed' && finding.expected.type === 'members');
   return places.some(({ part, names }) =>

@@ -3,7 +3,6 @@ import {
   comparedNode,
   lastName,
   type Mismatch,
-  type Move,
   type PathKey,
   type Place,
 } from '../golden/match/mismatch.ts';
@@ -91,8 +90,8 @@ function mergeInList(group: Group): Mismatch {
   const places = [...lists.values()].flatMap(([mismatch]) =>
     mismatch === undefined ? [] : [listPlace(mismatch)],
   );
-  const order = worst.flatMap((mismatch): readonly Move[] => ('order' in mismatch ? mismatch.order : []));
-  if (order.length > 0) return { kind: 'moved', places, order };
+  const [first = group[0]] = worst;
+  if ('order' in first) return { kind: 'moved', places, order: first.order };
   const names = worst.flatMap((mismatch) => (mismatch.kind === 'recased' ? mismatch.names : []));
   return { kind: 'recased', places, names };
 }

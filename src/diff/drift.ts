@@ -5,6 +5,7 @@ import {
   type Difference,
   type Mismatch,
   type MismatchKind,
+  type NameOrder,
   type PathKey,
   type Place,
 } from '../golden/match/mismatch.ts';
@@ -179,8 +180,9 @@ function withoutVersion({ codex }: Golden, text: string): string {
   return text.replaceAll(codex, '<version>');
 }
 
-function changeOf(area: Area, { places, lifetime: _, ...difference }: Mismatch, scenario: string): Change {
+function changeOf(area: Area, { places, lifetime: _, ...mismatch }: Mismatch, scenario: string): Change {
   const path = places[0]?.path ?? [];
+  const difference = 'order' in mismatch ? { ...mismatch, order: orderOf(path, mismatch.order) } : mismatch;
   const names = path.filter((key) => typeof key === 'string');
   const group = groupOf(area, names, difference);
   const change = { group, kind: difference.kind, path, difference, scenarios: [scenario] };
@@ -196,6 +198,16 @@ function changeOf(area: Area, { places, lifetime: _, ...difference }: Mismatch, 
   }
   // The same document is a header and a member of client_metadata: it changes at both places at once.
   return group === 'turn metadata' ? { ...change, path: path.slice(path.indexOf(metadata) + 1) } : change;
+}
+
+/** The orders without the other names that moved: they may have moved in other scenarios only. */
+function orderOf(path: readonly PathKey[], { moved, expected, actual }: NameOrder): NameOrder {
+  const name = String(path.at(-1));
+  const fixedBefore = (names: readonly string[]) =>
+    names.slice(0, names.indexOf(name)).findLast((other) => !moved.includes(other));
+  const shown = [name, fixedBefore(expected), fixedBefore(actual)];
+  const own = (names: readonly string[]) => names.filter((other) => shown.includes(other));
+  return { moved: [name], expected: own(expected), actual: own(actual) };
 }
 
 const metadata = 'x-codex-turn-metadata';

@@ -1,4 +1,4 @@
-import type { ComparedValue, Difference, Move, PathKey, Place } from '../golden/match/mismatch.ts';
+import type { ComparedValue, Difference, PathKey, Place } from '../golden/match/mismatch.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
 
@@ -68,10 +68,7 @@ export function differenceText(difference: Difference): DifferenceText {
         const { item, from, to } = difference;
         return { expected: `item ${from}`, actual: `item ${to}: ${brief(item)}` };
       }
-      return {
-        expected: orderText(difference.order, 'expectedAfter'),
-        actual: orderText(difference.order, 'actualAfter'),
-      };
+      return { expected: difference.order.expected.join(', '), actual: difference.order.actual.join(', ') };
     case 'changed':
     case 'retyped':
       return contrast(difference.expected, difference.actual);
@@ -153,30 +150,6 @@ function contrast(expected: ComparedValue, actual: ComparedValue): DifferenceTex
   while (same < before.length && before[same] === after[same]) same += 1;
   const from = same < 100 ? 0 : same - 40;
   return { expected: brief(expected.node, 120, from), actual: brief(actual.node, 120, from) };
-}
-
-/**
- * The order of names. One name is shown with the one before it. Of several, neighbours form a row; rows are separated
- * by semicolons.
- */
-function orderText(order: readonly Move[], side: 'expectedAfter' | 'actualAfter'): string {
-  const [first, ...others] = order;
-  if (first !== undefined && others.length === 0)
-    return first[side] === null ? 'first' : `after ${first[side]}`;
-  const left = new Map(order.map((move) => [String(move.name), move[side]]));
-  const rows: string[] = [];
-  for (const [name, before] of left) {
-    if (before !== null && left.has(before)) continue;
-    const row = before === null ? [] : [before];
-    for (let next: string | undefined = name; next !== undefined; ) {
-      left.delete(next);
-      row.push(next);
-      next = [...left].find(([, after]) => after === row.at(-1))?.[0];
-    }
-    if (before === null) rows.unshift(row.join(', '));
-    else rows.push(row.join(', '));
-  }
-  return rows.join('; ');
 }
 
 function spellingText(

@@ -58,13 +58,13 @@ it('reports another key order once, with all messages that have it', () => {
   expect(found).toEqual([
     [
       `moved | ${messages}`,
-      'type, model, service_tier, input, tool_choice, parallel_tool_calls, reasoning, include, prompt_cache_key, generate',
+      'type, model, service_tier, input, tool_choice, parallel_tool_calls, reasoning, include, prompt_cache_key, generate, client_metadata',
       'client_metadata, generate, prompt_cache_key, include, reasoning, parallel_tool_calls, tool_choice, input, service_tier, model, type',
     ].join(' | '),
   ]);
 });
 
-it('shows moved names that are not neighbours in separate rows', () => {
+it('shows moved names and the fixed names before them in both orders', () => {
   const moved = ['originator', 'version', 'session-id'];
   const found = parity(
     withHeaders((headers) => [
@@ -73,8 +73,8 @@ it('shows moved names that are not neighbours in separate rows', () => {
     ]),
   );
   expect(found).toEqual([
-    'moved | handshake | user-agent, originator, version; x-client-request-id, session-id' +
-      ' | x-codex-routing-hint, originator, version, session-id',
+    'moved | handshake | user-agent, originator, version, x-client-request-id, session-id, x-codex-routing-hint' +
+      ' | user-agent, x-client-request-id, x-codex-routing-hint, originator, version, session-id',
   ]);
 });
 
@@ -89,7 +89,8 @@ it('shows the name that must be first first', () => {
     ]),
   );
   expect(found).toEqual([
-    'moved | handshake | Host; originator, version | version; x-codex-routing-hint, Host',
+    'moved | handshake | Host, originator, version, x-codex-routing-hint' +
+      ' | version, originator, x-codex-routing-hint, Host',
   ]);
 });
 

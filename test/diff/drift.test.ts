@@ -4,6 +4,7 @@ import { drift as changesOf } from '../../src/diff/drift.ts';
 import { listGoldens, readGolden } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { changeWords } from '../../src/report/drift.ts';
+import type { HeaderField } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
@@ -105,6 +106,22 @@ it('reports another request path and another ALPN offer', () => {
   expect(found.map(({ group, place, after }) => [group, place, after])).toEqual([
     ['transport', 'request line', '"GET \\"/v2/responses\\""'],
     ['transport', 'TLS', '"TLS, ALPN h3"'],
+  ]);
+});
+
+it('shows each name that moved between names that did not', () => {
+  const swapped = (names: readonly string[]) =>
+    old.map((golden) => ({
+      ...golden,
+      exchanges: golden.exchanges.map(({ request, ...exchange }) => ({
+        ...exchange,
+        request: { ...request, headers: names.map((name): HeaderField => [name, jsonString(name)]) },
+      })),
+    }));
+  const found = drift(swapped(['a', 'b', 'c', 'd', 'e', 'f']), swapped(['a', 'd', 'e', 'f', 'b', 'c']));
+  expect(found.map(({ place, before, after }) => [place, before, after])).toEqual([
+    ['b', 'a, b, f', 'a, f, b'],
+    ['c', 'a, c, f', 'a, f, c'],
   ]);
 });
 

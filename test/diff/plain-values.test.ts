@@ -54,8 +54,15 @@ it('distinguishes another type, another value and another spelling', () => {
   expect(diff('12345678901234567890', '12345678901234567891')[0]).toMatch(/^changed/);
 });
 
+it('shows keys that moved together in both orders', () => {
+  expect(diff('{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}', '{"a":1,"d":4,"e":5,"f":6,"b":2,"c":3}')).toEqual([
+    'moved b: a, b, c, f -> a, f, b, c',
+    'moved c: a, b, c, f -> a, f, b, c',
+  ]);
+});
+
 it('reports the key that moved, not those that it passed', () => {
-  expect(diff('{"a":1,"b":2,"c":3}', '{"c":3,"a":1,"b":2}')).toEqual(['moved c: after b -> first']);
+  expect(diff('{"a":1,"b":2,"c":3}', '{"c":3,"a":1,"b":2}')).toEqual(['moved c: b, c -> c, b']);
 });
 
 it('reports a duplicate key as a member of its own', () => {

@@ -16,7 +16,10 @@ const changed = (from: string, to: string): Difference => ({
   expected: jsonValue(jsonString(from)),
   actual: jsonValue(jsonString(to)),
 });
-const order: Difference = { kind: 'moved', order: [{ name: 'a', expectedAfter: null, actualAfter: 'b' }] };
+const order: Difference = {
+  kind: 'moved',
+  order: { moved: ['a'], expected: ['a', 'b'], actual: ['b', 'a'] },
+};
 const item: Difference = { kind: 'moved', item: toNode({ type: 'x' }), from: 0, to: 1 };
 const recased: Difference = { kind: 'recased', names: [{ from: 'model', to: 'Model' }] };
 const reframed = (aspect: 'opcode' | 'compressed' | 'fragments' | 'complete'): Difference => ({

@@ -89,7 +89,7 @@ it.each([
       ),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
-      /client message 1: moved\n(?: .*\n)*? {2}also at .*client message 2\n(?: .*\n)*? {2}expected type; /,
+      /client message 1: moved\n(?: .*\n)*? {2}also at .*client message 2\n(?: .*\n)*? {2}expected type, /,
   },
   {
     broken: 'does not chain the turn to the prewarm',

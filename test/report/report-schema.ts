@@ -109,15 +109,12 @@ const findings = z.union([
     ...finding,
     kind: z.literal('moved'),
     order: z
-      .array(
-        z.strictObject({
-          name: z.string(),
-          expectedAfter: z.string().nullable(),
-          actualAfter: z.string().nullable(),
-        }),
-      )
-      .min(1)
-      .describe('Names with the name before them; null: first.'),
+      .strictObject({
+        moved: z.array(z.string()).min(1),
+        expected: z.array(z.string()).min(2),
+        actual: z.array(z.string()).min(2),
+      })
+      .describe('The names that moved and the names before them, in both orders.'),
   }),
   z.strictObject({
     ...finding,

@@ -15,8 +15,15 @@ import { kinds } from '../pattern/kinds.ts';
 import { parseTemplate, soleVariable } from '../pattern/template.ts';
 import { align, likenessOfForm } from './align.ts';
 import { differenceOf, respelled } from './difference.ts';
-import { type Difference, jsonValue, type Mismatch, type PathKey, type Place } from './mismatch.ts';
-import { matchNames, type NameMatch } from './names.ts';
+import {
+  type Difference,
+  jsonValue,
+  type Mismatch,
+  type NameOrder,
+  type PathKey,
+  type Place,
+} from './mismatch.ts';
+import { matchNames, type NameMatch, type NamePair } from './names.ts';
 
 /** Receives mismatches, and the values in the places of variables. */
 export type MatchListener = {
@@ -197,15 +204,9 @@ export class Matcher {
       this.#report({ kind: 'missing', expected: jsonValue(value) }, named(name));
     for (const [name, value] of match.added.map(after))
       this.#report({ kind: 'added', actual: jsonValue(value) }, named(name));
-    if (!ordered) return;
-    const origins = new Map(paired.map(([a, b]) => [b, a]));
-    for (const index of match.moved) {
-      const origin = origins.get(index) ?? 0;
-      const [name] = after(index);
-      const expectedAfter = expected[origin - 1]?.[0] ?? null;
-      const actualAfter = actual[index - 1]?.[0] ?? null;
-      this.#report({ kind: 'moved', order: [{ name, expectedAfter, actualAfter }] }, named(name));
-    }
+    if (!ordered || match.moved.length === 0) return;
+    const order = ordersOf(paired, new Set(match.moved), { before, after });
+    for (const index of match.moved) this.#report({ kind: 'moved', order }, named(after(index)[0]));
   }
 
   #items(expected: readonly JsonNode[], actual: readonly JsonNode[], place: Place): void {
@@ -233,6 +234,32 @@ export class Matcher {
   #report(difference: Difference, place: Place): void {
     this.#listener.mismatch({ ...difference, places: [place] });
   }
+}
+
+/** Both orders of the names that moved, each with the nearest name before it that did not move. */
+function ordersOf(
+  pairs: readonly NamePair[],
+  moved: ReadonlySet<number>,
+  {
+    before,
+    after,
+  }: { readonly before: (index: number) => JsonMember; readonly after: (index: number) => JsonMember },
+): NameOrder {
+  const byExpected = pairs.toSorted(([a], [b]) => a - b);
+  const byActual = pairs.toSorted(([, a], [, b]) => a - b);
+  const shown = new Set<NamePair>();
+  for (const list of [byExpected, byActual]) {
+    let fixed: NamePair | undefined;
+    for (const pair of list) {
+      if (!moved.has(pair[1])) fixed = pair;
+      else for (const name of fixed === undefined ? [pair] : [fixed, pair]) shown.add(name);
+    }
+  }
+  return {
+    moved: byActual.filter(([, b]) => moved.has(b)).map(([, b]) => after(b)[0]),
+    expected: byExpected.filter((pair) => shown.has(pair)).map(([a]) => before(a)[0]),
+    actual: byActual.filter((pair) => shown.has(pair)).map(([, b]) => after(b)[0]),
+  };
 }
 
 /** Members by key; of duplicate keys the first. */

@@ -62,11 +62,11 @@ export type ComparedValue =
 
 export type ComparedMember = { readonly path: readonly PathKey[]; readonly value?: JsonNode };
 
-/** A name whose neighbours differ; null stands for the start of the list. */
-export type Move = {
-  readonly name: string;
-  readonly expectedAfter: string | null;
-  readonly actualAfter: string | null;
+/** Names in both orders: those that moved, and the nearest names before them that did not move. */
+export type NameOrder = {
+  readonly moved: readonly string[];
+  readonly expected: readonly string[];
+  readonly actual: readonly string[];
 };
 
 /**
@@ -85,8 +85,8 @@ export type Difference =
   | { readonly kind: 'renamed'; readonly from: string; readonly to: string }
   /** Names that differ in capitalisation only. */
   | { readonly kind: 'recased'; readonly names: readonly { readonly from: string; readonly to: string }[] }
-  /** Names in another order. */
-  | { readonly kind: 'moved'; readonly order: readonly Move[] }
+  /** Names in another order. All names of a list that moved have the same `order`. */
+  | { readonly kind: 'moved'; readonly order: NameOrder }
   /** A list item at another index. */
   | { readonly kind: 'moved'; readonly item: JsonNode; readonly from: number; readonly to: number }
   | {

@@ -11,7 +11,8 @@ export type NameMatch = {
   readonly moved: readonly number[];
 };
 
-type NamePair = readonly [expected: number, actual: number];
+/** The indices of one name. */
+export type NamePair = readonly [expected: number, actual: number];
 
 /** Where more pairs of names than this could be one renamed name, only spellings decide. */
 const maximumRenames = 4096;
