@@ -16,7 +16,6 @@ import { type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
 import { foreignCredentials } from './credentials.ts';
-import type { DriveEnd } from './drive.ts';
 import { hasOwnContent, suppliedKeys } from './lane-rules.ts';
 import { observeScenario, type ScenarioTraffic } from './observe.ts';
 import { inBothModes, type JudgedTraffic } from './openai-scenarios.ts';
@@ -56,7 +55,7 @@ function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse)
   const found = use === undefined ? officialFindings(check, traffic) : openAiFindings(check, use, traffic);
   return {
     findings: end.type === 'failed' ? found.filter((finding) => !isCutOff(finding)) : found,
-    unfinished: { ...(use === undefined ? {} : notForSurface(use)), ...unfinishedAfter(end) },
+    unfinished: { ...(use === undefined ? {} : notForSurface(use)), ...unfinishedAfter(traffic) },
   };
 }
 
@@ -78,7 +77,7 @@ function officialFindings(check: ScenarioCheck, traffic: ScenarioTraffic): Findi
     : [golden, upstream, back];
   const neutrality = neutralityFindings(front, back, suppliedKeys(client, expected));
   const parity = parityFindings(expected, actual, end.type === 'finished' ? undefined : front);
-  return [...together([...parity, ...foreignCredentials(traffic)], neutrality), ...stopped(end)];
+  return [...together([...parity, ...foreignCredentials(traffic)], neutrality), ...stopped(traffic)];
 }
 
 function openAiFindings(check: ScenarioCheck, use: LibraryUse, traffic: ScenarioTraffic): Finding[] {
@@ -95,21 +94,26 @@ function notForSurface({ surface }: LibraryUse): Unfinished {
   return surface === 'chat' ? { 'request neutrality': { type: 'not checked', reason } } : {};
 }
 
-function unfinishedAfter(end: DriveEnd): Unfinished {
+function unfinishedAfter({ end, back, url }: ScenarioTraffic): Unfinished {
   switch (end.type) {
     case 'finished':
       return {};
     case 'stopped':
       return allUnfinished({ type: 'not checked', reason: 'the scenario was not played to its end' });
-    case 'failed':
-      return allUnfinished(end);
+    case 'failed': {
+      const idle =
+        end.late && back.length === 0 ? `; no model request reached its upstream, which must be ${url}` : '';
+      return allUnfinished({ type: 'failed', reason: `${end.reason}${idle}` });
+    }
   }
 }
 
 /** Whether a finding only shows that a subject which failed did nothing more. */
-function isCutOff({ kind, places }: Mismatch): boolean {
+function isCutOff(finding: Mismatch): boolean {
+  const { kind, places } = finding;
   if (kind === 'reframed') return true;
-  return kind === 'missing' && places.every(({ path }) => path.length === 0);
+  if (kind !== 'missing' || finding.instead !== undefined) return false;
+  return places.every(({ path }) => path.length === 0);
 }
 
 function idOf({ codex, lane, scenario }: GoldenId): GoldenId {
@@ -119,7 +123,7 @@ function idOf({ codex, lane, scenario }: GoldenId): GoldenId {
 /** The finding if no model request reached the backend: most likely, the subject has another upstream. */
 function nothingReceived(
   { upstream, subject }: ScenarioCheck,
-  { url, sideRequests, end }: ScenarioTraffic,
+  { url, sideRequests, end, refusal }: ScenarioTraffic,
 ): Finding {
   const { method = '', target = jsonString('') } = upstream.exchanges[0]?.request ?? {};
   const mismatch: Mismatch = {
@@ -130,6 +134,7 @@ function nothingReceived(
       type: 'subject behaviour',
       requests: sideRequests,
       ...(end.type === 'finished' ? {} : { failure: end.reason }),
+      ...(refusal === undefined ? {} : { refusal }),
     },
   };
   return {
@@ -139,15 +144,20 @@ function nothingReceived(
   };
 }
 
-/** The finding if the client could not go on. */
-function stopped(end: DriveEnd): Finding[] {
-  if (end.type !== 'stopped') return [];
+/** The finding if the client could not go on, or the subject failed after it refused a request. */
+function stopped({ end, refusal }: ScenarioTraffic): Finding[] {
+  if (end.type === 'finished' || (end.type === 'failed' && refusal === undefined)) return [];
   return [
     findingOf('response neutrality', {
       kind: 'missing',
       places: [{ exchange: 1, side: 'backend', part: 'ending', path: [] }],
       expected: { type: 'whole scenario' },
-      instead: { type: 'subject behaviour', requests: [], failure: end.reason },
+      instead: {
+        type: 'subject behaviour',
+        requests: [],
+        failure: end.reason,
+        ...(refusal === undefined ? {} : { refusal }),
+      },
     }),
   ];
 }

@@ -23,8 +23,8 @@ export type DriveEnd =
   | { readonly type: 'finished' }
   /** The client could not go on after what the subject did. */
   | { readonly type: 'stopped'; readonly reason: string }
-  /** The subject died, or did not finish in time. */
-  | { readonly type: 'failed'; readonly reason: string };
+  /** The subject died or, if it is late, did not finish in time. */
+  | { readonly type: 'failed'; readonly reason: string; readonly late?: true };
 
 /** How driving a client ended, and what OpenAI's library returned to its program. */
 export type DriveResult = { readonly end: DriveEnd; readonly responses: readonly SdkResponse[] };
@@ -59,7 +59,8 @@ export async function driveInTime(check: ScenarioCheck, setup: DriveSetup): Prom
       const limit = `subject ${subject.name} did not finish ${golden.scenario} within ${timeLimit / 1000} s`;
       const pending = await Promise.race([driven.then(stopOf, () => undefined), delay(exitDelay)]);
       const reason = [limit, ...(pending === undefined ? [] : [pending])].join(': ');
-      return { end: { type: 'failed', reason: `${reason}${lastPrinted(lastLine())}` }, responses: [] };
+      const end = { type: 'failed', reason: `${reason}${lastPrinted(lastLine())}`, late: true } as const;
+      return { end, responses: [] };
     }
     if (error instanceof ParityError && error.code === 'subject-failed')
       return { end: { type: 'failed', reason: error.message }, responses: [] };

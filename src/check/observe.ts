@@ -8,6 +8,7 @@ import {
   secretsOf,
 } from '../client/official/environment.ts';
 import { ParityError } from '../errors.ts';
+import type { ClientRefusal } from '../golden/match/mismatch.ts';
 import { type Exchange, exchangesOf } from '../golden/trace/exchanges.ts';
 import { ownTexts } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -19,6 +20,7 @@ import { TraceRecorder } from '../trace/trace-recorder.ts';
 import { type CredentialUse, knownCredentials } from './credentials.ts';
 import { type DriveResult, driveInTime } from './drive.ts';
 import { basePathOf } from './lane-rules.ts';
+import { RefusalWatch } from './refusal-watch.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import { startSubject } from './start-subject.ts';
 import { hostOf, programPath, takesSignIn } from './subject.ts';
@@ -27,6 +29,8 @@ import { hostOf, programPath, takesSignIn } from './subject.ts';
 export type ScenarioTraffic = DriveResult &
   CredentialUse & {
     readonly front: readonly Exchange[];
+    /** How the subject refused the last request of its client; undefined if it did not. */
+    readonly refusal: ClientRefusal | undefined;
     /** Whether the subject accepted an upgrade that upstream had not refused, or not yet. */
     readonly acceptsFirst: boolean;
     /** The upstream that the subject was given. */
@@ -50,7 +54,7 @@ export async function observeScenario(check: ScenarioCheck, streams: boolean): P
     const end = { type: 'failed', reason: error.message } as const;
     return {
       ...{ end, responses: [], front: [], back: [], url: '', sideRequests: [] },
-      ...{ acceptsFirst: false, credentials: undefined },
+      ...{ refusal: undefined, acceptsFirst: false, credentials: undefined },
     };
   }
 }
@@ -70,6 +74,8 @@ async function observe(
     front.push(event);
     if (event.type === 'response' && event.status === 101) acceptsFirst ||= !back.some(isRefusal);
   };
+  const recorder = new TraceRecorder(sealer, onFront);
+  const refusals = new RefusalWatch(sealer);
   const open: (() => Promise<void>)[] = [];
   try {
     const backend = await startBackend({
@@ -90,7 +96,11 @@ async function observe(
     open.push(running.stop);
     const before = await startReverseTap({
       upstream: hostOf(running.url),
-      observe: new TraceRecorder(sealer, onFront).observe,
+      observe: (observation) => {
+        // First, so that its secrets are known.
+        recorder.observe(observation);
+        refusals.observe(observation);
+      },
     });
     open.push(before.close);
     const isProgram = 'surface' in driver;
@@ -100,6 +110,7 @@ async function observe(
     return {
       front: exchangesOf(front),
       back: exchangesOf(back),
+      refusal: refusals.last,
       acceptsFirst,
       url: upstream,
       sideRequests: [...new Set(back.flatMap(requestLine))],

@@ -79,9 +79,63 @@ const stale: Readonly<Partial<Record<Lifetime, string>>> = {
   connection: 'is new for each connection, and this is the value of an earlier connection',
 };
 
+type RefusalMeaning = {
+  /** Matches the start of the refusal, `METHOD STATUS TEXT`. */
+  readonly at: RegExp;
+  readonly why: string;
+};
+
+/** What a refusal of the subject means. The first entry that matches is used. */
+const refusals: readonly RefusalMeaning[] = [
+  {
+    at: /\bmodel(?![a-z]).*(?:not[ _](?:be )?(?:found|supported|available|allowed)|unknown|unsupported|does not exist|invalid)|(?:unknown|unsupported|invalid|no such)[ _](?:requested )?model/i,
+    why: 'it does not know the model of the request: add the model to those that it serves (models)',
+  },
+  {
+    at: /^\w+ 401\b|unauthori[sz]ed|invalid_api_key|authentication/i,
+    why: 'it has no valid sign-in, or it wants a key of its own from its client: give it the sign-in of {auth}, and let clients in without a key',
+  },
+  {
+    at: /^\w+ 403\b/,
+    why: 'it forbids the request: allow clients at 127.0.0.1 without a key, whatever their origin and host',
+  },
+  {
+    at: /^\w+ 404\b/,
+    why: 'it has no Responses API at this path: correct "path" in the configuration, or the path of --subject-url',
+  },
+  {
+    at: /^GET 4(?:05|26)\b/,
+    why: 'it takes no websockets at this path, and the official client opens one: let it accept the upgrade',
+  },
+  {
+    at: /^POST 426\b/,
+    why: 'it wants a websocket here, and the official client sends a POST after its upgrade was refused',
+  },
+  { at: /^POST 405\b/, why: 'it takes no POST at this path: correct "path" in the configuration' },
+  {
+    at: /^\w+ 4(?:13|15)\b/,
+    why: "it does not accept the official client's body, which is compressed with zstd",
+  },
+  { at: /^\w+ 429\b/, why: 'it limits its clients: raise the limit for the check' },
+  {
+    at: /^\w+ 4\d\d\b/,
+    why: "it rejects the official client's request by itself: its message and its log say why",
+  },
+];
+
+function refusalMeaning(finding: Finding): string | undefined {
+  if (finding.kind !== 'missing' || finding.instead?.type !== 'subject behaviour') return undefined;
+  const { refusal } = finding.instead;
+  if (refusal === undefined) return undefined;
+  const start = `${refusal.method} ${refusal.status ?? ''} ${refusal.text}`;
+  return refusals.find(({ at }) => at.test(start))?.why;
+}
+
 /** Why a finding matters, in one sentence. */
 export function explain(finding: Finding): string {
   const { comparison, cause, kind, places, lifetime, severity } = finding;
+  const refused = refusalMeaning(finding);
+  if (refused !== undefined) return refused;
   switch (cause?.type) {
     case 'nothing upstream':
       return `no model request reached the simulated backend: the upstream of ${cause.subject} must be ${cause.url}`;

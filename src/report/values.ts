@@ -1,4 +1,4 @@
-import type { ComparedValue, Difference, PathKey, Place } from '../golden/match/mismatch.ts';
+import type { ClientRefusal, ComparedValue, Difference, PathKey, Place } from '../golden/match/mismatch.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
 
@@ -129,11 +129,20 @@ function valueText(value: ComparedValue): string {
     case 'whole scenario':
       return 'the scenario, played to its end';
     case 'subject behaviour': {
-      const { requests, failure } = value;
+      const { requests, failure, refusal } = value;
       const sent = requests.length === 0 ? 'no request' : `only ${requests.join(', ')}`;
-      return failure === undefined ? sent : requests.length === 0 ? failure : `${sent}; ${failure}`;
+      const parts = [
+        ...(failure === undefined || requests.length > 0 ? [sent] : []),
+        ...(failure === undefined ? [] : [failure]),
+        ...(refusal === undefined || refusal.text === '' ? [] : [refusalText(refusal)]),
+      ];
+      return parts.join('; ');
     }
   }
+}
+
+function refusalText({ status, text }: ClientRefusal): string {
+  return `its client received ${status === undefined ? '' : `${status} `}${text}`;
 }
 
 function plainText(node: JsonNode): string {

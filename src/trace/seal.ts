@@ -72,6 +72,11 @@ export class Sealer {
     return this.#string('text', jsonString(text));
   }
 
+  /** A text that is to be shown: only its secrets are sealed. */
+  withoutSecrets(text: string): string {
+    return this.#sealSecretsIn(text);
+  }
+
   #header(name: string, value: string): JsonNode {
     const kind = secretHeader(name);
     if (kind !== undefined && value !== '') {

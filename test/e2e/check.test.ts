@@ -128,10 +128,10 @@ async function checkServer(onConnection: (socket: Socket) => void) {
 
 it('reports a proxy that sends nothing upstream in one finding, with the upstream that it must have', async () => {
   const { exitCode, stdout, backendPort } = await checkServer((socket) => {
-    socket.once('data', () => socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'));
+    socket.once('data', () => socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n'));
   });
   expect(stdout).toMatch(/fast +1 finding +1 finding +1 finding\n/);
-  expect(stdout).toContain('actual   the subject responded to the upgrade with 404 instead of 101');
+  expect(stdout).toContain('actual   the subject responded to the upgrade with 502 instead of 101\n');
   expect(stdout).toContain(`must be http://127.0.0.1:${backendPort}/backend-api/codex\n`);
   expect(stdout).toContain('no parity: 1 finding for');
   expect(exitCode).toBe(1);
@@ -170,8 +170,10 @@ it.skipIf(process.platform !== 'linux')(
 );
 
 it('reports what a running proxy did not respond to', async () => {
-  const { exitCode, stdout } = await checkServer(() => {});
-  expect(stdout).toMatch(/did not finish fast within 2 s: no response to the upgrade\n/);
+  const { exitCode, stdout, backendPort } = await checkServer(() => {});
+  expect(stdout).toContain(
+    `did not finish fast within 2 s: no response to the upgrade; no model request reached its upstream, which must be http://127.0.0.1:${backendPort}/backend-api/codex\n`,
+  );
   expect(exitCode).toBe(1);
 });
 

@@ -68,6 +68,14 @@ const value = z
       type: z.literal('subject behaviour'),
       requests: z.array(z.string()),
       failure: z.string().optional(),
+      refusal: z
+        .strictObject({
+          method: z.string(),
+          status: z.int().optional(),
+          text: z.string(),
+        })
+        .optional()
+        .describe('How the subject refused the last request of its client.'),
     }),
   ])
   .meta({ id: 'value' });

@@ -1,6 +1,6 @@
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import type { BodyEvent, HeaderField, MessageEvent } from '../../trace/trace-event.ts';
-import { type JsonNode, stringAt, tryParseJson } from '../../wire/json.ts';
+import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
 import type { ReceivedEvent } from './raw-connection.ts';
 
 /** Something that the backend sent in the recording, and that the replay waits for. */
@@ -79,6 +79,13 @@ export function matches(received: ReceivedEvent, expected: ExpectedEvent): boole
 /** True for the end of a connection, and for the close message before it. */
 export function isEnd(received: ReceivedEvent): boolean {
   return received.type === 'end' || (received.type === 'message' && received.message.opcode === 'close');
+}
+
+/** Whether an event ends a response with an error. A proxy's own error may be an object that has no type. */
+export function isErrorEvent(json: JsonNode | undefined): boolean {
+  const type = stringAt(json, 'type');
+  if (type !== undefined) return type === 'error' || type === 'response.failed';
+  return ['error', 'detail'].some((key) => member(json, key) !== undefined);
 }
 
 /** The JSON of a message or server-sent event; undefined for anything else. */

@@ -15,6 +15,7 @@ import {
   describe,
   type ExpectedEvent,
   isEnd,
+  isErrorEvent,
   jsonOf,
   matches,
   replayTurns,
@@ -166,7 +167,11 @@ class Replay {
         const missing = expected.slice(next);
         return this.#signal.aborted ? timedOut(missing, sent) : endedEarly(received, missing, sent);
       }
-      if (event === undefined) continue;
+      if (event === undefined) {
+        // Nothing follows an error, so waiting for the rest would take up the time limit.
+        if (isErrorEvent(jsonOf(received))) return `the subject responded to ${sent} with an error`;
+        continue;
+      }
       if (event.kind === 'response' && received.type === 'response' && received.head.status !== event.status)
         return `the subject responded to ${sent} with ${received.head.status} instead of ${event.status}`;
       this.#read(event, received);

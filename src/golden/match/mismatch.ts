@@ -57,8 +57,23 @@ export type ComparedValue =
   | { readonly type: 'own credentials' }
   /** The scenario, played to its end. */
   | { readonly type: 'whole scenario' }
-  /** What the subject did instead: requests that it sent upstream, and the error that ended the scenario. */
-  | { readonly type: 'subject behaviour'; readonly requests: readonly string[]; readonly failure?: string };
+  /** What the subject did instead: requests that it sent upstream, what ended the scenario, and how it refused. */
+  | {
+      readonly type: 'subject behaviour';
+      readonly requests: readonly string[];
+      readonly failure?: string;
+      readonly refusal?: ClientRefusal;
+    };
+
+/** How a subject refused a model request of its client: by a response, an error event, or a close message. */
+export type ClientRefusal = {
+  /** The method of the request; `GET` is an upgrade. */
+  readonly method: string;
+  /** The status of the response, or in the event; the code of a close message. */
+  readonly status?: number;
+  /** The start of its body, the event, or the reason of the close. Secrets are sealed. */
+  readonly text: string;
+};
 
 export type ComparedMember = { readonly path: readonly PathKey[]; readonly value?: JsonNode };
 
