@@ -16,7 +16,7 @@ const inExchange = {
   mode: z
     .enum(['streamed', 'whole'])
     .optional()
-    .describe('How the OpenAI library read the responses, in a check that runs both ways.'),
+    .describe("How OpenAI's library read the responses, in a check that runs both ways."),
 };
 const place = z
   .union([

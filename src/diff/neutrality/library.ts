@@ -21,7 +21,7 @@ import { type ContentUnit, compareReceived, contentOf } from './messages.ts';
 import { compareValues } from './plain-values.ts';
 import { errorHeaders, errorOf, isCutOff, type TurnError, turnsOf, type UpstreamTurn } from './turns.ts';
 
-/** What the OpenAI library returned to its program. */
+/** What OpenAI's library returned to its program. */
 export type LibraryResult = {
   readonly text: string;
   readonly ending: string;

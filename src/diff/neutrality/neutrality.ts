@@ -28,7 +28,7 @@ export function neutralityFindings(
 }
 
 /**
- * Neutrality in both directions for the OpenAI library: what it returned to its program and, where the surface is the
+ * Neutrality in both directions for OpenAI's library: what it returned to its program and, where the surface is the
  * backend's own, the content of requests and responses.
  */
 export function libraryFindings(

@@ -12,7 +12,7 @@ export type PathKey = string | number;
 export type Place = PlacePart & {
   readonly exchange: number;
   readonly path: readonly PathKey[];
-  /** How the OpenAI library read the responses, in a check that runs both ways. */
+  /** How OpenAI's library read the responses, in a check that runs both ways. */
   readonly mode?: 'streamed' | 'whole';
 };
 
@@ -23,9 +23,9 @@ export type Place = PlacePart & {
  * - handshake, response: the head of the request, and of the response;
  * - message: the nth message of a side; server-sent events count as messages; `type` is that of its JSON;
  * - body: the whole body of a request or response;
- * - connection: how the client left the connection;
+ * - connection: how the client ended the connection;
  * - ending: how the response ended;
- * - result: what the OpenAI library returned to its program.
+ * - result: what OpenAI's library returned to its program.
  */
 export type PlacePart =
   | { readonly side: Side; readonly part: 'body' }
@@ -49,9 +49,9 @@ export type ComparedValue =
   | { readonly type: 'variable'; readonly variable: string; readonly variableKind: VariableKind }
   /** Members of one object, by their paths in it; a member without a value is missing. */
   | { readonly type: 'members'; readonly members: readonly ComparedMember[] }
-  /** A response that the OpenAI library returned, with its status or finish reason. */
+  /** A response that OpenAI's library returned, with its status or finish reason. */
   | { readonly type: 'library response'; readonly ending?: string }
-  /** An error that the OpenAI library threw, or that the backend sent; neither where the response broke off. */
+  /** An error that OpenAI's library threw, or that the backend sent; neither where the response broke off. */
   | { readonly type: 'library error'; readonly error?: JsonNode; readonly message?: string }
   /** Credentials of the sign-in that the subject was given. */
   | { readonly type: 'own credentials' }
