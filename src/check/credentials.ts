@@ -10,23 +10,20 @@ import { jsonString } from '../wire/json.ts';
 const accountHeader = 'chatgpt-account-id';
 const tokenHeader = 'authorization';
 
-/** How a subject renews its sign-in. The trace does not have the token that the simulated backend returns. */
-const renewal = 'POST /oauth/token';
-
 /** What of a scenario shows which credentials a subject used. */
 export type CredentialUse = {
   /** The model traffic behind the subject. */
   readonly back: readonly Exchange[];
-  /** Request lines of all requests behind the subject, such as `POST /oauth/token`. */
-  readonly sideRequests: readonly string[];
+  /** Whether the subject or its client renewed a token. The trace does not have the one that the backend returned. */
+  readonly renewed: boolean;
   /** The seals of the credentials that may go upstream; undefined if the subject has a sign-in of its own. */
   readonly credentials: ReadonlySet<string> | undefined;
 };
 
 /** Finds credentials sent upstream that neither the sign-in nor the client has. A golden accepts any: they are sealed. */
-export function foreignCredentials({ back, sideRequests, credentials }: CredentialUse): Finding[] {
+export function foreignCredentials({ back, renewed, credentials }: CredentialUse): Finding[] {
   if (credentials === undefined) return [];
-  const checked = sideRequests.includes(renewal) ? [accountHeader] : [accountHeader, tokenHeader];
+  const checked = renewed ? [accountHeader] : [accountHeader, tokenHeader];
   const mismatches = back.flatMap(({ request: { exchange, headers } }) =>
     headers.flatMap(([name, value]): Mismatch[] => {
       if (!checked.includes(name.toLowerCase())) return [];

@@ -33,6 +33,8 @@ export type ScenarioTraffic = DriveResult &
     readonly refusal: ClientRefusal | undefined;
     /** Whether the subject accepted an upgrade that upstream had not refused, or not yet. */
     readonly acceptsFirst: boolean;
+    /** Request lines of all requests behind the subject since it was ready, such as `GET /v1/models`. */
+    readonly sideRequests: readonly string[];
     /** The upstream that the subject was given. */
     readonly url: string;
   };
@@ -54,7 +56,7 @@ export async function observeScenario(check: ScenarioCheck, streams: boolean): P
     const end = { type: 'failed', reason: error.message } as const;
     return {
       ...{ end, responses: [], front: [], back: [], url: '', sideRequests: [] },
-      ...{ refusal: undefined, acceptsFirst: false, credentials: undefined },
+      ...{ refusal: undefined, acceptsFirst: false, renewed: false, credentials: undefined },
     };
   }
 }
@@ -70,9 +72,12 @@ async function observe(
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
   let acceptsFirst = false;
+  /** How many events there were behind the subject when it got ready. It may forward the request that asks for that. */
+  let untilReady = 0;
   const onFront = (event: TraceEvent) => {
     front.push(event);
-    if (event.type === 'response' && event.status === 101) acceptsFirst ||= !back.some(isRefusal);
+    if (event.type === 'response' && event.status === 101)
+      acceptsFirst ||= !back.slice(untilReady).some(isRefusal);
   };
   const recorder = new TraceRecorder(sealer, onFront);
   const refusals = new RefusalWatch(sealer);
@@ -94,6 +99,7 @@ async function observe(
     const values = { upstream, auth, codex: golden.codex, goldens };
     const running = await startSubject(subject, values, timeLimit, signal);
     open.push(running.stop);
+    untilReady = back.length;
     const before = await startReverseTap({
       upstream: hostOf(running.url),
       observe: (observation) => {
@@ -113,7 +119,8 @@ async function observe(
       refusal: refusals.last,
       acceptsFirst,
       url: upstream,
-      sideRequests: [...new Set(back.flatMap(requestLine))],
+      sideRequests: [...new Set(back.slice(untilReady).flatMap(requestLine))],
+      renewed: back.flatMap(requestLine).includes('POST /oauth/token'),
       credentials: takesSignIn(subject)
         ? knownCredentials(sealer, environment.signIn, isProgram ? [] : front)
         : undefined,

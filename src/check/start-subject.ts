@@ -1,13 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError, startFailure } from '../errors.ts';
 import { listenLocally } from '../listening.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { loadProxySetup } from '../proxy/setup.ts';
+import { notReady, PrintedLines } from './readiness.ts';
 import { fillPlaceholders, hostOf, officialPath, type Placeholders, type Subject } from './subject.ts';
 
 export type RunningSubject = {
@@ -24,7 +24,7 @@ export type RunningSubject = {
 const stopGrace = 2000;
 
 /**
- * Starts a subject and waits until it listens, for `timeLimit` milliseconds at most. Throws ParityError
+ * Starts a subject and waits until it is ready, for `timeLimit` milliseconds at most. Throws ParityError
  * `subject-failed`, with the last line it printed.
  */
 export async function startSubject(
@@ -45,19 +45,17 @@ export async function startSubject(
   if (subject.kind === 'bundled') return startBundled(values);
   const port = await freePort();
   const stopping = new AbortController();
-  let last = '';
-  const onLine = (line: string) => {
-    if (line.trim() !== '') last = line.trim();
-  };
+  const lines = new PrintedLines(subject.ready);
   const run = runInGroup(fillPlaceholders(subject.command, { ...values, port }), {
     cwd: process.cwd(),
     env: inheritedEnvironment(),
     signal: AbortSignal.any([signal, stopping.signal]),
     graceMs: stopGrace,
-    onStdoutLine: onLine,
-    onStderrLine: onLine,
+    onStdoutLine: lines.push,
+    onStderrLine: lines.push,
   });
-  const death = exitOf(run, subject.name, () => last);
+  const lastLine = () => lines.last;
+  const death = exitOf(run, subject.name, lastLine);
   // Nobody may be waiting for it when the subject dies.
   death.catch(() => {});
   const stop = async () => {
@@ -65,12 +63,15 @@ export async function startSubject(
     await run.catch(() => {});
   };
   try {
-    await Promise.race([death, mustListen(subject.name, port, timeLimit, stopping.signal, () => last)]);
+    const limits = { timeLimit, stopped: stopping.signal };
+    const lack = await Promise.race([death, notReady(subject.ready, port, lines, limits)]);
+    if (lack !== undefined)
+      throw new ParityError('subject-failed', `subject ${subject.name} ${lack}${lastPrinted(lines.last)}`);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url: new URL(`http://127.0.0.1:${port}${subject.path}`), lastLine: () => last, death, stop };
+  return { url: new URL(`http://127.0.0.1:${port}${subject.path}`), lastLine, death, stop };
 }
 
 async function startBundled({
@@ -107,24 +108,6 @@ async function exitOf(run: Promise<GroupRun>, name: string, lastLine: () => stri
   throw new ParityError(
     'subject-failed',
     `subject ${name} ended with exit code ${outcome.exitCode ?? 'none (killed by a signal)'}${lastPrinted(lastLine())}`,
-  );
-}
-
-async function mustListen(
-  name: string,
-  port: number,
-  timeLimit: number,
-  stopped: AbortSignal,
-  lastLine: () => string,
-): Promise<void> {
-  const deadline = Date.now() + timeLimit;
-  while (Date.now() < deadline && !stopped.aborted) {
-    if (await canConnect({ host: '127.0.0.1', port }, deadline - Date.now(), stopped)) return;
-    await delay(25);
-  }
-  throw new ParityError(
-    'subject-failed',
-    `subject ${name} does not listen on port ${port} after ${timeLimit / 1000} s${lastPrinted(lastLine())}`,
   );
 }
 

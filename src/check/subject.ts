@@ -1,5 +1,6 @@
-import { configFiles, readConfig } from '../config/config.ts';
+import { configFiles, linePattern, readConfig, type SubjectReady } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
+import type { Readiness } from './readiness.ts';
 
 /** What is checked: the bundled proxy, a program that is started for each scenario, or a proxy that runs already. */
 export type Subject =
@@ -11,6 +12,7 @@ export type Subject =
       readonly command: readonly string[];
       /** Path of its Responses API. */
       readonly path: string;
+      readonly ready: Readiness;
     }
   | { readonly kind: 'url'; readonly name: string; readonly url: URL };
 
@@ -90,10 +92,17 @@ export function fillPlaceholders(command: readonly string[], values: Placeholder
 }
 
 function configuredSubjects(folder: string): Subject[] {
-  return Object.entries(readConfig(folder).subjects ?? {}).map(([name, { command, path }]) => ({
+  return Object.entries(readConfig(folder).subjects ?? {}).map(([name, { command, path, ready }]) => ({
     kind: 'command',
     name,
     command,
     path: path ?? officialPath,
+    ready: readinessOf(ready),
   }));
+}
+
+function readinessOf({ path = '/', status, line }: SubjectReady = {}): Readiness {
+  const pattern = line === undefined ? undefined : linePattern(line);
+  if (pattern !== undefined) return { type: 'line', pattern };
+  return { type: 'http', path, ...(status === undefined ? {} : { status }) };
 }

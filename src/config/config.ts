@@ -8,11 +8,38 @@ import { parseWith } from '../schema.ts';
 /** The possible names of the file in the working folder. */
 export const configFiles = ['codex-parity.config.json', 'codex-parity.config.yaml'] as const;
 
+const aPath = 'must begin with a slash';
+const aStatus = 'must be a status from 100 to 599';
+
+/** When a subject is ready: when it answers `GET path`, with any status unless one is given, or prints a line. */
+const ready = z
+  .strictObject({
+    path: z.string().startsWith('/', aPath).optional(),
+    status: z.int(aStatus).min(100, aStatus).max(599, aStatus).optional(),
+    /** A text in the line, or a regular expression between slashes. */
+    line: z
+      .string()
+      .min(1, 'must not be empty')
+      .refine(
+        (text) => linePattern(text) !== undefined,
+        'must be text, or a valid regular expression between slashes',
+      )
+      .optional(),
+  })
+  .refine(({ path, line }) => (path === undefined) !== (line === undefined), 'must have either path or line')
+  .refine(
+    ({ status, line }) => status === undefined || line === undefined,
+    'has a status, which belongs to path',
+  );
+
+export type SubjectReady = z.infer<typeof ready>;
+
 const subject = z.strictObject({
   /** Program and arguments, with the placeholders of README.md. */
   command: z.array(z.string()).min(1, 'must name the program to start'),
   /** The path of the Responses API below the origin of the subject. */
-  path: z.string().startsWith('/', 'must begin with a slash').optional(),
+  path: z.string().startsWith('/', aPath).optional(),
+  ready: ready.optional(),
 });
 
 const aPort = 'must be a whole number from 0 to 65535';
@@ -55,6 +82,16 @@ const config = z.strictObject({
 });
 
 export type Config = z.infer<typeof config>;
+
+/** The pattern of `ready.line`: a text, or a regular expression between slashes; undefined if that is not valid. */
+export function linePattern(text: string): RegExp | undefined {
+  const [, source, flags] = /^\/(.+)\/([a-z]*)$/.exec(text) ?? [];
+  try {
+    return new RegExp(source ?? text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'), flags);
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Reads the configuration of a folder; empty when the folder has no file.

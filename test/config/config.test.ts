@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { parseConfig, readConfig } from '../../src/config/config.ts';
+import { linePattern, parseConfig, readConfig } from '../../src/config/config.ts';
 
 function folderWith(files: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
@@ -68,6 +68,34 @@ it.each([
     'subjects:\n  a: { command: [x],\n    path: v1 }\n',
     'line 3: subjects.a.path must begin with a slash',
   ],
+  [
+    'two conditions of a subject that is ready',
+    'subjects:\n  a: { command: [x],\n    ready: { path: /health, line: ready } }\n',
+    'line 3: subjects.a.ready must have either path or line',
+  ],
+  [
+    'a condition of a subject that is ready without path and line',
+    'subjects:\n  a: { command: [x],\n    ready: {} }\n',
+    'line 3: subjects.a.ready must have either path or line',
+  ],
+  [
+    'a broken regular expression',
+    'subjects:\n  a: { command: [x],\n    ready: { line: "/(/" } }\n',
+    'line 3: subjects.a.ready.line must be text, or a valid regular expression between slashes',
+  ],
 ])('names the line and the key of %s', (_, text, message) => {
   expect(() => parseConfig(text, 'codex-parity.config.json')).toThrow(`codex-parity.config.json, ${message}`);
+});
+
+it.each([
+  {
+    line: 'listening on [::1]:80 (ready)',
+    matches: ['INFO listening on [::1]:80 (ready)'],
+    other: 'listening',
+  },
+  { line: '/^ready|listening/i', matches: ['Ready', 'now listening'], other: 'not ready' },
+  { line: '/v1 is up', matches: ['path /v1 is up'], other: 'v1 is up' },
+])('reads the line $line of a subject that is ready', ({ line, matches, other }) => {
+  for (const text of matches) expect(linePattern(line)?.test(text)).toBe(true);
+  expect(linePattern(line)?.test(other)).toBe(false);
 });

@@ -102,6 +102,7 @@ const acceptingProxy = `
       const head = bytes.toString('latin1')
         .replace(/^sec-websocket-extensions: .*\\r\\n/im, '')
         .replace(/(host: )[0-9.:]+/i, '$1' + host);
+      if (!/sec-websocket-key/i.test(head)) return front.end('HTTP/1.1 404 Not Found\\r\\n\\r\\n');
       const key = /sec-websocket-key: (.*)\\r/i.exec(head)[1];
       const accept = createHash('sha1').update(key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
       front.write('HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n' +

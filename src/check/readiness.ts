@@ -1,0 +1,76 @@
+import { get } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** When a subject that was started is ready for its client. */
+export type Readiness =
+  /** When it answers `GET path`: with the status or, if that is absent, with any. */
+  | { readonly type: 'http'; readonly path: string; readonly status?: number }
+  /** When it prints a line that matches. */
+  | { readonly type: 'line'; readonly pattern: RegExp };
+
+/** The lines that a subject prints. */
+export class PrintedLines {
+  /** The last line; empty if it printed nothing. */
+  last = '';
+  /** Resolves when a line matches the pattern. */
+  readonly matched: Promise<void>;
+  #match: () => void = () => {};
+  readonly #pattern: RegExp | undefined;
+
+  constructor(ready: Readiness) {
+    this.#pattern = ready.type === 'line' ? ready.pattern : undefined;
+    this.matched = new Promise((resolve) => {
+      this.#match = resolve;
+    });
+  }
+
+  readonly push = (line: string): void => {
+    if (line.trim() !== '') this.last = line.trim();
+    if (this.#pattern?.test(line)) this.#match();
+  };
+}
+
+/** Milliseconds after which a subject that does not answer is asked again, on a new connection. */
+const answerTime = 2000;
+
+/** Resolves when the subject is ready. Otherwise, resolves after `timeLimit` milliseconds with what it lacks. */
+export async function notReady(
+  ready: Readiness,
+  port: number,
+  lines: PrintedLines,
+  { timeLimit, stopped }: { readonly timeLimit: number; readonly stopped: AbortSignal },
+): Promise<string | undefined> {
+  const after = `after ${timeLimit / 1000} s`;
+  if (ready.type === 'line') {
+    const late = delay(timeLimit, `does not print a line with ${ready.pattern} ${after}`, {
+      signal: stopped,
+    });
+    return Promise.race([lines.matched, late]).then((lack) => lack ?? undefined);
+  }
+  const { path, status } = ready;
+  const deadline = Date.now() + timeLimit;
+  let lack = '';
+  while (Date.now() < deadline && !stopped.aborted) {
+    const answer = await statusOf(port, path, Math.min(answerTime, deadline - Date.now()));
+    if (typeof answer === 'number' && (status === undefined || answer === status)) return undefined;
+    if (typeof answer === 'number') lack = `answers GET ${path} with ${answer} instead of ${status}`;
+    else if (answer === 'refused') lack = `does not listen on port ${port}`;
+    else lack = `does not answer HTTP on port ${port}`;
+    await delay(25);
+  }
+  return `${lack} ${after}`;
+}
+
+/** The status of a response to `GET path`, or why there is none. */
+function statusOf(port: number, path: string, timeLimit: number): Promise<number | 'refused' | 'silent'> {
+  return new Promise((resolve) => {
+    const options = { host: '127.0.0.1', port, path, agent: false, signal: AbortSignal.timeout(timeLimit) };
+    const request = get(options, (response) => {
+      resolve(response.statusCode ?? 0);
+      request.destroy();
+    });
+    request.on('error', (error) =>
+      resolve('code' in error && error.code === 'ECONNREFUSED' ? 'refused' : 'silent'),
+    );
+  });
+}
