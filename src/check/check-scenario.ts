@@ -15,7 +15,7 @@ import type { GoldenId } from '../golden/golden.ts';
 import { type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
-import { foreignCredentials } from './credentials.ts';
+import { foreignCredentials, withoutRenewals } from './credentials.ts';
 import { hasOwnContent, suppliedKeys } from './lane-rules.ts';
 import { observeScenario, type ScenarioTraffic } from './observe.ts';
 import { inBothModes, type JudgedTraffic } from './openai-scenarios.ts';
@@ -77,13 +77,17 @@ function officialFindings(check: ScenarioCheck, traffic: ScenarioTraffic): Findi
     : [golden, upstream, back];
   const neutrality = neutralityFindings(front, back, suppliedKeys(client, expected));
   const parity = parityFindings(expected, actual, end.type === 'finished' ? undefined : front);
-  return [...together([...parity, ...foreignCredentials(traffic)], neutrality), ...stopped(traffic)];
+  return [
+    ...together([...withoutRenewals(parity, traffic), ...foreignCredentials(traffic)], neutrality),
+    ...stopped(traffic),
+  ];
 }
 
 function openAiFindings(check: ScenarioCheck, use: LibraryUse, traffic: ScenarioTraffic): Finding[] {
   const { front, back, responses } = traffic;
+  const parity = envelopeFindings(check.upstream, back, use.surface);
   return together(
-    [...envelopeFindings(check.upstream, back, use.surface), ...foreignCredentials(traffic)],
+    [...withoutRenewals(parity, traffic), ...foreignCredentials(traffic)],
     libraryFindings(front, back, responses, use),
   );
 }

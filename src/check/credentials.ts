@@ -43,6 +43,27 @@ export function foreignCredentials({ back, renewed, credentials }: CredentialUse
   }));
 }
 
+/**
+ * Leaves out findings that only show that a subject renewed its token: it may do so at any time, with any result. A subject
+ * with a sign-in of its own may renew it where no tap sees it. A subject that uses one token throughout did not renew it.
+ */
+export function withoutRenewals(
+  findings: readonly Finding[],
+  { back, renewed, credentials }: CredentialUse,
+): readonly Finding[] {
+  const sent = back.flatMap(({ request }) => request.headers.filter(([name]) => isToken(name)));
+  const tokens = new Set(sent.flatMap(([, value]) => sealsIn(value)));
+  if ((!renewed && credentials !== undefined) || tokens.size < 2) return findings;
+  return findings.filter(
+    ({ kind, places }) =>
+      (kind !== 'disagrees' && kind !== 'repeated') || !places.every(({ path }) => isToken(String(path[0]))),
+  );
+}
+
+function isToken(name: string): boolean {
+  return name.toLowerCase() === tokenHeader;
+}
+
 /** The seals of the credentials of a sign-in, and of those in the requests of its client. */
 export function knownCredentials(
   sealer: Sealer,
