@@ -38,9 +38,12 @@ it('keeps values that are equal in all runs literal', () => {
 
 it.each([
   ['uuid7', first, second],
+  ['uuid5', '11111111-1111-5111-8111-111111111111', '22222222-2222-5222-9222-222222222222'],
   ['uuid4', '11111111-1111-4111-8111-111111111111', '22222222-2222-4222-9222-222222222222'],
   ['hex', '0123456789abcdef', 'fedcba9876543210ff'],
   ['epoch_ms', '1785432000001', '1785432000002'],
+  ['epoch_s', '1785432000.0', '1785432000.456789'],
+  ['epoch_whole_s', '1785432000', '1785432001'],
   ['integer', '17', '18'],
   ['websocket_key', 'AAAAAAAAAAAAAAAAAAAAAA==', 'BAAAAAAAAAAAAAAAAAAAAA=='],
   ['secret', '<<secret x 1>>', '<<secret x 2>>'],

@@ -16,7 +16,7 @@ export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
   const turn = uuid7(run, 'turn');
   const nextTurn = uuid7(run, 'second turn');
   const window = uuid7(run, 'window');
-  const start = 1_785_432_000_000 + run * 60_011;
+  const start = startOf(run);
   const later = start + 60_000;
   const [prewarmResponse, turnResponse, secondTurnResponse] = [
     hex(run, 'prewarm'),
@@ -207,9 +207,15 @@ export function sideRequest(connection: number, exchange: number): TraceEvent[] 
   ];
 }
 
+/** A UUIDv7 of the time of the run. */
 export function uuid7(run: number, name: string): string {
   const digits = createHash('sha256').update(`uuid ${run} ${name}`).digest('hex');
-  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-7${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`;
+  const time = (startOf(run) + Number.parseInt(digits.slice(0, 3), 16)).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`;
+}
+
+function startOf(run: number): number {
+  return 1_785_432_000_000 + run * 60_011;
 }
 
 const installation = '<<secret installation_id 1 uuid4>>';

@@ -1,6 +1,6 @@
 import { jsonString } from '../../wire/json.ts';
 import type { Variable } from '../golden.ts';
-import { kinds } from '../pattern/kinds.ts';
+import { kinds, type VariableKind } from '../pattern/kinds.ts';
 import { baseName } from '../pattern/unique-names.ts';
 import { jsonValue, type Mismatch, type Place } from './mismatch.ts';
 
@@ -42,8 +42,9 @@ export class Bindings {
     );
     const ownerOf = (value: string, name: string) =>
       owners.get(value)?.find(({ variable }) => variable.name !== name)?.variable;
+    const isTimely = timeliness(bound);
     return [
-      ...bound.flatMap((one) => [...misshapen(one), ...disagreements(one, ownerOf)]),
+      ...bound.flatMap((one) => [...misshapen(one, isTimely), ...disagreements(one, ownerOf)]),
       ...this.#repetitions(bound),
     ];
   }
@@ -83,9 +84,34 @@ type Bound = {
   readonly binding: Binding;
 };
 
-/** A value of another kind. The backend may give values of any kind: only the client is checked. */
-function misshapen({ variable, occurrences, binding: { value, given } }: Bound): Mismatch[] {
-  if (given || kinds[variable.kind].accepts(value)) return [];
+/** The most that times of one run differ by, in milliseconds. */
+const longestRun = 24 * 60 * 60 * 1000;
+
+/**
+ * Returns whether a time belongs to the run. The clocks that the client read show when that was, or else the times in its
+ * ids. The median counts, so a wrong one does not decide.
+ */
+function timeliness(bound: readonly Bound[]): (time: number) => boolean {
+  const timesOf = (kindCounts: (kind: VariableKind) => boolean) =>
+    bound
+      .flatMap(({ variable: { kind }, binding: { value, given } }) => {
+        const { accepts, time } = kinds[kind];
+        return !given && time !== undefined && kindCounts(kind) && accepts(value) ? [time(value)] : [];
+      })
+      .sort((a, b) => a - b);
+  const clocks = timesOf((kind) => kinds[kind].isClock === true);
+  const times = clocks.length > 0 ? clocks : timesOf(() => true);
+  const median = times[times.length >> 1];
+  return (time) => median === undefined || Math.abs(time - median) <= longestRun;
+}
+
+/** A value of another kind, or another time. The backend may give values of any kind: only the client is checked. */
+function misshapen(
+  { variable, occurrences, binding: { value, given } }: Bound,
+  isTimely: (time: number) => boolean,
+): Mismatch[] {
+  const { accepts, time } = kinds[variable.kind];
+  if (given || (accepts(value) && (time === undefined || isTimely(time(value))))) return [];
   return [
     {
       kind: 'retyped',

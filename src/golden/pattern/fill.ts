@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { uuid4, uuid7 } from '../../wire/ids.ts';
+import { uuid4, uuid5, uuid7 } from '../../wire/ids.ts';
 import { type JsonNode, jsonMember, jsonString, mapJson, member, printJson } from '../../wire/json.ts';
 import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../golden.ts';
 import { parseTemplate, soleVariable } from './template.ts';
@@ -71,12 +71,16 @@ export class Filler {
       case 'uuid4':
       case 'secret_uuid4':
         return uuid4();
+      case 'uuid5':
+        return uuid5();
       case 'websocket_key':
         return randomBytes(16).toString('base64');
       case 'epoch_ms':
         return String(this.#now);
       case 'epoch_s':
-        return (this.#now / 1000).toFixed(3).replace(/\.?0+$/, '');
+        return (this.#now / 1000).toFixed(3).replace(/0{1,2}$/, '');
+      case 'epoch_whole_s':
+        return String(Math.floor(this.#now / 1000));
       case 'integer':
         return '1';
       case 'hex':

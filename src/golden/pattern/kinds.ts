@@ -1,4 +1,4 @@
-import { isUuid4, isUuid7 } from '../../wire/ids.ts';
+import { isUuid4, isUuid5, isUuid7, timeOfUuid7 } from '../../wire/ids.ts';
 import { anyText, decimal, type Extent, run, selfDelimiting, wholeNumber } from './extent.ts';
 
 /** What all values of a variable have in common. */
@@ -6,9 +6,11 @@ export type VariableKind =
   | 'authority'
   | 'uuid7'
   | 'uuid4'
+  | 'uuid5'
   | 'websocket_key'
   | 'epoch_ms'
   | 'epoch_s'
+  | 'epoch_whole_s'
   | 'integer'
   | 'hex'
   | 'secret_uuid4'
@@ -26,6 +28,8 @@ type Kind = {
   readonly isIdentifier?: true;
   /** Readings of a clock: equal values at two places may be chance. */
   readonly isClock?: true;
+  /** The time in an accepted value, in milliseconds since 1970. It is near the time of the other values of a run. */
+  readonly time?: (value: string) => number;
 };
 
 const uuid = selfDelimiting('[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}');
@@ -38,8 +42,15 @@ export const kinds: Readonly<Record<VariableKind, Kind>> = {
     accepts: () => false,
     extent: run('[^/]'),
   },
-  uuid7: { description: 'a UUID of version 7', accepts: isUuid7, extent: uuid, isIdentifier: true },
+  uuid7: {
+    description: 'a UUID of version 7, with the time of the run',
+    accepts: isUuid7,
+    extent: uuid,
+    isIdentifier: true,
+    time: timeOfUuid7,
+  },
   uuid4: { description: 'a UUID of version 4', accepts: isUuid4, extent: uuid, isIdentifier: true },
+  uuid5: { description: 'a UUID of version 5', accepts: isUuid5, extent: uuid, isIdentifier: true },
   websocket_key: {
     description: '16 random bytes in base64',
     accepts: (value) => /^[A-Za-z0-9+/]{21}[AQgw]==$/.test(value),
@@ -51,13 +62,21 @@ export const kinds: Readonly<Record<VariableKind, Kind>> = {
     accepts: (value) => /^[12]\d{12}$/.test(value),
     extent: run('\\d'),
     isClock: true,
+    time: Number,
   },
   epoch_s: {
-    description: 'seconds since 1970, with a fraction',
-    // The official client writes numbers in their shortest form: no trailing zero, except in ".0".
-    accepts: (value) => /^[12]\d{9}(?:\.(?:0|\d*[1-9]))?$/.test(value),
+    description: 'seconds since 1970, as a float: with a fraction, in the shortest form',
+    accepts: isFloatOfSeconds,
     extent: decimal,
     isClock: true,
+    time: millisecondsOf,
+  },
+  epoch_whole_s: {
+    description: 'whole seconds since 1970',
+    accepts: (value) => /^[12]\d{9}$/.test(value),
+    extent: run('\\d'),
+    isClock: true,
+    time: millisecondsOf,
   },
   integer: { description: 'a whole number', accepts: (value) => /^-?\d+$/.test(value), extent: wholeNumber },
   hex: {
@@ -87,15 +106,29 @@ export const kinds: Readonly<Record<VariableKind, Kind>> = {
   host_text: { description: 'a text that the host decides', accepts: () => true, extent: anyText },
 };
 
+/**
+ * The official client writes a 64-bit float in its shortest form, and a whole one with ".0" (measured: codex 0.169.0,
+ * `create_time`).
+ */
+function isFloatOfSeconds(value: string): boolean {
+  return /^[12]\d{9}\.\d+$/.test(value) && String(Number(value)) === value.replace(/\.0$/, '');
+}
+
+function millisecondsOf(seconds: string): number {
+  return Number(seconds) * 1000;
+}
+
 /** The kinds that recorded values can have, from the narrowest to the widest. */
 const learnable: readonly VariableKind[] = [
   'uuid7',
   'uuid4',
+  'uuid5',
   'secret_uuid4',
   'secret',
   'websocket_key',
   'epoch_ms',
   'epoch_s',
+  'epoch_whole_s',
   'sealed',
   'hex',
   'integer',

@@ -208,4 +208,10 @@ function sessionVariablesOf(golden: Golden): Set<string> {
 }
 
 /** Kinds of values that can last for a session. Clocks change, and sign-in and connection have their own values. */
-const lastingKinds = new Set<VariableKind | undefined>(['uuid7', 'uuid4', 'secret_uuid4', 'host_text']);
+const lastingKinds = new Set<VariableKind | undefined>([
+  'uuid7',
+  'uuid4',
+  'uuid5',
+  'secret_uuid4',
+  'host_text',
+]);
