@@ -10,6 +10,7 @@ import {
   printJson,
   tryParseJson,
 } from '../wire/json.ts';
+import { escapeStyle, inStyle } from './escapes.ts';
 import { addressHeaders, contentKeys, credentialPatterns, secretHeader, secretKey } from './secrets.ts';
 import type { HeaderField } from './trace-event.ts';
 
@@ -120,7 +121,8 @@ export class Sealer {
   #member([key, value, spelling]: JsonMember, secret: string | undefined): JsonMember {
     const safe = this.#key(key);
     const sealed = this.#node(key, value, secret ?? secretKey(key));
-    return jsonMember(safe, sealed, safe === key ? spelling : undefined);
+    const { spelling: safeSpelling } = withValue(jsonString(key, spelling), safe);
+    return jsonMember(safe, sealed, safeSpelling);
   }
 
   /** Keys belong to the protocol, unless a path or text of the user is used as a key. */
@@ -212,14 +214,14 @@ function twice<T>(seal: () => T): T {
 }
 
 /**
- * A string with another value. When the original had unusual escapes (such as those of a JSON library that escapes all
- * non-ASCII characters), the first character stays escaped, so that the seal does not hide the difference.
+ * A string with another value. Its escapes show how the original wrote its non-ASCII characters, so that a seal does not
+ * hide a difference. Raw ones are shown for secrets only: the client writes prose raw.
  */
 function withValue(node: JsonString, value: string): JsonString {
   if (value === node.value) return node;
-  if (node.spelling === undefined || value === '') return jsonString(value);
-  const first = value.charCodeAt(0).toString(16).padStart(4, '0');
-  return jsonString(value, `"\\u${first}${JSON.stringify(value.slice(1)).slice(1)}`);
+  const style = escapeStyle(node);
+  const isShown = style !== 'raw' || /^<<secret [^<>]*>>$/.test(value);
+  return inStyle(value, isShown && value !== '' ? style : undefined);
 }
 
 /** The compact document with the white space of `spaced`, which has the same number of tokens. */

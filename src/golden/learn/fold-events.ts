@@ -1,4 +1,5 @@
 import { decodeEvent, encodeEvent } from '../../trace/codec.ts';
+import { escapeStyle, inStyle } from '../../trace/escapes.ts';
 import { seals } from '../../trace/seal.ts';
 import type { TraceEvent } from '../../trace/trace-event.ts';
 import {
@@ -101,11 +102,14 @@ class NodeFold {
     const ordered = allEqual(keys.map((list) => JSON.stringify(list))) && !this.#context.isUnordered(path);
     const rows = objects.map(({ members }) => (ordered ? members : sortByKey(members)));
     const members = transpose(rows, this.#context.location).map((column): JsonMember => {
-      const [[key, , spelling] = ['']] = column;
+      const [[key] = ['']] = column;
       const memberPath = [...path, key];
-      if (this.#fromClient && !allEqual(column.map((member) => member[2])))
-        throw this.#disagree(memberPath, 'has a key whose escapes differ between recordings');
       const values = column.map(([, value]) => value);
+      const { spelling } = this.#spelled(
+        escapeKey(key),
+        column.map(([, , spelling]) => jsonString(key, spelling)),
+        memberPath,
+      );
       return jsonMember(escapeKey(key), this.fold(values, memberPath), spelling);
     });
     return {
@@ -135,32 +139,38 @@ class NodeFold {
 
   #strings(strings: readonly JsonString[], path: readonly string[]): JsonNode {
     const values = strings.map(({ value }) => value);
-    const spellings = strings.map(({ spelling }) => spelling);
     const documents = values.flatMap((value) => {
       const parsed = /^[{[]/.test(value) ? tryParseJson(value) : undefined;
       return parsed?.compact ? [parsed.node] : [];
     });
     if (documents.length === values.length) {
-      this.#assertNoEscapes(spellings, path);
+      if (this.#fromClient && strings.some(({ spelling }) => spelling !== undefined))
+        throw this.#disagree(path, 'has unusual escapes');
       return { kind: 'object', members: [[jsonMark, this.fold(documents, path)]] };
     }
     const [first = ''] = values;
     const rule = hostTextRuleFor(path);
     const isLiteral = allEqual(values) && !seals.test(first) && !first.includes('{{');
-    if (rule === undefined && isLiteral && allEqual(spellings)) return jsonString(first, spellings[0]);
-    this.#assertNoEscapes(spellings, path);
+    if (rule === undefined && isLiteral) return this.#spelled(first, strings, path);
     const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
     if (isHost && values.every((value) => value === authorityMark)) return jsonString(authorityMark);
     const assign = (varying: readonly string[], before: string) =>
       this.#context.variables.assign(varying, false, this.#location(path, before));
     const parts = rule === undefined ? learnTemplate(values, assign) : declareTemplate(rule, values, assign);
-    return jsonString(printTemplate(parts));
+    return this.#spelled(printTemplate(parts), strings, path);
   }
 
-  /** A template cannot express escapes that a JSON library would not write by itself. */
-  #assertNoEscapes(spellings: readonly (string | undefined)[], path: readonly string[]): void {
-    if (this.#fromClient && spellings.some((spelling) => spelling !== undefined))
+  /** A pattern with the escapes that all strings have. Strings of ASCII characters only do not show them. */
+  #spelled(pattern: string, strings: readonly JsonString[], path: readonly string[]): JsonString {
+    const [{ value, spelling } = jsonString('')] = strings;
+    const areEqual = allEqual(strings.map((string) => string.spelling));
+    if (areEqual && (spelling === undefined || pattern === value)) return jsonString(pattern, spelling);
+    if (!this.#fromClient) return jsonString(pattern);
+    const found = new Set(strings.map(escapeStyle).filter((style) => style !== undefined));
+    const [style] = found;
+    if (found.size > 1 || style === 'other')
       throw this.#disagree(path, 'has unusual escapes, and differs between recordings');
+    return inStyle(pattern, style === 'raw' ? undefined : style);
   }
 
   #disagree(path: readonly string[], problem: string): Error {

@@ -1,4 +1,5 @@
-import { type JsonNode, jsonString, mapJson } from '../../wire/json.ts';
+import { escapeStyle, inStyle } from '../../trace/escapes.ts';
+import { type JsonNode, mapJson } from '../../wire/json.ts';
 import type { Variable } from '../golden.ts';
 import { parseTemplate, printTemplate } from '../pattern/template.ts';
 import { type Exchange, mapExchange } from '../trace/exchanges.ts';
@@ -16,5 +17,5 @@ function nameIn(node: JsonNode, variables: TokenTable): JsonNode {
   const parts = parseTemplate(node.value).map((part) =>
     'variable' in part ? { variable: variables.get(part.variable)?.name ?? part.variable } : part,
   );
-  return jsonString(printTemplate(parts));
+  return inStyle(printTemplate(parts), escapeStyle(node));
 }

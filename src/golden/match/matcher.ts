@@ -1,3 +1,4 @@
+import { escapeStyle, inStyle, sameEscapes } from '../../trace/escapes.ts';
 import {
   type JsonMember,
   type JsonNode,
@@ -126,7 +127,8 @@ export class Matcher {
     if (!parsed.compact) {
       this.#report({ kind: 'respelled', spelling: 'white space', expected: false, actual: true }, place);
     }
-    this.#spelling(undefined, actual, place);
+    if (actual.kind === 'string' && actual.spelling !== undefined)
+      this.#report(respelled(jsonString(actual.value), actual), place);
     this.node(inner, parsed.node, place);
   }
 
@@ -144,7 +146,7 @@ export class Matcher {
       return;
     }
     for (const [name, value] of values) this.#listener.occurrence(name, value, place);
-    this.#spelling(expected.spelling, actual, place);
+    this.#spelling(expected, actual, place);
   }
 
   /** The values of the variables in a pattern; undefined where the text does not match it. */
@@ -154,9 +156,9 @@ export class Matcher {
   }
 
   /** Reports a string that has the right value but other escapes. */
-  #spelling(expected: string | undefined, actual: JsonNode, place: Place): void {
-    if (actual.kind !== 'string' || actual.spelling === expected) return;
-    this.#report(respelled(jsonString(actual.value, expected), actual), place);
+  #spelling(expected: JsonString, actual: JsonNode, place: Place): void {
+    if (actual.kind !== 'string' || sameEscapes(expected, actual)) return;
+    this.#report(respelled(inStyle(actual.value, escapeStyle(expected)), actual), place);
   }
 
   #object(expected: JsonObject, actual: JsonObject, place: Place): void {
@@ -187,7 +189,7 @@ export class Matcher {
     for (const [a, b] of paired) this.node(before(a)[1], after(b)[1], named(before(a)[0]));
     for (const [a, b] of match.pairs) {
       const [[name, , spelling], [, , actualSpelling]] = [before(a), after(b)];
-      if (spelling === actualSpelling) continue;
+      if (sameEscapes(jsonString(name, spelling), jsonString(name, actualSpelling))) continue;
       const text = (key = JSON.stringify(name)) => key;
       const [expected, actual] = [text(spelling), text(actualSpelling)];
       this.#report({ kind: 'respelled', spelling: 'key', expected, actual }, named(name));

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { escapeStyle, inStyle } from '../../trace/escapes.ts';
 import { uuid4, uuid5, uuid7 } from '../../wire/ids.ts';
 import { type JsonNode, jsonMember, jsonString, mapJson, member, printJson } from '../../wire/json.ts';
 import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../golden.ts';
@@ -51,7 +52,7 @@ export class Filler {
       const sole = soleVariable(node.value);
       if (sole !== undefined && this.#variables.get(sole)?.number)
         return { kind: 'number', text: this.value(sole) };
-      return node.value.includes('{{') ? jsonString(this.text(node.value)) : node;
+      return node.value.includes('{{') ? inStyle(this.text(node.value), escapeStyle(node)) : node;
     }
     if (node.kind !== 'object') return node;
     const document = member(node, jsonMark);
