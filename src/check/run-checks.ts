@@ -52,7 +52,7 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
       `lane ${lane} configures the official client: with driver ${driver}, use lane chatgpt or api-key`,
     );
   }
-  const files = inLane(selectGoldens(goldens, options.versions, options.scenarios), lane);
+  const files = inLane(selectGoldens(goldens, options.versions, options.scenarios), options);
   const run = new CheckProgress();
   const width = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
   const results = await inParallel(files, width, async (file): Promise<CheckResult> => {
@@ -115,11 +115,16 @@ function nothingToCheck(results: readonly CheckResult[]): string {
 }
 
 /** The goldens of a lane. Throws ParityError if there are none. */
-function inLane(files: readonly GoldenFile[], lane: Lane): GoldenFile[] {
+function inLane(files: readonly GoldenFile[], { lane, versions, scenarios }: CheckOptions): GoldenFile[] {
   const found = files.filter((file) => file.lane === lane);
   if (found.length > 0) return found;
   const known = [...new Set(files.map((file) => file.lane))].join(', ');
-  throw new ParityError('no-golden', `no golden for lane ${lane}: choose from ${known}`);
+  const selection = [
+    ...(scenarios === undefined ? [] : [`of scenario ${scenarios.join(', ')}`]),
+    ...(versions === undefined ? [] : [`of codex ${versions.join(', ')}`]),
+    `in lane ${lane}`,
+  ].join(' ');
+  throw new ParityError('no-golden', `no golden ${selection}: choose from lane ${known}`);
 }
 
 /** Reads what one check needs, except for the driver. Returns a reason if no subject can pass it. */

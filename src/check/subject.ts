@@ -53,10 +53,10 @@ export function findSubject(name: string, folder: string): Subject {
   const configured = configuredSubjects(folder);
   const subject = configured.find((candidate) => candidate.name === name);
   if (subject !== undefined) return subject;
-  const names = [bundledName, ...configured.map((candidate) => candidate.name)].join(', ');
+  const names = [bundledName, ...configured.map((candidate) => candidate.name)].join(' or ');
   throw new ParityError(
     'unknown-subject',
-    `unknown subject "${name}": choose from ${names}, add it to ${subjectsFile}, or use --subject-url`,
+    `unknown subject "${name}": choose ${names}; or add it to ${subjectsFile}; or use --subject-url`,
   );
 }
 

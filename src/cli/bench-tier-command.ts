@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { ParityError } from '../errors.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';
-import { newestVersion, selectGoldens } from '../golden/select.ts';
+import { selectGoldens, versionNamed } from '../golden/select.ts';
 import { measureLive, measureSimulated, type ProxyMeasurement } from '../measure/measure-proxy.ts';
 import type { TierRun } from '../measure/measure-tiers.ts';
 import { type TierReport, tierJson, tierText } from '../measure/tier-report.ts';
@@ -45,7 +45,8 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
         .option('live', {
           type: 'boolean',
           default: false,
-          describe: 'Use the real backend and your own sign-in instead of the simulated backend; this costs',
+          describe:
+            'Use the real backend and your own sign-in instead of the simulated backend; this uses your quota',
         })
         .option('runs', { requiresArg: true, type: 'number', default: 10, describe: 'Turns with each tier' })
         .option('model', {
@@ -55,7 +56,7 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
         })
         .option('prompt', {
           type: 'string',
-          default: 'Count from 1 to 100, one number a line, and say nothing else.',
+          default: 'Count from 1 to 100, one number per line, and say nothing else.',
           describe: 'Prompt to send',
         })
         .options(setupOptions(' (with --live)'))
@@ -105,7 +106,7 @@ async function liveReport(measurement: ProxyMeasurement, options: BenchTierOptio
 
 async function simulatedReport(
   measurement: ProxyMeasurement,
-  { goldens, codex = newestVersion(goldens), auth, upstream }: BenchTierOptions,
+  { goldens, codex: name = 'latest', auth, upstream }: BenchTierOptions,
 ): Promise<TierReport> {
   if (auth !== undefined || upstream !== undefined) {
     throw new ParityError(
@@ -113,6 +114,7 @@ async function simulatedReport(
       '--auth and --upstream need --live: the simulated backend has its own sign-in',
     );
   }
+  const codex = versionNamed(goldens, name);
   selectGoldens(goldens, [codex]);
   return measureSimulated(measurement, codex);
 }

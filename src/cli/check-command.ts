@@ -4,6 +4,7 @@ import { runChecks } from '../check/run-checks.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
+import { versionNamed } from '../golden/select.ts';
 import { hasParity, type Report } from '../report/report.ts';
 import { textReport } from '../report/text.ts';
 import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
@@ -27,6 +28,13 @@ type CheckCommandOptions = {
 
 /** The longest time limit of a scenario in seconds: a day. */
 const longestTimeout = 86_400;
+
+const lanesHelp = `Lanes:
+  chatgpt          ChatGPT sign-in
+  api-key          API key
+  base-url         ChatGPT sign-in; openai_base_url points to the proxy
+  provider-openai  ChatGPT sign-in; a model provider with the name OpenAI points to the proxy
+  provider         ChatGPT sign-in; a model provider with another name points to the proxy`;
 
 export function checkCommand({ signal, exit }: CommandContext): CommandModule<object, CheckCommandOptions> {
   return {
@@ -52,7 +60,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         })
         .option('codex', {
           type: 'string',
-          describe: 'Versions of the official client, separated by commas',
+          describe:
+            'Versions of the official client, separated by commas; "latest" is the newest with goldens',
           defaultDescription: 'all that have goldens',
         })
         .option('scenario', {
@@ -64,8 +73,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           requiresArg: true,
           choices: lanes,
           default: 'chatgpt' as const,
-          describe:
-            'How the client is set up: with a ChatGPT sign-in, an API key, or the proxy as openai_base_url or as a model provider',
+          describe: 'How the client is set up (see below)',
         })
         .option('driver', {
           requiresArg: true,
@@ -97,7 +105,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         })
         .option('goldens', goldensOption)
         .epilogue(
-          `${examples([
+          `${lanesHelp}\n\n${examples([
             ['Check the bundled proxy against all goldens', 'codex-parity check'],
             [
               `Check your proxy in CI; ${subjectsFile} says how to start it`,
@@ -115,7 +123,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
               'Check with the real official client, installed from npm when needed',
               'codex-parity check --driver codex --codex 0.169.0',
             ],
-          ])}\n\n${exitCodes}`,
+          ])}\n\n${exitCodes('parity')}`,
         ),
     handler: async (options) => {
       mustBePort('backend-port', options['backend-port']);
@@ -130,7 +138,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         driver,
         lane,
         goldens,
-        versions: commaList('codex', options.codex),
+        versions: commaList('codex', options.codex)?.map((name) => versionNamed(goldens, name)),
         scenarios: commaList('scenario', options.scenario),
         backendPort: options['backend-port'],
         timeLimit: options.timeout * 1000,

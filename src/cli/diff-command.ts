@@ -34,7 +34,7 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
               'Print where a recorded session differs from the golden',
               'codex-parity diff traces/0.169.0/chatgpt/fast.golden.jsonl live.trace.jsonl',
             ],
-          ])}\n\n${exitCodes}`,
+          ])}\n\n${exitCodes('parity')}`,
         ),
     handler: ({ golden, trace }) => {
       const expected = readGolden(golden);

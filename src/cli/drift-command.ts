@@ -3,7 +3,7 @@ import { comparedScenarios, drift } from '../diff/drift.ts';
 import { ParityError } from '../errors.ts';
 import { readGoldenOf } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
-import { selectGoldens } from '../golden/select.ts';
+import { selectGoldens, versionNamed } from '../golden/select.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
 import { compareVersions } from '../wire/codex-version.ts';
 import { examples } from './help.ts';
@@ -44,12 +44,12 @@ export function driftCommand(): CommandModule<object, DriftOptions> {
         .option('goldens', goldensOption)
         .epilogue(
           examples([
-            ['What a proxy made for 0.118.0 does wrong with 0.169.0', 'codex-parity drift 0.118.0 0.169.0'],
+            ['What changed from 0.118.0 to 0.169.0', 'codex-parity drift 0.118.0 0.169.0'],
             ['The history of the protocol', 'codex-parity drift --since 0.118.0 --format markdown'],
           ]),
         ),
     handler: async ({ from, to, since, format, goldens }) => {
-      const versions = since === undefined ? versionPair(from, to) : versionsSince(goldens, since);
+      const versions = since === undefined ? versionPair(goldens, from, to) : versionsSince(goldens, since);
       const steps = await Promise.all(versions.map((version) => goldensOf(goldens, version)));
       steps.slice(1).forEach((after, index) => {
         mustShareScenario(steps[index] ?? [], after);
@@ -62,21 +62,27 @@ export function driftCommand(): CommandModule<object, DriftOptions> {
           changes: drift(steps[index] ?? [], after),
         }),
       );
-      if (drifts.length === 0) progress(`no goldens of a version after ${since}: nothing to compare`);
+      if (drifts.length === 0) progress(`no goldens of a version after ${versions[0]}: nothing to compare`);
       process.stdout.write(driftFormats[format](drifts));
     },
   };
 }
 
-function versionPair(from: string | undefined, to: string | undefined): string[] {
-  if (from !== undefined && to !== undefined) return [from, to];
-  throw new ParityError(
-    'usage',
-    'give two versions, or one version with --since (see codex-parity drift --help)',
-  );
+function versionPair(folder: string, from: string | undefined, to: string | undefined): string[] {
+  if (from === undefined || to === undefined) {
+    throw new ParityError(
+      'usage',
+      'give two versions, or one version with --since (see codex-parity drift --help)',
+    );
+  }
+  const [older, newer] = [versionNamed(folder, from), versionNamed(folder, to)];
+  selectGoldens(folder, [older, newer]);
+  if (compareVersions(older, newer) <= 0) return [older, newer];
+  throw new ParityError('usage', `${older} is newer than ${newer}: give the older version first`);
 }
 
-function versionsSince(folder: string, since: string): string[] {
+function versionsSince(folder: string, name: string): string[] {
+  const since = versionNamed(folder, name);
   selectGoldens(folder, [since]);
   const all = [...new Set(selectGoldens(folder).map(({ codex }) => codex))];
   return all.filter((version) => compareVersions(version, since) >= 0);

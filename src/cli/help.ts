@@ -3,6 +3,7 @@ export function examples(list: readonly (readonly [comment: string, commandLine:
   return `Examples:\n${list.map(([comment, commandLine]) => `  # ${comment}\n  ${commandLine}`).join('\n\n')}`;
 }
 
-/** For commands that compare. */
-export const exitCodes =
-  'Exit codes: 0 parity, 1 findings or a proxy that failed, 2 wrong usage or input, 3 internal error.';
+/** The exit codes, with the meaning of 0. */
+export function exitCodes(success: 'parity' | 'success'): string {
+  return `Exit codes: 0 ${success}, 1 findings or a proxy that failed, 2 wrong usage or input, 3 internal error.`;
+}

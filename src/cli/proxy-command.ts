@@ -77,7 +77,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           describe: 'Lowest level to log',
         })
         .epilogue(
-          `An option can also be set in the environment (${environmentPrefix}_PORT=8320), or else under "proxy" in ${configFiles.join(' or ')}. Limits can be set in the file only.\n\n${examples(
+          `An option can also be set in the environment (${environmentPrefix}_PORT=8320), or under "proxy" in ${configFiles.join(' or ')}. The environment takes precedence over the file. Limits can be set in the file only.\n\n${examples(
             [
               ['Listen on port 8320 with your own sign-in', 'codex-parity proxy'],
               [

@@ -1,7 +1,7 @@
 import type { Options } from 'yargs';
 import { hostOf } from '../check/subject.ts';
 import { ParityError } from '../errors.ts';
-import { newestVersion, selectGoldens } from '../golden/select.ts';
+import { selectGoldens, versionNamed } from '../golden/select.ts';
 import { isLoopback } from '../proxy/guard.ts';
 import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
 import { defaultAuthFile, type SignIn } from '../proxy/sign-in/sign-in.ts';
@@ -38,7 +38,7 @@ export function setupOptions(when = '') {
     codex: {
       type: 'string',
       defaultDescription: 'the newest version that has goldens',
-      describe: 'Version of the official client to imitate',
+      describe: 'Version of the official client to imitate; "latest" is the newest that has goldens',
     },
     goldens: goldensOption,
   } as const satisfies Readonly<Record<string, Options>>;
@@ -54,8 +54,9 @@ const tokenUrlVariable = 'CODEX_REFRESH_TOKEN_URL_OVERRIDE';
 export async function loadSetup({
   goldens,
   auth = defaultAuthFile(process.env),
-  codex = newestVersion(goldens),
+  codex: name = 'latest',
 }: Omit<SetupOptions, 'upstream'>): Promise<ProxySetup> {
+  const codex = versionNamed(goldens, name);
   selectGoldens(goldens, [codex]);
   return loadProxySetup({ goldens, codex, auth, tokenUrl: tokenUrl(process.env[tokenUrlVariable]) });
 }

@@ -46,17 +46,21 @@ export async function run(args: readonly string[]): Promise<number> {
           'scenario: a scripted conversation between client and backend\n' +
           'trace: the recorded traffic of a session, without secrets\n' +
           'golden: the pattern learned from several traces of a scenario\n' +
-          'lane: how the client signs in, and how it is configured to use a proxy',
+          'lane: how the client signs in, and how it is configured to use a proxy\n' +
+          'subject: the proxy that is checked\n' +
+          "driver: what plays the client: a replay of the golden, the official client, or OpenAI's library\n" +
+          'parity: the proxy sends what the official client sends\n' +
+          'neutrality: the proxy passes on requests and responses unchanged',
       )
       .demandCommand(1, `missing command: choose from ${Object.keys(commands).join(', ')}`)
       .strict()
       .version(version())
-      .epilogue(`codex-parity COMMAND --help prints the options of a command.\n\n${exitCodes}`)
+      .epilogue(`codex-parity COMMAND --help prints the options of a command.\n\n${exitCodes('success')}`)
       .wrap(110)
       .fail((message, error) => {
         // Yargs passes most of its own errors as messages, and some as a YError.
         if (error !== undefined && error.name !== 'YError') throw error;
-        throw usageError(error?.message ?? message, args[0] ?? '', Object.keys(commands));
+        throw usageError(error?.message ?? message, args, Object.keys(commands));
       })
       .parserConfiguration({
         'populate--': true,

@@ -14,7 +14,15 @@ import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import { encodeEvent } from '../trace/codec.ts';
 import { seals } from '../trace/seal.ts';
 import type { HeaderField } from '../trace/trace-event.ts';
-import { type JsonMember, type JsonNode, jsonString, mapJson, member, printJson } from '../wire/json.ts';
+import {
+  type JsonMember,
+  type JsonNode,
+  jsonString,
+  mapJson,
+  member,
+  printJson,
+  stringAt,
+} from '../wire/json.ts';
 
 /** Parts of the protocol, in the order in which changes are reported. */
 export const driftGroups = [
@@ -35,6 +43,8 @@ export type Change = {
   readonly kind: MismatchKind;
   /** The header, or the keys from the body down. */
   readonly path: readonly PathKey[];
+  /** The name or type of the list item at the path. */
+  readonly item?: string;
   /** From the older version (expected) to the newer one (actual). */
   readonly difference: Difference;
   readonly scenarios: readonly string[];
@@ -52,11 +62,11 @@ export function drift(before: readonly Golden[], after: readonly Golden[]): Chan
     const name = nameOf(old);
     for (const { area, mismatch } of compare(old, young)) {
       const change = changeOf(area, mismatch, name);
-      const { group, kind, path, difference } = change;
+      const { group, kind, path, item, difference } = change;
       // A new or removed name is one change, whatever its values; of prompts only the fact of a change matters.
       const once = kind === 'added' || kind === 'missing' || group === 'prompts';
       const anyItem = path.map((key) => (typeof key === 'number' ? 0 : key));
-      const key = JSON.stringify(once ? [group, kind, anyItem] : [group, anyItem, difference]);
+      const key = JSON.stringify(once ? [group, kind, anyItem, item] : [group, anyItem, difference]);
       const known = changes.get(key);
       const scenarios = known === undefined ? [name] : [...new Set([...known.scenarios, name])];
       changes.set(key, { ...(known ?? change), scenarios });
@@ -193,7 +203,7 @@ function changeOf(area: Area, { places, lifetime: _, ...mismatch }: Mismatch, sc
     return {
       ...change,
       ...(isInside ? { kind: 'changed' } : {}),
-      path: isItem ? path : names.slice(0, 1),
+      ...(isItem ? itemOf(difference) : { path: names.slice(0, 1) }),
     };
   }
   // The same document is a header and a member of client_metadata: it changes at both places at once.
@@ -208,6 +218,16 @@ function orderOf(path: readonly PathKey[], { moved, expected, actual }: NameOrde
   const shown = [name, fixedBefore(expected), fixedBefore(actual)];
   const own = (names: readonly string[]) => names.filter((other) => shown.includes(other));
   return { moved: [name], expected: own(expected), actual: own(actual) };
+}
+
+/** The name of a whole list item, such as a tool; its type if it has none. */
+function itemOf(difference: Difference): { readonly item?: string } {
+  const node =
+    'item' in difference
+      ? difference.item
+      : (comparedNode(difference, 'expected') ?? comparedNode(difference, 'actual'));
+  const item = stringAt(node, 'name') ?? stringAt(node, 'type');
+  return item === undefined ? {} : { item };
 }
 
 const metadata = 'x-codex-turn-metadata';

@@ -40,6 +40,11 @@ export function selectGoldens(
   return ofVersions.filter(({ scenario }) => scenarios?.includes(scenario) ?? true);
 }
 
+/** The version that a user named: "latest" is the newest that has a golden in a folder. Throws ParityError if it has none. */
+export function versionNamed(folder: string, name: string): string {
+  return name === 'latest' ? newestVersion(folder) : name;
+}
+
 /** The newest version that has a golden in a folder. Throws ParityError if the folder has none. */
 export function newestVersion(folder: string): string {
   const newest = selectGoldens(folder).at(-1);

@@ -41,9 +41,9 @@ export function tierText(report: TierReport): string {
 export function tierJson({ tiers, ...report }: TierReport): string {
   const document = {
     format: 'codex-parity/bench-tier',
-    version: 1,
+    version: 2,
     ...report,
-    tiers: tiers.map(({ tier, ...summary }) => ({ asked: tier, ...summary })),
+    tiers: tiers.map(({ tier, ...summary }) => ({ requested: tier, ...summary })),
     findings: tierFindings(tiers),
   };
   return `${JSON.stringify(document, null, 2)}\n`;
@@ -56,7 +56,7 @@ function headline({ backend, upstream, codex, lane, model }: TierReport): string
 
 const columns = [
   'requested tier',
-  'service_tier sent',
+  'service_tier sent (with prewarms)',
   'routing hint sent',
   'tier in response (proves nothing)',
   'turns',
@@ -83,7 +83,7 @@ function ratios(tiers: readonly TierSummary[]): string {
     const [omitted = null, priority = null] = tiers.map((summary) => summary[key]);
     return omitted === null || priority === null ? 'not measured' : (priority / omitted).toFixed(2);
   };
-  return `priority / omitted: first token ${ratio('firstTokenMs')}, total ${ratio('totalMs')}`;
+  return `ratio priority to default: first token ${ratio('firstTokenMs')}, total ${ratio('totalMs')}`;
 }
 
 function tallyText(values: Tally): string {

@@ -18,7 +18,7 @@ export const driftFormats: Readonly<
   markdown: (drifts) =>
     drifts.map((one) => sections(one, (title, level) => `${'#'.repeat(level)} ${title}\n`, '- ')).join('\n'),
   json: (drifts) => {
-    const document = { format: 'codex-parity/drift', version: 1, drifts: drifts.map(inWords) };
+    const document = { format: 'codex-parity/drift', version: 2, drifts: drifts.map(inWords) };
     return `${JSON.stringify(document, null, 2)}\n`;
   },
 };
@@ -28,16 +28,17 @@ function inWords({ changes, ...drift }: Drift) {
 }
 
 /** A change in words: its place, and what the older and the newer version have there. */
-export function changeWords({ group, kind, path, difference, scenarios }: Change) {
+export function changeWords({ group, kind, path, item, difference, scenarios }: Change) {
   const { expected: before, actual: after } = differenceText(difference);
-  return { group, kind, place: drifted(path), before, after, scenarios };
+  const verb = kind === 'missing' ? 'removed' : kind;
+  return { group, kind: verb, place: drifted(path, item), before, after, scenarios };
 }
 
 type Heading = (title: string, level: 2 | 3) => string;
 
 function sections({ from, to, scenarios, changes }: Drift, heading: Heading, bullet: string): string {
   const title = heading(`${from} → ${to}`, 2);
-  const compared = `Compared in ${scenarios.join(', ')}; a change that names none of them shows in all.\n`;
+  const compared = `Compared in ${scenarios.join(', ')}; a change without a list occurs in all of them.\n`;
   if (changes.length === 0) return `${title}\n${compared}\n${bullet}no change\n`;
   const parts = driftGroups.flatMap((group) => {
     const own = changes.filter((change) => change.group === group);
@@ -51,12 +52,11 @@ function sections({ from, to, scenarios, changes }: Drift, heading: Heading, bul
 function changeText(change: Change, all: number): string {
   const { group, kind, place, before, after, scenarios } = changeWords(change);
   const shown = scenarios.length === all ? '' : ` (${scenarios.join(', ')})`;
-  const verb = kind === 'missing' ? 'removed' : kind;
-  if (group === 'prompts') return `${verb} \`${place}\`${shown}`;
+  if (group === 'prompts') return `${kind} \`${place}\`${shown}`;
   switch (kind) {
     case 'added':
       return `added \`${place}\`: ${code(after)}${shown}`;
-    case 'missing':
+    case 'removed':
       return `removed \`${place}\`: ${code(before)}${shown}`;
     case 'renamed':
     case 'recased':
@@ -66,10 +66,13 @@ function changeText(change: Change, all: number): string {
   }
 }
 
-/** A path as in `client_metadata.turn_id`; any item of a list is `[]`. */
-function drifted(path: readonly PathKey[]): string {
+/** A path as in `client_metadata.turn_id`. An item of a list is `[name]`, or `[]` if it has no name. */
+function drifted(path: readonly PathKey[], item = ''): string {
   return path
-    .map((key) => (typeof key === 'number' ? '[]' : `.${key}`))
+    .map((key, depth) => {
+      if (typeof key !== 'number') return `.${key}`;
+      return depth === path.length - 1 ? `[${item}]` : '[]';
+    })
     .join('')
     .replace(/^\./, '');
 }

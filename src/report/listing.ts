@@ -44,7 +44,7 @@ export function eventListing(event: TraceEvent): string {
         ...(fragments === 1 ? [] : [`${fragments} frames`]),
       ];
       const how = carried.length === 0 ? '' : ` (${carried.join(', ')})`;
-      return `exchange ${exchange}: ${opcode} from the ${from}${how}${contentText(from, content)}`;
+      return `exchange ${exchange}: ${opcode} message from the ${from}${how}${contentText(from, content)}`;
     }
     case 'end':
       return `connection ${event.connection} ended by the ${event.by}`;

@@ -52,7 +52,7 @@ export function* readLines(path: string, format: Format): Generator<FileLine> {
     if (!finished) yield { line, node };
   }
   if (last === 0) throw new ParityError('file-corrupt', `${path}: not a ${format} (the file is empty)`);
-  const cutOff = 'the closing line is missing after this line. The file was cut off; record it again.';
+  const cutOff = 'the file is cut off after this line: record it again';
   if (!finished) throw corrupt(path, last, cutOff);
 }
 

@@ -80,7 +80,7 @@ it('names the scenarios that show a change', () => {
 
 it('reports removed names in the other direction', () => {
   const back = drift(young, old);
-  expect(back.find(({ place }) => place === 'x-codex-routing-hint')?.kind).toBe('missing');
+  expect(back.find(({ place }) => place === 'x-codex-routing-hint')?.kind).toBe('removed');
 });
 
 it('ignores the version number', () => {
@@ -90,7 +90,7 @@ it('ignores the version number', () => {
 it('reports that a prompt changed, not each hash', () => {
   expect(
     changes.filter(({ group }) => group === 'prompts').map(({ kind, place }) => `${kind} ${place}`),
-  ).toContain('missing instructions');
+  ).toContain('removed instructions');
 });
 
 it('reports another request path and another ALPN offer', () => {

@@ -29,7 +29,32 @@ it.each([
   {
     wrong: 'an unknown option',
     args: ['check', '--colour'],
-    expected: /: colour \(see codex-parity check --help\)/,
+    expected: /: unknown option --colour \(see codex-parity check --help\)$/,
+  },
+  {
+    wrong: 'one argument too many',
+    args: ['show', 'a', 'b'],
+    expected: /: unexpected argument "b": show takes 1 argument \(see codex-parity show --help\)$/,
+  },
+  {
+    wrong: 'options that exclude each other',
+    args: ['check', '--subject', 'bundled', '--subject-url', 'http://127.0.0.1:1'],
+    expected: /: use --subject-url or --subject, not both /,
+  },
+  {
+    wrong: 'versions to compare, and --since',
+    args: ['drift', '--since', '0.118.0', '0.169.0'],
+    expected: /: use --since VERSION or two versions, not both /,
+  },
+  {
+    wrong: 'the newer version before the older one',
+    args: ['drift', '0.169.0', '0.118.0'],
+    expected: /: 0\.169\.0 is newer than 0\.118\.0: give the older version first$/,
+  },
+  {
+    wrong: 'a scenario that a lane does not have',
+    args: ['check', '--scenario', 'upgrade-403', '--lane', 'provider'],
+    expected: /: no golden of scenario upgrade-403 in lane provider: choose from lane chatgpt$/,
   },
   {
     wrong: 'a version without goldens',
@@ -44,7 +69,8 @@ it.each([
   {
     wrong: 'an unknown subject',
     args: ['check', '--subject', 'nope'],
-    expected: /unknown subject "nope": choose from bundled/,
+    expected:
+      /unknown subject "nope": choose bundled; or add it to codex-parity\.config\.json; or use --subject-url$/,
   },
   { wrong: 'an unknown driver', args: ['check', '--driver', 'nope'], expected: /driver/ },
   {
@@ -231,7 +257,7 @@ it.each([
   {
     wrong: 'cut off between two lines',
     change: (text: string) => text.split('\n').slice(0, 5).join('\n'),
-    expected: /:5: the closing line is missing.*cut off/,
+    expected: /:5: the file is cut off after this line: record it again$/m,
   },
   {
     wrong: 'corrupt in one line',

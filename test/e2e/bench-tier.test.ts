@@ -15,7 +15,7 @@ it('measures both tiers with the simulated backend, and prints that these times 
   expect(stdout).toMatch(
     /^priority +priority \(4 of 4\) +model=[\w.-]+;tier=priority \(2 of 2\) +priority \(2 of 2\) +2 +0 +\d+ +\d+$/m,
   );
-  expect(stdout).toMatch(/^priority \/ omitted: first token \d+\.\d\d, total \d+\.\d\d$/m);
+  expect(stdout).toMatch(/^ratio priority to default: first token \d+\.\d\d, total \d+\.\d\d$/m);
   expect(exitCode).toBe(0);
 });
 
@@ -57,9 +57,9 @@ it('uses the given sign-in for a live backend, prints the cost first, and counts
     format: 'codex-parity/bench-tier',
     backend: 'live',
     tiers: [
-      { asked: 'omitted', runs: 2, failures: [], sentTiers: [{ value: null, count: 4 }] },
+      { requested: 'omitted', runs: 2, failures: [], sentTiers: [{ value: null, count: 4 }] },
       {
-        ...{ asked: 'priority', runs: 2, failures: ['status 400: not this time'] },
+        ...{ requested: 'priority', runs: 2, failures: ['status 400: not this time'] },
         sentTiers: [{ value: 'priority', count: 4 }],
       },
     ],

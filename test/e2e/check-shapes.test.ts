@@ -156,7 +156,7 @@ it('compares the upstream traffic with the golden of lane chatgpt, whatever the 
 
 it('lists the lanes that have goldens if one has none', async () => {
   const { exitCode, stderr } = await cli(['check', '--goldens', recorded, '--lane', 'provider']);
-  expect(stderr).toMatch(/no golden for lane provider: choose from base-url, chatgpt/);
+  expect(stderr).toMatch(/no golden in lane provider: choose from lane base-url, chatgpt/);
   expect(exitCode).toBe(2);
 });
 

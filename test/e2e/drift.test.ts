@@ -22,10 +22,16 @@ it('reports what was added between 0.155.1 and 0.160.0', async () => {
 it('lists the compared scenarios, and reports a new item apart from a changed list', async () => {
   const { stdout } = await runInProcess(['drift', '0.118.0', '0.128.0']);
   expect(stdout).toContain(
-    'Compared in default (api-key), default, fast, http-fallback, resume, second-turn, tool-turn; a change that names none',
+    'Compared in default (api-key), default, fast, http-fallback, resume, second-turn, tool-turn; a change without a list occurs in all of them.',
   );
   expect(stdout).toContain('changed `tools`\n');
-  expect(stdout).toMatch(/added `tools\[\]` \(default, fast,/);
+  expect(stdout).toMatch(/added `tools\[image_generation\]` \(default, fast,/);
+});
+
+it('takes "latest" as the newest version that has goldens', async () => {
+  const { stderr, exitCode } = await runInProcess(['drift', '--since', 'latest']);
+  expect(stderr).toMatch(/^no goldens of a version after \d+\.\d+\.\d+: nothing to compare\n$/);
+  expect(exitCode).toBe(0);
 });
 
 it('prints JSON', async () => {

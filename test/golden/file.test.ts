@@ -98,7 +98,7 @@ it('reports the line where a golden is corrupt', async () => {
   );
   writeFileSync(path, lines.slice(0, -2).join('\n'));
   expect(() => readGolden(path)).toThrow(
-    expect.objectContaining({ message: expect.stringContaining('was cut off') }),
+    expect.objectContaining({ message: expect.stringContaining('is cut off') }),
   );
 });
 

@@ -57,7 +57,7 @@ it('prints both tiers, what was sent for them, and the ratio of their medians', 
     ...['priority', 'priority (4 of 4)', 'model=m;tier=priority (2 of 2)', 'priority (2 of 2)'],
     ...['2', '0', '50', '600'],
   ]);
-  expect(text).toContain('priority / omitted: first token 0.25, total 0.40');
+  expect(text).toContain('ratio priority to default: first token 0.25, total 0.40');
   expect(text).toContain('every request was sent with the requested tier\n');
 });
 

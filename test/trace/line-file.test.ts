@@ -53,7 +53,7 @@ it('rejects a file that was cut off between two lines', async () => {
   expect(() => readTrace(path(header + end))).toThrow(
     expect.objectContaining({
       code: 'file-corrupt',
-      message: expect.stringMatching(/:2: the closing line is missing after this line/),
+      message: expect.stringMatching(/:2: the file is cut off after this line/),
     }),
   );
 });
