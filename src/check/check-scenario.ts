@@ -1,6 +1,6 @@
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, together } from '../diff/finding.ts';
-import { isResponse } from '../diff/neutrality/exchange.ts';
+import { isResponse, showStop } from '../diff/neutrality/exchange.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
 import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrality.ts';
 import { envelopeFindings, parityFindings } from '../diff/parity.ts';
@@ -76,11 +76,12 @@ function officialFindings(check: ScenarioCheck, traffic: ScenarioTraffic): Findi
     ? [envelopeOf(golden), envelopeOf(upstream), envelopesOf(back)]
     : [golden, upstream, back];
   const neutrality = neutralityFindings(front, back, suppliedKeys(client, expected));
-  const parity = parityFindings(expected, actual, end.type === 'finished' ? undefined : front);
-  return [
-    ...together([...withoutRenewals(parity, traffic), ...foreignCredentials(traffic)], neutrality),
-    ...stopped(traffic),
-  ];
+  const parity = parityFindings(expected, actual, { sent: front, finished: end.type === 'finished' });
+  const findings = together(
+    [...withoutRenewals(parity, traffic), ...foreignCredentials(traffic)],
+    neutrality,
+  );
+  return showStop(findings, back) ? findings : [...findings, ...stopped(traffic)];
 }
 
 function openAiFindings(check: ScenarioCheck, use: LibraryUse, traffic: ScenarioTraffic): Finding[] {

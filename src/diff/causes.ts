@@ -19,7 +19,20 @@ export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
 }
 
 function isConsequence(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
-  return isUnofferedCompression(mismatch, all) || isUnchained(mismatch, all);
+  return (
+    isUnofferedCompression(mismatch, all) || isUnchained(mismatch, all) || isClosedInstead(mismatch, all)
+  );
+}
+
+/** A subject that does not send a message closes the connection. */
+function isClosedInstead(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
+  if (mismatch.kind !== 'added' || mismatch.actual.type !== 'close') return false;
+  const { exchange } = firstPlace(mismatch);
+  return all.some((other) => isMissingMessage(other) && firstPlace(other).exchange === exchange);
+}
+
+function isMissingMessage({ kind, places }: Mismatch): boolean {
+  return kind === 'missing' && places.every(({ part, path }) => part === 'message' && path.length === 0);
 }
 
 /** A request does not continue the response to a request that is missing itself. */
@@ -28,11 +41,11 @@ function isUnchained(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
   if (mismatch.kind !== 'missing' || lastName(place.path) !== 'previous_response_id') return false;
   return all.some((other) => {
     const before = firstPlace(other);
-    const isWhole = other.kind === 'missing' && before.part === 'message' && before.path.length === 0;
     return (
-      isWhole &&
-      place.part === 'message' &&
+      isMissingMessage(other) &&
       before.exchange === place.exchange &&
+      before.part === 'message' &&
+      place.part === 'message' &&
       before.number === place.number - 1
     );
   });
@@ -138,15 +151,28 @@ function causeKey(mismatch: Mismatch): string | undefined {
   const { path } = firstPlace(mismatch);
   const name = lastName(path);
   const { kind } = difference;
+  const rewritten = rewrittenId(mismatch);
+  if (rewritten !== undefined) return JSON.stringify(['rewritten', rewritten]);
   if (name === '') {
     const type = backendEventType(mismatch);
     if (type !== undefined) return JSON.stringify([kind, type]);
+    if (mismatch.kind === 'added' && mismatch.actual.type === 'close') return JSON.stringify(difference);
     return kind === 'respelled' || kind === 'reframed' ? JSON.stringify(difference) : undefined;
   }
   // Each turn has its own metadata and ids, so what is missing or stale differs from turn to turn.
   if (name === metadata && kind === 'changed') return JSON.stringify([kind, path]);
   if (kind === 'missing' && name === path.at(-1)) return JSON.stringify([kind, namesIn(path)]);
   return JSON.stringify([name, difference]);
+}
+
+/** The kind of an id that reached the client changed: `resp` of a response id. A subject that rewrites ids rewrites all. */
+function rewrittenId(mismatch: Mismatch): string | undefined {
+  const { side, part, path } = firstPlace(mismatch);
+  if (mismatch.kind !== 'changed' || side !== 'backend' || (part !== 'message' && part !== 'body'))
+    return undefined;
+  if (!/^(?:.*_)?id$/.test(lastName(path))) return undefined;
+  const expected = comparedNode(mismatch, 'expected');
+  return expected?.kind === 'string' ? (/^[a-z]+(?=_)/.exec(expected.value)?.[0] ?? '') : undefined;
 }
 
 /** The type of a whole backend message: a subject treats all events of a type alike. */

@@ -2,23 +2,32 @@ import type { Golden } from '../golden/golden.ts';
 import type { Mismatch } from '../golden/match/mismatch.ts';
 import { unify } from '../golden/match/unify.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
+import { variablesFromBackend } from '../golden/trace/variable-uses.ts';
 import { byCause } from './causes.ts';
 import { envelopeOf, envelopesOf, isOfFrontEnd, type Surface } from './envelope.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { untilFailure } from './neutrality/turns.ts';
+import { withoutPassedOn } from './passed-on.ts';
+
+/** What the client in front of a subject sent, and whether it could finish. */
+export type ClientTraffic = { readonly sent: readonly Exchange[]; readonly finished: boolean };
 
 /**
- * Parity: what went upstream, against the golden. `sent` is what the client sent, where it could not finish: what it
- * did not get to send is not missing.
+ * Parity: what went upstream, against the golden. With the traffic of the client, neither what it did not get to send is
+ * missing, nor is the subject blamed for values that the client was given wrong.
  */
 export function parityFindings(
   golden: Golden,
   upstream: readonly Exchange[],
-  sent?: readonly Exchange[],
+  client?: ClientTraffic,
 ): Finding[] {
-  const mismatches = unify(golden, upstream).filter(
-    (mismatch) => sent === undefined || !isUnsent(mismatch, sent),
-  );
+  const given = variablesFromBackend(golden.exchanges);
+  const mismatches = unify(golden, upstream).flatMap((mismatch): Mismatch[] => {
+    if (client === undefined) return [mismatch];
+    if (!client.finished && isUnsent(mismatch, client.sent)) return [];
+    const left = withoutPassedOn(mismatch, given, client.sent);
+    return left === undefined ? [] : [left];
+  });
   return byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
 }
 

@@ -1,7 +1,21 @@
-import { type ComparedValue, lastName, type Mismatch, requestValue } from '../../golden/match/mismatch.ts';
+import {
+  type ComparedValue,
+  comparedNode,
+  lastName,
+  type Mismatch,
+  type Place,
+  requestValue,
+} from '../../golden/match/mismatch.ts';
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import type { ResponseEvent } from '../../trace/trace-event.ts';
-import { filterMembers, type JsonMember, type JsonNode, jsonString, toNode } from '../../wire/json.ts';
+import {
+  filterMembers,
+  type JsonMember,
+  type JsonNode,
+  jsonString,
+  stringAt,
+  toNode,
+} from '../../wire/json.ts';
 import { type ContentUnit, compareContent, compareReceived, contentOf } from './messages.ts';
 import { compareValues } from './plain-values.ts';
 
@@ -43,17 +57,103 @@ export function requestNeutrality(
 
 /**
  * Response neutrality: what the backend sent upstream of the subject, against what reached the client: status and
- * headers, every event, error and body in order and as spelled, and how the response ended.
+ * headers, every event, error and body in order and as spelled, and how the response ended. `request` is what request
+ * neutrality found: the response to a request that did not go upstream is the subject's own, and a client cannot get the
+ * response to a request that it did not send.
  */
-export function responseNeutrality(front: readonly Exchange[], back: readonly Exchange[]): Mismatch[] {
+export function responseNeutrality(
+  front: readonly Exchange[],
+  back: readonly Exchange[],
+  request: readonly Mismatch[] = [],
+): Mismatch[] {
+  const unanswered = new Map(
+    (['missing', 'added'] as const).map((kind) => [kind, new Set(wholeUnits(request, kind).map(unitKey))]),
+  );
   return byExchange(back, front, (expected, actual, exchange) => {
     const [before, after] = [contentOf(expected, 'backend'), contentOf(actual, 'backend')];
+    const answers = (kind: 'missing' | 'added', units: readonly ContentUnit[], mismatch: Mismatch) =>
+      wholeUnits([mismatch], kind === 'missing' ? 'added' : 'missing').some((place) =>
+        unanswered.get(kind)?.has(`${exchange} ${units[numberOf(place) - 1]?.after}`),
+      );
+    const isConsequence = (mismatch: Mismatch) =>
+      answers('missing', after, mismatch) || answers('added', before, mismatch);
+    const all = compareReceived(before, after, exchange).filter((mismatch) => !isConsequence(mismatch));
+    // A client that gets the response to a second copy of a request leaves before the last response.
+    const leaves = wholeUnits(request, 'added').some((place) => place.exchange === exchange);
+    const received = leaves ? all.filter((mismatch) => !cutOff(all, before).includes(mismatch)) : all;
+    const endings = compareEndings(expected, actual, exchange);
+    const [isDone, isCutOff] = [isComplete(expected, before), received.some(isMissingUnit)];
     return [
       ...compareHeads(expected, actual, exchange),
-      ...compareReceived(before, after, exchange),
-      ...compareEndings(expected, actual, exchange),
+      ...cutOffOnce(received, before),
+      // A subject that cuts a response off ends it too.
+      ...endings.filter(({ kind }) => (kind === 'added' ? !isCutOff : !isDone)),
     ];
   });
+}
+
+function unitKey(place: Place): string {
+  return `${place.exchange} ${numberOf(place)}`;
+}
+
+/** The number of a message; 1 for a body. */
+function numberOf(place: Place): number {
+  return place.part === 'message' ? place.number : 1;
+}
+
+/** Whether a response is complete and nothing follows it, so that no client depends on how the backend ends it. */
+function isComplete({ end }: Exchange, units: readonly ContentUnit[]): boolean {
+  const type = stringAt(units.at(-1)?.node, 'type') ?? '';
+  return end === undefined && /^(?:response\.(?:completed|failed|incomplete)|error)$/.test(type);
+}
+
+/**
+ * The messages at the end of the last response that do not reach the client are one mismatch: it was cut off. Events of
+ * a type that is missing before them too were dropped by their type.
+ */
+function cutOffOnce(mismatches: readonly Mismatch[], units: readonly ContentUnit[]): Mismatch[] {
+  const tail = cutOff(mismatches, units);
+  const [first] = tail;
+  if (first === undefined) return [...mismatches];
+  const cut = { ...first, places: tail.flatMap(({ places }) => places) };
+  return [...mismatches.filter((mismatch) => !tail.includes(mismatch)), cut];
+}
+
+function cutOff(mismatches: readonly Mismatch[], units: readonly ContentUnit[]): readonly Mismatch[] {
+  const missing = mismatches.filter(isMissingUnit);
+  const last = units.at(-1)?.after;
+  const tail: Mismatch[] = [];
+  for (const mismatch of missing.toReversed()) {
+    const number = units.length - tail.length;
+    const isNext = mismatch.places.some((place) => numberOf(place) === number);
+    if (!isNext || units[number - 1]?.after !== last) break;
+    tail.unshift(mismatch);
+  }
+  const typeOf = (mismatch: Mismatch) => stringAt(comparedNode(mismatch, 'expected'), 'type');
+  const earlier = new Set(missing.filter((mismatch) => !tail.includes(mismatch)).map(typeOf));
+  return tail.some((mismatch) => earlier.has(typeOf(mismatch))) ? [] : tail;
+}
+
+function isMissingUnit(mismatch: Mismatch): boolean {
+  return wholeUnits([mismatch], 'missing').length > 0;
+}
+
+/** The places of whole messages and bodies that are missing, or added. */
+function wholeUnits(mismatches: readonly Mismatch[], kind: 'missing' | 'added'): readonly Place[] {
+  return mismatches
+    .filter((mismatch) => mismatch.kind === kind)
+    .flatMap(({ places }) => places)
+    .filter(({ part, path }) => (part === 'message' || part === 'body') && path.length === 0);
+}
+
+/** Whether mismatches show why a client could not go on: its request was not passed on, or the last response not to its end. */
+export function showStop(mismatches: readonly Mismatch[], back: readonly Exchange[]): boolean {
+  const ends = new Set(
+    back.map((exchange, index) => `${index + 1} ${contentOf(exchange, 'backend').length}`),
+  );
+  return wholeUnits(mismatches, 'missing').some(
+    (place) => place.side === 'client' || ends.has(unitKey(place)),
+  );
 }
 
 function byExchange(

@@ -10,6 +10,8 @@ import { compareValues } from './plain-values.ts';
 export type ContentUnit = {
   readonly at: PlacePart;
   readonly node: JsonNode;
+  /** The number of the other side's units before it: of a response, the request that it is for. */
+  readonly after: number;
   /** The event name of a server-sent event. */
   readonly event?: string;
   /** Whether JSON has white space between its tokens. */
@@ -23,20 +25,25 @@ export type ContentUnit = {
 /** The content that one side sent. Pings and closes are not content: each connection of a subject has its own. */
 export function contentOf({ steps }: Pick<Exchange, 'steps'>, side: Side): ContentUnit[] {
   const units: ContentUnit[] = [];
-  const add = (unit: Omit<ContentUnit, 'at'>) =>
-    units.push({ at: { side, part: 'message', number: units.length + 1 }, ...unit });
+  let after = 0;
+  const add = (unit: UnitContent) =>
+    units.push({ at: { side, part: 'message', number: units.length + 1 }, after, ...unit });
   for (const step of steps) {
-    if (step.type === 'response' || step.from !== side) continue;
+    if (step.type === 'response') continue;
     if (step.type === 'message' && step.opcode !== 'text' && step.opcode !== 'binary') continue;
+    if (step.from !== side) {
+      after += 1;
+      continue;
+    }
     const { content } = step;
     if (content.kind === 'events') for (const event of content.events) add(eventUnit(event));
-    else if (step.type === 'body') units.push({ at: { side, part: 'body' }, ...unitOf(content) });
+    else if (step.type === 'body') units.push({ at: { side, part: 'body' }, after, ...unitOf(content) });
     else add(unitOf(content));
   }
   return units;
 }
 
-function eventUnit({ event, data, spaced, form, unfinished }: ServerSentEvent): Omit<ContentUnit, 'at'> {
+function eventUnit({ event, data, spaced, form, unfinished }: ServerSentEvent): UnitContent {
   const text = form && formText(form);
   return {
     node: data,
@@ -56,7 +63,9 @@ function usualForm(event: string): string {
   return formText({ lines: usualLines(event), ends: 'LF' });
 }
 
-function unitOf(content: Exclude<Content, { kind: 'events' }>): Omit<ContentUnit, 'at'> {
+type UnitContent = Omit<ContentUnit, 'at' | 'after'>;
+
+function unitOf(content: Exclude<Content, { kind: 'events' }>): UnitContent {
   switch (content.kind) {
     case 'json':
       return { node: content.json, spaced: content.spaced };

@@ -19,11 +19,11 @@ export function neutralityFindings(
   back: readonly Exchange[],
   supplied?: ReadonlySet<string>,
 ): Finding[] {
-  const request = byCause(requestNeutrality(front, back, supplied));
-  const response = byCause(responseNeutrality(front, back));
+  const request = requestNeutrality(front, back, supplied);
+  const response = responseNeutrality(front, back, request);
   return [
-    ...request.map((mismatch) => findingOf('request neutrality', mismatch)),
-    ...response.map((mismatch) => findingOf('response neutrality', mismatch)),
+    ...byCause(request).map((mismatch) => findingOf('request neutrality', mismatch)),
+    ...byCause(response).map((mismatch) => findingOf('response neutrality', mismatch)),
   ];
 }
 

@@ -129,9 +129,11 @@ function disagreements(
   const first = occurrences.find((one) => one.value === value && one.given === given);
   if (first === undefined) return [];
   const agreeing = placesWith(value, occurrences);
-  const others = new Set(occurrences.map((one) => one.value).filter((one) => one !== value));
+  // A backend that repeats a wrong value received it.
+  const sent = occurrences.filter((one) => !one.given);
+  const others = new Set(sent.map((one) => one.value).filter((one) => one !== value));
   return [...others].map((valueHere): Mismatch => {
-    const places = placesWith(valueHere, occurrences);
+    const places = placesWith(valueHere, sent);
     // With as many places on either side, either value may be the wrong one.
     const isTie = !given && places.length === agreeing.length;
     const owner = ownerOf(valueHere, variable.name);

@@ -1,0 +1,145 @@
+/**
+ * A proxy that forwards handshakes as they are and websocket messages one by one, with one fault:
+ *
+ *     node message-proxy.ts PORT UPSTREAM FAULT
+ */
+
+import { connect, createServer, type Socket } from 'node:net';
+import type { HeaderList } from '../../src/wire/headers.ts';
+import type { Opcode } from '../../src/wire/message.ts';
+import { WebSocketDecoder, WebSocketEncoder } from '../../src/wire/websocket.ts';
+import { negotiatedDeflate } from '../../src/wire/websocket-deflate.ts';
+
+/** Sends a message on; to the client or upstream. */
+type Send = (text: string | Buffer, opcode?: Opcode) => void;
+type Ends = { readonly toClient: Send; readonly upstream: Send; readonly drop: () => void };
+
+/** What a proxy does with the nth message of the client, and with a message of the backend. */
+type Fault = {
+  readonly request?: (text: string, number: number, ends: Ends) => void;
+  readonly event?: (text: string, requests: number, ends: Ends) => void;
+};
+
+function reversed(id: string): string {
+  return id.replace(/[0-9a-f]{48}/, (digits) => [...digits].reverse().join(''));
+}
+
+const normalClose = Buffer.from([0x03, 0xe8]);
+
+const faults: Readonly<Record<string, Fault>> = {
+  none: {},
+  'answers the prewarm itself': {
+    request: (text, number, { toClient, upstream }) => {
+      if (number > 1) return upstream(text);
+      for (const type of ['response.created', 'response.completed'])
+        toClient(JSON.stringify({ type, response: { id: `resp_${'ab'.repeat(24)}`, output: [] } }));
+    },
+  },
+  'rewrites response ids': {
+    event: (text, _, { toClient }) => toClient(text.replaceAll(/resp_[0-9a-f]{48}/g, reversed)),
+  },
+  'removes response ids': {
+    event: (text, _, { toClient }) => toClient(text.replace(/"id":"resp_[0-9a-f]{48}",/, '')),
+  },
+  'drops the connection within a response': {
+    event: (text, _, { toClient, drop }) => (text.includes('output_text.delta') ? drop() : toClient(text)),
+  },
+  'closes both sides instead of forwarding the turn': {
+    request: (text, number, { toClient, upstream }) => {
+      if (number === 1) return upstream(text);
+      upstream(normalClose, 'close');
+      toClient(normalClose, 'close');
+    },
+  },
+  'sends the prewarm twice': {
+    request: (text, number, { upstream }) => {
+      upstream(text);
+      if (number === 1) upstream(text);
+    },
+  },
+};
+
+const [port, upstreamUrl = '', name = ''] = process.argv.slice(2);
+const { hostname, host, port: upstreamPort } = new URL(upstreamUrl);
+const fault = faults[name];
+if (fault === undefined) throw new RangeError(`there is no fault "${name}"`);
+
+createServer({ noDelay: true }, (client) => {
+  const backend = connect({ host: hostname, port: Number(upstreamPort), noDelay: true });
+  const forward = forwarder(client, backend, fault);
+  client.on('data', forward.fromClient);
+  backend.on('data', forward.fromBackend);
+  backend.on('end', () => client.end());
+  for (const [a, b] of [
+    [client, backend],
+    [backend, client],
+  ] as const) {
+    a.on('error', () => b.destroy());
+    a.on('close', () => b.destroy());
+  }
+}).listen(Number(port), '127.0.0.1');
+
+function forwarder(client: Socket, backend: Socket, { request, event }: Fault) {
+  let head = Buffer.alloc(0);
+  let requests = 0;
+  let socket: ReturnType<typeof upgraded> | undefined;
+  return {
+    fromClient: (bytes: Buffer) => {
+      if (socket === undefined) {
+        backend.write(bytes.toString('latin1').replace(/(host: )[0-9.:]+/i, `$1${host}`), 'latin1');
+        return;
+      }
+      const { ends, fromClient } = socket;
+      for (const decoded of fromClient.push(bytes)) {
+        if (decoded.type === 'undecodable') throw new TypeError(decoded.reason);
+        const { opcode, payload } = decoded.message;
+        requests += opcode === 'text' ? 1 : 0;
+        if (opcode === 'text' && request !== undefined) request(payload.toString(), requests, ends);
+        else ends.upstream(payload, opcode);
+      }
+    },
+    fromBackend: (bytes: Buffer) => {
+      let rest = bytes;
+      if (socket === undefined) {
+        head = Buffer.concat([head, bytes]);
+        const end = head.indexOf('\r\n\r\n') + 4;
+        if (end < 4) return;
+        client.write(head.subarray(0, end));
+        socket = upgraded(client, backend, head.toString('latin1', 0, end));
+        rest = head.subarray(end);
+      }
+      const { ends, fromBackend } = socket;
+      for (const decoded of fromBackend.push(rest)) {
+        if (decoded.type === 'undecodable') throw new TypeError(decoded.reason);
+        const { opcode, payload } = decoded.message;
+        if (opcode === 'text' && event !== undefined) event(payload.toString(), requests, ends);
+        else ends.toClient(payload, opcode);
+      }
+    },
+  };
+}
+
+function upgraded(client: Socket, backend: Socket, head: string) {
+  const headers = head
+    .split('\r\n')
+    .slice(1)
+    .map((line): HeaderList[number] => [
+      line.slice(0, line.indexOf(':')),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]);
+  const deflate = negotiatedDeflate(headers);
+  const [toClient, upstream] = [
+    new WebSocketEncoder('backend', deflate),
+    new WebSocketEncoder('client', deflate),
+  ];
+  const ends: Ends = {
+    toClient: (text, opcode = 'text') => client.write(toClient.encode(opcode, Buffer.from(text))),
+    upstream: (text, opcode = 'text') => backend.write(upstream.encode(opcode, Buffer.from(text))),
+    drop: () => client.destroy(),
+  };
+  return {
+    ends,
+    fromClient: new WebSocketDecoder('client', deflate),
+    fromBackend: new WebSocketDecoder('backend', deflate),
+  };
+}
