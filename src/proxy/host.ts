@@ -25,7 +25,8 @@ function system(): string {
     const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)`, 'm').exec(text)?.[1] ?? '';
     const [name = 'Linux'] = field('NAME').split(/[ /]/);
     const version = field('VERSION_ID').split('.');
-    return `${name} ${[0, 1, 2].map((at) => Number(version[at] ?? 0)).join('.')}`;
+    // The official client replaces what a header cannot carry, too.
+    return `${name.replaceAll(/[^\x20-\x7e]/g, '_')} ${[0, 1, 2].map((at) => Number(version[at] ?? 0)).join('.')}`;
   } catch {
     return `Linux ${release().replace(/-.*/, '')}`;
   }

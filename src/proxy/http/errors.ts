@@ -142,13 +142,16 @@ function statedStatus(frame: JsonNode): number | undefined {
   return Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
 }
 
-/** The headers in a frame that an HTTP response may have. */
+/** Headers of an error that mean something to a client. The others describe the connection to the backend. */
+const errorHeader =
+  /^(?:retry-after(?:-ms)?|x-should-retry|x-request-id|(?:x-codex|x-ratelimit|openai)-[\w-]+)$/i;
+
+/** The headers in a frame that a response may have. */
 function statedHeaders(frame: JsonNode): HeaderList {
   const stated = member(frame, 'headers');
   if (stated?.kind !== 'object') return [];
   return stated.members.flatMap(([name, value]): HeaderList => {
     const text = value.kind === 'number' ? value.text : value.kind === 'string' ? value.value : '';
-    const describesBody = /^(?:content-|transfer-)/i.test(name);
-    return describesBody || !/^[\w-]+$/.test(name) || !/^[\x20-\x7e]+$/.test(text) ? [] : [[name, text]];
+    return errorHeader.test(name) && /^[\x20-\x7e]+$/.test(text) ? [[name, text]] : [];
   });
 }

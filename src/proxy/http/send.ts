@@ -5,6 +5,23 @@ import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import type { ApiError } from './errors.ts';
 import { type BackendResponse, endToEnd, headersForClient } from './upstream/send-upstream.ts';
 
+/** What Node accepts as the name and the value of a header. */
+const headerName = /^[\w!#$%&'*+.^`|~-]+$/;
+const headerText = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * Begins a response. Node throws for a status, reason or header that it cannot send. An error response must not fail
+ * for what the backend sent, so replace such a status by 502 and leave out the others.
+ */
+export function writeHead(
+  response: ServerResponse,
+  { status, reason = '', headers }: { status: number; reason?: string | undefined; headers: HeaderList },
+): void {
+  const sendable = headers.filter(([name, value]) => headerName.test(name) && headerText.test(value));
+  const known = Number.isInteger(status) && status >= 200 && status <= 999 ? status : 502;
+  response.writeHead(known, headerText.test(reason) ? reason : '', sendable.flat());
+}
+
 const json: HeaderList = [['content-type', 'application/json']];
 
 export function sendJson(
@@ -13,7 +30,8 @@ export function sendJson(
   { status = 200, headers = [] }: { readonly status?: number; readonly headers?: HeaderList } = {},
 ): void {
   const length = ['content-length', String(Buffer.byteLength(text))] as const;
-  response.writeHead(status, [...json, length, ...headers].flat()).end(text);
+  writeHead(response, { status, headers: [...json, length, ...headers] });
+  response.end(text);
 }
 
 /** Sends an error. A response that has begun is cut off instead. */
@@ -28,7 +46,8 @@ export function sendBackendResponse(
   { status, headers, body }: BackendResponse,
   added: HeaderList,
 ): void {
-  response.writeHead(status, [...headersForClient(headers), ...added].flat()).end(body);
+  writeHead(response, { status, headers: [...headersForClient(headers), ...added] });
+  response.end(body);
 }
 
 /**
@@ -40,8 +59,11 @@ export function streamBackendResponse(
   response: ServerResponse,
   idle: number,
 ): Promise<void> {
-  const headers = endToEnd(pairHeaders(backend.rawHeaders)).flat();
-  response.writeHead(backend.statusCode ?? 502, backend.statusMessage ?? '', headers);
+  writeHead(response, {
+    status: backend.statusCode ?? 502,
+    reason: backend.statusMessage,
+    headers: endToEnd(pairHeaders(backend.rawHeaders)),
+  });
   response.flushHeaders();
   backend.setTimeout(idle, () => backend.destroy());
   return new Promise((resolve) => {

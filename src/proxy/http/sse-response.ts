@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
 import { hasRoom } from './frame-writer.ts';
+import { writeHead } from './send.ts';
 
 /**
  * A response of server-sent events. It begins with the first event. All events of one turn of the event loop are sent
@@ -32,7 +33,7 @@ export class SseResponse {
         ['content-type', 'text/event-stream; charset=utf-8'],
         ['cache-control', 'no-cache'],
       ];
-      response.writeHead(200, [...own, ...this.#headers].flat());
+      writeHead(response, { status: 200, headers: [...own, ...this.#headers] });
     }
     if (this.#waiting === '') setImmediate(() => this.#flush());
     const name = event === undefined ? '' : `event: ${event}\n`;

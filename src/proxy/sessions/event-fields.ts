@@ -23,6 +23,8 @@ export function responseId(text: string): string | undefined {
 /** The name of the turn state: in event and request metadata over the websocket, in headers over HTTP. */
 export const turnStateName = 'x-codex-turn-state';
 
+/** Returns the turn state in an event, if a header can carry it: over HTTP it is one. */
 export function turnStateIn(text: string): string | undefined {
-  return stringAt(tryParseJson(text)?.node, 'headers', turnStateName);
+  const state = stringAt(tryParseJson(text)?.node, 'headers', turnStateName);
+  return state !== undefined && /^[\x20-\x7e]+$/.test(state) ? state : undefined;
 }

@@ -48,7 +48,7 @@ export class UpstreamConnection {
   send({ text: request, firstByte, idle, signal, onEvent }: ConnectionRequest): Promise<RequestEnding> {
     const socket = this.#socket;
     this.#busy = true;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       let timer = setTimeout(() => lose('the backend sent no event'), firstByte);
       let begun = false;
       const settle = (ending: RequestEnding) => {
@@ -76,7 +76,14 @@ export class UpstreamConnection {
         }
         const text = toBuffer(data).toString('utf8');
         const type = eventType(text);
-        const handled = onEvent(type, text);
+        let handled: Promise<void> | undefined;
+        try {
+          handled = onEvent(type, text);
+        } catch (error) {
+          // Thrown from here, it would end the process.
+          reject(error);
+          return lose('the event could not be delivered');
+        }
         if (isLastEvent(type)) return settle({ kind: 'responded', type, text });
         if (handled === undefined || socket.isPaused) return;
         socket.pause();

@@ -176,14 +176,14 @@ export class RequestShaper {
       if (lower === liteHeader && !lite) return [];
       const sent = headerValue(this.#clientHeaders, name);
       if (!required) return sent === undefined ? [] : [[name, sent]];
-      if (lower === 'x-codex-routing-hint') return [[name, routingHint(facts)]];
+      if (lower === 'x-codex-routing-hint') return [[name, escapeForHeader(routingHint(facts))]];
       if (lower === turnMetadata && facts.metadata !== undefined && sent === undefined) {
-        return [[name, facts.metadata]];
+        return [[name, escapeForHeader(facts.metadata)]];
       }
       const keepsSent = clientHeaderNames.has(lower) || (agentHeaderNames.has(lower) && hasVersion);
       const kept = sent === undefined || !keepsSent ? undefined : JSON.stringify(sent);
       const json = envelope.value(value, kept, name);
-      return [[name, stringIn(json) ?? json]];
+      return [[name, escapeForHeader(stringIn(json) ?? json, kept === undefined)]];
     });
   }
 
@@ -224,6 +224,16 @@ export class RequestShaper {
   #setHeaderVariable(filler: Filler, header: string, value: string): void {
     for (const name of variableNames(this.#pattern.headers.get(header)?.value)) filler.set(name, value);
   }
+}
+
+/**
+ * Escapes what a header cannot carry as JSON does: the official client writes its turn metadata so. A client's own header
+ * may contain bytes above 0x7f; they stay.
+ */
+function escapeForHeader(text: string, onlyAscii = true): string {
+  return text.replaceAll(onlyAscii ? /[^\t\x20-\x7e]/g : /[^\t\x20-\x7e\x80-\xff]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 /** Whether a client's value is of a variable's kind. An id that is sealed in goldens is a plain id on the wire. */

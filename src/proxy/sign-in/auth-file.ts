@@ -57,7 +57,7 @@ export class AuthFile {
       this.#last = undefined;
       throw new ParityError(
         'bad-sign-in',
-        `${this.path} contains no sign-in (tokens.access_token with tokens.account_id, or OPENAI_API_KEY): run "codex login"`,
+        `${this.path} contains no sign-in (tokens.access_token with tokens.account_id, or OPENAI_API_KEY, in ASCII without spaces): run "codex login"`,
       );
     }
     this.#last = { text, stored, version };

@@ -52,8 +52,8 @@ export function decodeSignIn(file: JsonNode): StoredSignIn | undefined {
     return { signIn, refreshToken: undefined, expiresAt: undefined, refreshedAt };
   }
   const tokens = tokensOf(file);
-  const accessToken = stringAt(tokens, 'access_token');
-  const accountId = stringAt(tokens, 'account_id');
+  const accessToken = credentialAt(tokens, 'access_token');
+  const accountId = credentialAt(tokens, 'account_id');
   if (!accessToken || !accountId) return undefined;
   const expiries = [timeAt(file, 'expired'), expiryOf(accessToken)].filter((time) => time !== undefined);
   return {
@@ -118,7 +118,13 @@ export function parseAuthFile(text: string): ParsedJson | undefined {
 /** An API key takes precedence over tokens, unless `auth_mode` names another mode (measured: codex 0.169.0). */
 function apiKey(file: JsonNode): string | undefined {
   const mode = stringAt(file, 'auth_mode');
-  return mode === undefined || mode === 'apikey' ? stringAt(file, 'OPENAI_API_KEY') || undefined : undefined;
+  return mode === undefined || mode === 'apikey' ? credentialAt(file, 'OPENAI_API_KEY') : undefined;
+}
+
+/** A value that is sent in a header. White space around it, such as a line end, is not part of it. */
+function credentialAt(node: JsonNode, key: string): string | undefined {
+  const value = stringAt(node, key)?.trim() ?? '';
+  return /^[\x21-\x7e]+$/.test(value) ? value : undefined;
 }
 
 function tokensOf(file: JsonNode): JsonNode {

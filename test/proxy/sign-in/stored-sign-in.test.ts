@@ -73,6 +73,21 @@ it.each([
   expect(stored && reasonToRefresh(stored, now)).toBe(reason);
 });
 
+it('ignores white space around credentials, and refuses what no header can carry', () => {
+  expect(decoded({ OPENAI_API_KEY: 'sk-1\r\n' })?.signIn).toMatchObject({ accessToken: 'sk-1' });
+  expect(
+    decoded({ tokens: { ...tokens, access_token: ' opaque\n', account_id: 'a\n' } })?.signIn,
+  ).toMatchObject({
+    accessToken: 'opaque',
+    accountId: 'a',
+  });
+  for (const bad of ['a\nb', 'a b', '中文', '\u0000']) {
+    expect(decoded({ OPENAI_API_KEY: bad })).toBeUndefined();
+    expect(decoded({ tokens: { ...tokens, access_token: bad } })).toBeUndefined();
+    expect(decoded({ tokens: { ...tokens, account_id: bad } })).toBeUndefined();
+  }
+});
+
 it('uses the earlier expiry of file and token', () => {
   const account = { type: 'codex', ...tokens, access_token: token(7200, 'a') };
   const early = decoded({ ...account, expired: new Date(Date.now() - 1000).toISOString() });

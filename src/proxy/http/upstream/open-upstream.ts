@@ -54,10 +54,15 @@ function connect(
       maxPayload: limits.bodyBytes,
       handshakeTimeout: limits.connectTime,
       finishRequest: (request) => {
-        const handshake = headers(String(request.getHeader('sec-websocket-key')));
-        for (const name of request.getHeaderNames()) request.removeHeader(name);
-        for (const [name, value] of handshake) request.appendHeader(name, value);
-        request.end();
+        try {
+          const handshake = headers(String(request.getHeader('sec-websocket-key')));
+          for (const name of request.getHeaderNames()) request.removeHeader(name);
+          for (const [name, value] of handshake) request.appendHeader(name, value);
+          request.end();
+        } catch (error) {
+          // The library would abandon its request, whose later errors nobody handles.
+          request.destroy(error instanceof Error ? error : undefined);
+        }
       },
     });
     const cancel = () => socket.terminate();
@@ -77,6 +82,6 @@ function connect(
         reject,
       );
     });
-    socket.once('error', reject);
+    socket.on('error', reject);
   });
 }

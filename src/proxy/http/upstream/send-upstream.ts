@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { type IncomingMessage, request as requestHttp, validateHeaderValue } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 
@@ -27,6 +26,8 @@ const longestTimer = 2 ** 31 - 1;
 /** Sends a request. Resolves to the response's head, before its body. Rejects when no response begins in time. */
 export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMessage> {
   const { url, method, headers, body, signal, firstByte = longestTimer } = options;
+  // A request that has begun must not be abandoned, so check first what Node would refuse.
+  for (const [name, value] of headers) validateHeaderValue(name, value);
   const create = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = create(url, { method, setHost: false, agent: false, signal });
   // Node adds a Connection header, which the official client does not send.
@@ -34,16 +35,17 @@ export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMe
   for (const [name, value] of headers) request.appendHeader(name, value);
   const cancel = () => request.destroy(new Error(`no response within ${firstByte / 1000} s`));
   const late = setTimeout(cancel, firstByte);
-  try {
+  return new Promise<IncomingMessage>((resolve, reject) => {
+    // Stays after the head: later failures also reach the response's own listeners.
+    request.on('error', reject);
+    request.once('response', resolve);
+    request.once('upgrade', (_response, socket) => {
+      socket.on('error', () => {}).destroy();
+      reject(new Error('the backend switched to another protocol'));
+    });
+    request.once('close', () => reject(new Error('the connection ended without a response')));
     request.end(body);
-    const [response]: IncomingMessage[] = await once(request, 'response');
-    if (response === undefined) throw new Error('a response without a head');
-    return response;
-  } finally {
-    clearTimeout(late);
-    // Later failures also reach the response's own listeners.
-    request.on('error', () => {});
-  }
+  }).finally(() => clearTimeout(late));
 }
 
 /** Reads a response to its end. Rejects when the body is longer than `limit` bytes, or cut off. */
