@@ -8,10 +8,15 @@ export type Readiness =
   /** When it prints a line that matches. */
   | { readonly type: 'line'; readonly pattern: RegExp };
 
+/** A line that reports an error, as most programs do: `Error: …`, `ModuleNotFoundError: …`, `ERROR …`. */
+const errorLine = /\b\w*(?:error|exception|panic)\b['"\]]?[: ]/i;
+
 /** The lines that a subject prints. */
 export class PrintedLines {
   /** The last line; empty if it printed nothing. */
   last = '';
+  /** The first line that reports an error. */
+  firstError: string | undefined;
   /** Resolves when a line matches the pattern. */
   readonly matched: Promise<void>;
   #match: () => void = () => {};
@@ -26,6 +31,7 @@ export class PrintedLines {
 
   readonly push = (line: string): void => {
     if (line.trim() !== '') this.last = line.trim();
+    if (errorLine.test(line)) this.firstError ??= line.trim();
     if (this.#pattern?.test(line)) this.#match();
   };
 }

@@ -25,7 +25,7 @@ const stopGrace = 2000;
 
 /**
  * Starts a subject and waits until it is ready, for `timeLimit` milliseconds at most. Throws ParityError
- * `subject-failed`, with the last line it printed.
+ * `subject-failed`, with the first error or the last line that it printed.
  */
 export async function startSubject(
   subject: Subject,
@@ -54,8 +54,7 @@ export async function startSubject(
     onStdoutLine: lines.push,
     onStderrLine: lines.push,
   });
-  const lastLine = () => lines.last;
-  const death = exitOf(run, subject.name, lastLine);
+  const death = exitOf(run, subject.name, lines);
   // Nobody may be waiting for it when the subject dies.
   death.catch(() => {});
   const stop = async () => {
@@ -66,12 +65,12 @@ export async function startSubject(
     const limits = { timeLimit, stopped: stopping.signal };
     const lack = await Promise.race([death, notReady(subject.ready, port, lines, limits)]);
     if (lack !== undefined)
-      throw new ParityError('subject-failed', `subject ${subject.name} ${lack}${lastPrinted(lines.last)}`);
+      throw new ParityError('subject-failed', `subject ${subject.name} ${lack}${firstOrLast(lines)}`);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url: new URL(`http://127.0.0.1:${port}${subject.path}`), lastLine, death, stop };
+  return { url: new URL(`http://127.0.0.1:${port}${subject.path}`), lastLine: () => lines.last, death, stop };
 }
 
 async function startBundled({
@@ -100,14 +99,14 @@ async function startBundled({
   };
 }
 
-async function exitOf(run: Promise<GroupRun>, name: string, lastLine: () => string): Promise<never> {
+async function exitOf(run: Promise<GroupRun>, name: string, lines: PrintedLines): Promise<never> {
   const outcome = await run.catch((error: Error) => error);
   if (outcome instanceof Error) {
     throw new ParityError('subject-failed', `cannot run subject ${name}: ${startFailure(outcome)}`);
   }
   throw new ParityError(
     'subject-failed',
-    `subject ${name} ended with exit code ${outcome.exitCode ?? 'none (killed by a signal)'}${lastPrinted(lastLine())}`,
+    `subject ${name} ended with exit code ${outcome.exitCode ?? 'none (killed by a signal)'}${firstOrLast(lines)}`,
   );
 }
 
@@ -118,6 +117,11 @@ async function mustBeReachable(url: URL, timeLimit: number, signal: AbortSignal)
     'subject-failed',
     `nothing listens at ${url.href}: start the proxy first, or correct --subject-url`,
   );
+}
+
+/** The end of an error message about a subject that did not start or ended: its first error says why, unlike a stack trace. */
+function firstOrLast({ firstError, last }: PrintedLines): string {
+  return firstError === undefined ? lastPrinted(last) : `; its first error: ${firstError}`;
 }
 
 /** The end of an error message that quotes the last line a program printed; empty if its output is not known. */

@@ -52,7 +52,10 @@ export function findSubject(name: string, folder: string): Subject {
   if (name === bundledName) return { kind: 'bundled', name };
   const configured = configuredSubjects(folder);
   const subject = configured.find((candidate) => candidate.name === name);
-  if (subject !== undefined) return subject;
+  if (subject !== undefined) {
+    mustKnowPlaceholders(name, subject.command);
+    return subject;
+  }
   const names = [bundledName, ...configured.map((candidate) => candidate.name)].join(' or ');
   throw new ParityError(
     'unknown-subject',
@@ -83,15 +86,37 @@ export function servesOneAtATime({ kind }: Subject, backendPort: number): boolea
   return kind === 'url' || backendPort !== 0;
 }
 
+const placeholders = [
+  'port',
+  'upstream',
+  'auth',
+  'codex',
+  'goldens',
+] as const satisfies (keyof Placeholders)[];
+
 export function fillPlaceholders(command: readonly string[], values: Placeholders): string[] {
   return command.map((word) =>
-    word.replaceAll(/\{(port|upstream|auth|codex|goldens)\}/g, (_, name: keyof Placeholders) =>
-      String(values[name]),
-    ),
+    placeholders.reduce((text, name) => text.replaceAll(`{${name}}`, String(values[name])), word),
   );
 }
 
-function configuredSubjects(folder: string): Subject[] {
+/** Throws ParityError for a placeholder that does not exist. A word with white space may be a script with braces of its own. */
+function mustKnowPlaceholders(subject: string, command: readonly string[]): void {
+  const known: ReadonlySet<string> = new Set(placeholders);
+  const used = command
+    .filter((word) => !/\s/.test(word))
+    .flatMap((word) => [...word.matchAll(/(?<!\$)\{([a-z_]+)\}/g)].map(([, name = '']) => name));
+  const unknown = used.find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw new ParityError(
+    'usage',
+    `subject ${subject} has the unknown placeholder {${unknown}} in its command: choose from {${placeholders.join('}, {')}}`,
+  );
+}
+
+type ConfiguredSubject = Extract<Subject, { kind: 'command' }>;
+
+function configuredSubjects(folder: string): ConfiguredSubject[] {
   return Object.entries(readConfig(folder).subjects ?? {}).map(([name, { command, path, ready }]) => ({
     kind: 'command',
     name,

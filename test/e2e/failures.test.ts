@@ -110,6 +110,11 @@ it.concurrent.for([
     expected: /ended with exit code 7; it last printed: no licence/,
   },
   {
+    subject: 'throws an exception',
+    script: 'throw new Error("no licence")',
+    expected: /ended with exit code 1; its first error: Error: no licence/,
+  },
+  {
     subject: 'never listens',
     script: 'console.log("warming up"); setInterval(() => {}, 1000)',
     expected: /does not listen on port \d+ after 2 s; it last printed: warming up/,
@@ -126,7 +131,7 @@ it.concurrent.for([
       'require("net").createServer((s) => s.once("data", (d) => { if (d.length) { console.log("oops"); process.exit(1) } })).listen(Number(process.argv[1]), "127.0.0.1")',
     expected: /ended with exit code 1; it last printed: oops/,
   },
-])('reports the last line of a subject that $subject', async ({ script, expected }, { onTestFinished }) => {
+])('quotes the output of a subject that $subject', async ({ script, expected }, { onTestFinished }) => {
   const folder = temporaryFolder(onTestFinished);
   const command = [process.execPath, '-e', script, '{port}'];
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects: { bad: { command } } }));
@@ -146,6 +151,21 @@ it.concurrent('reports a subject whose program does not exist', async ({ onTestF
   const check = ['check', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast'];
   const { stdout } = await cli(check, { cwd: folder });
   expect(stdout).toContain('cannot run subject bad: program not found');
+});
+
+it.concurrent('rejects an unknown placeholder', async ({ onTestFinished }) => {
+  const folder = temporaryFolder(onTestFinished);
+  const script = 'const {x} = process; console.log(x)';
+  const subjects = {
+    bad: { command: [process.execPath, '-e', script, '$'.concat('{home}'), '--port={prot}'] },
+  };
+  writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
+  const { stderr, exitCode } = await cli(['check', '--subject', 'bad'], { cwd: folder });
+  expect(stderr).toBe(
+    'codex-parity: subject bad has the unknown placeholder {prot} in its command: ' +
+      'choose from {port}, {upstream}, {auth}, {codex}, {goldens}\n',
+  );
+  expect(exitCode).toBe(2);
 });
 
 it.concurrent('lets a subject close its files', async ({ onTestFinished }) => {
