@@ -61,7 +61,7 @@ function main(): number {
 function mutations(file: GoldenFile, most: number, random: () => number): Mutation[] {
   const golden = readGolden(file.path);
   const all = mutationsOf(golden, fillGolden(golden, 1), fillGolden(golden, 2));
-  const groups = Map.groupBy(all, ({ exchange, operator }) => `${exchange} ${operator}`);
+  const groups = Map.groupBy(all, ({ exchanges, operator }) => `${[...exchanges].join(' ')} ${operator}`);
   return [...groups.values()].flatMap((group) => pick(group, most, random));
 }
 
@@ -125,8 +125,8 @@ function writeProof(scores: readonly Score[], goldens: number, most: number, see
   writeFileSync(path, `${before}${section.join('\n')}${after}`);
 }
 
-function describe({ area, operator, exchange, places: [place] }: Mutation): string {
-  return `${operator} (${area}) at exchange ${exchange} › ${place?.part} › ${place?.names.join('.')}`;
+function describe({ area, operator, exchanges, places: [place] }: Mutation): string {
+  return `${operator} (${area}) at exchange ${[...exchanges][0]} › ${place?.part} › ${place?.names.join('.')}`;
 }
 
 function nameOf({ codex, lane, scenario }: GoldenFile): string {

@@ -45,21 +45,25 @@ export type Sent = {
   readonly varies: (site: Site) => boolean;
   /** Identifiers that other exchanges of the session have too. */
   readonly elsewhere: ReadonlySet<string>;
+  /** Identifiers that may equal others: the golden declares that nothing depends on them. */
+  readonly free: ReadonlySet<string>;
 };
+
+/** The other exchanges of the session, and the identifiers that may equal others by its golden. */
+export type Surroundings = { readonly session?: readonly Exchange[]; readonly free?: ReadonlySet<string> };
 
 /** Objects that the official client itself sends in any order. */
 const unorderedObjects = new Set(['client_metadata']);
 
 /**
  * Every mutant of the requests of an exchange. `other` is the same exchange in another run: it shows what varies.
- * `session` has the other exchanges of the run.
  */
 export function requestOperators(
   official: Exchange,
   other: Exchange,
-  session: readonly Exchange[] = [],
+  { session = [], free = new Set() }: Surroundings = {},
 ): readonly Operator[] {
-  const sent = sentIn(official, other, session);
+  const sent = { ...sentIn(official, other, session), free };
   const operator = (area: Area, name: string, mutants: readonly Mutant[]): Operator => ({
     area,
     name,
@@ -187,7 +191,7 @@ const ping = { opcode: 'ping', content: { kind: 'bytes', bytes: 0, sha256: '' } 
 const close = { opcode: 'close', content: { kind: 'close', code: 1000 } } as const;
 
 /** What the client sent in an exchange. `other` is the same exchange in another run, `session` the others of this one. */
-function sentIn(official: Exchange, other: Exchange, session: readonly Exchange[]): Sent {
+function sentIn(official: Exchange, other: Exchange, session: readonly Exchange[]): Omit<Sent, 'free'> {
   const places = sites(official);
   const otherTexts = new Map(sites(other).map((site) => [address(site), printJson(site.node)]));
   const isLeaf = ({ node }: Site) => node.kind !== 'array' && node.kind !== 'object';
@@ -455,7 +459,10 @@ function identifierSwaps(sent: Sent): Mutant[] {
 
 /** All places of an identifier get the value of another one, so that nothing disagrees. */
 function repetitions(sent: Sent): Mutant[] {
-  const alike = pairs(identifiers(sent)).filter(([one, another]) => form(one.value) === form(another.value));
+  const alike = pairs(identifiers(sent)).filter(
+    ([one, another]) =>
+      form(one.value) === form(another.value) && !sent.free.has(one.value) && !sent.free.has(another.value),
+  );
   return alike.map(([one, another]) => ({
     places: [...one.sites, ...another.sites].map(where),
     mutate: () =>
@@ -548,11 +555,13 @@ function chains(sites: readonly Site[]): Mutant[] {
   ]);
 }
 
-/** The turn metadata of one message in the place of that of another. */
+/** The turn metadata of one message in the place of that of another, unless they differ in free identifiers only. */
 function copiedMetadata(sent: Sent): Mutant[] {
+  const withoutFree = ({ node }: Site) =>
+    [...sent.free].reduce((text, id) => text.replaceAll(id, ''), printJson(node));
   const metadata = [...sent.opened].filter((site) => lastName(site) === 'x-codex-turn-metadata');
   return pairs(metadata).flatMap(([one, another]) =>
-    sameJson(one.node, another.node) ? [] : [mutant(another, one.node), mutant(one, another.node)],
+    withoutFree(one) === withoutFree(another) ? [] : [mutant(another, one.node), mutant(one, another.node)],
   );
 }
 

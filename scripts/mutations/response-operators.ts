@@ -80,7 +80,9 @@ export function responseOperators(official: Exchange): readonly Operator[] {
     operator('swap two events', unitMutants(official, swapped)),
     operator(
       'break off the response',
-      endMutants(official, (one) => (one.type === 'body' ? [{ ...one, complete: false }] : [one])),
+      endMutants(official, (one) =>
+        one.type === 'body' && one.complete ? [{ ...one, complete: false }] : [one],
+      ),
     ),
     operator(
       'change a close code',
@@ -100,6 +102,7 @@ function receivedIn(official: Exchange): Sent {
     opened: new Set(),
     varies: () => false,
     elsewhere: new Set(),
+    free: new Set(),
   };
 }
 

@@ -100,7 +100,7 @@ function mutantsFor(golden: Golden): number {
 function attack(golden: Golden, official: readonly Exchange[], other: readonly Exchange[], most = Infinity) {
   const missed: string[] = [];
   const rest = official.slice(1);
-  const score = requestOperators(first(official), first(other), rest).map(
+  const score = requestOperators(first(official), first(other), { session: rest }).map(
     ({ name: operator, mutants: all }) => {
       const step = Math.max(1, Math.ceil(all.length / most));
       const mutants = all.filter((_, at) => at % step === 0);

@@ -34,7 +34,9 @@ export class Bindings {
   mismatches(): Mismatch[] {
     const bound = [...this.#occurrences].flatMap(([name, occurrences]) => {
       const variable = this.#variables.get(name);
-      return variable === undefined ? [] : [{ variable, occurrences, binding: bindingOf(occurrences) }];
+      return variable === undefined
+        ? []
+        : [{ variable, occurrences, binding: bindingOf(occurrences, kinds[variable.kind].accepts) }];
     });
     const owners = Map.groupBy(
       bound.filter(({ variable }) => variable.group !== undefined),
@@ -51,22 +53,25 @@ export class Bindings {
 
   /** Variables with the value of another variable of their group. */
   #repetitions(bound: readonly Bound[]): Mismatch[] {
-    const holders = new Map<string, Variable[]>();
-    return bound.flatMap(({ variable, occurrences, binding: { value, given } }): Mismatch[] => {
+    const holders = new Map<string, Bound[]>();
+    return bound.flatMap((one): Mismatch[] => {
+      const { variable, occurrences, binding } = one;
+      const { value, given } = binding;
       if (given || variable.group === undefined) return [];
       const key = JSON.stringify([variable.group, value]);
       const earlier = holders.get(key) ?? [];
-      holders.set(key, [...earlier, variable]);
-      const other = earlier.find((holder) => !this.#mayAgree(variable, holder));
+      holders.set(key, [...earlier, one]);
+      const other = earlier.find((holder) => !this.#mayAgree(variable, holder.variable));
       if (other === undefined) return [];
       return [
         {
           kind: 'repeated',
-          places: placesWith(value, occurrences),
+          // Either of the two variables may have the wrong value.
+          places: [...placesWith(value, occurrences), ...placesWith(value, other.occurrences)],
           variable: variable.name,
           value,
-          otherVariable: other.name,
-          ...violatedLifetime(variable, other),
+          otherVariable: other.variable.name,
+          ...violatedLifetime(variable, other.variable),
         },
       ];
     });
@@ -157,13 +162,19 @@ function violatedLifetime(variable: Variable, owner: Variable | undefined): Pick
   return lifetime !== undefined && (lifetime === 'session' || isStale) ? { lifetime } : {};
 }
 
-/** The value that the backend gave first, otherwise the most frequent value; of equally frequent values the first. */
-function bindingOf(occurrences: readonly Occurrence[]): Binding {
+/**
+ * The value that the backend gave first, otherwise the most frequent value that the kind accepts, otherwise the most
+ * frequent one; of equally frequent values the first.
+ */
+function bindingOf(occurrences: readonly Occurrence[], accepts: (value: string) => boolean): Binding {
   const given = occurrences.find((occurrence) => occurrence.given);
   if (given !== undefined) return { value: given.value, given: true };
-  const counts = new Map<string, number>();
-  for (const { value } of occurrences) counts.set(value, (counts.get(value) ?? 0) + 1);
-  const [value = ''] = [...counts].reduce((best, next) => (next[1] > best[1] ? next : best), ['', 0]);
+  const counts = [...Map.groupBy(occurrences, ({ value }) => value)].map(
+    ([value, { length }]) => [value, length] as const,
+  );
+  const accepted = counts.filter(([value]) => accepts(value));
+  const candidates = accepted.length > 0 ? accepted : counts;
+  const [value] = candidates.reduce((best, next) => (next[1] > best[1] ? next : best), ['', 0] as const);
   return { value, given: false };
 }
 
