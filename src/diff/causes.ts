@@ -10,7 +10,8 @@ import { stringAt } from '../wire/json.ts';
 
 /** Merges mismatches that have one cause into one mismatch with all their places. */
 export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
-  const causes = mismatches.filter((mismatch) => !isConsequence(mismatch, mismatches));
+  const isConsequence = consequencesAmong(mismatches);
+  const causes = mismatches.filter((mismatch) => !isConsequence(mismatch));
   return merged(
     merged(merged(causes, listKey, mergeInList), metadataKey, mergeInMetadata),
     causeKey,
@@ -18,50 +19,38 @@ export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
   );
 }
 
-function isConsequence(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
-  return (
-    isUnofferedCompression(mismatch, all) || isUnchained(mismatch, all) || isClosedInstead(mismatch, all)
-  );
-}
-
-/** A subject that does not send a message closes the connection. */
-function isClosedInstead(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
-  if (mismatch.kind !== 'added' || mismatch.actual.type !== 'close') return false;
-  const { exchange } = firstPlace(mismatch);
-  return all.some((other) => isMissingMessage(other) && firstPlace(other).exchange === exchange);
+function consequencesAmong(mismatches: readonly Mismatch[]): (mismatch: Mismatch) => boolean {
+  const unoffered = new Set(mismatches.filter(isMissingOffer).map((offer) => firstPlace(offer).exchange));
+  const missing = mismatches.filter(isMissingMessage).map(firstPlace);
+  const messages = new Set(missing.map((place) => messageKey(place)));
+  const incomplete = new Set(missing.map(({ exchange }) => exchange));
+  return (mismatch) => {
+    const place = firstPlace(mismatch);
+    // Compression is missing because the handshake does not offer it.
+    if (mismatch.kind === 'reframed' && mismatch.aspect === 'compressed' && mismatch.actual === false)
+      return unoffered.has(place.exchange);
+    // A subject that does not send a message closes the connection.
+    if (mismatch.kind === 'added') return mismatch.actual.type === 'close' && incomplete.has(place.exchange);
+    // A request does not continue the response to a request that is missing itself.
+    const isChain = mismatch.kind === 'missing' && lastName(place.path) === 'previous_response_id';
+    return isChain && messages.has(messageKey(place, -1));
+  };
 }
 
 function isMissingMessage({ kind, places }: Mismatch): boolean {
   return kind === 'missing' && places.every(({ part, path }) => part === 'message' && path.length === 0);
 }
 
-/** A request does not continue the response to a request that is missing itself. */
-function isUnchained(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
-  const place = firstPlace(mismatch);
-  if (mismatch.kind !== 'missing' || lastName(place.path) !== 'previous_response_id') return false;
-  return all.some((other) => {
-    const before = firstPlace(other);
-    return (
-      isMissingMessage(other) &&
-      before.exchange === place.exchange &&
-      before.part === 'message' &&
-      place.part === 'message' &&
-      before.number === place.number - 1
-    );
-  });
+/** An offer that only differs still allows compression. */
+function isMissingOffer(mismatch: Mismatch): boolean {
+  if (lastName(firstPlace(mismatch).path).toLowerCase() !== 'sec-websocket-extensions') return false;
+  const actual = comparedNode(mismatch, 'actual');
+  return actual?.kind !== 'string' || !actual.value.toLowerCase().includes('permessage-deflate');
 }
 
-/** Compression is missing because the handshake does not offer it. An offer that only differs still allows it. */
-function isUnofferedCompression(mismatch: Mismatch, all: readonly Mismatch[]): boolean {
-  if (mismatch.kind !== 'reframed' || mismatch.aspect !== 'compressed' || mismatch.actual !== false)
-    return false;
-  const exchange = mismatch.places[0]?.exchange;
-  return all.some((offer) => {
-    const { exchange: own, path } = firstPlace(offer);
-    if (own !== exchange || lastName(path).toLowerCase() !== 'sec-websocket-extensions') return false;
-    const actual = comparedNode(offer, 'actual');
-    return actual?.kind !== 'string' || !actual.value.toLowerCase().includes('permessage-deflate');
-  });
+/** A message, or one before or after it, as one string. */
+function messageKey(place: Place, offset = 0): string {
+  return `${place.exchange} ${place.part === 'message' ? place.number + offset : ''}`;
 }
 
 /** At least one mismatch. */

@@ -25,10 +25,10 @@ export function findingOf(comparison: Comparison, mismatch: Mismatch): Finding {
 /** The findings of two comparisons. What both show becomes one finding. */
 export function together(findings: readonly Finding[], others: readonly Finding[]): Finding[] {
   const keys = new Set(findings.map(placesKey));
+  const same = Map.groupBy(others, placesKey);
   const merged = findings.map((finding): Finding => {
-    const key = placesKey(finding);
-    const also = others.filter((other) => placesKey(other) === key).map(({ comparison }) => comparison);
-    return also.length === 0 ? finding : { ...finding, also };
+    const also = same.get(placesKey(finding))?.map(({ comparison }) => comparison);
+    return also === undefined ? finding : { ...finding, also };
   });
   return [...merged, ...others.filter((other) => !keys.has(placesKey(other)))];
 }

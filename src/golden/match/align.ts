@@ -12,7 +12,7 @@ const threshold = 0.3;
 /** The weight of an exact match. With less, one moved item would appear as two changed ones. */
 const exactWeight = 10;
 /** Longer lists, with more pairs than this, are aligned window by window. */
-const maximumCells = 250_000;
+export const maximumCells = 250_000;
 /** Items of either list in a window. */
 const window = 32;
 

@@ -60,8 +60,9 @@ export class Bindings {
       if (given || variable.group === undefined) return [];
       const key = JSON.stringify([variable.group, value]);
       const earlier = holders.get(key) ?? [];
-      holders.set(key, [...earlier, one]);
       const other = earlier.find((holder) => !this.#mayAgree(variable, holder.variable));
+      earlier.push(one);
+      holders.set(key, earlier);
       if (other === undefined) return [];
       return [
         {
@@ -135,10 +136,12 @@ function disagreements(
   if (first === undefined) return [];
   const agreeing = placesWith(value, occurrences);
   // A backend that repeats a wrong value received it.
-  const sent = occurrences.filter((one) => !one.given);
-  const others = new Set(sent.map((one) => one.value).filter((one) => one !== value));
-  return [...others].map((valueHere): Mismatch => {
-    const places = placesWith(valueHere, sent);
+  const byValue = Map.groupBy(
+    occurrences.filter((one) => !one.given && one.value !== value),
+    (one) => one.value,
+  );
+  return [...byValue].map(([valueHere, others]): Mismatch => {
+    const places = others.map(({ place }) => place);
     // With as many places on either side, either value may be the wrong one.
     const isTie = !given && places.length === agreeing.length;
     const owner = ownerOf(valueHere, variable.name);

@@ -14,7 +14,7 @@ import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../golden.t
 import { compileTemplate } from '../pattern/compile-template.ts';
 import { kinds } from '../pattern/kinds.ts';
 import { parseTemplate, soleVariable } from '../pattern/template.ts';
-import { align, likenessOfForm } from './align.ts';
+import { align, likenessOfForm, maximumCells } from './align.ts';
 import { differenceOf, respelled } from './difference.ts';
 import {
   type Difference,
@@ -33,16 +33,28 @@ export type MatchListener = {
 };
 
 /**
+ * How many values a matcher compares to find out which items of lists, and which renamed members, belong together; a long
+ * text counts as several. After that, only their positions and names decide. All of a real trace takes far less.
+ */
+const maximumComparisons = 10_000_000;
+
+/**
  * Matches patterns of one golden with values of a trace. Without variables, both sides are plain values and braces have
  * no meaning.
  */
 export class Matcher {
   readonly #variables: ReadonlyMap<string, Variable> | undefined;
   readonly #listener: MatchListener;
+  readonly #comparisons: { left: number };
 
-  constructor(variables: ReadonlyMap<string, Variable> | undefined, listener: MatchListener) {
+  constructor(
+    variables: ReadonlyMap<string, Variable> | undefined,
+    listener: MatchListener,
+    comparisons = { left: maximumComparisons },
+  ) {
     this.#variables = variables;
     this.#listener = listener;
+    this.#comparisons = comparisons;
   }
 
   /** Matches headers, or the members of an object. Order, capitalisation and duplicates count. */
@@ -68,13 +80,15 @@ export class Matcher {
       this.#object(expected, actual, place);
     } else if (expected.kind === 'array' && actual.kind === 'array') {
       this.#items(expected.items, actual.items, place);
-    } else if (printJson(expected) !== printJson(actual)) {
+    } else if (expected.kind !== actual.kind || printJson(expected) !== printJson(actual)) {
       this.#report(differenceOf(expected, actual), place);
     }
   }
 
   /** The likeness of a pattern and a node, from 0 to 1. Variables match any value of their kind. */
   likeness(expected: JsonNode, actual: JsonNode): number {
+    const length = (node: JsonNode) => (node.kind === 'string' ? node.value.length : 0);
+    if (!this.#spend(length(expected) + length(actual))) return 0;
     if (expected.kind === 'object' && actual.kind === 'object') {
       const [before, after] = [firstMembers(this.#members(expected)), firstMembers(actual.members)];
       const keys = new Set([...before.keys(), ...after.keys()]);
@@ -89,6 +103,12 @@ export class Matcher {
     return this.#matches(expected, actual) ? 1 : 0;
   }
 
+  /** Counts a comparison of so many characters. Returns whether it may be made. */
+  #spend(characters: number): boolean {
+    this.#comparisons.left -= 1 + characters / 16;
+    return this.#comparisons.left >= 0;
+  }
+
   #meanLikeness(pairs: readonly (readonly [JsonNode | undefined, JsonNode | undefined])[]): number {
     if (pairs.length === 0) return 1;
     let sum = 0;
@@ -98,7 +118,7 @@ export class Matcher {
 
   #matches(expected: JsonNode, actual: JsonNode): boolean {
     let matches = true;
-    const silent = new Matcher(this.#variables, {
+    const listener: MatchListener = {
       mismatch: () => {
         matches = false;
       },
@@ -106,15 +126,19 @@ export class Matcher {
         const kind = this.#variables?.get(name)?.kind;
         if (kind !== undefined && !kinds[kind].accepts(value)) matches = false;
       },
-    });
+    };
+    const silent = new Matcher(this.#variables, listener, this.#comparisons);
     silent.node(expected, actual, { exchange: 0, side: 'client', part: 'exchange', path: [] });
     return matches;
   }
 
   /** Short values such as `true`, `0` or `"auto"` match by accident too often to identify a renamed member. */
   #matchesSpecifically(expected: JsonNode | undefined, actual: JsonNode | undefined): boolean {
-    if (expected === undefined || actual === undefined) return false;
-    return printJson(actual).length >= 10 && this.#matches(expected, actual);
+    if (expected === undefined || actual === undefined || !this.#spend(0)) return false;
+    const { length } = printJson(actual);
+    return (
+      length >= 10 && this.#spend(printJson(expected).length + length) && this.#matches(expected, actual)
+    );
   }
 
   #json(pattern: JsonObject, actual: JsonNode, place: Place): void {
@@ -220,8 +244,10 @@ export class Matcher {
     });
     for (const [a, b] of alignment.pairs) this.node(at(expected, a), at(actual, b), indexed(b));
     const added = [...alignment.added];
+    const searches = alignment.missing.length * added.length <= maximumCells;
     for (const from of alignment.missing) {
-      const elsewhere = added.findIndex((to) => this.likeness(at(expected, from), at(actual, to)) === 1);
+      const isSame = (to: number) => this.likeness(at(expected, from), at(actual, to)) === 1;
+      const elsewhere = searches ? added.findIndex(isSame) : -1;
       const [to] = elsewhere === -1 ? [] : added.splice(elsewhere, 1);
       if (to === undefined) {
         this.#report({ kind: 'missing', expected: jsonValue(at(expected, from)) }, indexed(from));

@@ -68,13 +68,13 @@ export class StepUnifier {
   }
 
   #response(expected: readonly BackendPayload[], actual: readonly BackendPayload[], exchange: number): void {
-    const queues = Map.groupBy(actual, ({ payload }) => messageType(payload));
+    const stacks = Map.groupBy(actual.toReversed(), ({ payload }) => messageType(payload));
     let last = 0;
     for (const { payload } of expected) {
       const type = messageType(payload);
-      const queue = queues.get(type) ?? [];
-      while ((queue[0]?.number ?? Infinity) <= last) queue.shift();
-      const next = queue.shift();
+      const stack = stacks.get(type) ?? [];
+      while ((stack.at(-1)?.number ?? Infinity) <= last) stack.pop();
+      const next = stack.pop();
       if (next === undefined) continue;
       last = next.number;
       const place: Place = {
