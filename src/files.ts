@@ -1,4 +1,13 @@
-import { closeSync, mkdirSync, openSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { ParityError, plainReason } from './errors.ts';
 
@@ -17,6 +26,25 @@ export function makeFolder(path: string, mode = 0o777): string[] {
     // Another process may have created it in the meantime.
     if (isFolder(path)) return made;
     throw error;
+  }
+}
+
+/**
+ * Reads a whole file of at most `maximum` bytes. Never opens anything but a regular file: a pipe would wait for its writer,
+ * and a device may have no end. Throws ParityError `file-unreadable`.
+ */
+export function readWhole(path: string, maximum: number): Buffer {
+  const unreadable = (problem: string, cause?: unknown) =>
+    new ParityError('file-unreadable', `cannot read ${path}: ${problem}`, { cause });
+  try {
+    const status = statSync(path);
+    if (!status.isFile() && !status.isDirectory()) throw unreadable('it is not a regular file');
+    if (status.size > maximum && status.isFile())
+      throw unreadable(`it has ${status.size} bytes, and at most ${maximum} are read`);
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof ParityError || !(error instanceof Error && 'code' in error)) throw error;
+    throw unreadable(plainReason(error), error);
   }
 }
 
@@ -48,7 +76,7 @@ export function mustBeWritable(path: string): void {
   }
 }
 
-function isFolder(path: string): boolean {
+export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 

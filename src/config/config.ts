@@ -1,12 +1,16 @@
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ParityError, plainReason } from '../errors.ts';
+import { readWhole } from '../files.ts';
 import { parseWith } from '../schema.ts';
 
 /** The possible names of the file in the working folder. */
 export const configFiles = ['codex-parity.config.json', 'codex-parity.config.yaml'] as const;
+
+/** The largest file that is read: the YAML parser takes quadratic time for some. */
+const maximumBytes = 2 ** 16;
 
 const aPath = 'must begin with a slash';
 const aStatus = 'must be a status from 100 to 599';
@@ -105,19 +109,13 @@ export function readConfig(folder: string): Config {
   if (path === undefined) return {};
   if (another !== undefined)
     throw new ParityError('usage', `both ${path} and ${another} exist: keep one of them`);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ParityError('file-unreadable', `cannot read ${path}: ${plainReason(error)}`, { cause: error });
-  }
-  return parseConfig(text, path);
+  return parseConfig(readWhole(path, maximumBytes).toString(), path);
 }
 
 /** Parses a configuration. JSON is read as YAML too, so that errors in either have a line. Throws ParityError `usage`. */
 export function parseConfig(text: string, path: string): Config {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter });
+  const document = parsed(text, path, lineCounter);
   const [broken] = document.errors;
   if (broken !== undefined) {
     const [problem = ''] = broken.message.split('\n');
@@ -125,10 +123,20 @@ export function parseConfig(text: string, path: string): Config {
       broken.code === 'MULTIPLE_DOCS' ? 'a second document begins' : problem.replace(/ at line .*$/, '');
     throw wrong(path, lineCounter.linePos(broken.pos[0]).line, message);
   }
-  const parsed = parseWith(config, contentOf(document, path));
-  if (parsed.ok) return parsed.data;
-  const place = parsed.path.join('.') || 'the file';
-  throw wrong(path, lineOf(document, parsed.path, lineCounter), `${place} ${parsed.problem}`);
+  const checked = parseWith(config, contentOf(document, path));
+  if (checked.ok) return checked.data;
+  const place = checked.path.join('.') || 'the file';
+  throw wrong(path, lineOf(document, checked.path, lineCounter), `${place} ${checked.problem}`);
+}
+
+function parsed(text: string, path: string, lineCounter: LineCounter): Document {
+  try {
+    return parseDocument(text, { lineCounter });
+  } catch (error) {
+    // The parser recurses for each level.
+    if (error instanceof RangeError) throw wrong(path, 1, 'lists or objects are nested too deeply');
+    throw error;
+  }
 }
 
 /** The value of a document; an empty object for an empty one. Throws ParityError for an alias that expands too far. */

@@ -1,7 +1,15 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { ParityError } from '../errors.ts';
-import { makeFolder, unwritable } from '../files.ts';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import { ParityError, plainReason } from '../errors.ts';
+import { isFolder, makeFolder, unwritable } from '../files.ts';
 import { decodeEvent, encodeEvent } from '../trace/codec.ts';
 import { closingLine, decodeLine, headerLine, readLines } from '../trace/line-file.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
@@ -11,7 +19,7 @@ import { FieldError, Fields } from '../wire/json-fields.ts';
 import { type Golden, type GoldenId, lifetimes, type Variable } from './golden.ts';
 import { authorityName } from './pattern/authority.ts';
 import { variableKinds } from './pattern/kinds.ts';
-import { expandShared, shareDocuments } from './shared.ts';
+import { SharedDocuments, shareDocuments } from './shared.ts';
 import { eventsOf, goldenExchanges } from './trace/exchanges.ts';
 import { variablesInEvent } from './trace/variable-uses.ts';
 
@@ -72,10 +80,13 @@ export function readGoldenOf({ codex, lane, scenario }: GoldenId, path: string):
   );
 }
 
+/** The most variables of a golden: some comparisons take quadratic time for them. */
+const maximumVariables = 10_000;
+
 /** Builds a golden from the lines of its file. */
 class GoldenReader {
   readonly #variables = new Map<string, Variable>();
-  readonly #documents = new Map<string, JsonNode>();
+  readonly #documents = new SharedDocuments();
   readonly #events: TraceEvent[] = [];
   #about: Omit<Golden, 'variables' | 'exchanges'> | undefined;
 
@@ -89,16 +100,18 @@ class GoldenReader {
     switch (fields.text('type')) {
       case 'variable': {
         const variable = decodeVariable(fields);
-        declare(this.#variables, 'variable', variable.name, variable);
+        const { name } = variable;
+        if (this.#variables.has(name)) throw new FieldError(`variable "${name}" is declared twice`);
+        if (this.#variables.size === maximumVariables)
+          throw new FieldError(`the file has more than ${maximumVariables} variables`);
+        this.#variables.set(name, variable);
         return;
       }
-      case 'shared': {
-        const document = expandShared(fields.node('value'), this.#documents);
-        declare(this.#documents, 'shared document', fields.text('name'), document);
+      case 'shared':
+        this.#documents.declare(fields.text('name'), fields.node('value'));
         return;
-      }
       default: {
-        const event = decodeEvent(expandShared(node, this.#documents));
+        const event = decodeEvent(this.#documents.expand(node));
         for (const name of variablesInEvent(event)) this.#assertDeclared(name);
         this.#events.push(event);
       }
@@ -116,22 +129,66 @@ class GoldenReader {
   }
 }
 
-function declare<T>(table: Map<string, T>, what: string, name: string, value: T): void {
-  if (table.has(name)) throw new FieldError(`${what} "${name}" is declared twice`);
-  table.set(name, value);
+/**
+ * The goldens in a folder, sorted by version, lane and scenario. Empty if the folder does not exist. Throws ParityError for
+ * a golden that is not a regular file, and for a link that leads out of the folder: neither is followed.
+ */
+export function listGoldens(folder: string): (GoldenId & { readonly path: string })[] {
+  if (!isFolder(folder)) return [];
+  const root = realpathSync(folder);
+  return foldersIn(folder, root)
+    .flatMap((codex) =>
+      foldersIn(join(folder, codex), root).flatMap((lane) =>
+        filesIn(join(folder, codex, lane), root).map((file) => {
+          const scenario = file.slice(0, -ending.length);
+          return { codex, lane, scenario, path: join(folder, codex, lane, file) };
+        }),
+      ),
+    )
+    .sort((a, b) => compareVersions(a.codex, b.codex) || a.path.localeCompare(b.path, 'en'));
 }
 
-/** The goldens in a folder, sorted by version, lane and scenario. Empty if the folder does not exist. */
-export function listGoldens(folder: string): (GoldenId & { readonly path: string })[] {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => path.endsWith(ending) && path.split('/').length === 3)
-    .map((path) => {
-      const [codex = '', lane = '', file = ''] = path.split('/');
-      return { codex, lane, scenario: file.slice(0, -ending.length), path: join(folder, path) };
-    })
-    .sort((a, b) => compareVersions(a.codex, b.codex) || a.path.localeCompare(b.path, 'en'));
+function foldersIn(folder: string, root: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(
+      (entry) =>
+        entry.isDirectory() || (entry.isSymbolicLink() && isFolderInside(join(folder, entry.name), root)),
+    )
+    .map(({ name }) => name);
+}
+
+function isFolderInside(link: string, root: string): boolean {
+  if (!isFolder(link)) return false;
+  mustBeInside(link, root);
+  return true;
+}
+
+function filesIn(folder: string, root: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).filter(({ name }) => name.endsWith(ending));
+  for (const entry of entries) {
+    if (entry.isSymbolicLink()) mustBeInside(join(folder, entry.name), root);
+    else if (!entry.isFile())
+      throw new ParityError(
+        'file-unreadable',
+        `cannot read ${join(folder, entry.name)}: it is not a regular file`,
+      );
+  }
+  return entries.map(({ name }) => name);
+}
+
+/** Throws ParityError if a link leads out of a folder, whose real path is `root`, or nowhere. */
+function mustBeInside(link: string, root: string): void {
+  let target: string;
+  try {
+    target = realpathSync(link);
+  } catch (error) {
+    throw new ParityError('file-unreadable', `cannot read ${link}: ${plainReason(error)}`, { cause: error });
+  }
+  if (`${target}${sep}`.startsWith(root + sep)) return;
+  throw new ParityError(
+    'file-unreadable',
+    `cannot read ${link}: it is a link that leads out of the folder of the goldens`,
+  );
 }
 
 function readId(fields: Fields): GoldenId {

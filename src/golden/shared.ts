@@ -45,22 +45,82 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
   return output;
 }
 
-/** The node with documents in place of references. Throws FieldError for a document that is not declared. */
-export function expandShared(node: JsonNode, documents: ReadonlyMap<string, JsonNode>): JsonNode {
-  if (node.kind !== 'object' || !node.members.some(([key]) => key === sharedMark)) {
-    return mapChildren(node, (part) => expandShared(part, documents));
+/** What the lines of a golden may grow to, in characters, with documents in place of references. */
+const maximumSize = 2 ** 26;
+/** The same, in levels. A line without references has at most 500. */
+const maximumDepth = 600;
+
+/** A document with the documents that it refers to in their places. */
+type SharedDocument = { readonly node: JsonNode; readonly size: number; readonly depth: number };
+
+/**
+ * The shared documents of a golden. A document refers only to documents before it, but each can do so many times: the size
+ * of all lines together is limited, before any of them is walked.
+ */
+export class SharedDocuments {
+  readonly #documents = new Map<string, SharedDocument>();
+  #size = 0;
+  /** The levels of the node that is being expanded. */
+  #depth = 0;
+
+  /** Declares a document. Throws FieldError, like expand. */
+  declare(name: string, value: JsonNode): void {
+    if (this.#documents.has(name)) throw new FieldError(`shared document "${name}" is declared twice`);
+    const before = this.#size;
+    const node = this.expand(value);
+    this.#documents.set(name, { node, size: this.#size - before, depth: this.#depth });
   }
-  const [[, name] = [], ...others] = node.members;
-  if (name?.kind !== 'string' || others.length > 0) {
-    throw new FieldError(
-      `"${sharedMark}" must be the only member of its object, with the name of a shared document`,
-    );
+
+  /**
+   * The node with documents in place of references. Throws FieldError for a document that is not declared, and if
+   * documents grow too large.
+   */
+  expand(node: JsonNode): JsonNode {
+    this.#depth = 0;
+    return this.#expand(node, 1);
   }
-  const document = documents.get(name.value);
-  if (document === undefined) {
-    throw new FieldError(`shared document "${name.value}" is used but not declared before this line`);
+
+  #expand(node: JsonNode, depth: number): JsonNode {
+    this.#grow(lengthOf(node), depth);
+    if (node.kind !== 'object' || !node.members.some(([key]) => key === sharedMark)) {
+      return mapChildren(node, (part) => this.#expand(part, depth + 1));
+    }
+    const [[, name] = [], ...others] = node.members;
+    if (name?.kind !== 'string' || others.length > 0) {
+      throw new FieldError(
+        `"${sharedMark}" must be the only member of its object, with the name of a shared document`,
+      );
+    }
+    const document = this.#documents.get(name.value);
+    if (document === undefined) {
+      throw new FieldError(`shared document "${name.value}" is used but not declared before this line`);
+    }
+    this.#grow(document.size, depth + document.depth);
+    return document.node;
   }
-  return document;
+
+  #grow(size: number, depth: number): void {
+    this.#size += size;
+    this.#depth = Math.max(this.#depth, depth);
+    if (this.#size > maximumSize)
+      throw new FieldError(`with its shared documents, the file has more than ${maximumSize} characters`);
+    if (depth > maximumDepth)
+      throw new FieldError(`with its shared documents, the line has more than ${maximumDepth} levels`);
+  }
+}
+
+/** About the length of the text of a node without its children. */
+function lengthOf(node: JsonNode): number {
+  switch (node.kind) {
+    case 'string':
+      return node.value.length + 3;
+    case 'number':
+      return node.text.length + 1;
+    case 'object':
+      return node.members.reduce((length, [key]) => length + key.length + 4, 2);
+    default:
+      return 5;
+  }
 }
 
 function referenceTo(name: string): JsonNode {

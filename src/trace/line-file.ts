@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { ParityError, plainReason } from '../errors.ts';
+import { ParityError } from '../errors.ts';
+import { readWhole } from '../files.ts';
 import { type JsonNode, JsonSyntaxError, parseJson, printJson, stringAt, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
 
@@ -12,6 +12,9 @@ type Format = keyof typeof formats;
 
 /** The version this program writes, and the newest it reads. */
 const formatVersion = 1;
+
+/** The largest file that is read: its values take some 30 times as much memory. */
+const maximumBytes = 2 ** 26;
 
 /** One parsed line of a file; `line` counts from 1. */
 type FileLine = { readonly line: number; readonly node: JsonNode };
@@ -61,21 +64,12 @@ export function* readLines(path: string, format: Format): Generator<FileLine> {
  * JSON strings may contain.
  */
 function* linesOf(path: string): Generator<{ readonly line: number; readonly text: string }> {
-  const bytes = readBytes(path);
+  const bytes = readWhole(path, maximumBytes);
   for (let line = 1, start = 0; start < bytes.length; line += 1) {
     const newline = bytes.indexOf('\n', start);
     const end = newline === -1 ? bytes.length : newline;
     yield { line, text: bytes.toString('utf8', start, end) };
     start = end + 1;
-  }
-}
-
-function readBytes(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    throw new ParityError('file-unreadable', `cannot read ${path}: ${plainReason(error)}`, { cause: error });
   }
 }
 

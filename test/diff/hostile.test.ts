@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest';
+import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
+import { parityFindings } from '../../src/diff/parity.ts';
+import { verdictOf } from '../../src/diff/verdict.ts';
+import type { Golden, Variable } from '../../src/golden/golden.ts';
+import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
+import { githubReport } from '../../src/report/github.ts';
+import { jsonReport } from '../../src/report/json.ts';
+import { junitReport } from '../../src/report/junit.ts';
+import { textReport } from '../../src/report/text.ts';
+import { jsonString } from '../../src/wire/json.ts';
+import { exchangeOf, message } from './exchange.ts';
+
+function range<T>(length: number, make: (index: number) => T): T[] {
+  return Array.from({ length }, (_, index) => make(index));
+}
+
+const variable = (name: string, group?: string): Variable => ({
+  name,
+  kind: 'integer',
+  number: false,
+  group,
+  lifetime: undefined,
+});
+
+function goldenOf(exchanges: readonly Exchange[], variables: readonly Variable[] = []): Golden {
+  const table = new Map(variables.map((one) => [one.name, one]));
+  const id = { codex: '0.169.0', lane: 'chatgpt', scenario: 'hostile' };
+  return { ...id, runs: 2, varied: [], variables: table, exchanges };
+}
+
+/** All findings, in all reports. Returns how many there are. */
+function reported(golden: Golden, actual: readonly Exchange[]): number {
+  const findings = [...parityFindings(golden, actual), ...neutralityFindings(golden.exchanges, actual)];
+  const { codex, lane, scenario } = golden;
+  const report = {
+    subject: 'mine',
+    driver: 'replay',
+    scenarios: [{ codex, lane, scenario, ...verdictOf(findings, {}) }],
+  };
+  for (const write of [textReport, jsonReport, junitReport, githubReport]) write(report);
+  return findings.length;
+}
+
+/** Far above what any case takes: what is not bounded takes minutes, or never ends. */
+const limit = 20_000;
+
+function inTime(work: () => void): void {
+  const start = performance.now();
+  work();
+  expect(performance.now() - start).toBeLessThan(limit);
+}
+
+const nested = (depth: number, open: string, inner: string, close: string) =>
+  open.repeat(depth) + inner + close.repeat(depth);
+const list = (length: number, item: (index: number) => unknown) => JSON.stringify(range(length, item));
+const object = (length: number, key: (index: number) => string, value: (index: number) => unknown) =>
+  JSON.stringify(Object.fromEntries(range(length, (index) => [key(index), value(index)])));
+const inJson = (text: string) => JSON.stringify({ body: text });
+
+const bodies: readonly (readonly [name: string, expected: string, actual: string])[] = [
+  ['numbers of 300,000 digits', `1${'0'.repeat(300_000)}1`, `1${'0'.repeat(300_000)}2`],
+  ['large exponents', `1e${'9'.repeat(20_000)}`, `1e${'9'.repeat(99_999)}8`],
+  ['deep lists', nested(490, '[', '1', ']'), nested(490, '[', '2', ']')],
+  ['deep lists of two', nested(490, '[1,', '1', ']'), nested(490, '[2,', '2', ']')],
+  ['deep renamed members', nested(490, '{"aaaaaaaaaa":', '1', '}'), nested(490, '{"bbbbbbbbbb":', '1', '}')],
+  ['deep and wide', nested(200, '{"a":[[1,2],', '[1]', ']}'), nested(200, '{"b":[[2,1,3],', '[1]', ']}')],
+  ['long lists', list(20_000, (index) => index), list(20_000, (index) => index + 1_000_000)],
+  ['long lists, reversed', list(20_000, (index) => index), list(20_000, (index) => -index)],
+  [
+    'long lists of objects',
+    list(20_000, (at) => ({ id: at, text: 'a' })),
+    list(20_001, (at) => ({ id: -at })),
+  ],
+  ['moved items', list(20_000, (at) => `item ${at}`), list(20_000, (at) => `item ${(at * 7919) % 20_000}`)],
+  ['missing items', list(20_000, (index) => index), '[]'],
+  [
+    'similar large items',
+    list(200, (at) => range(200, (one) => at + one)),
+    list(201, (at) => range(200, () => at)),
+  ],
+  [
+    'long texts in lists',
+    list(200, (at) => `${at}${'a'.repeat(9999)}`),
+    list(201, (at) => `-${at}${'a'.repeat(9999)}`),
+  ],
+  [
+    'many names',
+    object(
+      10_000,
+      (at) => `a${at}`,
+      () => 'a value',
+    ),
+    object(
+      10_000,
+      (at) => `b${at}`,
+      () => 'a value',
+    ),
+  ],
+  [
+    'names in another order',
+    object(
+      10_000,
+      (at) => `a${at}`,
+      () => 1,
+    ),
+    object(
+      10_000,
+      (at) => `a${10_000 - at}`,
+      () => 1,
+    ),
+  ],
+  [
+    'names in other case',
+    object(
+      10_000,
+      (at) => `a${at}`,
+      () => 1,
+    ),
+    object(
+      10_000,
+      (at) => `A${at}`,
+      () => 1,
+    ),
+  ],
+  [
+    'large values under other names',
+    object(
+      60,
+      (at) => `a${at}`,
+      () => 'a'.repeat(99_999),
+    ),
+    object(
+      60,
+      (at) => `b${at}`,
+      () => 'b'.repeat(99_999),
+    ),
+  ],
+  ['white space', inJson('a'), `{${' '.repeat(1_000_000)}"body":"a"}`],
+  ['JSON in strings', inJson(list(20_000, (index) => index)), inJson(list(20_000, (index) => -index))],
+];
+
+describe('ends in bounded time for', () => {
+  it.each(bodies)('%s', (_, expected, actual) => {
+    inTime(() => {
+      const both = [expected, actual].map((text) => exchangeOf([message('client', `{"input":${text}}`)]));
+      const [before, after] = both;
+      if (before === undefined || after === undefined) throw new RangeError('two bodies');
+      expect(reported(goldenOf([before]), [after])).toBeGreaterThan(0);
+      const answers = [expected, actual].map((text) =>
+        exchangeOf([message('backend', `{"type":"a","a":${text}}`)]),
+      );
+      expect(reported(goldenOf(answers.slice(0, 1)), answers.slice(1))).toBeGreaterThan(0);
+    });
+  });
+
+  const messages = (count: number, from: 'client' | 'backend', text: (index: number) => string): Step[] =>
+    range(count, (index) => message(from, text(index)));
+
+  it.each([
+    ['client', 0],
+    ['client', 1],
+    ['backend', 0],
+    ['backend', 1],
+  ] as const)('20,000 messages of the %s, and %i more', (from, more) => {
+    inTime(() => {
+      const before = messages(20_000, from, (index) => `{"type":"a","at":${index},"text":["a","b"]}`);
+      const after = messages(20_000 + more, from, (index) => `{"type":"a","at":${-index},"text":["b","a"]}`);
+      reported(goldenOf([exchangeOf(before)]), [exchangeOf(after)]);
+    });
+  });
+
+  it('10,000 exchanges', () => {
+    inTime(() => {
+      const exchanges = (count: number, text: string) =>
+        range(count, () => exchangeOf([message('client', text)]));
+      reported(goldenOf(exchanges(10_000, '{"a":1}')), exchanges(10_001, '{"b":2}'));
+    });
+  });
+
+  it('10,000 headers', () => {
+    inTime(() => {
+      const withHeaders = (name: (index: number) => string) => {
+        const exchange = exchangeOf([]);
+        const headers = range(10_000, (index) => [name(index), jsonString('the same value')] as const);
+        return { ...exchange, request: { ...exchange.request, headers } };
+      };
+      reported(goldenOf([withHeaders((at) => `a-${at}`)]), [withHeaders((at) => `b-${at}`)]);
+      reported(goldenOf([withHeaders((at) => `a-${at}`)]), [withHeaders((at) => `A-${10_000 - at}`)]);
+    });
+  });
+
+  it('a variable with another value at each of its places', () => {
+    inTime(() => {
+      const before = message(
+        'client',
+        list(20_000, () => '{{a}}'),
+      );
+      const after = message(
+        'client',
+        list(20_000, (index) => String(index)),
+      );
+      const golden = goldenOf([exchangeOf([before])], [variable('a')]);
+      expect(reported(golden, [exchangeOf([after])])).toBeGreaterThan(0);
+    });
+  });
+
+  it('10,000 variables with one value', () => {
+    inTime(() => {
+      const before = message(
+        'client',
+        list(10_000, (index) => `{{a${index}}}`),
+      );
+      const after = message(
+        'client',
+        list(10_000, () => '1'),
+      );
+      const variables = range(10_000, (index) => variable(`a${index}`, 'group'));
+      expect(reported(goldenOf([exchangeOf([before])], variables), [exchangeOf([after])])).toBeGreaterThan(0);
+    });
+  });
+});
