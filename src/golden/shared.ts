@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { childrenOf, type JsonNode, jsonObject, jsonString, mapChildren, printJson } from '../wire/json.ts';
+import {
+  childrenOf,
+  type JsonNode,
+  jsonObject,
+  jsonString,
+  lineDepth,
+  mapChildren,
+  printJson,
+} from '../wire/json.ts';
 import { FieldError } from '../wire/json-fields.ts';
 import { sharedMark } from './golden.ts';
 import { nameFrom, UniqueNames } from './pattern/unique-names.ts';
@@ -47,9 +55,6 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
 
 /** What the lines of a golden may grow to, in characters, with documents in place of references. */
 const maximumSize = 2 ** 26;
-/** The same, in levels. A line without references has at most 500. */
-const maximumDepth = 600;
-
 /** A document with the documents that it refers to in their places. */
 type SharedDocument = { readonly node: JsonNode; readonly size: number; readonly depth: number };
 
@@ -104,8 +109,8 @@ export class SharedDocuments {
     this.#depth = Math.max(this.#depth, depth);
     if (this.#size > maximumSize)
       throw new FieldError(`with its shared documents, the file has more than ${maximumSize} characters`);
-    if (depth > maximumDepth)
-      throw new FieldError(`with its shared documents, the line has more than ${maximumDepth} levels`);
+    if (depth > lineDepth)
+      throw new FieldError(`with its shared documents, the line has more than ${lineDepth} levels`);
   }
 }
 

@@ -1,6 +1,14 @@
 import { ParityError } from '../errors.ts';
 import { readWhole } from '../files.ts';
-import { type JsonNode, JsonSyntaxError, parseJson, printJson, stringAt, toNode } from '../wire/json.ts';
+import {
+  type JsonNode,
+  JsonSyntaxError,
+  lineDepth,
+  parseJson,
+  printJson,
+  stringAt,
+  toNode,
+} from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
 
 /**
@@ -99,7 +107,7 @@ function checkHeader(path: string, node: JsonNode): Format {
 
 function parseLine(path: string, line: number, text: string): JsonNode {
   try {
-    return parseJson(text).node;
+    return parseJson(text, lineDepth).node;
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     // A file whose first line is not JSON is of another kind, not a damaged trace or golden.

@@ -28,8 +28,11 @@ export class JsonSyntaxError extends Error {
 /** A parsed document. `compact` is true when it has no white space between tokens, as the official client writes. */
 export type ParsedJson = { readonly node: JsonNode; readonly compact: boolean };
 
-/** Protects the stack from hostile input. Documents of the protocol are far less deep. */
-const maximumDepth = 500;
+/** The most levels of a document, which protects the stack. The official client reads with serde_json: its limit is 128. */
+const messageDepth = 128;
+
+/** The same for a line of a trace or golden, in which a message has a message in a string. */
+export const lineDepth = 2 * messageDepth + 8;
 
 /** Parses one JSON document (RFC 8259). Throws JsonSyntaxError. */
 export function parseJson(text: string): ParsedJson {
@@ -55,11 +58,13 @@ const literal = /true|false|null/y;
 
 class Parser {
   readonly #text: string;
+  readonly #maximumDepth: number;
   #at = 0;
   #compact = true;
 
-  constructor(text: string) {
+  constructor(text: string, maximumDepth: number) {
     this.#text = text;
+    this.#maximumDepth = maximumDepth;
   }
 
   document(): ParsedJson {
@@ -70,7 +75,8 @@ class Parser {
   }
 
   #value(depth: number): JsonNode {
-    if (depth > maximumDepth) throw new JsonSyntaxError(`at most ${maximumDepth} levels`, this.#at);
+    if (depth > this.#maximumDepth)
+      throw new JsonSyntaxError(`at most ${this.#maximumDepth} levels`, this.#at);
     this.#blank();
     switch (this.#text[this.#at]) {
       case '{':
