@@ -35,8 +35,8 @@ const messageDepth = 128;
 export const lineDepth = 2 * messageDepth + 8;
 
 /** Parses one JSON document (RFC 8259). Throws JsonSyntaxError. */
-export function parseJson(text: string): ParsedJson {
-  return new Parser(text).document();
+export function parseJson(text: string, maximumDepth = messageDepth): ParsedJson {
+  return new Parser(text, maximumDepth).document();
 }
 
 /** Like parseJson, but returns undefined for text that is not JSON. */
