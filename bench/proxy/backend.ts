@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { listenLocally } from '../../src/listening.ts';
+import { textOf } from '../../src/wire/content-collector.ts';
 import { acceptKey, WebSocketDecoder } from '../../src/wire/websocket.ts';
 import { encodeFrame } from '../../src/wire/websocket-frame.ts';
 
@@ -37,7 +38,7 @@ server.on('upgrade', (request, socket: Duplex) => {
   socket.on('data', (bytes: Buffer) => {
     for (const event of decoder.push(bytes)) {
       if (event.type !== 'message' || event.message.opcode !== 'text') continue;
-      const isPrewarm = event.message.payload.includes('"generate":false');
+      const isPrewarm = textOf(event.message.payload).includes('"generate":false');
       socket.write(isPrewarm ? framed(prewarmEvents) : responses.frames);
     }
   });

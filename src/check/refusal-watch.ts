@@ -2,6 +2,7 @@ import { isErrorEvent } from '../client/replay/replay-turns.ts';
 import type { ClientRefusal } from '../golden/match/mismatch.ts';
 import type { Observation } from '../trace/observation.ts';
 import type { Sealer } from '../trace/seal.ts';
+import { textOf } from '../wire/content-collector.ts';
 import { headerValue } from '../wire/headers.ts';
 import { type JsonNode, member, tryParseJson } from '../wire/json.ts';
 import { decodeSse } from '../wire/sse.ts';
@@ -48,11 +49,11 @@ export class RefusalWatch {
       if (status >= 400) this.#refused('', status);
     }
     if (observation.type === 'body' && observation.from === 'backend' && !this.#isEncoded)
-      this.#body(observation.bytes.toString('utf8'));
+      this.#body(textOf(observation.bytes));
     if (observation.type === 'message' && observation.from === 'backend') {
       const { opcode, payload } = observation.message;
-      if (opcode === 'text') this.#event(payload.toString('utf8'));
-      else if (opcode === 'close' && payload.length > 2)
+      if (opcode === 'text') this.#event(textOf(payload));
+      else if (opcode === 'close' && Buffer.isBuffer(payload) && payload.length > 2)
         this.#refused(payload.toString('utf8', 2), payload.readUInt16BE(0));
     }
   };

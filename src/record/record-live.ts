@@ -14,12 +14,13 @@ import { TraceRecorder } from '../trace/trace-recorder.ts';
 /**
  * Runs a user's command through the tap, against the real hosts, and writes a sealed trace of its traffic with the
  * Codex backend. The command keeps the terminal and its environment; only the proxy and the authority to trust are
- * added. Resolves to the exit code of the command (128 plus the signal number when a signal ended it, like a shell) and
+ * added. `hosts` are those of the backend; by default the official ones. Resolves to the exit code of the command (128 plus the signal number when a signal ended it, like a shell) and
  * the number of requests observed.
  */
 export async function recordCommandThroughTap(
   command: readonly string[],
   out: string,
+  hosts?: readonly string[],
 ): Promise<{ exitCode: number; requests: number }> {
   const authority = await openCertificateAuthority(defaultAuthorityFolder());
   let requests = 0;
@@ -32,6 +33,7 @@ export async function recordCommandThroughTap(
     authority,
     upstream: { kind: 'real' },
     observe: recorder.observe,
+    ...(hosts === undefined ? {} : { hosts }),
   });
   try {
     const exitCode = await runInteractive(command, trustingEnvironment(tap.url, authority.certificatePath));

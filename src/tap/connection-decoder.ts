@@ -1,5 +1,6 @@
 import type { Observe } from '../trace/observation.ts';
-import { headerValue } from '../wire/headers.ts';
+import { ContentCollector } from '../wire/content-collector.ts';
+import { type HeaderList, headerValue } from '../wire/headers.ts';
 import {
   type Http1Event,
   mayLeaveHttp,
@@ -12,9 +13,14 @@ import { WebSocketDecoder, type WebSocketEvent } from '../wire/websocket.ts';
 import { negotiatedDeflate } from '../wire/websocket-deflate.ts';
 
 /** A request whose response head has not arrived. */
-type PendingExchange = { readonly number: number; readonly mayLeaveHttp: boolean };
+type PendingExchange = { readonly number: number; readonly target: string; readonly mayLeaveHttp: boolean };
 
-type PartialBody = { readonly exchange: number; readonly parts: Buffer[] };
+type PartialBody = {
+  readonly exchange: number;
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly content: ContentCollector;
+};
 
 type WebSocketDecoders = { readonly exchange: number } & Readonly<Record<Side, WebSocketDecoder>>;
 
@@ -36,10 +42,7 @@ export class ConnectionDecoder {
   readonly #options: ConnectionDecoderOptions;
   readonly #http = { client: new RequestDecoder(), backend: new ResponseDecoder() };
   readonly #pending: PendingExchange[] = [];
-  readonly #bodies: Record<Side, PartialBody> = {
-    client: { exchange: 0, parts: [] },
-    backend: { exchange: 0, parts: [] },
-  };
+  readonly #bodies: Partial<Record<Side, PartialBody>> = {};
   #webSocket: WebSocketDecoders | null = null;
   #stopped = false;
   #endedBy: Side | null = null;
@@ -101,7 +104,7 @@ export class ConnectionDecoder {
       case 'interim':
         return;
       case 'data':
-        this.#bodies[side].parts.push(event.bytes);
+        this.#bodies[side]?.content.push(event.bytes);
         return;
       case 'end':
         this.#onBodyEnd(side, event.complete);
@@ -118,16 +121,18 @@ export class ConnectionDecoder {
   #onRequest(head: RequestHead): void {
     const { connection, nextExchange, observe } = this.#options;
     const exchange = nextExchange();
-    this.#pending.push({ number: exchange, mayLeaveHttp: mayLeaveHttp(head) });
-    this.#bodies.client = { exchange, parts: [] };
+    const { target, headers } = head;
+    this.#pending.push({ number: exchange, target, mayLeaveHttp: mayLeaveHttp(head) });
+    this.#bodies.client = { exchange, target, headers, content: new ContentCollector() };
     this.#http.backend.expect(head);
     observe({ type: 'request', connection, exchange, head });
   }
 
   #onResponse(head: ResponseHead): void {
     // ResponseDecoder returns no response head without a request for it.
-    const { number: exchange, mayLeaveHttp } = this.#pending.shift() ?? { number: 0, mayLeaveHttp: false };
-    this.#bodies.backend = { exchange, parts: [] };
+    const pending = this.#pending.shift() ?? { number: 0, target: '', mayLeaveHttp: false };
+    const { number: exchange, target, mayLeaveHttp } = pending;
+    this.#bodies.backend = { exchange, target, headers: head.headers, content: new ContentCollector() };
     this.#options.observe({ type: 'response', exchange, head });
     if (head.status === 101) this.#onUpgrade(exchange, head);
     else if (mayLeaveHttp) this.#onHttpEvents('client', this.#http.client.settleUpgrade(false));
@@ -148,9 +153,10 @@ export class ConnectionDecoder {
   }
 
   #onBodyEnd(from: Side, complete: boolean): void {
-    const { exchange, parts } = this.#bodies[from];
-    if (parts.length === 0 && complete) return;
-    this.#options.observe({ type: 'body', exchange, from, bytes: Buffer.concat(parts), complete });
+    const body = this.#bodies[from];
+    if (body === undefined || (body.content.length === 0 && complete)) return;
+    const { content, ...message } = body;
+    this.#options.observe({ type: 'body', ...message, from, bytes: content.take(), complete });
   }
 
   #onWebSocketEvents(from: Side, events: readonly WebSocketEvent[]): void {

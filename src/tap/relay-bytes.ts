@@ -76,7 +76,8 @@ function relayDirection(
 
 /** Ends a connection with a RST, as the other side did. */
 function reset({ stream, tcp }: Leg): void {
-  // After end(), resetAndDestroy would neither close the socket nor ever finish (Node 24).
-  if (!tcp.destroyed && !tcp.writableEnded) tcp.resetAndDestroy();
+  // After end(), resetAndDestroy would neither close the socket nor ever finish. Under TLS it leaves the shutdown
+  // unfinished, and the process then loops when it exits (Node 24.21).
+  if (!tcp.destroyed && !tcp.writableEnded && !stream.writableEnded) tcp.resetAndDestroy();
   stream.destroy();
 }

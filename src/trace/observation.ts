@@ -1,3 +1,5 @@
+import type { ContentDigest } from '../wire/content-collector.ts';
+import type { HeaderList } from '../wire/headers.ts';
 import type { RequestHead, ResponseHead, Side, WebSocketMessage } from '../wire/message.ts';
 import type { ConnectionEvent, EndEvent, UndecodableEvent } from './trace-event.ts';
 
@@ -19,7 +21,12 @@ export type Observation =
       readonly type: 'body';
       readonly exchange: number;
       readonly from: Side;
-      readonly bytes: Buffer;
+      /** The target of the request. */
+      readonly target: string;
+      /** The headers of the message that the body belongs to. */
+      readonly headers: HeaderList;
+      /** Its digest if it is too long. */
+      readonly bytes: Buffer | ContentDigest;
       /** False when the connection ended before the body did. */
       readonly complete: boolean;
     }

@@ -1,17 +1,15 @@
 import { hash } from 'node:crypto';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { type ContentDigest, contentLimit } from '../wire/content-collector.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { tryParseJson } from '../wire/json.ts';
-import type { Side, WebSocketMessage } from '../wire/message.ts';
+import type { WebSocketMessage } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { isUsualForm, sseBlocks } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
 import type { Observation } from './observation.ts';
 import type { Sealer } from './seal.ts';
 import type { Content, ServerSentEvent, SilentBlock, TraceEvent } from './trace-event.ts';
-
-/** Headers of an exchange, which say how to decode its bodies. */
-type ExchangeHeaders = { readonly target: string; readonly request: HeaderList; response?: HeaderList };
 
 /**
  * Converts observations of a tap to sealed trace events and passes each to `sink` at once. Nothing unsealed leaves this
@@ -20,7 +18,6 @@ type ExchangeHeaders = { readonly target: string; readonly request: HeaderList; 
 export class TraceRecorder {
   readonly #sealer: Sealer;
   readonly #sink: (event: TraceEvent) => void;
-  readonly #heads = new Map<number, ExchangeHeaders>();
 
   constructor(sealer: Sealer, sink: (event: TraceEvent) => void) {
     this.#sealer = sealer;
@@ -39,20 +36,17 @@ export class TraceRecorder {
         return observation;
       case 'request': {
         const { head, ...rest } = observation;
-        this.#heads.set(rest.exchange, { target: head.target, request: head.headers });
         // Seals headers first, so that an account id in a header is recognised in the path too.
         const headers = this.#sealer.headers(head.headers);
         return { ...rest, method: head.method, target: this.#sealer.target(head.target), headers };
       }
       case 'response': {
         const { head, ...rest } = observation;
-        const heads = this.#heads.get(rest.exchange);
-        if (heads !== undefined) heads.response = head.headers;
         return { ...rest, status: head.status, headers: this.#sealer.headers(head.headers) };
       }
       case 'body': {
-        const { bytes, ...rest } = observation;
-        return { ...rest, content: this.#body(rest.exchange, rest.from, bytes) };
+        const { target, headers, bytes, ...rest } = observation;
+        return { ...rest, content: this.#body(target, headers, bytes) };
       }
       case 'message': {
         const { message, ...rest } = observation;
@@ -62,10 +56,8 @@ export class TraceRecorder {
     }
   }
 
-  #body(exchange: number, from: Side, bytes: Buffer): Content {
-    const heads = this.#heads.get(exchange);
-    const headers = (from === 'client' ? heads?.request : heads?.response) ?? [];
-    if (heads === undefined || !isModelRoute(heads.target)) return bytesContent(bytes);
+  #body(target: string, headers: HeaderList, bytes: Buffer | ContentDigest): Content {
+    if (!Buffer.isBuffer(bytes) || !isModelRoute(target)) return bytesContent(bytes);
     const text = decompress(headerValue(headers, 'content-encoding'), bytes);
     if (text === undefined) return bytesContent(bytes);
     const isEventStream = /^text\/event-stream(?:[;\s]|$)/i.test(headerValue(headers, 'content-type') ?? '');
@@ -73,6 +65,7 @@ export class TraceRecorder {
   }
 
   #message({ opcode, payload }: WebSocketMessage): Content {
+    if (!Buffer.isBuffer(payload)) return bytesContent(payload);
     if (opcode === 'text') return this.#textContent(payload.toString('utf8'));
     if (opcode === 'close')
       return { kind: 'close', code: payload.length >= 2 ? payload.readUInt16BE(0) : null };
@@ -108,16 +101,16 @@ export class TraceRecorder {
   }
 }
 
-function bytesContent(bytes: Buffer): Content {
-  return { kind: 'bytes', bytes: bytes.length, sha256: hash('sha256', bytes) };
+function bytesContent(bytes: Buffer | ContentDigest): Content {
+  const sha256 = Buffer.isBuffer(bytes) ? hash('sha256', bytes) : bytes.sha256;
+  return { kind: 'bytes', bytes: bytes.length, sha256 };
 }
 
-/** The maximum length of a decompressed body: above what the backend accepts, and below what exhausts memory. */
-const limit = { maxOutputLength: 256 * 1024 * 1024 };
+const limit = { maxOutputLength: contentLimit };
 
 const decoders: ReadonlyMap<string, (bytes: Buffer) => Buffer> = new Map([
   ['identity', (bytes) => bytes],
-  ['zstd', (bytes) => decompressZstd(bytes, limit.maxOutputLength)],
+  ['zstd', (bytes) => decompressZstd(bytes, contentLimit)],
   ['gzip', (bytes) => gunzipSync(bytes, limit)],
   ['deflate', (bytes) => inflateSync(bytes, limit)],
   ['br', (bytes) => brotliDecompressSync(bytes, limit)],

@@ -1,3 +1,4 @@
+import type { ContentDigest } from './content-collector.ts';
 import type { HeaderList } from './headers.ts';
 
 /** The head of an HTTP/1.1 request. `target` is the request target exactly as sent. */
@@ -21,8 +22,8 @@ export type Opcode = 'text' | 'binary' | 'close' | 'ping' | 'pong';
 /** One websocket message (RFC 6455), assembled from its frames and decompressed. */
 export type WebSocketMessage = {
   readonly opcode: Opcode;
-  /** Unmasked, decompressed payload. A close message includes its two bytes of close code. */
-  readonly payload: Buffer;
+  /** Unmasked, decompressed payload; its digest if it is too long. A close message includes its two bytes of close code. */
+  readonly payload: Buffer | ContentDigest;
   /** True when the first frame had RSV1 set (permessage-deflate, RFC 7692). */
   readonly compressed: boolean;
   /** The number of frames: 1 unless the message was fragmented. */

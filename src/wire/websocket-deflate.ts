@@ -40,7 +40,7 @@ function parameter(text: string): [name: string, value: string] {
 
 /** A sender removes these bytes from every message, and a receiver appends them again (RFC 7692 §7.2.1). */
 const syncFlushTail = Buffer.of(0x00, 0x00, 0xff, 0xff);
-const messageLimit = 256 * 1024 * 1024;
+const messageLimit = 64 * 1024 * 1024;
 const largestWindow = 1 << 15;
 
 /**
@@ -56,7 +56,7 @@ export class MessageInflater {
     this.#contextTakeover = parameters.contextTakeover;
   }
 
-  /** Throws UndecodableError when the payload is not deflate, or larger than 256 MiB. */
+  /** Throws UndecodableError when the payload is not deflate, or larger than 64 MiB. */
   inflate(payload: Buffer): Buffer {
     const inflated = this.#inflate(Buffer.concat([payload, syncFlushTail]));
     if (this.#contextTakeover) this.#window = windowAfter(this.#window, inflated, largestWindow);

@@ -5,12 +5,15 @@ import { UndecodableError } from './undecodable.ts';
 /** The opcodes of RFC 6455 §11.8. A continuation carries the next fragment of a message. */
 type FrameOpcode = Opcode | 'continuation';
 
-/** One frame, unmasked but not decompressed. */
+/** One frame, or a piece of a long one, unmasked but not decompressed. */
 export type Frame = {
   readonly fin: boolean;
   readonly rsv1: boolean;
   readonly opcode: FrameOpcode;
   readonly payload: Buffer;
+  /** Whether the frame begins with this piece, and whether it ends with it. */
+  readonly begins: boolean;
+  readonly ends: boolean;
 };
 
 const opcodes: ReadonlyMap<number, FrameOpcode> = new Map([
@@ -23,15 +26,20 @@ const opcodes: ReadonlyMap<number, FrameOpcode> = new Map([
 ]);
 const opcodeNumbers = new Map([...opcodes].map(([number, opcode]) => [opcode, number]));
 
-/** Codex traffic has no frames this long. A longer one means that the length was misread. */
-const payloadLimit = 256 * 1024 * 1024;
+/** Longer frames are passed on in pieces. A multiple of four, so that each piece begins with the first byte of the mask. */
+const pieceLength = 1024 * 1024;
 
-type FrameHeader = Omit<Frame, 'payload'> & { readonly length: number; readonly mask: Buffer | null };
+type FrameHeader = Pick<Frame, 'fin' | 'rsv1' | 'opcode'> & {
+  readonly length: number;
+  readonly mask: Buffer | null;
+};
 
 /** Splits one direction of a websocket connection into frames (RFC 6455 §5.2), for any chunking. */
 export class FrameDecoder {
   readonly #queue = new ByteQueue();
   #header: FrameHeader | null = null;
+  /** How much of the payload has been taken. */
+  #taken = 0;
 
   push(bytes: Buffer): void {
     this.#queue.push(bytes);
@@ -42,14 +50,22 @@ export class FrameDecoder {
     return this.#header !== null || this.#queue.length > 0;
   }
 
-  /** The next complete frame, or null when it needs more bytes. Throws UndecodableError. */
+  /** The next frame or piece, or null when it needs more bytes. Throws UndecodableError. */
   next(): Frame | null {
     this.#header ??= this.#takeHeader();
-    if (this.#header === null || this.#queue.length < this.#header.length) return null;
+    if (this.#header === null) return null;
     const { fin, rsv1, opcode, length, mask } = this.#header;
-    const payload = this.#queue.take(length);
-    this.#header = null;
-    return { fin, rsv1, opcode, payload: mask === null ? payload : masked(payload, mask) };
+    const size = Math.min(length - this.#taken, pieceLength);
+    if (this.#queue.length < size) return null;
+    const payload = this.#queue.take(size);
+    const begins = this.#taken === 0;
+    this.#taken += size;
+    const ends = this.#taken === length;
+    if (ends) {
+      this.#header = null;
+      this.#taken = 0;
+    }
+    return { fin, rsv1, opcode, payload: mask === null ? payload : masked(payload, mask), begins, ends };
   }
 
   #takeHeader(): FrameHeader | null {
@@ -66,7 +82,8 @@ export class FrameDecoder {
     this.#queue.take(2);
     const extended = this.#queue.take(lengthBytes);
     const length = lengthBytes === 0 ? shortLength : Number(BigInt(`0x${extended.toString('hex')}`));
-    if (length > payloadLimit) throw new UndecodableError('a websocket frame longer than 256 MiB');
+    // Such a length was misread (RFC 6455 §5.2 allows 63 bits).
+    if (!Number.isSafeInteger(length)) throw new UndecodableError('a websocket frame longer than 2^53 bytes');
     const mask = maskBytes === 0 ? null : this.#queue.take(maskBytes);
     return { fin: (start & 0x8000) !== 0, rsv1: (start & 0x4000) !== 0, opcode, length, mask };
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ContentCollector, limited } from './content-collector.ts';
 import type { Opcode, Side, WebSocketMessage } from './message.ts';
 import { type Undecodable, UndecodableError, undecodable } from './undecodable.ts';
 import { type DeflateParameters, MessageDeflater, MessageInflater } from './websocket-deflate.ts';
@@ -11,7 +12,8 @@ export type WebSocketEvent = { readonly type: 'message'; readonly message: WebSo
 type PartialMessage = {
   readonly opcode: 'text' | 'binary';
   readonly compressed: boolean;
-  readonly parts: Buffer[];
+  readonly content: ContentCollector;
+  fragments: number;
 };
 
 /**
@@ -62,9 +64,13 @@ export class WebSocketDecoder {
       case 'pong':
         return controlMessage(frame.opcode, frame);
       case 'text':
-      case 'binary':
-        if (this.#partial !== null) throw new UndecodableError('a websocket message inside another');
-        return this.#takePart({ opcode: frame.opcode, compressed: frame.rsv1, parts: [] }, frame);
+      case 'binary': {
+        const { opcode, rsv1: compressed, begins } = frame;
+        if (this.#partial !== null && begins)
+          throw new UndecodableError('a websocket message inside another');
+        this.#partial ??= { opcode, compressed, content: new ContentCollector(), fragments: 0 };
+        return this.#takePart(this.#partial, frame);
+      }
       case 'continuation':
         if (this.#partial === null) throw new UndecodableError('a websocket continuation without a message');
         if (frame.rsv1) throw new UndecodableError('a websocket continuation with RSV1 set');
@@ -72,18 +78,17 @@ export class WebSocketDecoder {
     }
   }
 
-  #takePart(message: PartialMessage, { fin, payload }: Frame): WebSocketMessage | null {
-    message.parts.push(payload);
-    this.#partial = fin ? null : message;
-    if (!fin) return null;
-    const { opcode, compressed, parts } = message;
-    const joined = Buffer.concat(parts);
-    return {
-      opcode,
-      payload: compressed && this.#inflater !== null ? this.#inflater.inflate(joined) : joined,
-      compressed,
-      fragments: parts.length,
-    };
+  #takePart(message: PartialMessage, { fin, payload, ends }: Frame): WebSocketMessage | null {
+    message.content.push(payload);
+    if (ends) message.fragments += 1;
+    if (!fin || !ends) return null;
+    this.#partial = null;
+    const { opcode, compressed, content, fragments } = message;
+    const joined = content.take();
+    if (!compressed || this.#inflater === null) return { opcode, payload: joined, compressed, fragments };
+    if (!Buffer.isBuffer(joined))
+      throw new UndecodableError('a compressed websocket message that is longer than 16 MiB');
+    return { opcode, payload: limited(this.#inflater.inflate(joined)), compressed, fragments };
   }
 }
 

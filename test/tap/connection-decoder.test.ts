@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ConnectionDecoder } from '../../src/tap/connection-decoder.ts';
 import type { Observation } from '../../src/trace/observation.ts';
+import { contentLimit } from '../../src/wire/content-collector.ts';
 import type { Side } from '../../src/wire/message.ts';
 import { anyChunking } from '../wire/chunking.ts';
 
@@ -37,6 +39,32 @@ it('observes requests, responses and bodies with the number of their exchange', 
     { type: 'body', exchange: 1, from: 'backend', bytes: Buffer.from('one'), complete: true },
     { type: 'response', exchange: 2, head: { status: 204 } },
   ]);
+});
+
+it('observes each body with the target of its request and its own headers', () => {
+  const { send, observed } = openConnection();
+  send(
+    'client',
+    'POST /1 HTTP/1.1\r\ncontent-length: 2\r\n\r\nhiPOST /2 HTTP/1.1\r\ncontent-length: 2\r\n\r\nho',
+  );
+  send('backend', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none');
+  const length = (value: string, name = 'content-length') => ({ headers: [[name, value]] });
+  expect(observed.filter(({ type }) => type === 'body')).toMatchObject([
+    { from: 'client', target: '/1', ...length('2') },
+    { from: 'client', target: '/2', ...length('2') },
+    { from: 'backend', target: '/1', ...length('3', 'Content-Length') },
+  ]);
+});
+
+it('observes length and hash of a body above the limit', () => {
+  const { decoder, send, observed } = openConnection();
+  const content = Buffer.alloc(contentLimit + 1, 'x');
+  send('client', 'GET / HTTP/1.1\r\n\r\n');
+  send('backend', 'HTTP/1.1 200 OK\r\n\r\n');
+  for (let at = 0; at < content.length; at += 65_536) send('backend', content.subarray(at, at + 65_536));
+  decoder.finished('backend');
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  expect(observed[2]).toMatchObject({ bytes: { length: content.length, sha256 }, complete: true });
 });
 
 it('observes the messages of both sides once the upgrade is accepted', () => {
@@ -77,7 +105,7 @@ it('observes a body that was cut off, and which side did it', () => {
   send('backend', 'HTTP/1.1 200 OK\r\n\r\ndata: half');
   decoder.cut('client');
   decoder.cut('backend');
-  expect(observed.slice(2)).toEqual([
+  expect(observed.slice(2)).toMatchObject([
     { type: 'body', exchange: 1, from: 'backend', bytes: Buffer.from('data: half'), complete: false },
     { type: 'end', connection: 1, by: 'client' },
   ]);
@@ -89,7 +117,7 @@ it('observes a body without a length as complete when the backend ends it', () =
   send('backend', 'HTTP/1.1 200 OK\r\n\r\nall of it');
   decoder.finished('backend');
   decoder.finished('client');
-  expect(observed.slice(2)).toEqual([
+  expect(observed.slice(2)).toMatchObject([
     { type: 'body', exchange: 1, from: 'backend', bytes: Buffer.from('all of it'), complete: true },
     { type: 'end', connection: 1, by: 'backend' },
   ]);

@@ -1,8 +1,13 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { type InterceptingTapOptions, startInterceptingTap } from '../../src/tap/intercept.ts';
@@ -251,4 +256,12 @@ it('rejects a port that is in use', async () => {
   const port = await backend(() => {});
   const starting = interceptingTap(port, { port });
   await expect(starting).rejects.toMatchObject({ code: 'port-in-use' });
+});
+
+it('lets the process end when it is closed while a client ends its connection', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tap-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const program = join(import.meta.dirname, 'close-at-the-end.ts');
+  const { stdout } = await promisify(execFile)(process.execPath, [program, folder], { timeout: 20_000 });
+  expect(stdout).toBe('closed\n');
 });

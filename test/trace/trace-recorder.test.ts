@@ -5,6 +5,7 @@ import type { Observation } from '../../src/trace/observation.ts';
 import { Sealer } from '../../src/trace/seal.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { TraceRecorder } from '../../src/trace/trace-recorder.ts';
+import { contentLimit } from '../../src/wire/content-collector.ts';
 import type { HeaderList } from '../../src/wire/headers.ts';
 import { printJson } from '../../src/wire/json.ts';
 
@@ -24,12 +25,11 @@ function request(target: string, headers: HeaderList = []): Observation {
   };
 }
 
-function response(headers: HeaderList): Observation {
-  return { type: 'response', exchange: 1, head: { status: 200, reason: 'OK', version: '1.1', headers } };
-}
-
-function body(from: 'client' | 'backend', bytes: Buffer, complete = true): Observation {
-  return { type: 'body', exchange: 1, from, bytes, complete };
+function body(
+  bytes: Buffer,
+  { target = '/v1/responses', headers = [] as HeaderList, complete = true } = {},
+): Observation {
+  return { type: 'body', exchange: 1, from: 'backend', target, headers, bytes, complete };
 }
 
 function message(payload: Buffer, opcode: 'text' | 'binary' | 'close'): Observation {
@@ -86,27 +86,39 @@ it.each([
   ['identity', (bytes: Buffer) => bytes],
 ])('reads a model request with content encoding %s', (encoding, encode) => {
   const bytes = encode(Buffer.from('{"a":1}'));
-  const recorded = content(request('/v1/responses', [['Content-Encoding', encoding]]), body('client', bytes));
+  const recorded = content(body(bytes, { headers: [['Content-Encoding', encoding]] }));
   expect(recorded?.kind === 'json' && printJson(recorded.json)).toBe('{"a":1}');
 });
 
 it('keeps only length and hash of a body it cannot decode', () => {
   const bytes = gzipSync('{"a":1}').subarray(0, 12);
   const of = (encoding: string) =>
-    content(request('/responses', [['content-encoding', encoding]]), body('client', bytes, false));
+    content(body(bytes, { headers: [['content-encoding', encoding]], complete: false }));
   expect(of('gzip')).toEqual(digest(bytes));
   expect(of('unheard-of')).toEqual(digest(bytes));
 });
 
 it('keeps only length and hash of the body of a side request', () => {
   const bytes = Buffer.from('{"email":"alice@example.com"}');
-  expect(content(request('/backend-api/accounts'), body('client', bytes))).toEqual(digest(bytes));
+  expect(content(body(bytes, { target: '/backend-api/accounts' }))).toEqual(digest(bytes));
+});
+
+it('keeps only length and hash of content that is too long, compressed or not', () => {
+  const long = Buffer.alloc(contentLimit + 1, 'x');
+  const sha256 = createHash('sha256').update(long).digest('hex');
+  const tooLong = { length: long.length, sha256 };
+  const expected = { kind: 'bytes', bytes: long.length, sha256 };
+  expect(content({ ...body(long), bytes: tooLong } as Observation)).toEqual(expected);
+  const carried = { opcode: 'text', payload: tooLong, compressed: false, fragments: 1 } as const;
+  expect(content({ type: 'message', exchange: 1, from: 'client', message: carried })).toEqual(expected);
+  const encoded = gzipSync(long);
+  expect(content(body(encoded, { headers: [['content-encoding', 'gzip']] }))).toEqual(digest(encoded));
 });
 
 it('reads server-sent events, including one that is not JSON', () => {
   const bytes = Buffer.from('event: a\ndata: {"email":"x"}\n\ndata: [DONE]\n\n');
-  const headers = [['Content-Type', 'text/event-stream; charset=utf-8']] as const;
-  expect(content(request('/responses'), response(headers), body('backend', bytes))).toMatchObject({
+  const headers: HeaderList = [['Content-Type', 'text/event-stream; charset=utf-8']];
+  expect(content(body(bytes, { headers }))).toMatchObject({
     kind: 'events',
     events: [{ event: 'a', data: { kind: 'object' } }, { event: '' }],
   });

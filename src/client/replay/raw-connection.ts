@@ -133,10 +133,13 @@ export class RawConnection {
 
   #messages(bytes: Buffer): void {
     for (const decoded of this.#webSocket?.decoder.push(bytes) ?? []) {
-      if (decoded.type === 'undecodable') this.#end ??= { type: 'end', undecodable: decoded.reason };
-      else if (decoded.message.opcode === 'ping') this.send('pong', decoded.message.payload);
-      else if (decoded.message.opcode !== 'pong')
-        this.#received.push({ type: 'message', message: decoded.message });
+      if (decoded.type === 'undecodable') {
+        this.#end ??= { type: 'end', undecodable: decoded.reason };
+        continue;
+      }
+      const { opcode, payload } = decoded.message;
+      if (opcode === 'ping' && Buffer.isBuffer(payload)) this.send('pong', payload);
+      else if (opcode !== 'pong') this.#received.push({ type: 'message', message: decoded.message });
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import type { BodyEvent, HeaderField, MessageEvent } from '../../trace/trace-event.ts';
+import { textOf } from '../../wire/content-collector.ts';
 import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
 import type { ReceivedEvent } from './raw-connection.ts';
 
@@ -92,7 +93,7 @@ export function isErrorEvent(json: JsonNode | undefined): boolean {
 export function jsonOf(received: ReceivedEvent): JsonNode | undefined {
   if (received.type === 'event') return tryParseJson(received.data)?.node;
   if (received.type !== 'message' || received.message.opcode !== 'text') return undefined;
-  return tryParseJson(received.message.payload.toString('utf8'))?.node;
+  return tryParseJson(textOf(received.message.payload))?.node;
 }
 
 const eventNames: Readonly<Record<Exclude<ExpectedEvent['kind'], 'json'>, string>> = {
