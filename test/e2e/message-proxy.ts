@@ -93,6 +93,7 @@ function forwarder(client: Socket, backend: Socket, { request, event }: Fault) {
       for (const decoded of fromClient.push(bytes)) {
         if (decoded.type === 'undecodable') throw new TypeError(decoded.reason);
         const { opcode, payload } = decoded.message;
+        if (!Buffer.isBuffer(payload)) throw new RangeError(`a message of ${payload.length} bytes`);
         requests += opcode === 'text' ? 1 : 0;
         if (opcode === 'text' && request !== undefined) request(payload.toString(), requests, ends);
         else ends.upstream(payload, opcode);
@@ -112,6 +113,7 @@ function forwarder(client: Socket, backend: Socket, { request, event }: Fault) {
       for (const decoded of fromBackend.push(rest)) {
         if (decoded.type === 'undecodable') throw new TypeError(decoded.reason);
         const { opcode, payload } = decoded.message;
+        if (!Buffer.isBuffer(payload)) throw new RangeError(`a message of ${payload.length} bytes`);
         if (opcode === 'text' && event !== undefined) event(payload.toString(), requests, ends);
         else ends.toClient(payload, opcode);
       }
