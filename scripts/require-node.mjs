@@ -2,9 +2,9 @@
 import process from 'node:process';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 22 || (major === 22 && minor < 19)) {
+if (major < 22 || (major === 22 && minor < 21)) {
   console.error(
-    `codex-parity needs Node 22.19 or later; this is ${process.version}. ` +
+    `codex-parity needs Node 22.21 or later; this is ${process.version}. ` +
       'Run "npm ci" with install scripts allowed (it installs Node 24), or install a newer Node.',
   );
   process.exit(2);

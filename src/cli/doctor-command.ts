@@ -27,8 +27,8 @@ export function doctorCommand({ signal, exit }: CommandContext): CommandModule {
 
 function node(): DoctorCheck {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const ok = major > 22 || (major === 22 && minor >= 19);
-  return { what: 'node', ok, detail: ok ? process.version : `${process.version}: update to 22.19 or later` };
+  const ok = major > 22 || (major === 22 && minor >= 21);
+  return { what: 'node', ok, detail: ok ? process.version : `${process.version}: update to 22.21 or later` };
 }
 
 async function registry(signal: AbortSignal): Promise<DoctorCheck> {

@@ -14,6 +14,9 @@ const definitions = {
 
 export type MetricName = keyof typeof definitions;
 
+/** The most labels of a series. Some come from the backend. All others are counted together. */
+const maximumLabels = 100;
+
 /** Counts events, and prints the counts in the text format of Prometheus. */
 export class Metrics {
   readonly #series = new Map<MetricName, Map<string, number>>();
@@ -21,7 +24,9 @@ export class Metrics {
   /** Adds to a series. `label` is its one label as `name=value`, if it has one. */
   add(name: MetricName, by = 1, label = ''): void {
     const values = this.#series.get(name) ?? new Map<string, number>();
-    this.#series.set(name, values.set(label, this.value(name, label) + by));
+    const known = label === '' || values.has(label) || values.size < maximumLabels;
+    const counted = known ? label.slice(0, 80) : label.replace(/=.*/, '=other');
+    this.#series.set(name, values.set(counted, (values.get(counted) ?? 0) + by));
   }
 
   set(name: MetricName, value: number): void {
@@ -45,8 +50,8 @@ export class Metrics {
   }
 }
 
-/** The proxy chooses all label values, so none contains a quote or a line break. */
+/** A value contains nothing that must be escaped. */
 function printLabel(label: string): string {
   const [name, value] = label.split('=');
-  return value === undefined ? '' : `{${name}="${value}"}`;
+  return value === undefined ? '' : `{${name}="${value.replaceAll(/[^\w.:-]/g, '_')}"}`;
 }

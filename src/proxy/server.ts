@@ -88,7 +88,12 @@ class ProxyServer {
     };
     this.#access = { address: options.address ?? '127.0.0.1', key: options.key };
     this.#sessions = new SessionStore(this.#context);
-    this.#server = createServer({ maxHeaderSize: longestHead, requestTimeout: limits.requestTime });
+    this.#server = createServer({
+      maxHeaderSize: longestHead,
+      requestTimeout: limits.requestTime,
+      // Clients may offer other protocols, such as h2c. A server ignores what it does not speak (RFC 9110, section 7.8).
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.trim().toLowerCase() === 'websocket',
+    });
     // Node drops further headers silently. With one more than allowed, refuseStrangers can refuse the request.
     this.#server.maxHeadersCount = limits.headers + 1;
     this.#server.maxConnections = limits.connections;

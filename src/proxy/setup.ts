@@ -68,7 +68,10 @@ function requireLane(lane: SignIn['lane'], signIn: SignIn): SignIn {
 /** The official client stores its installation id beside auth.json. */
 function installationBeside(auth: string): string | undefined {
   try {
-    const id = readFileSync(join(dirname(auth), 'installation_id'), 'utf8').trim();
+    const path = join(dirname(auth), 'installation_id');
+    // Reading a pipe would block the process.
+    if (!statSync(path).isFile()) return undefined;
+    const id = readFileSync(path, 'utf8').trim();
     return isUuid4(id) ? id : undefined;
   } catch {
     return undefined;

@@ -36,8 +36,9 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
 
 /** Decompresses a body. Rejects with ApiError for an unknown encoding, a broken body, or more than `limit` bytes. */
 export async function unpackBody(body: Buffer, headers: HeaderList, limit: number): Promise<string> {
-  const encoding = headerValue(headers, 'content-encoding') ?? 'identity';
-  if (encoding === 'identity') return body.toString('utf8');
+  // Names of codings have no case, and `x-gzip` is `gzip` (RFC 9110, section 8.4.1).
+  const encoding = headerValue(headers, 'content-encoding')?.trim().toLowerCase().replace(/^x-/, '') ?? '';
+  if (encoding === 'identity' || encoding === '') return body.toString('utf8');
   if (encoding !== 'zstd' && encoding !== 'gzip') {
     const message = `content-encoding "${encoding}" is not supported: use zstd or gzip`;
     throw proxyError(415, 'unknown_encoding', message);

@@ -36,9 +36,9 @@ export class SseResponse {
       writeHead(response, { status: 200, headers: [...own, ...this.#headers] });
     }
     if (this.#waiting === '') setImmediate(() => this.#flush());
-    const name = event === undefined ? '' : `event: ${event}\n`;
-    // JSON with line breaks needs a data line for each of its lines.
-    const lines = data.includes('\n') ? data.replaceAll(/\r?\n/g, '\ndata: ') : data;
+    const name = event === undefined ? '' : `event: ${event.replaceAll(/[\r\n]/g, ' ')}\n`;
+    // JSON with line ends needs a data line for each of its lines. A lone CR is one too (WHATWG HTML, section 9.2.6).
+    const lines = /[\r\n]/.test(data) ? data.replaceAll(/\r\n|\r|\n/g, '\ndata: ') : data;
     this.#waiting += `${name}data: ${lines}\n\n`;
     if (this.#waiting.length >= response.writableHighWaterMark) this.#flush();
     if (!response.writableNeedDrain) return undefined;

@@ -41,11 +41,22 @@ export function indexAt(event: JsonNode, key: string): number | undefined {
 export class ResponseCollector {
   /** By output index. */
   readonly #items = new Map<number, JsonNode>();
+  /** The most UTF-16 code units of items to keep. */
+  readonly #limit: number;
+  #length = 0;
 
-  /** Adds an event. Returns the response after the last one. Throws ApiError for an error frame. */
-  take({ type, node }: UpstreamEvent): JsonNode | undefined {
+  constructor(limit = Number.POSITIVE_INFINITY) {
+    this.#limit = limit;
+  }
+
+  /** Adds an event. Returns the response after the last one. Throws ApiError for an error frame or too many items. */
+  take({ type, node, text }: UpstreamEvent): JsonNode | undefined {
     if (type === 'error') throw errorFromFrame(node);
-    if (type === 'response.output_item.done') this.#addItem(node);
+    if (type === 'response.output_item.done') {
+      this.#length += text.length;
+      if (this.#length > this.#limit) throw backendError('the response is too large', 'response_too_large');
+      this.#addItem(node);
+    }
     if (!isLastEvent(type)) return undefined;
     const response = member(node, 'response');
     if (response === undefined) {

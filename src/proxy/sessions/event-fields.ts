@@ -17,7 +17,9 @@ export function eventType(text: string): string {
 /** Returns the id of the response in an event. */
 export function responseId(text: string): string | undefined {
   const response = rawMember(rawMembers(text) ?? [], 'response');
-  return rawString(rawMembers(response ?? '') ?? [], 'id');
+  const id = rawString(rawMembers(response ?? '') ?? [], 'id');
+  // Ids are kept for each session.
+  return id === undefined || id.length > 256 ? undefined : id;
 }
 
 /** The name of the turn state: in event and request metadata over the websocket, in headers over HTTP. */
@@ -26,5 +28,5 @@ export const turnStateName = 'x-codex-turn-state';
 /** Returns the turn state in an event, if a header can carry it: over HTTP it is one. */
 export function turnStateIn(text: string): string | undefined {
   const state = stringAt(tryParseJson(text)?.node, 'headers', turnStateName);
-  return state !== undefined && /^[\x20-\x7e]+$/.test(state) ? state : undefined;
+  return state !== undefined && /^[\x20-\x7e]{1,4096}$/.test(state) ? state : undefined;
 }

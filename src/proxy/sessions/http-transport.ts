@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { headerValue, pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import { ApiError, proxyError } from '../http/errors.ts';
-import { readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import { longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
@@ -92,14 +92,15 @@ export class HttpTransport {
     const response = await this.#send(packed, attempt.signal);
     if (isEventStream(response)) {
       turn.state ??= headerValue(pairHeaders(response.rawHeaders), turnStateName);
-      return { kind: 'events', last: await readEvents(response, onEvent) };
+      return { kind: 'events', last: await readEvents(response, onEvent, limits.bodyBytes) };
     }
     const refusesSignIn = response.statusCode === 401 && signIn.lane === 'chatgpt' && refusals < 2;
     if (refusesSignIn && (refusals === 0 || (await this.#renew(signIn)))) {
       response.destroy();
       return this.#postWithSignIn(attempt, refusals + 1);
     }
-    const whole = await readResponse(response, limits.bodyBytes).catch(cutOff);
+    const bounds = { bytes: longestRefusal, milliseconds: limits.idle };
+    const whole = await readResponse(response, bounds).catch(cutOff);
     return { kind: 'response', response: whole, isFinal: refusesSignIn };
   }
 
@@ -138,16 +139,28 @@ function isEventStream({ statusCode, headers }: IncomingMessage): boolean {
 }
 
 function cutOff(error: unknown): never {
+  if (error instanceof ApiError) throw error;
   throw proxyError(502, responseCutOff, `the response was cut off: ${reasonOf(error)}`);
 }
 
-/** Passes the events of a stream to `onEvent`. Resolves to the last event. Throws ApiError if the stream is cut off. */
-async function readEvents(response: IncomingMessage, onEvent: EventHandler): Promise<string> {
+/**
+ * Passes the events of a stream to `onEvent`. Resolves to the last event. Throws ApiError if the stream is cut off, or
+ * has an event of more than `longest` bytes.
+ */
+async function readEvents(
+  response: IncomingMessage,
+  onEvent: EventHandler,
+  longest: number,
+): Promise<string> {
   const decoder = new SseDecoder();
+  let undecoded = 0;
   try {
     for await (const chunk of response) {
       const bytes: Buffer = chunk;
-      for (const { data } of decoder.push(bytes)) {
+      const events = decoder.push(bytes);
+      undecoded = events.length > 0 ? 0 : undecoded + bytes.length;
+      if (undecoded > longest) throw new Error(`an event of more than ${longest} bytes`);
+      for (const { data } of events) {
         const type = eventType(data);
         await onEvent(type, data);
         if (isLastEvent(type)) return data;

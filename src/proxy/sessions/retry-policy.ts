@@ -68,7 +68,8 @@ export function reconnectError(type: string, text: string, hasFullInput: boolean
   if (frame === undefined) return undefined;
   const error = errorFromFrame(frame);
   const code = stringAt(frame, 'error', 'code') ?? '';
-  // After these codes the official client opens a new connection, whatever the status.
+  // A client is not left waiting for longer. After these codes the official client opens a new connection, whatever the status.
+  if ((retryAfter(error.headers) ?? 0) > longestPause) return undefined;
   if (code === 'websocket_connection_limit_reached') return error;
   if (code === 'previous_response_not_found') return hasFullInput ? error : undefined;
   const status = member(frame, 'status');

@@ -30,6 +30,7 @@ export class UpstreamConnection {
   /** The id of the connection's last response, from which the next request can continue. */
   lastResponseId: string | undefined;
   #busy = false;
+  readonly #readEarlier: Promise<unknown>;
 
   constructor(socket: WebSocket, account: string) {
     this.#socket = socket;
@@ -38,6 +39,8 @@ export class UpstreamConnection {
     socket.on('error', () => socket.terminate());
     socket.on('message', () => {});
     socket.resume();
+    // What the backend has sent before any request is not a response to one.
+    this.#readEarlier = new Promise((resolve) => setImmediate(resolve));
   }
 
   get usable(): boolean {
@@ -45,9 +48,10 @@ export class UpstreamConnection {
   }
 
   /** Sends a request and passes the events of its response to `onEvent`. */
-  send({ text: request, firstByte, idle, signal, onEvent }: ConnectionRequest): Promise<RequestEnding> {
+  async send({ text: request, firstByte, idle, signal, onEvent }: ConnectionRequest): Promise<RequestEnding> {
     const socket = this.#socket;
     this.#busy = true;
+    await this.#readEarlier;
     return new Promise((resolve, reject) => {
       let timer = setTimeout(() => lose('the backend sent no event'), firstByte);
       let begun = false;

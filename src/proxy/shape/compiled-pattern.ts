@@ -69,6 +69,9 @@ export function fillText({ parts }: TextPattern, filler: Filler): string {
   return parts.map((part) => ('variable' in part ? filler.value(part.variable) : part.literal)).join('');
 }
 
+/** Longer texts are not split: their values are kept for the session, and go into headers. */
+const longestText = 4096;
+
 /** Calls `onValue` for each variable whose value can be read from a client's JSON. Skips parts that do not match. */
 export function extractValues(
   pattern: CompiledPattern,
@@ -78,7 +81,7 @@ export function extractValues(
   if (pattern.kind === 'text') {
     const number = /^-?\d/.test(json) ? json : undefined;
     const text = pattern.number ? number : stringIn(json);
-    const values = text === undefined ? undefined : pattern.split(text);
+    const values = text === undefined || text.length > longestText ? undefined : pattern.split(text);
     for (const [variable, value] of values ?? []) onValue(variable, value);
   } else if (pattern.kind === 'embedded-json') {
     extractValues(pattern.inner, stringIn(json) ?? '', onValue);

@@ -6,13 +6,17 @@ import { type HeaderList, headerValue } from '../../wire/headers.ts';
  */
 export type Identity = { readonly session: string; readonly thread: string };
 
+/** Tables of the proxy have the id of an official client as their key. It is a UUID. */
+const longestId = 256;
+
 /**
  * Returns the identity in the headers of an official client, or undefined for any other client. The session header is
  * `session-id` since 0.133 and was `session_id` before.
  */
 export function officialIdentity(headers: HeaderList): Identity | undefined {
   const session = headerValue(headers, 'session-id') ?? headerValue(headers, 'session_id');
-  if (session === undefined || headerValue(headers, 'originator') === undefined) return undefined;
+  if (session === undefined || session.length > longestId) return undefined;
+  if (headerValue(headers, 'originator') === undefined) return undefined;
   return {
     session,
     thread: headerValue(headers, 'thread-id') ?? headerValue(headers, 'thread_id') ?? session,

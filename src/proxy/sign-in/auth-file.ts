@@ -43,7 +43,7 @@ export class AuthFile {
       this.#last = undefined;
       throw new ParityError(
         'bad-sign-in',
-        `cannot read the sign-in ${this.path}: run "codex login", or name another file with --auth`,
+        `cannot read the sign-in ${this.path} (it must be a regular file of up to 1 MiB): run "codex login", or name another file with --auth`,
       );
     }
     if (this.#last?.text === text) {
@@ -75,8 +75,14 @@ export class AuthFile {
   }
 }
 
+/** The largest sign-in file in bytes. Real ones have a few thousand. */
+const largestFile = 1024 * 1024;
+
+/** Throws if the path is not a file that can be read at once: reading a pipe would block the process. */
 function versionOf(path: string): string | undefined {
-  const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+  const stats = statSync(path);
+  const { ino, size, mtimeMs, ctimeMs } = stats;
+  if (!stats.isFile() || size > largestFile) throw new RangeError('not a regular file, or too large');
   return Date.now() - ctimeMs < clockTick ? undefined : `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 

@@ -1,6 +1,6 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
-import { readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import { longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import type { IssuedTokens, RefreshReason } from './stored-sign-in.ts';
 
 /** Where tokens are renewed, and how the client names itself there: as in its other requests. */
@@ -59,7 +59,10 @@ export async function refreshTokens(
   try {
     const signal = AbortSignal.timeout(attemptTimeout);
     const response = await sendUpstream({ url, method: 'POST', headers, body, signal });
-    const { status, body: received } = await readResponse(response, Number.POSITIVE_INFINITY);
+    const { status, body: received } = await readResponse(response, {
+      bytes: longestRefusal,
+      milliseconds: attemptTimeout,
+    });
     return decodeResult(status, received.toString('utf8'));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;

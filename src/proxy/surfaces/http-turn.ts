@@ -33,7 +33,8 @@ export async function sendWholeResponse(
   request: TurnRequest,
   translate: (response: JsonNode) => JsonNode,
 ): Promise<void> {
-  let collector = new ResponseCollector();
+  const newCollector = () => new ResponseCollector(8 * context.limits.bodyBytes);
+  let collector = newCollector();
   const last = await runHttpTurn(context, {
     request,
     onEvent: (type, text) => {
@@ -42,7 +43,7 @@ export async function sendWholeResponse(
       return undefined;
     },
     discardEvents: () => {
-      collector = new ResponseCollector();
+      collector = newCollector();
       return true;
     },
   });

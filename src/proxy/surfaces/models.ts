@@ -28,7 +28,10 @@ export async function serveModels(context: HttpContext): Promise<void> {
     signal,
     firstByte: limits.firstByte,
   });
-  const { status, body } = await readResponse(message, limits.bodyBytes);
+  const { status, body } = await readResponse(message, {
+    bytes: limits.bodyBytes,
+    milliseconds: limits.idle,
+  });
   const node = tryParseJson(body.toString('utf8'))?.node;
   if (status !== 200 || node === undefined) {
     throw proxyError(502, 'no_models', `the backend responded with ${status} to a request for its models`);

@@ -1,4 +1,5 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Accounts } from '../../../src/proxy/sign-in/accounts.ts';
@@ -74,4 +75,14 @@ it.each([
   expect(() => accounts.check()).toThrow(
     expect.objectContaining({ code: 'bad-sign-in', message: expect.stringMatching(message) }),
   );
+});
+
+it('reads only regular files', async () => {
+  const folder = folderOf('a');
+  execFileSync('mkfifo', [join(folder, 'b.json')]);
+  writeFileSync(join(folder, 'c.json'), ' '.repeat(2 * 1024 * 1024));
+  mkdirSync(join(folder, 'd.json'));
+  expect(served(new Accounts(folder, endpointAt(1)), '1', '2', '3')).toEqual(['a', 'a', 'a']);
+  const accounts = new Accounts(join(folder, 'b.json'), endpointAt(1));
+  expect(() => accounts.check()).toThrow('must be a regular file');
 });

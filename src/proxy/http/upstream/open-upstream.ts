@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
-import { type BackendResponse, readResponse } from './send-upstream.ts';
+import { type BackendResponse, longestRefusal, readResponse } from './send-upstream.ts';
 
 /** How the backend responded to an upgrade. */
 export type UpgradeResult =
@@ -77,7 +77,7 @@ function connect(
       });
     });
     socket.once('unexpected-response', (_request, message) => {
-      readResponse(message, limits.bodyBytes).then(
+      readResponse(message, { bytes: longestRefusal, milliseconds: limits.connectTime }).then(
         (response) => resolve({ kind: 'refused', response }),
         reject,
       );

@@ -48,15 +48,31 @@ export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMe
   }).finally(() => clearTimeout(late));
 }
 
-/** Reads a response to its end. Rejects when the body is longer than `limit` bytes, or cut off. */
-export async function readResponse(message: IncomingMessage, limit: number): Promise<BackendResponse> {
+/** How much of a response is read, and for how long. */
+export type ReadingBounds = { readonly bytes: number; readonly milliseconds: number };
+
+/** Bytes of a response that only says why something was refused. */
+export const longestRefusal = 1024 * 1024;
+
+/** Reads a response: its first `bytes` bytes. Rejects when it is cut off, or does not end in time. */
+export async function readResponse(
+  message: IncomingMessage,
+  { bytes: limit, milliseconds }: ReadingBounds,
+): Promise<BackendResponse> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of message) {
-    const bytes: Buffer = chunk;
-    length += bytes.length;
-    if (length > limit) throw new RangeError(`a body of more than ${limit} bytes`);
-    chunks.push(bytes);
+  const late = setTimeout(() => {
+    message.destroy(new Error(`the response did not end within ${milliseconds / 1000} s`));
+  }, milliseconds);
+  try {
+    for await (const chunk of message) {
+      const bytes: Buffer = chunk;
+      chunks.push(bytes.subarray(0, limit - length));
+      length += bytes.length;
+      if (length >= limit) break;
+    }
+  } finally {
+    clearTimeout(late);
   }
   const headers = pairHeaders(message.rawHeaders);
   return { status: message.statusCode ?? 502, headers, body: Buffer.concat(chunks) };
