@@ -38,8 +38,8 @@ export function writeMadeUp(pattern: Golden, bytes: number, goldenPath: string, 
   const golden = new TextFile(goldenPath);
   const trace = new TextFile(tracePath);
   golden.write(headerLine('golden', { codex, lane, scenario: 'made-up', runs: 3 }));
-  for (const { name, kind, number, group } of variables.values()) {
-    const more = { ...(number ? { number } : {}), ...(group === undefined ? {} : { distinct: group }) };
+  for (const { name, kind, number, distinct } of variables.values()) {
+    const more = { ...(number ? { number } : {}), ...(distinct === undefined ? {} : { distinct }) };
     golden.write(`${printJson(jsonObject({ type: 'variable', name, kind, ...more }))}\n`);
   }
   trace.write(headerLine('trace', { recorded: 'made up' }));

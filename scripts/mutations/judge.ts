@@ -58,7 +58,7 @@ export function mutationsOf(
   });
 }
 
-/** The identifiers that are in no group of the golden: they may equal others. */
+/** The identifiers that are in no set of distinct ones: they may equal others. */
 function freeIdentifiers(
   { variables, exchanges }: Golden,
   official: readonly Exchange[],
@@ -68,7 +68,7 @@ function freeIdentifiers(
     mismatch: () => {},
     occurrence: (name, value) => {
       const variable = variables.get(name);
-      if (variable?.group === undefined && variable !== undefined && kinds[variable.kind].isIdentifier)
+      if (variable?.distinct === undefined && variable !== undefined && kinds[variable.kind].isIdentifier)
         free.add(value);
     },
   });

@@ -25,7 +25,7 @@ export type Backend = {
   /** `http://127.0.0.1:PORT`, without a path. */
   readonly origin: string;
   /** How many scripted replies were used so far. */
-  served(): number;
+  used(): number;
   /** Describes how the run deviated from the script, a phrase each: unused replies and faults, and missing replies. */
   deviations(): string[];
   /** Stops listening and ends every connection. */
@@ -74,10 +74,10 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   return {
     port: listening,
     origin: `http://127.0.0.1:${listening}`,
-    served: script.served,
+    used: script.used,
     deviations: () => [
-      ...(script.served() === script.length ? [] : [`${script.served()} of ${script.length} replies used`]),
-      ...(script.missed() === 0 ? [] : [`missing replies: ${script.missed()}`]),
+      ...(script.used() === script.length ? [] : [`${script.used()} of ${script.length} replies used`]),
+      ...(script.unanswered() === 0 ? [] : [`missing replies: ${script.unanswered()}`]),
       ...faults.left(),
     ],
     close: () =>

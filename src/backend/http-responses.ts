@@ -1,7 +1,7 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { encodeSse } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
-import { type BackendRun, badRequest, respond, senderOf } from './respond.ts';
+import { type BackendRun, badRequest, requesterOf, respond } from './respond.ts';
 import {
   type HttpResponse,
   jsonResponse,
@@ -27,8 +27,8 @@ export function respondToPost({ path, headers, body }: ReceivedPost, run: Backen
     return httpResponse(badRequest('not_understood', reason));
   }
   if (!path.endsWith('/compact'))
-    return httpResponse(respond({ text, transport: 'http', from: senderOf(headers) }, run));
-  const response = respond({ text, transport: 'http', from: 'compaction' }, run);
+    return httpResponse(respond({ text, transport: 'http', requester: requesterOf(headers) }, run));
+  const response = respond({ text, transport: 'http', requester: 'compaction' }, run);
   return response.kind === 'stream' && response.output !== undefined
     ? jsonResponse(200, { output: response.output })
     : httpResponse(response);

@@ -17,13 +17,13 @@ import type { CloseCode, ScriptedResponse } from './scripted-response.ts';
 import { callStyle, scriptedToolCall, toolCallOutput, toolCallTexts } from './tool-calls.ts';
 
 /** Who a reply is for: the user's thread, a thread that it started, or a request to compact the thread. */
-const recipient = z.enum(['turn', 'subagent', 'compaction']);
-export type Recipient = z.output<typeof recipient>;
+const requester = z.enum(['turn', 'subagent', 'compaction']);
+export type Requester = z.output<typeof requester>;
 
 const closeCode: z.ZodType<CloseCode> = z.int().nullable();
 
 /** Absent is for whoever sends the next request. Threads that run side by side send theirs in no fixed order. */
-const to = recipient.exactOptional();
+const to = requester.exactOptional();
 /** A value that the client must send with each further request of the turn. */
 const turnState = z.string().exactOptional();
 
@@ -80,7 +80,7 @@ type ReplyOf<Kind> = Extract<ScriptedReply, { readonly reply: Kind }>;
 /** The request for a reply, who it is from, and the response object created for it. */
 type ReplyContext = {
   readonly request: CreateRequest;
-  readonly recipient: Recipient;
+  readonly requester: Requester;
   readonly response: ResponseObject;
 };
 
@@ -96,8 +96,8 @@ const firstWords = 'In the beginning';
 const replyKinds: { readonly [Kind in ReplyKind]: ReplyBehaviour<Kind> } = {
   text: {
     texts: ({ text }) => [text],
-    respond: ({ text, turnState, noise, close }, { response, recipient }) => {
-      const output = recipient === 'compaction' ? compaction(text) : message(text);
+    respond: ({ text, turnState, noise, close }, { response, requester }) => {
+      const output = requester === 'compaction' ? compaction(text) : message(text);
       const ending = close === undefined ? {} : { ending: { close } };
       return { ...completeResponse(response, [output], turnState, noise), ...ending };
     },
@@ -160,7 +160,7 @@ export function replyTexts(reply: ScriptedReply): string[] {
 export function scriptedResponse(
   reply: ScriptedReply,
   request: CreateRequest,
-  recipient: Recipient,
+  requester: Requester,
 ): ScriptedResponse {
-  return behaviourOf(reply.reply).respond(reply, { request, recipient, response: createdResponse(request) });
+  return behaviourOf(reply.reply).respond(reply, { request, requester, response: createdResponse(request) });
 }

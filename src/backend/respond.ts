@@ -1,7 +1,7 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { readCreateRequest } from './create-request.ts';
 import type { PendingFaults } from './faults.ts';
-import { type Recipient, type ScriptedReply, scriptedResponse } from './reply.ts';
+import { type Requester, type ScriptedReply, scriptedResponse } from './reply.ts';
 import { prewarmEvents } from './response-events.ts';
 import type { ScriptedResponse } from './scripted-response.ts';
 
@@ -42,19 +42,19 @@ export type BackendObservation =
 /** The replies of one run. All connections share them, and each is used once. */
 export function startScript(replies: readonly ScriptedReply[]) {
   const left = [...replies];
-  let missed = 0;
+  let unanswered = 0;
   return {
-    /** Removes and returns the next reply for a recipient; undefined when none is left. */
-    next: (recipient: Recipient): ScriptedReply | undefined => {
-      const index = left.findIndex(({ to }) => to === undefined || to === recipient);
+    /** Removes and returns the next reply for a requester; undefined when none is left. */
+    next: (requester: Requester): ScriptedReply | undefined => {
+      const index = left.findIndex(({ to }) => to === undefined || to === requester);
       if (index >= 0) return left.splice(index, 1)[0];
-      missed += 1;
+      unanswered += 1;
       return undefined;
     },
     /** How many replies were used so far. */
-    served: () => replies.length - left.length,
+    used: () => replies.length - left.length,
     /** How many requests came when no reply was left for them. */
-    missed: () => missed,
+    unanswered: () => unanswered,
     length: replies.length,
   };
 }
@@ -71,14 +71,14 @@ type ReceivedRequest = {
   readonly text: string;
   readonly transport: 'websocket' | 'http';
   /** The sender, as far as path and headers tell. */
-  readonly from: Recipient;
+  readonly requester: Requester;
 };
 
 /**
  * Who sent a request or an upgrade. A thread that another thread started, such as a reviewer, names its purpose in this
  * header, and has its own websocket (measured: codex 0.128.0 and 0.169.0).
  */
-export function senderOf(headers: HeaderList): 'turn' | 'subagent' {
+export function requesterOf(headers: HeaderList): 'turn' | 'subagent' {
   return headerValue(headers, 'x-openai-subagent') === undefined ? 'turn' : 'subagent';
 }
 
@@ -86,7 +86,10 @@ export function senderOf(headers: HeaderList): 'turn' | 'subagent' {
  * Returns the response for one websocket message or HTTP body. A prewarm needs no scripted reply. Any other request
  * uses the next reply for its sender, and is refused with 400 when none is left.
  */
-export function respond({ text, transport, from }: ReceivedRequest, run: BackendRun): ScriptedResponse {
+export function respond(
+  { text, transport, requester: sender }: ReceivedRequest,
+  run: BackendRun,
+): ScriptedResponse {
   const { script, faults, onEvent } = run;
   const read = readCreateRequest(text);
   if (!read.understood) {
@@ -103,9 +106,9 @@ export function respond({ text, transport, from }: ReceivedRequest, run: Backend
       ? { kind: 'stream', parts: [], ending: { hold: [] } }
       : { kind: 'stream', parts: prewarmEvents(request) };
   }
-  const recipient = request.compacts ? 'compaction' : from;
-  const reply = script.next(recipient);
-  if (reply !== undefined) return scriptedResponse(reply, request, recipient);
+  const requester = request.compacts ? 'compaction' : sender;
+  const reply = script.next(requester);
+  if (reply !== undefined) return scriptedResponse(reply, request, requester);
   onEvent({ type: 'script-exhausted', scripted: script.length });
   // The client gives up at once. After a 5xx it would retry for half a minute (measured: codex 0.169.0).
   return badRequest(

@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { pairHeaders } from '../wire/headers.ts';
 import { isInterrupt } from './create-request.ts';
-import type { Recipient } from './reply.ts';
-import { type BackendRun, respond, senderOf } from './respond.ts';
+import type { Requester } from './reply.ts';
+import { type BackendRun, requesterOf, respond } from './respond.ts';
 import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
 
 /**
@@ -16,8 +16,8 @@ export function startWebSocketResponses(run: BackendRun) {
   return {
     /** Takes over the socket of an upgrade request. */
     accept: (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      const from = senderOf(pairHeaders(request.rawHeaders));
-      server.handleUpgrade(request, socket, head, (client) => serveClient(client, from, run));
+      const requester = requesterOf(pairHeaders(request.rawHeaders));
+      server.handleUpgrade(request, socket, head, (client) => serveClient(client, requester, run));
     },
     /** Ends all websockets. */
     close: (): void => {
@@ -27,7 +27,7 @@ export function startWebSocketResponses(run: BackendRun) {
   };
 }
 
-function serveClient(client: WebSocket, from: Recipient, run: BackendRun): void {
+function serveClient(client: WebSocket, requester: Requester, run: BackendRun): void {
   /** The rest of the response that is on hold. */
   let held: readonly StreamPart[] = [];
   // An interrupted client drops the TCP connection in mid-frame. That is expected, not an error.
@@ -43,7 +43,7 @@ function serveClient(client: WebSocket, from: Recipient, run: BackendRun): void 
       held = [];
       return;
     }
-    const response = respond({ text, transport: 'websocket', from }, run);
+    const response = respond({ text, transport: 'websocket', requester }, run);
     const sent = send(client, partsOf(response));
     const ending = response.kind === 'stream' ? response.ending : undefined;
     if (response.kind === 'stream') held = ending !== undefined && 'hold' in ending ? ending.hold : [];

@@ -199,13 +199,13 @@ function readVaried(fields: Fields): string[] {
   return fields.has('varied') ? fields.texts('varied') : [];
 }
 
-function encodeVariable({ name, kind, number, group, lifetime }: Variable): JsonNode {
+function encodeVariable({ name, kind, number, distinct, lifetime }: Variable): JsonNode {
   return jsonObject({
     type: 'variable',
     name,
     kind,
     ...(number ? { number } : {}),
-    ...(group === undefined ? {} : { distinct: group }),
+    ...(distinct === undefined ? {} : { distinct }),
     ...(lifetime === undefined ? {} : { lifetime }),
   });
 }
@@ -215,7 +215,7 @@ function decodeVariable(fields: Fields): Variable {
     name: fields.text('name'),
     kind: fields.oneOf('kind', variableKinds),
     number: fields.has('number') && fields.flag('number'),
-    group: fields.has('distinct') ? fields.text('distinct') : undefined,
+    distinct: fields.has('distinct') ? fields.text('distinct') : undefined,
     lifetime: fields.has('lifetime') ? fields.oneOf('lifetime', lifetimes) : undefined,
   };
 }

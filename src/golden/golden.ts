@@ -24,10 +24,10 @@ export type Variable = {
   /** Whether the values are JSON numbers. */
   readonly number: boolean;
   /**
-   * Variables of one group had different values in every recording, and must always have different values. Clocks that
-   * are read for the same message may be equal.
+   * The set of variables that had different values in every recording, and must always have. Clocks that are read for the
+   * same message may be equal.
    */
-  readonly group: string | undefined;
+  readonly distinct: string | undefined;
   /** How long a value lives; undefined if the recordings do not show it. */
   readonly lifetime: Lifetime | undefined;
 };

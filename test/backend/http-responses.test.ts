@@ -43,7 +43,7 @@ it('refuses a body that does not match its content-encoding', async () => {
   });
 
   expect(response.status).toBe(400);
-  expect(backend.served()).toBe(0);
+  expect(backend.used()).toBe(0);
   expect(events).toContainEqual({
     type: 'not-understood',
     transport: 'http',

@@ -10,7 +10,7 @@ it('responds to a prewarm without using a scripted reply', async () => {
   const response = await request(prewarm);
 
   expect(response.map(({ type }) => type)).toEqual(['response.created', 'response.completed']);
-  expect(backend.served()).toBe(0);
+  expect(backend.used()).toBe(0);
   expect(events).toContainEqual(expect.objectContaining({ type: 'create', prewarm: true }));
 });
 
@@ -45,7 +45,7 @@ it('uses the replies of the script in order, across connections', async () => {
 
   expect(await a.request(turn)).toContainEqual(expect.objectContaining({ delta: 'first' }));
   expect(await b.request(turn)).toContainEqual(expect.objectContaining({ delta: 'second' }));
-  expect(backend.served()).toBe(2);
+  expect(backend.used()).toBe(2);
 });
 
 it('never gives two responses the same id', async () => {
@@ -144,7 +144,7 @@ it('sends several tool calls in one response, each as an item', async () => {
   ]);
   expect(response.at(-1)).toMatchObject({ response: { output: items } });
   expect(response.map((event) => event.sequence_number)).toEqual(response.map((_, index) => index));
-  expect(backend.served()).toBe(1);
+  expect(backend.used()).toBe(1);
 });
 
 it.each([

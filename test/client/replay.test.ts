@@ -102,7 +102,7 @@ function goldenOf(exchanges: readonly Exchange[], variables: readonly Variable[]
     name: 'content_length',
     kind: 'integer',
     number: false,
-    group: undefined,
+    distinct: undefined,
     lifetime: undefined,
   };
   return {
@@ -250,8 +250,8 @@ it.each([
 
 it('sends the ids that the backend gave it, and keeps its own', async () => {
   const variables: Variable[] = [
-    { name: 'resp_id', kind: 'hex', number: false, group: undefined, lifetime: undefined },
-    { name: 'key', kind: 'hex', number: false, group: undefined, lifetime: undefined },
+    { name: 'resp_id', kind: 'hex', number: false, distinct: undefined, lifetime: undefined },
+    { name: 'key', kind: 'hex', number: false, distinct: undefined, lifetime: undefined },
   ];
   const conversation = (id: string, key: string, echo: string) => [
     upgrade([

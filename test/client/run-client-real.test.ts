@@ -64,7 +64,7 @@ it('runs a turn of the official client against the simulated backend', async () 
     ['websocket', true],
     ['websocket', false],
   ]);
-  expect(backend.served()).toBe(1);
+  expect(backend.used()).toBe(1);
   expect(proxy.targets).toContain('chatgpt.com:443');
 });
 
@@ -79,7 +79,7 @@ it('makes the official client call a tool', async () => {
   ]);
 
   expect(result).toMatchObject({ exitCode: 0, stdout: 'Done.\n' });
-  expect(backend.served()).toBe(2);
+  expect(backend.used()).toBe(2);
   expect(JSON.parse(frames.at(-1)?.body ?? 'null')).toMatchObject({
     input: [{ type: 'function_call_output', output: expect.stringContaining('from the tool') }],
   });

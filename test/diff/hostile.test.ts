@@ -15,11 +15,11 @@ function range<T>(length: number, make: (index: number) => T): T[] {
   return Array.from({ length }, (_, index) => make(index));
 }
 
-const variable = (name: string, group?: string): Variable => ({
+const variable = (name: string, distinct?: string): Variable => ({
   name,
   kind: 'integer',
   number: false,
-  group,
+  distinct,
   lifetime: undefined,
 });
 

@@ -13,7 +13,7 @@ const kindNames = Object.keys(kinds) as VariableKind[];
 const variables = new Map(
   kindNames.map((kind): [string, Variable] => [
     kind,
-    { name: kind, kind, number: false, group: undefined, lifetime: undefined },
+    { name: kind, kind, number: false, distinct: undefined, lifetime: undefined },
   ]),
 );
 

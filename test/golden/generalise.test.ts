@@ -153,7 +153,7 @@ it('groups identifiers and clocks that differ from each other in every run', () 
     return [exchangeOf(message('client', { a: uuid7(n, 'a'), b, at }), message('client', { at: at + 10 }))];
   };
   const groups = (golden: Golden) =>
-    [...golden.variables.values()].map(({ name, group }) => `${name}: ${group}`);
+    [...golden.variables.values()].map(({ name, distinct }) => `${name}: ${distinct}`);
   expect(groups(generalise(sampleId, [run(1, false), run(2, false)]))).toEqual([
     'a: uuid7',
     'b: uuid7',
@@ -211,7 +211,12 @@ it('learns the same golden from resumed threads, whichever context windows their
   const [golden] = goldens;
   if (golden === undefined) throw new RangeError('nothing learned');
   expect(
-    [...golden.variables.values()].map(({ name, kind, group, lifetime }) => [name, kind, group, lifetime]),
+    [...golden.variables.values()].map(({ name, kind, distinct, lifetime }) => [
+      name,
+      kind,
+      distinct,
+      lifetime,
+    ]),
   ).toEqual([
     ['thread_id', 'uuid7', 'uuid7', undefined],
     ['context_window_id', 'uuid7', 'uuid7', 'session'],

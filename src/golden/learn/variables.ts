@@ -88,8 +88,8 @@ export class VariableCollector {
     return new Map(
       named.map(({ token, variable, base }) => {
         const { kind, number, raced } = variable;
-        const group = raced ? undefined : groups.of(variable, base);
-        return [token, { name: names.assign(base), kind, number, group }];
+        const distinct = raced ? undefined : groups.of(variable, base);
+        return [token, { name: names.assign(base), kind, number, distinct }];
       }),
     );
   }

@@ -39,7 +39,7 @@ export class Bindings {
         : [{ variable, occurrences, binding: bindingOf(occurrences, kinds[variable.kind].accepts) }];
     });
     const owners = Map.groupBy(
-      bound.filter(({ variable }) => variable.group !== undefined),
+      bound.filter(({ variable }) => variable.distinct !== undefined),
       ({ binding }) => binding.value,
     );
     const ownerOf = (value: string, name: string) =>
@@ -51,14 +51,14 @@ export class Bindings {
     ];
   }
 
-  /** Variables with the value of another variable of their group. */
+  /** Variables with the value of another variable of their set. */
   #repetitions(bound: readonly Bound[]): Mismatch[] {
     const holders = new Map<string, Bound[]>();
     return bound.flatMap((one): Mismatch[] => {
       const { variable, occurrences, binding } = one;
       const { value, given } = binding;
-      if (given || variable.group === undefined) return [];
-      const key = JSON.stringify([variable.group, value]);
+      if (given || variable.distinct === undefined) return [];
+      const key = JSON.stringify([variable.distinct, value]);
       const earlier = holders.get(key) ?? [];
       const other = earlier.find((holder) => !this.#mayAgree(variable, holder.variable));
       earlier.push(one);
