@@ -1,18 +1,20 @@
+import { byCause } from '../diff/causes.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, together } from '../diff/finding.ts';
 import { isResponse, showStop } from '../diff/neutrality/exchange.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
 import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrality.ts';
-import { envelopeFindings, parityFindings } from '../diff/parity.ts';
+import { clientDifferences, envelopeFindings, parityFindings } from '../diff/parity.ts';
 import {
   allUnfinished,
+  type ClientDifferences,
   type NoVerdict,
   type ScenarioVerdict,
   type Unfinished,
   verdictOf,
 } from '../diff/verdict.ts';
 import type { GoldenId } from '../golden/golden.ts';
-import { type Mismatch, requestValue } from '../golden/match/mismatch.ts';
+import { comparedNode, type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
 import { foreignCredentials, withoutRenewals } from './credentials.ts';
@@ -31,14 +33,18 @@ export type CheckResult = GoldenId & ScenarioVerdict;
  */
 export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> {
   const { golden, driver, subject, backendPort } = check;
-  const { findings, unfinished } =
+  const { findings, unfinished, client } =
     'surface' in driver
       ? await inBothModes(!servesOneAtATime(subject, backendPort), async (streams) => {
           const traffic = await observeScenario(check, streams);
           return judge(check, traffic, { surface: driver.surface, streams });
         })
       : judge(check, await observeScenario(check, false));
-  return { ...idOf(golden), ...verdictOf(findings, unfinished) };
+  return {
+    ...idOf(golden),
+    ...verdictOf(findings, unfinished),
+    ...(client === undefined ? {} : { client }),
+  };
 }
 
 /** The result of a scenario that was not played. */
@@ -52,11 +58,26 @@ function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse)
     return { findings: [], unfinished: allUnfinished({ type: 'not checked', reason: acceptsFirst }) };
   if (back.length === 0 && end.type !== 'failed')
     return { findings: [nothingReceived(check, traffic)], unfinished: {} };
-  const found = use === undefined ? officialFindings(check, traffic) : openAiFindings(check, use, traffic);
+  const own =
+    check.driver.kind === 'codex' && !hasOwnContent(check.lane)
+      ? clientDifferences(check.golden, traffic.front, back)
+      : [];
+  const found =
+    use === undefined ? officialFindings(check, traffic, own) : openAiFindings(check, use, traffic);
   return {
     findings: end.type === 'failed' ? found.filter((finding) => !isCutOff(finding)) : found,
     unfinished: { ...(use === undefined ? {} : notForSurface(use)), ...unfinishedAfter(traffic) },
+    ...(own.length === 0 || end.type !== 'finished' ? {} : { client: clientSummary(own) }),
   };
+}
+
+function clientSummary(own: readonly Mismatch[]): ClientDifferences {
+  const [model] = own.flatMap((mismatch) => {
+    const isModel = mismatch.places.some(({ path }) => path.length === 1 && path[0] === 'model');
+    const node = isModel ? comparedNode(mismatch, 'actual') : undefined;
+    return node?.kind === 'string' ? [node.value] : [];
+  });
+  return { count: byCause(own).length, ...(model === undefined ? {} : { model }) };
 }
 
 const acceptsFirst = 'the subject accepts the upgrade before it asks upstream, which refuses it';
@@ -69,14 +90,18 @@ function acceptsRefused({ golden, driver }: ScenarioCheck, traffic: ScenarioTraf
   return statusOf(traffic.front[last]) === 101 && statusOf(golden.exchanges[last]) !== 101;
 }
 
-function officialFindings(check: ScenarioCheck, traffic: ScenarioTraffic): Finding[] {
+function officialFindings(
+  check: ScenarioCheck,
+  traffic: ScenarioTraffic,
+  own: readonly Mismatch[],
+): Finding[] {
   const { golden, upstream, lane } = check;
   const { front, back, end } = traffic;
   const [client, expected, actual] = hasOwnContent(lane)
     ? [envelopeOf(golden), envelopeOf(upstream), envelopesOf(back)]
     : [golden, upstream, back];
   const neutrality = neutralityFindings(front, back, suppliedKeys(client, expected));
-  const parity = parityFindings(expected, actual, { sent: front, finished: end.type === 'finished' });
+  const parity = parityFindings(expected, actual, { sent: front, finished: end.type === 'finished', own });
   const findings = together(
     [...withoutRenewals(parity, traffic), ...foreignCredentials(traffic)],
     neutrality,

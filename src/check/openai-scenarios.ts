@@ -1,5 +1,5 @@
 import { type Finding, placesKey } from '../diff/finding.ts';
-import type { Unfinished } from '../diff/verdict.ts';
+import type { ClientDifferences, Unfinished } from '../diff/verdict.ts';
 import type { Place } from '../golden/match/mismatch.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { inParallel } from './in-parallel.ts';
@@ -41,7 +41,11 @@ export function toolResultsOf({ client, backend }: Scenario): string[] {
 }
 
 /** What was found in the traffic of a scenario, and which comparisons were not made to their end. */
-export type JudgedTraffic = { readonly findings: readonly Finding[]; readonly unfinished: Unfinished };
+export type JudgedTraffic = {
+  readonly findings: readonly Finding[];
+  readonly unfinished: Unfinished;
+  readonly client?: ClientDifferences;
+};
 
 /** How a program receives a response: event by event, or as one body. */
 const modes = [

@@ -10,7 +10,12 @@ import { untilFailure } from './neutrality/turns.ts';
 import { withoutPassedOn } from './passed-on.ts';
 
 /** What the client in front of a subject sent, and whether it could finish. */
-export type ClientTraffic = { readonly sent: readonly Exchange[]; readonly finished: boolean };
+export type ClientTraffic = {
+  readonly sent: readonly Exchange[];
+  readonly finished: boolean;
+  /** What the client sends differently by itself. */
+  readonly own?: readonly Mismatch[];
+};
 
 /**
  * Parity: what went upstream, against the golden. With the traffic of the client, neither what it did not get to send is
@@ -22,13 +27,35 @@ export function parityFindings(
   client?: ClientTraffic,
 ): Finding[] {
   const given = variablesFromBackend(golden.exchanges);
+  const own = new Set(client?.own?.map((mismatch) => JSON.stringify(mismatch)));
   const mismatches = unify(golden, upstream).flatMap((mismatch): Mismatch[] => {
     if (client === undefined) return [mismatch];
+    if (own.has(JSON.stringify(mismatch))) return [];
     if (!client.finished && isUnsent(mismatch, client.sent)) return [];
     const left = withoutPassedOn(mismatch, given, client.sent);
     return left === undefined ? [] : [left];
   });
   return byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
+}
+
+/**
+ * What goes upstream differently because the official client itself sends it so, as models that the subject lists make it
+ * do. Headers that it leaves out and frames are not its own difference: they follow from the proxy that it is pointed at.
+ */
+export function clientDifferences(
+  golden: Golden,
+  front: readonly Exchange[],
+  upstream: readonly Exchange[],
+): Mismatch[] {
+  const passedOn = new Set(unify(golden, upstream).map((mismatch) => JSON.stringify(mismatch)));
+  return unify(golden, front).filter(
+    (mismatch) => passedOn.has(JSON.stringify(mismatch)) && !isOfConnection(mismatch),
+  );
+}
+
+function isOfConnection({ kind, places }: Mismatch): boolean {
+  const isHeader = places.every(({ part, path }) => part === 'handshake' && path.length === 1);
+  return kind === 'reframed' || (kind === 'missing' && isHeader);
 }
 
 /** Whether a whole message or exchange is missing that the client did not get to send. */

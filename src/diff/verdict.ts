@@ -15,6 +15,14 @@ export type ScenarioVerdict = {
   readonly verdict: Verdict;
   readonly comparisons: Readonly<Record<Comparison, Verdict>>;
   readonly findings: readonly Finding[];
+  readonly client?: ClientDifferences;
+};
+
+/** Differences between the golden and what the client itself sent. Parity leaves them out. */
+export type ClientDifferences = {
+  readonly count: number;
+  /** The model that it used, if it is another one. */
+  readonly model?: string;
 };
 
 /** The verdict of every comparison that was not made to its end. */

@@ -1,4 +1,4 @@
-import { hasParity, type Report, titleOf, titlesText, unfinishedGroups } from './report.ts';
+import { clientNotes, hasParity, type Report, titleOf, titlesText, unfinishedGroups } from './report.ts';
 import { onOneLine, wordsOf } from './text.ts';
 
 /** Workflow commands of GitHub Actions: annotations for findings, and for what has no verdict. */
@@ -25,6 +25,7 @@ export function githubReport(report: Report): string {
       `::${type === 'failed' ? 'error' : 'notice'} title=${property(title)}::${data(onOneLine(reason))}`,
     );
   }
+  for (const note of clientNotes(report)) lines.push(`::notice title=codex-parity::${data(onOneLine(note))}`);
   if (hasParity(report)) lines.push(`::notice title=codex-parity::${data(`${subject}: parity`)}`);
   return `${lines.join('\n')}\n`;
 }

@@ -49,11 +49,28 @@ export function unfinishedGroups({ scenarios }: Report): UnfinishedGroup[] {
   );
 }
 
+/** What the client itself sent differently, by scenarios in which it is the same. */
+export function clientNotes({ scenarios }: Report): string[] {
+  const own = scenarios.filter(({ client }) => client !== undefined);
+  const groups = Map.groupBy(own, ({ client }) => JSON.stringify(client));
+  return [...groups.values()].flatMap((group) => {
+    const client = group[0]?.client;
+    if (client === undefined) return [];
+    const cause =
+      client.model === undefined
+        ? 'the client itself differs from the golden'
+        : `your /models made the client speak as ${client.model}`;
+    const number = client.count === 1 ? '1 difference is' : `${client.count} differences are`;
+    const titles = titlesText({ titles: group.map(titleOf) });
+    return [`${titles}: ${cause}: ${number} its own, and parity is judged on the rest`];
+  });
+}
+
 /** How many titles of a group are shown. */
 const mostTitles = 3;
 
 /** The titles of a group as text: the first few, and how many more there are. */
-export function titlesText({ titles }: UnfinishedGroup): string {
+export function titlesText({ titles }: Pick<UnfinishedGroup, 'titles'>): string {
   const more = titles.length - mostTitles;
   return [...titles.slice(0, mostTitles), ...(more > 0 ? [`${more} more`] : [])].join(', ');
 }

@@ -3,6 +3,7 @@ import { type Finding, isOf } from '../diff/finding.ts';
 import type { Verdict } from '../diff/verdict.ts';
 import { explain } from './explain.ts';
 import {
+  clientNotes,
   hasParity,
   type Report,
   type ReportedScenario,
@@ -26,8 +27,9 @@ export function textReport(report: Report): string {
   const unfinished = unfinishedGroups(report).map((group) =>
     onOneLine(`${group.verdict.type}: ${titlesText(group)}: ${group.verdict.reason}`),
   );
+  const notes = clientNotes(report).map((note) => onOneLine(`note: ${note}`));
   const head = ['codex', 'scenario', ...comparisons];
-  return `${[table([head, ...rows]), ...found, ...unfinished, summary(report)].join('\n\n')}\n`;
+  return `${[table([head, ...rows]), ...found, ...unfinished, ...notes, summary(report)].join('\n\n')}\n`;
 }
 
 function summary(report: Report): string {

@@ -209,6 +209,13 @@ export const reportSchema = z.strictObject({
         'response neutrality': verdict,
       }),
       findings: z.array(findings),
+      client: z
+        .strictObject({
+          count: z.int().positive(),
+          model: z.string().optional().describe('The model that the client used, if it is another one.'),
+        })
+        .optional()
+        .describe('Differences between the golden and what the client itself sent. Parity leaves them out.'),
     }),
   ),
 });

@@ -160,6 +160,24 @@ it('reports parity if what was checked has no finding', () => {
   expect(githubReport(report)).toContain('::notice title=codex-parity::mine: parity\n');
 });
 
+it('notes what the client itself sent differently, in one line for all scenarios', () => {
+  const client = { count: 13, model: 'another-model' };
+  const report: Report = {
+    ...clean,
+    scenarios: ['fast', 'default'].map((name) => ({
+      ...scenario,
+      scenario: name,
+      ...verdictOf([], {}),
+      client,
+    })),
+  };
+  const note =
+    '0.169.0 fast, 0.169.0 default: your /models made the client speak as another-model: 13 differences are its own, and parity is judged on the rest\n';
+  expect(textReport(report)).toContain(`\n\nnote: ${note}\nparity: mine`);
+  expect(githubReport(report)).toContain(`::notice title=codex-parity::${note}`);
+  expect(JSON.parse(jsonReport(report)).scenarios[0]).toMatchObject({ client, verdict: { type: 'ok' } });
+});
+
 it('writes findings as data and in words to JSON, with the verdict', () => {
   const [fast, byDefault] = broken.scenarios;
   expect(JSON.parse(jsonReport(broken))).toEqual({
