@@ -60,6 +60,7 @@ const limits = z.strictObject({
   firstByte: whole,
   idle: whole,
   connectionIdle: whole,
+  ping: whole,
   connectionAge: whole,
   sessionIdle: whole,
   sessions: whole,

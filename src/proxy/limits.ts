@@ -13,8 +13,10 @@ export const defaultLimits = {
   bodyBytes: 16 * 1024 * 1024,
   /** The most headers of a request. */
   headers: 100,
-  /** The most connections of clients at a time. */
+  /** The most connections of clients at a time. Further ones receive 503, except from `/healthz`. */
   connections: 4096,
+  /** Time between two pings on a client's websocket. */
+  ping: 30 * second,
   /** Time for a client to send its request. */
   requestTime: minute,
   /** Time for the backend to respond to an upgrade. */

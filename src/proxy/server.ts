@@ -8,6 +8,7 @@ import { type HeaderList, pairHeaders } from '../wire/headers.ts';
 import { uuid4 } from '../wire/ids.ts';
 import { type AccessRules, refuseStrangers, requireKey } from './guard.ts';
 import { hostTexts } from './host.ts';
+import { watchClient } from './http/client-liveness.ts';
 import { ApiError, proxyError, toApiError } from './http/errors.ts';
 import { endWithError, sendError } from './http/send.ts';
 import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
@@ -55,6 +56,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
 /** The abort reason when a client disconnects. One object for all, since every request ends with it. */
 const clientLeft = new Error('the client disconnected');
 
+/** Connections beyond the limit that are served, so that the proxy's health can be seen. The oldest one is ended. */
+const mostSurplus = 64;
+
 /** The largest request head, in bytes. */
 const longestHead = 256 * 1024;
 
@@ -68,6 +72,8 @@ class ProxyServer {
   readonly #handshakes = new WeakMap<IncomingMessage, HeaderList>();
   /** All connections, including those that have become websockets. */
   readonly #connections = new Set<Duplex>();
+  /** Connections beyond the limit, oldest first. */
+  readonly #surplus = new Set<Duplex>();
   /** The response that a connection waits for or receives. */
   readonly #responses = new WeakMap<Duplex, ServerResponse>();
   #stopping = false;
@@ -91,12 +97,14 @@ class ProxyServer {
     this.#server = createServer({
       maxHeaderSize: longestHead,
       requestTimeout: limits.requestTime,
+      // Finds clients that are gone without a word.
+      keepAlive: true,
+      keepAliveInitialDelay: limits.ping,
       // Clients may offer other protocols, such as h2c. A server ignores what it does not speak (RFC 9110, section 7.8).
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.trim().toLowerCase() === 'websocket',
     });
     // Node drops further headers silently. With one more than allowed, refuseStrangers can refuse the request.
     this.#server.maxHeadersCount = limits.headers + 1;
-    this.#server.maxConnections = limits.connections;
     this.#websockets = new WebSocketServer({
       noServer: true,
       // On loopback, compression costs more than the bytes it saves.
@@ -133,19 +141,24 @@ class ProxyServer {
   }
 
   #countConnection(socket: Duplex): void {
-    const { metrics } = this.#context;
+    const { metrics, limits } = this.#context;
     this.#connections.add(socket);
+    if (this.#connections.size - this.#surplus.size > limits.connections) this.#surplus.add(socket);
+    const [oldest] = this.#surplus;
+    if (this.#surplus.size > mostSurplus) oldest?.destroy();
     metrics.add('clients');
     socket.once('close', () => {
       this.#connections.delete(socket);
+      this.#surplus.delete(socket);
       metrics.add('clients', -1);
     });
   }
 
   async #serveHttp(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { metrics } = this.#context;
+    const { metrics, limits } = this.#context;
     const gone = new AbortController();
     const { socket } = request;
+    if (this.#surplus.has(socket)) response.shouldKeepAlive = false;
     this.#responses.set(socket, response);
     response.once('close', () => {
       if (this.#responses.get(socket) === response) this.#responses.delete(socket);
@@ -167,6 +180,11 @@ class ProxyServer {
       if (!request.complete) response.once('finish', () => request.destroy());
     } finally {
       metrics.add('running_turns', -1);
+      // A client that does not read its response would keep the connection forever.
+      if (!response.writableFinished) {
+        const late = setTimeout(() => socket.destroy(), limits.idle).unref();
+        response.once('close', () => clearTimeout(late));
+      }
     }
   }
 
@@ -195,6 +213,7 @@ class ProxyServer {
       this.#websockets.handleUpgrade(request, socket, head, (client) => {
         // Without a listener, a malformed frame would end the process.
         client.on('error', () => client.terminate());
+        watchClient(client, socket, this.#context.limits);
         resolve(client);
       });
     });
@@ -216,10 +235,17 @@ class ProxyServer {
   }
 
   /** Checks that a client may make a request, and counts it. Throws ApiError otherwise. */
-  #admit({ headers, target, metrics, limits }: RequestContext): ProxyRoute {
+  #admit({ headers, target, metrics, limits, request }: RequestContext): ProxyRoute {
     refuseStrangers(headers, this.#access, limits.headers);
     const route = routeOf(target);
     if (route.isPublic !== true) requireKey(headers, this.#access);
+    if (this.#surplus.has(request.socket) && route.isPublic !== true) {
+      throw proxyError(
+        503,
+        'too_many_connections',
+        `the proxy has ${limits.connections} connections of clients`,
+      );
+    }
     if (this.#stopping) throw proxyError(503, 'stopping', 'the proxy is about to stop');
     metrics.add('requests_total', 1, `surface=${route.name}`);
     return route;

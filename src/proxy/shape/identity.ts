@@ -15,10 +15,7 @@ const longestId = 256;
  */
 export function officialIdentity(headers: HeaderList): Identity | undefined {
   const session = headerValue(headers, 'session-id') ?? headerValue(headers, 'session_id');
-  if (session === undefined || session.length > longestId) return undefined;
-  if (headerValue(headers, 'originator') === undefined) return undefined;
-  return {
-    session,
-    thread: headerValue(headers, 'thread-id') ?? headerValue(headers, 'thread_id') ?? session,
-  };
+  if (session === undefined || headerValue(headers, 'originator') === undefined) return undefined;
+  const thread = headerValue(headers, 'thread-id') ?? headerValue(headers, 'thread_id') ?? session;
+  return session.length > longestId || thread.length > longestId ? undefined : { session, thread };
 }
