@@ -65,7 +65,7 @@ function contentText(from: string, content: Content): string {
     case 'bytes':
       return `: ${content.bytes} bytes, sha256 ${content.sha256}`;
     case 'close':
-      return `: close ${content.code ?? 'without a code'}`;
+      return `: close ${content.code ?? 'without a code'}${content.reason === undefined ? '' : ` ${plain(content.reason)}`}`;
   }
 }
 

@@ -102,7 +102,7 @@ function valueText(value: ComparedValue): string {
     case 'request':
       return `${value.method} ${value.target}`;
     case 'close':
-      return `close ${value.code ?? 'without a code'}`;
+      return `close ${value.code ?? 'without a code'}${value.reason === undefined ? '' : ` ${value.reason}`}`;
     case 'incomplete response':
       return 'a response that breaks off';
     case 'connection end':

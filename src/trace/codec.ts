@@ -23,11 +23,24 @@ type AnyOf<T> = {
 export function encodeEvent(event: TraceEvent): JsonNode {
   const { type, connection, exchange, authority, tls, method, target, unordered }: AnyOf<TraceEvent> = event;
   const { from, by, opcode, complete, compressed, fragments, reason, status }: AnyOf<TraceEvent> = event;
-  const { headers, content }: AnyOf<TraceEvent> = event;
+  const { version, headers, content }: AnyOf<TraceEvent> = event;
   return jsonObject({
     ...{ type, connection, exchange, authority },
     tls: tls && jsonObject({ offered: toNode(tls.offered), chosen: tls.chosen }),
-    ...{ method, target, unordered, from, by, opcode, complete, compressed, fragments, reason, status },
+    ...{
+      method,
+      target,
+      version,
+      unordered,
+      from,
+      by,
+      opcode,
+      complete,
+      compressed,
+      fragments,
+      reason,
+      status,
+    },
     headers: headers && encodeHeaders(headers),
     ...(content && encodeContent(content)),
   });
@@ -56,6 +69,7 @@ export function decodeEvent(node: JsonNode): TraceEvent {
         exchange: read.integer('exchange'),
         method: read.text('method'),
         target: read.node('target'),
+        ...decodeVersion(read),
         ...(read.has('unordered') && read.flag('unordered') ? { unordered: true } : {}),
         headers: decodeHeaders(read),
       };
@@ -63,6 +77,7 @@ export function decodeEvent(node: JsonNode): TraceEvent {
       return {
         type,
         exchange: read.integer('exchange'),
+        ...decodeVersion(read),
         status: read.integer('status'),
         headers: decodeHeaders(read),
       };
@@ -98,6 +113,10 @@ export function decodeEvent(node: JsonNode): TraceEvent {
   }
 }
 
+function decodeVersion(read: Fields): { readonly version?: '1.0' } {
+  return read.has('version') ? { version: read.oneOf('version', ['1.0'] as const) } : {};
+}
+
 function encodeHeaders(headers: readonly HeaderField[]): JsonNode {
   const items = headers.map(
     ([name, value]): JsonArray => ({ kind: 'array', items: [jsonString(name), value] }),
@@ -129,7 +148,7 @@ function encodeContent(content: Content): Record<string, JsonNode | boolean | nu
     case 'bytes':
       return { bytes: content.bytes, sha256: content.sha256 };
     case 'close':
-      return { close: content.code };
+      return { ...(content.reason === undefined ? {} : { reason: content.reason }), close: content.code };
   }
 }
 
@@ -143,7 +162,10 @@ function decodeContent(read: Fields): Content {
     if (!read.has('silent')) return { kind: 'events', events };
     return { kind: 'events', events, silent: read.list('silent').map(decodeSilentBlock) };
   }
-  if (read.has('close')) return { kind: 'close', code: read.isNull('close') ? null : read.integer('close') };
+  if (read.has('close')) {
+    const code = read.isNull('close') ? null : read.integer('close');
+    return { kind: 'close', code, ...(read.has('reason') ? { reason: read.node('reason') } : {}) };
+  }
   return { kind: 'bytes', bytes: read.integer('bytes'), sha256: read.text('sha256') };
 }
 

@@ -32,6 +32,8 @@ export type RequestEvent = {
   readonly exchange: number;
   readonly method: string;
   readonly target: JsonNode;
+  /** Absent for HTTP/1.1. */
+  readonly version?: '1.0';
   /** Only in goldens: the headers may come in any order. */
   readonly unordered?: true;
   readonly headers: readonly HeaderField[];
@@ -40,6 +42,8 @@ export type RequestEvent = {
 export type ResponseEvent = {
   readonly type: 'response';
   readonly exchange: number;
+  /** Absent for HTTP/1.1. */
+  readonly version?: '1.0';
   readonly status: number;
   readonly headers: readonly HeaderField[];
 };
@@ -105,8 +109,8 @@ export type Content =
     }
   /** Length and hash of content that is not kept. */
   | { readonly kind: 'bytes'; readonly bytes: number; readonly sha256: string }
-  /** A close message; `code` is null when it has none. */
-  | { readonly kind: 'close'; readonly code: number | null };
+  /** A close message. `code` is null when it has none; `reason` is absent when it is empty. */
+  | { readonly kind: 'close'; readonly code: number | null; readonly reason?: JsonNode };
 
 /**
  * The event with `change` applied to each value in it: the target, header values, and the content of a body or message.
@@ -137,6 +141,8 @@ function mapContent(content: Content, change: (value: JsonNode) => JsonNode): Co
       return { ...content, text: change(content.text) };
     case 'events':
       return { ...content, events: content.events.map((event) => ({ ...event, data: change(event.data) })) };
+    case 'close':
+      return content.reason === undefined ? content : { ...content, reason: change(content.reason) };
     default:
       return content;
   }

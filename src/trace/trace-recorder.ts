@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type ContentDigest, contentLimit } from '../wire/content-collector.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { tryParseJson } from '../wire/json.ts';
+import { jsonString, tryParseJson } from '../wire/json.ts';
 import type { WebSocketMessage } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { isUsualForm, sseBlocks } from '../wire/sse.ts';
@@ -38,11 +38,17 @@ export class TraceRecorder {
         const { head, ...rest } = observation;
         // Seals headers first, so that an account id in a header is recognised in the path too.
         const headers = this.#sealer.headers(head.headers);
-        return { ...rest, method: head.method, target: this.#sealer.target(head.target), headers };
+        const target = this.#sealer.target(head.target);
+        return { ...rest, method: head.method, target, ...versionOf(head), headers };
       }
       case 'response': {
         const { head, ...rest } = observation;
-        return { ...rest, status: head.status, headers: this.#sealer.headers(head.headers) };
+        return {
+          ...rest,
+          ...versionOf(head),
+          status: head.status,
+          headers: this.#sealer.headers(head.headers),
+        };
       }
       case 'body': {
         const { target, headers, bytes, ...rest } = observation;
@@ -67,8 +73,15 @@ export class TraceRecorder {
   #message({ opcode, payload }: WebSocketMessage): Content {
     if (!Buffer.isBuffer(payload)) return bytesContent(payload);
     if (opcode === 'text') return this.#textContent(payload.toString('utf8'));
-    if (opcode === 'close')
-      return { kind: 'close', code: payload.length >= 2 ? payload.readUInt16BE(0) : null };
+    if (opcode === 'close') {
+      const code = payload.length >= 2 ? payload.readUInt16BE(0) : null;
+      const reason = payload.toString('utf8', 2);
+      return {
+        kind: 'close',
+        code,
+        ...(reason === '' ? {} : { reason: this.#sealer.json(jsonString(reason)) }),
+      };
+    }
     return bytesContent(payload);
   }
 
@@ -99,6 +112,10 @@ export class TraceRecorder {
     }
     return { kind: 'events', events, ...(silent.length === 0 ? {} : { silent }) };
   }
+}
+
+function versionOf({ version }: { readonly version: '1.0' | '1.1' }): { readonly version?: '1.0' } {
+  return version === '1.0' ? { version } : {};
 }
 
 function bytesContent(bytes: Buffer | ContentDigest): Content {

@@ -8,7 +8,7 @@ export function fillGolden(golden: Golden, run: number): Exchange[] {
     if (kind === 'secret') return [[name, `<<secret ${name} 1>>`]];
     if (kind === 'secret_uuid4') return [[name, `<<secret ${name} 1 uuid4>>`]];
     if (kind === 'sealed') return [[name, `${run} ${'5ea1'.repeat(16)}`]];
-    return kind === 'host_text' ? [[name, `${name} ${run}`]] : [];
+    return kind === 'host_text' ? [[name, `${name}-${run}`]] : [];
   });
   const values: [string, string][] = [['authority', `localhost:${run}`], ...sealed];
   const filler = new Filler(golden.variables, values, 1_785_432_000_000 + run * 60_000);

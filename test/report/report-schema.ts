@@ -46,7 +46,11 @@ const value = z
   .discriminatedUnion('type', [
     z.strictObject({ type: z.literal('json'), node: jsonText }),
     z.strictObject({ type: z.literal('request'), method: z.string(), target: z.string() }),
-    z.strictObject({ type: z.literal('close'), code: z.int().nullable() }),
+    z.strictObject({
+      type: z.literal('close'),
+      code: z.int().nullable(),
+      reason: z.string().exactOptional(),
+    }),
     z.strictObject({ type: z.literal('incomplete response') }),
     z.strictObject({ type: z.literal('connection end'), by: side }),
     z.strictObject({ type: z.literal('variable'), variable, variableKind }),

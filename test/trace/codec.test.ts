@@ -19,6 +19,7 @@ const contents: Content[] = [
   { kind: 'bytes', bytes: 3, sha256: 'abc' },
   { kind: 'close', code: 1000 },
   { kind: 'close', code: null },
+  { kind: 'close', code: 1011, reason: jsonString('keepalive') },
 ];
 
 const events: TraceEvent[] = [
@@ -36,6 +37,7 @@ const events: TraceEvent[] = [
     ],
   },
   { type: 'response', exchange: 1, status: 101, headers: [] },
+  { type: 'response', exchange: 1, version: '1.0', status: 200, headers: [] },
   { type: 'end', connection: 1, by: 'backend' },
   { type: 'undecodable', connection: 1, from: 'client', reason: 'no HTTP' },
   ...contents.flatMap((content): TraceEvent[] => [

@@ -124,13 +124,30 @@ it('reads server-sent events, including one that is not JSON', () => {
   });
 });
 
-it('keeps the code of a close message, but not its reason', () => {
-  expect(content(request('/responses'), message(Buffer.from([3, 232, 65, 66]), 'close'))).toEqual({
-    kind: 'close',
-    code: 1000,
-  });
+it('keeps code and sealed reason of a close message', () => {
+  const close = (reason: string) =>
+    content(
+      request('/responses'),
+      message(Buffer.concat([Buffer.from([0x03, 0xf3]), Buffer.from(reason)]), 'close'),
+    );
   expect(content(request('/responses'), message(Buffer.alloc(0), 'close'))).toEqual({
     kind: 'close',
     code: null,
   });
+  expect(close('')).toEqual({ kind: 'close', code: 1011 });
+  expect(close('keepalive')).toMatchObject({ reason: { value: 'keepalive' } });
+  expect(close('these are several whole words')).toMatchObject({
+    reason: { value: expect.stringMatching(/^<<sealed 29 /) },
+  });
+});
+
+it('keeps that a head is of HTTP/1.0', () => {
+  const old: Observation = {
+    type: 'request',
+    connection: 1,
+    exchange: 1,
+    head: { method: 'GET', target: '/responses', version: '1.0', headers: [] },
+  };
+  expect(record(old, request('/responses'))).toMatchObject([{ version: '1.0' }, {}]);
+  expect(record(request('/responses'))[0]).not.toHaveProperty('version');
 });

@@ -140,7 +140,10 @@ class Replay {
       case 'close': {
         const code = Buffer.alloc(content.code === null ? 0 : 2);
         if (content.code !== null) code.writeUInt16BE(content.code);
-        return code;
+        return Buffer.concat([
+          code,
+          Buffer.from(content.reason === undefined ? '' : this.#text(content.reason)),
+        ]);
       }
       default:
         throw new ParityError(

@@ -1,6 +1,7 @@
 import {
   type ComparedValue,
   comparedNode,
+  contentValue,
   lastName,
   type Mismatch,
   type Place,
@@ -188,7 +189,9 @@ function headNode({ steps }: Exchange): JsonNode {
     return [[lower, lower === 'content-type' ? mediaType(value) : value]];
   });
   const sorted = headers.sort(([a], [b]) => (a < b ? -1 : 1));
-  return { kind: 'object', members: [['status', toNode(response?.status ?? null)], ...sorted] };
+  const version: JsonMember[] =
+    response?.version === undefined ? [] : [['HTTP version', jsonString(response.version)]];
+  return { kind: 'object', members: [...version, ['status', toNode(response?.status ?? null)], ...sorted] };
 }
 
 function mediaType(value: JsonNode): JsonNode {
@@ -216,7 +219,7 @@ function compareEndings(before: Exchange, after: Exchange, exchange: number): Mi
 function endingOf({ steps, end }: Exchange): ComparedValue | undefined {
   for (const step of steps) {
     if (step.type === 'message' && step.content.kind === 'close')
-      return step.from === 'backend' ? { type: 'close', code: step.content.code } : undefined;
+      return step.from === 'backend' ? contentValue(step.content) : undefined;
     if (step.type === 'body' && step.from === 'backend' && !step.complete && end !== 'client')
       return { type: 'incomplete response' };
   }

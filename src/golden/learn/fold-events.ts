@@ -29,6 +29,7 @@ const framing = [
   'type',
   'from',
   'method',
+  'version',
   'status',
   'opcode',
   'compressed',

@@ -13,6 +13,13 @@ export function contentNode(content: Content): JsonNode {
     case 'bytes':
       return jsonString(`${content.bytes} bytes, sha256 ${content.sha256}`);
     case 'close':
-      return jsonString(`close ${content.code ?? ''}`);
+      return jsonString(
+        `close ${content.code ?? ''}${content.reason === undefined ? '' : ` ${reasonText(content.reason)}`}`,
+      );
   }
+}
+
+/** The reason of a close message. */
+export function reasonText(reason: JsonNode): string {
+  return reason.kind === 'string' ? reason.value : '';
 }

@@ -13,6 +13,7 @@ import {
 } from '../../wire/json.ts';
 import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../golden.ts';
 import { compileTemplate } from '../pattern/compile-template.ts';
+import { fitsHostText } from '../pattern/host-text.ts';
 import { kinds } from '../pattern/kinds.ts';
 import { parseTemplate, soleVariable } from '../pattern/template.ts';
 import { align, likenessOfForm, maximumCells } from './align.ts';
@@ -178,7 +179,9 @@ export class Matcher {
   /** The values of the variables in a pattern; undefined where the text does not match it. */
   #split(pattern: string, text: string): readonly (readonly [string, string])[] | undefined {
     if (this.#variables === undefined) return pattern === text ? [] : undefined;
-    return compileTemplate(parseTemplate(pattern), this.#variables)(text);
+    const parts = parseTemplate(pattern);
+    const values = compileTemplate(parts, this.#variables)(text);
+    return values !== undefined && fitsHostText(parts, values, this.#variables) ? values : undefined;
   }
 
   /** Reports a string that has the right value but other escapes. */

@@ -3,7 +3,7 @@ import { type JsonNode, jsonString } from '../../wire/json.ts';
 import type { Side } from '../../wire/message.ts';
 import type { Lifetime } from '../golden.ts';
 import type { VariableKind } from '../pattern/kinds.ts';
-import { contentNode } from './content-node.ts';
+import { contentNode, reasonText } from './content-node.ts';
 
 /** A header name or JSON key; the index of a list item is a number. */
 export type PathKey = string | number;
@@ -39,8 +39,8 @@ export type ComparedValue =
   | { readonly type: 'json'; readonly node: JsonNode }
   /** A whole request, by its first line. */
   | { readonly type: 'request'; readonly method: string; readonly target: string }
-  /** A websocket close message; `code` is null where it has none. */
-  | { readonly type: 'close'; readonly code: number | null }
+  /** A websocket close message. `code` is null where it has none; `reason` is absent where it is empty. */
+  | { readonly type: 'close'; readonly code: number | null; readonly reason?: string }
   /** A response whose body is incomplete. */
   | { readonly type: 'incomplete response' }
   /** A connection that ends without a close message. */
@@ -165,9 +165,9 @@ export type Mismatch = Difference & {
 
 /** The content of a message or body as one side of a difference. */
 export function contentValue(content: Content): ComparedValue {
-  return content.kind === 'close'
-    ? { type: 'close', code: content.code }
-    : { type: 'json', node: contentNode(content) };
+  if (content.kind !== 'close') return { type: 'json', node: contentNode(content) };
+  const { code, reason } = content;
+  return { type: 'close', code, ...(reason === undefined ? {} : { reason: reasonText(reason) }) };
 }
 
 /** A JSON value or header value as one side of a difference. */

@@ -120,6 +120,8 @@ class Unification {
     const place: Place = { exchange, side: 'client', part: 'handshake', path: [] };
     this.#compare(jsonString(expected.request.method), jsonString(actual.request.method), place, 'method');
     this.#compare(expected.request.target, actual.request.target, place, 'target');
+    const version = ({ request }: SplitExchange) => jsonString(request.version ?? '1.1');
+    this.#compare(version(expected), version(actual), place, 'HTTP version');
     this.#alpn(expected, actual, place);
     this.#matcher.fields(
       replaceHost(expected.request.headers, [authorityMark], authority),
