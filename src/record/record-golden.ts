@@ -54,7 +54,10 @@ export async function recordGolden(options: GoldenRecordingOptions): Promise<Gol
   return generalise(
     { codex: client.version, lane, scenario: scenario.name },
     recordings,
-    variedBetween(recordings.map((_, run) => firstEnvironment + run)),
+    variedBetween(
+      recordings.map((_, run) => firstEnvironment + run),
+      lane,
+    ),
   );
 }
 

@@ -137,10 +137,10 @@ export class Sealer {
     const frame = toolFrame.exec(value);
     if (frame !== null) {
       const output = value.slice(frame[0].length);
-      const safe = this.#isProse(key, output) ? sealText(output) : this.#sealSecretsIn(output);
+      const safe = this.#isProse(key, output) ? this.#prose(output) : this.#sealSecretsIn(output);
       return withValue(node, `${frame[1]}<<elapsed>>${frame[2]}${safe}`);
     }
-    if (contentKeys.has(key) && this.#isProse(key, value)) return withValue(node, sealText(value));
+    if (contentKeys.has(key) && this.#isProse(key, value)) return withValue(node, this.#prose(value));
     const inner = this.#document(value);
     if (inner !== undefined) return withValue(node, inner);
     if (this.#isProse(key, value)) return withValue(node, sealText(value));
@@ -153,6 +153,13 @@ export class Sealer {
     if (parsed === undefined) return undefined;
     const sealed = printJson(this.#node('', parsed.node));
     return parsed.compact ? sealed : spacedLike(text, sealed);
+  }
+
+  /** Seals prose, except for the output of a command in it (outputIn). */
+  #prose(text: string): string {
+    const { before, own, after } = outputIn(text, this.#ownTexts);
+    if (own === '') return sealText(text);
+    return `${before === '' ? '' : `${sealText(before.slice(0, -1))}\n`}${own}${after === '' ? '' : sealText(after)}`;
   }
 
   /** Prose is any text under a content key, three words in a row, or more than 80 characters. */
@@ -239,6 +246,24 @@ function decodeComponent(text: string): string {
     return text;
   }
 }
+
+/**
+ * Splits the output of a command, which is a text of the scenario, from what the shell of the host prints. Lines before it
+ * come from start-up files and warnings. Warnings may also come after it: the client reads both streams of the command
+ * at once (measured: codex 0.118.0, scenario tool-turn).
+ */
+function outputIn(text: string, ownTexts: Iterable<string>): { before: string; own: string; after: string } {
+  let found = { before: text, own: '', after: '' };
+  for (const own of ownTexts) {
+    const at = text.startsWith(own) ? 0 : text.lastIndexOf(`\n${own}`) + 1;
+    const after = text.slice(at + own.length);
+    const isWhole = text.startsWith(own, at) && (after === '' || shellWarning.test(after));
+    if (isWhole && own.length > found.own.length) found = { before: text.slice(0, at), own, after };
+  }
+  return found;
+}
+
+const shellWarning = /^(?:<<sealed |(?:\/\S*\/)?[a-z]*sh: )/;
 
 /** The seal of a text. A text that is a seal already is returned unchanged. */
 function sealText(text: string): string {

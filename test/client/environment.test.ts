@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { makeEnvironment, secretsOf, variedBetween } from '../../src/client/official/environment.ts';
 import { authJson } from '../../src/client/official/made-up-sign-in.ts';
@@ -125,13 +125,47 @@ it('names exactly the traits that differ between runs', () => {
     'installation',
     'locale',
     'plan',
+    'start-up files',
     'terminal',
     'time zone',
     'user',
   ];
-  expect(variedBetween([0, 1, 2])).toEqual(all);
-  expect(variedBetween([4])).toEqual([]);
+  expect(variedBetween([0, 1, 2], 'chatgpt')).toEqual(all);
+  expect(variedBetween([4], 'chatgpt')).toEqual([]);
   // These have two values each, so runs 0 and 2 have the same.
-  const alike = ['codex home', 'plan', 'time zone'];
-  expect(variedBetween([0, 2])).toEqual(all.filter((name) => !alike.includes(name)));
+  const alike = ['codex home', 'time zone'];
+  expect(variedBetween([0, 2], 'chatgpt')).toEqual(all.filter((name) => !alike.includes(name)));
+});
+
+it('has a user, folders and start-up files with and without non-ASCII characters in three runs', async () => {
+  const root = await temporaryFolder();
+  const runs = await Promise.all([0, 1, 2].map((n) => makeEnvironment(root, n)));
+  const isAscii = (text = '') => !/[\x80-\uffff]/.test(text);
+
+  expect(new Set(runs.map(({ env }) => isAscii(env.USER))).size).toBe(2);
+  expect(new Set(runs.map(({ cwd }) => isAscii(basename(cwd)))).size).toBe(2);
+  expect(new Set(runs.map(({ env }) => env.LC_ALL)).size).toBe(3);
+  const printing = await Promise.all(
+    runs.map(({ home }) => readFile(join(home, '.bashrc'), 'utf8').catch(() => '')),
+  );
+  expect(printing.map((text) => text.startsWith('echo '))).toEqual([false, true, false]);
+});
+
+it.each([
+  ['chatgpt', ['pro', 'edu', 'plus']],
+  ['free-plan', ['free', 'free', 'free']],
+  ['business-plan', ['team', 'enterprise', 'business']],
+] as const)('signs in with the plans of lane %s', async (lane, plans) => {
+  const root = await temporaryFolder();
+  const runs = await Promise.all([0, 1, 2].map((n) => makeEnvironment(root, n, { lane })));
+
+  expect(runs.map(({ signIn }) => signIn.plan)).toEqual(plans);
+  expect(runs.map(({ signIn }) => signIn.fedramp)).toEqual([undefined, undefined, undefined]);
+});
+
+it('marks the account as of a government agency in lane fedramp only', async () => {
+  const { signIn } = await makeEnvironment(await temporaryFolder(), 0, { lane: 'fedramp' });
+  const claims = Buffer.from(signIn.accessToken.split('.')[1] ?? '', 'base64url').toString();
+
+  expect(JSON.parse(claims)['https://api.openai.com/auth'].chatgpt_account_is_fedramp).toBe(true);
 });

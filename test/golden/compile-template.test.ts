@@ -45,6 +45,7 @@ const values: Readonly<Record<VariableKind, readonly string[]>> = {
   secret_uuid4: ['<<secret id 1 uuid4>>'],
   secret: ['<<secret token 1>>'],
   sealed: [`1 ${'5ea1'.repeat(16)}`],
+  shell_text: ['', '<<sealed 1 ab>>\n'],
   host_text: ['', 'a', '1.1', '-a-', 'x (y) z', 'ab\nab'],
 };
 const literal = fc.constantFrom('a', '-', '.', '1', ' ', ') ', 'ab', 'aba', '>>', '==', '1.').map((text) => ({

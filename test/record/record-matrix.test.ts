@@ -38,7 +38,13 @@ it('records each scenario in the lanes it declares, or in chatgpt when it declar
   const scenarios = ['tool-turn', 'flex'].map(loadScenario);
 
   expect(names({ version: '0.1.0', cells: cellsOf(scenarios) })).toEqual([
-    ...['chatgpt tool-turn', 'api-key tool-turn', 'base-url tool-turn', 'chatgpt flex'],
+    ...[
+      'chatgpt tool-turn',
+      'api-key tool-turn',
+      'free-plan tool-turn',
+      'base-url tool-turn',
+      'chatgpt flex',
+    ],
   ]);
   expect(names({ version: '0.1.0', cells: cellsOf(scenarios, ['base-url']) })).toEqual([
     'base-url tool-turn',

@@ -29,14 +29,11 @@ export type ClientEnvironment = {
 };
 
 /** Traits of the runs. The lists have different lengths, so that traits do not repeat together. */
-const people = ['ada', 'grace-hopper', 'k.thompson', 'barbara', 'e_dijkstra', 'lin', 'margaret-h'] as const;
-/** Not business: with it, 0.128.0 and 0.130.0 request the tier "priority" by default (measured). */
-const plans = ['pro', 'plus'] as const;
-const languages = ['en_US.UTF-8', 'C.UTF-8', 'de_DE.UTF-8', 'ja_JP.UTF-8'] as const;
+const people = ['ada', 'gräce-hopper', 'k.thompson', 'barbara', 'e_dijkstra', '林', 'margaret-h'] as const;
 const workFolders = [
   ['engine'],
   ['src', 'difference engine'],
-  ['p', 'q', 'notes'],
+  ['p', 'Größe', 'メモ'],
   ['projects', 'bernoulli', 'v2', 'cards'],
 ] as const;
 const homeFolders = [
@@ -46,6 +43,36 @@ const homeFolders = [
   ['h'],
   ['mnt', 'home'],
 ] as const;
+
+/**
+ * Plans whose requests are the same: other claims of a ChatGPT token than the plan and `chatgpt_account_is_fedramp` do not
+ * show (measured: codex 0.118.0, 0.166.0, 0.169.0 and 0.171.0).
+ */
+const plans = ['pro', 'edu', 'plus', 'go'] as const;
+
+/** Plans whose requests differ. The client sends the plan only inside the tokens, so each kind has a lane of its own. */
+const plansOfLanes: Readonly<Partial<Record<Lane, readonly MadeUpAccount['plan'][]>>> = {
+  // No tool `image_gen` (measured: codex 0.166.0 to 0.171.0).
+  'free-plan': ['free'],
+  // The tier "priority" by default (measured: codex 0.128.0 and 0.130.0; not 0.133.0).
+  'business-plan': ['team', 'enterprise', 'business'],
+};
+
+/**
+ * Locales and shells of hosts. Bash warns of a locale that the host lacks, and start-up files may print: both come before
+ * the output of a command (measured: codex 0.171.0, scenario tool-turn).
+ */
+const locales: readonly Readonly<Record<string, string>>[] = [
+  { LANG: 'en_US.UTF-8' },
+  { LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' },
+  { LANG: 'de_DE.UTF-8', LC_ALL: 'xx_XX.UTF-8', LC_CTYPE: 'xx_XX.UTF-8' },
+  { LANG: 'ja_JP.UTF-8', LANGUAGE: 'ja' },
+];
+const startUpFiles: readonly Readonly<Record<string, string>>[] = [
+  {},
+  { '.profile': 'echo "Willkommen, $USER"\n', '.bashrc': 'echo Using the settings of this machine\n' },
+  { '.profile': 'export EDITOR=vi\n' },
+];
 
 /** The client detects a terminal in both ways. 0.169.0 has it in the user agent, 0.118.0 not over the websocket. */
 const terminals: readonly Readonly<Record<string, string>>[] = [
@@ -71,7 +98,7 @@ const timeZones = ['LINT-14', 'AOE12'] as const;
  *
  * @param root a new folder; it need not exist
  * @param n counted from 0
- * @param options.lane `api-key` signs in with a key, the others with tokens
+ * @param options.lane `api-key` signs in with a key, the others with tokens; some have plans or accounts of their own
  * @param options.expired the access token has expired
  */
 export async function makeEnvironment(
@@ -79,7 +106,7 @@ export async function makeEnvironment(
   n: number,
   { lane = 'chatgpt', expired = false }: { readonly lane?: Lane } & Pick<TaskSetup, 'expired'> = {},
 ): Promise<ClientEnvironment> {
-  const traits = traitsOf(n);
+  const traits = traitsOf(n, lane);
   const { user } = traits;
   const world = resolve(root, traits.installation);
   const home = join(world, ...traits.home, user);
@@ -90,6 +117,8 @@ export async function makeEnvironment(
   for (const folder of [codexHome, cwd, temporary]) makeFolder(folder);
   const auth = lane === 'api-key' ? apiKeyJson(signIn) : authJson(signIn);
   await writeFile(join(codexHome, 'auth.json'), auth, { mode: 0o600 });
+  for (const [name, text] of Object.entries(traits['start-up files']))
+    await writeFile(join(home, name), text);
   return {
     home,
     codexHome,
@@ -106,7 +135,7 @@ export async function makeEnvironment(
       TMP: temporary,
       USER: user,
       LOGNAME: user,
-      LANG: traits.locale,
+      ...traits.locale,
       TZ: traits['time zone'],
       GIT_CEILING_DIRECTORIES: dirname(cwd),
     },
@@ -139,41 +168,42 @@ export function secretsOf({ signIn }: ClientEnvironment): Readonly<Record<string
 }
 
 /** The traits of run `n`, by their names in the header of a golden. */
-function traitsOf(n: number) {
+function traitsOf(n: number, lane: Lane) {
   const user = pick(people, n);
-  const plan = pick(plans, n);
+  const plan = pick(plansOfLanes[lane] ?? plans, n);
   return {
-    account: accountOf(n, user, plan),
+    account: accountOf(n, { plan, ...(lane === 'fedramp' ? { fedramp: true } : {}) }),
     'codex home': n % 2 === 0 ? '.codex' : 'codex-home',
     cwd: pick(workFolders, n),
     home: pick(homeFolders, n),
     installation: `run-${n}`,
-    locale: pick(languages, n),
+    locale: pick(locales, n),
     plan,
+    'start-up files': pick(startUpFiles, n),
     terminal: pick(terminals, n),
     'time zone': pick(timeZones, n),
     user,
   };
 }
 
-/** The sorted names of the traits that differ between these runs. */
-export function variedBetween(runs: readonly number[]): string[] {
+/** The sorted names of the traits that differ between these runs in a lane. */
+export function variedBetween(runs: readonly number[], lane: Lane): string[] {
   const texts = new Map<string, Set<string>>();
-  for (const [name, trait] of runs.flatMap((n) => Object.entries(traitsOf(n)))) {
+  for (const [name, trait] of runs.flatMap((n) => Object.entries(traitsOf(n, lane)))) {
     texts.set(name, (texts.get(name) ?? new Set()).add(JSON.stringify(trait)));
   }
   return [...texts].flatMap(([name, { size }]) => (size > 1 ? [name] : [])).sort();
 }
 
-function accountOf(n: number, user: string, plan: MadeUpAccount['plan']): MadeUpAccount {
+function accountOf(n: number, kind: Pick<MadeUpAccount, 'plan' | 'fedramp'>): MadeUpAccount {
   const digits = hash('sha256', `codex-parity run ${n}`);
   const uuid = digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-a$4-$5');
   return {
     // Account ids are usually UUIDs. No golden must learn that, as it is not guaranteed.
     accountId: n % 2 === 0 ? uuid : `acct-${digits.slice(0, 16)}`,
     userId: `user-${digits.slice(32, 56)}`,
-    email: `${user}.${digits.slice(56, 62)}@example.com`,
-    plan,
+    email: `someone.${digits.slice(56, 62)}@example.com`,
+    ...kind,
   };
 }
 

@@ -6,7 +6,9 @@ export type MadeUpAccount = {
   readonly accountId: string;
   readonly userId: string;
   readonly email: string;
-  readonly plan: 'plus' | 'pro' | 'business' | 'enterprise';
+  readonly plan: 'free' | 'go' | 'plus' | 'pro' | 'edu' | 'team' | 'business' | 'enterprise';
+  /** The account is of a government agency of the United States. */
+  readonly fedramp?: true;
 };
 
 /** A ChatGPT sign-in that no server issued. The client reads the claims of its tokens, and checks no signature. */
@@ -67,6 +69,7 @@ function token(account: MadeUpAccount, use: string, exp: number): string {
       chatgpt_plan_type: account.plan,
       chatgpt_account_id: account.accountId,
       chatgpt_user_id: account.userId,
+      chatgpt_account_is_fedramp: account.fedramp,
     },
   });
 }

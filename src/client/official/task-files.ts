@@ -57,8 +57,8 @@ function configOf({ name, tools }: McpServer): [string, string | readonly string
 }
 
 /**
- * Makes the working folder of an environment a git repository with the files, one commit and a remote. Commit and
- * remote depend on the user of the environment alone: they differ between runs, and are the same in the same
+ * Makes the working folder of an environment a git repository with the files, one commit and a remote. Commit, branch
+ * and remote depend on the user of the environment alone: they differ between runs, and are the same in the same
  * environment.
  *
  * @throws ParityError `client-failed` when git is missing or fails.
@@ -85,7 +85,7 @@ async function makeRepository({ files }: Repository, environment: ClientEnvironm
       throw new ParityError('client-failed', `git ${args[0]} failed: ${ended.stderr.trim()}`);
   };
   for (const [file, text] of Object.entries(files)) await writeFile(join(cwd, file), text);
-  await git('init', '--quiet', '--initial-branch=main');
+  await git('init', '--quiet', `--initial-branch=of-${name}`);
   await git('remote', 'add', 'origin', `https://git.example.com/${name}/engine.git`);
   await git('add', '--all');
   await git('commit', '--quiet', '--message=First');

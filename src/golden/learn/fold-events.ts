@@ -21,7 +21,7 @@ import { printTemplate } from '../pattern/template.ts';
 import { allEqual, runsDisagree, transpose } from './columns.ts';
 import { hostTextRuleFor, isRaced } from './declared.ts';
 import { sortByKey } from './key-orders.ts';
-import { declareTemplate, learnTemplate } from './learn-template.ts';
+import { declareTemplate, learnTemplate, outputTemplate } from './learn-template.ts';
 import type { ValueLocation, VariableCollector } from './variables.ts';
 
 /** Members of an event that are not patterns: they must be equal in all runs. */
@@ -155,10 +155,21 @@ class NodeFold {
     if (rule === undefined && isLiteral) return this.#spelled(first, strings, path);
     const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
     if (isHost && values.every((value) => value === authorityMark)) return jsonString(authorityMark);
+    const isOutput = this.#fromClient && path.includes('output');
+    const output = isOutput
+      ? outputTemplate(values, (varying) => this.#assignShellText(varying, path))
+      : undefined;
+    if (output !== undefined) return this.#spelled(printTemplate(output), strings, path);
     const assign = (varying: readonly string[], before: string) =>
       this.#context.variables.assign(varying, false, this.#location(path, before));
     const parts = rule === undefined ? learnTemplate(values, assign) : declareTemplate(rule, values, assign);
     return this.#spelled(printTemplate(parts), strings, path);
+  }
+
+  /** The variable of what a shell printed. It is its own: outputs of two commands are equal by chance. */
+  #assignShellText(values: readonly string[], path: readonly string[]): string {
+    const location = { ...this.#location(path, ''), raced: true, kind: 'shell_text' } as const;
+    return this.#context.variables.assign(values, false, location);
   }
 
   /** A pattern with the escapes that all strings have. Strings of ASCII characters only do not show them. */

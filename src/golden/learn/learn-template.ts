@@ -44,6 +44,30 @@ export function declareTemplate(
   ];
 }
 
+/**
+ * The template of outputs of a command: what the shell of the host prints before and after them is variable. Undefined if
+ * the outputs differ, or none has such a text.
+ */
+export function outputTemplate(
+  values: readonly string[],
+  assign: AssignVariable,
+): TemplatePart[] | undefined {
+  const cuts = values.map((value) => {
+    const [, before = '', output = '', after = ''] =
+      /^(<<sealed [^<>]*>>\n)?(.*?)(<<sealed [^<>]*>>)?$/s.exec(value) ?? [];
+    return { before, output, after };
+  });
+  const outputs = cuts.map(({ output }) => output);
+  const [output = ''] = outputs;
+  if (output === '' || !allEqual(outputs) || values.every((value) => value === output)) return undefined;
+  const variableOf = (texts: string[]) => ({ variable: assign(texts, '') });
+  return [
+    variableOf(cuts.map(({ before }) => before)),
+    { literal: output },
+    variableOf(cuts.map(({ after }) => after)),
+  ];
+}
+
 /** The parts of a template for the texts of one column. `before` is the literal text before it. */
 function columnParts(column: readonly string[], before: string, assign: AssignVariable): TemplatePart[] {
   const [first = ''] = column;

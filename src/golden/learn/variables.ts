@@ -14,6 +14,8 @@ export type ValueLocation = {
   readonly before: string;
   /** The client races for this value: any equality with another value is chance, so it gets a variable of its own. */
   readonly raced: boolean;
+  /** Default: the narrowest kind of the values. */
+  readonly kind?: VariableKind;
 };
 
 type CollectedVariable = {
@@ -39,7 +41,7 @@ export class VariableCollector {
 
   /** Returns the token of the variable for these values. It stands for the name in templates until names are known. */
   assign(values: readonly string[], number: boolean, at: ValueLocation): string {
-    const kind = narrowestKind(values);
+    const { kind = narrowestKind(values) } = at;
     const name = suggestName(at, values);
     const identity = JSON.stringify([
       kind,

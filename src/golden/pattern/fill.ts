@@ -88,6 +88,8 @@ export class Filler {
         return randomBytes(16).toString('hex');
       case 'sealed':
         return `0 ${createHash('sha256').digest('hex')}`;
+      case 'shell_text':
+        return '';
       case 'secret':
         return `made-up-${name.replaceAll('_', '-')}`;
       default:

@@ -16,6 +16,7 @@ export type VariableKind =
   | 'secret_uuid4'
   | 'secret'
   | 'sealed'
+  | 'shell_text'
   | 'host_text';
 
 type Kind = {
@@ -103,6 +104,11 @@ export const kinds: Readonly<Record<VariableKind, Kind>> = {
     // Longer lengths do not exist; with any number of digits, a text of digits would take quadratic time.
     extent: selfDelimiting('\\d{1,15} [0-9a-f]{64}'),
   },
+  shell_text: {
+    description: 'what the shell of the host prints beside the output of a command, often nothing',
+    accepts: (value) => /^(?:<<sealed [^<>]*>>\n?)?$/.test(value),
+    extent: anyText,
+  },
   host_text: { description: 'a text that the host decides', accepts: () => true, extent: anyText },
 };
 
@@ -140,4 +146,4 @@ export function narrowestKind(values: readonly string[]): VariableKind {
   return learnable.find((kind) => values.every(kinds[kind].accepts)) ?? 'host_text';
 }
 
-export const variableKinds: readonly VariableKind[] = ['authority', ...learnable];
+export const variableKinds: readonly VariableKind[] = ['authority', 'shell_text', ...learnable];
