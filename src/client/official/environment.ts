@@ -46,13 +46,13 @@ const homeFolders = [
 
 /**
  * Plans whose requests are the same: other claims of a ChatGPT token than the plan and `chatgpt_account_is_fedramp` do not
- * show (measured: codex 0.118.0, 0.166.0, 0.169.0 and 0.171.0).
+ * show (measured: codex 0.118.0 to 0.171.0).
  */
 const plans = ['pro', 'edu', 'plus', 'go'] as const;
 
 /** Plans whose requests differ. The client sends the plan only inside the tokens, so each kind has a lane of its own. */
 const plansOfLanes: Readonly<Partial<Record<Lane, readonly MadeUpAccount['plan'][]>>> = {
-  // No tool `image_gen` (measured: codex 0.166.0 to 0.171.0).
+  // No tool `image_gen` (measured: codex 0.149.0 to 0.171.0; not 0.145.0).
   'free-plan': ['free'],
   // The tier "priority" by default (measured: codex 0.128.0 and 0.130.0; not 0.133.0).
   'business-plan': ['team', 'enterprise', 'business'],
