@@ -6,7 +6,6 @@ import { measureLive, measureSimulated, type ProxyMeasurement } from '../measure
 import type { TierRun } from '../measure/measure-tiers.ts';
 import { type TierReport, tierJson, tierText } from '../measure/tier-report.ts';
 import { tierFindings } from '../measure/tier-summary.ts';
-import { onOneLine } from '../report/text.ts';
 import { standardOutput } from '../report/write.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
@@ -77,8 +76,7 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
       mustBeWhole('runs', runs, 1, mostRuns);
       // Fail before the turns, which may cost.
       if (json !== undefined && json !== standardOutput) mustBeWritable(json);
-      const onRun = (run: TierRun, count: number) =>
-        progress(onOneLine(`${count}/${2 * runs} ${runText(run)}`));
+      const onRun = (run: TierRun, count: number) => progress(`${count}/${2 * runs} ${runText(run)}`);
       const measurement = { goldens, model, prompt, runs, signal, onRun };
       const report = live
         ? await liveReport(measurement, options)

@@ -3,6 +3,7 @@ import { liveFindings } from '../diff/live.ts';
 import { parityFindings } from '../diff/parity.ts';
 import { readGolden } from '../golden/file.ts';
 import { exchangesOf } from '../golden/trace/exchanges.ts';
+import { terminalLine } from '../report/escape.ts';
 import { informationText } from '../report/information.ts';
 import { count, findingText } from '../report/text.ts';
 import { readTrace } from '../trace/trace.ts';
@@ -52,7 +53,7 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
         findings.length === 0
           ? `parity: ${trace} ${matches} ${name}`
           : `no parity: ${count(findings.length, 'finding')}`;
-      process.stdout.write(`${verdict}\n`);
+      process.stdout.write(`${terminalLine(verdict)}\n`);
       if (findings.length > 0) exit(1);
     },
   };

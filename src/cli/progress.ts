@@ -1,4 +1,6 @@
+import { terminalLine } from '../report/escape.ts';
+
 /** Prints a progress line to standard error. Standard output is for results. */
 export function progress(line: string): void {
-  console.error(line);
+  console.error(terminalLine(line));
 }

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import yargs, { type Argv } from 'yargs';
 import { ParityError, plainReason } from '../errors.ts';
-import { onOneLine } from '../report/text.ts';
+import { terminalLine, terminalText } from '../report/escape.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './help.ts';
 import { usageError } from './usage.ts';
@@ -108,16 +109,16 @@ function checkOptions({ '--': command, ...options }: Readonly<Record<string, unk
 function reportError(error: unknown): number {
   if (error instanceof ParityError) {
     // It may quote the output of a subject, or a file.
-    console.error(`codex-parity: ${onOneLine(error.message)}`);
+    console.error(`codex-parity: ${terminalLine(error.message)}`);
     return error.exitCode;
   }
   // A system error about a path, port or host: the user can correct it.
   if (error instanceof Error && 'syscall' in error && 'code' in error) {
-    console.error(`codex-parity: ${onOneLine(`${subjectOf(error)}${plainReason(error)}`)}`);
+    console.error(`codex-parity: ${terminalLine(`${subjectOf(error)}${plainReason(error)}`)}`);
     return 2;
   }
   // Unexpected, so a bug: print the stack.
-  console.error('codex-parity: internal error; please report it:', error);
+  console.error(terminalText(`codex-parity: internal error; please report it: ${inspect(error)}`));
   return 3;
 }
 

@@ -1,4 +1,5 @@
-import { count, onOneLine, table } from '../report/text.ts';
+import { jsonText, terminalLine } from '../report/escape.ts';
+import { count, table } from '../report/text.ts';
 import { type Tally, type TierSummary, tierFindings, total } from './tier-summary.ts';
 
 /** A measurement, and where it was made. */
@@ -33,7 +34,7 @@ export function tierText(report: TierReport): string {
   ];
   return `${paragraphs
     .filter((lines) => lines.length > 0)
-    .map((lines) => lines.map(onOneLine).join('\n'))
+    .map((lines) => lines.map(terminalLine).join('\n'))
     .join('\n\n')}\n`;
 }
 
@@ -46,7 +47,7 @@ export function tierJson({ tiers, ...report }: TierReport): string {
     tiers: tiers.map(({ tier, ...summary }) => ({ requested: tier, ...summary })),
     findings: tierFindings(tiers),
   };
-  return `${JSON.stringify(document, null, 2)}\n`;
+  return jsonText(document);
 }
 
 function headline({ backend, upstream, codex, lane, model }: TierReport): string {

@@ -1,5 +1,6 @@
 import { type Change, driftGroups } from '../diff/drift.ts';
 import type { PathKey } from '../golden/match/mismatch.ts';
+import { jsonText, markdownCode, markdownText, terminalLine } from './escape.ts';
 import { differenceText } from './values.ts';
 
 /** The changes between two versions. */
@@ -14,12 +15,11 @@ export type Drift = {
 export const driftFormats: Readonly<
   Record<'text' | 'markdown' | 'json', (drifts: readonly Drift[]) => string>
 > = {
-  text: (drifts) => drifts.map((one) => sections(one, (title) => title, '')).join('\n'),
-  markdown: (drifts) =>
-    drifts.map((one) => sections(one, (title, level) => `${'#'.repeat(level)} ${title}\n`, '- ')).join('\n'),
+  text: (drifts) => drifts.map((one) => sections(one, plainStyle)).join('\n'),
+  markdown: (drifts) => drifts.map((one) => sections(one, markdownStyle)).join('\n'),
   json: (drifts) => {
     const document = { format: 'codex-parity/drift', version: 2, drifts: drifts.map(inWords) };
-    return `${JSON.stringify(document, null, 2)}\n`;
+    return jsonText(document);
   },
 };
 
@@ -34,35 +34,46 @@ export function changeWords({ group, kind, path, item, difference, scenarios }: 
   return { group, kind: verb, place: drifted(path, item), before, after, scenarios };
 }
 
-type Heading = (title: string, level: 2 | 3) => string;
+type Style = {
+  readonly heading: (title: string, level: 2 | 3) => string;
+  readonly bullet: string;
+  readonly text: (text: string) => string;
+};
 
-function sections({ from, to, scenarios, changes }: Drift, heading: Heading, bullet: string): string {
-  const title = heading(`${from} → ${to}`, 2);
-  const compared = `Compared in ${scenarios.join(', ')}; a change without a list occurs in all of them.\n`;
+const plainStyle: Style = { heading: (title) => title, bullet: '', text: terminalLine };
+const markdownStyle: Style = {
+  heading: (title, level) => `${'#'.repeat(level)} ${title}\n`,
+  bullet: '- ',
+  text: markdownText,
+};
+
+function sections({ from, to, scenarios, changes }: Drift, { heading, bullet, text }: Style): string {
+  const title = heading(`${text(from)} → ${text(to)}`, 2);
+  const compared = `Compared in ${text(scenarios.join(', '))}; a change without a list occurs in all of them.\n`;
   if (changes.length === 0) return `${title}\n${compared}\n${bullet}no change\n`;
   const parts = driftGroups.flatMap((group) => {
     const own = changes.filter((change) => change.group === group);
-    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios.length)}`);
+    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios.length, text)}`);
     return own.length === 0 ? [] : [[heading(group, 3), ...lines].join('\n')];
   });
   return `${title}\n${compared}\n${parts.join('\n\n')}\n`;
 }
 
 /** One change in a line. Scenarios are named unless all show it. */
-function changeText(change: Change, all: number): string {
+function changeText(change: Change, all: number, text: Style['text']): string {
   const { group, kind, place, before, after, scenarios } = changeWords(change);
-  const shown = scenarios.length === all ? '' : ` (${scenarios.join(', ')})`;
-  if (group === 'prompts') return `${kind} \`${place}\`${shown}`;
+  const shown = scenarios.length === all ? '' : ` (${text(scenarios.join(', '))})`;
+  if (group === 'prompts') return `${kind} ${markdownCode(place)}${shown}`;
   switch (kind) {
     case 'added':
-      return `added \`${place}\`: ${code(after)}${shown}`;
+      return `added ${markdownCode(place)}: ${code(after)}${shown}`;
     case 'removed':
-      return `removed \`${place}\`: ${code(before)}${shown}`;
+      return `removed ${markdownCode(place)}: ${code(before)}${shown}`;
     case 'renamed':
     case 'recased':
-      return `renamed \`${before}\` to \`${after}\`${shown}`;
+      return `renamed ${code(before)} to ${code(after)}${shown}`;
     default:
-      return `${kind} \`${place}\`: ${code(before)} → ${code(after)}${shown}`;
+      return `${kind} ${markdownCode(place)}: ${code(before)} → ${code(after)}${shown}`;
   }
 }
 
@@ -80,5 +91,5 @@ function drifted(path: readonly PathKey[], item = ''): string {
 function code(text: string | null): string {
   if (text === null) return 'nothing';
   const short = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return `\`${short.replaceAll('`', "'")}\``;
+  return markdownCode(short);
 }

@@ -1,5 +1,6 @@
+import { githubMessage, githubProperty, terminalLine } from './escape.ts';
 import { clientNotes, hasParity, type Report, titleOf, titlesText, unfinishedGroups } from './report.ts';
-import { onOneLine, wordsOf } from './text.ts';
+import { wordsOf } from './text.ts';
 
 /** Workflow commands of GitHub Actions: annotations for findings, and for what has no verdict. */
 export function githubReport(report: Report): string {
@@ -13,27 +14,20 @@ export function githubReport(report: Report): string {
       const values = [`expected: ${expected ?? 'nothing'}`, `actual: ${actual ?? 'nothing'}`];
       const both = also.map((comparison) => `breaks ${comparison} too`);
       const text = [place, ...further.map((other) => `also at: ${other}`), ...values, why, ...both]
-        .map(onOneLine)
+        .map(terminalLine)
         .join('\n');
-      return `::${severity} title=${property(title)}::${data(text)}`;
+      return `::${severity} title=${githubProperty(title)}::${githubMessage(text)}`;
     }),
   );
   for (const group of unfinishedGroups(report)) {
     const { type, reason } = group.verdict;
     const title = `codex-parity: ${titlesText(group)}: ${type}`;
     lines.push(
-      `::${type === 'failed' ? 'error' : 'notice'} title=${property(title)}::${data(onOneLine(reason))}`,
+      `::${type === 'failed' ? 'error' : 'notice'} title=${githubProperty(title)}::${githubMessage(terminalLine(reason))}`,
     );
   }
-  for (const note of clientNotes(report)) lines.push(`::notice title=codex-parity::${data(onOneLine(note))}`);
-  if (hasParity(report)) lines.push(`::notice title=codex-parity::${data(`${subject}: parity`)}`);
+  const notices = [...clientNotes(report), ...(hasParity(report) ? [`${subject}: parity`] : [])];
+  for (const notice of notices)
+    lines.push(`::notice title=codex-parity::${githubMessage(terminalLine(notice))}`);
   return `${lines.join('\n')}\n`;
-}
-
-function data(text: string): string {
-  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
-}
-
-function property(text: string): string {
-  return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 }

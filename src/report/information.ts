@@ -1,10 +1,11 @@
 import type { LiveInformation } from '../diff/live.ts';
-import { count, onOneLine } from './text.ts';
+import { terminalLine } from './escape.ts';
+import { count } from './text.ts';
 import { placeText } from './values.ts';
 
 /** What a live session has of its own, in one line. */
 export function informationText(where: string, information: LiveInformation): string {
-  return onOneLine(`information: ${where} › ${textOf(information)}`);
+  return terminalLine(`information: ${where} › ${textOf(information)}`);
 }
 
 function textOf(information: LiveInformation): string {

@@ -1,4 +1,5 @@
 import { type JsonNode, printJson } from '../wire/json.ts';
+import { jsonText } from './escape.ts';
 import { hasParity, type Report } from './report.ts';
 import { wordsOf } from './text.ts';
 
@@ -15,7 +16,7 @@ export function jsonReport(report: Report): string {
       findings: findings.map((finding) => ({ ...finding, words: wordsOf(finding) })),
     })),
   };
-  return `${JSON.stringify(document, asJsonText, 2)}\n`;
+  return jsonText(document, asJsonText);
 }
 
 /** JSON nodes become their JSON text, so that spelling, key order and duplicate keys survive. */

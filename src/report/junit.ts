@@ -1,6 +1,7 @@
 import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { isOf } from '../diff/finding.ts';
 import type { Verdict } from '../diff/verdict.ts';
+import { terminalLine, xmlText } from './escape.ts';
 import type { Report, ReportedScenario } from './report.ts';
 import { findingText, wordsOf } from './text.ts';
 
@@ -12,7 +13,7 @@ export function junitReport({ subject, scenarios }: Report): string {
   const suites = scenarios.map((result) => {
     const name = `${subject} ${result.codex} ${result.lane} ${result.scenario}`;
     const cases = comparisons.map((comparison) => {
-      const start = `    <testcase classname="${escaped(name)}" name="${comparison}"`;
+      const start = `    <testcase classname="${xmlText(name)}" name="${comparison}"`;
       const content = caseContent(result, comparison);
       return content === undefined ? `${start}/>` : `${start}>\n      ${content}\n    </testcase>`;
     });
@@ -24,7 +25,7 @@ export function junitReport({ subject, scenarios }: Report): string {
       ['errors', number('failed')],
       ['skipped', number('not checked')],
     ].map(([key, value]) => `${key}="${value}"`);
-    return [`  <testsuite name="${escaped(name)}" ${numbers.join(' ')}>`, ...cases, '  </testsuite>'].join(
+    return [`  <testsuite name="${xmlText(name)}" ${numbers.join(' ')}>`, ...cases, '  </testsuite>'].join(
       '\n',
     );
   });
@@ -39,29 +40,15 @@ function caseContent({ comparisons, findings, scenario }: ReportedScenario, comp
       return undefined;
     case 'findings': {
       const own = findings.filter((finding) => isOf(comparison, finding));
-      const message = own.map((finding) => `${wordsOf(finding).places[0]}: ${finding.kind}`).join('; ');
+      const message = own
+        .map((finding) => terminalLine(`${wordsOf(finding).places[0]}: ${finding.kind}`))
+        .join('; ');
       const text = own.map((finding) => findingText(scenario, finding)).join('\n\n');
-      return `<failure message="${escaped(message)}">${escaped(text)}</failure>`;
+      return `<failure message="${xmlText(message)}">${xmlText(text)}</failure>`;
     }
     case 'failed':
-      return `<error message="${escaped(verdict.reason)}"/>`;
+      return `<error message="${xmlText(verdict.reason)}"/>`;
     case 'not checked':
-      return `<skipped message="${escaped(verdict.reason)}"/>`;
+      return `<skipped message="${xmlText(verdict.reason)}"/>`;
   }
-}
-
-function escaped(text: string): string {
-  // XML 1.0 has no spelling for most control characters, nor for halves of a character.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to be taken out
-  const unprintable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
-  return text
-    .toWellFormed()
-    .replaceAll(unprintable, '�')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll('\t', '&#9;')
-    .replaceAll('\r', '&#13;')
-    .replaceAll('\n', '&#10;');
 }

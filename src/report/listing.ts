@@ -1,17 +1,21 @@
 import { type Golden, jsonMark } from '../golden/golden.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { eventsOf } from '../golden/trace/exchanges.ts';
-import type { Content, TraceEvent } from '../trace/trace-event.ts';
+import type { BodyEvent, MessageEvent, TraceEvent } from '../trace/trace-event.ts';
 import { type JsonNode, member, stringAt } from '../wire/json.ts';
+import { terminalLine } from './escape.ts';
 import { table } from './text.ts';
 import { brief } from './values.ts';
 
 /** A golden as text: its identity, its variables, then its events. */
 export function goldenListing({ codex, lane, scenario, runs, varied, variables, exchanges }: Golden): string {
   const rows = [...variables.values()].map(({ name, kind }) => [`  {{${name}}}`, kinds[kind].description]);
+  const about = [
+    `golden: codex ${codex}, lane ${lane}, scenario ${scenario}, learned from ${runs} runs`,
+    ...(varied.length === 0 ? [] : [`varied between the runs: ${varied.join(', ')}`]),
+  ];
   return [
-    `golden: codex ${codex}, lane ${lane}, scenario ${scenario}, learned from ${runs} runs` +
-      (varied.length === 0 ? '' : `\nvaried between the runs: ${varied.join(', ')}`),
+    about.map(terminalLine).join('\n'),
     `variables, each with the same value at all its places:\n${table(rows)}`,
     ...exchanges.flatMap(eventsOf).map(eventListing),
   ].join('\n\n');
@@ -19,68 +23,75 @@ export function goldenListing({ codex, lane, scenario, runs, varied, variables, 
 
 /** An event as text: a heading, and its content below. Events of the backend take one line. */
 export function eventListing(event: TraceEvent): string {
+  return linesOf(event).map(terminalLine).join('\n');
+}
+
+function linesOf(event: TraceEvent): string[] {
   switch (event.type) {
     case 'connection': {
       const tls =
         event.tls === null ? 'plain' : `TLS, ALPN offered: ${event.tls.offered.join(', ') || 'none'}`;
-      return `connection ${event.connection} to ${event.authority} (${tls})`;
+      return [`connection ${event.connection} to ${event.authority} (${tls})`];
     }
     case 'request':
       return [
         `exchange ${event.exchange}: ${event.method} ${plain(event.target)} on connection ${event.connection}`,
         ...event.headers.map(([name, value]) => `  ${name}: ${plain(value)}`),
-      ].join('\n');
+      ];
     case 'response':
       return [
         `exchange ${event.exchange}: response ${event.status}`,
         ...event.headers.map(([name, value]) => `  ${name}: ${plain(value)}`),
-      ].join('\n');
+      ];
     case 'body':
-      return `exchange ${event.exchange}: body from the ${event.from}${contentText(event.from, event.content)}`;
+      return withContent(`exchange ${event.exchange}: body from the ${event.from}`, event);
     case 'message': {
-      const { exchange, from, opcode, compressed, fragments, content } = event;
+      const { exchange, from, opcode, compressed, fragments } = event;
       const carried = [
         ...(compressed ? ['compressed'] : []),
         ...(fragments === 1 ? [] : [`${fragments} frames`]),
       ];
       const how = carried.length === 0 ? '' : ` (${carried.join(', ')})`;
-      return `exchange ${exchange}: ${opcode} message from the ${from}${how}${contentText(from, content)}`;
+      return withContent(`exchange ${exchange}: ${opcode} message from the ${from}${how}`, event);
     }
     case 'end':
-      return `connection ${event.connection} ended by the ${event.by}`;
+      return [`connection ${event.connection} ended by the ${event.by}`];
     case 'undecodable':
-      return `connection ${event.connection}: the ${event.from} sent bytes that are neither HTTP/1.1 nor websocket frames: ${event.reason}`;
+      return [
+        `connection ${event.connection}: the ${event.from} sent bytes that are neither HTTP/1.1 nor websocket frames: ${event.reason}`,
+      ];
   }
 }
 
-function contentText(from: string, content: Content): string {
+/** A heading with the content of a message or body: behind it, or below it if it is JSON of the client. */
+function withContent(heading: string, { from, content }: BodyEvent | MessageEvent): string[] {
   switch (content.kind) {
     case 'json':
-      if (from === 'backend') return `: ${stringAt(content.json, 'type') ?? 'JSON'} ${brief(content.json)}`;
-      return `\n${indented(content.json, '  ')}`;
+      if (from === 'client') return [heading, ...indented(content.json, '  ')];
+      return [`${heading}: ${stringAt(content.json, 'type') ?? 'JSON'} ${brief(content.json)}`];
     case 'text':
-      return `: ${plain(content.text)}`;
+      return [`${heading}: ${plain(content.text)}`];
     case 'events':
-      return `: ${content.events.length} events`;
+      return [`${heading}: ${content.events.length} events`];
     case 'bytes':
-      return `: ${content.bytes} bytes, sha256 ${content.sha256}`;
+      return [`${heading}: ${content.bytes} bytes, sha256 ${content.sha256}`];
     case 'close':
-      return `: close ${content.code ?? 'without a code'}${content.reason === undefined ? '' : ` ${plain(content.reason)}`}`;
+      return [
+        `${heading}: close ${content.code ?? 'without a code'}${content.reason === undefined ? '' : ` ${plain(content.reason)}`}`,
+      ];
   }
 }
 
-/** JSON with one member or item per line. What fits on one line stays there. */
-function indented(node: JsonNode, indent: string): string {
+/** JSON with one member or item per line. What fits on one line stays there. `name` is that of the member. */
+function indented(node: JsonNode, indent: string, name = ''): string[] {
   const short = brief(node, Number.POSITIVE_INFINITY);
   if ((node.kind !== 'object' && node.kind !== 'array') || short.length + indent.length <= 100)
-    return `${indent}${short}`;
+    return [`${indent}${name}${short}`];
   const deeper = `${indent}  `;
   if (node.kind === 'array')
-    return [`${indent}[`, ...node.items.map((item) => indented(item, deeper)), `${indent}]`].join('\n');
-  const members = node.members.map(
-    ([key, value]) => `${deeper}${JSON.stringify(key)}: ${indented(value, deeper).trimStart()}`,
-  );
-  return [`${indent}{`, ...members, `${indent}}`].join('\n');
+    return [`${indent}${name}[`, ...node.items.flatMap((item) => indented(item, deeper)), `${indent}]`];
+  const members = node.members.flatMap(([key, value]) => indented(value, deeper, `${JSON.stringify(key)}: `));
+  return [`${indent}${name}{`, ...members, `${indent}}`];
 }
 
 function plain(node: JsonNode): string {

@@ -1,6 +1,7 @@
 import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { type Finding, isOf } from '../diff/finding.ts';
 import type { Verdict } from '../diff/verdict.ts';
+import { terminalLine } from './escape.ts';
 import { explain } from './explain.ts';
 import {
   clientNotes,
@@ -25,11 +26,12 @@ export function textReport(report: Report): string {
     findings.map((finding) => findingText(titleOf(id), finding)),
   );
   const unfinished = unfinishedGroups(report).map((group) =>
-    onOneLine(`${group.verdict.type}: ${titlesText(group)}: ${group.verdict.reason}`),
+    terminalLine(`${group.verdict.type}: ${titlesText(group)}: ${group.verdict.reason}`),
   );
-  const notes = clientNotes(report).map((note) => onOneLine(`note: ${note}`));
+  const notes = clientNotes(report).map((note) => terminalLine(`note: ${note}`));
   const head = ['codex', 'scenario', ...comparisons];
-  return `${[table([head, ...rows]), ...found, ...unfinished, ...notes, summary(report)].join('\n\n')}\n`;
+  const parts = [...found, ...unfinished, ...notes, terminalLine(summary(report))];
+  return `${[table([head, ...rows]), ...parts].join('\n\n')}\n`;
 }
 
 function summary(report: Report): string {
@@ -71,18 +73,13 @@ export function findingText(where: string, finding: Finding): string {
     `  why      ${why}`,
     ...also.map((comparison) => `  breaks   ${comparison} too`),
   ]
-    .map(onOneLine)
+    .map(terminalLine)
     .join('\n');
 }
 
-/** Escapes what a subject sent, so that it can neither break a line nor control the terminal. */
-export function onOneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to be shown
-  const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
-  return text.replaceAll(control, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-export function table(rows: readonly (readonly string[])[]): string {
+/** Columns of text. Cells are escaped. */
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(terminalLine));
   const widths = (rows[0] ?? []).map((_, column) =>
     rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
   );

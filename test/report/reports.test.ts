@@ -137,7 +137,7 @@ it('reports what failed or was not checked with a verdict of its own, never as o
   expect(xml).toContain('fast" tests="3" failures="0" errors="0" skipped="0"');
   expect(xml).toContain('default" tests="3" failures="2" errors="1" skipped="0"');
   expect(xml).toContain('review" tests="3" failures="0" errors="0" skipped="3"');
-  expect(xml).toContain('<error message="it died; it last printed: �[31m&lt;oops&gt;"/>');
+  expect(xml).toContain('<error message="it died; it last printed: \\u001b[31m&lt;oops&gt;"/>');
   expect(xml).toContain('<skipped message="not for programs"/>');
   const json = JSON.parse(jsonReport(partial));
   expect(json).toMatchObject({ parity: false });
@@ -225,7 +225,7 @@ it('writes JUnit XML with a test case for each comparison', () => {
           <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="request neutrality">
-          <failure message="exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;&#10;::error::x: added">warning: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      the content of the request reached the backend changed</failure>
+          <failure message="exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added">warning: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      the content of the request reached the backend changed</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="response neutrality">
           <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>

@@ -1,0 +1,77 @@
+/**
+ * One function for each place that output goes to. Output quotes clients, subjects, backends and files: none of them may
+ * control a terminal, hide or reorder text, or add markup or commands of a CI system. Traces travel in bug reports.
+ */
+
+/**
+ * What is not visible as itself: control characters, with those of terminals; characters of no width, and those that
+ * reorder text; line separators; lone surrogates; noncharacters.
+ */
+const invisible =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
+
+/** One line of text for a terminal or the log of a CI system. */
+export function terminalLine(text: string): string {
+  // GitHub Actions runs lines that begin with "::", and older commands anywhere in a line.
+  return withoutCommands(text.replaceAll(invisible, unicodeEscape)).replace(/^(\s*):(?=:)/, '$1\\u003a');
+}
+
+/** Lines of text; their line ends stay. */
+export function terminalText(text: string): string {
+  return text.split('\n').map(terminalLine).join('\n');
+}
+
+/** Text in Markdown, without any markup. */
+export function markdownText(text: string): string {
+  return terminalLine(text).replaceAll(/[\\`*_[\]<>&|~#@!]/g, '\\$&');
+}
+
+/** Text as code in Markdown, where markup has no effect. A code span has no escape for its own quotation mark. */
+export function markdownCode(text: string): string {
+  return `\`${terminalLine(text).replaceAll('`', "'")}\``;
+}
+
+/** Text in XML 1.0: in an element, or in an attribute in double quotes. Line ends stay. */
+export function xmlText(text: string): string {
+  return terminalText(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll('\n', '&#10;');
+}
+
+/** A document as JSON, with the same escapes: these do not change its values. `replacer` is that of JSON.stringify. */
+export function jsonText(document: unknown, replacer?: (key: string, value: unknown) => unknown): string {
+  const text = JSON.stringify(document, replacer, 2).replaceAll(invisible, (character) =>
+    character === '\n' ? character : utf16Escape(character),
+  );
+  return `${withoutCommands(text)}\n`;
+}
+
+/** The message of a workflow command of GitHub Actions. Its lines stay. */
+export function githubMessage(text: string): string {
+  return terminalText(text).replaceAll('%', '%25').replaceAll('\n', '%0A');
+}
+
+/** A property of a workflow command, in one line. */
+export function githubProperty(text: string): string {
+  return githubMessage(terminalLine(text)).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
+
+function withoutCommands(text: string): string {
+  return text.replaceAll('##[', '#\\u0023[');
+}
+
+function unicodeEscape(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
+}
+
+/** As in JSON, which has no escape for characters beyond U+FFFF. */
+function utf16Escape(character: string): string {
+  return character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+}
