@@ -2,6 +2,7 @@ import type { Golden } from '../golden/golden.ts';
 import { lastName, type Mismatch } from '../golden/match/mismatch.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
 import {
+  filterMembers,
   type JsonMember,
   type JsonNode,
   type JsonObject,
@@ -47,8 +48,8 @@ export function isOfFrontEnd({ exchanges }: Golden, { places }: Mismatch): boole
   return places.every(({ path }) => frontEnd.has(lastName(path)));
 }
 
-/** The golden without content. */
-export function envelopeOf(golden: Golden, surface: Surface = 'responses'): Golden {
+/** The golden without content. `surface` is a program's; the official client has none. */
+export function envelopeOf(golden: Golden, surface?: Surface): Golden {
   // A variable that the golden does not declare matches any text.
   return { ...golden, exchanges: envelopesOf(golden.exchanges, surface, '{{content}}') };
 }
@@ -56,7 +57,7 @@ export function envelopeOf(golden: Golden, surface: Surface = 'responses'): Gold
 /** The traffic upstream, without content. */
 export function envelopesOf(
   exchanges: readonly Exchange[],
-  surface: Surface = 'responses',
+  surface?: Surface,
   mark = 'content',
 ): readonly Exchange[] {
   let turns = 0;
@@ -68,8 +69,8 @@ export function envelopesOf(
       if (json.kind !== 'object' || member(json, 'model') === undefined) return step;
       const prewarms = member(json, 'generate') !== undefined;
       if (!prewarms) turns += 1;
-      const left = without(json, [...impossible[surface], ...repeated(surface, turns)]);
-      return { ...step, content: { ...step.content, json: marked(left, mark) } };
+      const own = surface === undefined ? json : programEnvelope(json, surface, turns);
+      return { ...step, content: { ...step.content, json: marked(own, mark) } };
     }),
   }));
 }
@@ -80,6 +81,23 @@ export function envelopesOf(
  */
 function repeated(surface: Surface, turns: number): readonly (readonly [string])[] {
   return surface === 'chat' && turns > 1 ? [['previous_response_id']] : [];
+}
+
+function programEnvelope(request: JsonObject, surface: Surface, turns: number): JsonObject {
+  const left = without(request, [...impossible[surface], ...repeated(surface, turns)]);
+  return withoutEmptyInstructions(left);
+}
+
+/**
+ * A request without empty instructions. The backend refuses a model that is not lite without instructions (reported by
+ * its users), so a subject may add empty ones for a program. They are no text.
+ */
+export function withoutEmptyInstructions(request: JsonObject): JsonObject {
+  return filterMembers(request, (key, value) => key !== 'instructions' || !isEmptyText(value));
+}
+
+function isEmptyText(node: JsonNode): boolean {
+  return node.kind === 'string' && node.value === '';
 }
 
 function without(node: JsonObject, paths: readonly (readonly [key: string, inner?: string])[]): JsonObject {

@@ -63,6 +63,21 @@ it('expects every event of a stream in order, and otherwise the response of the 
   expect(summaries(libraryResponseNeutrality([inFront()], back))).toEqual(['missing']);
 });
 
+it('does not expect events that only the official client reads', () => {
+  const ownEvents = ['{"type":"codex.rate_limits"}', '{"type":"response.metadata"}'];
+  const back = [upstream(asked, ...ownEvents, created, completed)];
+  expect(libraryResponseNeutrality([inFront(created, completed)], back)).toEqual([]);
+  expect(libraryResponseNeutrality([inFront(...ownEvents, created, completed)], back)).toEqual([]);
+});
+
+it('takes empty instructions for none, and no others', () => {
+  const added = (text: string) => upstream(asked.replace('{', `{"instructions":"${text}",`), completed);
+  expect(libraryRequestNeutrality([inFront()], [added('')])).toEqual([]);
+  expect(summaries(libraryRequestNeutrality([inFront()], [added('Be brief.')]))).toEqual([
+    'added instructions',
+  ]);
+});
+
 it('expects the text of a response and its status or finish reason', () => {
   const back = [upstream(asked, completed)];
   expect(

@@ -80,11 +80,12 @@ it('survives hostile texts of a client at every place', async () => {
 it('escapes turn metadata in a header as the official client does', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url);
-  const sent = { ...requestWith('/home/中文'), model: 'm', prompt_cache_key: session };
+  const sent = { model: 'm', input: 'hello', reasoning: { effort: '中文' } };
+  // The prewarm's handshake repeats the effort.
   await (await post(`${proxy}/v1/responses`, sent)).text();
   const metadata = headerValue(backend.received[0]?.headers ?? [], 'x-codex-turn-metadata') ?? '';
-  expect(metadata).toContain('/home/\\u4e2d\\u6587');
-  expect(JSON.parse(metadata)).toMatchObject({ workspaces: { '/home/中文': 1 } });
+  expect(metadata).toContain('\\u4e2d\\u6587');
+  expect(JSON.parse(metadata)).toMatchObject({ reasoning_effort: '中文' });
 });
 
 it('survives hostile texts in a sign-in', async () => {

@@ -62,6 +62,7 @@ it.each([
   ['client_metadata', { client_metadata: { session_id: 'mine' } }, {}, 'mine'],
   ['conversation', { conversation: { id: 'mine' } }, {}, 'mine'],
   ['prompt_cache_key before a header', { prompt_cache_key: 'mine' }, { 'session-id': 'other' }, 'mine'],
+  ['prompt_cache_key beside a thread', { prompt_cache_key: 'mine' }, { 'thread-id': 'other' }, 'mine'],
 ] as const)('sends the session from %s at every place', async (_, body, headers, expected) => {
   const backend = await startTestBackend();
   await (await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, ...body }, headers)).text();
@@ -103,12 +104,44 @@ it('derives one session for all turns of a conversation without a name', async (
   expect(isUuid7(first ?? '')).toBe(true);
 });
 
-it('derives a header-safe id from an id that no header may contain', async () => {
+it('tells conversations apart by instructions, system prompt and first message', async () => {
   const backend = await startTestBackend();
-  await (
-    await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, prompt_cache_key: 'a\nb ☃' })
-  ).text();
-  expect(isUuid7(sentHeader(backend, 0, 'session-id') ?? '')).toBe(true);
+  const proxy = await proxyTo(backend.url);
+  const bot = (role: string) => [
+    { role: 'system', content: role },
+    { role: 'user', content: 'Hi' },
+  ];
+  for (const role of ['cook', 'poet', 'cook']) {
+    await (await post(`${proxy}/v1/chat/completions`, { model: 'm', messages: bot(role) })).text();
+    await (await post(`${proxy}/v1/responses`, { ...hello, input: bot(`a ${role}`) })).text();
+    await (await post(`${proxy}/v1/responses`, { ...hello, instructions: role })).text();
+  }
+  expect(new Set(backend.turns().map((body) => body.prompt_cache_key)).size).toBe(6);
+  // Each connection has a prewarm and the turns of its session.
+  expect(backend.received.map(({ messages }) => messages.length)).toEqual([3, 3, 3, 2, 2, 2]);
+});
+
+it("gives a conversation's id the time of its first request", async () => {
+  const backend = await startTestBackend();
+  const before = Date.now();
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, hello)).text();
+  const id = backend.turns()[0]?.prompt_cache_key ?? '';
+  const time = Number.parseInt(id.replace('-', '').slice(0, 12), 16);
+  expect(time).toBeGreaterThanOrEqual(before);
+  expect(time).toBeLessThanOrEqual(Date.now());
+});
+
+it.each([
+  ['a character that no header may contain', 'a\nb ☃'],
+  ['more than 64 characters', 'x'.repeat(65)],
+])('replaces an id with %s, the same in all turns', async (_, prompt_cache_key) => {
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
+  for (let n = 0; n < 2; n += 1)
+    await (await post(`${proxy}/v1/responses`, { ...hello, prompt_cache_key })).text();
+  const [first, second] = backend.turns().map((body) => body.prompt_cache_key);
+  expect(isUuid7(first ?? '')).toBe(true);
+  expect(second).toBe(first);
 });
 
 it('sends new turn ids and times in each turn, and the same installation id', async () => {

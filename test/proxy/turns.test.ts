@@ -134,13 +134,6 @@ it('drops members that the backend refuses, and lists them in a header', async (
   expect(turn).toMatchObject({ store: false });
   expect(turn).not.toHaveProperty('temperature');
   expect(turn).not.toHaveProperty('max_output_tokens');
-  expect(turn).not.toHaveProperty('instructions');
-});
-
-it.each([null, '', undefined])('sends no instructions for %j', async (instructions) => {
-  const backend = await startTestBackend();
-  await (await post(`${await proxyTo(backend.url)}/v1/responses`, { ...hello, instructions })).text();
-  expect(backend.received[0]?.messages.join()).not.toContain('instructions');
 });
 
 it('sends instructions, tools and input as the client spelled them', async () => {

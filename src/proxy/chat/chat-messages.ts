@@ -4,10 +4,8 @@ import { Param } from './param.ts';
 
 /**
  * Translates chat messages into input items, in the same order.
- *
- * A system message becomes a developer message in the same position. The backend accepts no system messages as input
- * (reported by its users, not measured). `instructions` is no alternative: several messages would have to be joined, and
- * a later one would move before earlier messages.
+ * `instructions` is no place for system messages: several would have to be joined, and a later one would move before
+ * earlier messages.
  */
 export function itemsFromMessages(messages: Param): JsonNode[] {
   const list = messages.items();
@@ -20,19 +18,14 @@ export function itemsFromMessages(messages: Param): JsonNode[] {
 type MessageTranslator = (message: Param, customIds: ReadonlySet<string>) => JsonNode[];
 
 const roles: ReadonlyMap<string, MessageTranslator> = new Map<string, MessageTranslator>([
-  ['developer', developer],
-  ['system', developer],
-  ['user', (message) => [messageItem('user', requireNoName(message), userParts)]],
+  ['developer', (message) => [messageItem('developer', message, inputText)]],
+  ['system', (message) => [messageItem('system', message, inputText)]],
+  ['user', (message) => [messageItem('user', message, userParts)]],
   ['assistant', assistant],
   ['tool', (message, customIds) => [toolOutput(message, customIds)]],
 ]);
 
-function developer(message: Param): JsonNode[] {
-  return [messageItem('developer', requireNoName(message), inputText)];
-}
-
 function assistant(message: Param): JsonNode[] {
-  requireNoName(message);
   for (const key of ['audio', 'function_call']) {
     const param = message.member(key);
     if (param.value !== undefined) throw param.error(`'${param.name}' is not supported.`, unsupported);
@@ -88,13 +81,6 @@ function customCallIds(messages: readonly Param[]): Set<string> {
 
 function messageItem(role: string, message: Param, parts: PartTranslators): JsonNode {
   return objectNode({ type: 'message', role, content: contentParts(message.member('content'), parts) });
-}
-
-/** Throws ApiError for a message with a name: input items have none, and the name must not be lost silently. */
-function requireNoName(message: Param): Param {
-  const name = message.member('name');
-  if (name.value === undefined) return message;
-  throw name.error(`'${name.name}' is not supported: write the name into the content.`, unsupported);
 }
 
 const unsupported = 'unsupported_parameter';

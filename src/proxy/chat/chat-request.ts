@@ -1,4 +1,4 @@
-import { type JsonNode, type JsonObject, printJson } from '../../wire/json.ts';
+import { type JsonNode, type JsonObject, printJson, stringAt } from '../../wire/json.ts';
 import { itemsFromMessages } from './chat-messages.ts';
 import { objectNode } from './object-node.ts';
 import { Param } from './param.ts';
@@ -6,8 +6,8 @@ import { responseFormat, responseToolChoice, responseTools } from './tools.ts';
 
 /**
  * Translates the body of `POST /v1/chat/completions` to the equivalent `body` for the Responses API. Returns too whether
- * the client wants chunks instead of one completion, and a last chunk with the usage. Throws ApiError with the name of
- * the parameter if there is no translation.
+ * the client wants chunks instead of one completion, and a last chunk with the usage, and whether messages have names,
+ * which input items cannot have. Throws ApiError with the name of the parameter if there is no translation.
  */
 export function chatRequest(body: JsonNode) {
   const request = new Param('', body);
@@ -15,6 +15,7 @@ export function chatRequest(body: JsonNode) {
   const includesUsage = request.member('stream_options').member('include_usage');
   return {
     body: responseRequest(request),
+    hasNames: request.member('messages').items().some(isNamed),
     streams: isTrue(request.member('stream')),
     includesUsage: isTrue(includesUsage),
   };
@@ -50,38 +51,28 @@ const translatedMembers: ReadonlySet<string> = new Set([
   'stream_options',
 ]);
 
-/** Members that may be ignored: best-effort determinism, and predictions that only save time. */
-const ignoredMembers: ReadonlySet<string> = new Set(['seed', 'prediction']);
-
 /**
  * Members that the Responses API lacks, and the values, as JSON, that have no effect. Any other value is an error: the
- * response would silently differ from what the client requested.
- */
+ * response would silently differ from what the client requested. */
 const unsupportedMembers: ReadonlyMap<string, readonly string[]> = new Map([
   ['audio', []],
-  ['frequency_penalty', ['0', '0.0']],
   ['function_call', []],
   ['functions', ['[]']],
-  ['logit_bias', ['{}']],
-  ['logprobs', ['false']],
   ['modalities', ['["text"]']],
-  ['n', ['1']],
-  ['presence_penalty', ['0', '0.0']],
-  ['stop', ['[]']],
-  ['store', ['false']],
-  ['top_logprobs', ['0']],
   ['web_search_options', []],
 ]);
 
 function requireTranslatable(param: Param): void {
   const { name, value } = param;
-  if (value === undefined || Object.hasOwn(sharedMembers, name)) return;
-  if (translatedMembers.has(name) || ignoredMembers.has(name)) return;
   const harmless = unsupportedMembers.get(name);
-  if (harmless === undefined) throw param.error(`Unknown parameter: '${name}'.`, 'unknown_parameter');
-  if (harmless.includes(printJson(value))) return;
+  if (value === undefined || harmless?.includes(printJson(value)) !== false) return;
   const message = `'${name}' is not supported by the Codex backend: leave it out.`;
   throw param.error(message, 'unsupported_parameter');
+}
+
+/** Whether a member is passed on as it is; see sessions/member-rules.ts. */
+function isUntranslated(key: string): boolean {
+  return !translatedMembers.has(key) && !unsupportedMembers.has(key) && !Object.hasOwn(sharedMembers, key);
 }
 
 function responseRequest(request: Param): JsonObject {
@@ -95,16 +86,14 @@ function responseRequest(request: Param): JsonObject {
   });
   const effort = optional('reasoning_effort', string);
   const shared = Object.entries(sharedMembers).map(([key, kind]) => [key, optional(key, readers[kind])]);
+  const others = request.object().members.filter(([key]) => isUntranslated(key));
   return objectNode({
+    ...Object.fromEntries(others),
     model: request.member('model').string(),
-    // Models with instructions at top level refuse a request without them (reported by users of the backend, not
-    // measured). Empty instructions add no text to what the client sent.
-    instructions: '',
     input: itemsFromMessages(request.member('messages')),
     tools: optional('tools', responseTools),
     tool_choice: optional('tool_choice', responseToolChoice),
     reasoning: effort === undefined ? undefined : objectNode({ effort }),
-    store: false,
     stream: true,
     text: text.members.length === 0 ? undefined : text,
     max_output_tokens: optional('max_completion_tokens', number) ?? optional('max_tokens', number),
@@ -120,6 +109,10 @@ const readers = {
   object: (param: Param): JsonNode => param.object(),
   boolean: (param: Param): JsonNode => ({ kind: 'literal', value: param.boolean() }),
 };
+
+function isNamed(message: Param): boolean {
+  return message.member('name').value !== undefined && stringAt(message.node, 'role') !== 'tool';
+}
 
 function isTrue(param: Param): boolean {
   return param.value !== undefined && param.boolean();

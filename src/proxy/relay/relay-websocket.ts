@@ -110,6 +110,6 @@ const upgradeRequired = 426;
 /** The hint in a client's handshake. Undefined when the golden's handshake has one and the client's does not. */
 function hintOf({ shape, headers }: UpgradeContext): RoutingHint | undefined {
   if (!shape.handshakeNamesModel) return { model: '', tier: undefined };
-  const hint = /^model=([^;]+)(?:;tier=(\w+))?$/.exec(headerValue(headers, 'x-codex-routing-hint') ?? '');
+  const hint = /^model=([^;]+)(?:;tier=([^;]+))?$/.exec(headerValue(headers, 'x-codex-routing-hint') ?? '');
   return hint?.[1] === undefined ? undefined : { model: hint[1], tier: wireTier(hint[2]) };
 }

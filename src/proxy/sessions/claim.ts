@@ -19,8 +19,8 @@ const sessionHeaders = ['session-id', 'session_id', 'conversation-id', 'conversa
 
 /**
  * Returns the session of a request. Its id is the first of: `prompt_cache_key`, a session header,
- * `client_metadata.session_id`, `conversation`, an id derived from the conversation's first message, a new id. Clients
- * with different `caller` values never share a session.
+ * `client_metadata.session_id`, `conversation`, a new id. Without an id, the start of the conversation finds the session
+ * again. Clients with different `caller` values never share a session.
  */
 export function claimOf(headers: HeaderList, request: TurnRequest, caller: string): Claim {
   const { clientMembers } = request;
@@ -39,26 +39,25 @@ export function claimOf(headers: HeaderList, request: TurnRequest, caller: strin
     key: key === undefined ? undefined : digest(JSON.stringify([caller, key])),
     explicit: id !== undefined,
     identity: () => {
-      const derived = start === undefined ? uuid7() : derivedId(`${caller} ${start}`);
-      const session = id === undefined ? derived : headerSafeId(id);
-      const thread = headerValue(headers, 'thread-id') ?? stringAt(metadata, 'thread_id');
-      return { session, thread: thread === undefined ? session : headerSafeId(thread) };
+      const session = id === undefined || !isHeaderSafe(id) ? uuid7() : id;
+      // Only the official client has threads beside the session's own.
+      return { session, thread: session };
     },
   };
 }
 
 /**
- * Returns a digest of what is equal in all requests of a conversation: its instructions and first user message.
- * Undefined if the request does not have them.
+ * Returns a digest of what is equal in all requests of a conversation: its instructions, and its items up to the first
+ * user message, such as a system prompt. Undefined if the request does not have them.
  */
-function conversationStart({ clientMembers, input }: TurnRequest): string | undefined {
-  if (rawMember(clientMembers, 'previous_response_id') !== undefined) return undefined;
-  const first = input.find(isFromUser);
-  if (first === undefined) return undefined;
+function conversationStart({ clientMembers, input, previousResponseId }: TurnRequest): string | undefined {
+  if (previousResponseId !== undefined) return undefined;
+  const first = input.findIndex(isFromUser);
+  if (first === -1) return undefined;
   const instructions = rawMember(clientMembers, 'instructions') ?? '';
   const hasInstructions = instructions !== 'null' && instructions !== '""';
   // Compact JSON has no line feed, so the separator is unambiguous.
-  return digest(`${hasInstructions ? instructions : ''}\n${first}`);
+  return digest([hasInstructions ? instructions : '', ...input.slice(0, first + 1)].join('\n'));
 }
 
 function isFromUser(item: string): boolean {
@@ -67,20 +66,9 @@ function isFromUser(item: string): boolean {
   return rawString(rawMembers(item) ?? [], 'role') === 'user';
 }
 
-/** Derives an id that looks like the official client's: a UUIDv7 whose time and random bits come from a digest. */
-function derivedId(text: string): string {
-  const bytes = hash('sha256', text, 'buffer');
-  const year = 365 * 24 * 3600 * 1000;
-  const moment = Date.UTC(2025, 0) + (bytes.readUInt32BE(0) / 2 ** 32) * year;
-  const time = Math.floor(moment).toString(16).padStart(12, '0');
-  const rest = bytes.toString('hex', 4);
-  const variant = '89ab'[bytes.readUInt8(31) & 3] ?? '8';
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${rest.slice(0, 3)}-${variant}${rest.slice(3, 6)}-${rest.slice(6, 18)}`;
-}
-
-/** Returns the id, or a derived one if a header cannot carry it. */
-function headerSafeId(id: string): string {
-  return /^[\x21-\x7e]{1,256}$/.test(id) ? id : derivedId(id);
+/** Whether a header can carry an id, and the backend accepts it (reported: at most 64 characters). */
+function isHeaderSafe(id: string): boolean {
+  return /^[\x21-\x7e]{1,64}$/.test(id);
 }
 
 function digest(text: string): string {

@@ -14,6 +14,17 @@ export function eventType(text: string): string {
   return rawString(rawMembers(text) ?? [], 'type') ?? '';
 }
 
+/**
+ * Whether the Responses API has events of this type. The backend has others, about the account and the turn, which only
+ * the official client reads. OpenAI's libraries expect `response.created` first, and fail at events that they do not know.
+ */
+export function isPublicEvent(type: string): boolean {
+  return type === 'error' || (type.startsWith('response.') && type !== turnMetadataEvent);
+}
+
+/** The event that has the turn state. */
+export const turnMetadataEvent = 'response.metadata';
+
 /** Returns the id of the response in an event. */
 export function responseId(text: string): string | undefined {
   const response = rawMember(rawMembers(text) ?? [], 'response');

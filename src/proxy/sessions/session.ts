@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { proxyError } from '../http/errors.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { turnStateIn } from './event-fields.ts';
+import { isPublicEvent, turnMetadataEvent, turnStateIn } from './event-fields.ts';
 import { History, type TurnRecorder } from './history.ts';
 import { HttpTransport } from './http-transport.ts';
 import { reconnectError, responseCutOff, retryAfter } from './retry-policy.ts';
@@ -121,8 +121,9 @@ function startDelivery(turn: Turn, recorder: TurnRecorder, { onEvent, discardEve
   return {
     hasBegun: () => begun,
     deliver: (type: string, text: string): Promise<void> | undefined => {
+      if (type === turnMetadataEvent) turn.state ??= turnStateIn(text);
+      if (!isPublicEvent(type)) return undefined;
       begun = true;
-      if (type === 'response.metadata') turn.state ??= turnStateIn(text);
       recorder.record(type, text);
       return onEvent(type, text);
     },

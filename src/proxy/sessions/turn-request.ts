@@ -8,9 +8,10 @@ import {
   rawString,
   readRequest,
 } from '../shape/raw-json.ts';
-import { requestTier, type WireTier } from '../shape/tier.ts';
-import { unsupportedParams } from '../shape/unsupported-params.ts';
+import type { Shape } from '../shape/shape.ts';
+import { requestTier } from '../shape/tier.ts';
 import { turnStateName } from './event-fields.ts';
+import { backendItem, clientMetadata, sortMembers, withReasoningContent } from './member-rules.ts';
 
 /** A client's request to the Responses API. */
 export type TurnRequest = {
@@ -18,13 +19,13 @@ export type TurnRequest = {
   /** The members for the backend. */
   readonly members: readonly RawMember[];
   readonly model: string;
-  readonly tier: WireTier | undefined;
+  readonly tier: string | undefined;
   /** The items of the input, as JSON texts. */
   readonly input: readonly string[];
   readonly previousResponseId: string | undefined;
   /** Whether the client wants events instead of one whole response. */
   readonly stream: boolean;
-  /** The names of members that were dropped because the backend refuses them. */
+  /** The names of members that were dropped; see member-rules.ts. */
   readonly droppedParams: readonly string[];
   /** Whether the input ends with the output of a tool, so that the request continues the last turn. */
   readonly continuesTurn: boolean;
@@ -33,7 +34,7 @@ export type TurnRequest = {
 };
 
 /** Reads a request from a client that is not official. Throws ApiError if it is invalid. */
-export function readTurnRequest(text: string): TurnRequest {
+export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): TurnRequest {
   const request = readRequest(text);
   if (request === undefined) throw proxyError(400, 'invalid_json', 'the body is not a JSON object');
   const { members } = request;
@@ -42,33 +43,34 @@ export function readTurnRequest(text: string): TurnRequest {
     throw proxyError(400, 'missing_model', 'the request names no model');
   }
   const tier = requestTier(tryParseJson(rawMember(members, 'service_tier') ?? '')?.node);
-  const input = request.items ?? inputItems(rawMember(members, 'input'));
-  const droppedParams = members.flatMap(([key]) => (unsupportedParams.has(key) ? [key] : []));
-  if (rawMember(members, 'store') === 'true') droppedParams.push('store');
-  const kept = members.filter(
-    (member) => !unsupportedParams.has(member[0]) && !replacedMembers.has(member[0]) && !isEmpty(member),
-  );
+  const { sent, dropped } = sortMembers(members);
+  const input = (request.items ?? inputItems(rawMember(members, 'input'))).map(backendItem);
+  const previousResponseId = rawString(members, 'previous_response_id');
+  const kept = new Map(sent);
+  const instructions = kept.get('instructions') ?? '""';
+  // A model that is not lite is refused without instructions (reported). A lite model has none (measured: codex 0.169.0).
+  if (instructions !== '""' || !shape.isLite(model)) kept.set('instructions', instructions);
+  else kept.delete('instructions');
+  kept.set('input', `[${input.join(',')}]`);
+  // The backend stores no responses and refuses a request without `store: false`.
+  kept.set('store', 'false');
+  kept.set('include', withReasoningContent(kept.get('include')));
+  kept.delete('previous_response_id');
+  const metadata = clientMetadata(kept.get('client_metadata') ?? '');
+  if (metadata === undefined) kept.delete('client_metadata');
+  else kept.set('client_metadata', metadata);
   return {
     clientMembers: members,
-    // The backend stores no responses and refuses a request without `store: false`.
-    members: [...kept, ['input', `[${input.join(',')}]`], ['store', 'false']],
+    members: [...kept],
     model,
     tier,
     input,
-    previousResponseId: rawString(members, 'previous_response_id'),
+    previousResponseId: previousResponseId === '' ? undefined : previousResponseId,
     stream: rawMember(members, 'stream') === 'true',
-    droppedParams,
+    droppedParams: rawMember(members, 'store') === 'true' ? [...dropped, 'store'] : dropped,
     continuesTurn: isToolOutput(input.at(-1) ?? ''),
     hasOutputFormat: /"format":\{"type":"json/.test(rawMember(members, 'text') ?? ''),
   };
-}
-
-/** Members that the proxy writes itself. */
-const replacedMembers: ReadonlySet<string> = new Set(['input', 'store', 'previous_response_id']);
-
-/** The official client omits empty instructions (measured: codex 0.169.0 with gpt-5.4 and `base_instructions=""`). */
-function isEmpty([key, value]: RawMember): boolean {
-  return value === 'null' || (key === 'instructions' && value === '""');
 }
 
 /** Returns the items of an input that is not an array. The backend accepts only arrays, so text becomes a message. */

@@ -70,7 +70,7 @@ export function requestMembers(text: string): RawMember[] | undefined {
 }
 
 /** Returns the items of a JSON array as unparsed texts, or undefined if the text is not an array. */
-function rawItems(text: string): readonly string[] | undefined {
+export function rawItems(text: string): readonly string[] | undefined {
   const array = arrayAt(text, afterBlank(text, 0));
   return array !== undefined && isBlankFrom(text, array.end) ? array.items : undefined;
 }

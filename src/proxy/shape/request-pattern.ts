@@ -24,6 +24,8 @@ export type RequestPattern = {
   readonly bodies: readonly BodyPattern[];
   /** Members of turn metadata that depend on the model, by model (measured: codex 0.169.0, scenario model-not-lite). */
   readonly modelFlags: ReadonlyMap<string, readonly RawMember[]>;
+  /** The models whose requests have the lite flag. */
+  readonly liteModels: ReadonlySet<string>;
   /** The order of all keys that a request may have. */
   readonly keyOrder: readonly string[];
   /** Variables for session and thread ids. A root thread has one variable for both. */
@@ -46,15 +48,15 @@ export type BodyPattern = {
   /** Members that are equal in every request (`type` and `stream`), as JSON texts. */
   readonly constants: readonly RawMember[];
   readonly metadata: ObjectPattern | undefined;
-  /** The metadata of a request for a model that is not lite. */
+  /** The same for a model that is not lite. */
   readonly nonLiteMetadata: ObjectPattern | undefined;
 };
 
 /**
- * The metadata key for lite models, which take instructions and tools as input items. A request that has them at top
- * level is for another model and lacks the key (measured: codex 0.169.0 with gpt-5.4).
+ * The metadata key for lite models, which take instructions and tools as input items (measured: codex 0.169.0; a request
+ * for gpt-5.4 lacks the key).
  */
-const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
+export const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
 
 export type Transport = 'websocket' | 'http';
 
@@ -103,6 +105,7 @@ export function requestPattern(
     headers: headerPatterns([request.headers, ...otherHeaders], variables),
     bodies,
     modelFlags: modelFlagsIn(allBodies),
+    liteModels: liteModelsIn(bodiesOver('websocket', [golden, ...others])),
     keyOrder: keyOrder(
       allBodies.map((body) => (body.kind === 'object' ? body.members.map(([key]) => key) : [])),
     ),
@@ -163,6 +166,11 @@ function bodiesOver(transport: Transport, goldens: readonly Golden[]): JsonNode[
   const steps = requestsOver(transport, goldens).flatMap((exchange) => exchange.steps.filter(isFromClient));
   const bodies = steps.flatMap(({ content }) => (content.kind === 'json' ? [content.json] : []));
   return bodies.filter((body) => member(body, 'model') !== undefined);
+}
+
+function liteModelsIn(bodies: readonly JsonNode[]): Set<string> {
+  const lite = bodies.filter((body) => member(member(body, 'client_metadata'), liteFlag) !== undefined);
+  return new Set(lite.flatMap((body) => stringAt(body, 'model') ?? []));
 }
 
 /** Returns the literal members of turn metadata, from the first request for each model. */

@@ -9,7 +9,7 @@ import { EnvelopeWriter } from './envelope-writer.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
 import { printMembers, type RawMember, rawMember, rawMembers, rawString, stringIn } from './raw-json.ts';
-import type { RequestPattern } from './request-pattern.ts';
+import { liteFlag, type RequestPattern } from './request-pattern.ts';
 import { wireTier } from './tier.ts';
 
 /** Members that the shaper writes from identity, tier and golden. All others are content and stay unchanged. */
@@ -126,13 +126,12 @@ export class RequestShaper {
   body(request: readonly RawMember[], turnValues: Map<string, string> = new Map()): ShapedBody {
     const filler = this.#filler();
     for (const [name, value] of turnValues) filler.set(name, value);
-    const lite =
-      rawMember(request, 'tools') === undefined && rawMember(request, 'instructions') === undefined;
     const isPrewarm = rawMember(request, 'generate') !== undefined;
     const { bodies } = this.#pattern;
     const pattern = bodies.find((body) => body.isPrewarm === isPrewarm) ?? bodies[0];
-    const metadata = lite ? pattern?.metadata : pattern?.nonLiteMetadata;
     const clientMetadata = rawMember(request, 'client_metadata');
+    const lite = this.#isLite(rawString(request, 'model') ?? '', clientMetadata);
+    const metadata = lite ? pattern?.metadata : pattern?.nonLiteMetadata;
     if (clientMetadata !== undefined && metadata !== undefined) {
       this.#extract(metadata, clientMetadata, (name, value) => {
         filler.set(name, value);
@@ -185,6 +184,14 @@ export class RequestShaper {
       const json = envelope.value(value, kept, name);
       return [[name, escapeForHeader(stringIn(json) ?? json, kept === undefined)]];
     });
+  }
+
+  /** The model decides. A golden may not know it, but the official client does. */
+  #isLite(model: string, clientMetadata: string | undefined): boolean {
+    const states =
+      headerValue(this.#clientHeaders, liteHeader) ??
+      rawMember(rawMembers(clientMetadata ?? '') ?? [], liteFlag);
+    return states !== undefined || this.#pattern.liteModels.has(model);
   }
 
   #filler(): Filler {

@@ -37,6 +37,11 @@ export class Shape {
     return { originator: text('originator'), userAgent: text('user-agent') };
   }
 
+  /** Whether a model is lite. A model without a golden is not. */
+  isLite(model: string): boolean {
+    return this.#websocket.liteModels.has(model);
+  }
+
   /** Whether the version has a golden for requests over HTTP. */
   get speaksHttp(): boolean {
     return this.#http !== undefined;

@@ -14,7 +14,8 @@ export async function serveChatCompletions(context: HttpContext): Promise<void> 
   const body = tryParseJson(await readText(context))?.node;
   if (body === undefined) throw proxyError(400, 'invalid_json', 'the body is not JSON');
   const chat = chatRequest(body);
-  const request = readTurnRequest(printJson(chat.body));
+  const read = readTurnRequest(printJson(chat.body), context.shape);
+  const request = chat.hasNames ? { ...read, droppedParams: [...read.droppedParams, 'messages.name'] } : read;
   if (chat.streams) return streamChunks(context, request, chat.includesUsage);
   await sendWholeResponse(context, request, chatCompletion);
 }

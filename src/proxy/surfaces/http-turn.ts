@@ -55,7 +55,10 @@ export async function sendWholeResponse(
   sendJson(context.response, printJson(translate(response)), { headers: droppedHeaders(request) });
 }
 
+/** The name under which a client learns which members were dropped from its request. */
+export const droppedHeader = 'x-codex-parity-dropped';
+
 /** The header that lists the members which were dropped from a request. */
 export function droppedHeaders({ droppedParams }: TurnRequest): HeaderList {
-  return droppedParams.length === 0 ? [] : [['x-codex-parity-dropped', droppedParams.join(', ')]];
+  return droppedParams.length === 0 ? [] : [[droppedHeader, droppedParams.join(', ')]];
 }

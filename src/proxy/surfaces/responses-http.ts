@@ -8,32 +8,22 @@ import { droppedHeaders, readText, runHttpTurn, sendWholeResponse } from './http
 
 /** Serves `POST /v1/responses`: streams the events, or sends the whole response. */
 export async function serveResponsesHttp(context: HttpContext): Promise<void> {
-  const request = readTurnRequest(await readText(context));
+  const request = readTurnRequest(await readText(context), context.shape);
   if (request.stream) return streamEvents(context, request);
   await sendWholeResponse(context, request, (response) => response);
 }
 
 async function streamEvents(context: HttpContext, request: TurnRequest): Promise<void> {
   const stream = new SseResponse(context.response, droppedHeaders(request));
-  const held: (readonly [type: string, text: string])[] = [];
   try {
     const last = await runHttpTurn(context, {
       request,
       onEvent: (type, text) => {
-        // An error before all other events becomes a response with its own status. Events about the account may come
-        // before it, so hold them until the response begins.
-        if (type === '' || (!stream.begun && type === 'error')) return undefined;
-        if (!stream.begun && type.startsWith('codex.')) {
-          held.push([type, text]);
-          return undefined;
-        }
-        for (const event of held.splice(0)) stream.send(...event);
+        // An error before all other events becomes a response with its own status.
+        if (!stream.begun && type === 'error') return undefined;
         return stream.send(type, text);
       },
-      discardEvents: () => {
-        held.splice(0);
-        return !stream.begun;
-      },
+      discardEvents: () => !stream.begun,
     });
     if (last === undefined) return;
     if (!stream.begun) throw errorFromFrame(readEvent(last)?.node ?? toNode(null));

@@ -5,7 +5,8 @@ import { reasonOf } from '../log.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import { runTurn, sessionOfWebSocket } from '../sessions/run-turn.ts';
 import type { Session } from '../sessions/session.ts';
-import { readTurnRequest } from '../sessions/turn-request.ts';
+import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
+import { droppedHeader } from './http-turn.ts';
 
 /** Requests of one client that may wait while another runs. */
 const longestQueue = 16;
@@ -71,10 +72,10 @@ class RequestQueue {
     context.metrics.add('running_turns');
     try {
       if (context.isStopping()) throw proxyError(503, 'stopping', 'the proxy is about to stop');
-      const request = readTurnRequest(text);
+      const request = readTurnRequest(text, context.shape);
       const result = await runTurn(context, {
         request,
-        onEvent: (_, event) => this.#sendEvent(event),
+        onEvent: (type, event) => this.#sendEvent(withDropped(type, event, request)),
         webSocketSession: () => {
           this.#session ??= sessionOfWebSocket(context, request);
           return this.#session;
@@ -105,6 +106,12 @@ class RequestQueue {
     this.#frames.flush();
     this.#client.send(error.event);
   }
+}
+
+/** Adds what was dropped from the request to the first event: messages have no headers. */
+function withDropped(type: string, event: string, { droppedParams }: TurnRequest): string {
+  if (type !== 'response.created' || droppedParams.length === 0) return event;
+  return `${event.slice(0, event.lastIndexOf('}'))},"${droppedHeader}":${JSON.stringify(droppedParams.join(', '))}}`;
 }
 
 /** Whether a queue has too many requests, or too many bytes in all. */

@@ -17,7 +17,7 @@ for (let n = 0; n < 200; n += 1) {
   const previous_response_id = history.lastResponseId;
   const input = [{ role: 'user', content: 'the question with the number ' + n }];
   const request = Buffer.from(JSON.stringify({ model: 'm', tools, previous_response_id, input })).toString();
-  const recorder = history.startTurn(readTurnRequest(request));
+  const recorder = history.startTurn(readTurnRequest(request, { isLite: () => false }));
   fullInput = recorder.fullInput;
   const item = JSON.stringify({ type: 'response.output_item.done', item: { id: 'the item with the number ' + n } });
   recorder.record('response.output_item.done', ('x'.repeat(200_000) + item).slice(200_000));

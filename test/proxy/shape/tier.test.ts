@@ -36,7 +36,7 @@ it.each(['"scale"', '"ultrafast"', '"Priority"', '""', '"toString"', 'true', '7'
   },
 );
 
-it.each([...tiers, ['"scale"', undefined] as const])(
+it.each([...tiers, ['"a-newer-tier"', 'a-newer-tier'] as const])(
   'puts %s into the routing hint as %s',
   (requested, tier) => {
     expect(wireTier(JSON.parse(requested))).toBe(tier);
