@@ -1,7 +1,8 @@
 import { actedUpon } from '../../src/diff/neutrality/exchange.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
-import type { ResponseEvent } from '../../src/trace/trace-event.ts';
+import type { ResponseEvent, ServerSentEvent } from '../../src/trace/trace-event.ts';
 import { jsonString, sameJson } from '../../src/wire/json.ts';
+import { usualLines } from '../../src/wire/sse.ts';
 import {
   changed,
   itemMutants,
@@ -78,6 +79,7 @@ export function responseOperators(official: Exchange): readonly Operator[] {
       unitMutants(official, (units, at) => units.toSpliced(at, 0, ...units.slice(at, at + 1))),
     ),
     operator('swap two events', unitMutants(official, swapped)),
+    ...streamOperators(official),
     operator(
       'break off the response',
       endMutants(official, (one) =>
@@ -183,6 +185,53 @@ function unitMutants(
     });
   });
   return [...whole, ...inStreams];
+}
+
+/** Operators on how server-sent events are written. */
+function streamOperators(official: Exchange): readonly Operator[] {
+  const operator = (
+    name: string,
+    part: (number: number) => string,
+    change: (event: ServerSentEvent, isLast: boolean) => ServerSentEvent,
+  ): Operator => ({
+    area: 'responses',
+    name,
+    mutants: payloadsOf(official, 'backend').flatMap((payload) => {
+      const { content } = payload;
+      if (content.kind !== 'events') return [];
+      return content.events.flatMap((event, index): Mutant[] => {
+        const isLast = index === content.events.length - 1;
+        const changed = change(event, isLast);
+        if (changed === event) return [];
+        const events = content.events.with(index, changed);
+        return [
+          {
+            places: [{ part: part(index + 1), names: [] }],
+            mutate: () =>
+              withPayloads(official, 'backend', (step) => [
+                step === payload ? { ...step, content: { ...content, events } } : step,
+              ]),
+          },
+        ];
+      });
+    }),
+  });
+  const message = (number: number) => `backend message ${number}`;
+  return [
+    operator('write the data of an event with spaces', message, (event) => ({ ...event, spaced: true })),
+    operator('add an id to an event', message, (event) => ({
+      ...event,
+      form: { lines: [...usualLines(event.event), 'id'], ends: 'LF' },
+    })),
+    operator('end the lines of an event with CRLF', message, (event) => ({
+      ...event,
+      form: { lines: usualLines(event.event), ends: 'CRLF' },
+    })),
+    operator('rename a server-sent event', message, (event) => ({ ...event, event: `${event.event}x` })),
+    operator('end a stream without its last empty line', message, (event, isLast) =>
+      isLast ? { ...event, unfinished: true } : event,
+    ),
+  ];
 }
 
 function sameContent(a: Payload | undefined, b: Payload | undefined): boolean {
