@@ -70,6 +70,7 @@ export function responseNeutrality(
   const unanswered = new Map(
     (['missing', 'added'] as const).map((kind) => [kind, new Set(wholeUnits(request, kind).map(unitKey))]),
   );
+  const repeated = new Set(wholeUnits(request, 'added').map(({ exchange }) => exchange));
   return byExchange(back, front, (expected, actual, exchange) => {
     const [before, after] = [contentOf(expected, 'backend'), contentOf(actual, 'backend')];
     const answers = (kind: 'missing' | 'added', units: readonly ContentUnit[], mismatch: Mismatch) =>
@@ -80,13 +81,13 @@ export function responseNeutrality(
       answers('missing', after, mismatch) || answers('added', before, mismatch);
     const all = compareReceived(before, after, exchange).filter((mismatch) => !isConsequence(mismatch));
     // A client that gets the response to a second copy of a request leaves before the last response.
-    const leaves = wholeUnits(request, 'added').some((place) => place.exchange === exchange);
-    const received = leaves ? all.filter((mismatch) => !cutOff(all, before).includes(mismatch)) : all;
+    const cut = cutOff(all, before);
+    const received = repeated.has(exchange) ? all.filter((mismatch) => !cut.has(mismatch)) : all;
     const endings = compareEndings(expected, actual, exchange);
     const [isDone, isCutOff] = [isComplete(expected, before), received.some(isMissingUnit)];
     return [
       ...compareHeads(expected, actual, exchange),
-      ...cutOffOnce(received, before),
+      ...merged(received, cut),
       // A subject that cuts a response off ends it too.
       ...endings.filter(({ kind }) => (kind === 'added' ? !isCutOff : !isDone)),
     ];
@@ -108,31 +109,33 @@ function isComplete({ end }: Exchange, units: readonly ContentUnit[]): boolean {
   return end === undefined && /^(?:response\.(?:completed|failed|incomplete)|error)$/.test(type);
 }
 
-/**
- * The messages at the end of the last response that do not reach the client are one mismatch: it was cut off. Events of
- * a type that is missing before them too were dropped by their type.
- */
-function cutOffOnce(mismatches: readonly Mismatch[], units: readonly ContentUnit[]): Mismatch[] {
-  const tail = cutOff(mismatches, units);
-  const [first] = tail;
-  if (first === undefined) return [...mismatches];
-  const cut = { ...first, places: tail.flatMap(({ places }) => places) };
-  return [...mismatches.filter((mismatch) => !tail.includes(mismatch)), cut];
+/** The mismatches, with one for the whole end of a response that is cut off. */
+function merged(mismatches: readonly Mismatch[], cut: ReadonlySet<Mismatch>): Mismatch[] {
+  const [rest, [first, ...others]] = [
+    mismatches.filter((mismatch) => !cut.has(mismatch)),
+    mismatches.filter((mismatch) => cut.has(mismatch)),
+  ];
+  if (first === undefined) return rest;
+  return [...rest, { ...first, places: [first, ...others].flatMap(({ places }) => places) }];
 }
 
-function cutOff(mismatches: readonly Mismatch[], units: readonly ContentUnit[]): readonly Mismatch[] {
+/**
+ * The messages at the end of the last response that do not reach the client, if it is cut off. Events of a type that is
+ * missing before them too were dropped by their type.
+ */
+function cutOff(mismatches: readonly Mismatch[], units: readonly ContentUnit[]): ReadonlySet<Mismatch> {
   const missing = mismatches.filter(isMissingUnit);
   const last = units.at(-1)?.after;
-  const tail: Mismatch[] = [];
+  const tail = new Set<Mismatch>();
   for (const mismatch of missing.toReversed()) {
-    const number = units.length - tail.length;
+    const number = units.length - tail.size;
     const isNext = mismatch.places.some((place) => numberOf(place) === number);
     if (!isNext || units[number - 1]?.after !== last) break;
-    tail.unshift(mismatch);
+    tail.add(mismatch);
   }
   const typeOf = (mismatch: Mismatch) => stringAt(comparedNode(mismatch, 'expected'), 'type');
-  const earlier = new Set(missing.filter((mismatch) => !tail.includes(mismatch)).map(typeOf));
-  return tail.some((mismatch) => earlier.has(typeOf(mismatch))) ? [] : tail;
+  const earlier = new Set(missing.filter((mismatch) => !tail.has(mismatch)).map(typeOf));
+  return [...tail].some((mismatch) => earlier.has(typeOf(mismatch))) ? new Set() : tail;
 }
 
 function isMissingUnit(mismatch: Mismatch): boolean {
