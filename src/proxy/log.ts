@@ -10,7 +10,11 @@ export function lineLogger(print: (line: string) => void): Logger {
   return { debug: () => {}, info: log, warn: log };
 }
 
-/** The message of an error, for the log. Network and system errors contain no secrets. */
+/**
+ * The message of an error, for the log. Network and system errors contain no secrets, except a password in the URL of a
+ * proxy.
+ */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replaceAll(/\/\/[^\s/@]*@/g, '//');
 }

@@ -12,6 +12,7 @@ import {
   tryParseJson,
 } from '../../wire/json.ts';
 import { type BackendResponse, headersForClient } from './upstream/send-upstream.ts';
+import { InsecureBackend } from './upstream/way-out.ts';
 
 /** An error response for a client: an HTTP status, and the value of "error" in the body. */
 export class ApiError extends Error {
@@ -65,6 +66,7 @@ export function backendError(message: string, code: string): ApiError {
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof ParityError) return proxyError(503, error.code.replaceAll('-', '_'), error.message);
+  if (error instanceof InsecureBackend) return proxyError(502, 'upstream_insecure', error.message);
   return proxyError(502, 'upstream_unreachable', 'the backend cannot be reached');
 }
 

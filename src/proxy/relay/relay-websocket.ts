@@ -1,6 +1,6 @@
 import type { RawData } from 'ws';
 import { headerValue } from '../../wire/headers.ts';
-import { proxyError } from '../http/errors.ts';
+import { proxyError, toApiError } from '../http/errors.ts';
 import { toBuffer } from '../http/frame-writer.ts';
 import { endWithError, refuseUpgrade } from '../http/send.ts';
 import { openUpstream, type UpgradeResult } from '../http/upstream/open-upstream.ts';
@@ -72,8 +72,8 @@ async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
       if (withoutWebsockets.size > limits.sessions) withoutWebsockets.delete(oldest);
     }
     client.send(proxyError(status, 'upstream_refused', 'the backend refused the upgrade').event);
-  } catch {
-    client.send(proxyError(502, 'upstream_unreachable', 'the backend cannot be reached').event);
+  } catch (error) {
+    client.send(toApiError(error).event);
   }
   client.resume();
   client.close(1011);

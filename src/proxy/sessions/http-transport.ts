@@ -3,6 +3,7 @@ import { headerValue, pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import { ApiError, proxyError } from '../http/errors.ts';
 import { longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
@@ -115,6 +116,7 @@ export class HttpTransport {
       signal,
       firstByte: limits.firstByte,
     }).catch((error: unknown) => {
+      if (error instanceof InsecureBackend) throw error;
       // A timeout is not retried: the official client waits for more than a minute (measured: codex 0.169.0).
       const code = error instanceof Error && 'code' in error ? backendUnreachable : 'upstream_silent';
       throw proxyError(502, code, `the backend cannot be reached: ${reasonOf(error)}`);

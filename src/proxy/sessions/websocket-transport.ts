@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openUpstream } from '../http/upstream/open-upstream.ts';
+import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
@@ -132,6 +133,7 @@ export class WebSocketTransport {
       signal,
       headers: (key) => this.#shaper.handshakeHeaders({ ...facts, key, metadata }),
     }).catch((error: unknown) => {
+      if (error instanceof InsecureBackend) throw error;
       log.warn({}, `the backend cannot be reached: ${reasonOf(error)}`);
       return undefined;
     });

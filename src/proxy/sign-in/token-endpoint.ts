@@ -56,8 +56,8 @@ export async function refreshTokens(
     ['host', url.host],
     ['content-length', String(body.length)],
   ];
+  const signal = AbortSignal.timeout(attemptTimeout);
   try {
-    const signal = AbortSignal.timeout(attemptTimeout);
     const response = await sendUpstream({ url, method: 'POST', headers, body, signal });
     const { status, body: received } = await readResponse(response, {
       bytes: longestRefusal,
@@ -66,10 +66,9 @@ export async function refreshTokens(
     return decodeResult(status, received.toString('utf8'));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const timedOut = error instanceof Error && error.name === 'AbortError';
     return {
       outcome: 'failed',
-      reason: timedOut ? `no response in ${attemptTimeout / 1000} s` : String(code ?? 'no response'),
+      reason: signal.aborted ? `no response in ${attemptTimeout / 1000} s` : String(code ?? 'no response'),
     };
   }
 }

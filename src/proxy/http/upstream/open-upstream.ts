@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
 import { type BackendResponse, longestRefusal, readResponse } from './send-upstream.ts';
+import { connectionError, wayOut } from './way-out.ts';
 
 /** How the backend responded to an upgrade. */
 export type UpgradeResult =
@@ -52,7 +53,7 @@ function connect(
       // The official client compresses every message, however short (measured: codex 0.169.0).
       perMessageDeflate: shape.compresses ? { threshold: 0 } : false,
       maxPayload: limits.bodyBytes,
-      handshakeTimeout: limits.connectTime,
+      agent: wayOut(url, limits.connectTime),
       finishRequest: (request) => {
         try {
           const handshake = headers(String(request.getHeader('sec-websocket-key')));
@@ -66,22 +67,35 @@ function connect(
       },
     });
     const cancel = () => socket.terminate();
+    // The library's own timeout does not begin before a tunnel is open.
+    const late = setTimeout(() => {
+      reject(new Error(`no response to the upgrade within ${limits.connectTime / 1000} s`));
+      cancel();
+    }, limits.connectTime);
     signal.addEventListener('abort', cancel, { once: true });
     if (signal.aborted) socket.terminate();
+    const settle = () => {
+      clearTimeout(late);
+      signal.removeEventListener('abort', cancel);
+    };
     socket.once('upgrade', (response) => {
       socket.once('open', () => {
         // The backend may send first. Its messages wait until there is a listener.
         socket.pause();
-        signal.removeEventListener('abort', cancel);
+        settle();
         resolve({ kind: 'accepted', socket, headers: pairHeaders(response.rawHeaders) });
       });
     });
     socket.once('unexpected-response', (_request, message) => {
+      settle();
       readResponse(message, { bytes: longestRefusal, milliseconds: limits.connectTime }).then(
         (response) => resolve({ kind: 'refused', response }),
         reject,
       );
     });
-    socket.on('error', reject);
+    socket.on('error', (error) => {
+      settle();
+      reject(connectionError(error));
+    });
   });
 }

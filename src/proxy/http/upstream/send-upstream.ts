@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as requestHttp, validateHeaderValue } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
+import { connectionError, wayOut } from './way-out.ts';
 
 export type UpstreamRequest = {
   readonly url: URL;
@@ -23,21 +24,38 @@ export type BackendResponse = {
 
 const longestTimer = 2 ** 31 - 1;
 
+/** Milliseconds for a forward proxy to open a tunnel. */
+const longestTunnel = 30_000;
+
 /** Sends a request. Resolves to the response's head, before its body. Rejects when no response begins in time. */
 export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMessage> {
   const { url, method, headers, body, signal, firstByte = longestTimer } = options;
+  signal.throwIfAborted();
   // A request that has begun must not be abandoned, so check first what Node would refuse.
   for (const [name, value] of headers) validateHeaderValue(name, value);
   const create = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const request = create(url, { method, setHost: false, agent: false, signal });
+  const request = create(url, {
+    method,
+    setHost: false,
+    agent: wayOut(url, Math.min(firstByte, longestTunnel)),
+    signal,
+  });
   // Node adds a Connection header, which the official client does not send.
   request.removeHeader('connection');
   for (const [name, value] of headers) request.appendHeader(name, value);
-  const cancel = () => request.destroy(new Error(`no response within ${firstByte / 1000} s`));
-  const late = setTimeout(cancel, firstByte);
+  let late: NodeJS.Timeout | undefined;
+  let abort = () => {};
   return new Promise<IncomingMessage>((resolve, reject) => {
+    // While a tunnel is opened, Node reports neither the end of a request nor its signal.
+    const cancel = (error: Error) => {
+      reject(error);
+      request.destroy(error);
+    };
+    abort = () => reject(signal.reason);
+    late = setTimeout(() => cancel(new Error(`no response within ${firstByte / 1000} s`)), firstByte);
+    signal.addEventListener('abort', abort, { once: true });
     // Stays after the head: later failures also reach the response's own listeners.
-    request.on('error', reject);
+    request.on('error', (error) => reject(connectionError(error)));
     request.once('response', resolve);
     request.once('upgrade', (_response, socket) => {
       socket.on('error', () => {}).destroy();
@@ -45,7 +63,10 @@ export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMe
     });
     request.once('close', () => reject(new Error('the connection ended without a response')));
     request.end(body);
-  }).finally(() => clearTimeout(late));
+  }).finally(() => {
+    clearTimeout(late);
+    signal.removeEventListener('abort', abort);
+  });
 }
 
 /** How much of a response is read, and for how long. */
