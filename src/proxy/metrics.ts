@@ -1,5 +1,5 @@
 const definitions = {
-  requests_total: ['counter', 'Requests by surface.'],
+  requests_total: ['counter', 'Requests by route.'],
   refusals_total: ['counter', 'Requests that the proxy itself refused, by code.'],
   turns_total: ['counter', 'Turns of clients other than the official one, by their last event.'],
   upstream_connections_total: ['counter', 'Upstream connections opened, by transport.'],

@@ -247,7 +247,7 @@ class ProxyServer {
       );
     }
     if (this.#stopping) throw proxyError(503, 'stopping', 'the proxy is about to stop');
-    metrics.add('requests_total', 1, `surface=${route.name}`);
+    metrics.add('requests_total', 1, `route=${route.name}`);
     return route;
   }
 

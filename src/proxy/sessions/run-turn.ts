@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import type { RequestContext } from '../request-context.ts';
-import { claimOf } from './claim.ts';
 import { eventType } from './event-fields.ts';
 import { Session } from './session.ts';
+import { sessionKeyOf } from './session-key.ts';
 import type { TurnOptions, TurnResult } from './turn.ts';
 import type { TurnRequest } from './turn-request.ts';
 
@@ -17,10 +17,10 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
   const { headers, sessions, signal, metrics, log } = context;
   const { request, webSocketSession } = options;
   const caller = callerOf(headers);
-  const claim = claimOf(headers, request, caller);
+  const sessionKey = sessionKeyOf(headers, request, caller);
   const session =
-    webSocketSession === undefined || claim.explicit
-      ? sessions.find(claim, request.previousResponseId, caller)
+    webSocketSession === undefined || sessionKey.namedByClient
+      ? sessions.find(sessionKey, request.previousResponseId, caller)
       : webSocketSession();
   if (request.droppedParams.length > 0) {
     log.debug({ dropped: request.droppedParams }, 'dropped members that the backend refuses');
@@ -37,7 +37,7 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
 }
 
 export function sessionOfWebSocket(context: RequestContext, request: TurnRequest): Session {
-  return new Session(context, claimOf(context.headers, request, '').identity());
+  return new Session(context, sessionKeyOf(context.headers, request, '').identity());
 }
 
 /** Clients with different keys share no session. */

@@ -1,11 +1,11 @@
 import type { ProxyContext } from '../proxy-context.ts';
-import type { Claim } from './claim.ts';
 import { Session } from './session.ts';
+import type { SessionKey } from './session-key.ts';
 
-/** The known sessions, by claim and by last response. Both maps are in order of last use. */
+/** The known sessions, by key and by last response. Both maps are in order of last use. */
 export class SessionStore {
   readonly #context: ProxyContext;
-  readonly #byClaim = new Map<string, Session>();
+  readonly #byKey = new Map<string, Session>();
   /** For clients that only send `previous_response_id`. */
   readonly #byResponse = new Map<string, Session>();
   /** The key of a session in #byResponse. */
@@ -18,22 +18,22 @@ export class SessionStore {
   }
 
   get size(): number {
-    return this.#byClaim.size;
+    return this.#byKey.size;
   }
 
   /**
-   * Returns the session of a request: by its claim, by the response that it continues from, or a new session. A session
-   * without a claim key can only be found by its last response.
+   * Returns the session of a request: by its key, by the response that it continues from, or a new session. A session
+   * without a key can only be found by its last response.
    */
-  find({ key, identity }: Claim, previousResponseId: string | undefined, caller: string): Session {
+  find({ key, identity }: SessionKey, previousResponseId: string | undefined, caller: string): Session {
     const continued =
       previousResponseId === undefined ? undefined : this.#byResponse.get(`${caller} ${previousResponseId}`);
-    const known = key === undefined ? undefined : this.#byClaim.get(key);
+    const known = key === undefined ? undefined : this.#byKey.get(key);
     const session = known ?? continued ?? new Session(this.#context, identity());
     if (key !== undefined && (known !== undefined || continued === undefined)) {
-      this.#byClaim.delete(key);
-      this.#byClaim.set(key, session);
-      this.#forgetOldest(this.#byClaim);
+      this.#byKey.delete(key);
+      this.#byKey.set(key, session);
+      this.#forgetOldest(this.#byKey);
     }
     return session;
   }
@@ -51,14 +51,14 @@ export class SessionStore {
 
   close(): void {
     clearInterval(this.#sweep);
-    for (const session of [...this.#byClaim.values(), ...this.#byResponse.values()]) session.end();
-    this.#byClaim.clear();
+    for (const session of [...this.#byKey.values(), ...this.#byResponse.values()]) session.end();
+    this.#byKey.clear();
     this.#byResponse.clear();
   }
 
   #forgetIdle(): void {
     const before = Date.now() - this.#context.limits.sessionIdle;
-    for (const sessions of [this.#byClaim, this.#byResponse]) {
+    for (const sessions of [this.#byKey, this.#byResponse]) {
       for (const [key, session] of sessions) {
         if (!session.running && session.usedAt < before) forget(sessions, key, session);
       }

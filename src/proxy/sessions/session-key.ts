@@ -6,11 +6,12 @@ import type { Identity } from '../shape/identity.ts';
 import { rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 import type { TurnRequest } from './turn-request.ts';
 
-/** The session that a request belongs to. */
-export type Claim = {
+/** How to find the session that a request belongs to. */
+export type SessionKey = {
   /** Finds the session again. Derived from what the client sent; undefined if it sent nothing to recognise it by. */
   readonly key: string | undefined;
-  readonly explicit: boolean;
+  /** Whether the client sent an id of the session. */
+  readonly namedByClient: boolean;
   readonly identity: () => Identity;
 };
 
@@ -22,7 +23,7 @@ const sessionHeaders = ['session-id', 'session_id', 'conversation-id', 'conversa
  * `client_metadata.session_id`, `conversation`, a new id. Without an id, the start of the conversation finds the session
  * again. Clients with different `caller` values never share a session.
  */
-export function claimOf(headers: HeaderList, request: TurnRequest, caller: string): Claim {
+export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: string): SessionKey {
   const { clientMembers } = request;
   const metadata = tryParseJson(rawMember(clientMembers, 'client_metadata') ?? '')?.node;
   const conversation = tryParseJson(rawMember(clientMembers, 'conversation') ?? '')?.node;
@@ -37,7 +38,7 @@ export function claimOf(headers: HeaderList, request: TurnRequest, caller: strin
   const key = id === undefined ? start : JSON.stringify(ids);
   return {
     key: key === undefined ? undefined : digest(JSON.stringify([caller, key])),
-    explicit: id !== undefined,
+    namedByClient: id !== undefined,
     identity: () => {
       const session = id === undefined || !isHeaderSafe(id) ? uuid7() : id;
       // Only the official client has threads beside the session's own.
