@@ -48,7 +48,6 @@ it.each([
   ['a comment after the stream', `${usual}: bye\n\n`],
   ['a retry time', `retry: 1000\n\n${usual}`],
   ['an id alone', `id: 5\n\n${usual}`],
-  ['an id within an event', usual.replace('event', 'id: 5\nevent')],
   ['an unknown field', `x: 1\n\n${usual}`],
   ['a name without data', `event: ping\n\n${usual}`],
   ['an unfinished event after all others', `${usual}data: half`],
@@ -73,6 +72,12 @@ it('finds a last event without its empty line, which clients ignore', () => {
 it.each([
   ['CRLF line ends', usual.replaceAll('\n', '\r\n'), 'event, data with LF', 'event, data with CRLF'],
   ['CR line ends', usual.replaceAll('\n', '\r'), 'event, data with LF', 'event, data with CR'],
+  [
+    'an id of each event',
+    usual.replaceAll(/event:/g, 'id: 5\nevent:'),
+    'event, data with LF',
+    'id, event, data with LF',
+  ],
   [
     'data lines first',
     usual.replaceAll(/(event.*)\n(data.*)\n/g, '$2\n$1\n'),

@@ -54,9 +54,9 @@ function eventUnit({ event, data, spaced, form, unfinished }: ServerSentEvent): 
   };
 }
 
-/** Ids, retry times and comments are left out: they change nothing that a client receives. */
+/** Retry times and comments are left out: they change nothing that a client receives. An id of an event does. */
 function formText({ lines, ends }: BlockForm): string {
-  return `lines ${lines.filter((line) => /^(?:event|data)/.test(line)).join(', ')} with ${ends}`;
+  return `lines ${lines.filter((line) => /^(?:event|data|id)/.test(line)).join(', ')} with ${ends}`;
 }
 
 function usualForm(event: string): string {
