@@ -106,6 +106,11 @@ function forwarder(client: Socket, backend: Socket, { request, event }: Fault) {
         const end = head.indexOf('\r\n\r\n') + 4;
         if (end < 4) return;
         client.write(head.subarray(0, end));
+        if (!head.toString('latin1').startsWith('HTTP/1.1 101 ')) {
+          client.write(head.subarray(end));
+          backend.removeAllListeners('data').pipe(client);
+          return;
+        }
         socket = upgraded(client, backend, head.toString('latin1', 0, end));
         rest = head.subarray(end);
       }
