@@ -7,6 +7,7 @@ import {
   type Place,
 } from '../golden/match/mismatch.ts';
 import { stringAt } from '../wire/json.ts';
+import { turnMetadata } from '../wire/turn-metadata.ts';
 
 /** Merges mismatches that have one cause into one mismatch with all their places. */
 export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
@@ -103,20 +104,18 @@ function listPlace(mismatch: Mismatch): Place {
   return { ...place, path: place.path.slice(0, -1) };
 }
 
-const metadata = 'x-codex-turn-metadata';
-
 /** Several mismatches in the turn metadata of one message: it is the metadata of another message. */
 function metadataKey({ places }: Mismatch): string | undefined {
   const [place, ...others] = places;
   if (place === undefined || others.length > 0) return undefined;
-  const depth = place.path.indexOf(metadata);
+  const depth = place.path.indexOf(turnMetadata);
   const isInside = depth !== -1 && depth < place.path.length - 1;
   return isInside ? JSON.stringify({ ...place, path: place.path.slice(0, depth) }) : undefined;
 }
 
 function mergeInMetadata(group: Group): Mismatch {
   const place = firstPlace(group[0]);
-  const depth = place.path.indexOf(metadata) + 1;
+  const depth = place.path.indexOf(turnMetadata) + 1;
   const members = (side: 'expected' | 'actual') =>
     group.map((mismatch): ComparedMember => {
       const node = comparedNode(mismatch, side);
@@ -149,7 +148,7 @@ function causeKey(mismatch: Mismatch): string | undefined {
     return kind === 'respelled' || kind === 'reframed' ? JSON.stringify(difference) : undefined;
   }
   // Each turn has its own metadata and ids, so what is missing or stale differs from turn to turn.
-  if (name === metadata && kind === 'changed') return JSON.stringify([kind, path]);
+  if (name === turnMetadata && kind === 'changed') return JSON.stringify([kind, path]);
   if (kind === 'missing' && name === path.at(-1)) return JSON.stringify([kind, namesIn(path)]);
   return JSON.stringify([name, difference]);
 }

@@ -23,6 +23,7 @@ import {
   printJson,
   stringAt,
 } from '../wire/json.ts';
+import { turnMetadata } from '../wire/turn-metadata.ts';
 
 /** Parts of the protocol, in the order in which changes are reported. */
 export const driftGroups = [
@@ -56,11 +57,11 @@ export type Change = {
  */
 export function drift(before: readonly Golden[], after: readonly Golden[]): Change[] {
   const changes = new Map<string, Change>();
-  for (const old of before) {
-    const young = counterpartOf(old, after);
-    if (young === undefined) continue;
-    const name = nameOf(old);
-    for (const { area, mismatch } of compare(old, young)) {
+  for (const older of before) {
+    const newer = counterpartOf(older, after);
+    if (newer === undefined) continue;
+    const name = nameOf(older);
+    for (const { area, mismatch } of compare(older, newer)) {
       const change = changeOf(area, mismatch, name);
       const { group, kind, path, item, difference } = change;
       // A new or removed name is one change, whatever its values; of prompts only the fact of a change matters.
@@ -100,24 +101,21 @@ function compare(before: Golden, after: Golden): AreaMismatch[] {
       mismatch: (mismatch) => mismatches.push({ area, mismatch }),
       occurrence: () => {},
     });
-  const compareText = (area: Area, name: string, expected: string, actual: string) =>
-    matcher(area).node(jsonString(expected), jsonString(actual), { ...place, path: [name] });
-  const [old, young] = [
-    before.exchanges.map((exchange) => plain(before, exchange)),
-    after.exchanges.map((exchange) => plain(after, exchange)),
-  ];
-  for (const [index, expected] of old.entries()) {
-    const actual = young[index];
-    if (actual === undefined) break;
-    const inOrder = expected.inOrder && actual.inOrder;
-    matcher('handshake').fields(expected.headers, actual.headers, place, inOrder);
-    for (const [at, request] of expected.requests.entries()) {
-      const counterpart = actual.requests[at];
+  const compareText = (area: Area, name: string, textBefore: string, textAfter: string) =>
+    matcher(area).node(jsonString(textBefore), jsonString(textAfter), { ...place, path: [name] });
+  const exchangesAfter = after.exchanges.map((exchange) => plain(after, exchange));
+  for (const [index, exchange] of before.exchanges.entries()) {
+    const [exchangeBefore, exchangeAfter] = [plain(before, exchange), exchangesAfter[index]];
+    if (exchangeAfter === undefined) break;
+    const inOrder = exchangeBefore.inOrder && exchangeAfter.inOrder;
+    matcher('handshake').fields(exchangeBefore.headers, exchangeAfter.headers, place, inOrder);
+    for (const [at, request] of exchangeBefore.requests.entries()) {
+      const counterpart = exchangeAfter.requests[at];
       if (counterpart !== undefined) matcher('body').node(request, counterpart, place);
     }
-    compareText('retry behaviour', 'end of the connection', expected.end, actual.end);
-    for (const [name, text] of Object.entries(expected.transport))
-      compareText('transport', name, text, actual.transport[name] ?? '');
+    compareText('retry behaviour', 'end of the connection', exchangeBefore.end, exchangeAfter.end);
+    for (const [name, text] of Object.entries(exchangeBefore.transport))
+      compareText('transport', name, text, exchangeAfter.transport[name] ?? '');
   }
   const methods = ({ exchanges }: Golden) => exchanges.map(({ request }) => request.method).join(' ');
   compareText('retry behaviour', 'requests', methods(before), methods(after));
@@ -207,7 +205,7 @@ function changeOf(area: Area, { places, lifetime: _, ...mismatch }: Mismatch, sc
     };
   }
   // The same document is a header and a member of client_metadata: it changes at both places at once.
-  return group === 'turn metadata' ? { ...change, path: path.slice(path.indexOf(metadata) + 1) } : change;
+  return group === 'turn metadata' ? { ...change, path: path.slice(path.indexOf(turnMetadata) + 1) } : change;
 }
 
 /** The orders without the other names that moved: they may have moved in other scenarios only. */
@@ -230,11 +228,9 @@ function itemOf(difference: Difference): { readonly item?: string } {
   return item === undefined ? {} : { item };
 }
 
-const metadata = 'x-codex-turn-metadata';
-
 function groupOf(area: Area, names: readonly PathKey[], difference: Difference): DriftGroup {
   if (area === 'transport' || area === 'retry behaviour') return area;
-  const depth = names.indexOf(metadata);
+  const depth = names.indexOf(turnMetadata);
   if (depth !== -1 && depth < names.length - 1) return 'turn metadata';
   if (area === 'handshake') return 'handshake';
   if (names[0] === 'client_metadata') return 'client metadata';

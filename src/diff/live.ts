@@ -6,6 +6,7 @@ import { clientJson, type Exchange, type Step } from '../golden/trace/exchanges.
 import { requestHeader } from '../golden/trace/threads.ts';
 import type { HeaderField } from '../trace/trace-event.ts';
 import { filterMembers, type JsonNode, jsonString, mapChildren, member, stringAt } from '../wire/json.ts';
+import { turnMetadata } from '../wire/turn-metadata.ts';
 import { byCause } from './causes.ts';
 import { content, envelopeOf, envelopesOf, frontEnd } from './envelope.ts';
 import { type Finding, findingOf } from './finding.ts';
@@ -145,7 +146,7 @@ function headerWith([name, value]: HeaderField, settings: OwnSettings): HeaderFi
   const literal = (setting: string | undefined) => printTemplate([{ literal: setting ?? '' }]);
   const program = settings['front end'];
   switch (name.toLowerCase()) {
-    case metadata:
+    case turnMetadata:
       return [name, metadataWith(value, settings)];
     case 'x-codex-routing-hint':
       return [name, jsonString(text.replace(/^model=[^;]*/, () => `model=${literal(settings.model)}`))];
@@ -167,7 +168,9 @@ function bodyWith(body: JsonNode, settings: OwnSettings): JsonNode {
   return mapChildren(replaced(body, 'model', settings.model), (value, key) => {
     if (key === 'reasoning') return replaced(value, 'effort', settings['reasoning effort']);
     if (key !== 'client_metadata') return value;
-    return mapChildren(value, (inner, name) => (name === metadata ? metadataWith(inner, settings) : inner));
+    return mapChildren(value, (inner, name) =>
+      name === turnMetadata ? metadataWith(inner, settings) : inner,
+    );
   });
 }
 
@@ -190,8 +193,6 @@ function replaced(node: JsonNode, name: string, setting: string | undefined): Js
   return mapChildren(node, (old, key) => (key === name ? value : old));
 }
 
-const metadata = 'x-codex-turn-metadata';
-
 /** Turn metadata of the machine and its configuration (measured: codex 0.169.0, in a repository and with other settings). */
 const environment: ReadonlySet<PathKey> = new Set([
   ...['workspaces', 'sandbox', 'sandbox_mode', 'auto_review_enabled', 'analytics_enabled'],
@@ -209,8 +210,8 @@ function isOwnMember(mismatch: Mismatch, settings: ReadonlySet<keyof OwnSettings
   if (!['missing', 'added', 'changed', 'retyped'].includes(mismatch.kind)) return false;
   return mismatch.places.every((place) => {
     const { path } = place;
-    const [inMetadata] = path.slice(path.indexOf(metadata) + 1);
-    if (path.includes(metadata) && environment.has(inMetadata ?? '')) return true;
+    const [inMetadata] = path.slice(path.indexOf(turnMetadata) + 1);
+    if (path.includes(turnMetadata) && environment.has(inMetadata ?? '')) return true;
     // The user chooses the summary. A turn state is passed back as the backend gives it.
     if (isContent(place) || path.join('.') === 'reasoning.summary') return true;
     if (mismatch.kind === 'added' && lastName(path) === 'x-codex-turn-state') return true;
@@ -240,6 +241,6 @@ function differences(mismatches: readonly Mismatch[]): LiveInformation[] {
 function nameOf(place: Place): string {
   const { path } = place;
   if (isContent(place)) return String(path[0]);
-  const depth = path.indexOf(metadata);
+  const depth = path.indexOf(turnMetadata);
   return depth === -1 ? path.filter((key) => typeof key === 'string').join('.') : String(path[depth + 1]);
 }

@@ -4,6 +4,7 @@ import { soleVariable } from '../../golden/pattern/template.ts';
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import { variablesInEvent } from '../../golden/trace/variable-uses.ts';
 import { type JsonMember, type JsonNode, mapChildren, member, printJson, stringAt } from '../../wire/json.ts';
+import { turnMetadata } from '../../wire/turn-metadata.ts';
 import {
   type CompiledPattern,
   compileObject,
@@ -96,9 +97,7 @@ export function requestPattern(
   const bodies = ownBodies.map((body) => bodyPattern(body, variables));
   const identityVariables = identityVariablesIn(ownBodies[0]);
   const sessionVariables = exclude(sessionVariablesOf(golden), identityVariables);
-  const turnVariables = bodies.flatMap(({ metadata }) =>
-    variableNames(metadata?.members.get('x-codex-turn-metadata')),
-  );
+  const turnVariables = bodies.flatMap(({ metadata }) => variableNames(metadata?.members.get(turnMetadata)));
   return {
     codex: golden.codex,
     variables,
@@ -177,7 +176,7 @@ function liteModelsIn(bodies: readonly JsonNode[]): Set<string> {
 function modelFlagsIn(bodies: readonly JsonNode[]): Map<string, readonly RawMember[]> {
   const flags = new Map<string, readonly RawMember[]>();
   for (const body of bodies) {
-    const metadata = member(member(member(body, 'client_metadata'), 'x-codex-turn-metadata'), jsonMark);
+    const metadata = member(member(member(body, 'client_metadata'), turnMetadata), jsonMark);
     const model = stringAt(body, 'model') ?? '';
     if (metadata?.kind !== 'object' || flags.has(model)) continue;
     const literals = metadata.members.filter(([, value]) => value.kind === 'literal');

@@ -1,6 +1,7 @@
 import { Filler } from '../../golden/pattern/fill.ts';
 import { kinds, type VariableKind } from '../../golden/pattern/kinds.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
+import { turnMetadata } from '../../wire/turn-metadata.ts';
 import { compressZstd } from '../../wire/zstd.ts';
 import type { UpstreamRequest } from '../http/upstream/send-upstream.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
@@ -23,8 +24,6 @@ const envelopeKeys: ReadonlySet<string> = new Set([
 
 /** The header for lite models; see liteFlag in request-pattern.ts. */
 const liteHeader = 'x-openai-internal-codex-responses-lite';
-
-const turnMetadata = 'x-codex-turn-metadata';
 
 /** Headers whose value from the client takes precedence over the golden's. */
 const clientHeaderNames: ReadonlySet<string> = new Set([
