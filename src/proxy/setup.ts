@@ -42,9 +42,8 @@ export async function loadProxySetup(options: ProxySetupOptions): Promise<ProxyS
     lane,
     options: {
       shape,
-      signIn: async (session) => requireLane(lane, await accounts.forSession(session).current()),
-      renew: async (session, refused) =>
-        requireLane(lane, await accounts.forSession(session).afterRefusal(refused)),
+      signIn: async (session) => requireLane(lane, await accounts.signIn(session)),
+      renew: async (session, refused) => requireLane(lane, await accounts.renew(session, refused)),
       installation,
     },
   };

@@ -29,10 +29,11 @@ export class Account {
     return this.#file.path;
   }
 
-  /** Whether the file has a sign-in that is not known to be dead. */
+  /** Whether the file has a ChatGPT sign-in, which is all that a folder may have, and it is not known to be dead. */
   get usable(): boolean {
     try {
-      return this.#stored().signIn.accessToken !== this.#deadAccessToken;
+      const { lane, accessToken } = this.#stored().signIn;
+      return lane === 'chatgpt' && accessToken !== this.#deadAccessToken;
     } catch (error) {
       if (error instanceof ParityError) return false;
       throw error;
@@ -46,18 +47,19 @@ export class Account {
 
   /**
    * Returns the sign-in for a request. Renews its token first if it has expired or is about to. A token that has not
-   * expired and cannot be renewed is used anyway, as by the official client (measured: codex 0.169.0).
+   * expired and cannot be renewed is used anyway, as by the official client (measured: codex 0.169.0). `patient`: whether to
+   * retry when the token endpoint does not answer.
    *
    * Throws ParityError `bad-sign-in` if the file has no sign-in, `sign-in-refused` if it can no longer be renewed,
    * `sign-in-unreachable` if the token endpoint does not answer.
    */
-  async current(): Promise<SignIn> {
+  async current(patient = true): Promise<SignIn> {
     const stored = this.#stored();
     const reason = reasonToRefresh(stored, Date.now());
     if (reason === undefined) return stored.signIn;
     const expired = hasExpired(stored);
     try {
-      return await this.#renew(stored.signIn, reason);
+      return await this.#renew(stored.signIn, reason, patient);
     } catch (error) {
       if (error instanceof ParityError && !expired) return stored.signIn;
       throw error;
@@ -68,28 +70,28 @@ export class Account {
    * Returns the sign-in to use after the backend refused one with status 401: a newer one from the file, or a renewed
    * one. Throws as `current`.
    */
-  async afterRefusal(refused: SignIn): Promise<SignIn> {
+  async afterRefusal(refused: SignIn, patient = true): Promise<SignIn> {
     const { signIn } = this.#stored();
-    if (signIn.accessToken !== refused.accessToken) return this.current();
-    return this.#renew(refused, 'unauthorized_recovery');
+    if (signIn.accessToken !== refused.accessToken) return this.current(patient);
+    return this.#renew(refused, 'unauthorized_recovery', patient);
   }
 
   /** Concurrent calls share one refresh. */
-  #renew(stale: SignIn, reason: RefreshReason): Promise<SignIn> {
-    this.#refresh ??= this.#refreshFile(stale, reason).finally(() => {
+  #renew(stale: SignIn, reason: RefreshReason, patient: boolean): Promise<SignIn> {
+    this.#refresh ??= this.#refreshFile(stale, reason, patient).finally(() => {
       this.#refresh = undefined;
     });
     return this.#refresh;
   }
 
-  async #refreshFile(stale: SignIn, reason: RefreshReason): Promise<SignIn> {
+  async #refreshFile(stale: SignIn, reason: RefreshReason, patient: boolean): Promise<SignIn> {
     this.#requireRefreshToken(reason);
     return this.#locked(async (path, temporary) => {
       const before = this.#stored();
       // Another process has already renewed the tokens.
       if (before.signIn.accessToken !== stale.accessToken) return before.signIn;
       const refreshToken = this.#requireRefreshToken(reason);
-      const result = await this.#requestTokens(before, refreshToken, reason);
+      const result = await this.#requestTokens(before, refreshToken, reason, patient);
       const { text, stored: now } = await this.#file.readComplete();
       // The official client takes no lock. If it renewed the tokens meanwhile, its tokens count.
       if (now.refreshToken !== refreshToken) return now.signIn;
@@ -124,8 +126,9 @@ export class Account {
     stored: StoredSignIn,
     refreshToken: string,
     reason: RefreshReason,
+    patient: boolean,
   ): Promise<RefreshResult> {
-    const urgent = reason === 'unauthorized_recovery' || hasExpired(stored);
+    const urgent = patient && (reason === 'unauthorized_recovery' || hasExpired(stored));
     let result = await refreshTokens(this.#endpoint, refreshToken, reason);
     for (const pause of urgent ? retryPauses : []) {
       if (result.outcome !== 'failed') break;

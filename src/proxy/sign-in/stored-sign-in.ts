@@ -124,7 +124,12 @@ function apiKey(file: JsonNode): string | undefined {
 /** A value that is sent in a header. White space around it, such as a line end, is not part of it. */
 function credentialAt(node: JsonNode, key: string): string | undefined {
   const value = stringAt(node, key)?.trim() ?? '';
-  return /^[\x21-\x7e]+$/.test(value) ? value : undefined;
+  return isCredential(value) ? value : undefined;
+}
+
+/** Whether a header can carry a token, key or account id. */
+export function isCredential(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
 }
 
 function tokensOf(file: JsonNode): JsonNode {

@@ -1,7 +1,7 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
 import { longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
-import type { IssuedTokens, RefreshReason } from './stored-sign-in.ts';
+import { type IssuedTokens, isCredential, type RefreshReason } from './stored-sign-in.ts';
 
 /** Where tokens are renewed, and how the client names itself there: as in its other requests. */
 export type TokenEndpoint = {
@@ -77,7 +77,8 @@ function decodeResult(status: number, body: string): RefreshResult {
   const response = tryParseJson(body)?.node;
   if (status >= 200 && status < 300) {
     const accessToken = stringAt(response, 'access_token');
-    if (!accessToken) return { outcome: 'failed', reason: 'a response without a token' };
+    if (accessToken === undefined || !isCredential(accessToken))
+      return { outcome: 'failed', reason: 'a response without a token' };
     const idToken = stringAt(response, 'id_token') || undefined;
     const refreshToken = stringAt(response, 'refresh_token') || undefined;
     return { outcome: 'renewed', tokens: { idToken, accessToken, refreshToken } };

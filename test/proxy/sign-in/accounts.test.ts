@@ -3,7 +3,14 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Accounts } from '../../../src/proxy/sign-in/accounts.ts';
-import { authFile, endpointAt, temporaryFolder, token, tokenEndpoint } from './endpoint.ts';
+import {
+  authFile,
+  endpointAt,
+  type TokenResponse,
+  temporaryFolder,
+  token,
+  tokenEndpoint,
+} from './endpoint.ts';
 
 /** Creates a folder with one account for each name. */
 function folderOf(...names: string[]): string {
@@ -85,4 +92,55 @@ it('reads only regular files', async () => {
   expect(served(new Accounts(folder, endpointAt(1)), '1', '2', '3')).toEqual(['a', 'a', 'a']);
   const accounts = new Accounts(join(folder, 'b.json'), endpointAt(1));
   expect(() => accounts.check()).toThrow('must be a regular file');
+});
+
+/** How the token endpoint fails for one account, and what the account's file contains. */
+const failures: {
+  failure: string;
+  respond?: () => TokenResponse | Promise<TokenResponse>;
+  more?: object;
+}[] = [
+  { failure: 'the endpoint responds with 500', respond: () => ({ status: 500, body: '' }) },
+  { failure: 'the endpoint hangs up', respond: () => 'hang up' },
+  { failure: 'the endpoint does not respond', respond: () => new Promise(() => {}) },
+  { failure: 'the response is too long', respond: () => ({ status: 200, body: ' '.repeat(2 ** 21) }) },
+  {
+    failure: 'the token cannot be sent',
+    respond: () => ({ status: 200, body: JSON.stringify({ access_token: 'a\nb' }) }),
+  },
+  { failure: 'the account is refused', respond: () => ({ status: 401, body: '{}' }) },
+  { failure: 'there is no refresh token', more: { refresh_token: '' } },
+  { failure: 'it is an API key', more: { OPENAI_API_KEY: 'sk-1', auth_mode: 'apikey' } },
+];
+
+it.each(failures)(
+  'uses another account when one cannot be renewed: $failure',
+  async ({ respond, more = {} }) => {
+    const { endpoint, requests } = await tokenEndpoint(respond);
+    const folder = folderOf('b');
+    const expired = { type: 'codex', access_token: token(-60, 'a'), refresh_token: 'r', account_id: 'a' };
+    writeFileSync(join(folder, 'a.json'), JSON.stringify({ ...expired, ...more }));
+    const accounts = new Accounts(folder, endpoint);
+    for (const session of ['1', '2', '3', '4']) {
+      expect(await accounts.signIn(session)).toMatchObject({ accountId: 'b' });
+    }
+    // The failing account rests.
+    expect(requests.length).toBeLessThan(2);
+  },
+);
+
+it('uses another account after one was refused and cannot be renewed', async () => {
+  const { endpoint } = await tokenEndpoint(() => ({ status: 500, body: '' }));
+  const accounts = new Accounts(folderOf('a', 'b'), endpoint);
+  const refused = await accounts.signIn('1');
+  expect(refused).toMatchObject({ accountId: 'a' });
+  expect(await accounts.renew('1', refused)).toMatchObject({ accountId: 'b' });
+  expect(await accounts.signIn('1')).toMatchObject({ accountId: 'b' });
+});
+
+it('reports why the only account cannot be renewed', async () => {
+  const { endpoint } = await tokenEndpoint(() => ({ status: 401, body: '{}' }));
+  const folder = temporaryFolder();
+  writeAccount(folder, 'a', -60);
+  await expect(new Accounts(folder, endpoint).signIn('1')).rejects.toMatchObject({ code: 'sign-in-refused' });
 });
