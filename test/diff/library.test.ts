@@ -5,6 +5,7 @@ import {
   resultNeutrality,
 } from '../../src/diff/neutrality/library.ts';
 import type { Mismatch } from '../../src/golden/match/mismatch.ts';
+import { toNode } from '../../src/wire/json.ts';
 import { body, exchangeOf, message } from './exchange.ts';
 
 const asked = '{"model":"m","input":["one"],"stream":true}';
@@ -78,24 +79,45 @@ it('takes empty instructions for none, and no others', () => {
   ]);
 });
 
+/** The members of a chat completion besides text and ending, as its program puts them together. */
+const completion = (calls: readonly object[] = []) =>
+  toNode({
+    object: 'chat.completion.chunk',
+    choices: 1,
+    role: 'assistant',
+    refusal: '',
+    annotations: [],
+    tool_calls: calls,
+  });
+
 it('expects the text of a response and its status or finish reason', () => {
   const back = [upstream(asked, completed)];
   expect(
     resultNeutrality([{ text: 'Hello', ending: 'completed' }], back, { surface: 'responses', streams: true }),
   ).toEqual([]);
   expect(
-    resultNeutrality([{ text: 'Hello', ending: 'stop' }], back, { surface: 'chat', streams: true }),
+    resultNeutrality([{ text: 'Hello', ending: 'stop', completion: completion() }], back, {
+      surface: 'chat',
+      streams: true,
+    }),
   ).toEqual([]);
   expect(
     summaries(
-      resultNeutrality([{ text: 'Hello', ending: 'length' }], back, { surface: 'chat', streams: true }),
+      resultNeutrality([{ text: 'Hello', ending: 'length', completion: completion() }], back, {
+        surface: 'chat',
+        streams: true,
+      }),
     ),
   ).toEqual(['changed ending']);
   expect(summaries(resultNeutrality([], back, { surface: 'chat', streams: true }))).toEqual(['missing']);
 });
 
 it.each([
-  { response: '{"status":"completed","output":[{"type":"function_call"}]}', ending: 'tool_calls' },
+  {
+    response: '{"status":"completed","output":[{"type":"function_call"}]}',
+    ending: 'tool_calls',
+    calls: [{ index: 0, id: '', type: 'function', name: '', arguments: '' }],
+  },
   {
     response: '{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}',
     ending: 'length',
@@ -104,10 +126,20 @@ it.each([
     response: '{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}',
     ending: 'content_filter',
   },
-])('expects the finish reason $ending of the chat API', ({ response, ending }) => {
+])('expects the finish reason $ending of the chat API', ({ response, ending, calls }) => {
   const back = [upstream(asked, `{"type":"response.completed","response":${response}}`)];
-  expect(resultNeutrality([{ text: '', ending }], back, { surface: 'chat', streams: true })).toEqual([]);
   expect(
-    summaries(resultNeutrality([{ text: '', ending: 'stop' }], back, { surface: 'chat', streams: true })),
+    resultNeutrality([{ text: '', ending, completion: completion(calls) }], back, {
+      surface: 'chat',
+      streams: true,
+    }),
+  ).toEqual([]);
+  expect(
+    summaries(
+      resultNeutrality([{ text: '', ending: 'stop', completion: completion(calls) }], back, {
+        surface: 'chat',
+        streams: true,
+      }),
+    ),
   ).toEqual(['changed ending']);
 });

@@ -146,6 +146,25 @@ it.each([
     finding: /streamed › exchange 1 › library's result › ending: changed\n(?: .*\n)*? {2}expected "stop"/,
   },
   {
+    broken: 'streams all tool calls at index 0',
+    scenario: 'parallel-tool-calls',
+    file: 'proxy/chat/chat-chunks.ts',
+    change: (source: string) =>
+      source
+        .replace('this.#calls.set(outputIndex, this.#calls.size)', 'this.#calls.set(outputIndex, 0)')
+        .replace("chatToolCall(item, '', this.#calls.size)", "chatToolCall(item, '', 0)"),
+    drivers: ['openai-chat'],
+    finding: /streamed › exchange 1 › library's result › tool_calls\.1: missing\n/,
+  },
+  {
+    broken: 'does not stream the usage',
+    file: 'proxy/chat/chat-chunks.ts',
+    change: (source: string) =>
+      source.replace('this.#includesUsage ? chatUsage(response) : undefined', 'undefined'),
+    drivers: ['openai-chat'],
+    finding: /streamed › exchange 1 › library's result › usage: missing\n/,
+  },
+  {
     broken: 'drops the last event of a failed response',
     scenario: 'failed-server-error',
     file: 'proxy/surfaces/responses-http.ts',

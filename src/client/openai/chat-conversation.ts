@@ -1,16 +1,10 @@
 import type OpenAI from 'openai';
 import { type JsonMember, printJson, toNode } from '../../wire/json.ts';
+import { CollectedCompletion } from './collected-completion.ts';
 import { settingsFor } from './request-settings.ts';
 import { type SdkConversation, type SdkFailure, type SdkInput, sdkFailure } from './sdk-conversation.ts';
 
 type Message = OpenAI.ChatCompletionMessageParam;
-type ChatToolCall = OpenAI.ChatCompletionMessageToolCall;
-type Completion = {
-  readonly text: string;
-  readonly calls: readonly ChatToolCall[];
-  readonly ending: string;
-  readonly failure?: SdkFailure;
-};
 
 /** A conversation over chat completions: each request repeats all messages before it. */
 export function chatConversation(client: OpenAI, streams: boolean, signal: AbortSignal): SdkConversation {
@@ -21,53 +15,39 @@ export function chatConversation(client: OpenAI, streams: boolean, signal: Abort
     const body: OpenAI.ChatCompletionCreateParamsNonStreaming = JSON.parse(
       printJson({ kind: 'object', members }),
     );
-    const { text, calls, ...end } = await complete(client, body, streams, signal);
-    const toolCalls = calls.length === 0 ? {} : { tool_calls: [...calls] };
-    messages.push({ role: 'assistant', content: text === '' ? null : text, ...toolCalls });
-    return { text, ...end, calls: calls.map(({ id, type }) => ({ id, type })) };
+    const completion = new CollectedCompletion();
+    const failure = await collect(completion, client, body, { streams, signal });
+    if (failure !== undefined) return { text: completion.text, ending: 'none', calls: [], failure };
+    const { text, ending, calls } = completion;
+    const toolCalls = calls.map(({ id, type, name, text: given }) =>
+      type === 'custom'
+        ? { id, type, custom: { name, input: given } }
+        : { id, type, function: { name, arguments: given } },
+    );
+    const called = toolCalls.length === 0 ? {} : { tool_calls: toolCalls };
+    messages.push({ role: 'assistant', content: text === '' ? null : text, ...called });
+    return { text, ending, calls, completion: completion.members() };
   };
 }
 
-/** Requests a completion. When the SDK throws, the result has the text that arrived before. */
-async function complete(
+/** Requests a completion and collects it. Resolves with the failure when the SDK throws. */
+async function collect(
+  completion: CollectedCompletion,
   client: OpenAI,
   body: OpenAI.ChatCompletionCreateParamsNonStreaming,
-  streams: boolean,
-  signal: AbortSignal,
-): Promise<Completion> {
-  let text = '';
-  let ending = 'none';
-  const calls: ChatToolCall[] = [];
+  { streams, signal }: { readonly streams: boolean; readonly signal: AbortSignal },
+): Promise<SdkFailure | undefined> {
   const { completions } = client.chat;
   try {
-    if (!streams) {
-      const [choice] = (await completions.create(body, { signal })).choices;
-      if (choice === undefined) throw new Error('the completion has no choice');
-      const { message, finish_reason } = choice;
-      return { text: message.content ?? '', calls: message.tool_calls ?? [], ending: finish_reason };
+    if (!streams) completion.add(await completions.create(body, { signal }));
+    else {
+      const streamed = { ...body, stream: true, stream_options: { include_usage: true } } as const;
+      for await (const chunk of await completions.create(streamed, { signal })) completion.add(chunk);
     }
-    for await (const { choices } of await completions.create({ ...body, stream: true }, { signal })) {
-      const [choice] = choices;
-      text += choice?.delta.content ?? '';
-      ending = choice?.finish_reason ?? ending;
-      for (const piece of choice?.delta.tool_calls ?? []) addPiece(calls, piece);
-    }
-    return { text, calls, ending };
+    return undefined;
   } catch (error) {
-    return { text, calls: [], ending: 'none', failure: sdkFailure(error) };
+    return sdkFailure(error);
   }
-}
-
-/** Adds a piece of one tool call. The first piece of a call has its id and name. */
-function addPiece(calls: ChatToolCall[], piece: OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall): void {
-  const { index, id = '', type, ...members } = piece;
-  const call = calls[index];
-  const { name = '' } = members.function ?? members.custom ?? {};
-  const [args, input] = [members.function?.arguments ?? '', members.custom?.input ?? ''];
-  if (call?.type === 'function') call.function.arguments += args;
-  else if (call?.type === 'custom') call.custom.input += input;
-  else if (type === 'custom') calls[index] = { id, type, custom: { name, input } };
-  else calls[index] = { id, type: 'function', function: { name, arguments: args } };
 }
 
 function messagesOf(input: SdkInput): Message[] {

@@ -13,6 +13,8 @@ export type SdkResponse = {
   /** The error that the SDK threw, or that the response failed with. */
   readonly failure?: SdkFailure;
   readonly calls: readonly SdkToolCall[];
+  /** What a chat completion has besides text and ending; absent for a failure. */
+  readonly completion?: JsonNode;
 };
 
 export type SdkToolCall = {

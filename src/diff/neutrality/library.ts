@@ -8,6 +8,7 @@ import {
   itemsOf,
   type JsonMember,
   type JsonNode,
+  jsonObject,
   jsonString,
   mapChildren,
   member,
@@ -16,6 +17,7 @@ import {
   toNode,
 } from '../../wire/json.ts';
 import { type Surface, withoutEmptyInstructions } from '../envelope.ts';
+import { expectedCompletion, withKnownMembers } from './chat-result.ts';
 import { isResponse, shaped } from './exchange.ts';
 import { type ContentUnit, compareReceived, contentOf } from './messages.ts';
 import { compareValues } from './plain-values.ts';
@@ -27,6 +29,8 @@ export type LibraryResult = {
   readonly ending: string;
   /** The error that it threw instead. */
   readonly failure?: LibraryError;
+  /** The other members of a chat completion. */
+  readonly completion?: JsonNode;
 };
 
 /** An error of the library. For a broken connection there is only the library's own message. */
@@ -101,7 +105,12 @@ export function resultNeutrality(
     }
     if (error === undefined && failure === undefined) {
       const response = member(turn.events.at(-1)?.node, 'response');
-      return compareResults(toNode(expectedResult(response, surface)), toNode({ text, ending }), place);
+      const expected = expectedResult(response, surface);
+      const differences = compareResults(toNode(expected), toNode({ text, ending }), place);
+      if (surface === 'responses') return differences;
+      const members = expectedCompletion(response, streams);
+      const actual = withKnownMembers(members, result.completion ?? jsonObject({}));
+      return [...differences, ...compareResults(members, actual, place)];
     }
     return [
       {
