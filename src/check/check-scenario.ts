@@ -18,7 +18,7 @@ import { comparedNode, type Mismatch, requestValue } from '../golden/match/misma
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
 import { foreignCredentials, withoutRenewals } from './credentials.ts';
-import { hasOwnContent, suppliedKeys } from './lane-rules.ts';
+import { changesContent, suppliedKeys } from './lane-rules.ts';
 import { observeScenario, type ScenarioTraffic } from './observe.ts';
 import { inBothModes, type JudgedTraffic } from './openai-scenarios.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
@@ -59,7 +59,7 @@ function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse)
   if (back.length === 0 && end.type !== 'failed')
     return { findings: [nothingReceived(check, traffic)], unfinished: {} };
   const own =
-    check.driver.kind === 'codex' && !hasOwnContent(check.lane)
+    check.driver.kind === 'codex' && !changesContent(check.lane)
       ? clientDifferences(check.golden, traffic.front, back)
       : [];
   const found =
@@ -97,7 +97,7 @@ function officialFindings(
 ): Finding[] {
   const { golden, upstream, lane } = check;
   const { front, back, end } = traffic;
-  const [client, expected, actual] = hasOwnContent(lane)
+  const [client, expected, actual] = changesContent(lane)
     ? [envelopeOf(golden), envelopeOf(upstream), envelopesOf(back)]
     : [golden, upstream, back];
   const neutrality = neutralityFindings(front, back, suppliedKeys(client, expected));

@@ -44,14 +44,14 @@ export type DriveSetup = {
 /** Plays the client of a scenario through a subject, for the time limit at most. */
 export async function driveInTime(check: ScenarioCheck, setup: DriveSetup): Promise<DriveResult> {
   const { subject, timeLimit, signal, golden } = check;
-  const { death, lastLine } = setup.running;
+  const { exited, lastLine } = setup.running;
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeLimit);
   const driven = drive(check.driver, check, setup, AbortSignal.any([signal, late.signal]));
   try {
-    const result = await Promise.race([driven, death, abortion(late.signal)]);
+    const result = await Promise.race([driven, exited, abortion(late.signal)]);
     // A lost connection may be the first sign of a subject that dies, and its exit says more.
-    if (lostConnection(result)) await Promise.race([death, delay(exitDelay)]);
+    if (lostConnection(result)) await Promise.race([exited, delay(exitDelay)]);
     return result;
   } catch (error) {
     signal.throwIfAborted();

@@ -7,7 +7,7 @@ import {
   defaultAuthorityFolder,
   openCertificateAuthority,
 } from '../tap/certificate-authority.ts';
-import { notForPrograms } from './openai-scenarios.ts';
+import { whyNotForPrograms } from './openai-scenarios.ts';
 
 /** What plays the client: a replay of the golden, the official client, or a program that uses OpenAI's library. */
 export type Driver =
@@ -33,16 +33,16 @@ export async function prepareDriver(
 }
 
 /** Why a driver cannot play a scenario; undefined if it can. */
-export function cannotDrive(kind: DriverKind, scenario: Scenario): string | undefined {
+export function whyNotDriven(kind: DriverKind, scenario: Scenario): string | undefined {
   if (kind === 'replay') return undefined;
-  return kind === 'codex' ? onlyReplayed(scenario) : notForPrograms(scenario);
+  return kind === 'codex' ? whyReplayOnly(scenario) : whyNotForPrograms(scenario);
 }
 
 /**
  * Why the official client cannot be driven through a scenario. After a 401, a subject renews its own sign-in and the
  * client renews the client's: which of them comes first is a race, so it cannot be compared.
  */
-function onlyReplayed({ faults }: Scenario): string | undefined {
+function whyReplayOnly({ faults }: Scenario): string | undefined {
   if (faults?.upgrades?.includes(401) !== true) return undefined;
   return 'it needs the driver replay: with the real client, client and proxy both renew their sign-ins';
 }

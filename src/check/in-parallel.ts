@@ -1,10 +1,10 @@
 /**
- * Calls `work` for each item, at most `width` at a time. Returns the results in the order of the items. Rejects with
+ * Calls `work` for each item, at most `concurrency` at a time. Returns the results in the order of the items. Rejects with
  * the first error; no further item is started then.
  */
 export async function inParallel<T, R>(
   items: readonly T[],
-  width: number,
+  concurrency: number,
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
@@ -22,6 +22,6 @@ export async function inParallel<T, R>(
       }
     }
   };
-  await Promise.all(Array.from({ length: width }, worker));
+  await Promise.all(Array.from({ length: concurrency }, worker));
   return results;
 }

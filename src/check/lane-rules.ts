@@ -23,7 +23,7 @@ export function suppliedKeys(client: Golden, upstream: Golden): ReadonlySet<stri
  * provider of another name, changes tool descriptions and leaves `internal_chat_message_metadata_passthrough` out of
  * items. A neutral subject cannot restore the direct content, so parity compares the envelope only.
  */
-export function hasOwnContent(lane: Lane): boolean {
+export function changesContent(lane: Lane): boolean {
   return lane === 'provider';
 }
 
@@ -32,7 +32,7 @@ export function hasOwnContent(lane: Lane): boolean {
  * upgrade, model and tier are known from its first message only. A subject has to accept the upgrade to receive that
  * message, so it cannot forward the backend's refusal of the upgrade.
  */
-export function beyondSubjects(client: Golden, upstream: Golden): string | undefined {
+export function whyNotReproducible(client: Golden, upstream: Golden): string | undefined {
   const [first] = upstream.exchanges;
   const isRefused = first?.steps[0]?.type === 'response' && first.steps[0].status !== 101;
   if (first?.request.method !== 'GET' || !isRefused) return undefined;

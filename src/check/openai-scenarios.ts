@@ -26,7 +26,7 @@ const notPlayed: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Why OpenAI's library cannot play a scenario; undefined if it can. */
-export function notForPrograms({ name }: Scenario): string | undefined {
+export function whyNotForPrograms({ name }: Scenario): string | undefined {
   return notPlayed.get(name);
 }
 

@@ -6,9 +6,9 @@ import { goldenPath, readGoldenOf } from '../golden/file.ts';
 import { type GoldenFile, selectGoldens } from '../golden/select.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import { type CheckResult, checkScenario, notPlayed } from './check-scenario.ts';
-import { cannotDrive, type DriverKind, prepareDriver } from './driver.ts';
+import { type DriverKind, prepareDriver, whyNotDriven } from './driver.ts';
 import { inParallel } from './in-parallel.ts';
-import { beyondSubjects } from './lane-rules.ts';
+import { whyNotReproducible } from './lane-rules.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import { type Subject, servesOneAtATime } from './subject.ts';
 
@@ -38,7 +38,7 @@ export type CheckRun = {
 };
 
 /** If the subject fails in this many scenarios before it gets through any, the others are not tried. */
-const mostFailures = 3;
+const maxFailures = 3;
 
 /**
  * Checks a subject against every selected golden, several scenarios at a time where the subject allows it. Whatever
@@ -54,13 +54,13 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
   }
   const files = inLane(selectGoldens(goldens, options.versions, options.scenarios), options);
   const run = new CheckProgress();
-  const width = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
-  const results = await inParallel(files, width, async (file): Promise<CheckResult> => {
+  const concurrency = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
+  const results = await inParallel(files, concurrency, async (file): Promise<CheckResult> => {
     const reason = run.stopReason();
     if (reason !== undefined) return notPlayed(file, { type: 'not checked', reason });
     try {
       signal.throwIfAborted();
-      const impossible = cannotDrive(driver, loadScenario(file.scenario));
+      const impossible = whyNotDriven(driver, loadScenario(file.scenario));
       if (impossible !== undefined) return notPlayed(file, { type: 'not checked', reason: impossible });
       const check = scenarioCheck(options, file);
       if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check });
@@ -83,7 +83,7 @@ class CheckProgress {
   /** Why no further scenario is played; undefined if one is. */
   stopReason(): string | undefined {
     if (this.#error !== undefined) return plainReason(this.#error);
-    if (this.#finished > 0 || this.#failures < mostFailures) return undefined;
+    if (this.#finished > 0 || this.#failures < maxFailures) return undefined;
     return `the subject failed in all of the first ${this.#failures} scenarios`;
   }
 
@@ -134,7 +134,7 @@ function scenarioCheck(options: CheckOptions, file: GoldenFile): Omit<ScenarioCh
   const direct = { ...file, lane: 'chatgpt' };
   const upstream = isPointed(lane) ? readGoldenOf(direct, goldenPath(goldens, direct)) : golden;
   return (
-    beyondSubjects(golden, upstream) ?? {
+    whyNotReproducible(golden, upstream) ?? {
       lane,
       golden,
       upstream,

@@ -16,7 +16,7 @@ export type RunningSubject = {
   /** The last line it printed; empty if it printed nothing, undefined if its output is not known. */
   readonly lastLine: () => string | undefined;
   /** Rejects if the subject ends by itself; never resolves. */
-  readonly death: Promise<never>;
+  readonly exited: Promise<never>;
   readonly stop: () => Promise<void>;
 };
 
@@ -38,7 +38,7 @@ export async function startSubject(
     return {
       url: subject.url,
       lastLine: () => undefined,
-      death: new Promise(() => {}),
+      exited: new Promise(() => {}),
       stop: async () => {},
     };
   }
@@ -54,23 +54,28 @@ export async function startSubject(
     onStdoutLine: lines.push,
     onStderrLine: lines.push,
   });
-  const death = exitOf(run, subject.name, lines);
+  const exited = exitOf(run, subject.name, lines);
   // Nobody may be waiting for it when the subject dies.
-  death.catch(() => {});
+  exited.catch(() => {});
   const stop = async () => {
     stopping.abort();
     await run.catch(() => {});
   };
   try {
     const limits = { timeLimit, stopped: stopping.signal };
-    const lack = await Promise.race([death, notReady(subject.ready, port, lines, limits)]);
+    const lack = await Promise.race([exited, notReady(subject.ready, port, lines, limits)]);
     if (lack !== undefined)
       throw new ParityError('subject-failed', `subject ${subject.name} ${lack}${firstOrLast(lines)}`);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url: new URL(`http://127.0.0.1:${port}${subject.path}`), lastLine: () => lines.last, death, stop };
+  return {
+    url: new URL(`http://127.0.0.1:${port}${subject.path}`),
+    lastLine: () => lines.last,
+    exited,
+    stop,
+  };
 }
 
 async function startBundled({
@@ -94,7 +99,7 @@ async function startBundled({
   return {
     url: new URL(`http://127.0.0.1:${proxy.port}${officialPath}`),
     lastLine: () => last,
-    death: new Promise(() => {}),
+    exited: new Promise(() => {}),
     stop: proxy.close,
   };
 }

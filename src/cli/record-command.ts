@@ -144,8 +144,8 @@ function parse(options: RecordOptions) {
 }
 
 function parseShard(text: string): Shard {
-  const [, part = 0, of = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
-  if (part >= 1 && part <= of) return { part, of };
+  const [, part = 0, total = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (part >= 1 && part <= total) return { part, total };
   throw new ParityError('usage', `--shard "${text}" is not a part of a whole, such as 2/4`);
 }
 

@@ -46,30 +46,30 @@ const subject = z.strictObject({
   ready: ready.optional(),
 });
 
-const aPort = 'must be a whole number from 0 to 65535';
+const portMessage = 'must be a whole number from 0 to 65535';
 
-const whole = z.int('must be a whole number').positive('must be above 0').exactOptional();
+const positiveInteger = z.int('must be a whole number').positive('must be above 0').exactOptional();
 
 /** Names and units as in src/proxy/limits.ts: milliseconds and bytes. */
 const limits = z.strictObject({
-  bodyBytes: whole,
-  headers: whole,
-  connections: whole,
-  requestTime: whole,
-  connectTime: whole,
-  firstByte: whole,
-  idle: whole,
-  connectionIdle: whole,
-  ping: whole,
-  connectionAge: whole,
-  sessionIdle: whole,
-  sessions: whole,
-  historyBytes: whole,
+  bodyBytes: positiveInteger,
+  headers: positiveInteger,
+  connections: positiveInteger,
+  requestTime: positiveInteger,
+  connectTime: positiveInteger,
+  firstByte: positiveInteger,
+  idle: positiveInteger,
+  connectionIdle: positiveInteger,
+  ping: positiveInteger,
+  connectionAge: positiveInteger,
+  sessionIdle: positiveInteger,
+  sessions: positiveInteger,
+  historyBytes: positiveInteger,
 });
 
 /** The options of `codex-parity proxy` under the same names, and its limits, which only this file sets. */
 const proxy = z.strictObject({
-  port: z.int(aPort).min(0, aPort).max(65_535, aPort).optional(),
+  port: z.int(portMessage).min(0, portMessage).max(65_535, portMessage).optional(),
   host: z.string().optional(),
   upstream: z.string().optional(),
   auth: z.string().optional(),

@@ -145,7 +145,8 @@ class Failures {
   throwIfAny(): void {
     const first = this.#reported[0] ?? this.#last;
     if (first === undefined) return;
-    const above = `${this.#reported.length} failed as reported above: record again with --resume`;
+    const number = this.#reported.length;
+    const above = `${number} recording${number === 1 ? '' : 's'} failed (reported above): record again with --resume`;
     const messages = [this.#last?.message, this.#reported.length === 0 ? undefined : above];
     throw new ParityError(first.code, messages.filter((text) => text !== undefined).join('; '), {
       cause: first,

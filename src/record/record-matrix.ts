@@ -10,11 +10,11 @@ export type MatrixRow = { readonly version: string; readonly cells: readonly Mat
 export type MatrixCell = { readonly lane: Lane; readonly scenario: Scenario };
 
 /** One part of a matrix, for one of several machines. `part` counts from 1. */
-export type Shard = { readonly part: number; readonly of: number };
+export type Shard = { readonly part: number; readonly total: number };
 
 /** The rows of a shard: every nth version, so that each is installed on one machine only. */
-export function shardOf(rows: readonly MatrixRow[], { part, of }: Shard): MatrixRow[] {
-  return rows.filter((_, index) => index % of === part - 1);
+export function shardOf(rows: readonly MatrixRow[], { part, total }: Shard): MatrixRow[] {
+  return rows.filter((_, index) => index % total === part - 1);
 }
 
 /** One cell per scenario and lane. `selected` limits the lanes. */

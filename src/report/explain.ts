@@ -12,7 +12,7 @@ type Explanation = {
 
 /**
  * Known consequences of differences at well-known places. The first entry that matches is used; warnings have none, as the
- * backend does not act upon them. To explain another error, add an entry.
+ * backend does not act upon them. To explain another finding, add an entry.
  */
 const known: readonly Explanation[] = [
   {
@@ -38,7 +38,6 @@ const known: readonly Explanation[] = [
     at: /^(?:session[-_]id|thread[-_]id|x-client-request-id|x-codex-window-id)$/,
     why: 'a conversation has one identity, the same in headers, body and turn metadata',
   },
-  { at: /^conversation_id$/, kinds: ['added'], why: 'the official client does not send this header' },
   { at: /^previous_response_id$/, why: 'it chains the turn to what the backend already has' },
   {
     at: /^instructions$/,
@@ -140,7 +139,7 @@ export function explain(finding: Finding): string {
     case 'nothing upstream':
       return `no model request reached the simulated backend: the upstream of ${cause.subject} must be ${cause.url}`;
     case 'foreign credentials':
-      return 'it is not of the sign-in that the subject was given: the backend refuses it, or serves another account';
+      return 'it does not belong to the sign-in that the subject was given: the backend refuses it, or serves another account';
   }
   if (comparison !== 'parity') return neutrality[comparison];
   const names = places.map(({ path }) => String(path.at(-1) ?? '').toLowerCase());

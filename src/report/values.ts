@@ -38,12 +38,12 @@ function pathText(path: readonly PathKey[]): string {
   return path.join('.');
 }
 
-/** A node in at most `most` characters, from the one at index `from`. */
-export function brief(node: JsonNode, most = 120, from = 0): string {
+/** A node in at most `maxLength` characters, from the one at index `from`. */
+export function brief(node: JsonNode, maxLength = 120, from = 0): string {
   const text = printJson(node);
-  if (text.length <= most) return text;
-  const end = from + most < text.length ? '…' : '';
-  return `${from > 0 ? '…' : ''}${text.slice(from, from + most)}${end} (${text.length} characters)`;
+  if (text.length <= maxLength) return text;
+  const end = from + maxLength < text.length ? '…' : '';
+  return `${from > 0 ? '…' : ''}${text.slice(from, from + maxLength)}${end} (${text.length} characters)`;
 }
 
 /** The two sides of a difference as text; null where there is nothing to show. */

@@ -52,14 +52,14 @@ export class ConnectionDecoder {
   }
 
   /** Takes the next bytes of a side. Bytes of a request must be passed before those of its response. */
-  data(side: Side, bytes: Buffer): void {
+  onData(side: Side, bytes: Buffer): void {
     if (this.#stopped) return;
     if (this.#webSocket !== null) this.#onWebSocketEvents(side, this.#webSocket[side].push(bytes));
     else this.#onHttpEvents(side, this.#http[side].push(bytes));
   }
 
   /** A side sent its last byte. The other side may go on. */
-  finished(side: Side): void {
+  onFinished(side: Side): void {
     const first = this.#endedBy === null;
     this.#endedBy ??= side;
     this.#endSide(side, 'finished');
@@ -67,7 +67,7 @@ export class ConnectionDecoder {
   }
 
   /** A side broke off the connection, or the tap did (null). Both directions are over. */
-  cut(by: Side | null): void {
+  onCut(by: Side | null): void {
     const first = this.#endedBy === null && by !== null;
     this.#endedBy ??= by;
     this.#endSide('client', 'cut');
@@ -111,7 +111,7 @@ export class ConnectionDecoder {
         return;
       case 'upgraded':
         if (this.#webSocket === null) this.#stop(side, 'the connection became a tunnel');
-        else this.data(side, event.bytes);
+        else this.onData(side, event.bytes);
         return;
       case 'undecodable':
         this.#stop(side, event.reason);
@@ -131,11 +131,11 @@ export class ConnectionDecoder {
   #onResponse(head: ResponseHead): void {
     // ResponseDecoder returns no response head without a request for it.
     const pending = this.#pending.shift() ?? { number: 0, target: '', mayLeaveHttp: false };
-    const { number: exchange, target, mayLeaveHttp } = pending;
+    const { number: exchange, target } = pending;
     this.#bodies.backend = { exchange, target, headers: head.headers, content: new ContentCollector() };
     this.#options.observe({ type: 'response', exchange, head });
     if (head.status === 101) this.#onUpgrade(exchange, head);
-    else if (mayLeaveHttp) this.#onHttpEvents('client', this.#http.client.settleUpgrade(false));
+    else if (pending.mayLeaveHttp) this.#onHttpEvents('client', this.#http.client.settleUpgrade(false));
   }
 
   #onUpgrade(exchange: number, head: ResponseHead): void {

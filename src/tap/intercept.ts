@@ -87,7 +87,7 @@ async function serveConnect(
   else await intercept(client, secureContext, backend, destination, context);
 }
 
-const unobserved = { data: () => {}, finished: () => {}, cut: () => {} };
+const unobserved = { onData: () => {}, onFinished: () => {}, onCut: () => {} };
 
 function upstreamOf(
   destination: Destination,

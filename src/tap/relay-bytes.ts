@@ -12,11 +12,11 @@ export type Leg = {
 /** Receives what passes through a relay. Called before the bytes are sent on, so that no response can arrive first. */
 type RelayListener = {
   /** Bytes that are on their way to the other side. The listener must not change them. */
-  data(side: Side, bytes: Buffer): void;
+  onData(side: Side, bytes: Buffer): void;
   /** A side sent its last byte. */
-  finished(side: Side): void;
+  onFinished(side: Side): void;
   /** A side reset the connection or closed it without an end, or the tap did (null). Called at most once. */
-  cut(by: Side | null): void;
+  onCut(by: Side | null): void;
 };
 
 /**
@@ -34,7 +34,7 @@ export async function relayBytes(
   const breakOff = (by: Side | null) => {
     if (broken) return;
     broken = true;
-    listener.cut(by);
+    listener.onCut(by);
     reset(client);
     reset(backend);
   };
@@ -61,9 +61,9 @@ function relayDirection(
     return Promise.resolve();
   }
   return new Promise((resolve) => {
-    stream.on('data', (bytes: Buffer) => listener.data(side, bytes));
-    if (stream.readableEnded) listener.finished(side);
-    else stream.on('end', () => listener.finished(side));
+    stream.on('data', (bytes: Buffer) => listener.onData(side, bytes));
+    if (stream.readableEnded) listener.onFinished(side);
+    else stream.on('end', () => listener.onFinished(side));
     // Failed writes are reported here too: a side that no longer takes bytes has broken off.
     stream.on('error', () => breakOff(side));
     stream.on('close', () => {

@@ -85,7 +85,7 @@ export class MessageDeflater {
     this.#parameters = parameters;
   }
 
-  /** False when zlib does not support the negotiated window, which is 8 bits. Such messages are sent uncompressed. */
+  /** False for a negotiated window of 8 bits, which zlib does not support. Messages are then sent uncompressed. */
   get supported(): boolean {
     return this.#parameters.windowBits > 8;
   }

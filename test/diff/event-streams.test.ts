@@ -27,9 +27,9 @@ function recorded(response: string): Exchange[] {
     nextExchange: () => 1,
     observe: recorder.observe,
   });
-  decoder.data('client', Buffer.from(request));
-  decoder.data('backend', Buffer.from(response));
-  decoder.finished('backend');
+  decoder.onData('client', Buffer.from(request));
+  decoder.onData('backend', Buffer.from(response));
+  decoder.onFinished('backend');
   return exchangesOf(events);
 }
 

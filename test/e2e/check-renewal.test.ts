@@ -62,7 +62,7 @@ it.each([
 it('reports a second token that a subject was not given', async () => {
   const { exitCode, stdout } = await checkRenewing('own', '{auth}');
   expect(stdout).toMatch(
-    /exchange 2 › handshake › authorization: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
+    /exchange 2 › handshake › authorization: changed\n(?:.*\n)*? {2}why .*does not belong to the sign-in/,
   );
   expect(exitCode).toBe(1);
 });

@@ -50,12 +50,12 @@ it.each([
   {
     broken: 'sends an account id of another sign-in',
     change: (source: string) => source.replace('signIn.accountId)', "'user-123')"),
-    finding: /handshake › chatgpt-account-id: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
+    finding: /handshake › chatgpt-account-id: changed\n(?:.*\n)*? {2}why .*does not belong to the sign-in/,
   },
   {
     broken: 'sends a token of another sign-in',
     change: (source: string) => source.replace('signIn.accessToken)', "'another-token')"),
-    finding: /handshake › authorization: changed\n(?:.*\n)*? {2}why .*not of the sign-in/,
+    finding: /handshake › authorization: changed\n(?:.*\n)*? {2}why .*does not belong to the sign-in/,
   },
   {
     broken: 'sends the literal default tier',

@@ -56,7 +56,9 @@ it.concurrent('reports a version that the registry does not have once, alone and
   const { stderr, exitCode } = await cli(['record', ...matrix, '--out', out]);
   expect(stderr.match(/"9\.9\.9" is not in the registry/g)).toHaveLength(1);
   expect(stderr).toContain('\n1 of 1 done\n');
-  expect(stderr).toMatch(/^codex-parity: 1 failed as reported above: record again with --resume$/m);
+  expect(stderr).toMatch(
+    /^codex-parity: 1 recording failed \(reported above\): record again with --resume$/m,
+  );
   expect(existsSync(join(out, '0.169.0', 'chatgpt', 'default.golden.jsonl'))).toBe(true);
   expect(exitCode).toBe(2);
 });

@@ -151,7 +151,7 @@ it('records the other versions if one fails, and skips existing goldens with --r
   expect(first.stderr).toContain('codex 0.118.0, default (api-key): run 2 of 2');
   // The failed version is not counted.
   expect(first.stderr).toContain('2 of 2 done');
-  expect(first.stderr).toContain('1 failed as reported above: record again with --resume');
+  expect(first.stderr).toContain('1 recording failed (reported above): record again with --resume');
   expect(first.exitCode).toBe(2);
   rmSync(join(out, '0.118.0', 'chatgpt'), { recursive: true });
 

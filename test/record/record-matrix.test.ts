@@ -13,12 +13,12 @@ const rows = ['0.1.0', '0.2.0', '0.3.0', '0.4.0', '0.5.0'].map(row);
 const versions = (part: readonly MatrixRow[]) => part.map(({ version }) => version);
 
 it('assigns each version to exactly one shard', () => {
-  const shards = [1, 2, 3].map((part) => versions(shardOf(rows, { part, of: 3 })));
+  const shards = [1, 2, 3].map((part) => versions(shardOf(rows, { part, total: 3 })));
   expect(shards).toEqual([['0.1.0', '0.4.0'], ['0.2.0', '0.5.0'], ['0.3.0']]);
 });
 
 it('assigns everything to a single shard', () => {
-  expect(shardOf(rows, { part: 1, of: 1 })).toEqual(rows);
+  expect(shardOf(rows, { part: 1, total: 1 })).toEqual(rows);
 });
 
 const names = ({ cells }: MatrixRow) => cells.map(({ lane, scenario }) => `${lane} ${scenario.name}`);

@@ -19,7 +19,7 @@ function openConnection() {
     nextExchange,
     observe: (observation) => observed.push(observation),
   });
-  const send = (side: Side, text: string | Buffer) => decoder.data(side, Buffer.from(text));
+  const send = (side: Side, text: string | Buffer) => decoder.onData(side, Buffer.from(text));
   return { decoder, send, observed };
 }
 
@@ -62,7 +62,7 @@ it('observes length and hash of a body above the limit', () => {
   send('client', 'GET / HTTP/1.1\r\n\r\n');
   send('backend', 'HTTP/1.1 200 OK\r\n\r\n');
   for (let at = 0; at < content.length; at += 65_536) send('backend', content.subarray(at, at + 65_536));
-  decoder.finished('backend');
+  decoder.onFinished('backend');
   const sha256 = createHash('sha256').update(content).digest('hex');
   expect(observed[2]).toMatchObject({ bytes: { length: content.length, sha256 }, complete: true });
 });
@@ -103,8 +103,8 @@ it('observes a body that was cut off, and which side did it', () => {
   const { decoder, send, observed } = openConnection();
   send('client', 'GET / HTTP/1.1\r\n\r\n');
   send('backend', 'HTTP/1.1 200 OK\r\n\r\ndata: half');
-  decoder.cut('client');
-  decoder.cut('backend');
+  decoder.onCut('client');
+  decoder.onCut('backend');
   expect(observed.slice(2)).toMatchObject([
     { type: 'body', exchange: 1, from: 'backend', bytes: Buffer.from('data: half'), complete: false },
     { type: 'end', connection: 1, by: 'client' },
@@ -115,8 +115,8 @@ it('observes a body without a length as complete when the backend ends it', () =
   const { decoder, send, observed } = openConnection();
   send('client', 'GET / HTTP/1.1\r\n\r\n');
   send('backend', 'HTTP/1.1 200 OK\r\n\r\nall of it');
-  decoder.finished('backend');
-  decoder.finished('client');
+  decoder.onFinished('backend');
+  decoder.onFinished('client');
   expect(observed.slice(2)).toMatchObject([
     { type: 'body', exchange: 1, from: 'backend', bytes: Buffer.from('all of it'), complete: true },
     { type: 'end', connection: 1, by: 'backend' },
@@ -125,7 +125,7 @@ it('observes a body without a length as complete when the backend ends it', () =
 
 it('observes no end when the tap closes the connection', () => {
   const { decoder, observed } = openConnection();
-  decoder.cut(null);
+  decoder.onCut(null);
   expect(observed).toEqual([]);
 });
 
@@ -134,13 +134,13 @@ it('observes a message cut off by its sender, not by the other side', () => {
   const byBackend = openConnection();
   byBackend.send('client', upgrade);
   byBackend.send('backend', Buffer.concat([Buffer.from(switched), half]));
-  byBackend.decoder.cut('backend');
+  byBackend.decoder.onCut('backend');
   expect(byBackend.observed.slice(2).map(({ type }) => type)).toEqual(['undecodable', 'end']);
 
   const byClient = openConnection();
   byClient.send('client', upgrade);
   byClient.send('backend', Buffer.concat([Buffer.from(switched), half]));
-  byClient.decoder.cut('client');
+  byClient.decoder.onCut('client');
   expect(byClient.observed.slice(2).map(({ type }) => type)).toEqual(['end']);
 });
 
@@ -149,7 +149,7 @@ it('stops decoding both sides of HTTP after undecodable bytes', () => {
   send('client', '\x16\x03\x01');
   send('client', 'GET / HTTP/1.1\r\n\r\n');
   send('backend', '\x15\x03');
-  decoder.finished('backend');
+  decoder.onFinished('backend');
   expect(observed).toEqual([
     { type: 'undecodable', connection: 1, from: 'client', reason: 'the bytes are not HTTP/1.1' },
     { type: 'end', connection: 1, by: 'backend' },
@@ -208,7 +208,7 @@ it('never throws, for any bytes', () => {
       send('client', request);
       send('backend', response);
       for (const [side, bytes] of chunks) send(side, Buffer.from(bytes));
-      decoder.cut('client');
+      decoder.onCut('client');
       expect(observed.filter(({ type }) => type === 'end')).toHaveLength(1);
       expect(observed.filter(({ type }) => type === 'undecodable').length).toBeLessThanOrEqual(2);
     }),

@@ -19,7 +19,7 @@ export type ReceivedEvent =
   /** The connection ended, or cannot be decoded any further. Every later call of `next` returns it again. */
   | { readonly type: 'end'; readonly undecodable?: string };
 
-/** A request that is sent exactly so: no header is added. */
+/** A request that is sent exactly as given: no header is added. */
 export type RawRequest = {
   readonly method: string;
   readonly target: string;
@@ -44,13 +44,13 @@ export class RawConnection {
 
   constructor(host: string, port: number) {
     this.#socket = connect({ host, port, noDelay: true });
-    this.#socket.on('data', (bytes) => this.#take(this.#responses.push(bytes)));
+    this.#socket.on('data', (bytes) => this.#onEvents(this.#responses.push(bytes)));
     this.#socket.on('error', () => {});
     this.#socket.on('end', () => {
       this.#finished = true;
     });
     this.#socket.on('close', () => {
-      this.#take(this.#responses.end(this.#finished ? 'finished' : 'cut'));
+      this.#onEvents(this.#responses.end(this.#finished ? 'finished' : 'cut'));
       this.#end ??= { type: 'end' };
       this.#wake();
     });
@@ -86,25 +86,25 @@ export class RawConnection {
     this.#socket.destroy();
   }
 
-  #take(events: readonly Http1Event<ResponseHead>[]): void {
-    for (const event of events) this.#event(event);
+  #onEvents(events: readonly Http1Event<ResponseHead>[]): void {
+    for (const event of events) this.#onEvent(event);
     this.#wake();
   }
 
-  #event(event: Http1Event<ResponseHead>): void {
+  #onEvent(event: Http1Event<ResponseHead>): void {
     switch (event.type) {
       case 'head':
-        this.#head(event.head);
+        this.#onHead(event.head);
         break;
       case 'data':
-        this.#serverSent(this.#events?.push(event.bytes) ?? []);
+        this.#onServerSentEvents(this.#events?.push(event.bytes) ?? []);
         break;
       case 'end':
         // The decoder reports the end of a body for a 101 too, which has no body.
         if (this.#webSocket === undefined) this.#received.push({ type: 'body' });
         break;
       case 'upgraded':
-        this.#messages(event.bytes);
+        this.#onMessageBytes(event.bytes);
         break;
       case 'undecodable':
         this.#end ??= { type: 'end', undecodable: event.reason };
@@ -114,7 +114,7 @@ export class RawConnection {
     }
   }
 
-  #head(head: ResponseHead): void {
+  #onHead(head: ResponseHead): void {
     this.#received.push({ type: 'response', head });
     if (head.status === 101) {
       const deflate = negotiatedDeflate(head.headers);
@@ -127,11 +127,11 @@ export class RawConnection {
     }
   }
 
-  #serverSent(events: readonly SseEvent[]): void {
+  #onServerSentEvents(events: readonly SseEvent[]): void {
     for (const { data } of events) this.#received.push({ type: 'event', data });
   }
 
-  #messages(bytes: Buffer): void {
+  #onMessageBytes(bytes: Buffer): void {
     for (const decoded of this.#webSocket?.decoder.push(bytes) ?? []) {
       if (decoded.type === 'undecodable') {
         this.#end ??= { type: 'end', undecodable: decoded.reason };

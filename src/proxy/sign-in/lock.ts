@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Milliseconds after which any lock is stale: longer than a refresh with all its retries. */
 const lockLimit = 60_000;
 
-/** Milliseconds after which an empty lock is stale: its owner writes its name at once. */
+/** Milliseconds after which an empty lock is stale: a process writes its name into its lock at once. */
 const emptyLimit = 1_000;
 
 const pollInterval = 25;
