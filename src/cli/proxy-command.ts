@@ -49,7 +49,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         .usage(
           '$0 proxy [options]\n\n' +
             'Serves the Responses API (websocket and HTTP), chat completions and models on /v1, and the Codex backend API ' +
-            'on /backend-api/codex. Stop it with SIGINT (Ctrl-C) or SIGTERM.',
+            'on /backend-api/codex. Stop it with SIGINT (Ctrl-C), SIGTERM or SIGHUP.',
         )
         .config(configured().options)
         .env(environmentPrefix)
@@ -142,7 +142,7 @@ async function stop(proxy: RunningProxy, grace: number): Promise<void> {
   for (const name of signals) process.removeListener(name, closeNow);
 }
 
-const signals = ['SIGINT', 'SIGTERM'] as const;
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Treats empty variables as unset. Yargs would read an empty port as 0. */
 function removeEmpty(env: NodeJS.ProcessEnv): void {
@@ -170,5 +170,8 @@ function keyFor(host: string, key: string | undefined): string | undefined {
 
 /** Logs JSON lines to standard error. */
 function logger(level: string): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+  const destination = pino.destination(2);
+  // A full disk or a closed terminal must not end the proxy.
+  destination.on('error', () => {});
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
 }

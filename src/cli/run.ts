@@ -23,6 +23,9 @@ const commands: Readonly<Record<string, Register>> = {
   doctor: async (cli, context) => cli.command((await import('./doctor-command.ts')).doctorCommand(context)),
 };
 
+/** SIGHUP is sent when the terminal is closed. */
+const interruptions = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** Runs a command line and returns the exit code. Expected errors are printed as one line. */
 export async function run(args: readonly string[]): Promise<number> {
   const interruption = new AbortController();
@@ -31,7 +34,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const context: CommandContext = {
     // Only commands that read the signal handle interruptions. The others end at once.
     get signal() {
-      for (const name of ['SIGINT', 'SIGTERM']) process.removeListener(name, interrupt).on(name, interrupt);
+      for (const name of interruptions) process.removeListener(name, interrupt).on(name, interrupt);
       return interruption.signal;
     },
     exit: (code) => {
@@ -75,8 +78,7 @@ export async function run(args: readonly string[]): Promise<number> {
   } catch (error) {
     return reportError(error);
   } finally {
-    process.removeListener('SIGINT', interrupt);
-    process.removeListener('SIGTERM', interrupt);
+    for (const name of interruptions) process.removeListener(name, interrupt);
   }
 }
 

@@ -72,6 +72,8 @@ class ProxyServer {
   readonly #handshakes = new WeakMap<IncomingMessage, HeaderList>();
   /** All connections, including those that have become websockets. */
   readonly #connections = new Set<Duplex>();
+  /** Cancels each request and each websocket that is being served. */
+  readonly #requests = new Set<AbortController>();
   /** Connections beyond the limit, oldest first. */
   readonly #surplus = new Set<Duplex>();
   /** The response that a connection waits for or receives. */
@@ -134,7 +136,12 @@ class ProxyServer {
     this.#server.close();
     const { metrics } = this.#context;
     const deadline = Date.now() + grace;
-    while (metrics.value('running_turns') > 0 && Date.now() < deadline) await delay(20);
+    const isRunning = () => metrics.value('running_turns') > 0;
+    while (isRunning() && Date.now() < deadline) await delay(20);
+    const cut = proxyError(503, 'stopping', 'the proxy stopped before the response was complete');
+    for (const request of this.#requests) request.abort(cut);
+    const flushed = Date.now() + 1000;
+    while (isRunning() && Date.now() < flushed) await delay(20);
     this.#sessions.close();
     for (const socket of this.#connections) socket.destroy();
     await closed;
@@ -157,10 +164,12 @@ class ProxyServer {
   async #serveHttp(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics, limits } = this.#context;
     const gone = new AbortController();
+    this.#requests.add(gone);
     const { socket } = request;
     if (this.#surplus.has(socket)) response.shouldKeepAlive = false;
     this.#responses.set(socket, response);
     response.once('close', () => {
+      this.#requests.delete(gone);
       if (this.#responses.get(socket) === response) this.#responses.delete(socket);
       if (!response.writableFinished) gone.abort(clientLeft);
     });
@@ -175,7 +184,7 @@ class ProxyServer {
       }
       await route.http({ ...context, response });
     } catch (error) {
-      if (!gone.signal.aborted) sendError(response, this.#report(error));
+      if (gone.signal.reason !== clientLeft) sendError(response, this.#report(gone.signal.reason ?? error));
       // Do not wait for the rest of a body that was refused.
       if (!request.complete) response.once('finish', () => request.destroy());
     } finally {
@@ -192,7 +201,11 @@ class ProxyServer {
     // Without a listener, a client that resets its connection would end the process.
     socket.on('error', () => {});
     const gone = new AbortController();
-    socket.once('close', () => gone.abort(clientLeft));
+    this.#requests.add(gone);
+    socket.once('close', () => {
+      this.#requests.delete(gone);
+      gone.abort(clientLeft);
+    });
     try {
       const context = this.#contextOf(request, gone.signal);
       const route = this.#admit(context);
@@ -202,8 +215,8 @@ class ProxyServer {
       const accept = (headers: HeaderList) => this.#accept(request, socket, head, headers);
       await route.websocket({ ...context, socket, accept });
     } catch (error) {
-      const apiError = this.#report(error);
-      if (!gone.signal.aborted) endWithError(socket, apiError, apiError.event);
+      const apiError = this.#report(gone.signal.reason ?? error);
+      if (gone.signal.reason !== clientLeft) endWithError(socket, apiError, apiError.event);
     }
   }
 

@@ -131,6 +131,7 @@ it('passes on only those headers of an error frame that mean something to a clie
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, { model: 'm', input: 'x' });
   expect(response.headers.get('retry-after')).toBe('7');
   expect(response.headers.get('x-codex-plan')).toBe('pro');
+  expect(response.statusText).toBe('Bad Request');
   for (const name of ['server', 'set-cookie', 'trailer']) expect(response.headers.get(name)).toBeNull();
 });
 

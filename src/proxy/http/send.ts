@@ -15,11 +15,12 @@ const headerText = /^[\t\x20-\x7e\x80-\xff]*$/;
  */
 export function writeHead(
   response: ServerResponse,
-  { status, reason = '', headers }: { status: number; reason?: string | undefined; headers: HeaderList },
+  { status, reason, headers }: { status: number; reason?: string | undefined; headers: HeaderList },
 ): void {
   const sendable = headers.filter(([name, value]) => headerName.test(name) && headerText.test(value));
   const known = Number.isInteger(status) && status >= 200 && status <= 999 ? status : 502;
-  response.writeHead(known, headerText.test(reason) ? reason : '', sendable.flat());
+  if (reason !== undefined && headerText.test(reason)) response.writeHead(known, reason, sendable.flat());
+  else response.writeHead(known, sendable.flat());
 }
 
 const json: HeaderList = [['content-type', 'application/json']];

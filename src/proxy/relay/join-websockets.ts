@@ -1,4 +1,5 @@
 import { type RawData, WebSocket } from 'ws';
+import { ApiError } from '../http/errors.ts';
 import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { UpgradeContext } from '../request-context.ts';
@@ -20,7 +21,7 @@ export type JoinedWebSockets = {
  * unchanged, and closes and lost connections are passed on in both directions.
  */
 export function joinWebSockets(
-  { socket, metrics }: UpgradeContext,
+  { socket, metrics, signal }: UpgradeContext,
   shaper: RequestShaper,
   { client, backend, waiting }: JoinedWebSockets,
 ): void {
@@ -53,7 +54,16 @@ export function joinWebSockets(
     setRunning(false);
     backend.terminate();
   });
+  signal.addEventListener('abort', () => {
+    // The proxy stops. A client that has left is not open any more.
+    if (!running || !(signal.reason instanceof ApiError) || client.readyState !== WebSocket.OPEN) return;
+    frames.flush();
+    client.send(signal.reason.event);
+    client.close(1012);
+    setRunning(false);
+  });
   backend.once('close', (code, reason) => {
+    if (client.readyState !== WebSocket.OPEN) return;
     frames.flush();
     if (code === 1006) client.terminate();
     // 1005 stands for a close without a code. No close message may contain it.

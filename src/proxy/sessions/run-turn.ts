@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
+import { ApiError } from '../http/errors.ts';
 import type { RequestContext } from '../request-context.ts';
 import { eventType } from './event-fields.ts';
 import { Session } from './session.ts';
@@ -30,6 +31,9 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
     const result = await session.turn({ ...options, signal });
     if (result.kind === 'events') ending = eventType(result.last);
     return result;
+  } catch (error) {
+    // The proxy stops: say so, instead of what follows from it.
+    throw signal.reason instanceof ApiError ? signal.reason : error;
   } finally {
     metrics.add('turns_total', 1, `ending=${ending}`);
     sessions.rememberResponse(session, caller);

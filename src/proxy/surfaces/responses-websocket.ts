@@ -34,6 +34,8 @@ class RequestQueue {
     this.#context = { ...context, signal: this.#closing.signal };
     this.#client = client;
     this.#frames = new FrameWriter(context.socket);
+    const { signal } = context;
+    signal.addEventListener('abort', () => this.#closing.abort(signal.reason), { once: true });
   }
 
   /** Cancels everything: the client has disconnected. */
@@ -84,7 +86,8 @@ class RequestQueue {
       if (result.kind === 'response' && !context.signal.aborted)
         this.#sendError(errorFromBackend(result.response));
     } catch (error) {
-      if (context.signal.aborted) return;
+      const isCut = context.signal.reason instanceof ApiError;
+      if (context.signal.aborted && !isCut) return;
       if (!(error instanceof ApiError)) context.log.warn({}, `failed: ${reasonOf(error)}`);
       const apiError = toApiError(error);
       this.#sendError(apiError);

@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest';
+import { lineLogger } from '../../src/proxy/log.ts';
+import { startProxy } from '../../src/proxy/server.ts';
+import {
+  hello,
+  openWebSocket,
+  post,
+  receiveResponse,
+  responseEvents,
+  sendAll,
+  shape,
+  startTestBackend,
+} from './setup.ts';
+
+const official = {
+  originator: 'codex_exec',
+  'session-id': '01a20000-0000-7000-8000-000000000001',
+  'x-codex-routing-hint': 'model=m',
+};
+const messages = [{ role: 'user', content: 'hello' }];
+
+/** A proxy in front of a backend that sends `sent` events of a response, and no more. */
+async function startHanging(sent: number) {
+  let turns = 0;
+  const backend = await startTestBackend({
+    message: (socket) => {
+      sendAll(socket, responseEvents('OK').slice(0, sent));
+      turns += 1;
+    },
+    post: () => {
+      turns += 1;
+    },
+  });
+  const proxy = await startProxy({
+    shape,
+    signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: 'the-token', accountId: 'the-account' }),
+    upstream: backend.url,
+    port: 0,
+    log: lineLogger(() => {}),
+  });
+  const hangs = async () => {
+    await expect.poll(() => turns).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  return { origin: `http://127.0.0.1:${proxy.port}`, hangs, stop: () => proxy.close(50) };
+}
+
+it.each([
+  { client: 'a stream', path: 'responses', body: hello },
+  { client: 'a whole response', path: 'responses', body: { ...hello, stream: false } },
+  { client: 'chunks', path: 'chat/completions', body: { model: 'm', messages, stream: true } },
+  { client: 'a whole chat', path: 'chat/completions', body: { model: 'm', messages } },
+  { client: 'an official client', path: 'responses', body: hello, headers: official },
+])('responds with 503 to a turn that the end of grace cuts before it began: $client', async (one) => {
+  const { origin, hangs, stop } = await startHanging(0);
+  const response = post(`${origin}/v1/${one.path}`, one.body, one.headers);
+  await hangs();
+  await stop();
+  expect((await response).status).toBe(503);
+  expect(await (await response).json()).toMatchObject({ error: { code: 'stopping' } });
+});
+
+it.each([
+  { client: 'a stream', path: 'responses', body: hello },
+  { client: 'chunks', path: 'chat/completions', body: { model: 'm', messages, stream: true } },
+])('ends a stream that the end of grace cuts with an error: $client', async ({ path, body }) => {
+  const { origin, hangs, stop } = await startHanging(3);
+  const response = await post(`${origin}/v1/${path}`, body);
+  await hangs();
+  await stop();
+  const text = await response.text();
+  expect(text).toContain('OK');
+  expect(text.trim().split('\n').at(-1)).toContain('"code":"stopping"');
+});
+
+it.each([
+  { client: 'an official client', headers: official },
+  { client: 'another client', headers: {} },
+])('ends a websocket whose turn the end of grace cuts with an error: $client', async ({ headers }) => {
+  const { origin, hangs, stop } = await startHanging(3);
+  const socket = await openWebSocket(`${origin}/v1/responses`, headers);
+  const received = receiveResponse(socket);
+  socket.send(JSON.stringify({ type: 'response.create', ...hello }));
+  await hangs();
+  await stop();
+  expect(JSON.parse((await received).at(-1) ?? '')).toMatchObject({
+    type: 'error',
+    status: 503,
+    error: { code: 'stopping' },
+  });
+});
