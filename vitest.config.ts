@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that need the official client, npm or many processes. All others are unit tests. */
+/** Tests that need the official client, npm, many processes or a minute. All others are unit tests. */
 export const systemTests = [
   'test/{e2e,integration}/**/*.test.ts',
   'test/client/*-real.test.ts',
   'test/client/install-refused.test.ts',
+  'test/diff/hostile.test.ts',
   'test/golden/mutations.test.ts',
   'test/proxy/sign-in/official.test.ts',
 ];

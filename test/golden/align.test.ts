@@ -77,7 +77,7 @@ it('leaves in place as many items as it can', () => {
 
 it('finds what moved in a list of 100,000 items', () => {
   const ranks = Array.from({ length: 100_000 }, (_, index) => (index * 7919) % 100_000);
-  const start = performance.now();
+  const start = process.cpuUsage();
   expect(outOfOrder(ranks).length).toBeGreaterThan(90_000);
-  expect(performance.now() - start).toBeLessThan(5000);
+  expect(process.cpuUsage(start).user / 1000).toBeLessThan(5000);
 });

@@ -99,9 +99,9 @@ it.each([
     'a'.repeat(million),
   ],
 ])('takes linear time for %s', (_, template, text) => {
-  const start = performance.now();
+  const start = process.cpuUsage();
   compileTemplate(parseTemplate(template), variables)(text);
-  expect(performance.now() - start).toBeLessThan(10_000);
+  expect(process.cpuUsage(start).user / 1000).toBeLessThan(10_000);
 });
 
 it.each(listGoldens(join(import.meta.dirname, '..', '..', 'traces')))(

@@ -28,10 +28,10 @@ it('agrees with Number on numbers that it can hold', () => {
 
 it('compares numbers of 300,000 digits', () => {
   const zeros = '0'.repeat(300_000);
-  const start = performance.now();
+  const start = process.cpuUsage();
   expect(kindOf(`1${zeros}1`, `1${zeros}2`)).toBe('changed');
   expect(kindOf(`1${zeros}1`, `10${zeros}10e-1`)).toBe('changed');
   expect(kindOf(`1${zeros}1`, `1${zeros}10e-1`)).toBe('respelled');
   expect(kindOf(`1e1${zeros}1`, `1e1${zeros}2`)).toBe('changed');
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
 });
