@@ -57,11 +57,13 @@ export async function notReady(
   const deadline = Date.now() + timeLimit;
   let lack = '';
   while (Date.now() < deadline && !stopped.aborted) {
-    const answer = await statusOf(port, path, Math.min(answerTime, deadline - Date.now()));
+    const left = deadline - Date.now();
+    const answer = await statusOf(port, path, Math.min(answerTime, left));
     if (typeof answer === 'number' && (status === undefined || answer === status)) return undefined;
     if (typeof answer === 'number') lack = `answers GET ${path} with ${answer} instead of ${status}`;
     else if (answer === 'refused') lack = `does not listen on port ${port}`;
-    else lack = `does not answer HTTP on port ${port}`;
+    // The end of the time may cut off an answer: what the subject lacked before says more.
+    else if (lack === '' || left >= answerTime) lack = `does not answer HTTP on port ${port}`;
     await delay(25);
   }
   return `${lack} ${after}`;
