@@ -1,13 +1,13 @@
+import { writeFileSync } from 'node:fs';
 import { recordCommandThroughTap } from '../../src/record/record-live.ts';
 
-/** Records a command, as `record -- COMMAND` does, but with localhost as the backend. Prints the seconds and megabytes. */
-const [out = '', ...command] = process.argv.slice(2);
+/**
+ * Records a command, as `record -- COMMAND` does, but with localhost as the backend. Writes what it needed to the file in
+ * the first argument; the second is the trace, and the others are the command.
+ */
+const [usage = '', trace = '', ...command] = process.argv.slice(2);
 const start = performance.now();
-const { requests } = await recordCommandThroughTap(command, out, ['localhost']);
-console.log(
-  JSON.stringify({
-    requests,
-    seconds: (performance.now() - start) / 1000,
-    megabytes: (process.resourceUsage().maxRSS * 1024) / 1_000_000,
-  }),
-);
+const { requests } = await recordCommandThroughTap(command, trace, ['localhost']);
+const seconds = (performance.now() - start) / 1000;
+const megabytes = (process.resourceUsage().maxRSS * 1024) / 1_000_000;
+writeFileSync(usage, JSON.stringify({ requests, seconds, megabytes }));

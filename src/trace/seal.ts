@@ -11,7 +11,8 @@ import {
   tryParseJson,
 } from '../wire/json.ts';
 import { escapeStyle, inStyle } from './escapes.ts';
-import { addressHeaders, contentKeys, credentialPatterns, secretHeader, secretKey } from './secrets.ts';
+import { KnownSecrets } from './known-secrets.ts';
+import { contentKeys, credentials, isCount, namedSecrets, type SecretName, secretName } from './secrets.ts';
 import type { HeaderField } from './trace-event.ts';
 
 /**
@@ -22,6 +23,8 @@ import type { HeaderField } from './trace-event.ts';
  *     <<sealed [TAG] BYTES SHA256>>            a text of BYTES UTF-8 bytes; TAG when it begins with `<TAG>`
  */
 export const seals = /<<(?:secret|sealed) [^<>]*>>/;
+const wholeSeal = new RegExp(`^${seals.source}$`);
+const eachSeal = new RegExp(`(${seals.source})`);
 
 /**
  * The frame that the client puts around the output of a tool, with its duration: `Wall time 0.1 seconds` (measured:
@@ -29,6 +32,10 @@ export const seals = /<<(?:secret|sealed) [^<>]*>>/;
  * as `<<elapsed>>`.
  */
 const toolFrame = /^((?:Script [a-z]+\n)?Wall time:? )(?:\d+\.\d+|<<elapsed>>)( seconds\nOutput:\n)/;
+
+/** Credentials after the scheme of an Authorization header (RFC 9110, section 11.4), in whatever header they are. */
+const authScheme = /^(?:Bearer|Basic) +(?=\S+$)/i;
+const credential: SecretName = { kind: 'token', names: /^$/ };
 
 /** Distinguishes prose from values of the protocol. */
 const threeWords = /\p{L}{2,} \p{L}{2,} \p{L}{2,}/u;
@@ -45,8 +52,7 @@ export class Sealer {
   readonly #ownTexts: ReadonlySet<string>;
   /** Seals by kind and value. */
   readonly #secrets = new Map<string, Map<string, string>>();
-  /** Secrets to search for, longest first, because one may contain another. */
-  #known: (readonly [value: string, seal: string])[] = [];
+  readonly #known = new KnownSecrets();
 
   constructor(options: SealerOptions = {}) {
     this.#ownTexts = new Set(options.ownTexts);
@@ -61,7 +67,7 @@ export class Sealer {
 
   /** A request target. Secrets in the query are sealed. The path stays, except for known secrets. */
   target(target: string): JsonNode {
-    return jsonString(this.#address(target));
+    return jsonString(this.#sealSecretsIn(target));
   }
 
   json(node: JsonNode): JsonNode {
@@ -73,54 +79,52 @@ export class Sealer {
     return this.#string('text', jsonString(text));
   }
 
+  /** The name of a server-sent event. */
+  eventName(name: string): string {
+    return this.#isProse('', name) ? sealText(name) : this.#sealSecretsIn(name);
+  }
+
   /** A text that is to be shown: only its secrets are sealed. */
   withoutSecrets(text: string): string {
     return this.#sealSecretsIn(text);
   }
 
   #header(name: string, value: string): JsonNode {
-    const kind = secretHeader(name);
-    if (kind !== undefined && value !== '') {
-      const scheme = /^(?:Bearer|Basic) /.exec(value)?.[0] ?? '';
-      return jsonString(scheme + this.#sealSecret(kind, value.slice(scheme.length)));
-    }
-    if (addressHeaders.has(name.toLowerCase())) return jsonString(this.#address(value));
+    const secret = secretName(name) ?? (authScheme.test(value) ? credential : undefined);
+    if (secret !== undefined && !isCount(secret, value)) return jsonString(this.#sealValue(secret, value));
     const document = this.#document(value);
     if (document !== undefined) return jsonString(document);
     const isProse = !this.#ownTexts.has(value) && threeWords.test(withoutSeals(value));
     return jsonString(isProse ? sealText(value) : this.#sealSecretsIn(value));
   }
 
-  #address(address: string): string {
-    const [path = '', ...query] = address.split('?');
-    const fields = query.join('?').replaceAll(/([^&=]+)=([^&]+)/g, (field, key: string, value: string) => {
-      const kind = secretKey(key);
-      return kind === undefined ? field : `${key}=${this.#sealSecret(kind, decodeComponent(value))}`;
-    });
-    return this.#sealSecretsIn(query.length === 0 ? path : `${path}?${fields}`);
-  }
-
   /** `key` is the nearest key above the node. `secret` is set when everything below it is a secret of that kind. */
-  #node(key: string, node: JsonNode, secret?: string): JsonNode {
+  #node(key: string, node: JsonNode, secret?: SecretName): JsonNode {
     switch (node.kind) {
       case 'string':
-        return secret === undefined
+        return secret === undefined || isCount(secret, node.value)
           ? this.#string(key, node)
-          : withValue(node, this.#sealSecret(secret, node.value));
+          : withValue(node, this.#sealValue(secret, node.value));
       case 'number':
-        return secret === undefined ? node : jsonString(this.#sealSecret(secret, node.text));
+        return secret === undefined || isCount(secret, node.text)
+          ? node
+          : jsonString(this.#sealSecret(secret.kind, node.text));
       case 'array':
         return { kind: 'array', items: node.items.map((item) => this.#node(key, item, secret)) };
-      case 'object':
-        return { kind: 'object', members: node.members.map((member) => this.#member(member, secret)) };
+      case 'object': {
+        const below = secret?.texts ? undefined : secret;
+        return { kind: 'object', members: node.members.map((member) => this.#member(key, member, below)) };
+      }
       default:
         return node;
     }
   }
 
-  #member([key, value, spelling]: JsonMember, secret: string | undefined): JsonMember {
+  #member(parent: string, [key, value, spelling]: JsonMember, secret: SecretName | undefined): JsonMember {
     const safe = this.#key(key);
-    const sealed = this.#node(key, value, secret ?? secretKey(key));
+    // In a JSON Schema, the key is the name of a property, and the value describes it.
+    const isSchema = parent === 'properties' && value.kind === 'object';
+    const sealed = this.#node(key, value, secret ?? (isSchema ? undefined : secretName(key)));
     const { spelling: safeSpelling } = withValue(jsonString(key, spelling), safe);
     return jsonMember(safe, sealed, safeSpelling);
   }
@@ -171,29 +175,54 @@ export class Sealer {
 
   #sealSecretsIn(text: string): string {
     return text
-      .split(new RegExp(`(${seals.source})`))
+      .split(eachSeal)
       .map((part) => (seals.test(part) ? part : this.#replaceSecrets(part)))
       .join('');
   }
 
-  /** Replaces one known secret and recurses into the parts between, so that inserted seals are never searched. */
-  #replaceSecrets(text: string, from = 0): string {
-    const [value, seal] = this.#known[from] ?? [];
-    if (value !== undefined && seal !== undefined) {
-      return text
-        .split(value)
-        .map((part) => this.#replaceSecrets(part, from + 1))
-        .join(seal);
+  /**
+   * Replaces the secrets of a text: first those that the text around them shows, then known ones, then those of a known
+   * form. Where secrets overlap, the first one counts, and the parts between are searched again.
+   */
+  #replaceSecrets(text: string, stage: 'named' | 'known' | 'form' = 'named'): string {
+    const found = this.#find(text, stage);
+    if (found.length === 0) {
+      if (stage === 'form') return text;
+      return this.#replaceSecrets(text, stage === 'named' ? 'known' : 'form');
     }
-    let safe = text;
-    for (const [kind, pattern] of credentialPatterns) {
-      safe = safe.replace(pattern, (credential) => this.#sealSecret(kind, credential));
+    let safe = '';
+    let from = 0;
+    for (const { start, end, seal } of found) {
+      safe += this.#replaceSecrets(text.slice(from, start), stage) + seal();
+      from = end;
     }
-    return safe;
+    return safe + this.#replaceSecrets(text.slice(from), stage);
+  }
+
+  #find(text: string, stage: 'named' | 'known' | 'form') {
+    const found: { readonly start: number; readonly end: number; readonly seal: () => string }[] = [];
+    let taken: Uint8Array | undefined;
+    const add = ({ start, end }: { readonly start: number; readonly end: number }, seal: () => string) => {
+      taken ??= new Uint8Array(text.length);
+      if (taken.subarray(start, end).includes(1)) return;
+      taken.fill(1, start, end);
+      found.push({ start, end, seal });
+    };
+    if (stage === 'known') for (const span of this.#known.find(text)) add(span, () => span.seal);
+    else
+      for (const span of stage === 'named' ? namedSecrets(text) : credentials(text))
+        add(span, () => this.#sealSecret(span.kind, span.value));
+    return found.sort((a, b) => a.start - b.start);
+  }
+
+  /** Keeps the scheme of credentials. */
+  #sealValue({ kind }: SecretName, value: string): string {
+    const scheme = authScheme.exec(value)?.[0] ?? '';
+    return scheme + this.#sealSecret(kind, value.slice(scheme.length));
   }
 
   #sealSecret(kind: string, value: string): string {
-    if (value === '' || new RegExp(`^${seals.source}$`).test(value)) return value;
+    if (value === '' || wholeSeal.test(value)) return value;
     const sealsOfKind = this.#secrets.get(kind) ?? new Map<string, string>();
     this.#secrets.set(kind, sealsOfKind);
     const existing = sealsOfKind.get(value);
@@ -201,10 +230,7 @@ export class Sealer {
     const shape = isUuid4(value) ? ' uuid4' : isUuid7(value) ? ' uuid7' : '';
     const seal = `<<secret ${kind} ${sealsOfKind.size + 1}${shape}>>`;
     sealsOfKind.set(value, seal);
-    // Short secrets, such as the two letters of a user name, would match inside ordinary words.
-    if (value.length >= 6) {
-      this.#known = [...this.#known, [value, seal] as const].sort((a, b) => b[0].length - a[0].length);
-    }
+    this.#known.add(value, seal);
     return seal;
   }
 }
@@ -239,14 +265,6 @@ function spacedLike(spaced: string, compact: string): string {
   return spaced.replaceAll(token, () => tokens[at++] ?? '');
 }
 
-function decodeComponent(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
 /**
  * Splits the output of a command, which is a text of the scenario, from what the shell of the host prints. Lines before it
  * come from start-up files and warnings. Warnings may also come after it: the client reads both streams of the command
@@ -267,7 +285,7 @@ const shellWarning = /^(?:<<sealed |(?:\/\S*\/)?[a-z]*sh: )/;
 
 /** The seal of a text. A text that is a seal already is returned unchanged. */
 function sealText(text: string): string {
-  if (new RegExp(`^${seals.source}$`).test(text)) return text;
+  if (wholeSeal.test(text)) return text;
   const tag = /^\s*<([a-zA-Z][\w -]{0,40})>/.exec(text)?.[1]?.replaceAll(' ', '_');
   const bytes = Buffer.from(text, 'utf8');
   return `<<sealed ${tag === undefined ? '' : `${tag} `}${bytes.length} ${hash('sha256', bytes)}>>`;

@@ -103,7 +103,7 @@ export class TraceRecorder {
       // The data is usually JSON, sometimes `[DONE]`.
       const parsed = tryParseJson(data);
       events.push({
-        event: block.event,
+        event: this.#sealer.eventName(block.event),
         data: parsed === undefined ? this.#sealer.text(data) : this.#sealer.json(parsed.node),
         ...(parsed?.compact === false ? { spaced: true } : {}),
         ...(isUsualForm(block) ? {} : { form }),

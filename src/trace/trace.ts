@@ -63,7 +63,7 @@ export function createTrace(
 function openNew(path: string): number {
   try {
     makeFolder(dirname(path));
-    return openSync(path, 'wx');
+    return openSync(path, 'wx', 0o600);
   } catch (error) {
     throw unwritable(path, error);
   }

@@ -44,7 +44,19 @@ it.each([
   ['X-Auth-Token', 'abc', '<<secret token 1>>'],
   ['x-client-secret', 'abc', '<<secret token 1>>'],
   ['location', '/next?code=1&access_token=abc', '/next?code=1&access_token=<<secret token 1>>'],
+  ['location', '/next?n=1&code=0123456789&state=x', '/next?n=1&code=<<secret token 1>>&state=x'],
   ['x-max-tokens', '17', '17'],
+  ['x-ratelimit-reset-tokens', '6m0s', '6m0s'],
+  ['authorization', 'bearer abc', 'bearer <<secret token 1>>'],
+  ['x-forwarded-authorization', 'abc', '<<secret token 1>>'],
+  ['cf-access-jwt-assertion', 'abc', '<<secret token 1>>'],
+  ['x-amz-signature', 'abc', '<<secret token 1>>'],
+  ['apikey', 'k', '<<secret token 1>>'],
+  ['x-session', 's', 's'],
+  ['session', 's', '<<secret token 1>>'],
+  ['set-cookie2', 'a=1', '<<secret cookie 1>>'],
+  ['x-original', 'Bearer abc', 'Bearer <<secret token 1>>'],
+  ['x-upstream', 'https://alice:pw@host/a?b=1', 'https://<<secret token 1>>@host/a?b=1'],
   ['x-note', 'they met at noon', sealOf('they met at noon')],
   ['user-agent', 'codex_exec/0.169.0 (Debian 12.0.0; x86_64)', 'codex_exec/0.169.0 (Debian 12.0.0; x86_64)'],
   ['authorization', '', ''],
@@ -69,10 +81,42 @@ it.each([
   ['installation_id', 'installation_id'],
   ['x-codex-installation-id', 'installation_id'],
   ['latest_git_commit_hash', 'git_commit'],
+  ['authorization', 'token'],
+  ['Authorization', 'token'],
+  ['cookie', 'cookie'],
+  ['Set-Cookie', 'cookie'],
+  ['cookies', 'cookie'],
+  ['jwt', 'token'],
+  ['idJwts', 'token'],
+  ['passwords', 'token'],
+  ['secrets', 'token'],
+  ['accountId', 'account_id'],
+  ['AWSSecretAccessKey', 'token'],
+  ['APIKeys', 'token'],
+  ['auth.token', 'token'],
 ])('seals values under the key %s', (key, kind) => {
   expect(sealed({ [key]: 'x' })).toBe(`{"${key}":"<<secret ${kind} 1>>"}`);
   expect(sealed({ [key]: 17 })).toBe(`{"${key}":"<<secret ${kind} 1>>"}`);
   expect(sealed({ [key]: null })).toBe(`{"${key}":null}`);
+});
+
+it('seals texts under keys that may also name an object or a number', () => {
+  expect(sealed({ session: 'abc', sessions: ['abd'], tokens: ['abe'] })).toBe(
+    '{"session":"<<secret token 1>>","sessions":["<<secret token 2>>"],"tokens":["<<secret token 3>>"]}',
+  );
+  const plain = '{"session":{"mode":"fast"},"input_tokens":1234567,"max_tokens":"17"}';
+  expect(sealed(JSON.parse(plain))).toBe(plain);
+});
+
+it('keeps the scheme of credentials under a secret key', () => {
+  expect(sealed({ authorization: 'Bearer abc', note: 'token abc' })).toBe(
+    '{"authorization":"Bearer <<secret token 1>>","note":"token abc"}',
+  );
+});
+
+it('keeps the schema of a property that is named like a secret', () => {
+  const schema = '{"type":"object","properties":{"password":{"type":"string"},"cookies":{"type":"array"}}}';
+  expect(sealed(JSON.parse(schema))).toBe(schema);
 });
 
 it('seals every value below a secret key', () => {
@@ -86,12 +130,76 @@ it.each([
   ['an API key', 'sk-proj-0123456789abcdef', 'token'],
   ['the id of a user', 'user-0123456789abcdefABCDEF', 'account_id'],
   ['an e-mail address', 'alice.b+c@mail.example.com', 'email'],
+  // In two parts, so that no scanner takes them for real ones.
+  ['a token of GitHub', 'ghp_' + 'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx', 'token'],
+  ['a token of Slack', 'xoxb-' + '23984754863-2348975623103-aBcDeFgHiJkLmNoPqRsTuVwX', 'token'],
+  ['a token of GitLab', 'glpat-' + 'abcdefghij0123456789', 'token'],
+  ['a token of npm', 'npm_' + 'a1B2c3D4e5a1B2c3D4e5a1B2c3D4e5abcdef', 'token'],
+  ['a token of Hugging Face', 'hf_' + 'aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH', 'token'],
+  ['a key of Stripe', 'sk_live_' + '4eC39HqLyjWDarjtT1zdp7dc', 'token'],
+  ['a key of AWS', 'AKIA' + 'IOSFODNN7EXAMPLQ', 'token'],
+  ['a key of Google', 'AIza' + 'SyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe', 'token'],
 ])('seals %s at any place', (_, secret, kind) => {
   expect(sealed({ note: `<${secret}>` })).toBe(`{"note":"<<<secret ${kind} 1>>>"}`);
   expect(sealed({ note: JSON.stringify({ a: secret }) })).toBe(
     `{"note":"{\\"a\\":\\"<<secret ${kind} 1>>\\"}"}`,
   );
   expect(sealed({ [secret]: 1 })).toBe(`{"<<secret ${kind} 1>>":1}`);
+});
+
+it.each([
+  ['password=hunter2', 'password=<<secret token 1>>'],
+  ['password: swordfish', 'password: <<secret token 1>>'],
+  ['password="two words"', 'password="<<secret token 1>>"'],
+  ["-d token='a b'", "-d token='<<secret token 1>>'"],
+  ['PGPASSWORD=hunter2 psql', 'PGPASSWORD=<<secret token 1>> psql'],
+  ['CLIENT_SECRET=a;USER=b', 'CLIENT_SECRET=<<secret token 1>>;USER=b'],
+  ['api_key: abc123', 'api_key: <<secret token 1>>'],
+  ['f(token=abc)', 'f(token=<<secret token 1>>)'],
+  ['{"client_secret": "abc123",', '{"client_secret": "<<secret token 1>>",'],
+  ['-H "Authorization: Bearer abc123"', '-H "Authorization: Bearer <<secret token 1>>"'],
+  ['Cookie: a=1; b=2', 'Cookie: <<secret cookie 1>>'],
+  ['bearer 0123456789', 'bearer <<secret token 1>>'],
+  ['Basic dXNlcjpwYXNz', 'Basic <<secret token 1>>'],
+  ['https://token@host/a', 'https://<<secret token 1>>@host/a'],
+  ['clone https://u:p@host/a.git', 'clone https://<<secret token 1>>@host/a.git'],
+  [
+    'https://h/a?X-Amz-Signature=ab12&X-Amz-Date=1',
+    'https://h/a?X-Amz-Signature=<<secret token 1>>&X-Amz-Date=1',
+  ],
+  ['https://h/a?key=0123456789&n=1', 'https://h/a?key=<<secret token 1>>&n=1'],
+  ['https://h/a?sig=ab%2F0123456789', 'https://h/a?sig=<<secret token 1>>'],
+  ['http://h/cb#access_token=abc', 'http://h/cb#access_token=<<secret token 1>>'],
+])('seals what the text around it shows: %s', (note, safe) => {
+  expect(sealed({ note })).toBe(JSON.stringify({ note: safe }));
+  expect(sealed({ note: safe })).toBe(JSON.stringify({ note: safe }));
+});
+
+it.each([
+  'token: expected',
+  'Basic authentication.',
+  'Bearer token',
+  'max_tokens=17',
+  'tokens: 1,234',
+  'error?code=404',
+  'https://host/a?key=1',
+  'session_id=1',
+  'key: value',
+  '018f5d1e-0000-7000-8000-000000000000',
+])('keeps %s', (note) => {
+  expect(sealed({ note })).toBe(JSON.stringify({ note }));
+});
+
+it('needs time in proportion to the number of secrets, however many there are', () => {
+  const sealer = new Sealer();
+  for (let index = 0; index < 20_000; index += 1) {
+    const cookie = String(index).padStart(40, 'c');
+    expect(sealer.headers([['set-cookie', cookie]])[0]?.[1]).toMatchObject({
+      value: `<<secret cookie ${index + 1}>>`,
+    });
+  }
+  const known = '19999'.padStart(40, 'c');
+  expect(headerOf('x-note', `of ${known}`, sealer)).toMatchObject({ value: 'of <<secret cookie 20000>>' });
 });
 
 it('gives equal secrets equal numbers within a recording', () => {
