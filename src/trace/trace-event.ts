@@ -113,36 +113,39 @@ export type Content =
   | { readonly kind: 'close'; readonly code: number | null; readonly reason?: JsonNode };
 
 /**
- * The event with `change` applied to each value in it: the target, header values, and the content of a body or message.
- * `change` receives the root of each value; wrap it in mapJson to reach every node below. Header names, names of
+ * The event with `mapValue` applied to each value in it: the target, header values, and the content of a body or message.
+ * `mapValue` receives the root of each value; wrap it in mapJson to reach every node below. Header names, names of
  * server-sent events, lengths and hashes stay. Events without values are returned as they are.
  */
-export function mapEvent<T extends TraceEvent>(event: T, change: (value: JsonNode) => JsonNode): T;
-export function mapEvent(event: TraceEvent, change: (value: JsonNode) => JsonNode): TraceEvent {
-  const mapHeader = ([name, value]: HeaderField): HeaderField => [name, change(value)];
+export function mapEvent<T extends TraceEvent>(event: T, mapValue: (value: JsonNode) => JsonNode): T;
+export function mapEvent(event: TraceEvent, mapValue: (value: JsonNode) => JsonNode): TraceEvent {
+  const mapHeader = ([name, value]: HeaderField): HeaderField => [name, mapValue(value)];
   switch (event.type) {
     case 'request':
-      return { ...event, target: change(event.target), headers: event.headers.map(mapHeader) };
+      return { ...event, target: mapValue(event.target), headers: event.headers.map(mapHeader) };
     case 'response':
       return { ...event, headers: event.headers.map(mapHeader) };
     case 'body':
     case 'message':
-      return { ...event, content: mapContent(event.content, change) };
+      return { ...event, content: mapContent(event.content, mapValue) };
     default:
       return event;
   }
 }
 
-function mapContent(content: Content, change: (value: JsonNode) => JsonNode): Content {
+function mapContent(content: Content, mapValue: (value: JsonNode) => JsonNode): Content {
   switch (content.kind) {
     case 'json':
-      return { ...content, json: change(content.json) };
+      return { ...content, json: mapValue(content.json) };
     case 'text':
-      return { ...content, text: change(content.text) };
+      return { ...content, text: mapValue(content.text) };
     case 'events':
-      return { ...content, events: content.events.map((event) => ({ ...event, data: change(event.data) })) };
+      return {
+        ...content,
+        events: content.events.map((event) => ({ ...event, data: mapValue(event.data) })),
+      };
     case 'close':
-      return content.reason === undefined ? content : { ...content, reason: change(content.reason) };
+      return content.reason === undefined ? content : { ...content, reason: mapValue(content.reason) };
     default:
       return content;
   }

@@ -45,7 +45,7 @@ export type FoldContext = {
   readonly event: number;
   /** How errors name the event. */
   readonly location: string;
-  /** Whether the client is resuming a thread, so that it races for some values. */
+  /** Whether the client resumes a thread. Some of its values then depend on the outcome of a race. */
   readonly resuming: boolean;
   /** Collects the values that differ. */
   readonly variables: VariableCollector;
@@ -124,7 +124,7 @@ class NodeFold {
       arrays.map(({ items }) => items),
       `${this.#context.location}, ${path.join('.')}: the number of items`,
     );
-    // The path of a header has its name; that of any other item its index.
+    // The path of a header ends with its name, that of any other item with its index.
     const areHeaders = path.length === 1 && path[0] === 'headers';
     const items = columns.map((column, index) =>
       this.fold(column, [...path, (areHeaders ? headerName(column[0]) : undefined) ?? String(index)]),

@@ -56,12 +56,12 @@ export function eventsOf({ connection, request, steps, end }: Exchange): TraceEv
   return [connection, request, ...steps, ...ends];
 }
 
-/** The exchange with `change` applied to each value of its request and steps, as mapEvent does. */
-export function mapExchange(exchange: Exchange, change: (value: JsonNode) => JsonNode): Exchange {
+/** The exchange with `mapValue` applied to each value of its request and steps, as mapEvent does. */
+export function mapExchange(exchange: Exchange, mapValue: (value: JsonNode) => JsonNode): Exchange {
   return {
     ...exchange,
-    request: mapEvent(exchange.request, change),
-    steps: exchange.steps.map((step) => mapEvent(step, change)),
+    request: mapEvent(exchange.request, mapValue),
+    steps: exchange.steps.map((step) => mapEvent(step, mapValue)),
   };
 }
 
