@@ -142,13 +142,21 @@ it('has a user, folders and start-up files with and without non-ASCII characters
   const runs = await Promise.all([0, 1, 2].map((n) => makeEnvironment(root, n)));
   const isAscii = (text = '') => !/[\x80-\uffff]/.test(text);
 
-  expect(new Set(runs.map(({ env }) => isAscii(env.USER))).size).toBe(2);
   expect(new Set(runs.map(({ cwd }) => isAscii(basename(cwd)))).size).toBe(2);
   expect(new Set(runs.map(({ env }) => env.LC_ALL)).size).toBe(3);
   const printing = await Promise.all(
     runs.map(({ home }) => readFile(join(home, '.bashrc'), 'utf8').catch(() => '')),
   );
   expect(printing.map((text) => text.startsWith('echo '))).toEqual([false, true, false]);
+});
+
+it('has users with and without non-ASCII characters in any three consecutive runs', async () => {
+  const root = await temporaryFolder();
+  const numbers = Array.from({ length: 9 }, (_, n) => n);
+  const runs = await Promise.all(numbers.map((n) => makeEnvironment(root, n)));
+  const areAscii = runs.map(({ env }) => !/[\x80-\uffff]/.test(env.USER ?? ''));
+
+  for (const n of numbers.slice(2)) expect(new Set(areAscii.slice(n - 2, n + 1)).size, String(n)).toBe(2);
 });
 
 it.each([

@@ -13,7 +13,7 @@ const goldens = listGoldens(folder);
 
 const versions = [
   ...['0.118.0', '0.128.0', '0.130.0', '0.133.0', '0.137.0', '0.140.0'],
-  ...['0.145.0', '0.149.0', '0.155.1', '0.160.0', '0.164.0', '0.169.0'],
+  ...['0.145.0', '0.149.0', '0.155.1', '0.160.0', '0.164.0', '0.166.0', '0.167.2', '0.169.0', '0.171.0'],
 ];
 
 it.each(versions)('has goldens of default and fast at %s', (version) => {
@@ -55,15 +55,28 @@ it.each(goldens)('$codex $scenario contains no sentence that the scenario does n
   expect(sentences.filter((sentence) => !own.some((ownText) => ownText.includes(sentence)))).toEqual([]);
 });
 
+it.each(goldens)('$codex $scenario is of a client with its own name, not one of ours', ({ path }) => {
+  const golden = readGolden(path);
+  const text = printGolden(golden).split('\n').slice(1).join('\n');
+
+  expect(text).not.toMatch(/codex[-_]parity/i);
+  for (const { request } of golden.exchanges) {
+    const headers = new Map(request.headers.map(([name, value]) => [name.toLowerCase(), value]));
+    expect(['codex_exec', 'codex-tui']).toContain(textOf(headers.get('originator')));
+    expect(textOf(headers.get('user-agent')) ?? '').toMatch(
+      /^$|^(codex_exec|codex-tui)\/.*\((codex_exec|codex-exec|codex-tui); /,
+    );
+  }
+});
+
 it('uses one session variable in headers, body, client metadata and turn metadata of 0.169.0', async () => {
   const { request, bodies } = await requestsOf('0.169.0', 'fast');
   const header = (name: string) => request.headers.find(([actual]) => actual === name)?.[1];
   const session = '{{session_id}}';
-  const text = (node: JsonNode | undefined) => (node?.kind === 'string' ? node.value : undefined);
-  expect(text(header('session-id'))).toBe(session);
-  expect(text(header('thread-id'))).toBe(session);
-  expect(text(header('x-client-request-id'))).toBe(session);
-  expect(text(header('x-codex-window-id'))).toBe(`${session}:0`);
+  expect(textOf(header('session-id'))).toBe(session);
+  expect(textOf(header('thread-id'))).toBe(session);
+  expect(textOf(header('x-client-request-id'))).toBe(session);
+  expect(textOf(header('x-codex-window-id'))).toBe(`${session}:0`);
   expect(stringAt(header('x-codex-turn-metadata'), jsonMark, 'session_id')).toBe(session);
   expect(bodies).toHaveLength(2);
   for (const body of bodies) {
@@ -97,6 +110,10 @@ it.each(['0.118.0', '0.169.0'])(
     expect(plain.bodies.map((body) => member(body, 'service_tier'))).toEqual([undefined, undefined]);
   },
 );
+
+function textOf(node: JsonNode | undefined): string | undefined {
+  return node?.kind === 'string' ? node.value : undefined;
+}
 
 async function requestsOf(
   codex: string,

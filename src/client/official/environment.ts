@@ -28,8 +28,11 @@ export type ClientEnvironment = {
   readonly signIn: MadeUpSignIn;
 };
 
-/** Traits of the runs. The lists have different lengths, so that traits do not repeat together. */
-const people = ['ada', 'gräce-hopper', 'k.thompson', 'barbara', 'e_dijkstra', '林', 'margaret-h'] as const;
+/**
+ * Traits of the runs. The lists have different lengths, so that traits do not repeat together. Three consecutive users have
+ * names with and without non-ASCII characters.
+ */
+const people = ['ada', 'gräce-hopper', 'k.thompson', 'barbara', 'é_dijkstra', 'lin', '林-h'] as const;
 const workFolders = [
   ['engine'],
   ['src', 'difference engine'],
