@@ -231,6 +231,16 @@ it('learns the same golden from resumed threads, whichever context windows their
   ]);
 });
 
+it('learns one context window for a thread whose first upgrade was refused', () => {
+  const runs = [1, 2].map((run) => {
+    const [first, ...others] = resumed(run, ['own', 'own']);
+    return first === undefined ? [] : [{ ...first, steps: [] }, ...others];
+  });
+  const names = [...generalise(sampleId, runs).variables.keys()];
+
+  expect(names).toEqual(['thread_id', 'context_window_id', 'turn_id']);
+});
+
 it.each([
   ['a new connection without a prewarm', { generate: true }],
   ['the first connection of another thread', { thread: 'other' }],

@@ -68,7 +68,7 @@ class ExchangeFold {
   readonly #variables: VariableCollector;
   readonly #unordered: UnorderedPlaces;
   #event = 0;
-  /** The threads of the exchanges so far. */
+  /** The threads of which the client has sent a message so far. */
   readonly #threads = new Set<string>();
   /** The index of the last event in which a thread is being resumed. */
   #resumedAt = 0;
@@ -101,13 +101,16 @@ class ExchangeFold {
     };
   }
 
-  /** An exchange resumes its thread if it is not the thread's first and begins with a prewarm; the prewarm ends that. */
+  /**
+   * An exchange resumes its thread if the client sent a message of the thread before, and begins with a prewarm. The
+   * prewarm ends that. After a refused upgrade there is no history to read.
+   */
   #noteResume({ request, steps }: Exchange): void {
     const thread = threadIdOf(request);
     if (thread === undefined) return;
     const message = steps.findIndex((step) => step.type !== 'response' && step.from === 'client');
     if (this.#threads.has(thread) && isPrewarm(steps[message])) this.#resumedAt = this.#event + message + 2;
-    this.#threads.add(thread);
+    if (message !== -1) this.#threads.add(thread);
   }
 
   /** `event` is that of the first run. */
