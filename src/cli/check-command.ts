@@ -29,12 +29,18 @@ type CheckCommandOptions = {
 /** The longest time limit of a scenario in seconds: a day. */
 const longestTimeout = 86_400;
 
-const lanesHelp = `Lanes:
-  chatgpt          ChatGPT sign-in
-  api-key          API key
-  base-url         ChatGPT sign-in; openai_base_url points to the proxy
-  provider-openai  ChatGPT sign-in; a model provider with the name OpenAI points to the proxy
-  provider         ChatGPT sign-in; a model provider with another name points to the proxy`;
+const laneSetups: Readonly<Record<Lane, string>> = {
+  chatgpt: 'ChatGPT sign-in',
+  'api-key': 'API key',
+  'free-plan': 'ChatGPT sign-in with the plan free',
+  'business-plan': 'ChatGPT sign-in with the plan team, enterprise or business',
+  fedramp: 'ChatGPT sign-in with an account of a government agency',
+  'base-url': 'ChatGPT sign-in; openai_base_url points to the proxy',
+  'provider-openai': 'ChatGPT sign-in; a model provider with the name OpenAI points to the proxy',
+  provider: 'ChatGPT sign-in; a model provider with another name points to the proxy',
+};
+
+const lanesHelp = `Lanes:\n${lanes.map((lane) => `  ${lane.padEnd(17)}${laneSetups[lane]}`).join('\n')}`;
 
 export function checkCommand({ signal, exit }: CommandContext): CommandModule<object, CheckCommandOptions> {
   return {
