@@ -12,6 +12,7 @@ import { watchClient } from './http/client-liveness.ts';
 import { ApiError, proxyError, toApiError } from './http/errors.ts';
 import { endWithError, sendError } from './http/send.ts';
 import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
+import { checkWayOut } from './http/upstream/way-out.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { type Logger, reasonOf } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -47,8 +48,9 @@ export type RunningProxy = {
   readonly close: (grace?: number) => Promise<void>;
 };
 
-/** Starts the proxy. Throws ParityError when the port is taken. */
+/** Starts the proxy. Throws ParityError when the port is taken, or a proxy in the environment cannot be used. */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  checkWayOut(options.upstream);
   const proxy = new ProxyServer(options);
   return { port: await proxy.listen(options.port), close: (grace) => proxy.close(grace) };
 }
@@ -103,7 +105,8 @@ class ProxyServer {
       keepAlive: true,
       keepAliveInitialDelay: limits.ping,
       // Clients may offer other protocols, such as h2c. A server ignores what it does not speak (RFC 9110, section 7.8).
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.trim().toLowerCase() === 'websocket',
+      shouldUpgradeCallback: ({ method, headers }) =>
+        method === 'GET' && headers.upgrade?.trim().toLowerCase() === 'websocket',
     });
     // Node drops further headers silently. With one more than allowed, refuseStrangers can refuse the request.
     this.#server.maxHeadersCount = limits.headers + 1;

@@ -112,7 +112,7 @@ it('ignores offers of other protocols than websocket', async () => {
 
 it('sends an event with any line ends as one event of the stream', async () => {
   const first = '{"type":"response.created",\r"a":1,\r\n"b":2,\n"c":3}';
-  const injecting = '{"x":1,"type":"a\\nevent: b\\rdata: c"}';
+  const injecting = '{"x":1,"type":"response.a\\nevent: b\\rdata: c"}';
   const [, ...others] = responseEvents('OK');
   const backend = await startTestBackend({
     message: (socket) => sendAll(socket, [first, injecting, ...others]),

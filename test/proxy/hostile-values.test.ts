@@ -143,7 +143,7 @@ it('survives hostile status lines of the backend', async () => {
   const ending = async (sent: Promise<Response>) =>
     (await sent.catch(() => undefined))?.text().catch(() => '');
   for (const line of statusLines) {
-    const raw = `HTTP/1.1 ${line}\r\nupgrade: x\r\nconnection: upgrade\r\ntrailer: a\r\ncontent-length: 2\r\n\r\n{}`;
+    const raw = `HTTP/1.1 ${line}\r\nupgrade: x\r\nconnection: upgrade\r\ntrailer: a\r\nx-a: \u00e9\t\u0080\r\ncontent-length: 2\r\n\r\n{}`;
     const backend = await startTestBackend({
       upgrade: () => raw,
       post: (response) => response.socket?.end(raw, 'latin1'),

@@ -71,7 +71,8 @@ async function trustedBackend() {
 it('reaches the backend and the token endpoint through HTTPS_PROXY', async () => {
   const { backend, port } = await trustedBackend();
   const forward = await startForwardProxy(port);
-  setProxy({ HTTPS_PROXY: forward.url, NO_PROXY: 'other.test' });
+  // Other programs accept a proxy without a scheme, too.
+  setProxy({ https_proxy: forward.url.replace('http://', ''), NO_PROXY: 'other.test' });
   const url = new URL('https://backend.test/backend-api/codex');
   expect((await post(`${await proxyTo(url)}/v1/responses`, hello)).status).toBe(200);
   expect((await post(`${await proxyTo(url, { signIn: overHttp })}/v1/responses`, hello)).status).toBe(200);
@@ -114,6 +115,18 @@ it('gives up on a forward proxy that does not respond, and does not reveal its p
   }
   await expect.poll(() => forward.sockets.size).toBe(0);
 });
+
+it.each(['socks5://user:secret@127.0.0.1:1', 'http://user:secret@', 'a b'])(
+  'refuses to start with HTTPS_PROXY=%s',
+  async (value) => {
+    setProxy({ HTTPS_PROXY: value });
+    const started = proxyTo(new URL('https://backend.test/x'));
+    await expect(started).rejects.toMatchObject({
+      code: 'usage',
+      message: 'HTTPS_PROXY is not the URL of an HTTP proxy: use http://HOST:PORT',
+    });
+  },
+);
 
 it.each(['websocket', 'http'])('reports a bad certificate at once over %s', async (transport) => {
   const backend = await startTestBackend();

@@ -1,15 +1,43 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { ParityError } from '../../../errors.ts';
 
 /**
  * Returns an agent for one request. It goes through the proxy that `HTTPS_PROXY` or `HTTP_PROXY` names, unless `NO_PROXY`
  * has the host. Node tunnels https and changes nothing within the tunnel. This machine needs no proxy. `timeout`:
  * milliseconds within which the tunnel must be open.
  */
-export function wayOut({ protocol, hostname }: URL, timeout: number): HttpAgent {
-  const isHere = /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
-  const options = isHere ? {} : { proxyEnv: process.env, timeout };
-  return protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
+export function wayOut(url: URL, timeout: number): HttpAgent {
+  const options = isHere(url) ? {} : { proxyEnv: proxyEnvironment(), timeout };
+  return url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
+}
+
+/** Throws ParityError `usage` if the proxy for a URL cannot be used: Node would ignore it. */
+export function checkWayOut(url: URL): void {
+  const name = `${url.protocol.replace(':', '')}_proxy`;
+  const environment = proxyEnvironment();
+  const proxy = environment[name] || environment[name.toUpperCase()] || undefined;
+  if (proxy === undefined || isHere(url) || (URL.canParse(proxy) && /^https?:/.test(proxy))) return;
+  // The value may contain a password.
+  throw new ParityError(
+    'usage',
+    `${name.toUpperCase()} is not the URL of an HTTP proxy: use http://HOST:PORT`,
+  );
+}
+
+function isHere({ hostname }: URL): boolean {
+  return /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
+}
+
+/** The variables that name a proxy. As in other programs, a value without a scheme is an http URL. */
+function proxyEnvironment(): NodeJS.ProcessEnv {
+  const { NO_PROXY, no_proxy, ...others } = process.env;
+  const proxies = Object.entries(others).filter(([name]) => /^https?_proxy$/i.test(name));
+  const urls = proxies.map(([name, value = '']) => [
+    name,
+    /:\/\/|^$/.test(value) ? value : `http://${value}`,
+  ]);
+  return { NO_PROXY, no_proxy, ...Object.fromEntries(urls) };
 }
 
 /** A backend with which no secure connection is possible. Retries do not help. */
