@@ -2,8 +2,7 @@ const second = 1000;
 const minute = 60 * second;
 
 /**
- * The proxy's limits, by default. Times are in milliseconds, sizes in bytes. With these `retries`, seven refused upgrades
- * take as long as the official client's (measured: codex 0.169.0, scenario upgrade-500: 7 s).
+ * The proxy's limits, by default. Times are in milliseconds, sizes in bytes.
  */
 export const defaultLimits = {
   /**
@@ -35,7 +34,11 @@ export const defaultLimits = {
   sessions: 4096,
   /** The longest conversation to remember for each session, for a retry on a new connection. */
   historyBytes: 1024 * 1024,
-  /** Pauses before each attempt at a turn. The first attempt is immediate. They apply to the websocket, then to HTTP. */
+  /**
+   * Pauses before each attempt to get a response over the websocket. The first attempt is immediate. With these, seven
+   * refused upgrades take as long as the official client's (measured: codex 0.169.0, scenario upgrade-500: 7 s). After an
+   * error of the backend there are only the first four attempts, over either transport: programs retry by themselves.
+   */
   retries: [0, 200, 400, 800, 1600, 3200] as readonly number[],
 };
 

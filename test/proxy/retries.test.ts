@@ -14,6 +14,7 @@ import {
   sentHeader,
   sse,
   startTestBackend,
+  user,
 } from './setup.ts';
 
 it('retries on a new connection without a prewarm when one breaks before it responds', async () => {
@@ -48,7 +49,7 @@ it('retries on a new connection after websocket_connection_limit_reached', async
   expect(backend.received).toHaveLength(2);
 });
 
-it.each([401, 403, 404, 500, 503, 529])(
+it.each([401, 409, 500, 503, 529])(
   'retries on a new connection without a prewarm after an error frame of %d',
   async (status) => {
     let turns = 0;
@@ -67,6 +68,9 @@ it.each([401, 403, 404, 500, 503, 529])(
 
 it.each([
   [400, 'invalid_value'],
+  [403, 'forbidden'],
+  [404, 'model_not_found'],
+  [422, 'x'],
   [429, 'rate_limit_exceeded'],
   [503, 'server_is_overloaded'],
 ])('does not retry after an error frame of %d with %s', async (status, code) => {
@@ -79,14 +83,35 @@ it.each([
   expect(backend.received).toHaveLength(1);
 });
 
-it('changes to HTTP after six connections have failed with a request', async () => {
+it('reports an error frame that stays, and does not take the websocket for failed', async () => {
+  let fails = true;
   const backend = await startTestBackend({
-    message: (socket) => sendAll(socket, [errorFrame(500, 'server_error')]),
+    message: (socket) => sendAll(socket, fails ? [errorFrame(500, 'server_error')] : responseEvents('OK')),
   });
-  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
-  expect(await response.text()).toContain('response.completed');
-  expect(backend.received.map(({ transport }) => transport)).toEqual([...Array(6).fill('websocket'), 'http']);
-  expect(backend.turns()).toHaveLength(7);
+  const proxy = await proxyTo(backend.url);
+  const response = await post(`${proxy}/v1/responses`, hello);
+  expect([response.status, await response.json()]).toMatchObject([500, { error: { code: 'server_error' } }]);
+  expect(backend.received.map(({ transport }) => transport)).toEqual(Array(4).fill('websocket'));
+  fails = false;
+  expect(await (await post(`${proxy}/v1/responses`, hello)).text()).toContain('response.completed');
+  expect(backend.received.at(-1)?.transport).toBe('websocket');
+});
+
+it('changes to HTTP after six connections were lost, and tries the websocket again in the next conversation', async () => {
+  let fails = true;
+  const backend = await startTestBackend({
+    message: (socket) => (fails ? socket.terminate() : sendAll(socket, responseEvents('OK'))),
+  });
+  const proxy = await proxyTo(backend.url);
+  const transports = () => backend.received.map(({ transport }) => transport);
+  expect(await (await post(`${proxy}/v1/responses`, hello)).text()).toContain('response.completed');
+  expect(transports()).toEqual([...Array(6).fill('websocket'), 'http']);
+  fails = false;
+  const goesOn = [user('hello'), { type: 'message', role: 'assistant', content: [] }, user('more')];
+  await (await post(`${proxy}/v1/responses`, { ...hello, input: goesOn })).text();
+  expect(transports().at(-1)).toBe('http');
+  await (await post(`${proxy}/v1/responses`, hello)).text();
+  expect(transports().at(-1)).toBe('websocket');
 });
 
 it('does not count a failed prewarm as an attempt', async () => {
@@ -96,7 +121,7 @@ it('does not count a failed prewarm as an attempt', async () => {
       prewarms += 1;
       socket.terminate();
     },
-    message: (socket) => sendAll(socket, [errorFrame(500, 'server_error')]),
+    message: (socket) => socket.terminate(),
   });
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
@@ -155,13 +180,31 @@ it('retries over HTTP when an error response never ends', async () => {
   expect(posts).toBe(2);
 });
 
-it.each([401, 402, 403, 404, 408, 409, 422, 425, 500, 502, 503, 504, 529])(
-  'retries over HTTP after %d',
-  async (status) => {
-    const backend = await overHttp([status]);
-    const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
-    expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
-    expect(backend.received.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
+it.each([401, 408, 409, 425, 500, 502, 503, 504, 529])('retries over HTTP after %d', async (status) => {
+  const backend = await overHttp([status]);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
+  expect(backend.received.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'http']);
+});
+
+it.each([undefined, 'application/json', 'Text/Event-Stream'])(
+  'reads the events of a response with the content type %s',
+  async (type) => {
+    const backend = await startTestBackend({
+      upgrade: () => refusedWith('426 Upgrade Required'),
+      post: (response) => {
+        response.writeHead(200, type === undefined ? {} : { 'content-type': type });
+        response.end(responseEvents('Hello').map(sse).join(''));
+      },
+    });
+    const proxy = await proxyTo(backend.url);
+    const whole = await post(`${proxy}/v1/responses`, { ...hello, stream: false });
+    expect(await whole.json()).toMatchObject({ output: [{ content: [{ text: 'Hello' }] }] });
+    const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }] };
+    expect(await (await post(`${proxy}/v1/chat/completions`, chat)).json()).toMatchObject({
+      choices: [{ message: { content: 'Hello' } }],
+    });
+    expect(backend.turns()).toHaveLength(2);
   },
 );
 
@@ -180,18 +223,19 @@ it('retries over HTTP when a response is not a stream of events', async () => {
   expect(await readEvents(response)).toHaveLength(responseEvents('OK').length);
 });
 
-it.each(['403 Forbidden', '404 Not Found', '500 Internal Server Error'])(
-  'forwards an error over HTTP after upgrades were refused with %s',
-  async (upgrade) => {
-    const backend = await overHttp([limitReached], upgrade);
-    const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
-    expect([response.status, response.headers.get('retry-after')]).toEqual([429, '17']);
-    expect(backend.received.map(({ transport }) => transport)).toEqual([
-      ...Array(7).fill('websocket'),
-      'http',
-    ]);
-  },
-);
+it.each([
+  ['403 Forbidden', 7],
+  ['404 Not Found', 7],
+  ['500 Internal Server Error', 7],
+] as const)('forwards an error over HTTP after upgrades were refused with %s', async (upgrade, upgrades) => {
+  const backend = await overHttp([limitReached], upgrade);
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  expect([response.status, response.headers.get('retry-after')]).toEqual([429, '17']);
+  expect(backend.received.map(({ transport }) => transport)).toEqual([
+    ...Array(upgrades).fill('websocket'),
+    'http',
+  ]);
+});
 
 const overloaded = { status: 503, code: 'server_is_overloaded' };
 
@@ -203,16 +247,15 @@ it.each<{ after: string; failures: FailedPost[]; posts: number }>([
   { after: 'a quota that is used up', failures: [{ ...limitReached, code: 'insufficient_quota' }], posts: 1 },
   { after: '500 with a pause of an hour', failures: [{ status: 500, retryAfter: '3600' }], posts: 1 },
   { after: '500 and 429', failures: [500, 429], posts: 2 },
-  { after: '404', failures: Array(6).fill(404), posts: 6 },
-  { after: '429 with a pause', failures: Array(6).fill({ status: 429, retryAfter: '0' }), posts: 6 },
-  { after: 'a model that is overloaded', failures: Array(5).fill(overloaded), posts: 5 },
-  { after: 'the same with a pause', failures: Array(30).fill({ ...overloaded, retryAfter: '0' }), posts: 30 },
-  { after: '500', failures: Array(30).fill(500), posts: 30 },
-  {
-    after: '500 and 404',
-    failures: [...Array(4).fill(500), ...Array(5).fill(404), 500, 500, 404],
-    posts: 12,
-  },
+  { after: '404', failures: [404], posts: 1 },
+  { after: '403', failures: [403], posts: 1 },
+  { after: '422', failures: [422], posts: 1 },
+  { after: '429 with a pause', failures: Array(4).fill({ status: 429, retryAfter: '0' }), posts: 4 },
+  { after: '500 with a pause of six seconds', failures: [{ status: 500, retryAfter: '6' }], posts: 1 },
+  { after: 'a model that is overloaded', failures: [overloaded], posts: 1 },
+  { after: 'the same with a pause', failures: Array(4).fill({ ...overloaded, retryAfter: '0' }), posts: 4 },
+  { after: '500', failures: Array(4).fill(500), posts: 4 },
+  { after: '500 and 404', failures: [500, 500, 404], posts: 3 },
 ])('sends $posts POSTs after $after, and forwards the last response', async ({ failures, posts }) => {
   const backend = await overHttp(failures);
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
@@ -222,14 +265,14 @@ it.each<{ after: string; failures: FailedPost[]; posts: number }>([
   expect(backend.turns()).toHaveLength(posts);
 });
 
-it('sends thirty POSTs when none receives a response', async () => {
-  const backend = await overHttp(Array(30).fill(0));
+it('sends four POSTs when none receives a response', async () => {
+  const backend = await overHttp(Array(4).fill(0));
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect([response.status, await response.json()]).toMatchObject([
     502,
     { error: { code: 'upstream_unreachable' } },
   ]);
-  expect(backend.turns()).toHaveLength(30);
+  expect(backend.turns()).toHaveLength(4);
 });
 
 it.each([() => '1', () => new Date(Date.now() + 2000).toUTCString()])(
@@ -281,36 +324,36 @@ it('renews a sign-in after two refused POSTs, and forwards 401 if it cannot be r
   expect(backend.turns()).toHaveLength(5);
 });
 
-it('renews a sign-in that is always refused six times, and forwards 401 after eighteen POSTs', async () => {
-  const backend = await overHttp(Array(18).fill(401));
+it('renews a sign-in that is always refused once, and forwards 401 after three POSTs', async () => {
+  const backend = await overHttp(Array(3).fill(401));
   let renewals = 0;
   const renew: ProxyOptions['renew'] = async (_, refused) => {
     renewals += 1;
     return refused;
   };
   expect((await post(`${await proxyTo(backend.url, { renew })}/v1/responses`, hello)).status).toBe(401);
-  expect([backend.turns().length, renewals]).toEqual([18, 6]);
+  expect([backend.turns().length, renewals]).toEqual([3, 1]);
 });
 
-it('sends six POSTs with a refused API key', async () => {
-  const backend = await overHttp(Array(6).fill(401));
+it('sends one POST with a refused API key', async () => {
+  const backend = await overHttp([401]);
   const proxy = await proxyTo(backend.url, {
     signIn: () => ({ lane: 'api-key', websockets: true, accessToken: 'the-key' }),
   });
   expect((await post(`${proxy}/v1/responses`, hello)).status).toBe(401);
-  expect(backend.turns()).toHaveLength(6);
+  expect(backend.turns()).toHaveLength(1);
 });
 
 it('counts and logs retries over HTTP', async () => {
   const { log, lines } = recordLogs();
-  const backend = await overHttp([500, 404]);
+  const backend = await overHttp([500, 503]);
   const proxy = await proxyTo(backend.url, { log });
   await (await post(`${proxy}/v1/responses`, hello)).text();
   expect(await (await fetch(`${proxy}/metrics`)).text()).toContain(
     'codex_parity_proxy_http_retries_total 2\n',
   );
   const retry = 'retrying over HTTP: the backend responded with';
-  expect(lines).toEqual(expect.arrayContaining([`{} ${retry} 500`, `{} ${retry} 404`]));
+  expect(lines).toEqual(expect.arrayContaining([`{} ${retry} 500`, `{} ${retry} 503`]));
 });
 
 it('retries over HTTP when a stream is cut off before its first event', async () => {

@@ -80,12 +80,12 @@ export function isCutOff(turn: UpstreamTurn): boolean {
 }
 
 /**
- * The part of a golden that applies to a program. Where a response fails after it began, the official client retries by
- * itself; a program sees the beginning and the error, and decides for itself. A subject that retries in its place must
- * do it as the official client does: `exchanges` is how many exchanges the subject had upstream.
+ * The part of a golden that applies to a program. Where a request fails, the official client retries by itself; a program
+ * sees the error, and decides for itself. A subject that retries in its place must do it as the official client does, but
+ * may give up earlier: `exchanges` is how many exchanges the subject had upstream.
  */
 export function untilFailure(golden: Golden, exchanges: number): Golden {
-  const index = golden.exchanges.findIndex((exchange) => attemptsIn(exchange).some(failsLate));
+  const index = golden.exchanges.findIndex((exchange) => attemptsIn(exchange).some(fails));
   if (index === -1) return golden;
   const kept = golden.exchanges.slice(0, Math.max(index + 1, exchanges));
   const last = kept.at(-1);
@@ -95,8 +95,8 @@ export function untilFailure(golden: Golden, exchanges: number): Golden {
   return { ...golden, exchanges: [...kept.slice(0, -1), open] };
 }
 
-function failsLate(turn: UpstreamTurn): boolean {
-  return hasBegun(turn) && errorOf(turn) !== undefined;
+function fails(turn: UpstreamTurn): boolean {
+  return errorOf(turn) !== undefined;
 }
 
 /** Whether the response began. Rate-limit events and immediate errors come before a response. */

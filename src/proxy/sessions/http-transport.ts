@@ -13,10 +13,9 @@ import type { SignIn } from '../sign-in/sign-in.ts';
 import { eventType, turnStateName } from './event-fields.ts';
 import {
   backendUnreachable,
-  isRetriedAttempt,
+  errorAttempts,
   isRetriedPost,
   type PostOutcome,
-  postRetries,
   responseCutOff,
   withRetries,
 } from './retry-policy.ts';
@@ -36,9 +35,8 @@ export class HttpTransport {
   }
 
   /**
-   * Sends a request and retries as the official client does: six attempts, each of up to five POSTs. `discardEvents`
-   * takes back what an attempt has delivered; see startDelivery. Returns the last result. Throws ApiError if it is a
-   * failure.
+   * Sends a request and retries; see retry-policy.ts. `discardEvents` takes back what an attempt has delivered; see
+   * startDelivery. Returns the last result. Throws ApiError if it is a failure.
    */
   async run(attempt: TurnAttempt, discardEvents: () => boolean): Promise<TurnResult> {
     const { limits, metrics, log, shape } = this.#context;
@@ -50,20 +48,13 @@ export class HttpTransport {
       );
     }
     const { signal } = attempt;
-    const pauses = limits.retries.slice(1);
+    const pauses = limits.retries.slice(1, errorAttempts);
     const onRetry = (outcome: PostOutcome) => {
       metrics.add('http_retries_total');
       log.info({}, `retrying over HTTP: ${reasonFor(outcome)}`);
     };
-    const posts = () =>
-      withRetries(() => this.#post(attempt), {
-        pauses: pauses.slice(0, postRetries),
-        shouldRetry: isRetriedPost,
-        onRetry,
-        signal,
-      });
-    const shouldRetry = (outcome: PostOutcome) => isRetriedAttempt(outcome) && discardEvents();
-    const outcome = await withRetries(posts, { pauses, shouldRetry, onRetry, signal });
+    const shouldRetry = (outcome: PostOutcome) => isRetriedPost(outcome) && discardEvents();
+    const outcome = await withRetries(() => this.#post(attempt), { pauses, shouldRetry, onRetry, signal });
     if (outcome.kind === 'failed') throw outcome.error;
     return outcome;
   }
@@ -102,7 +93,7 @@ export class HttpTransport {
     }
     const bounds = { bytes: longestRefusal, milliseconds: limits.idle };
     const whole = await readResponse(response, bounds).catch(cutOff);
-    return { kind: 'response', response: whole, isFinal: refusesSignIn };
+    return { kind: 'response', response: whole, isFinal: response.statusCode === 401 };
   }
 
   /** Sends a POST. Resolves to the head of the response. Throws ApiError if no response begins in time. */
@@ -136,8 +127,12 @@ export class HttpTransport {
   }
 }
 
-function isEventStream({ statusCode, headers }: IncomingMessage): boolean {
-  return statusCode === 200 && headers['content-type']?.startsWith('text/event-stream') === true;
+/**
+ * Whether a response is one of events. The official client reads the events of every successful response, whatever its
+ * content type (measured: codex 0.118.0 and 0.169.0).
+ */
+function isEventStream({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 300;
 }
 
 function cutOff(error: unknown): never {

@@ -5,8 +5,9 @@ import type { Identity } from '../shape/identity.ts';
 import { isPublicEvent, turnMetadataEvent, turnStateIn } from './event-fields.ts';
 import { History, type TurnRecorder } from './history.ts';
 import { HttpTransport } from './http-transport.ts';
-import { reconnectError, responseCutOff, retryAfter } from './retry-policy.ts';
+import { errorAttempts, reconnectError, responseCutOff, retryAfter } from './retry-policy.ts';
 import { newTurn, type Turn, type TurnAttempt, type TurnOptions, type TurnResult } from './turn.ts';
+import { startsConversation } from './turn-request.ts';
 import { WebSocketTransport } from './websocket-transport.ts';
 
 /**
@@ -20,7 +21,8 @@ export class Session {
   readonly #context: ProxyContext;
   readonly #websocket: WebSocketTransport;
   readonly #http: HttpTransport;
-  #usesHttp = false;
+  /** Why the session uses HTTP. What failed in one conversation is tried again in the next one that begins alike. */
+  #usesHttp: 'unsupported' | 'failed' | undefined;
   #lastTurn = newTurn();
   #runningTurns = 0;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -68,13 +70,15 @@ export class Session {
     const { fullInput } = recorder;
     const delivery = startDelivery(turn, recorder, options);
     const overHttp: TurnAttempt = { turn, request, fullInput, signal, onEvent: delivery.deliver };
-    const overWebSocket: TurnAttempt = {
+    // An error frame comes over a websocket that works. So the last one is the response, and HTTP is not tried.
+    const overWebSocket = (isLast: boolean): TurnAttempt => ({
       ...overHttp,
       onEvent: (type, text) => {
-        const retries = reconnectError(type, text, fullInput !== undefined) !== undefined;
+        const retries = !isLast && reconnectError(type, text, fullInput !== undefined) !== undefined;
         return retries && delivery.discard() ? undefined : delivery.deliver(type, text);
       },
-    };
+    });
+    if (this.#usesHttp === 'failed' && startsConversation(request)) this.#usesHttp = undefined;
     /** The pause that the backend asked for last, in milliseconds. */
     let requestedPause: number | undefined;
     for (const [index, usualPause] of limits.retries.entries()) {
@@ -82,10 +86,11 @@ export class Session {
       const pause = requestedPause ?? usualPause;
       if (pause > 0) await delay(pause, undefined, { signal });
       requestedPause = undefined;
-      const outcome = await this.#websocket.attempt(overWebSocket, index === 0);
+      const isLast = index >= Math.min(errorAttempts, limits.retries.length) - 1;
+      const outcome = await this.#websocket.attempt(overWebSocket(isLast), index === 0);
       if (outcome.kind === 'response') return outcome;
       if (outcome.kind === 'unsupported') {
-        this.#fallBack(outcome.reason);
+        this.#fallBack('unsupported', outcome.reason);
         continue;
       }
       if (outcome.kind === 'unavailable') {
@@ -103,13 +108,13 @@ export class Session {
       metrics.add('reconnects_total');
       log.info({}, `opening a new connection: ${reason}`);
     }
-    if (!this.#usesHttp) this.#fallBack('all attempts over the websocket failed');
+    if (!this.#usesHttp) this.#fallBack('failed', 'all attempts over the websocket failed');
     if (requestedPause !== undefined) await delay(requestedPause, undefined, { signal });
     return this.#http.run(overHttp, delivery.discard);
   }
 
-  #fallBack(reason: string): void {
-    this.#usesHttp = true;
+  #fallBack(cause: 'unsupported' | 'failed', reason: string): void {
+    this.#usesHttp = cause;
     this.#context.metrics.add('http_fallbacks_total');
     this.#context.log.info({}, `the session changes to HTTP: ${reason}`);
   }

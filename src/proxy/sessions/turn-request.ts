@@ -82,6 +82,13 @@ function inputItems(text: string | undefined): readonly string[] {
   throw proxyError(400, 'invalid_input', 'the input must be a string or an array of items');
 }
 
+/** Whether a request has nothing of an earlier turn. */
+export function startsConversation({ input, previousResponseId }: TurnRequest): boolean {
+  const isPrompt = (item: string) =>
+    /^(?:user|developer)$/.test(rawString(rawMembers(item) ?? [], 'role') ?? '');
+  return previousResponseId === undefined && input.every(isPrompt);
+}
+
 const toolOutputSuffix = '_call_output';
 
 function isToolOutput(item: string): boolean {

@@ -7,7 +7,7 @@ import type { Identity } from '../shape/identity.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { responseId } from './event-fields.ts';
-import { isRetriedResponse, reconnectError, retryAfter } from './retry-policy.ts';
+import { isRetriedUpgrade, reconnectError, retryAfter } from './retry-policy.ts';
 import type { TurnAttempt, UpstreamRefusal } from './turn.ts';
 import { chainedMembers, continuedMembers, prewarmMembers, withTurnState } from './turn-request.ts';
 import { ConnectionPool, type RequestEnding, UpstreamConnection } from './upstream-connection.ts';
@@ -147,7 +147,7 @@ export class WebSocketTransport {
       return this.#open(attempt, metadata, refusals + 1);
     }
     if (status === 426) return { kind: 'unsupported', reason: 'the backend accepts no websockets' };
-    if (status === 401 || !isRetriedResponse(response)) return { kind: 'response', response };
+    if (status === 401 || !isRetriedUpgrade(response)) return { kind: 'response', response };
     return { kind: 'unavailable', retryAfter: retryAfter(response.headers) };
   }
 }
