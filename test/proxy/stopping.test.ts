@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
+import { decodeSse } from '../../src/wire/sse.ts';
 import {
   hello,
   openWebSocket,
@@ -9,6 +10,7 @@ import {
   responseEvents,
   sendAll,
   shape,
+  sse,
   startTestBackend,
 } from './setup.ts';
 
@@ -27,8 +29,11 @@ async function startHanging(sent: number) {
       sendAll(socket, responseEvents('OK').slice(0, sent));
       turns += 1;
     },
-    post: () => {
+    post: (response) => {
       turns += 1;
+      if (sent === 0) return;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(responseEvents('OK').slice(0, sent).map(sse).join('').slice(0, -3));
     },
   });
   const proxy = await startProxy({
@@ -63,14 +68,15 @@ it.each([
 it.each([
   { client: 'a stream', path: 'responses', body: hello },
   { client: 'chunks', path: 'chat/completions', body: { model: 'm', messages, stream: true } },
-])('ends a stream that the end of grace cuts with an error: $client', async ({ path, body }) => {
+  { client: 'an official client', path: 'responses', body: hello, headers: official },
+])('ends a stream that the end of grace cuts with an error: $client', async ({ path, body, headers }) => {
   const { origin, hangs, stop } = await startHanging(3);
-  const response = await post(`${origin}/v1/${path}`, body);
+  const response = await post(`${origin}/v1/${path}`, body, headers);
   await hangs();
   await stop();
   const text = await response.text();
   expect(text).toContain('OK');
-  expect(text.trim().split('\n').at(-1)).toContain('"code":"stopping"');
+  expect(decodeSse(text).at(-1)?.data).toContain('"code":"stopping"');
 });
 
 it.each([

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { closingResponse } from '../../wire/closing-response.ts';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
-import type { ApiError } from './errors.ts';
+import { encodeSse } from '../../wire/sse.ts';
+import { ApiError } from './errors.ts';
 import { type BackendResponse, endToEnd, headersForClient } from './upstream/send-upstream.ts';
 
 /** What Node accepts as the name and the value of a header. */
@@ -53,12 +54,13 @@ export function sendBackendResponse(
 
 /**
  * Streams a response of the backend to the client: status, headers in their order and case, body byte for byte. A
- * response that breaks off, or that is silent for `idle` milliseconds, is cut off for the client too.
+ * response that breaks off, or that is silent for `idle` milliseconds, is cut off for the client too. If `signal` has
+ * an ApiError as its reason, a stream of events ends with that.
  */
 export function streamBackendResponse(
   backend: IncomingMessage,
   response: ServerResponse,
-  idle: number,
+  { idle, signal }: { readonly idle: number; readonly signal: AbortSignal },
 ): Promise<void> {
   writeHead(response, {
     status: backend.statusCode ?? 502,
@@ -69,7 +71,11 @@ export function streamBackendResponse(
   backend.setTimeout(idle, () => backend.destroy());
   return new Promise((resolve) => {
     backend.once('close', () => {
-      if (!backend.complete) response.destroy();
+      const cut: unknown = signal.reason;
+      const isStream = backend.headers['content-type']?.startsWith('text/event-stream') === true;
+      // The line ends close an event that was cut off. Clients ignore what is not JSON.
+      if (cut instanceof ApiError && isStream) response.end(`\n\n${encodeSse(cut.event, 'error')}`);
+      else if (!backend.complete) response.destroy();
       resolve();
     });
     backend.on('error', () => {});

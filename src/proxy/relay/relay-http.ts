@@ -25,7 +25,7 @@ export async function relayPost(context: HttpContext, identity: Identity): Promi
   const url = upstreamUrl(context.upstream, context.target);
   const backend = await sendUpstream({ url, method: 'POST', ...packed, signal, firstByte: limits.firstByte });
   if (backend.statusCode === 401) context.signIns.refused(identity.session, signIn);
-  await streamBackendResponse(backend, response, limits.idle);
+  await streamBackendResponse(backend, response, { idle: limits.idle, signal });
 }
 
 /**
@@ -44,7 +44,7 @@ export async function passThrough(context: HttpContext, body?: Buffer): Promise<
     signal,
     firstByte: limits.firstByte,
   });
-  await streamBackendResponse(backend, response, limits.idle);
+  await streamBackendResponse(backend, response, { idle: limits.idle, signal });
 }
 
 /** Headers that contain the proxy's key or name the client's account. */
