@@ -22,6 +22,9 @@ const envelopeKeys: ReadonlySet<string> = new Set([
   'client_metadata',
 ]);
 
+/** Ids of a client to recognise. A request has a few; a client may send new ones each time. */
+const mostClientIds = 16;
+
 /** The header for lite models; see liteFlag in request-pattern.ts. */
 const liteHeader = 'x-openai-internal-codex-responses-lite';
 
@@ -222,9 +225,16 @@ export class RequestShaper {
   #extract(pattern: CompiledPattern, json: string, onValue: (name: string, value: string) => void): void {
     const { variables, identityVariables } = this.#pattern;
     extractValues(pattern, json, (name, value) => {
-      if (identityVariables.has(name)) this.#clientIds.add(value);
+      if (identityVariables.has(name)) this.#addClientId(value);
       else if (isOfKind(variables.get(name)?.kind, value)) onValue(name, value);
     });
+  }
+
+  #addClientId(id: string): void {
+    this.#clientIds.delete(id);
+    this.#clientIds.add(id);
+    const [oldest = id] = this.#clientIds;
+    if (this.#clientIds.size > mostClientIds) this.#clientIds.delete(oldest);
   }
 
   #setHeaderVariable(filler: Filler, header: string, value: string): void {

@@ -26,7 +26,7 @@ export class Accounts {
   readonly #byFile = new Map<string, Account>();
   readonly #bySession = new Map<string, Account>();
   /** When accounts that failed may be used again, in milliseconds since 1970. */
-  readonly #restUntil = new Map<Account, number>();
+  readonly #restUntil = new WeakMap<Account, number>();
   #nextIndex = 0;
 
   /** `path` is a file or a folder. It is read at each use and need not exist yet. */
@@ -121,7 +121,9 @@ export class Accounts {
   #files(): string[] | undefined {
     if (!statSync(this.#path, { throwIfNoEntry: false })?.isDirectory()) return undefined;
     const names = readdirSync(this.#path).filter((name) => name.endsWith('.json'));
-    return names.sort().map((name) => join(this.#path, name));
+    const files = names.sort().map((name) => join(this.#path, name));
+    for (const file of this.#byFile.keys()) if (!files.includes(file)) this.#byFile.delete(file);
+    return files;
   }
 
   #account(file: string): Account {
