@@ -147,6 +147,7 @@ it('pauses an official client without a routing hint until the backend is connec
   const client = await openWebSocket(`${proxy}/v1/responses`, {
     'session-id': '01a20000-0000-7000-8000-000000000001',
     originator: 'codex_exec',
+    'x-codex-turn-metadata': '{}',
   });
   client.send(create('hello'));
   await expect.poll(() => opening.length).toBe(1);

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { hello, post, proxyTo, startTestBackend } from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
-const official = { originator: 'codex_exec', 'session-id': session };
+const official = { originator: 'codex_exec', 'x-codex-turn-metadata': '{}', 'session-id': session };
 
 /** Headers that are compared with the golden's patterns, or kept for the session. */
 const names = ['user-agent', 'x-codex-turn-metadata', 'x-codex-window-id', 'session-id', 'thread-id'];

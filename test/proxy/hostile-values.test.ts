@@ -16,7 +16,7 @@ import {
 const limits = { ...fastRetries, connectTime: 400, firstByte: 400 };
 
 const session = '01a20000-0000-7000-8000-000000000001';
-const official = { originator: 'codex_exec', 'session-id': session };
+const official = { originator: 'codex_exec', 'x-codex-turn-metadata': '{}', 'session-id': session };
 const hinted = { ...official, 'x-codex-routing-hint': 'model=m' };
 
 /** Texts of which a header can carry none, or not as they are. */

@@ -20,7 +20,12 @@ import {
 } from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
-const official = { originator: 'codex_exec', 'session-id': session, 'x-codex-routing-hint': 'model=m' };
+const official = {
+  originator: 'codex_exec',
+  'x-codex-turn-metadata': '{}',
+  'session-id': session,
+  'x-codex-routing-hint': 'model=m',
+};
 
 async function startStoppable(url: URL) {
   return startProxy({
@@ -150,7 +155,12 @@ it('logs no token and no text of a conversation when requests fail', async () =>
   };
   await (await post(`${proxy}/v1/responses`, request, headers)).text();
   await post(`${proxy}/v1/responses`, '{"secret', headers);
-  const relayed = { ...headers, originator: 'codex_exec', 'session-id': session };
+  const relayed = {
+    ...headers,
+    originator: 'codex_exec',
+    'x-codex-turn-metadata': '{}',
+    'session-id': session,
+  };
   await post(`${proxy}/v1/responses`, request, relayed).catch(() => {});
   await fetch(`${proxy}/secret?token=secret`, { headers });
   expect(lines.length).toBeGreaterThan(2);

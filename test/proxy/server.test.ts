@@ -17,7 +17,12 @@ import {
 } from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
-const official = { originator: 'codex_exec', 'session-id': session, 'x-codex-routing-hint': 'model=m' };
+const official = {
+  originator: 'codex_exec',
+  'x-codex-turn-metadata': '{}',
+  'session-id': session,
+  'x-codex-routing-hint': 'model=m',
+};
 const request = '{"type":"response.create","model":"m","input":[]}';
 
 it('sends events to an official client byte for byte, in order', async () => {
@@ -68,14 +73,14 @@ it('refuses the next upgrade of a session after the backend has refused websocke
     upgrade: () => 'HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n',
   });
   const origin = await proxyTo(url);
-  const { originator, 'session-id': own } = official;
-  const client = await openWebSocket(`${origin}/v1/responses`, { originator, 'session-id': own });
+  const { 'x-codex-routing-hint': _, ...unhinted } = official;
+  const client = await openWebSocket(`${origin}/v1/responses`, unhinted);
   client.send(request);
   await once(client, 'close');
-  const second = await refusedUpgrade(`${origin}/v1/responses`, { originator, 'session-id': own });
+  const second = await refusedUpgrade(`${origin}/v1/responses`, unhinted);
   expect(second.status).toBe(426);
   expect(received).toHaveLength(1);
-  await openWebSocket(`${origin}/v1/responses`, { originator, 'session-id': 'another' });
+  await openWebSocket(`${origin}/v1/responses`, { ...unhinted, 'session-id': 'another' });
 });
 
 it.each([1011, 1000])('forwards a close of the backend with code %i', async (code) => {
@@ -214,4 +219,53 @@ it('stops while the backend has not responded yet', async () => {
   const ended = once(connection.resume(), 'close');
   await proxy.close();
   await ended;
+});
+
+it('refuses the upgrade of an official client with 426 if the sign-in forbids websockets', async () => {
+  const { url, received } = await startTestBackend();
+  const signIn = () => ({ lane: 'chatgpt', websockets: false, accessToken: 't', accountId: 'a' }) as const;
+  const refused = await refusedUpgrade(`${await proxyTo(url, { signIn })}/v1/responses`, official);
+  expect(refused.status).toBe(426);
+  expect(received).toEqual([]);
+});
+
+it("keeps an official client's own name and version if the golden has another", async () => {
+  const { url, received } = await startTestBackend();
+  const own = {
+    'user-agent': 'codex_vscode/0.171.0 (Mac OS 15) x',
+    originator: 'codex_vscode',
+    version: '0.171.0',
+  };
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, { ...official, ...own });
+  client.send(request);
+  await receiveResponse(client);
+  for (const [name, value] of Object.entries(own))
+    expect(headerValue(received[0]?.headers ?? [], name)).toBe(value);
+});
+
+it('passes on a tier that it does not know for an official client', async () => {
+  const { url, received } = await startTestBackend();
+  const hinted = { ...official, 'x-codex-routing-hint': 'model=m;tier=a-newer-tier' };
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, hinted);
+  client.send('{"type":"response.create","model":"m","input":[],"service_tier":"a-newer-tier"}');
+  await receiveResponse(client);
+  expect(JSON.parse(received[0]?.messages[0] ?? '')).toMatchObject({ service_tier: 'a-newer-tier' });
+  expect(headerValue(received[0]?.headers ?? [], 'x-codex-routing-hint')).toBe('model=m;tier=a-newer-tier');
+});
+
+it.each([
+  ['opencode', { originator: 'opencode', 'session-id': session }],
+  ['pi', { originator: 'pi', 'session-id': session, conversation_id: session }],
+  ['a program that calls itself Codex', { originator: 'codex_cli_rs', session_id: session }],
+  [
+    'a program with a header of Codex',
+    { originator: 'mine', session_id: session, 'x-codex-turn-metadata': '{}' },
+  ],
+])('speaks for %s, which is no official client', async (_, headers) => {
+  const { url, received } = await startTestBackend();
+  const client = await openWebSocket(`${await proxyTo(url)}/v1/responses`, headers);
+  client.send(request);
+  await receiveResponse(client);
+  expect(received[0]?.messages.map((text) => JSON.parse(text).generate)).toEqual([false, undefined]);
+  expect(headerValue(received[0]?.headers ?? [], 'originator')).toBe('codex_exec');
 });

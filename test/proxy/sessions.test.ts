@@ -333,3 +333,45 @@ it('starts no turn on an old upstream connection', async () => {
   for (let n = 0; n < 2; n += 1) await (await post(`${proxy}/v1/responses`, hello)).text();
   expect(backend.received.map(({ messages }) => messages.length)).toEqual([2, 1]);
 });
+
+it('replaces references to items of the session by the items, for the next request of a tool loop', async () => {
+  const reasoning = { id: 'rs_1', type: 'reasoning', summary: [], encrypted_content: 'x' };
+  const call = { id: 'fc_1', type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' };
+  const response = { id: 'resp_1', status: 'completed', output: [reasoning, call] };
+  const backend = await startTestBackend({
+    message: (socket) =>
+      sendAll(
+        socket,
+        [
+          { type: 'response.created', response },
+          { type: 'response.output_item.done', output_index: 0, item: reasoning },
+          { type: 'response.output_item.done', output_index: 1, item: call },
+          { type: 'response.completed', response },
+        ].map((event) => JSON.stringify(event)),
+      ),
+  });
+  const proxy = await proxyTo(backend.url);
+  const output = { type: 'function_call_output', call_id: 'c', output: 'sunny' };
+  const reference = (id: string) => ({ type: 'item_reference', id });
+  await (await post(`${proxy}/v1/responses`, { ...hello, input: [user('hello')] })).text();
+  const next = [user('hello'), reference('rs_1'), reference('fc_1'), reference('unknown'), output];
+  await (await post(`${proxy}/v1/responses`, { ...hello, input: next })).text();
+  expect(backend.turns()[1]?.input).toEqual([user('hello'), reasoning, call, reference('unknown'), output]);
+});
+
+it.each([
+  ['prompt_cache_key', { prompt_cache_key: 'named' }, {}],
+  ['a session header', {}, { 'session-id': 'named' }],
+])('continues a response under the name that %s gives', async (_, members, headers) => {
+  const backend = await startTestBackend({
+    message: (socket) => sendAll(socket, responseEvents('OK', 'resp_1')),
+  });
+  const proxy = await proxyTo(backend.url);
+  await (await post(`${proxy}/v1/responses`, { ...hello, input: [user('one')] })).text();
+  const next = { ...hello, input: [user('two')], previous_response_id: 'resp_1', ...members };
+  await (await post(`${proxy}/v1/responses`, next, headers)).text();
+  const last = backend.received.at(-1);
+  expect(backend.turns()[1]?.prompt_cache_key).toBe('named');
+  expect(last?.headers).toContainEqual(['session-id', 'named']);
+  expect(backend.turns()[1]?.input).toMatchObject([user('one'), { role: 'assistant' }, user('two')]);
+});

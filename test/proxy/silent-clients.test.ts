@@ -14,6 +14,7 @@ import {
 
 const official = {
   originator: 'codex_exec',
+  'x-codex-turn-metadata': '{}',
   'session-id': '01a20000-0000-7000-8000-000000000001',
   'x-codex-routing-hint': 'model=m',
 };

@@ -21,6 +21,7 @@ const hello = {
 const official = {
   'session-id': '01a20000-0000-7000-8000-000000000001',
   originator: 'codex_exec',
+  'x-codex-turn-metadata': '{}',
   'x-codex-routing-hint': 'model=m',
 };
 

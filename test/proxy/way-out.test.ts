@@ -7,7 +7,11 @@ import { refreshTokens } from '../../src/proxy/sign-in/token-endpoint.ts';
 import { createAuthority, createLeaf } from '../../src/tap/certificates.ts';
 import { fastRetries, hello, listen, openWebSocket, post, proxyTo, startTestBackend } from './setup.ts';
 
-const official = { originator: 'codex_exec', 'session-id': '01a20000-0000-7000-8000-000000000001' };
+const official = {
+  originator: 'codex_exec',
+  'x-codex-turn-metadata': '{}',
+  'session-id': '01a20000-0000-7000-8000-000000000001',
+};
 const overHttp = () =>
   ({ lane: 'chatgpt', websockets: false, accessToken: 'the-token', accountId: 'the-account' }) as const;
 

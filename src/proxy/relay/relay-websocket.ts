@@ -27,6 +27,12 @@ type RelayedUpgrade = {
  * to the client, so that a refusal by the backend becomes a refusal of the client's upgrade.
  */
 export async function relayWebSocket(context: UpgradeContext, identity: Identity): Promise<void> {
+  const { websockets } = await context.signIns.current(identity.session);
+  if (!websockets || context.withoutWebsockets.has(identity.session)) {
+    const message = websockets ? 'the backend takes no websockets' : 'the sign-in forbids websockets';
+    const error = proxyError(upgradeRequired, 'upstream_refused', message);
+    return endWithError(context.socket, error, error.event);
+  }
   const shaper = context.shape.shaper('websocket', { identity, clientHeaders: context.headers });
   const relayed = { context, identity, shaper };
   const hint = hintOf(context);
@@ -45,10 +51,6 @@ export async function relayWebSocket(context: UpgradeContext, identity: Identity
 async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
   const { context, identity, shaper } = relayed;
   const { withoutWebsockets, limits } = context;
-  if (withoutWebsockets.has(identity.session)) {
-    const error = proxyError(upgradeRequired, 'upstream_refused', 'the backend takes no websockets');
-    return endWithError(context.socket, error, error.event);
-  }
   const client = await context.accept([]);
   const waiting: Buffer[] = [];
   const collect = (data: RawData) => waiting.push(toBuffer(data));

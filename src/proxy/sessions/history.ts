@@ -1,4 +1,4 @@
-import { type RawMember, rawMember, rawMembers } from '../shape/raw-json.ts';
+import { type RawMember, rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 import { responseId } from './event-fields.ts';
 import type { TurnRequest } from './turn-request.ts';
 
@@ -20,6 +20,26 @@ export class History {
 
   get lastResponseId(): string | undefined {
     return this.#last?.id;
+  }
+
+  /** Takes over the last response of another session. */
+  continueFrom(other: History): void {
+    this.#last = other.#last;
+  }
+
+  /** Returns a request with its references to items of the session replaced by the items. The backend stores none. */
+  withItems(request: TurnRequest): TurnRequest {
+    if (!request.input.some((item) => item.includes('"item_reference"'))) return request;
+    const known = new Map(this.#last?.items?.map((item) => [rawString(rawMembers(item) ?? [], 'id'), item]));
+    const input = request.input.map((item) => {
+      const members = rawMembers(item) ?? [];
+      if (rawString(members, 'type') !== 'item_reference') return item;
+      return known.get(rawString(members, 'id')) ?? item;
+    });
+    const members = request.members.map(
+      ([key, value]): RawMember => [key, key === 'input' ? `[${input.join(',')}]` : value],
+    );
+    return { ...request, input, members };
   }
 
   startTurn({ input, previousResponseId, clientMembers }: TurnRequest) {

@@ -23,14 +23,21 @@ export class SessionStore {
 
   /**
    * Returns the session of a request: by its key, by the response that it continues from, or a new session. A session
-   * without a key can only be found by its last response.
+   * without a key can only be found by its last response. A name that the client gives wins: the session then continues
+   * from the response of another one.
    */
-  find({ key, identity }: SessionKey, previousResponseId: string | undefined, caller: string): Session {
+  find(
+    { key, namedByClient, identity }: SessionKey,
+    previousResponseId: string | undefined,
+    caller: string,
+  ): Session {
     const continued =
       previousResponseId === undefined ? undefined : this.#byResponse.get(`${caller} ${previousResponseId}`);
     const known = key === undefined ? undefined : this.#byKey.get(key);
-    const session = known ?? continued ?? new Session(this.#context, identity());
-    if (key !== undefined && (known !== undefined || continued === undefined)) {
+    const adopted = namedByClient ? undefined : continued;
+    const session = known ?? adopted ?? new Session(this.#context, identity());
+    if (continued !== undefined) session.history.continueFrom(continued.history);
+    if (key !== undefined && (known !== undefined || adopted === undefined)) {
       this.#byKey.delete(key);
       this.#byKey.set(key, session);
       this.#forgetOldest(this.#byKey);

@@ -63,7 +63,8 @@ export class Session {
 
   async #turn(options: TurnOptions): Promise<TurnResult> {
     const { limits, metrics, log } = this.#context;
-    const { request, signal } = options;
+    const { signal } = options;
+    const request = this.history.withItems(options.request);
     if (!request.continuesTurn) this.#lastTurn = newTurn();
     const turn = this.#lastTurn;
     const recorder = this.history.startTurn(request);

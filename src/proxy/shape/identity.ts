@@ -11,11 +11,15 @@ const longestId = 256;
 
 /**
  * Returns the identity in the headers of an official client, or undefined for any other client. The session header is
- * `session-id` since 0.133 and was `session_id` before.
+ * `session-id` since 0.133 and was `session_id` before. Programs that use a Codex sign-in send an originator and a
+ * session too, some of them with Codex's name, but only Codex sends its turn metadata (measured: 0.118.0 to 0.169.0).
  */
 export function officialIdentity(headers: HeaderList): Identity | undefined {
   const session = headerValue(headers, 'session-id') ?? headerValue(headers, 'session_id');
-  if (session === undefined || headerValue(headers, 'originator') === undefined) return undefined;
+  const isCodex =
+    /^codex/i.test(headerValue(headers, 'originator') ?? '') &&
+    headerValue(headers, 'x-codex-turn-metadata') !== undefined;
+  if (session === undefined || !isCodex) return undefined;
   const thread = headerValue(headers, 'thread-id') ?? headerValue(headers, 'thread_id') ?? session;
   return session.length > longestId || thread.length > longestId ? undefined : { session, thread };
 }

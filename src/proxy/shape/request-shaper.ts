@@ -28,15 +28,18 @@ const mostClientIds = 16;
 /** The header for lite models; see liteFlag in request-pattern.ts. */
 const liteHeader = 'x-openai-internal-codex-responses-lite';
 
-/** Headers whose value from the client takes precedence over the golden's. */
+/**
+ * Headers whose value from the client takes precedence over the golden's. The first ones name the client and its version,
+ * which need not be the golden's.
+ */
 const clientHeaderNames: ReadonlySet<string> = new Set([
+  'originator',
+  'user-agent',
+  'version',
   'x-codex-beta-features',
   'x-codex-window-id',
   turnMetadata,
 ]);
-
-/** Headers that name the client: `codex exec`, an editor's plugin, … Kept if the client has the golden's version. */
-const agentHeaderNames: ReadonlySet<string> = new Set(['originator', 'user-agent']);
 
 export type ShaperOptions = {
   readonly identity: Identity;
@@ -170,9 +173,6 @@ export class RequestShaper {
     if (signIn.lane === 'chatgpt') this.#setHeaderVariable(filler, 'chatgpt-account-id', signIn.accountId);
     this.#setHeaderVariable(filler, 'authorization', signIn.accessToken);
     const envelope = this.#envelope(filler, []);
-    // A client without a user agent does not contradict the golden's version.
-    const agent = headerValue(this.#clientHeaders, 'user-agent');
-    const hasVersion = agent === undefined || agent.includes(`/${this.#pattern.codex} `);
     return [...this.#pattern.headers].flatMap(([lower, { name, required, value }]): HeaderList => {
       if (lower === liteHeader && !lite) return [];
       const sent = headerValue(this.#clientHeaders, name);
@@ -181,7 +181,7 @@ export class RequestShaper {
       if (lower === turnMetadata && facts.metadata !== undefined && sent === undefined) {
         return [[name, escapeForHeader(facts.metadata)]];
       }
-      const keepsSent = clientHeaderNames.has(lower) || (agentHeaderNames.has(lower) && hasVersion);
+      const keepsSent = clientHeaderNames.has(lower);
       const kept = sent === undefined || !keepsSent ? undefined : JSON.stringify(sent);
       const json = envelope.value(value, kept, name);
       return [[name, escapeForHeader(stringIn(json) ?? json, kept === undefined)]];

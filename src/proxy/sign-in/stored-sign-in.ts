@@ -1,3 +1,4 @@
+import { ParityError } from '../../errors.ts';
 import {
   type JsonMember,
   type JsonNode,
@@ -7,6 +8,7 @@ import {
   type ParsedJson,
   printJson,
   stringAt,
+  toNode,
   tryParseJson,
 } from '../../wire/json.ts';
 import type { SignIn } from './sign-in.ts';
@@ -67,12 +69,17 @@ export function decodeSignIn(file: JsonNode): StoredSignIn | undefined {
 /**
  * Whether a sign-in may be used over the websocket. The official client uses the websocket with every ChatGPT sign-in and
  * API key (measured: codex 0.169.0). Account files of other proxies can forbid it by `"websockets": false`, which some of
- * them write as a string.
+ * them write as a string or a number. Throws ParityError for a value that cannot be read.
  */
 export function usesWebSockets(file: JsonNode): boolean {
-  const value = member(file, 'websockets');
-  if (value?.kind === 'literal') return value.value ?? true;
-  return stringAt(file, 'websockets')?.trim().toLowerCase() !== 'false';
+  const value = member(file, 'websockets') ?? toNode(null);
+  const text = (value.kind === 'string' ? value.value : printJson(value)).trim().toLowerCase();
+  if (/^(?:|null|true|t|1|yes|y|on)$/.test(text)) return true;
+  if (/^(?:false|f|0|no|n|off)$/.test(text)) return false;
+  throw new ParityError(
+    'bad-sign-in',
+    '"websockets" in the sign-in file is neither true nor false: write one of them',
+  );
 }
 
 /** Returns why the tokens must be renewed before use, or undefined if they need not be. */

@@ -11,7 +11,21 @@ it.each([
   { file: { websockets: 'true' }, uses: true, why: 'the value is the string true' },
   { file: { websockets: 'false' }, uses: false, why: 'the value is the string false' },
   { file: { websockets: ' False ' }, uses: false, why: 'the value is a string with spaces and another case' },
+  ...['0', 0, 'f', 'no', 'off', 'OFF', 'n'].map((websockets) => ({
+    file: { websockets },
+    uses: false,
+    why: `the value is ${JSON.stringify(websockets)}`,
+  })),
+  ...['1', 1, 't', 'yes', 'on'].map((websockets) => ({
+    file: { websockets },
+    uses: true,
+    why: `the value is ${JSON.stringify(websockets)}`,
+  })),
   { file: { tokens: { websockets: false } }, uses: true, why: 'another object has the member' },
 ])('returns $uses if $why', ({ file, uses }) => {
   expect(usesWebSockets(toNode(file))).toBe(uses);
+});
+
+it.each(['maybe', 2, [], {}])('rejects the value %j', (websockets) => {
+  expect(() => usesWebSockets(toNode({ websockets }))).toThrow('neither true nor false');
 });
