@@ -28,3 +28,19 @@ it.each(names)('is not delayed by a long %s', async (name) => {
     }
   }
 });
+
+it('is not delayed by a body whose values are too long for headers', async () => {
+  const backend = await startTestBackend();
+  const proxy = await proxyTo(backend.url);
+  const model = '\n'.repeat(3_000_000);
+  await (await post(`${proxy}/v1/responses`, hello, official)).text();
+  let last = Date.now();
+  let longest = 0;
+  const timer = setInterval(() => {
+    longest = Math.max(longest, Date.now() - last);
+    last = Date.now();
+  }, 5);
+  await (await post(`${proxy}/v1/responses`, { ...hello, model }, official)).text();
+  clearInterval(timer);
+  expect(longest).toBeLessThan(1000);
+});

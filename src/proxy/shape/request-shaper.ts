@@ -242,14 +242,19 @@ export class RequestShaper {
   }
 }
 
+/** UTF-16 code units. A backend refuses much shorter headers, so the rest of a longer one would only take time. */
+const longestHeader = 256 * 1024;
+
 /**
  * Escapes what a header cannot carry as JSON does: the official client writes its turn metadata so. A client's own header
  * may contain bytes above 0x7f; they stay.
  */
 function escapeForHeader(text: string, onlyAscii = true): string {
-  return text.replaceAll(onlyAscii ? /[^\t\x20-\x7e]/g : /[^\t\x20-\x7e\x80-\xff]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  return text
+    .slice(0, longestHeader)
+    .replaceAll(onlyAscii ? /[^\t\x20-\x7e]/g : /[^\t\x20-\x7e\x80-\xff]/g, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    });
 }
 
 /** Whether a client's value is of a variable's kind. An id that is sealed in goldens is a plain id on the wire. */
