@@ -7,7 +7,7 @@ import { recordCommandThroughTap } from '../../src/record/record-live.ts';
  */
 const [usage = '', trace = '', ...command] = process.argv.slice(2);
 const start = performance.now();
-const { requests } = await recordCommandThroughTap(command, trace, ['localhost']);
+const { requests } = await recordCommandThroughTap({ command, out: trace, hosts: ['localhost'] });
 const seconds = (performance.now() - start) / 1000;
 const megabytes = (process.resourceUsage().maxRSS * 1024) / 1_000_000;
 writeFileSync(usage, JSON.stringify({ requests, seconds, megabytes }));

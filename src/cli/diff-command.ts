@@ -9,6 +9,7 @@ import { count, findingText } from '../report/text.ts';
 import { readTrace } from '../trace/trace.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples, exitCodes } from './help.ts';
+import { progress } from './progress.ts';
 
 const liveHelp =
   'Of a live session, the protocol is compared: envelope, identity, tier, order, framing and relations. Model, reasoning ' +
@@ -40,7 +41,7 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
     handler: ({ golden, trace }) => {
       const expected = readGolden(golden);
       const name = `${expected.codex} ${expected.scenario}`;
-      const { live, events } = readTrace(trace);
+      const { live, events } = readTrace(trace, progress);
       const exchanges = exchangesOf(events);
       const { findings, information } = live
         ? liveFindings(expected, exchanges)

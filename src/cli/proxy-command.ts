@@ -102,7 +102,9 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
       const setup = await loadSetup(options);
       const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
       const recording =
-        options.record === undefined ? undefined : await recordUpstream(upstream, resolve(options.record));
+        options.record === undefined
+          ? undefined
+          : await recordUpstream(upstream, resolve(options.record), progress);
       try {
         const proxy = await startProxy({
           ...setup.options,

@@ -114,8 +114,10 @@ async function recordTrace(command: readonly string[], options: RecordOptions): 
   }
   const time = new Date().toISOString().replaceAll(/[:.]/g, '-');
   const out = options.out ?? join('.codex-parity', `live-${time}.trace.jsonl`);
-  const { exitCode, requests } = await recordCommandThroughTap(command, out);
-  if (requests === 0) progress('no request to the Codex backend: does the command use HTTPS_PROXY?');
+  const { exitCode, requests, problems } = await recordCommandThroughTap({ command, out });
+  for (const problem of problems) progress(problem);
+  if (requests === 0 && problems.size === 0)
+    progress('no request to the Codex backend: does the command use HTTPS_PROXY?');
   progress(`wrote ${out}: print it with "codex-parity show ${out}"`);
   return exitCode;
 }

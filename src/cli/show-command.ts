@@ -4,6 +4,7 @@ import { eventListing, goldenListing } from '../report/listing.ts';
 import { formatOf } from '../trace/line-file.ts';
 import { readTrace } from '../trace/trace.ts';
 import { examples } from './help.ts';
+import { progress } from './progress.ts';
 
 type ShowOptions = { file: string };
 
@@ -26,7 +27,7 @@ export function showCommand(): CommandModule<object, ShowOptions> {
       const listing =
         formatOf(file) === 'golden'
           ? goldenListing(readGolden(file))
-          : readTrace(file).events.map(eventListing).join('\n\n');
+          : readTrace(file, progress).events.map(eventListing).join('\n\n');
       process.stdout.write(`${listing}\n`);
     },
   };

@@ -1,29 +1,39 @@
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { constants, homedir, userInfo } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { constants, homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { ParityError, startFailure } from '../errors.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import { startReverseTap } from '../tap/reverse.ts';
+import { trustingVariables } from '../tap/trusted-authorities.ts';
 import type { Observe } from '../trace/observation.ts';
 import { Sealer } from '../trace/seal.ts';
 import { createTrace } from '../trace/trace.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 
+/** A recorded command. `hosts` are those of the backend; by default the official ones. */
+type CommandRecording = {
+  readonly command: readonly string[];
+  /** The path of the trace. */
+  readonly out: string;
+  readonly hosts?: readonly string[];
+};
+
 /**
  * Runs a user's command through the tap, against the real hosts, and writes a sealed trace of its traffic with the
  * Codex backend. The command keeps the terminal and its environment; only the proxy and the authority to trust are
- * added. `hosts` are those of the backend; by default the official ones. Resolves to the exit code of the command (128 plus the signal number when a signal ended it, like a shell) and
- * the number of requests observed.
+ * added. Resolves to the exit code of the command (128 plus the signal number when a signal ended it, like a shell), the
+ * number of requests observed, and a sentence for each kind of connection that could not be made.
  */
-export async function recordCommandThroughTap(
-  command: readonly string[],
-  out: string,
-  hosts?: readonly string[],
-): Promise<{ exitCode: number; requests: number }> {
+export async function recordCommandThroughTap({
+  command,
+  out,
+  hosts,
+}: CommandRecording): Promise<{ exitCode: number; requests: number; problems: ReadonlySet<string> }> {
   const authority = await openCertificateAuthority(defaultAuthorityFolder());
   let requests = 0;
+  const problems = new Set<string>();
   const trace = createTrace(out, { recorded: 'live' });
   const recorder = new TraceRecorder(new Sealer({ secrets: { path: homePaths() } }), (event) => {
     if (event.type === 'request') requests += 1;
@@ -33,33 +43,31 @@ export async function recordCommandThroughTap(
     authority,
     upstream: { kind: 'real' },
     observe: recorder.observe,
+    onProblem: (problem) => problems.add(problem),
     ...(hosts === undefined ? {} : { hosts }),
   });
+  const folder = mkdtempSync(join(tmpdir(), 'codex-parity-'));
   try {
-    const exitCode = await runInteractive(command, trustingEnvironment(tap.url, authority.certificatePath));
+    const exitCode = await runInteractive(command, {
+      ...process.env,
+      HTTPS_PROXY: tap.url,
+      https_proxy: tap.url,
+      // Connections to hosts in NO_PROXY would bypass the tap.
+      NO_PROXY: undefined,
+      no_proxy: undefined,
+      ...trustingVariables(authority, folder),
+    });
     await tap.close();
     trace.finish();
-    return { exitCode, requests };
+    return { exitCode, requests, problems };
   } catch (error) {
     await tap.close();
     // A command that could not be run leaves nothing to keep.
     if (requests === 0) rmSync(out, { force: true });
     throw error;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** Makes the official client, and programs on Node, use the tap and trust its certificates. */
-function trustingEnvironment(proxyUrl: string, certificate: string): NodeJS.ProcessEnv {
-  return {
-    ...process.env,
-    HTTPS_PROXY: proxyUrl,
-    https_proxy: proxyUrl,
-    // Connections to hosts in NO_PROXY would bypass the tap.
-    NO_PROXY: undefined,
-    no_proxy: undefined,
-    CODEX_CA_CERTIFICATE: certificate,
-    NODE_EXTRA_CA_CERTS: certificate,
-  };
 }
 
 async function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -88,13 +96,18 @@ function homePaths(): string[] {
 /**
  * Starts a tap in front of a server, for programs whose server is configurable, and writes a sealed trace of the
  * traffic to a new file in `folder`, the returned `path`. `url` is the one to use instead of the server's. Throws
- * ParityError when the file cannot be created.
+ * ParityError when the file cannot be created. `onProblem` gets a sentence for each kind of connection that fails.
  */
-export async function recordUpstream(server: URL, folder: string) {
+export async function recordUpstream(server: URL, folder: string, onProblem: (problem: string) => void) {
   const path = join(folder, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
   const trace = createTrace(path, { recorded: 'live' });
   const recorder = new TraceRecorder(new Sealer(), trace.write);
-  const { url, close } = await tapInFrontOf(server, recorder.observe);
+  const problems = new Set<string>();
+  const reportOnce = (problem: string) => {
+    if (!problems.has(problem)) onProblem(problem);
+    problems.add(problem);
+  };
+  const { url, close } = await tapInFrontOf(server, recorder.observe, reportOnce);
   const finish = async () => {
     await close();
     trace.finish();
@@ -106,11 +119,13 @@ export async function recordUpstream(server: URL, folder: string) {
 export async function tapInFrontOf(
   server: URL,
   observe: Observe,
+  onProblem: (problem: string) => void = () => {},
 ): Promise<{ readonly url: URL; readonly close: () => Promise<void> }> {
   const tls = server.protocol === 'https:';
   const tap = await startReverseTap({
     upstream: { host: server.hostname, port: Number(server.port || (tls ? 443 : 80)), tls },
     observe,
+    onProblem,
     authority: server.host,
   });
   return { url: new URL(server.pathname, tap.url), close: tap.close };

@@ -28,6 +28,23 @@ export async function connectUpstream(
   return { stream, tcp };
 }
 
+/** Codes of errors about certificates, as Node and OpenSSL name them. */
+const certificateCode =
+  /^(?:ERR_TLS_CERT_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERROR_IN_CERT_|HOSTNAME_MISMATCH$|INVALID_|PATH_LENGTH_)/;
+
+/** Why a connection to a host failed, in one line. */
+export function connectionProblem(host: string, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!certificateCode.test(code)) return `${host} cannot be reached: ${message || code}`;
+  // Node appends advice about its own options.
+  const [reason] = message.split(';');
+  return (
+    `the certificate of ${host} is not valid: ${reason} (${code}). ` +
+    'If a proxy on the way has a certificate of its own, name that in NODE_EXTRA_CA_CERTS'
+  );
+}
+
 /**
  * Resolves after the event. Rejects when the socket fails or closes before it. Resolution is deferred with
  * setImmediate: Node emits the end of a TLS handshake from within OpenSSL, and destroying the socket there crashes the

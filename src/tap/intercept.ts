@@ -1,12 +1,18 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
-import type { Observe } from '../trace/observation.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
-import { connectUpstream, ready, type UpstreamTarget } from './connect-upstream.ts';
+import { connectionProblem, connectUpstream, ready, type UpstreamTarget } from './connect-upstream.ts';
 import { type Leg, relayBytes } from './relay-bytes.ts';
-import { announceConnection, openTap, type Tap, type TapContext, tapConnection } from './tap.ts';
+import {
+  announceConnection,
+  openTap,
+  type Tap,
+  type TapContext,
+  type TapOptions,
+  tapConnection,
+} from './tap.ts';
 
 /** The hosts that the official client contacts for models and sign-in. Connections to others are not decoded. */
 export const interceptedHosts: readonly string[] = [
@@ -16,7 +22,7 @@ export const interceptedHosts: readonly string[] = [
   'auth.openai.com',
 ];
 
-export type InterceptingTapOptions = {
+export type InterceptingTapOptions = TapOptions & {
   /** Signs the certificates of intercepted hosts. The client must trust it. */
   readonly authority: CertificateAuthority;
   /** Host patterns to intercept (see matchesHost). Default: the hosts of the official client. */
@@ -27,9 +33,6 @@ export type InterceptingTapOptions = {
     | { readonly kind: 'fixed'; readonly host: string; readonly port: number; readonly tls: false };
   /** Other hosts are tunnelled unchanged and unobserved (the default), or refused with 502 without connecting. */
   readonly onOtherHost?: 'tunnel' | 'refuse';
-  readonly observe: Observe;
-  /** Default: any free port. */
-  readonly port?: number;
 };
 
 /** The host and port of a CONNECT request, without the brackets of an IPv6 address. */
@@ -44,7 +47,7 @@ export async function startInterceptingTap(options: InterceptingTapOptions): Pro
     response.writeHead(405, { 'content-type': 'text/plain', allow: 'CONNECT', connection: 'close' });
     response.end('This is the tap of codex-parity: an HTTPS proxy that accepts only CONNECT requests.\n');
   });
-  const { tap, context } = await openTap(server, options.observe, options.port);
+  const { tap, context } = await openTap(server, options);
   server.on('connect', (request: IncomingMessage, client: Socket, head: Buffer) => {
     // Bytes sent right after the request already belong to the tunnel.
     if (head.length > 0) client.unshift(head);
@@ -74,8 +77,9 @@ async function serveConnect(
     secureContext = intercepted ? await options.authority.contextFor(host) : null;
     backend = await connectUpstream(upstreamOf(destination, intercepted, options), context.sockets);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return refuse(client, 502, `${host} cannot be reached: ${reason}`);
+    const problem = connectionProblem(host, error);
+    context.onProblem(problem);
+    return refuse(client, 502, problem);
   }
   if (client.destroyed) {
     backend.stream.destroy();
@@ -131,6 +135,7 @@ async function intercept(
   // OpenSSL's message contains memory addresses. Its code has the same meaning and is the same in every run.
   const cause = 'code' in failure ? failure.code : failure.message;
   const reason = `the client did not complete the TLS handshake: ${cause}`;
+  context.onProblem(`${destination.host}: ${reason}. The client must trust the authority of codex-parity`);
   context.observe({ type: 'undecodable', connection, from: 'client', reason });
   context.observe({ type: 'end', connection, by: 'client' });
   client.destroy();

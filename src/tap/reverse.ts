@@ -1,15 +1,18 @@
 import { createServer, type Socket } from 'node:net';
-import type { Observe } from '../trace/observation.ts';
-import { connectUpstream, type UpstreamTarget } from './connect-upstream.ts';
+import { connectionProblem, connectUpstream, type UpstreamTarget } from './connect-upstream.ts';
 import type { Leg } from './relay-bytes.ts';
-import { announceConnection, openTap, type Tap, type TapContext, tapConnection } from './tap.ts';
+import {
+  announceConnection,
+  openTap,
+  type Tap,
+  type TapContext,
+  type TapOptions,
+  tapConnection,
+} from './tap.ts';
 
-type ReverseTapOptions = {
+type ReverseTapOptions = TapOptions & {
   /** The server that connections are passed on to. With `tls`, its certificate must be valid for `host`. */
   readonly upstream: { readonly host: string; readonly port: number; readonly tls?: boolean };
-  readonly observe: Observe;
-  /** Default: any free port. */
-  readonly port?: number;
   /** The host to record as the client's destination. Default: the tap's own `127.0.0.1:PORT`. */
   readonly authority?: string;
 };
@@ -20,7 +23,7 @@ type ReverseTapOptions = {
  */
 export async function startReverseTap(options: ReverseTapOptions): Promise<Tap> {
   const server = createServer({ allowHalfOpen: true, noDelay: true });
-  const { tap, context } = await openTap(server, options.observe, options.port);
+  const { tap, context } = await openTap(server, options);
   const { host, port, tls = false } = options.upstream;
   const authority = options.authority ?? `127.0.0.1:${tap.port}`;
   server.on('connection', (socket) => {
@@ -40,7 +43,8 @@ async function serveConnection(
   let backend: Leg;
   try {
     backend = await connectUpstream(target, context.sockets);
-  } catch {
+  } catch (error) {
+    context.onProblem(connectionProblem(target.host, error));
     context.observe({ type: 'end', connection, by: 'backend' });
     client.destroy();
     return;

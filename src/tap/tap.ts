@@ -19,6 +19,7 @@ export type Tap = {
 export type TapContext = {
   /** Must not throw. */
   readonly observe: Observe;
+  readonly onProblem: (problem: string) => void;
   /** Returns the next number, starting from 1. */
   readonly nextConnection: () => number;
   readonly nextExchange: () => number;
@@ -28,14 +29,21 @@ export type TapContext = {
   readonly stop: AbortSignal;
 };
 
+export type TapOptions = {
+  /** Must not throw. */
+  readonly observe: Observe;
+  /** Gets a sentence for each connection that could not be made: to the upstream, or with the client's TLS. */
+  readonly onProblem?: (problem: string) => void;
+  /** Default: any free port. */
+  readonly port?: number;
+};
+
 /**
- * Listens on 127.0.0.1, on the given port or any free one, and tracks every connection of the server.
- * Throws ParityError `port-in-use`.
+ * Listens on 127.0.0.1 and tracks every connection of the server. Throws ParityError `port-in-use`.
  */
 export async function openTap(
   server: Server,
-  observe: Observe,
-  requestedPort?: number,
+  { observe, onProblem = () => {}, port: requestedPort }: TapOptions,
 ): Promise<{ tap: Tap; context: TapContext }> {
   const stop = new AbortController();
   const sockets = new OpenSockets();
@@ -51,8 +59,8 @@ export async function openTap(
       await closed;
     },
   };
-  const context = { observe, nextConnection: counter(), nextExchange: counter(), sockets, stop: stop.signal };
-  return { tap, context };
+  const numbers = { nextConnection: counter(), nextExchange: counter() };
+  return { tap, context: { observe, onProblem, ...numbers, sockets, stop: stop.signal } };
 }
 
 function counter(): () => number {

@@ -8,6 +8,7 @@ import {
   printJson,
   stringAt,
   toNode,
+  tryParseJson,
 } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
 
@@ -44,14 +45,22 @@ export function formatOf(path: string): Format {
 
 /**
  * Reads a file and yields its lines: the header first, then every line up to the closing one, which is not included.
- * The whole file is held in memory. Throws ParityError with the line number for a file that is missing, corrupt, cut
- * off, of the other format, or written by a newer program.
+ * The whole file is held in memory. Throws ParityError with the line number for a file that is missing, corrupt, of the
+ * other format, or written by a newer program. A file that is cut off has no closing line, and perhaps half a last line:
+ * `onCutOff` is called at its end, by default to throw.
  */
-export function* readLines(path: string, format: Format): Generator<FileLine> {
+export function* readLines(
+  path: string,
+  format: Format,
+  onCutOff: (lastLine: number) => void = (line) => {
+    throw corrupt(path, line, 'the file is cut off after this line: record it again');
+  },
+): Generator<FileLine> {
   let last = 0;
   let finished = false;
-  for (const { line, text } of linesOf(path)) {
+  for (const { line, text, ends } of linesOf(path)) {
     if (finished) throw corrupt(path, line, `unexpected line after the closing line. ${remedy}`);
+    if (line > 1 && !ends && tryParseJson(text, lineDepth) === undefined) break;
     const node = parseLine(path, line, text);
     if (line === 1) {
       const actual = checkHeader(path, node);
@@ -63,20 +72,21 @@ export function* readLines(path: string, format: Format): Generator<FileLine> {
     if (!finished) yield { line, node };
   }
   if (last === 0) throw new ParityError('file-corrupt', `${path}: not a ${format} (the file is empty)`);
-  const cutOff = 'the file is cut off after this line: record it again';
-  if (!finished) throw corrupt(path, last, cutOff);
+  if (!finished) onCutOff(last);
 }
 
 /**
  * The lines of a file, numbered from 1. Lines end at newline bytes only. node:readline also splits at U+2028, which
  * JSON strings may contain.
  */
-function* linesOf(path: string): Generator<{ readonly line: number; readonly text: string }> {
+function* linesOf(
+  path: string,
+): Generator<{ readonly line: number; readonly text: string; readonly ends: boolean }> {
   const bytes = readWhole(path, maximumBytes);
   for (let line = 1, start = 0; start < bytes.length; line += 1) {
     const newline = bytes.indexOf('\n', start);
     const end = newline === -1 ? bytes.length : newline;
-    yield { line, text: bytes.toString('utf8', start, end) };
+    yield { line, text: bytes.toString('utf8', start, end), ends: newline !== -1 };
     start = end + 1;
   }
 }

@@ -10,11 +10,17 @@ import type { TraceEvent } from './trace-event.ts';
 /** `live` is true for a session that was not a scenario: its prompts, settings and number of turns are the user's own. */
 export type Trace = { readonly live: boolean; readonly events: readonly TraceEvent[] };
 
-/** Reads a trace. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
-export function readTrace(path: string): Trace {
+/**
+ * Reads a trace. Throws ParityError for a file that is missing, corrupt or of a newer format. With `onCutOff`, a trace
+ * that is cut off or still being written is read up to its last whole line, and the function gets a sentence that says
+ * so; without it, such a trace is an error.
+ */
+export function readTrace(path: string, onCutOff?: (note: string) => void): Trace {
   const events: TraceEvent[] = [];
   let live = false;
-  for (const line of readLines(path, 'trace')) {
+  const note = (line: number) =>
+    onCutOff?.(`${path} is still being written, or its recording was cut off: it is read up to line ${line}`);
+  for (const line of readLines(path, 'trace', onCutOff && note)) {
     if (line.line === 1) live = stringAt(line.node, 'recorded') === 'live';
     else events.push(decodeLine(path, line, decodeEvent));
   }

@@ -40,9 +40,9 @@ export function parseJson(text: string, maximumDepth = messageDepth): ParsedJson
 }
 
 /** Like parseJson, but returns undefined for text that is not JSON. */
-export function tryParseJson(text: string): ParsedJson | undefined {
+export function tryParseJson(text: string, maximumDepth = messageDepth): ParsedJson | undefined {
   try {
-    return parseJson(text);
+    return parseJson(text, maximumDepth);
   } catch (error) {
     if (error instanceof JsonSyntaxError) return undefined;
     throw error;

@@ -252,7 +252,7 @@ it.each([
   {
     wrong: 'cut off in the middle of a line',
     change: (text: string) => text.slice(0, 3000),
-    expected: /:\d+: not valid JSON \(.*\)\. Restore the file, or record it again\.$/m,
+    expected: /:\d+: the file is cut off after this line: record it again$/m,
   },
   {
     wrong: 'cut off between two lines',

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -59,7 +59,44 @@ it('rejects a file that was cut off between two lines', async () => {
 });
 
 it.each([
-  ['half a line', `${header}${end}{"type":"en`, ':3: not valid JSON ('],
+  ['between two lines', header + end],
+  ['within a line', `${header}${end}{"type":"en`],
+  [
+    'within a character',
+    Buffer.concat([Buffer.from(`${header}${end}{"type":"`), Buffer.from('é').subarray(0, 1)]),
+  ],
+])('reads a trace that is cut off %s up to its last whole line, and says so', (_, content) => {
+  const file = path();
+  writeFileSync(file, content);
+  const notes: string[] = [];
+  expect(readTrace(file, (note) => notes.push(note)).events).toEqual([
+    { type: 'end', connection: 1, by: 'client' },
+  ]);
+  expect(notes).toEqual([
+    `${file} is still being written, or its recording was cut off: it is read up to line 2`,
+  ]);
+  expect(() => readTrace(file)).toThrow(`${file}:2: the file is cut off after this line: record it again`);
+});
+
+it('reads a trace while it is being written', () => {
+  const file = path();
+  const trace = createTrace(file, {});
+  trace.write({ type: 'end', connection: 1, by: 'client' });
+  expect(readTrace(file, () => {}).events).toHaveLength(1);
+  trace.finish();
+  const notes: string[] = [];
+  expect(readTrace(file, (note) => notes.push(note)).events).toHaveLength(1);
+  expect(notes).toEqual([]);
+});
+
+it.skipIf(process.platform === 'win32')('writes a trace that only its owner can read', () => {
+  const file = path();
+  createTrace(file, {}).finish();
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+it.each([
+  ['half a line', `${header}${end}{"type":"en\n${closing}`, ':3: not valid JSON ('],
   ['an empty line', `${header}\n${end}${closing}`, ':2: not valid JSON ('],
   [
     'a missing field',
