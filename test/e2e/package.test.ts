@@ -35,7 +35,7 @@ it.concurrent.each(['record', 'check', 'diff', 'show', 'drift', 'proxy', 'bench-
 it('prints the state of the installation with doctor', async () => {
   const { stdout } = await cli(['doctor']);
   expect(stdout).toMatch(/^ok +node +v/m);
-  expect(stdout).toMatch(/^ok +goldens +\d+ goldens of codex 0\.118\.0, .*, 0\.169\.0$/m);
+  expect(stdout).toMatch(/^ok +goldens +\d+ goldens of codex 0\.118\.0, .*, 0\.171\.0$/m);
   expect(stdout).toMatch(/official clients/);
   expect(stdout).toMatch(/certificate authority/);
   expect(stdout).toMatch(/registry +https?:/);
