@@ -4,6 +4,7 @@ import { passThrough, relayPost } from './relay/relay-http.ts';
 import { relayWebSocket } from './relay/relay-websocket.ts';
 import type { HttpContext, UpgradeContext } from './request-context.ts';
 import { serveChatCompletions } from './surfaces/chat-completions.ts';
+import { serveCompact } from './surfaces/compact.ts';
 import { serveModels } from './surfaces/models.ts';
 import { serveResponsesHttp } from './surfaces/responses-http.ts';
 import { serveResponsesWebSocket } from './surfaces/responses-websocket.ts';
@@ -32,7 +33,10 @@ const responses: ProxyRoute = {
       : relayWebSocket(context, context.identity),
 };
 
-const compact: ProxyRoute = { name: 'compact', http: passThrough };
+const compact: ProxyRoute = {
+  name: 'compact',
+  http: (context) => (context.identity === undefined ? serveCompact(context) : passThrough(context)),
+};
 
 const models: ProxyRoute = { name: 'models', http: serveModels };
 

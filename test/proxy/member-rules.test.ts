@@ -249,3 +249,17 @@ it('writes ids, times and flags of client metadata itself, and keeps the rest', 
     session_id: 'a',
   });
 });
+
+it('follows the rules for a request to compact', async () => {
+  const backend = await startTestBackend({ post: (response) => response.end('{"output":[]}') });
+  const request = {
+    model: 'm',
+    input: [{ role: 'system', content: 'Be brief.' }],
+    temperature: 1,
+    store: true,
+  };
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses/compact`, request);
+  expect(await response.text()).toBe('{"output":[]}');
+  const input = [{ role: 'developer', content: 'Be brief.' }];
+  expect(bodies(backend)).toEqual([{ model: 'm', instructions: '', input }]);
+});

@@ -375,3 +375,19 @@ it.each([
   expect(last?.headers).toContainEqual(['session-id', 'named']);
   expect(backend.turns()[1]?.input).toMatchObject([user('one'), { role: 'assistant' }, user('two')]);
 });
+
+it('continues a named conversation, of which the client sends only what is new', async () => {
+  let turns = 0;
+  const backend = await startTestBackend({
+    message: (socket) => {
+      turns += 1;
+      sendAll(socket, responseEvents('OK', `resp_${turns}`));
+    },
+  });
+  const proxy = await proxyTo(backend.url);
+  for (const text of ['one', 'two']) {
+    const request = { ...hello, input: [user(text)], conversation: { id: 'conv_1' } };
+    await (await post(`${proxy}/v1/responses`, request)).text();
+  }
+  expect(backend.turns()[1]).toMatchObject({ previous_response_id: 'resp_1', input: [user('two')] });
+});

@@ -27,8 +27,16 @@ export class History {
     this.#last = other.#last;
   }
 
-  /** Returns a request with its references to items of the session replaced by the items. The backend stores none. */
-  withItems(request: TurnRequest): TurnRequest {
+  /**
+   * Returns a request with what the client expects the backend to have stored, which stores nothing: the earlier turns of a
+   * named conversation, and the items that it refers to.
+   */
+  continued(request: TurnRequest): TurnRequest {
+    const { hasConversation, previousResponseId = hasConversation ? this.#last?.id : undefined } = request;
+    return this.#withItems({ ...request, previousResponseId });
+  }
+
+  #withItems(request: TurnRequest): TurnRequest {
     if (!request.input.some((item) => item.includes('"item_reference"'))) return request;
     const known = new Map(this.#last?.items?.map((item) => [rawString(rawMembers(item) ?? [], 'id'), item]));
     const input = request.input.map((item) => {

@@ -64,7 +64,7 @@ export class Session {
   async #turn(options: TurnOptions): Promise<TurnResult> {
     const { limits, metrics, log } = this.#context;
     const { signal } = options;
-    const request = this.history.withItems(options.request);
+    const request = this.history.continued(options.request);
     if (!request.continuesTurn) this.#lastTurn = newTurn();
     const turn = this.#lastTurn;
     const recorder = this.history.startTurn(request);

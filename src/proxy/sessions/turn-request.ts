@@ -23,6 +23,8 @@ export type TurnRequest = {
   /** The items of the input, as JSON texts. */
   readonly input: readonly string[];
   readonly previousResponseId: string | undefined;
+  /** Whether the client names a conversation, and expects the backend to know its earlier turns. */
+  readonly hasConversation: boolean;
   /** Whether the client wants events instead of one whole response. */
   readonly stream: boolean;
   /** The names of members that were dropped; see member-rules.ts. */
@@ -65,6 +67,7 @@ export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): Tur
     model,
     tier,
     input,
+    hasConversation: (rawMember(members, 'conversation') ?? 'null') !== 'null',
     previousResponseId: previousResponseId === '' ? undefined : previousResponseId,
     stream: rawMember(members, 'stream') === 'true',
     droppedParams: rawMember(members, 'store') === 'true' ? [...dropped, 'store'] : dropped,

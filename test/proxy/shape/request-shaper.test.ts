@@ -170,3 +170,36 @@ it('fills values that the client does not send with values of the right kind', a
   expect(isUuid7(body.client_metadata.turn_id ?? '')).toBe(true);
   expect(body.client_metadata['x-codex-ws-stream-request-start-ms']).toMatch(/^1\d{12}$/);
 });
+
+it('orders the keys of a POST as the official client does, also those that no golden over HTTP has', async () => {
+  const others = [await read('0.169.0', 'fast'), await read('0.169.0', 'model-not-lite')];
+  const shape = new Shape(await read('0.169.0', 'default'), others, await read('0.169.0', 'http-fallback'));
+  const identity = { session, thread: session };
+  const keys = (transport: 'websocket' | 'http') => {
+    const request = {
+      ...turn,
+      tool_choice: 'auto',
+      tools: [],
+      service_tier: 'fast',
+      store: false,
+      include: [],
+    };
+    const { text } = shape
+      .shaper(transport, { identity })
+      .body(requestMembers(JSON.stringify(request)) ?? []);
+    return Object.keys(JSON.parse(text)).filter((key) => key !== 'type');
+  };
+  expect(keys('http')).toEqual(keys('websocket'));
+  expect(keys('http')).toEqual([
+    'model',
+    'stream',
+    'service_tier',
+    'input',
+    'tools',
+    'tool_choice',
+    'store',
+    'include',
+    'prompt_cache_key',
+    'client_metadata',
+  ]);
+});
