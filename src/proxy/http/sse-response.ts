@@ -4,8 +4,8 @@ import { hasRoom } from './frame-writer.ts';
 import { writeHead } from './send.ts';
 
 /**
- * A response of server-sent events. It begins with the first event. All events of one turn of the event loop are sent
- * together, at its end.
+ * A response of server-sent events. It begins with the first event, or with a comment after a silence: what stands before
+ * a proxy ends silent connections after a minute. All events of one turn of the event loop are sent together, at its end.
  */
 export class SseResponse {
   readonly #response: ServerResponse;
@@ -15,26 +15,45 @@ export class SseResponse {
   /** One promise for all events that are sent before there is room. */
   #room: Promise<void> | undefined;
 
-  constructor(response: ServerResponse, headers: HeaderList) {
+  readonly #silence: NodeJS.Timeout;
+  /** Whether an event was sent, and not only comments. */
+  hasEvents = false;
+
+  /** @param silence milliseconds without an event after which a comment is sent */
+  constructor(response: ServerResponse, headers: HeaderList, silence: number) {
     this.#response = response;
     this.#headers = headers;
+    this.#silence = setInterval(() => this.#comment(), silence).unref();
+    response.once('close', () => clearInterval(this.#silence));
   }
 
   get begun(): boolean {
     return this.#response.headersSent;
   }
 
+  #comment(): void {
+    const response = this.#response;
+    if (response.writableEnded || response.destroyed || response.writableNeedDrain) return;
+    this.#begin();
+    response.write(': silence\n\n');
+  }
+
+  #begin(): void {
+    if (this.#response.headersSent) return;
+    const own: HeaderList = [
+      ['content-type', 'text/event-stream; charset=utf-8'],
+      ['cache-control', 'no-cache'],
+    ];
+    writeHead(this.#response, { status: 200, headers: [...own, ...this.#headers] });
+  }
+
   /** Sends an event. Returns a promise for when the client can take more, if it cannot now. */
   send(event: string | undefined, data: string): Promise<void> | undefined {
     const response = this.#response;
     if (response.destroyed) return undefined;
-    if (!response.headersSent) {
-      const own: HeaderList = [
-        ['content-type', 'text/event-stream; charset=utf-8'],
-        ['cache-control', 'no-cache'],
-      ];
-      writeHead(response, { status: 200, headers: [...own, ...this.#headers] });
-    }
+    this.hasEvents = true;
+    this.#silence.refresh();
+    this.#begin();
     if (this.#waiting === '') setImmediate(() => this.#flush());
     const name = event === undefined ? '' : `event: ${event.replaceAll(/[\r\n]/g, ' ')}\n`;
     // JSON with line ends needs a data line for each of its lines. A lone CR is one too (WHATWG HTML, section 9.2.6).

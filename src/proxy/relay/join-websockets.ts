@@ -49,6 +49,11 @@ export function joinWebSockets(
     backend.pause();
     void frames.drained().then(() => backend.resume());
   });
+  backend.on('ping', (data: Buffer) => {
+    if (client.readyState !== WebSocket.OPEN) return;
+    frames.flush();
+    client.ping(data);
+  });
   // The official client ends its connections without a close message (measured: codex 0.169.0).
   client.once('close', () => {
     setRunning(false);

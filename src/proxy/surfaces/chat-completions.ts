@@ -21,7 +21,7 @@ export async function serveChatCompletions(context: HttpContext): Promise<void> 
 }
 
 async function streamChunks(context: HttpContext, request: TurnRequest, usage: boolean): Promise<void> {
-  const stream = new SseResponse(context.response, droppedHeaders(request));
+  const stream = new SseResponse(context.response, droppedHeaders(request), context.limits.ping);
   let chunks = new ChatChunks(usage);
   let failure: unknown;
   try {
@@ -41,7 +41,7 @@ async function streamChunks(context: HttpContext, request: TurnRequest, usage: b
       },
       discardEvents: () => {
         chunks = new ChatChunks(usage);
-        return !stream.begun;
+        return !stream.hasEvents;
       },
     });
     if (last === undefined) return;

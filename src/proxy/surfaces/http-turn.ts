@@ -1,7 +1,7 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, member, printJson } from '../../wire/json.ts';
 import { readBody, unpackBody } from '../http/body.ts';
-import { errorFromFailedResponse } from '../http/errors.ts';
+import { errorFromBackend, errorFromFailedResponse } from '../http/errors.ts';
 import { sendBackendResponse, sendJson } from '../http/send.ts';
 import { ResponseCollector, readEvent, streamEndedEarly } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
@@ -23,6 +23,7 @@ export async function runHttpTurn(
 ): Promise<string | undefined> {
   const result = await runTurn(context, options);
   if (result.kind === 'events') return result.last;
+  if (context.response.headersSent) throw errorFromBackend(result.response);
   sendBackendResponse(context.response, result.response, droppedHeaders(options.request));
   return undefined;
 }

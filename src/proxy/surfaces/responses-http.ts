@@ -14,7 +14,7 @@ export async function serveResponsesHttp(context: HttpContext): Promise<void> {
 }
 
 async function streamEvents(context: HttpContext, request: TurnRequest): Promise<void> {
-  const stream = new SseResponse(context.response, droppedHeaders(request));
+  const stream = new SseResponse(context.response, droppedHeaders(request), context.limits.ping);
   try {
     const last = await runHttpTurn(context, {
       request,
@@ -23,7 +23,7 @@ async function streamEvents(context: HttpContext, request: TurnRequest): Promise
         if (!stream.begun && type === 'error') return undefined;
         return stream.send(type, text);
       },
-      discardEvents: () => !stream.begun,
+      discardEvents: () => !stream.hasEvents,
     });
     if (last === undefined) return;
     if (!stream.begun) throw errorFromFrame(readEvent(last)?.node ?? toNode(null));

@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import {
+  errorFrame,
+  fastRetries,
+  hello,
+  openWebSocket,
+  post,
+  proxyTo,
+  responseEvents,
+  sendAll,
+  startTestBackend,
+} from './setup.ts';
+
+const limits = { ...fastRetries, ping: 20 };
+const chat = { model: 'm', stream: true, messages: [{ role: 'user', content: 'hello' }] };
+
+const surfaces = [
+  ['responses', hello],
+  ['chat/completions', chat],
+] as const;
+
+it.each(surfaces)('sends comments while the backend is silent, to a stream of %s', async (path, request) => {
+  const backend = await startTestBackend({
+    message: (socket) => void setTimeout(() => sendAll(socket, responseEvents('OK')), 150),
+  });
+  const response = await post(`${await proxyTo(backend.url, { limits })}/v1/${path}`, request);
+  const text = await response.text();
+  expect(text.match(/^: silence$/gm)?.length).toBeGreaterThan(2);
+  expect(text).toMatch(/response\.completed|\[DONE\]/);
+});
+
+it.each(surfaces)(
+  'reports an error after a silence in the stream of %s, and retries before',
+  async (path, request) => {
+    let turns = 0;
+    const backend = await startTestBackend({
+      message: (socket) => {
+        turns += 1;
+        setTimeout(() => sendAll(socket, [errorFrame(turns === 1 ? 500 : 404, 'x')]), 100);
+      },
+    });
+    const response = await post(`${await proxyTo(backend.url, { limits })}/v1/${path}`, request);
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain('this went wrong');
+    expect(turns).toBe(2);
+  },
+);
+
+it('passes pings of the backend on to an official client', async () => {
+  const backend = await startTestBackend({ message: (socket) => socket.ping('are you there') });
+  const client = await openWebSocket(`${await proxyTo(backend.url)}/v1/responses`, {
+    originator: 'codex_exec',
+    'x-codex-turn-metadata': '{}',
+    'session-id': '01a20000-0000-7000-8000-000000000001',
+    'x-codex-routing-hint': 'model=m',
+  });
+  const pinged = once(client, 'ping');
+  client.send('{"type":"response.create","model":"m","input":[]}');
+  expect(String((await pinged)[0])).toBe('are you there');
+});
