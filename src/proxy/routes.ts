@@ -58,10 +58,35 @@ const routes: ReadonlyMap<string, ProxyRoute> = new Map<string, ProxyRoute>([
   ['/metrics', { name: 'metrics', http: sendMetrics }],
 ]);
 
+/** Stored responses and their items, which the API has and the backend has not. */
+const stored: ProxyRoute = {
+  name: 'responses',
+  http: () => {
+    throw proxyError(404, 'not_found', 'the backend stores no responses: keep what the response contained');
+  },
+};
+
+const prefixRoutes: readonly (readonly [prefix: string, route: ProxyRoute])[] = [
+  ['/backend-api/', backend],
+  ['/v1/models/', models],
+  ['/v1/responses/', stored],
+];
+
 function sendMetrics({ metrics, sessions, response }: HttpContext): void {
   metrics.set('sessions', sessions.size);
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   response.end(metrics.print());
+}
+
+/**
+ * Returns a target in the form of the table: without a slash at its end, and with `/v1`, which some clients leave out of
+ * their base URL.
+ */
+export function usualTarget(target: string): string {
+  const [path = '', ...query] = target.split('?');
+  const trimmed = path.replace(/(?<=[^/])\/$/, '');
+  const prefix = /^\/(?:responses|models|chat\/completions)(?:\/|$)/.test(trimmed) ? '/v1' : '';
+  return [prefix + trimmed, ...query].join('?');
 }
 
 /** The route of a request target. Throws ApiError for unknown paths, and for targets that are not plain paths. */
@@ -70,7 +95,7 @@ export function routeOf(target: string): ProxyRoute {
   if (!path.startsWith('/') || /[\\\s#]|%(?:2e|2f|5c|00)/i.test(path) || /\/\.{1,2}(?:\/|$)/.test(path)) {
     throw proxyError(400, 'bad_target', 'the request target is not a plain path');
   }
-  const route = routes.get(path) ?? (path.startsWith('/backend-api/') ? backend : undefined);
+  const route = routes.get(path) ?? prefixRoutes.find(([prefix]) => path.startsWith(prefix))?.[1];
   if (route === undefined) throw proxyError(404, 'not_found', `nothing is served at ${path}`);
   return route;
 }

@@ -18,7 +18,7 @@ import { type Logger, reasonOf } from './log.ts';
 import { Metrics } from './metrics.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { RequestContext } from './request-context.ts';
-import { type ProxyRoute, routeOf } from './routes.ts';
+import { type ProxyRoute, routeOf, usualTarget } from './routes.ts';
 import { SessionStore } from './sessions/session-store.ts';
 import { officialIdentity } from './shape/identity.ts';
 import type { Shape } from './shape/shape.ts';
@@ -242,7 +242,7 @@ class ProxyServer {
       sessions: this.#sessions,
       request,
       method: request.method ?? 'GET',
-      target: request.url ?? '',
+      target: usualTarget(request.url ?? ''),
       headers,
       identity: officialIdentity(headers),
       signal,

@@ -194,3 +194,32 @@ it('serves chat completions, whole and in chunks', async () => {
   const deltas = chunks.slice(0, -1).map((chunk) => JSON.parse(chunk).choices[0]?.delta.content ?? '');
   expect(deltas.join('')).toBe('OK');
 });
+
+const models = { models: [{ slug: 'gpt-5.4' }] };
+
+it.each([
+  ['/v1/models', 200, { object: 'list', data: [{ id: 'gpt-5.4' }] }],
+  ['/models/', 200, { object: 'list', data: [{ id: 'gpt-5.4' }] }],
+  ['/v1/models/gpt-5.4', 200, { id: 'gpt-5.4', object: 'model' }],
+  ['/v1/models/gpt-0', 404, { error: { code: 'model_not_found', type: 'invalid_request_error' } }],
+  ['/v1/responses/resp_1', 404, { error: { code: 'not_found', type: 'invalid_request_error' } }],
+  ['/v1/responses/resp_1/input_items', 404, { error: { code: 'not_found' } }],
+])('responds to GET %s with %d', async (path, status, body) => {
+  const backend = await startTestBackend({ post: (response) => response.end(JSON.stringify(models)) });
+  const response = await fetch(`${await proxyTo(backend.url)}${path}`);
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject(body);
+});
+
+it.each(['/responses', '/v1/responses/', '/chat/completions', '/v1/chat/completions/'])(
+  'serves POST %s',
+  async (path) => {
+    const backend = await startTestBackend();
+    const request = path.includes('chat')
+      ? { model: 'm', messages: [{ role: 'user', content: 'hello' }] }
+      : hello;
+    const response = await post(`${await proxyTo(backend.url)}${path}`, request);
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain('OK');
+  },
+);

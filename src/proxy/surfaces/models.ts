@@ -13,7 +13,7 @@ const modelsHeaders: HeaderList = [
 ];
 
 /**
- * Serves the list of models. The official client, which states its version, receives the backend's own response; every
+ * Serves the list of models, and one model of it. The official client, which states its version, receives the backend's own response; every
  * other client receives a list in the form of OpenAI's API.
  */
 export async function serveModels(context: HttpContext): Promise<void> {
@@ -37,6 +37,13 @@ export async function serveModels(context: HttpContext): Promise<void> {
     throw proxyError(502, 'no_models', `the backend responded with ${status} to a request for its models`);
   }
   const data = modelNames(node).map((id) => ({ id, object: 'model', created: 0, owned_by: 'openai' }));
+  const requested = /^\/v1\/models\/([^?]+)/.exec(context.target)?.[1];
+  if (requested !== undefined) {
+    const model = data.find(({ id }) => encodeURIComponent(id) === requested || id === requested);
+    if (model === undefined)
+      throw proxyError(404, 'model_not_found', `the backend has no model '${requested}'`);
+    return sendJson(context.response, JSON.stringify(model));
+  }
   sendJson(context.response, JSON.stringify({ object: 'list', data }));
 }
 
