@@ -1,6 +1,7 @@
 import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
 import { indexAt, ResponseCollector, type UpstreamEvent } from '../http/upstream-events.ts';
 import {
+  annotationsOf,
   chatToolCall,
   chatUsage,
   completionHead,
@@ -17,6 +18,7 @@ import { objectNode } from './object-node.ts';
 const deltaSlots: ReadonlyMap<string, TextSlot> = new Map([
   ['response.output_text.delta', 'content'],
   ['response.refusal.delta', 'refusal'],
+  ['response.reasoning_summary_text.delta', 'reasoning_content'],
   ['response.function_call_arguments.delta', 'function'],
   ['response.custom_tool_call_input.delta', 'custom'],
 ]);
@@ -32,6 +34,9 @@ export class ChatChunks {
   readonly #calls = new Map<number, number>();
   /** The text that was sent so far, by output index and content index. */
   readonly #sent = new Map<string, string>();
+
+  /** Whether text was sent, and not only reasoning. */
+  #hasAnswer = false;
 
   constructor(includesUsage: boolean) {
     this.#includesUsage = includesUsage;
@@ -53,7 +58,7 @@ export class ChatChunks {
     if (type === 'response.output_item.done') return this.#item(outputIndex, member(node, 'item'));
     const slot = deltaSlots.get(type);
     if (slot === undefined) return [];
-    const contentIndex = indexAt(node, 'content_index') ?? 0;
+    const contentIndex = indexAt(node, 'content_index') ?? indexAt(node, 'summary_index') ?? 0;
     return this.#text(outputIndex, { slot, contentIndex, text: stringAt(node, 'delta') ?? '' });
   }
 
@@ -80,15 +85,18 @@ export class ChatChunks {
       const unsent = text.text.startsWith(sent) ? text.text.slice(sent.length) : '';
       return unsent === '' ? [] : this.#text(outputIndex, { ...text, text: unsent });
     });
-    return [...begun, ...rest];
+    const annotations = annotationsOf(item);
+    const cited = annotations.length === 0 ? [] : [this.#chunk({ annotations })];
+    return [...begun, ...rest, ...cited];
   }
 
   #text(outputIndex: number, { slot, contentIndex, text }: OutputText): JsonObject[] {
     const index = this.#calls.get(outputIndex);
-    const isMessage = slot === 'content' || slot === 'refusal';
+    const isMessage = slot !== 'function' && slot !== 'custom';
     // Arguments that come before their call are sent when the item is complete.
     if (!isMessage && index === undefined) return [];
     const begun = this.#begin();
+    if (slot !== 'reasoning_content') this.#hasAnswer = true;
     const key = `${outputIndex}/${contentIndex}`;
     this.#sent.set(key, (this.#sent.get(key) ?? '') + text);
     if (isMessage) return [...begun, this.#chunk({ [slot]: text })];
@@ -100,7 +108,7 @@ export class ChatChunks {
     const finish = finishReason(response);
     this.#response = response;
     const chunks = this.#begin();
-    if (this.#sent.size + this.#calls.size === 0) {
+    if (!this.#hasAnswer && this.#calls.size === 0) {
       // The items had no events of their own.
       chunks.push(...outputItems(response).flatMap((item, index) => this.#item(index, item)));
     }

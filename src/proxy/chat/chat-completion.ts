@@ -1,4 +1,4 @@
-import { itemsOf, type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
+import { filterMembers, itemsOf, type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
 import { ApiError, errorFromFailedResponse } from '../http/errors.ts';
 import { objectNode } from './object-node.ts';
 
@@ -62,7 +62,8 @@ function assistantMessage(response: JsonNode): JsonNode {
     role: 'assistant',
     content: joinTexts(texts, 'content'),
     refusal: joinTexts(texts, 'refusal'),
-    annotations: [],
+    annotations: items.flatMap(annotationsOf),
+    reasoning_content: joinTexts(texts, 'reasoning_content') ?? undefined,
     tool_calls: calls.length === 0 ? undefined : calls,
   });
 }
@@ -104,9 +105,9 @@ export function chatToolCall(
 }
 
 /** The member of a chat message that text belongs to. */
-export type TextSlot = 'content' | 'refusal' | ToolType;
+export type TextSlot = 'content' | 'refusal' | 'reasoning_content' | ToolType;
 
-/** Text of an output item. Items such as reasoning have none: the chat API has no member for them. */
+/** Text of an output item. Summaries of reasoning have no member in the chat API; programs know `reasoning_content`. */
 export type OutputText = { readonly slot: TextSlot; readonly contentIndex: number; readonly text: string };
 
 /** Returns the texts of a complete item in order. */
@@ -115,11 +116,28 @@ export function textsOf(item: JsonNode | undefined): OutputText[] {
   if (tool !== undefined) {
     return [{ slot: tool, contentIndex: 0, text: stringAt(item, toolArgumentsKey[tool]) ?? '' }];
   }
-  return itemsOf(member(item, 'content')).flatMap((part, contentIndex): OutputText[] => {
-    const output = stringAt(part, 'type') === 'output_text' ? stringAt(part, 'text') : undefined;
-    const text = output ?? stringAt(part, 'refusal');
-    if (text === undefined) return [];
-    return [{ slot: output === undefined ? 'refusal' : 'content', contentIndex, text }];
+  const isReasoning = stringAt(item, 'type') === 'reasoning';
+  return itemsOf(member(item, isReasoning ? 'summary' : 'content')).flatMap(
+    (part, contentIndex): OutputText[] => {
+      if (isReasoning)
+        return [{ slot: 'reasoning_content', contentIndex, text: stringAt(part, 'text') ?? '' }];
+      const output = stringAt(part, 'type') === 'output_text' ? stringAt(part, 'text') : undefined;
+      const text = output ?? stringAt(part, 'refusal');
+      if (text === undefined) return [];
+      return [{ slot: output === undefined ? 'refusal' : 'content', contentIndex, text }];
+    },
+  );
+}
+
+/** Returns the annotations of an item's text, in the form of the chat API: the citations of URLs. */
+export function annotationsOf(item: JsonNode | undefined): JsonNode[] {
+  const annotations = itemsOf(member(item, 'content')).flatMap((part) =>
+    itemsOf(member(part, 'annotations')),
+  );
+  return annotations.flatMap((annotation): JsonNode[] => {
+    const type = stringAt(annotation, 'type');
+    if (type !== 'url_citation') return [];
+    return [objectNode({ type, [type]: filterMembers(annotation, (key) => key !== 'type') })];
   });
 }
 

@@ -27,6 +27,8 @@ type ToolCall = {
   custom?: { name?: string; input: string };
 };
 type Delta = {
+  annotations?: object[];
+  reasoning_content?: string;
   role?: string;
   content?: string | null;
   refusal?: string | null;
@@ -126,6 +128,7 @@ it('streams tool calls by index and finishes with tool_calls', () => {
     ),
   ).toEqual([
     opening,
+    { reasoning_content: 'hmm' },
     { tool_calls: [{ index: 0, id: 'call_f', type: 'function', function: { name: 'f', arguments: '' } }] },
     { tool_calls: [{ index: 1, id: 'call_g', type: 'function', function: { name: 'g', arguments: '' } }] },
     { tool_calls: [{ index: 0, function: { arguments: '{"x"' } }] },
@@ -294,4 +297,39 @@ it('keeps the spelling of token counts', () => {
   if (last === undefined) throw new Error('the event was not read');
   const chunks = new ChatChunks(true).take(last).map(printJson);
   expect(chunks.at(-1)).toContain('"total_tokens":12345678901234567890,');
+});
+
+const citation = {
+  type: 'url_citation',
+  url: 'https://example.com',
+  title: 'x',
+  start_index: 0,
+  end_index: 1,
+};
+const { type: _, ...cited } = citation;
+const annotations = [{ type: 'url_citation', url_citation: cited }];
+const citing = {
+  ...message('hi'),
+  content: [{ type: 'output_text', text: 'hi', annotations: [citation, { type: 'file_citation' }] }],
+};
+
+it('streams the summary of reasoning once, and the citations of a text', () => {
+  const summary = event('response.reasoning_summary_text.delta', {
+    output_index: 0,
+    summary_index: 0,
+    delta: 'hmm',
+  });
+  expect(
+    deltasOf(created, added(0, reasoning), summary, done(0, reasoning), done(1, citing), completed()),
+  ).toEqual([opening, { reasoning_content: 'hmm' }, { content: 'hi' }, { annotations }, 'stop']);
+});
+
+it('streams a text that has no events of its own behind reasoning', () => {
+  const output = [reasoning, message('hi')];
+  expect(deltasOf(created, done(0, reasoning), completed({ output }))).toEqual([
+    opening,
+    { reasoning_content: 'hmm' },
+    { content: 'hi' },
+    'stop',
+  ]);
 });

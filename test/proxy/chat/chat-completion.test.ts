@@ -103,3 +103,16 @@ it.each([
 it('rounds the creation time down to seconds', () => {
   expect(completion('completed', { created_at: 1700000000.75 }).created).toBe(1700000000);
 });
+
+it('has the summary of reasoning, and the citations of a text', () => {
+  const citation = { url: 'https://example.com', title: 'x', start_index: 0, end_index: 1 };
+  const annotated = [{ type: 'url_citation', ...citation }];
+  const text = { ...message('hi'), content: [{ type: 'output_text', text: 'hi', annotations: annotated }] };
+  expect(choice('completed', { output: [reasoning, text] }).message).toEqual({
+    role: 'assistant',
+    content: 'hi',
+    refusal: null,
+    annotations: [{ type: 'url_citation', url_citation: citation }],
+    reasoning_content: 'hmm',
+  });
+});
