@@ -119,13 +119,13 @@ it.concurrent.for([
   {
     subject: 'never listens',
     script: 'console.log("warming up"); setInterval(() => {}, 1000)',
-    expected: /does not listen on port \d+ after 2 s; it last printed: warming up/,
+    expected: /does not listen on port \d+ after 5 s; it last printed: warming up/,
   },
   {
     subject: 'accepts a connection and never responds',
     script:
       'console.log("ready"); require("net").createServer(() => {}).listen(Number(process.argv[1]), "127.0.0.1")',
-    expected: /does not answer HTTP on port \d+ after 2 s; it last printed: ready/,
+    expected: /does not answer HTTP on port \d+ after 5 s; it last printed: ready/,
   },
   {
     subject: 'dies in the middle',
@@ -138,7 +138,7 @@ it.concurrent.for([
   const command = [process.execPath, '-e', script, '{port}'];
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects: { bad: { command } } }));
   const { exitCode, stdout } = await cli(
-    ['check', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
+    ['check', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '5'],
     { cwd: folder },
   );
   expect(stdout).toMatch(/fast +failed +failed +failed\n/);
