@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { listenLocally } from '../listening.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import { pairHeaders } from '../wire/headers.ts';
@@ -8,9 +9,8 @@ import { type Faults, startFaults } from './faults.ts';
 import { type HttpResponse, jsonResponse } from './http-response.ts';
 import { respondToPost } from './http-responses.ts';
 import type { ScriptedReply } from './reply.ts';
-import type { BackendRun } from './respond.ts';
-import { startScript } from './script.ts';
-import { notFound, sideResponse } from './side-routes.ts';
+import { type BackendRun, startScript } from './respond.ts';
+import { sideResponse } from './side-routes.ts';
 import { startWebSocketResponses } from './websocket-responses.ts';
 
 export type BackendOptions = {
@@ -36,6 +36,8 @@ export type Backend = {
 /** The paths of responses: with a ChatGPT sign-in, and with an API key. */
 const responsesPaths = new Set(['/backend-api/codex/responses', '/v1/responses']);
 
+const notFound = jsonResponse(404, { detail: 'Not Found' });
+
 /**
  * Starts the simulated Codex backend: HTTP and websocket on loopback. For TLS, put a tap in front of it.
  *
@@ -57,15 +59,13 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
     const target = request.url ?? '/';
     if (!responsesPaths.has(pathOf(target))) {
       onEvent({ type: 'unrouted', method: 'GET', target });
-      refuseUpgrade(socket, notFound());
+      refuseUpgrade(socket, notFound);
       return;
     }
     const refusal = faults.upgradeRefusal();
     if (refusal !== undefined) {
-      refuseUpgrade(
-        socket,
-        jsonResponse(refusal, { error: { type: 'upgrade_refused', code: 'upgrade_refused' } }),
-      );
+      const error = { type: 'upgrade_refused', code: 'upgrade_refused' };
+      refuseUpgrade(socket, jsonResponse(refusal, { error }));
       return;
     }
     onEvent({ type: 'upgrade', target, headers: pairHeaders(request.rawHeaders) });
@@ -96,7 +96,7 @@ async function serveRequest(
   run: BackendRun,
 ): Promise<void> {
   const { onEvent, faults } = run;
-  const body = await bodyOf(request);
+  const body = await buffer(request);
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
   const path = pathOf(target);
@@ -106,12 +106,12 @@ async function serveRequest(
     write(response, sent);
   };
   if (method === 'POST' && responsesPaths.has(path.replace(/\/compact$/, ''))) {
-    send(await respondToPost({ path, headers, body }, run));
+    send(respondToPost({ path, headers, body }, run));
     return;
   }
   const routed = sideResponse({ method, path, headers, body: body.toString('utf8') }, faults);
   if (routed === undefined) onEvent({ type: 'unrouted', method, target });
-  send(routed ?? notFound());
+  send(routed ?? notFound);
 }
 
 /** Refuses an upgrade, and ends the connection. */
@@ -131,12 +131,6 @@ function write(response: ServerResponse, { status, headers, body, ending }: Http
   response.write(bytes, () => {
     if (ending === 'cut') response.destroy();
   });
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 function pathOf(target: string): string {

@@ -1,4 +1,4 @@
-import { parseObject } from './json-object.ts';
+import { itemsOf, type JsonNode, member, printJson, stringAt, tryParseJson } from '../wire/json.ts';
 
 /** A function tool of a request. */
 export type OfferedFunction = { readonly name: string; readonly namespace?: string };
@@ -20,7 +20,7 @@ export type CreateRequest = {
   readonly compacts: boolean;
 };
 
-export type ReadCreateRequest =
+type ReadCreateRequest =
   | { readonly understood: true; readonly request: CreateRequest }
   | { readonly understood: false; readonly reason: string };
 
@@ -29,48 +29,50 @@ export type ReadCreateRequest =
  * the comparison with the golden judges them.
  */
 export function readCreateRequest(text: string): ReadCreateRequest {
-  const message = parseObject(text);
-  if (message === undefined) return { understood: false, reason: 'not a JSON object' };
-  const type = message.type ?? 'response.create';
-  if (type !== 'response.create') return { understood: false, reason: `type ${JSON.stringify(type)}` };
+  const message = tryParseJson(text)?.node;
+  if (message?.kind !== 'object') return { understood: false, reason: 'not a JSON object' };
+  const type = member(message, 'type');
+  if (type !== undefined && stringAt(message, 'type') !== 'response.create')
+    return { understood: false, reason: `type ${printJson(type)}` };
+  const tools = member(message, 'tools');
+  const input = itemsOf(member(message, 'input'));
   return {
     understood: true,
     request: {
-      generate: message.generate !== false,
-      model: textOrNull(message.model) ?? 'unknown',
-      previousResponseId: textOrNull(message.previous_response_id),
-      serviceTier: textOrNull(message.service_tier),
-      promptCacheKey: textOrNull(message.prompt_cache_key),
-      parallelToolCalls: message.parallel_tool_calls === true,
-      functions: Array.isArray(message.tools) ? message.tools.flatMap(functionsOf) : undefined,
-      functionsInInput: Array.isArray(message.input) ? message.input.flatMap(functionsIn) : [],
-      compacts: Array.isArray(message.input) && asObject(message.input.at(-1)).type === 'compaction_trigger',
+      generate: !isLiteral(member(message, 'generate'), false),
+      model: stringAt(message, 'model') ?? 'unknown',
+      previousResponseId: stringAt(message, 'previous_response_id') ?? null,
+      serviceTier: stringAt(message, 'service_tier') ?? null,
+      promptCacheKey: stringAt(message, 'prompt_cache_key') ?? null,
+      parallelToolCalls: isLiteral(member(message, 'parallel_tool_calls'), true),
+      functions: tools?.kind === 'array' ? tools.items.flatMap(functionsOf) : undefined,
+      functionsInInput: input.flatMap(functionsIn),
+      compacts: stringAt(input.at(-1), 'type') === 'compaction_trigger',
     },
   };
 }
 
 /** Whether a message ends the running response, so that the client can steer it (measured: codex 0.169.0). */
 export function isInterrupt(text: string): boolean {
-  return parseObject(text)?.type === 'response.interrupt';
+  return stringAt(tryParseJson(text)?.node, 'type') === 'response.interrupt';
 }
 
-function textOrNull(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
+function isLiteral(node: JsonNode | undefined, value: boolean): boolean {
+  return node?.kind === 'literal' && node.value === value;
 }
 
-function functionsOf(tool: unknown): OfferedFunction[] {
-  const { type, name, tools } = asObject(tool);
-  if (typeof name !== 'string') return [];
+function functionsOf(tool: JsonNode): OfferedFunction[] {
+  const [type, name] = [stringAt(tool, 'type'), stringAt(tool, 'name')];
+  if (name === undefined) return [];
   if (type === 'function') return [{ name }];
-  if (type !== 'namespace' || !Array.isArray(tools)) return [];
-  return tools.flatMap(functionsOf).map((tool) => ({ ...tool, namespace: name }));
+  if (type !== 'namespace') return [];
+  return itemsOf(member(tool, 'tools'))
+    .flatMap(functionsOf)
+    .map((inner) => ({ ...inner, namespace: name }));
 }
 
-function functionsIn(item: unknown): OfferedFunction[] {
-  const { type, tools } = asObject(item);
-  return type === 'additional_tools' && Array.isArray(tools) ? tools.flatMap(functionsOf) : [];
-}
-
-function asObject(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
+function functionsIn(item: JsonNode): OfferedFunction[] {
+  return stringAt(item, 'type') === 'additional_tools'
+    ? itemsOf(member(item, 'tools')).flatMap(functionsOf)
+    : [];
 }

@@ -14,7 +14,3 @@ export type HttpResponse = {
 export function jsonResponse(status: number, value: unknown): HttpResponse {
   return { status, headers: [['content-type', 'application/json']], body: JSON.stringify(value) };
 }
-
-export function emptyResponse(status: number): HttpResponse {
-  return { status, headers: [], body: '' };
-}

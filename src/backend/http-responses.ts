@@ -1,12 +1,9 @@
-import { promisify } from 'node:util';
-import { zstdDecompress } from 'node:zlib';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { encodeSse } from '../wire/sse.ts';
+import { decompressZstd } from '../wire/zstd.ts';
 import { type HttpResponse, jsonResponse } from './http-response.ts';
 import { type BackendRun, badRequest, respond, senderOf } from './respond.ts';
 import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
-
-const unpackZstd = promisify(zstdDecompress);
 
 type ReceivedPost = { readonly path: string; readonly headers: HeaderList; readonly body: Buffer };
 
@@ -17,12 +14,9 @@ type ReceivedPost = { readonly path: string; readonly headers: HeaderList; reado
  * `POST …/responses/compact` returns the output alone, as one JSON object. Codex 0.118.0 to 0.137.0 compact a thread
  * with it, and continue with the items of `output` (measured).
  */
-export async function respondToPost(
-  { path, headers, body }: ReceivedPost,
-  run: BackendRun,
-): Promise<HttpResponse> {
+export function respondToPost({ path, headers, body }: ReceivedPost, run: BackendRun): HttpResponse {
   const encoding = headerValue(headers, 'content-encoding');
-  const text = await decodeBody(body, encoding);
+  const text = decodeBody(body, encoding);
   if (text === undefined) {
     const reason = `a body that is not ${encoding ?? 'identity'}`;
     run.onEvent({ type: 'not-understood', transport: 'http', reason });
@@ -61,11 +55,11 @@ function serverSent(part: StreamPart): Buffer {
 }
 
 /** Undefined for a body that is not in its content encoding. */
-async function decodeBody(body: Buffer, contentEncoding: string | undefined): Promise<string | undefined> {
+function decodeBody(body: Buffer, contentEncoding: string | undefined): string | undefined {
   if (contentEncoding === undefined || contentEncoding === 'identity') return body.toString('utf8');
   if (contentEncoding !== 'zstd') return undefined;
   try {
-    return (await unpackZstd(body)).toString('utf8');
+    return decompressZstd(body).toString('utf8');
   } catch {
     return undefined;
   }

@@ -99,14 +99,14 @@ const replyKinds: { readonly [Kind in ReplyKind]: ReplyBehaviour<Kind> } = {
     respond: ({ text, turnState, noise, close }, { response, recipient }) => {
       const output = recipient === 'compaction' ? compaction(text) : message(text);
       const ending = close === undefined ? {} : { ending: { close } };
-      return { ...completeResponse(response, [output], { turnState, noise }), ...ending };
+      return { ...completeResponse(response, [output], turnState, noise), ...ending };
     },
   },
   tool_calls: {
     texts: ({ calls }) => calls.flatMap(toolCallTexts),
     respond: ({ calls, style, turnState }, { request, response }) => {
       const outputs = calls.map((call, index) => toolCallOutput(call, style, index, request));
-      return completeResponse(response, outputs, { turnState });
+      return completeResponse(response, outputs, turnState);
     },
   },
   error: {

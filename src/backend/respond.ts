@@ -2,10 +2,37 @@ import { type HeaderList, headerValue } from '../wire/headers.ts';
 import type { OnBackendObservation } from './backend-observation.ts';
 import { readCreateRequest } from './create-request.ts';
 import type { PendingFaults } from './faults.ts';
-import { type Recipient, scriptedResponse } from './reply.ts';
+import { type Recipient, type ScriptedReply, scriptedResponse } from './reply.ts';
 import { prewarmEvents } from './response-events.ts';
-import type { Script } from './script.ts';
 import type { ScriptedResponse } from './scripted-response.ts';
+
+/** The replies of one run. All connections share them, and each is used once. */
+type Script = {
+  /** Removes and returns the next reply for a recipient; undefined when none is left. */
+  next(recipient: Recipient): ScriptedReply | undefined;
+  /** How many replies were used so far. */
+  served(): number;
+  /** How many requests came when no reply was left for them. */
+  missed(): number;
+  /** How many replies there are, used or not. */
+  readonly length: number;
+};
+
+export function startScript(replies: readonly ScriptedReply[]): Script {
+  const left = [...replies];
+  let missed = 0;
+  return {
+    next: (recipient) => {
+      const index = left.findIndex(({ to }) => to === undefined || to === recipient);
+      if (index >= 0) return left.splice(index, 1)[0];
+      missed += 1;
+      return undefined;
+    },
+    served: () => replies.length - left.length,
+    missed: () => missed,
+    length: replies.length,
+  };
+}
 
 /** What all connections of a backend share. */
 export type BackendRun = {
@@ -15,7 +42,7 @@ export type BackendRun = {
 };
 
 /** A websocket message or HTTP body that may request a response. */
-export type ReceivedRequest = {
+type ReceivedRequest = {
   readonly text: string;
   readonly transport: 'websocket' | 'http';
   /** The sender, as far as path and headers tell. */

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { CreateRequest } from './create-request.ts';
-import { newId } from './identifiers.ts';
-import type {
-  OutputItem,
-  ScriptedOutput,
-  ScriptedResponse,
-  StreamEvent,
-  StreamPart,
+import {
+  newId,
+  type OutputItem,
+  type ScriptedOutput,
+  type ScriptedResponse,
+  type StreamEvent,
+  type StreamPart,
 } from './scripted-response.ts';
 
 /** Seconds since 1970. Always the same: clocks that are equal by chance would be learned as one variable. */
@@ -31,10 +31,8 @@ export function prewarmEvents(request: CreateRequest): StreamEvent[] {
 export function completeResponse(
   response: ResponseObject,
   outputs: readonly ScriptedOutput[],
-  {
-    turnState,
-    noise = [],
-  }: { readonly turnState: string | undefined; readonly noise?: readonly Noise[] | undefined },
+  turnState: string | undefined,
+  noise: readonly Noise[] = [],
 ): ScriptedResponse {
   const output = outputs.map(({ item }) => item);
   const first = startEvents(response);
@@ -118,7 +116,7 @@ function noisePart(noise: Noise): StreamPart {
 }
 
 export function message(text: string): ScriptedOutput {
-  const id = newId('message');
+  const id = newId('msg');
   const position = { item_id: id, output_index: 0, content_index: 0 };
   const part = { type: 'output_text', annotations: [], logprobs: [], text };
   const item = { id, type: 'message', status: 'completed', content: [part], role: 'assistant' };
@@ -136,7 +134,7 @@ export function message(text: string): ScriptedOutput {
 
 /** The official backend encrypts the text: only it can read what a compacted thread continues from. */
 export function compaction(text: string): ScriptedOutput {
-  const item = { id: newId('compaction'), type: 'compaction', encrypted_content: text };
+  const item = { id: newId('cmp'), type: 'compaction', encrypted_content: text };
   return { item, begun: item, events: [] };
 }
 
@@ -146,7 +144,7 @@ export function compaction(text: string): ScriptedOutput {
  */
 export function createdResponse(request: CreateRequest) {
   return {
-    id: newId('response'),
+    id: newId('resp'),
     object: 'response',
     created_at: createdAt,
     status: 'in_progress',

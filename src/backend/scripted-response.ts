@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { HeaderList } from '../wire/headers.ts';
 
 /** One event of a response stream, in the shape that the public Responses API documents. */
@@ -41,3 +42,11 @@ export type ScriptedResponse =
        */
       readonly ending?: { readonly hold: readonly StreamPart[] } | { readonly close: CloseCode };
     };
+
+/**
+ * A new id such as `resp_1f0c…`: the prefix and 48 random hex digits. With a counter, two runs that are compared would
+ * share ids by accident.
+ */
+export function newId(prefix: 'resp' | 'msg' | 'ctc' | 'fc' | 'call' | 'cmp'): string {
+  return `${prefix}_${randomBytes(24).toString('hex')}`;
+}

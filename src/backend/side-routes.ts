@@ -1,11 +1,20 @@
+import { randomBytes } from 'node:crypto';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
+import { unsignedToken } from '../wire/ids.ts';
+import {
+  type JsonNode,
+  jsonObject,
+  member,
+  printJson,
+  stringAt,
+  toNode,
+  tryParseJson,
+} from '../wire/json.ts';
 import type { PendingFaults } from './faults.ts';
 import { type HttpResponse, jsonResponse } from './http-response.ts';
-import { mcpResponse } from './mcp.ts';
-import { refreshedTokens } from './oauth-token.ts';
 
 /** An HTTP request for anything but a response. */
-export type SideRequest = {
+type SideRequest = {
   readonly method: string;
   /** Without the query, and with single slashes: 0.118 requests `/backend-api//connectors/…`. */
   readonly path: string;
@@ -13,52 +22,41 @@ export type SideRequest = {
   readonly body: string;
 };
 
-type BackendRoute = readonly [
-  method: string,
-  path: string,
-  respond: (request: SideRequest, faults: PendingFaults) => HttpResponse,
-];
+type SideResponder = (request: SideRequest, faults: PendingFaults) => HttpResponse;
+
+const always = (value: object): SideResponder => {
+  return () => jsonResponse(200, value);
+};
 
 /**
  * What the official client requests besides responses (measured: codex 0.118.0 and 0.169.0). With these responses
  * neither logs an error. Its hosts (chatgpt.com, ab.chatgpt.com, auth.openai.com) share the table, as their paths do
  * not overlap.
  */
-const routes: readonly BackendRoute[] = [
-  ['GET', '/backend-api/wham/accounts/check', accountsCheck],
-  ['GET', '/backend-api/codex/models', models],
-  ['GET', '/backend-api/wham/settings/user', () => jsonResponse(200, {})],
+const routes: ReadonlyMap<string, SideResponder> = new Map([
+  ['GET /backend-api/wham/accounts/check', accountsCheck],
+  // With an empty list the client keeps its bundled catalogue. Its other traffic is the same as after a 404, but it
+  // requests the list half as often and logs no error.
+  ['GET /backend-api/codex/models', always({ models: [] })],
+  ['GET /backend-api/wham/settings/user', always({})],
   // Business, enterprise and edu accounts request it, and start no turn before the response.
-  ['GET', '/backend-api/wham/config/bundle', () => jsonResponse(200, {})],
-  ['GET', '/backend-api/wham/config/requirements', () => jsonResponse(200, {})],
-  ['GET', '/backend-api/wham/usage', usage],
-  [
-    'GET',
-    '/backend-api/ps/plugins/installed',
-    () => jsonResponse(200, { plugins: [], pagination: { limit: 200 } }),
-  ],
-  [
-    'GET',
-    '/backend-api/ps/plugins/suggested/codex',
-    () => jsonResponse(200, { plugins: [], pagination: {} }),
-  ],
-  ['GET', '/backend-api/plugins/featured', () => jsonResponse(200, [])],
-  ['GET', '/backend-api/connectors/directory/list', () => jsonResponse(200, { apps: [], nextToken: null })],
-  ['POST', '/backend-api/wham/apps', ({ body }) => mcpResponse(body)],
-  ['POST', '/backend-api/ps/mcp', ({ body }) => mcpResponse(body)],
-  ['POST', '/backend-api/codex/analytics-events/events', () => jsonResponse(200, {})],
-  ['POST', '/otlp/v1/metrics', () => jsonResponse(200, {})],
-  ['POST', '/oauth/token', refresh],
-];
+  ['GET /backend-api/wham/config/bundle', always({})],
+  ['GET /backend-api/wham/config/requirements', always({})],
+  ['GET /backend-api/wham/usage', always({ plan_type: 'pro', rate_limit: null, credits: null })],
+  ['GET /backend-api/ps/plugins/installed', always({ plugins: [], pagination: { limit: 200 } })],
+  ['GET /backend-api/ps/plugins/suggested/codex', always({ plugins: [], pagination: {} })],
+  ['GET /backend-api/plugins/featured', always([])],
+  ['GET /backend-api/connectors/directory/list', always({ apps: [], nextToken: null })],
+  ['POST /backend-api/wham/apps', mcp],
+  ['POST /backend-api/ps/mcp', mcp],
+  ['POST /backend-api/codex/analytics-events/events', always({})],
+  ['POST /otlp/v1/metrics', always({})],
+  ['POST /oauth/token', refresh],
+]);
 
 /** The response from the table; undefined for a request that is not in it. */
 export function sideResponse(request: SideRequest, faults: PendingFaults): HttpResponse | undefined {
-  const route = routes.find(([method, path]) => method === request.method && path === request.path);
-  return route?.[2](request, faults);
-}
-
-export function notFound(): HttpResponse {
-  return jsonResponse(404, { detail: 'Not Found' });
+  return routes.get(`${request.method} ${request.path}`)?.(request, faults);
 }
 
 /**
@@ -78,22 +76,61 @@ function accountsCheck({ headers }: SideRequest): HttpResponse {
 }
 
 /**
- * With an empty list the client keeps its bundled catalogue. Its other traffic is the same as after a 404, but it
- * requests the list half as often and logs no error.
+ * A token refresh grants new tokens without an account. The client reads their expiry and sends the access token; its
+ * account stays that of its auth.json. In a refusal, the error code decides whether the client must sign in again
+ * (measured: codex 0.169.0, scenario refresh-refused).
  */
-function models(): HttpResponse {
-  return jsonResponse(200, { models: [] });
-}
-
-function usage(): HttpResponse {
-  return jsonResponse(200, { plan_type: 'pro', rate_limit: null, credits: null });
-}
-
-/** The error code decides whether the client must sign in again (measured: codex 0.169.0, scenario refresh-refused). */
 function refresh(_: SideRequest, faults: PendingFaults): HttpResponse {
   const code = faults.refreshRefusal();
-  if (code === undefined) return jsonResponse(200, refreshedTokens());
+  if (code === undefined) {
+    const refresh_token = `refresh-${randomHex()}`;
+    return jsonResponse(200, { id_token: newToken(), access_token: newToken(), refresh_token });
+  }
   return jsonResponse(401, {
     error: { type: 'invalid_request_error', code, message: 'The tokens are not refreshed.' },
   });
+}
+
+/** A token that expires in ten days. */
+function newToken(): string {
+  const now = Math.floor(Date.now() / 1000);
+  return unsignedToken({ iat: now, exp: now + 10 * 24 * 60 * 60, jti: randomHex() });
+}
+
+function randomHex(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/**
+ * A minimal MCP server over streamable HTTP: it initialises, and has no tools. After a 404 instead, the client would
+ * log a failed MCP start-up.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http
+ */
+function mcp({ body }: SideRequest): HttpResponse {
+  const message = tryParseJson(body)?.node;
+  if (message?.kind !== 'object') return rpc(null, 'error', { code: -32700, message: 'Parse error' });
+  const id = member(message, 'id');
+  // A notification has no id, and gets no result.
+  if (id === undefined) return { status: 202, headers: [], body: '' };
+  switch (stringAt(message, 'method')) {
+    case 'initialize': {
+      const protocolVersion = stringAt(message, 'params', 'protocolVersion') ?? '2025-06-18';
+      const serverInfo = { name: 'simulated-backend', version: '1' };
+      return rpc(id, 'result', { protocolVersion, capabilities: { tools: {} }, serverInfo });
+    }
+    case 'tools/list':
+      return rpc(id, 'result', { tools: [] });
+    case 'ping':
+      return rpc(id, 'result', {});
+    default:
+      return rpc(id, 'error', { code: -32601, message: 'Method not found' });
+  }
+}
+
+function rpc(id: JsonNode | null, key: 'result' | 'error', value: object): HttpResponse {
+  return {
+    ...jsonResponse(200, {}),
+    body: printJson(jsonObject({ jsonrpc: '2.0', id, [key]: toNode(value) })),
+  };
 }

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { jsonObjectText, toolName } from '../schema.ts';
 import type { CreateRequest, OfferedFunction } from './create-request.ts';
-import { newId } from './identifiers.ts';
-import type { ScriptedOutput } from './scripted-response.ts';
+import { newId, type ScriptedOutput } from './scripted-response.ts';
 
 /** One tool call of the model. */
 export const scriptedToolCall = z.discriminatedUnion('call', [
@@ -37,7 +36,7 @@ export type ScriptedToolCall = z.output<typeof scriptedToolCall>;
  * request uses.
  */
 export const callStyle = z.enum(['auto', 'custom', 'function']);
-export type CallStyle = z.output<typeof callStyle>;
+type CallStyle = z.output<typeof callStyle>;
 
 /** The output item that calls a tool. */
 export function toolCallOutput(
@@ -46,8 +45,12 @@ export function toolCallOutput(
   index: number,
   request: CreateRequest,
 ): ScriptedOutput {
-  const custom = style === 'auto' ? request.functions === undefined : style === 'custom';
-  return custom ? customToolCall(scriptOf(call), index) : functionCall(functionOf(call, request), index);
+  const call_id = newId('call');
+  if (style === 'auto' ? request.functions === undefined : style === 'custom') {
+    return callOutput('custom_tool_call', 'input', index, { call_id, input: scriptOf(call), name: 'exec' });
+  }
+  const called = { arguments: argumentsOf(call), call_id, ...functionOf(call, request) };
+  return callOutput('function_call', 'arguments', index, called);
 }
 
 /** The texts of a call and its output exactly as they are sent, in either style. */
@@ -73,19 +76,15 @@ function argumentsOf(call: ScriptedToolCall): string {
   return call.call === 'command' ? JSON.stringify({ cmd: call.command }) : call.arguments;
 }
 
-type CalledFunction = OfferedFunction & { readonly args: string };
-
 /** The function as the request offers it: `spawn_agent` is in a namespace `collaboration` (measured: codex 0.169.0). */
 function functionOf(
   call: ScriptedToolCall,
   { functions = [], functionsInInput }: CreateRequest,
-): CalledFunction {
-  const args = argumentsOf(call);
-  if (call.call === 'command') return { name: 'exec_command', args };
+): OfferedFunction {
+  if (call.call === 'command') return { name: 'exec_command' };
   const name = call.call === 'tool' ? call.name : `mcp__${call.server}__${call.tool}`;
   const nameOf = call.call === 'tool' ? (offered: OfferedFunction) => offered.name : qualifiedName;
-  const offered = [...functions, ...functionsInInput].find((candidate) => nameOf(candidate) === name);
-  return { ...(offered ?? { name }), args };
+  return [...functions, ...functionsInInput].find((offered) => nameOf(offered) === name) ?? { name };
 }
 
 /**
@@ -96,45 +95,22 @@ function qualifiedName({ namespace, name }: OfferedFunction): string {
   return [namespace?.replace(/__$/, ''), name].filter(Boolean).join('__');
 }
 
-function customToolCall(input: string, index: number): ScriptedOutput {
-  const id = newId('customToolCall');
-  const position = { item_id: id, output_index: index };
-  const item = {
-    id,
-    type: 'custom_tool_call',
-    status: 'completed',
-    call_id: newId('call'),
-    input,
-    name: 'exec',
-  };
+/** `key` is the member that the events fill. The keys of an item are in the order of `members`. */
+function callOutput(
+  type: 'custom_tool_call' | 'function_call',
+  key: 'input' | 'arguments',
+  output_index: number,
+  members: Readonly<Record<string, string>>,
+): ScriptedOutput {
+  const id = newId(type === 'function_call' ? 'fc' : 'ctc');
+  const item = { id, type, status: 'completed', ...members };
+  const event = { item_id: id, output_index };
   return {
     item,
-    begun: { ...item, status: 'in_progress', input: '' },
+    begun: { ...item, status: 'in_progress', [key]: '' },
     events: [
-      { type: 'response.custom_tool_call_input.delta', ...position, delta: input },
-      { type: 'response.custom_tool_call_input.done', ...position, input },
-    ],
-  };
-}
-
-function functionCall({ name, namespace, args }: CalledFunction, index: number): ScriptedOutput {
-  const id = newId('functionCall');
-  const position = { item_id: id, output_index: index };
-  const item = {
-    id,
-    type: 'function_call',
-    status: 'completed',
-    arguments: args,
-    call_id: newId('call'),
-    name,
-    ...(namespace === undefined ? {} : { namespace }),
-  };
-  return {
-    item,
-    begun: { ...item, status: 'in_progress', arguments: '' },
-    events: [
-      { type: 'response.function_call_arguments.delta', ...position, delta: args },
-      { type: 'response.function_call_arguments.done', ...position, arguments: args },
+      { type: `response.${type}_${key}.delta`, ...event, delta: members[key] },
+      { type: `response.${type}_${key}.done`, ...event, [key]: members[key] },
     ],
   };
 }

@@ -5,7 +5,7 @@ import { pairHeaders } from '../wire/headers.ts';
 import { isInterrupt } from './create-request.ts';
 import type { Recipient } from './reply.ts';
 import { type BackendRun, respond, senderOf } from './respond.ts';
-import type { CloseCode, ScriptedResponse, StreamPart } from './scripted-response.ts';
+import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
 
 /** The websocket side of /responses. */
 export type WebSocketResponses = {
@@ -53,7 +53,8 @@ function serveClient(client: WebSocket, from: Recipient, run: BackendRun): void 
     const sent = send(client, partsOf(response));
     const ending = response.kind === 'stream' ? response.ending : undefined;
     if (response.kind === 'stream') held = ending !== undefined && 'hold' in ending ? ending.hold : [];
-    if (ending !== undefined && 'close' in ending) sent.then(() => end(client, ending.close));
+    if (ending === undefined || 'hold' in ending) return;
+    sent.then(() => (ending.close === null ? client.terminate() : client.close(ending.close)));
   });
 }
 
@@ -80,11 +81,6 @@ async function send(client: WebSocket, parts: readonly StreamPart[]): Promise<vo
   await Promise.all(
     messages.map((message) => new Promise<void>((sent) => client.send(message, () => sent()))),
   );
-}
-
-function end(client: WebSocket, close: CloseCode): void {
-  if (close === null) client.terminate();
-  else client.close(close);
 }
 
 function messageText(data: RawData): string {
