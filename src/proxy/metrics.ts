@@ -1,7 +1,3 @@
-type MetricType = 'counter' | 'gauge';
-
-type Series = { readonly help: string; readonly type: MetricType; readonly values: Map<string, number> };
-
 const definitions = {
   requests_total: ['counter', 'Requests by surface.'],
   refusals_total: ['counter', 'Requests that the proxy itself refused, by code.'],
@@ -14,20 +10,18 @@ const definitions = {
   sessions: ['gauge', 'Sessions remembered.'],
   clients: ['gauge', 'Connections of clients.'],
   running_turns: ['gauge', 'Requests being served.'],
-} as const satisfies Record<string, readonly [MetricType, string]>;
+} as const satisfies Record<string, readonly ['counter' | 'gauge', string]>;
 
 export type MetricName = keyof typeof definitions;
 
 /** Counts events, and prints the counts in the text format of Prometheus. */
 export class Metrics {
-  readonly #series = new Map<MetricName, Series>();
+  readonly #series = new Map<MetricName, Map<string, number>>();
 
   /** Adds to a series. `label` is its one label as `name=value`, if it has one. */
   add(name: MetricName, by = 1, label = ''): void {
-    const [type, help] = definitions[name];
-    const series = this.#series.get(name) ?? { help, type, values: new Map() };
-    series.values.set(label, (series.values.get(label) ?? 0) + by);
-    this.#series.set(name, series);
+    const values = this.#series.get(name) ?? new Map<string, number>();
+    this.#series.set(name, values.set(label, this.value(name, label) + by));
   }
 
   /** Sets a series without a label. */
@@ -36,13 +30,14 @@ export class Metrics {
   }
 
   value(name: MetricName, label = ''): number {
-    return this.#series.get(name)?.values.get(label) ?? 0;
+    return this.#series.get(name)?.get(label) ?? 0;
   }
 
   /** All series (Prometheus text exposition format 0.0.4). */
   print(): string {
     return [...this.#series]
-      .map(([name, { help, type, values }]) => {
+      .map(([name, values]) => {
+        const [type, help] = definitions[name];
         const fullName = `codex_parity_proxy_${name}`;
         const lines = [...values].map(([label, value]) => `${fullName}${printLabel(label)} ${value}\n`);
         return `# HELP ${fullName} ${help}\n# TYPE ${fullName} ${type}\n${lines.join('')}`;

@@ -223,7 +223,7 @@ it.each([
   {
     broken: 'drops retry-after over HTTP',
     scenario: 'http-usage-limit',
-    file: 'proxy/http/end-to-end.ts',
+    file: 'proxy/http/upstream/send-upstream.ts',
     change: (source: string) => source.replace("!== 'content-length'", "!== 'retry-after'"),
     drivers: ['openai-chat'],
     finding: /library's result › headers\.retry-after: missing\n(?: .*\n)*? {2}expected "17"\n/,

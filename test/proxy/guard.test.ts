@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { isLoopback, refuseStrangers, requireKey } from '../../src/proxy/guard.ts';
-import { upstreamUrl } from '../../src/proxy/http/upstream/upstream-url.ts';
+import { upstreamUrl } from '../../src/proxy/http/upstream/send-upstream.ts';
 import { routeOf } from '../../src/proxy/routes.ts';
 import { fastRetries, post, proxyTo, refusedUpgrade, startTestBackend } from './setup.ts';
 

@@ -4,15 +4,15 @@ import { gunzip, type ZstdOptions, zstdDecompress, zstdDecompressSync } from 'no
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { type ApiError, proxyError } from './errors.ts';
 
-const decompressors = { zstd: unpackZstd, gzip: promisify(gunzip) };
 const decompressInBackground = promisify(zstdDecompress);
+const decompressors = {
+  gzip: promisify(gunzip),
+  zstd: async (body: Buffer, options: ZstdOptions): Promise<Buffer> =>
+    body.length > smallBody ? decompressInBackground(body, options) : zstdDecompressSync(body, options),
+};
 
 /** Bodies up to this many bytes are decompressed synchronously: in the background each takes megabytes, and twice the time. */
 const smallBody = 128 * 1024;
-
-async function unpackZstd(body: Buffer, options: ZstdOptions): Promise<Buffer> {
-  return body.length > smallBody ? decompressInBackground(body, options) : zstdDecompressSync(body, options);
-}
 
 /** Reads the body of a client's request. Rejects with ApiError when it is longer than `limit` bytes. */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
@@ -27,10 +27,9 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
       reject(tooLarge(limit));
     };
     request.on('data', onData);
-    request.once('end', () => {
-      const [first] = chunks;
-      resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
-    });
+    request.once('end', () =>
+      resolve(chunks.length > 1 ? Buffer.concat(chunks) : (chunks[0] ?? Buffer.alloc(0))),
+    );
     request.once('error', reject);
   });
 }
@@ -47,8 +46,7 @@ export async function unpackBody(body: Buffer, headers: HeaderList, limit: numbe
     );
   }
   try {
-    const unpacked = await decompressors[encoding](body, { maxOutputLength: limit });
-    return unpacked.toString('utf8');
+    return (await decompressors[encoding](body, { maxOutputLength: limit })).toString('utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit);

@@ -1,16 +1,17 @@
 import { ParityError } from '../../errors.ts';
 import type { HeaderList } from '../../wire/headers.ts';
 import {
+  filterMembers,
+  type JsonMember,
   type JsonNode,
-  type JsonObject,
+  jsonObject,
   member,
   printJson,
   stringAt,
   toNode,
   tryParseJson,
 } from '../../wire/json.ts';
-import { headersForClient } from './end-to-end.ts';
-import type { BackendResponse } from './upstream/send-upstream.ts';
+import { type BackendResponse, headersForClient } from './upstream/send-upstream.ts';
 
 /** An error response for a client: an HTTP status, and the value of "error" in the body. */
 export class ApiError extends Error {
@@ -33,7 +34,7 @@ export class ApiError extends Error {
 
   /** The error as JSON text: the body of an HTTP response, or the last chunk of a chat completion. */
   get body(): string {
-    return printJson({ kind: 'object', members: [['error', this.error]] });
+    return printJson(jsonObject({ error: this.error }));
   }
 
   /** The error as an event of a response, in the form of the backend's own websocket error frames. */
@@ -85,25 +86,23 @@ export function errorFromFrame(frame: JsonNode): ApiError {
   if (error?.kind === 'object') {
     return new ApiError(statedStatus(frame) ?? statusOf(error), error, statedHeaders(frame));
   }
-  const members = frame.kind === 'object' ? frame.members : [];
-  const flat = members.filter(([key]) => key !== 'type' && key !== 'sequence_number');
-  return withUsualMembers({ kind: 'object', members: flat });
+  return withUsualMembers(filterMembers(frame, (key) => key !== 'type' && key !== 'sequence_number'));
 }
 
 /** The error of a response with status `failed`. */
 export function errorFromFailedResponse(response: JsonNode | undefined): ApiError {
-  const error = member(response, 'error');
-  return withUsualMembers(error?.kind === 'object' ? error : { kind: 'object', members: [] });
+  return withUsualMembers(member(response, 'error'));
 }
 
 /** Adds the members that the API's errors always have, where they are missing. */
-function withUsualMembers(error: JsonObject): ApiError {
+function withUsualMembers(error: JsonNode | undefined): ApiError {
   const status = statusOf(error);
   const type = typeOfStatus.get(status) ?? 'server_error';
   const usual = { message: 'the response failed', type, param: null, code: null };
   const missing = Object.entries(usual).filter(([key]) => member(error, key) === undefined);
-  const added = missing.map(([key, value]) => [key, toNode(value)] as const);
-  return new ApiError(status, { kind: 'object', members: [...error.members, ...added] });
+  const added = missing.map(([key, value]): JsonMember => [key, toNode(value)]);
+  const own = error?.kind === 'object' ? error.members : [];
+  return new ApiError(status, { kind: 'object', members: [...own, ...added] });
 }
 
 /** HTTP status by error code, for errors without a status. All other codes are 500. */
@@ -131,7 +130,7 @@ const typeOfStatus: ReadonlyMap<number, string> = new Map([
   [429, 'rate_limit_error'],
 ]);
 
-function statusOf(error: JsonNode): number {
+function statusOf(error: JsonNode | undefined): number {
   const code = stringAt(error, 'code') ?? stringAt(error, 'type') ?? '';
   if (code === 'invalid_request_error' || imageCode.test(code)) return 400;
   return statusOfCode.get(code) ?? 500;

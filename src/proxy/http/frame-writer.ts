@@ -1,4 +1,5 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
+import type { RawData } from 'ws';
 import { encodeMessages } from '../../wire/websocket-frame.ts';
 
 /** While more bytes than this wait to be sent, the writer is full. */
@@ -41,13 +42,24 @@ export class FrameWriter {
   /** Resolves when everything is sent, or the socket has closed. */
   drained(): Promise<void> {
     this.flush();
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#socket.off('drain', done).off('close', done);
-        resolve();
-      };
-      this.#socket.on('drain', done).on('close', done);
-      if (!this.#socket.writableNeedDrain) done();
-    });
+    return hasRoom(this.#socket);
   }
+}
+
+/** Resolves when a stream takes more data, or has closed. */
+export function hasRoom(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+    if (!stream.writableNeedDrain) done();
+  });
+}
+
+/** The bytes of a websocket message, in whichever form `ws` returns it. */
+export function toBuffer(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }

@@ -1,4 +1,4 @@
-import { type JsonNode, member } from '../../wire/json.ts';
+import { itemsOf, type JsonMember, type JsonNode, member } from '../../wire/json.ts';
 import { type ApiError, backendError, errorFromFrame } from './errors.ts';
 import { indexAt, isLastEvent, type UpstreamEvent } from './upstream-events.ts';
 
@@ -30,16 +30,11 @@ export class ResponseCollector {
   /** The backend may leave `output` empty in the last event, since it has sent each item before. */
   #withOutput(response: JsonNode): JsonNode {
     const output = member(response, 'output');
-    const hasItems = output?.kind === 'array' && output.items.length > 0;
-    if (response.kind !== 'object' || hasItems || this.#items.size === 0) return response;
+    if (response.kind !== 'object' || itemsOf(output).length > 0 || this.#items.size === 0) return response;
     const items = [...this.#items].sort(([a], [b]) => a - b).map(([, item]) => item);
-    const collected = { kind: 'array', items } as const;
-    const { members } = response;
-    if (output === undefined) return { kind: 'object', members: [...members, ['output', collected]] };
-    return {
-      kind: 'object',
-      members: members.map(([key, value]) => [key, key === 'output' ? collected : value]),
-    };
+    const collected: JsonMember = ['output', { kind: 'array', items }];
+    const others = response.members.map((one) => (one[0] === 'output' ? collected : one));
+    return { kind: 'object', members: output === undefined ? [...others, collected] : others };
   }
 }
 

@@ -2,22 +2,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { closingResponse } from '../../wire/closing-response.ts';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
-import { endToEnd, headersForClient } from './end-to-end.ts';
 import type { ApiError } from './errors.ts';
-import type { BackendResponse } from './upstream/send-upstream.ts';
+import { type BackendResponse, endToEnd, headersForClient } from './upstream/send-upstream.ts';
 
 const json: HeaderList = [['content-type', 'application/json']];
 
-/** Sends JSON text. */
 export function sendJson(
   response: ServerResponse,
   text: string,
   { status = 200, headers = [] }: { readonly status?: number; readonly headers?: HeaderList } = {},
 ): void {
-  const body = Buffer.from(text);
-  const length = ['content-length', String(body.length)] as const;
-  response.writeHead(status, [...json, length, ...headers].flat());
-  response.end(body);
+  const length = ['content-length', String(Buffer.byteLength(text))] as const;
+  response.writeHead(status, [...json, length, ...headers].flat()).end(text);
 }
 
 /** Sends an error. A response that has begun is cut off instead. */
@@ -32,8 +28,7 @@ export function sendBackendResponse(
   { status, headers, body }: BackendResponse,
   added: HeaderList,
 ): void {
-  response.writeHead(status, [...headersForClient(headers), ...added].flat());
-  response.end(body);
+  response.writeHead(status, [...headersForClient(headers), ...added].flat()).end(body);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
+import { hasRoom } from './frame-writer.ts';
 
 /**
  * A response of server-sent events. It begins with the first event. All events of one turn of the event loop are sent
@@ -10,6 +11,7 @@ export class SseResponse {
   readonly #headers: HeaderList;
   /** The text of the events that wait to be sent. */
   #waiting = '';
+  /** One promise for all events that are sent before there is room. */
   #room: Promise<void> | undefined;
 
   constructor(response: ServerResponse, headers: HeaderList) {
@@ -38,26 +40,17 @@ export class SseResponse {
     const lines = data.includes('\n') ? data.replaceAll(/\r?\n/g, '\ndata: ') : data;
     this.#waiting += `${name}data: ${lines}\n\n`;
     if (this.#waiting.length >= response.writableHighWaterMark) this.#flush();
-    return response.writableNeedDrain ? this.#waitForRoom() : undefined;
+    if (!response.writableNeedDrain) return undefined;
+    this.#room ??= hasRoom(response).finally(() => {
+      this.#room = undefined;
+    });
+    return this.#room;
   }
 
   end(): void {
     const events = this.#waiting;
     this.#waiting = '';
     this.#response.end(events);
-  }
-
-  /** One promise for all events that are sent before there is room. */
-  #waitForRoom(): Promise<void> {
-    this.#room ??= new Promise<void>((resolve) => {
-      const done = () => {
-        this.#response.off('drain', done).off('close', done);
-        this.#room = undefined;
-        resolve();
-      };
-      this.#response.on('drain', done).on('close', done);
-    });
-    return this.#room;
   }
 
   #flush(): void {

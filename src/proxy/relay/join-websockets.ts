@@ -1,35 +1,41 @@
-import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket } from 'ws';
-import { FrameWriter } from '../http/frame-writer.ts';
-import { toBuffer } from '../http/raw-data.ts';
+import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
+import type { UpgradeContext } from '../request-context.ts';
+import { rawString } from '../shape/raw-json.ts';
+import { requestMembers } from '../shape/read-request.ts';
+import type { RequestShaper } from '../shape/request-shaper.ts';
 
 /** While more bytes than this wait to be sent to one side, the other side is paused. */
 const highWater = 1024 * 1024;
 
-export type JoinOptions = {
+export type JoinedWebSockets = {
   readonly client: WebSocket;
-  /** The raw socket below the client's websocket. */
-  readonly socket: Duplex;
   readonly backend: WebSocket;
-  /** Returns the text to send upstream for a request; undefined for messages that are forwarded unchanged. */
-  readonly shape: (message: string) => string | undefined;
   /** The client's messages that came before the backend was connected. */
   readonly waiting: readonly Buffer[];
-  /** Called when a turn starts and when it ends. */
-  readonly onTurn: (running: boolean) => void;
 };
 
 /**
- * Joins a client's websocket and the backend's. Requests go upstream in the form that `shape` returns, events go
- * downstream unchanged, and closes and lost connections are passed on in both directions.
+ * Joins a client's websocket and the backend's. Requests go upstream in the golden's shape, events go downstream
+ * unchanged, and closes and lost connections are passed on in both directions.
  */
-export function joinWebSockets({ client, socket, backend, shape, waiting, onTurn }: JoinOptions): void {
-  const setRunning = onChange(onTurn);
+export function joinWebSockets(
+  { socket, metrics }: UpgradeContext,
+  shaper: RequestShaper,
+  { client, backend, waiting }: JoinedWebSockets,
+): void {
+  let running = false;
+  const setRunning = (value: boolean) => {
+    if (value !== running) metrics.add('running_turns', value ? 1 : -1);
+    running = value;
+  };
   const shaped = (data: Buffer) => {
-    const request = shape(data.toString('utf8'));
-    if (request !== undefined) setRunning(true);
-    return request ?? data;
+    const members = requestMembers(data.toString('utf8'));
+    // `response.interrupt` (since 0.166) steers a running turn. It is not a request, so forward it unchanged.
+    if (members === undefined || rawString(members, 'type') !== 'response.create') return data;
+    setRunning(true);
+    return shaper.body(members).text;
   };
   for (const message of waiting) backend.send(shaped(message), { binary: false });
   sendUp(client, backend, shaped);
@@ -84,12 +90,3 @@ const letter = (text: string) => text.charCodeAt(0);
 
 /** First letters after `{"type":"response.`: completed, incomplete, failed. */
 const lastEventLetters: ReadonlySet<number> = new Set(['c', 'i', 'f'].map(letter));
-
-/** Calls `listener` only when the value changes. It is false at first. */
-function onChange(listener: (value: boolean) => void): (value: boolean) => void {
-  let last = false;
-  return (value) => {
-    if (value !== last) listener(value);
-    last = value;
-  };
-}

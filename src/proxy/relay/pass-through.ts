@@ -1,10 +1,8 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { keyHeaders } from '../guard.ts';
 import { readBody } from '../http/body.ts';
-import { endToEnd } from '../http/end-to-end.ts';
 import { streamBackendResponse } from '../http/send.ts';
-import { sendUpstream } from '../http/upstream/send-upstream.ts';
-import { upstreamUrl } from '../http/upstream/upstream-url.ts';
+import { endToEnd, sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
 import type { HttpContext } from '../request-context.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 

@@ -1,7 +1,6 @@
 import { readBody, unpackBody } from '../http/body.ts';
 import { streamBackendResponse } from '../http/send.ts';
-import { sendUpstream } from '../http/upstream/send-upstream.ts';
-import { upstreamUrl } from '../http/upstream/upstream-url.ts';
+import { sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
 import type { HttpContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { packPost } from '../shape/pack-post.ts';

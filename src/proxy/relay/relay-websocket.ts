@@ -1,10 +1,10 @@
-import type { RawData, WebSocket } from 'ws';
+import type { RawData } from 'ws';
 import { headerValue } from '../../wire/headers.ts';
 import { proxyError } from '../http/errors.ts';
-import { toBuffer } from '../http/raw-data.ts';
+import { toBuffer } from '../http/frame-writer.ts';
 import { endWithError, refuseUpgrade } from '../http/send.ts';
 import { openUpstream, type UpgradeResult } from '../http/upstream/open-upstream.ts';
-import { upstreamUrl } from '../http/upstream/upstream-url.ts';
+import { upstreamUrl } from '../http/upstream/send-upstream.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawString } from '../shape/raw-json.ts';
@@ -34,7 +34,8 @@ export async function relayWebSocket(context: UpgradeContext, identity: Identity
   if (hint === undefined) return relayAfterFirstMessage(relayed);
   const upgrade = await openBackend(relayed, hint);
   if (upgrade.kind === 'refused') return refuseUpgrade(context.socket, upgrade.response);
-  join(relayed, { client: await context.accept(upgrade.headers), backend: upgrade.socket, waiting: [] });
+  const client = await context.accept(upgrade.headers);
+  joinWebSockets(context, shaper, { client, backend: upgrade.socket, waiting: [] });
 }
 
 /**
@@ -43,8 +44,9 @@ export async function relayWebSocket(context: UpgradeContext, identity: Identity
  * upgrade is accepted before the backend is connected.
  */
 async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
-  const { context, identity } = relayed;
-  if (context.withoutWebsockets.has(identity.session)) {
+  const { context, identity, shaper } = relayed;
+  const { withoutWebsockets, limits } = context;
+  if (withoutWebsockets.has(identity.session)) {
     const error = proxyError(upgradeRequired, 'upstream_refused', 'the backend takes no websockets');
     return endWithError(context.socket, error, error.event);
   }
@@ -52,7 +54,8 @@ async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
   const waiting: Buffer[] = [];
   const collect = (data: RawData) => waiting.push(toBuffer(data));
   client.on('message', collect);
-  const members = requestMembers(await firstMessage(client));
+  await new Promise((resolve) => client.once('message', resolve).once('close', resolve));
+  const members = requestMembers(waiting[0]?.toString('utf8') ?? '');
   if (members === undefined) return client.terminate();
   // Further messages wait in the client's socket until the backend is connected.
   client.pause();
@@ -61,10 +64,14 @@ async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
     const upgrade = await openBackend(relayed, { model, tier: wireTier(rawString(members, 'service_tier')) });
     if (upgrade.kind === 'accepted') {
       client.off('message', collect);
-      return join(relayed, { client, backend: upgrade.socket, waiting });
+      return joinWebSockets(context, shaper, { client, backend: upgrade.socket, waiting });
     }
     const { status } = upgrade.response;
-    if (status === upgradeRequired) rememberWithoutWebsockets(context, identity.session);
+    if (status === upgradeRequired) {
+      withoutWebsockets.add(identity.session);
+      const [oldest = ''] = withoutWebsockets;
+      if (withoutWebsockets.size > limits.sessions) withoutWebsockets.delete(oldest);
+    }
     client.send(proxyError(status, 'upstream_refused', 'the backend refused the upgrade').event);
   } catch {
     client.send(proxyError(502, 'upstream_unreachable', 'the backend cannot be reached').event);
@@ -78,45 +85,21 @@ async function openBackend(
   { context, identity, shaper }: RelayedUpgrade,
   { model, tier }: RoutingHint,
 ): Promise<UpgradeResult> {
-  const { signal, limits, metrics, log, host } = context;
+  const { signal, host } = context;
   const signIn = await context.signIns.current(identity.session);
-  const upgrade = await openUpstream({
+  const upgrade = await openUpstream(context, {
     url: upstreamUrl(context.upstream, context.target),
-    compresses: context.shape.compresses,
     signal,
-    connectTime: limits.connectTime,
-    maximumBytes: limits.bodyBytes,
     headers: (key) => shaper.handshakeHeaders({ host, signIn, key, model, tier }),
   });
-  metrics.add('upstream_connections_total', 1, 'transport=websocket');
   if (upgrade.kind === 'accepted') {
     const { socket } = upgrade;
     signal.addEventListener('abort', () => socket.terminate(), { once: true });
     if (signal.aborted) socket.terminate();
-  } else {
-    const { status } = upgrade.response;
-    if (status === 401) context.signIns.refused(identity.session, signIn);
-    metrics.add('upstream_refusals_total', 1, `status=${status}`);
-    log.info({ status }, `the backend refused the upgrade with ${status}`);
+  } else if (upgrade.response.status === 401) {
+    context.signIns.refused(identity.session, signIn);
   }
   return upgrade;
-}
-
-function join(
-  { context, shaper }: RelayedUpgrade,
-  sockets: { readonly client: WebSocket; readonly backend: WebSocket; readonly waiting: readonly Buffer[] },
-): void {
-  joinWebSockets({
-    ...sockets,
-    socket: context.socket,
-    shape: (message) => {
-      const members = requestMembers(message);
-      // `response.interrupt` (since 0.166) steers a running turn. It is not a request, so forward it unchanged.
-      const isRequest = members !== undefined && rawString(members, 'type') === 'response.create';
-      return isRequest ? shaper.body(members).text : undefined;
-    },
-    onTurn: (running) => context.metrics.add('running_turns', running ? 1 : -1),
-  });
 }
 
 /**
@@ -125,26 +108,9 @@ function join(
  */
 const upgradeRequired = 426;
 
-/** Remembers a session whose backend refuses websockets. Forgets the oldest when there are too many. */
-function rememberWithoutWebsockets({ withoutWebsockets, limits }: UpgradeContext, session: string): void {
-  withoutWebsockets.add(session);
-  for (const oldest of withoutWebsockets) {
-    if (withoutWebsockets.size <= limits.sessions) break;
-    withoutWebsockets.delete(oldest);
-  }
-}
-
 /** The hint in a client's handshake. Undefined when the golden's handshake has one and the client's does not. */
 function hintOf({ shape, headers }: UpgradeContext): RoutingHint | undefined {
   if (!shape.handshakeNamesModel) return { model: '', tier: undefined };
   const hint = /^model=([^;]+)(?:;tier=(\w+))?$/.exec(headerValue(headers, 'x-codex-routing-hint') ?? '');
   return hint?.[1] === undefined ? undefined : { model: hint[1], tier: wireTier(hint[2]) };
-}
-
-/** The client's first message. Empty when the client disconnects before it sends one. */
-function firstMessage(client: WebSocket): Promise<string> {
-  return new Promise((resolve) => {
-    client.once('message', (data) => resolve(toBuffer(data).toString('utf8')));
-    client.once('close', () => resolve(''));
-  });
 }

@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from 'ws';
-import { toBuffer } from '../http/raw-data.ts';
+import { toBuffer } from '../http/frame-writer.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import { eventType } from './event-fields.ts';
 

@@ -151,27 +151,21 @@ export class WebSocketTransport {
     refusals = 0,
   ): Promise<UpstreamConnection | Exclude<WebSocketOutcome, RequestEnding>> {
     const { request, signal } = attempt;
-    const { limits, metrics, log, host, shape, responses, signIns } = this.#context;
+    const { limits, log, host, responses, signIns } = this.#context;
     const signIn = await this.#signIn();
     const facts = { host, signIn, model: request.model, tier: request.tier };
-    const upgrade = await openUpstream({
+    const upgrade = await openUpstream(this.#context, {
       url: responses,
-      compresses: shape.compresses,
       signal,
-      connectTime: limits.connectTime,
-      maximumBytes: limits.bodyBytes,
       headers: (key) => this.#shaper.handshakeHeaders({ ...facts, key, metadata }),
     }).catch((error: unknown) => {
       log.warn({}, `the backend cannot be reached: ${reasonOf(error)}`);
       return undefined;
     });
     if (upgrade === undefined) return unavailable;
-    metrics.add('upstream_connections_total', 1, 'transport=websocket');
     if (upgrade.kind === 'accepted') return new UpstreamConnection(upgrade.socket, accountOf(signIn));
     const { response } = upgrade;
     const { status } = response;
-    metrics.add('upstream_refusals_total', 1, `status=${status}`);
-    log.info({ status }, `the backend refused the upgrade with ${status}`);
     if (status === 401 && refusals < retriedRefusals) {
       signIns.refused(this.#identity.session, signIn);
       await delay(limits.retries[refusals + 1] ?? 0, undefined, { signal });

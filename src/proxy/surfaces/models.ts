@@ -2,8 +2,7 @@ import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
 import { proxyError } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';
-import { readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
-import { upstreamUrl } from '../http/upstream/upstream-url.ts';
+import { readResponse, sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
 import { passThrough, signedHeaders } from '../relay/pass-through.ts';
 import type { HttpContext } from '../request-context.ts';
 

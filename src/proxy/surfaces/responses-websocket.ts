@@ -1,7 +1,6 @@
 import type { WebSocket } from 'ws';
 import { ApiError, errorFromBackend, proxyError, toApiError } from '../http/errors.ts';
-import { FrameWriter } from '../http/frame-writer.ts';
-import { toBuffer } from '../http/raw-data.ts';
+import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { reasonOf } from '../log.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import { runTurn, sessionOfWebSocket } from '../sessions/run-turn.ts';

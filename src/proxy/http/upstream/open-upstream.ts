@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
+import type { ProxyContext } from '../../proxy-context.ts';
 import { type BackendResponse, readResponse } from './send-upstream.ts';
 
 /** How the backend responded to an upgrade. */
@@ -10,11 +11,6 @@ export type UpgradeResult =
 export type UpgradeRequest = {
   /** With scheme `http:` or `https:`. */
   readonly url: URL;
-  readonly compresses: boolean;
-  /** Milliseconds within which the backend must respond. */
-  readonly connectTime: number;
-  /** The largest message, or refusal, that is accepted from the backend. */
-  readonly maximumBytes: number;
   /** Cancels the attempt. It does not end a websocket that is open. */
   readonly signal: AbortSignal;
   /** Returns the handshake's headers. `key` is the Sec-WebSocket-Key that the library chose. */
@@ -31,18 +27,33 @@ class UpstreamSocket extends WebSocket {
   }
 }
 
+/** Opens a websocket with the given handshake, and counts it. Rejects when the backend cannot be reached. */
+export async function openUpstream(context: ProxyContext, request: UpgradeRequest): Promise<UpgradeResult> {
+  const { metrics, log } = context;
+  const upgrade = await connect(context, request);
+  metrics.add('upstream_connections_total', 1, 'transport=websocket');
+  if (upgrade.kind === 'refused') {
+    const { status } = upgrade.response;
+    metrics.add('upstream_refusals_total', 1, `status=${status}`);
+    log.info({ status }, `the backend refused the upgrade with ${status}`);
+  }
+  return upgrade;
+}
+
 /**
- * Opens a websocket with the given handshake. The library would send its own headers first and Host last, so this
- * replaces them all just before the request goes out. Rejects when the backend cannot be reached.
+ * The library would send its own headers first and Host last, so this replaces them all just before the request goes
+ * out.
  */
-export function openUpstream(options: UpgradeRequest): Promise<UpgradeResult> {
-  const { url, compresses, connectTime, maximumBytes, signal, headers } = options;
+function connect(
+  { shape, limits }: ProxyContext,
+  { url, signal, headers }: UpgradeRequest,
+): Promise<UpgradeResult> {
   return new Promise((resolve, reject) => {
     const socket = new UpstreamSocket(url.href.replace(/^http/, 'ws'), {
       // The official client compresses every message, however short (measured: codex 0.169.0).
-      perMessageDeflate: compresses ? { threshold: 0 } : false,
-      maxPayload: maximumBytes,
-      handshakeTimeout: connectTime,
+      perMessageDeflate: shape.compresses ? { threshold: 0 } : false,
+      maxPayload: limits.bodyBytes,
+      handshakeTimeout: limits.connectTime,
       finishRequest: (request) => {
         const handshake = headers(String(request.getHeader('sec-websocket-key')));
         for (const name of request.getHeaderNames()) request.removeHeader(name);
@@ -62,7 +73,10 @@ export function openUpstream(options: UpgradeRequest): Promise<UpgradeResult> {
       });
     });
     socket.once('unexpected-response', (_request, message) => {
-      readResponse(message, maximumBytes).then((response) => resolve({ kind: 'refused', response }), reject);
+      readResponse(message, limits.bodyBytes).then(
+        (response) => resolve({ kind: 'refused', response }),
+        reject,
+      );
     });
     socket.once('error', reject);
   });

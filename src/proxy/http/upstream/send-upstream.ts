@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type Agent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 
@@ -13,8 +13,6 @@ export type UpstreamRequest = {
   readonly signal: AbortSignal;
   /** Milliseconds within which the response's head must arrive. */
   readonly firstByte: number;
-  /** Keeps connections for later requests. By default each request has its own connection. */
-  readonly agent?: Agent;
 };
 
 /** A whole response of the backend that is not a stream of events. */
@@ -27,9 +25,9 @@ export type BackendResponse = {
 
 /** Sends a request. Resolves to the response's head, before its body. Rejects when no response begins in time. */
 export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMessage> {
-  const { url, method, headers, body, signal, firstByte, agent } = options;
+  const { url, method, headers, body, signal, firstByte } = options;
   const create = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const request = create(url, { method, setHost: false, agent: agent ?? false, signal });
+  const request = create(url, { method, setHost: false, agent: false, signal });
   // Node adds a Connection header, which the official client does not send.
   request.removeHeader('connection');
   for (const [name, value] of headers) request.appendHeader(name, value);
@@ -61,4 +59,31 @@ export async function readResponse(message: IncomingMessage, limit: number): Pro
   }
   const headers = pairHeaders(message.rawHeaders);
   return { status: message.statusCode ?? 502, headers, body: Buffer.concat(chunks) };
+}
+
+/** The paths of the responses API, below the proxy's origin. */
+const responsesApi = /^\/(?:backend-api\/codex|v1)(?=\/|$)/;
+
+/**
+ * The backend's URL for a request target. Targets of the responses API are below the upstream's base; the other paths
+ * of the backend are beside it. With base `…/backend-api/codex`: `/v1/responses` is `…/backend-api/codex/responses`,
+ * and `/backend-api/wham/usage` is `…/backend-api/wham/usage`.
+ */
+export function upstreamUrl(base: URL, target: string): URL {
+  const root = base.href.replace(/\/$/, '');
+  if (responsesApi.test(target)) return new URL(root + target.replace(responsesApi, ''));
+  return new URL(root.replace(/\/codex$/, '') + target.replace(/^\/backend-api/, ''));
+}
+
+const hopByHop =
+  /^(?:connection|upgrade|keep-alive|proxy-.*|te|trailer|transfer-encoding|sec-websocket-.*)$/i;
+
+/** Removes the headers that belong to one connection, such as `connection` and `transfer-encoding`. */
+export function endToEnd(headers: HeaderList): HeaderList {
+  return headers.filter(([name]) => !hopByHop.test(name));
+}
+
+/** The backend's headers for a client, without the body's length: the proxy writes that itself. */
+export function headersForClient(headers: HeaderList): HeaderList {
+  return endToEnd(headers).filter(([name]) => name.toLowerCase() !== 'content-length');
 }
