@@ -3,7 +3,6 @@ import { streamBackendResponse } from '../http/send.ts';
 import { sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
 import type { HttpContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { packPost } from '../shape/pack-post.ts';
 import { requestMembers } from '../shape/read-request.ts';
 import { passThrough } from './pass-through.ts';
 
@@ -19,7 +18,7 @@ export async function relayPost(context: HttpContext, identity: Identity): Promi
   if (members === undefined || !shape.speaksHttp) return passThrough(context, body);
   const shaper = shape.shaper('http', { identity, clientHeaders: headers });
   const signIn = await context.signIns.current(identity.session);
-  const packed = await packPost(shaper, { members, host, signIn });
+  const packed = await shaper.post({ members, host, signIn });
   context.metrics.add('upstream_connections_total', 1, 'transport=http');
   const url = upstreamUrl(context.upstream, context.target);
   const backend = await sendUpstream({ url, method: 'POST', ...packed, signal, firstByte: limits.firstByte });

@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { headerValue, pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import { ApiError, proxyError } from '../http/errors.ts';
-import { type BackendResponse, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import { readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { type PackedPost, packPost } from '../shape/pack-post.ts';
+import type { PackedPost } from '../shape/request-shaper.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { eventType, turnStateName } from './event-fields.ts';
 import {
@@ -37,7 +37,7 @@ export class HttpTransport {
 
   /**
    * Sends a request and retries as the official client does: six attempts, each of up to five POSTs. `discardEvents`
-   * takes back what an attempt has delivered; see Delivery#discard. Returns the last result. Throws ApiError if it is a
+   * takes back what an attempt has delivered; see startDelivery. Returns the last result. Throws ApiError if it is a
    * failure.
    */
   async run(attempt: TurnAttempt, discardEvents: () => boolean): Promise<TurnResult> {
@@ -49,27 +49,21 @@ export class HttpTransport {
         `the backend accepts no websocket, and codex ${shape.codex} has no golden of scenario http-fallback`,
       );
     }
-    const logged = (retries: boolean, outcome: PostOutcome) => {
-      if (!retries) return false;
-      metrics.add('http_retries_total');
-      log.info({}, `retrying over HTTP: ${reasonFor(outcome)}`);
-      return true;
-    };
     const { signal } = attempt;
     const pauses = limits.retries.slice(1);
+    const onRetry = (outcome: PostOutcome) => {
+      metrics.add('http_retries_total');
+      log.info({}, `retrying over HTTP: ${reasonFor(outcome)}`);
+    };
     const posts = () =>
-      withRetries({
-        post: () => this.#post(attempt),
+      withRetries(() => this.#post(attempt), {
         pauses: pauses.slice(0, postRetries),
-        shouldRetry: (outcome) => logged(isRetriedPost(outcome), outcome),
+        shouldRetry: isRetriedPost,
+        onRetry,
         signal,
       });
-    const outcome = await withRetries({
-      post: posts,
-      pauses,
-      shouldRetry: (ended) => logged(isRetriedAttempt(ended) && discardEvents(), ended),
-      signal,
-    });
+    const shouldRetry = (outcome: PostOutcome) => isRetriedAttempt(outcome) && discardEvents();
+    const outcome = await withRetries(posts, { pauses, shouldRetry, onRetry, signal });
     if (outcome.kind === 'failed') throw outcome.error;
     return outcome;
   }
@@ -97,7 +91,7 @@ export class HttpTransport {
     });
     const signIn = await signIns.current(this.#identity.session);
     const members = continuedMembers(request, fullInput, undefined);
-    const packed = await packPost(shaper, { members, host, signIn, turnValues: turn.values });
+    const packed = await shaper.post({ members, host, signIn, turnValues: turn.values });
     const response = await this.#send(packed, attempt.signal);
     if (isEventStream(response)) {
       turn.state ??= headerValue(pairHeaders(response.rawHeaders), turnStateName);
@@ -108,7 +102,7 @@ export class HttpTransport {
       response.destroy();
       return this.#postWithSignIn(attempt, refusals + 1);
     }
-    const whole = await readWhole(response, limits.bodyBytes);
+    const whole = await readResponse(response, limits.bodyBytes).catch(cutOff);
     return { kind: 'response', response: whole, isFinal: refusesSignIn };
   }
 
@@ -151,10 +145,8 @@ function isEventStream({ statusCode, headers }: IncomingMessage): boolean {
   return statusCode === 200 && headers['content-type']?.startsWith('text/event-stream') === true;
 }
 
-async function readWhole(response: IncomingMessage, limit: number): Promise<BackendResponse> {
-  return readResponse(response, limit).catch((error: unknown) => {
-    throw proxyError(502, responseCutOff, `the response was cut off: ${reasonOf(error)}`);
-  });
+function cutOff(error: unknown): never {
+  throw proxyError(502, responseCutOff, `the response was cut off: ${reasonOf(error)}`);
 }
 
 /** Passes the events of a stream to `onEvent`. Resolves to the last event. Throws ApiError if the stream is cut off. */
@@ -170,7 +162,7 @@ async function readEvents(response: IncomingMessage, onEvent: EventHandler): Pro
       }
     }
   } catch (error) {
-    throw proxyError(502, responseCutOff, `the response was cut off: ${reasonOf(error)}`);
+    cutOff(error);
   }
   throw proxyError(502, responseCutOff, 'the response was cut off');
 }

@@ -110,10 +110,10 @@ export function isRetriedResponse(response: BackendResponse): boolean {
 }
 
 export type RetryOptions = {
-  readonly post: () => Promise<PostOutcome>;
   /** Milliseconds before each retry. */
   readonly pauses: readonly number[];
   readonly shouldRetry: (outcome: PostOutcome) => boolean;
+  readonly onRetry: (outcome: PostOutcome) => void;
   readonly signal: AbortSignal;
 };
 
@@ -121,10 +121,14 @@ export type RetryOptions = {
  * Posts until `shouldRetry` returns false or all retries are used up. A pause that the backend asks for replaces the
  * given one, as in the official client (measured: codex 0.169.0).
  */
-export async function withRetries({ post, pauses, shouldRetry, signal }: RetryOptions): Promise<PostOutcome> {
+export async function withRetries(
+  post: () => Promise<PostOutcome>,
+  { pauses, shouldRetry, onRetry, signal }: RetryOptions,
+): Promise<PostOutcome> {
   for (const pause of pauses) {
     const outcome = await post();
     if (signal.aborted || !shouldRetry(outcome)) return outcome;
+    onRetry(outcome);
     const requested = outcome.kind === 'response' ? retryAfter(outcome.response.headers) : undefined;
     await delay(requested ?? pause, undefined, { signal });
   }

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { proxyError } from '../http/errors.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { Delivery } from './delivery.ts';
-import { History } from './history.ts';
+import { turnStateIn } from './event-fields.ts';
+import { History, type TurnRecorder } from './history.ts';
 import { HttpTransport } from './http-transport.ts';
 import { reconnectError, responseCutOff, retryAfter } from './retry-policy.ts';
-import { newTurn, type TurnAttempt, type TurnOptions, type TurnResult } from './turn.ts';
+import { newTurn, type Turn, type TurnAttempt, type TurnOptions, type TurnResult } from './turn.ts';
 import { WebSocketTransport } from './websocket-transport.ts';
 
 /**
@@ -66,14 +66,8 @@ export class Session {
     const turn = this.#lastTurn;
     const recorder = this.history.startTurn(request);
     const { fullInput } = recorder;
-    const delivery = new Delivery(turn, recorder, options);
-    const overHttp: TurnAttempt = {
-      turn,
-      request,
-      fullInput,
-      signal,
-      onEvent: (type, text) => delivery.deliver(type, text),
-    };
+    const delivery = startDelivery(turn, recorder, options);
+    const overHttp: TurnAttempt = { turn, request, fullInput, signal, onEvent: delivery.deliver };
     const overWebSocket: TurnAttempt = {
       ...overHttp,
       onEvent: (type, text) => {
@@ -98,7 +92,7 @@ export class Session {
         requestedPause = outcome.retryAfter;
         continue;
       }
-      if (outcome.kind === 'responded' && delivery.begun) return { kind: 'events', last: outcome.text };
+      if (outcome.kind === 'responded' && delivery.hasBegun()) return { kind: 'events', last: outcome.text };
       const reason = outcome.kind === 'lost' ? outcome.reason : 'the backend asks for a new connection';
       if (signal.aborted || !delivery.discard()) {
         throw proxyError(502, responseCutOff, `the response was cut off: ${reason}`);
@@ -111,7 +105,7 @@ export class Session {
     }
     if (!this.#usesHttp) this.#fallBack('all attempts over the websocket failed');
     if (requestedPause !== undefined) await delay(requestedPause, undefined, { signal });
-    return this.#http.run(overHttp, () => delivery.discard());
+    return this.#http.run(overHttp, delivery.discard);
   }
 
   #fallBack(reason: string): void {
@@ -119,4 +113,26 @@ export class Session {
     this.#context.metrics.add('http_fallbacks_total');
     this.#context.log.info({}, `the session changes to HTTP: ${reason}`);
   }
+}
+
+/** Passes the events of a turn to the client and the history, and takes them back before a retry. */
+function startDelivery(turn: Turn, recorder: TurnRecorder, { onEvent, discardEvents }: TurnOptions) {
+  let begun = false;
+  return {
+    hasBegun: () => begun,
+    deliver: (type: string, text: string): Promise<void> | undefined => {
+      begun = true;
+      if (type === 'response.metadata') turn.state ??= turnStateIn(text);
+      recorder.record(type, text);
+      return onEvent(type, text);
+    },
+    /** Takes back all events. Returns false if some have already reached the client, so that a retry is impossible. */
+    discard: (): boolean => {
+      if (!begun) return true;
+      if (discardEvents?.() !== true) return false;
+      recorder.discard();
+      begun = false;
+      return true;
+    },
+  };
 }

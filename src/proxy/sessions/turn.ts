@@ -1,4 +1,5 @@
 import type { BackendResponse } from '../http/upstream/send-upstream.ts';
+import type { TurnRecorder } from './history.ts';
 import type { TurnRequest } from './turn-request.ts';
 import type { EventHandler } from './upstream-connection.ts';
 
@@ -35,11 +36,5 @@ export function newTurn(): Turn {
 }
 
 /** One attempt at a request, over either transport. */
-export type TurnAttempt = {
-  readonly turn: Turn;
-  readonly request: TurnRequest;
-  /** See TurnRecorder. */
-  readonly fullInput: readonly string[] | undefined;
-  readonly signal: AbortSignal;
-  readonly onEvent: EventHandler;
-};
+export type TurnAttempt = Omit<TurnOptions, 'discardEvents'> &
+  Pick<TurnRecorder, 'fullInput'> & { readonly turn: Turn };

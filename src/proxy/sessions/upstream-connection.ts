@@ -13,16 +13,12 @@ export type RequestEnding =
 /** Receives an event. If it returns a promise, reading pauses until the promise resolves. */
 export type EventHandler = (type: string, text: string) => Promise<void> | undefined;
 
-export type EventTimeouts = {
+export type ConnectionRequest = {
+  readonly text: string;
   /** Milliseconds until the first event. */
   readonly firstByte: number;
   /** Milliseconds between two events, including the time that the client takes to read them. */
   readonly idle: number;
-};
-
-export type ConnectionRequest = {
-  readonly text: string;
-  readonly timeouts: EventTimeouts;
   /** Ends the connection. */
   readonly signal: AbortSignal;
   readonly onEvent: EventHandler;
@@ -52,11 +48,11 @@ export class UpstreamConnection {
   }
 
   /** Sends a request and passes the events of its response to `onEvent`. */
-  send({ text: request, timeouts, signal, onEvent }: ConnectionRequest): Promise<RequestEnding> {
+  send({ text: request, firstByte, idle, signal, onEvent }: ConnectionRequest): Promise<RequestEnding> {
     const socket = this.#socket;
     this.#busy = true;
     return new Promise((resolve) => {
-      let timer = setTimeout(() => lose('the backend sent no event'), timeouts.firstByte);
+      let timer = setTimeout(() => lose('the backend sent no event'), firstByte);
       let begun = false;
       const settle = (ending: RequestEnding) => {
         clearTimeout(timer);
@@ -71,14 +67,15 @@ export class UpstreamConnection {
       };
       const abort = () => lose('the client left');
       const closed = (code: number) => settle({ kind: 'lost', reason: `the connection ended (${code})` });
-      const idle = () => lose(socket.isPaused ? 'the client stopped reading' : 'the backend stopped sending');
+      const fallSilent = () =>
+        lose(socket.isPaused ? 'the client stopped reading' : 'the backend stopped sending');
       const receive = (data: RawData, binary: boolean) => {
         if (binary) return lose('the backend sent a binary message');
         if (begun) timer.refresh();
         else {
           begun = true;
           clearTimeout(timer);
-          timer = setTimeout(idle, timeouts.idle);
+          timer = setTimeout(fallSilent, idle);
         }
         const text = toBuffer(data).toString('utf8');
         const type = eventType(text);

@@ -96,7 +96,8 @@ export class WebSocketTransport {
     const members = this.#members(request, fullInput, connection.lastResponseId);
     const ending = await connection.send({
       text: this.#shaper.body(withTurnState(members, turn.state), turn.values).text,
-      timeouts: { firstByte: limits.firstByte, idle: limits.idle },
+      firstByte: limits.firstByte,
+      idle: limits.idle,
       signal,
       onEvent,
     });
@@ -132,7 +133,8 @@ export class WebSocketTransport {
   ): Promise<boolean> {
     const ending = await connection.send({
       text: this.#shaper.body(prewarmMembers(request)).text,
-      timeouts: { firstByte: prewarmTimeout, idle: prewarmTimeout },
+      firstByte: prewarmTimeout,
+      idle: prewarmTimeout,
       signal,
       onEvent: () => undefined,
     });

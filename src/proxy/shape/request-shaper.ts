@@ -1,6 +1,8 @@
 import { Filler } from '../../golden/pattern/fill.ts';
 import { kinds, type VariableKind } from '../../golden/pattern/kinds.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
+import { compressZstd } from '../../wire/zstd.ts';
+import type { UpstreamRequest } from '../http/upstream/send-upstream.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { type CompiledPattern, extractValues, variableNames } from './compiled-pattern.ts';
 import { EnvelopeWriter } from './envelope-writer.ts';
@@ -54,6 +56,15 @@ export type HeaderFacts = {
   readonly metadata?: string | undefined;
 };
 
+export type PostFacts = Pick<HeaderFacts, 'host' | 'signIn'> & {
+  readonly members: readonly RawMember[];
+  /** See RequestShaper#body. */
+  readonly turnValues?: Map<string, string>;
+};
+
+/** Headers and body of a POST to the backend. */
+export type PackedPost = Pick<UpstreamRequest, 'headers' | 'body'>;
+
 /** A request body in the golden's shape. */
 export type ShapedBody = {
   readonly text: string;
@@ -93,8 +104,19 @@ export class RequestShaper {
     return this.#headers(facts, true, this.#filler());
   }
 
-  /** Returns the headers of a POST. `length` is the number of bytes of the body after compression. */
-  postHeaders(facts: HeaderFacts, { metadata, lite }: ShapedBody, length: number): HeaderList {
+  /** Returns a POST. Its body is compressed if the golden's headers say so. */
+  async post({ members, host, signIn, turnValues }: PostFacts): Promise<PackedPost> {
+    const model = rawString(members, 'model') ?? '';
+    const facts = { host, signIn, model, tier: wireTier(rawString(members, 'service_tier')) };
+    const shaped = this.body(members, turnValues);
+    const plain = Buffer.from(shaped.text, 'utf8');
+    const packed = await compressZstd(plain);
+    const headers = this.#postHeaders(facts, shaped, packed.length);
+    if (headerValue(headers, 'content-encoding') === 'zstd') return { headers, body: packed };
+    return { headers: this.#postHeaders(facts, shaped, plain.length), body: plain };
+  }
+
+  #postHeaders(facts: HeaderFacts, { metadata, lite }: ShapedBody, length: number): HeaderList {
     const filler = this.#filler();
     this.#setHeaderVariable(filler, 'content-length', String(length));
     const effective = headerValue(this.#clientHeaders, turnMetadata) ?? metadata;
