@@ -4,7 +4,7 @@ import { ParityError } from '../errors.ts';
 import { isUuid4 } from '../wire/ids.ts';
 import { hostTexts } from './host.ts';
 import type { ProxyOptions } from './server.ts';
-import { loadShape } from './shape/load-shape.ts';
+import { loadShape } from './shape/shape.ts';
 import { Accounts } from './sign-in/accounts.ts';
 import { readSignIn } from './sign-in/auth-file.ts';
 import type { SignIn } from './sign-in/sign-in.ts';

@@ -2,8 +2,7 @@ import { type RawData, WebSocket } from 'ws';
 import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { UpgradeContext } from '../request-context.ts';
-import { rawString } from '../shape/raw-json.ts';
-import { requestMembers } from '../shape/read-request.ts';
+import { rawString, requestMembers } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
 
 /** While more bytes than this wait to be sent to one side, the other side is paused. */

@@ -3,7 +3,7 @@ import { streamBackendResponse } from '../http/send.ts';
 import { sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
 import type { HttpContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { requestMembers } from '../shape/read-request.ts';
+import { requestMembers } from '../shape/raw-json.ts';
 import { passThrough } from './pass-through.ts';
 
 /**

@@ -7,8 +7,7 @@ import { openUpstream, type UpgradeResult } from '../http/upstream/open-upstream
 import { upstreamUrl } from '../http/upstream/send-upstream.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { rawString } from '../shape/raw-json.ts';
-import { requestMembers } from '../shape/read-request.ts';
+import { rawString, requestMembers } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
 import { wireTier } from '../shape/tier.ts';
 import { joinWebSockets } from './join-websockets.ts';

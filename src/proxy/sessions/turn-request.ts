@@ -1,7 +1,13 @@
 import { tryParseJson } from '../../wire/json.ts';
 import { proxyError } from '../http/errors.ts';
-import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
-import { readRequest } from '../shape/read-request.ts';
+import {
+  printMembers,
+  type RawMember,
+  rawMember,
+  rawMembers,
+  rawString,
+  readRequest,
+} from '../shape/raw-json.ts';
 import { requestTier, type WireTier } from '../shape/tier.ts';
 import { unsupportedParams } from '../shape/unsupported-params.ts';
 import { turnStateName } from './event-fields.ts';

@@ -3,7 +3,6 @@ import { openUpstream } from '../http/upstream/open-upstream.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import type { RawMember } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { ConnectionPool } from './connection-pool.ts';
@@ -20,15 +19,17 @@ import {
 import { type RequestEnding, UpstreamConnection } from './upstream-connection.ts';
 
 /** How an attempt over the websocket ended. */
-export type WebSocketOutcome = RequestEnding | Unavailable | Unsupported | UpstreamRefusal;
+export type WebSocketOutcome = RequestEnding | NoConnection;
 
-/** There was no connection to send the request on. `retryAfter`: the pause that the backend asks for, in milliseconds. */
-type Unavailable = { readonly kind: 'unavailable'; readonly retryAfter: number | undefined };
+/** Why there was no connection to send the request on. */
+type NoConnection =
+  | UpstreamRefusal
+  /** `retryAfter`: the pause that the backend asks for, in milliseconds. */
+  | { readonly kind: 'unavailable'; readonly retryAfter: number | undefined }
+  /** The session must use HTTP from now on. */
+  | { readonly kind: 'unsupported'; readonly reason: string };
 
-/** The session must use HTTP from now on. */
-type Unsupported = { readonly kind: 'unsupported'; readonly reason: string };
-
-const unavailable: Unavailable = { kind: 'unavailable', retryAfter: undefined };
+const unavailable: NoConnection = { kind: 'unavailable', retryAfter: undefined };
 
 /** Events with a response from which the next request can continue. */
 const continuableTypes: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
@@ -48,8 +49,6 @@ export class WebSocketTransport {
   readonly #identity: Identity;
   readonly #shaper: RequestShaper;
   readonly #connections: ConnectionPool;
-  /** The response id of the prewarm, until a turn continues from it. */
-  #prewarmResponseId: string | undefined;
   #begun = false;
 
   constructor(context: ProxyContext, identity: Identity, sessionValues: Map<string, string>) {
@@ -93,7 +92,11 @@ export class WebSocketTransport {
       this.#context.log.info({}, 'opening a new connection: the prewarm got no response');
       return unavailable;
     }
-    const members = this.#members(request, fullInput, connection.lastResponseId);
+    const { lastResponseId } = connection;
+    const members =
+      prewarms && lastResponseId !== undefined && !request.hasOutputFormat
+        ? chainedMembers(request, lastResponseId)
+        : continuedMembers(request, fullInput, lastResponseId);
     const ending = await connection.send({
       text: this.#shaper.body(withTurnState(members, turn.state), turn.values).text,
       firstByte: limits.firstByte,
@@ -110,21 +113,6 @@ export class WebSocketTransport {
     return ending;
   }
 
-  /** The first turn continues from the prewarm, unless it asks for an output format. */
-  #members(
-    request: TurnRequest,
-    fullInput: readonly string[] | undefined,
-    lastResponseId: string | undefined,
-  ): readonly RawMember[] {
-    if (request.previousResponseId !== undefined) {
-      return continuedMembers(request, fullInput, lastResponseId);
-    }
-    const prewarmed = this.#prewarmResponseId;
-    this.#prewarmResponseId = undefined;
-    const continues = prewarmed !== undefined && prewarmed === lastResponseId && !request.hasOutputFormat;
-    return continues ? chainedMembers(request, prewarmed) : request.members;
-  }
-
   /** Sends a prewarm. Returns whether it succeeded. */
   async #prewarm(
     connection: UpstreamConnection,
@@ -139,10 +127,7 @@ export class WebSocketTransport {
       onEvent: () => undefined,
     });
     if (ending.kind !== 'responded') return false;
-    if (ending.type === 'response.completed') {
-      connection.lastResponseId = responseId(ending.text);
-      this.#prewarmResponseId = connection.lastResponseId;
-    }
+    if (ending.type === 'response.completed') connection.lastResponseId = responseId(ending.text);
     return ending.type !== 'error';
   }
 
@@ -151,7 +136,7 @@ export class WebSocketTransport {
     attempt: TurnAttempt,
     metadata: string | undefined,
     refusals = 0,
-  ): Promise<UpstreamConnection | Exclude<WebSocketOutcome, RequestEnding>> {
+  ): Promise<UpstreamConnection | NoConnection> {
     const { request, signal } = attempt;
     const { limits, log, host, responses, signIns } = this.#context;
     const signIn = await this.#signIn();

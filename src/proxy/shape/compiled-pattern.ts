@@ -3,10 +3,16 @@ import { compileTemplate } from '../../golden/pattern/compile-template.ts';
 import type { Filler } from '../../golden/pattern/fill.ts';
 import { parseTemplate, soleVariable, type TemplatePart } from '../../golden/pattern/template.ts';
 import { type JsonNode, type JsonObject, member, printJson } from '../../wire/json.ts';
-import { type RawMember, rawMembers, stringIn } from './raw-json.ts';
+import { rawMembers, stringIn } from './raw-json.ts';
 
 /** A golden's pattern for one value in headers or client metadata, parsed once for all requests. */
-export type CompiledPattern = TextPattern | ObjectPattern | EmbeddedJsonPattern | NodePattern;
+export type CompiledPattern =
+  | TextPattern
+  | ObjectPattern
+  /** A string that contains a JSON object. */
+  | { readonly kind: 'embedded-json'; readonly inner: ObjectPattern }
+  /** Any other value. `text` is its JSON if it is a constant. */
+  | { readonly kind: 'node'; readonly node: JsonNode; readonly text: string | undefined };
 
 /** A string with variables. */
 export type TextPattern = {
@@ -25,16 +31,6 @@ export type ObjectPattern = {
   readonly kind: 'object';
   readonly ordered: boolean;
   readonly members: ReadonlyMap<string, CompiledPattern>;
-};
-
-/** A string that contains a JSON object. */
-export type EmbeddedJsonPattern = { readonly kind: 'embedded-json'; readonly inner: ObjectPattern };
-
-/** Any other value. `text` is its JSON if it is a constant. */
-export type NodePattern = {
-  readonly kind: 'node';
-  readonly node: JsonNode;
-  readonly text: string | undefined;
 };
 
 export type GoldenVariables = ReadonlyMap<string, Variable>;
@@ -59,7 +55,7 @@ export function compilePattern(pattern: JsonNode, variables: GoldenVariables): C
   return { kind: 'embedded-json', inner: compileObject(inner, variables) };
 }
 
-function nodePattern(node: JsonNode): NodePattern {
+function nodePattern(node: JsonNode): CompiledPattern {
   const constant = node.kind !== 'object' && node.kind !== 'array';
   return { kind: 'node', node, text: constant ? printJson(node) : undefined };
 }
@@ -76,11 +72,6 @@ export function compileObject({ members }: JsonObject, variables: GoldenVariable
   };
 }
 
-/** Returns a copy of the pattern without one member. */
-export function withoutMember(pattern: ObjectPattern, removed: string): ObjectPattern {
-  return { ...pattern, members: new Map([...pattern.members].filter(([key]) => key !== removed)) };
-}
-
 /** Returns the pattern's text with its variables replaced by their values. */
 export function fillText({ parts }: TextPattern, filler: Filler): string {
   return parts.map((part) => ('variable' in part ? filler.value(part.variable) : part.literal)).join('');
@@ -94,9 +85,10 @@ export function extractValues(
 ): void {
   switch (pattern.kind) {
     case 'text': {
-      const text = pattern.number ? numberIn(json) : stringIn(json);
-      if (text === undefined) return;
-      for (const [variable, value] of pattern.split(text) ?? []) onValue(variable, value);
+      const number = /^-?\d/.test(json) ? json : undefined;
+      const text = pattern.number ? number : stringIn(json);
+      const values = text === undefined ? undefined : pattern.split(text);
+      for (const [variable, value] of values ?? []) onValue(variable, value);
       return;
     }
     case 'embedded-json':
@@ -113,11 +105,6 @@ export function extractValues(
   }
 }
 
-/** Returns the members of a JSON object that is embedded in a JSON string. */
-export function embeddedMembers(json: string | undefined): RawMember[] | undefined {
-  return rawMembers(stringIn(json) ?? '');
-}
-
 /** Returns the names of all variables in a pattern. */
 export function variableNames(pattern: CompiledPattern | undefined): readonly string[] {
   switch (pattern?.kind) {
@@ -130,9 +117,4 @@ export function variableNames(pattern: CompiledPattern | undefined): readonly st
     default:
       return [];
   }
-}
-
-/** Returns the text of a JSON number, or undefined for any other value. */
-function numberIn(json: string): string | undefined {
-  return /^-?\d/.test(json) ? json : undefined;
 }

@@ -1,12 +1,6 @@
 import type { Filler } from '../../golden/pattern/fill.ts';
 import { printJson } from '../../wire/json.ts';
-import {
-  type CompiledPattern,
-  embeddedMembers,
-  fillText,
-  type ObjectPattern,
-  type TextPattern,
-} from './compiled-pattern.ts';
+import { type CompiledPattern, fillText, type ObjectPattern, type TextPattern } from './compiled-pattern.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
 import { printMembers, type RawMember, rawMember, rawMembers, stringIn } from './raw-json.ts';
@@ -41,7 +35,9 @@ export class EnvelopeWriter {
       case 'object':
         return printMembers(this.members(pattern, rawMembers(sent ?? '')));
       case 'embedded-json':
-        return JSON.stringify(printMembers(this.#embeddedMembers(pattern.inner, embeddedMembers(sent))));
+        return JSON.stringify(
+          printMembers(this.#embeddedMembers(pattern.inner, rawMembers(stringIn(sent) ?? ''))),
+        );
       case 'node':
         return sent ?? pattern.text ?? printJson(this.#options.filler.node(pattern.node));
     }

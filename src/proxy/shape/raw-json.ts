@@ -1,3 +1,5 @@
+import { printJson, tryParseJson } from '../../wire/json.ts';
+
 /** A member of a JSON object, with its value as unparsed JSON text. */
 export type RawMember = readonly [key: string, value: string];
 
@@ -22,7 +24,7 @@ export function rawMembers(text: string): RawMember[] | undefined {
 export type RawJsonObject = { readonly members: RawMember[]; readonly items: readonly string[] | undefined };
 
 /** As rawMembers, and in the same pass as rawItems for the last member with the key `arrayKey`. */
-export function parseRawObject(text: string, arrayKey: string | undefined): RawJsonObject | undefined {
+function parseRawObject(text: string, arrayKey: string | undefined): RawJsonObject | undefined {
   const members: RawMember[] = [];
   let items: readonly string[] | undefined;
   let at = afterBlank(text, 0);
@@ -49,16 +51,34 @@ export function parseRawObject(text: string, arrayKey: string | undefined): RawJ
   }
 }
 
+/**
+ * Reads a client's request: its members as compact JSON, and the items of `input` if that is an array. Returns undefined
+ * if the text is not a JSON object.
+ */
+export function readRequest(text: string): RawJsonObject | undefined {
+  const request = parseRawObject(text, 'input');
+  if (request === undefined || printedLength(request.members) === text.length) return request;
+  const members = request.members.map(([key, value]): RawMember => {
+    const node = tryParseJson(value)?.node;
+    return [key, node === undefined ? value : printJson(node)];
+  });
+  return { members, items: rawItems(rawMember(members, 'input') ?? '') };
+}
+
+/** As readRequest, but returns only the members. */
+export function requestMembers(text: string): RawMember[] | undefined {
+  return readRequest(text)?.members;
+}
+
 /** Returns the items of a JSON array as unparsed texts, or undefined if the text is not an array. */
-export function rawItems(text: string): readonly string[] | undefined {
+function rawItems(text: string): readonly string[] | undefined {
   const array = arrayAt(text, afterBlank(text, 0));
   return array !== undefined && isBlankFrom(text, array.end) ? array.items : undefined;
 }
 
-function arrayAt(
-  text: string,
-  start: number,
-): { readonly items: readonly string[]; readonly end: number } | undefined {
+type RawArray = { readonly items: readonly string[]; readonly end: number };
+
+function arrayAt(text: string, start: number): RawArray | undefined {
   if (text.charCodeAt(start) !== openBracket) return undefined;
   const items: string[] = [];
   let at = afterBlank(text, start + 1);
@@ -77,13 +97,11 @@ function arrayAt(
 
 /** Returns the compact JSON of an object. */
 export function printMembers(members: Iterable<RawMember>): string {
-  const printed: string[] = [];
-  for (const [key, value] of members) printed.push(`${JSON.stringify(key)}:${value}`);
-  return `{${printed.join(',')}}`;
+  return `{${Array.from(members, ([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`;
 }
 
 /** Returns the length of what printMembers returns, in UTF-16 code units. */
-export function printedLength(members: readonly RawMember[]): number {
+function printedLength(members: readonly RawMember[]): number {
   const punctuation = 1 + Math.max(members.length, 1);
   return members.reduce(
     (sum, [key, value]) => sum + JSON.stringify(key).length + 1 + value.length,
@@ -161,14 +179,9 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
-/** The characters of numbers, `true`, `false` and `null`. */
+/** Whether a character is one of numbers, `true`, `false` and `null`. */
 function isOfWord(code: number): boolean {
-  return (
-    (code >= 0x30 && code <= 0x39) ||
-    (code >= 0x61 && code <= 0x7a) ||
-    code === 0x2d ||
-    code === 0x2b ||
-    code === 0x2e ||
-    code === 0x45
-  );
+  const isDigit = code >= 0x30 && code <= 0x39;
+  const isLetter = code >= 0x61 && code <= 0x7a;
+  return isDigit || isLetter || code === 0x2d || code === 0x2b || code === 0x2e || code === 0x45;
 }

@@ -3,7 +3,7 @@ import type { VariableKind } from '../../golden/pattern/kinds.ts';
 import { soleVariable } from '../../golden/pattern/template.ts';
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import { variablesInEvent } from '../../golden/trace/variable-uses.ts';
-import { type JsonMember, type JsonNode, member, printJson, stringAt } from '../../wire/json.ts';
+import { type JsonMember, type JsonNode, mapChildren, member, printJson, stringAt } from '../../wire/json.ts';
 import {
   type CompiledPattern,
   compileObject,
@@ -11,7 +11,6 @@ import {
   type GoldenVariables,
   type ObjectPattern,
   variableNames,
-  withoutMember,
 } from './compiled-pattern.ts';
 import { keyOrder } from './key-order.ts';
 import type { RawMember } from './raw-json.ts';
@@ -72,19 +71,13 @@ export function outlineOf(golden: Golden): Golden {
     ...exchange,
     steps: exchange.steps.flatMap((step): Step[] => {
       if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
-      const json = withoutValues(step.content.json);
+      const json = mapChildren(step.content.json, (value, key = '') =>
+        outlinedMembers.has(key) ? value : { kind: 'literal', value: null },
+      );
       return [{ ...step, content: { ...step.content, json } }];
     }),
   }));
   return { ...golden, exchanges };
-}
-
-function withoutValues(body: JsonNode): JsonNode {
-  if (body.kind !== 'object') return body;
-  const members = body.members.map(
-    ([key, value]): JsonMember => [key, outlinedMembers.has(key) ? value : { kind: 'literal', value: null }],
-  );
-  return { kind: 'object', members };
 }
 
 /**
@@ -123,23 +116,18 @@ export function requestPattern(
 
 /** The headers of the first list are required; the other lists add optional ones. */
 function headerPatterns(
-  [own = [], ...others]: readonly (readonly JsonMember[])[],
+  lists: readonly (readonly JsonMember[])[],
   variables: GoldenVariables,
 ): Map<string, HeaderPattern> {
   const known = new Map<string, HeaderPattern>();
-  for (const [required, list] of [[true, own], ...others.map((list) => [false, list] as const)] as const) {
+  for (const [index, list] of lists.entries()) {
     for (const [name, value] of list) {
-      const lower = name.toLowerCase();
-      if (!known.has(lower)) known.set(lower, { name, required, value: compilePattern(value, variables) });
+      const header = { name, required: index === 0, value: compilePattern(value, variables) };
+      if (!known.has(name.toLowerCase())) known.set(name.toLowerCase(), header);
     }
   }
-  const order = keyOrder([own, ...others].map((list) => list.map(([name]) => name.toLowerCase())));
-  return new Map(
-    order.flatMap((lower) => {
-      const header = known.get(lower);
-      return header === undefined ? [] : [[lower, header]];
-    }),
-  );
+  const order = keyOrder(lists.map((list) => list.map(([name]) => name.toLowerCase())));
+  return new Map([...known].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)));
 }
 
 function bodyPattern(body: JsonNode, variables: GoldenVariables): BodyPattern {
@@ -152,7 +140,10 @@ function bodyPattern(body: JsonNode, variables: GoldenVariables): BodyPattern {
       return value === undefined ? [] : [[key, printJson(value)]];
     }),
     metadata,
-    nonLiteMetadata: metadata === undefined ? undefined : withoutMember(metadata, liteFlag),
+    nonLiteMetadata: metadata && {
+      ...metadata,
+      members: new Map([...metadata.members].filter(([key]) => key !== liteFlag)),
+    },
   };
 }
 

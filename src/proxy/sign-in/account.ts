@@ -1,9 +1,8 @@
 import { realpathSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ParityError } from '../../errors.ts';
-import { AuthFile } from './auth-file.ts';
+import { AuthFile, replaceFile } from './auth-file.ts';
 import { withLock } from './lock.ts';
-import { replaceFile } from './replace-file.ts';
 import type { SignIn } from './sign-in.ts';
 import { type RefreshReason, reasonToRefresh, type StoredSignIn, withTokens } from './stored-sign-in.ts';
 import { type RefreshResult, refreshTokens, type TokenEndpoint } from './token-endpoint.ts';
@@ -56,11 +55,11 @@ export class Account {
     const stored = this.#stored();
     const reason = reasonToRefresh(stored, Date.now());
     if (reason === undefined) return stored.signIn;
-    if (hasExpired(stored)) return this.#renew(stored.signIn, reason);
+    const expired = hasExpired(stored);
     try {
       return await this.#renew(stored.signIn, reason);
     } catch (error) {
-      if (error instanceof ParityError) return stored.signIn;
+      if (error instanceof ParityError && !expired) return stored.signIn;
       throw error;
     }
   }

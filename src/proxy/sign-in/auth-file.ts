@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ParityError } from '../../errors.ts';
 import type { SignIn } from './sign-in.ts';
@@ -78,4 +78,20 @@ export class AuthFile {
 function versionOf(path: string): string | undefined {
   const { ino, size, mtimeMs, ctimeMs } = statSync(path);
   return Date.now() - ctimeMs < clockTick ? undefined : `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+}
+
+/**
+ * Replaces a file atomically and keeps its mode: a reader sees either the old or the new text, even if this process
+ * dies. `temporary` is the path of a file in the same folder that does not exist yet.
+ */
+export function replaceFile(path: string, text: string, temporary: string): void {
+  const { mode } = statSync(path);
+  try {
+    writeFileSync(temporary, text, { flag: 'wx', mode: 0o600, flush: true });
+    chmodSync(temporary, mode & 0o7777);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 }

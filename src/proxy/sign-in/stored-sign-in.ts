@@ -1,4 +1,5 @@
 import {
+  type JsonMember,
   type JsonNode,
   jsonMember,
   jsonString,
@@ -9,7 +10,6 @@ import {
   tryParseJson,
 } from '../../wire/json.ts';
 import type { SignIn } from './sign-in.ts';
-import { usesWebSockets } from './websockets.ts';
 
 /** A sign-in as stored in a file. Times are milliseconds since 1970. */
 export type StoredSignIn = {
@@ -62,6 +62,17 @@ export function decodeSignIn(file: JsonNode): StoredSignIn | undefined {
     expiresAt: expiries.length === 0 ? undefined : Math.min(...expiries),
     refreshedAt,
   };
+}
+
+/**
+ * Whether a sign-in may be used over the websocket. The official client uses the websocket with every ChatGPT sign-in and
+ * API key (measured: codex 0.169.0). Account files of other proxies can forbid it by `"websockets": false`, which some of
+ * them write as a string.
+ */
+export function usesWebSockets(file: JsonNode): boolean {
+  const value = member(file, 'websockets');
+  if (value?.kind === 'literal') return value.value ?? true;
+  return stringAt(file, 'websockets')?.trim().toLowerCase() !== 'false';
 }
 
 /** Returns why the tokens must be renewed before use, or undefined if they need not be. */
@@ -132,17 +143,15 @@ function replace(
   values: Readonly<Record<string, string | JsonNode | null | undefined>>,
 ): JsonNode {
   if (node.kind !== 'object') return node;
-  const known = new Set(node.members.map(([key]) => key));
-  const added = Object.keys(values).filter((key) => !known.has(key));
+  const added = Object.keys(values).filter((key) => member(node, key) === undefined);
+  const members = [...node.members, ...added.map((key): JsonMember => [key, nothing])];
   return {
     kind: 'object',
-    members: [...node.members, ...added.map((key) => jsonMember(key, nothing))].flatMap(
-      ([key, old, spelling]) => {
-        const value = values[key];
-        if (value === null || (value === undefined && !known.has(key))) return [];
-        return [jsonMember(key, typeof value === 'string' ? jsonString(value) : (value ?? old), spelling)];
-      },
-    ),
+    members: members.flatMap(([key, old, spelling]) => {
+      const value = values[key];
+      if (value === null || (value === undefined && added.includes(key))) return [];
+      return [jsonMember(key, typeof value === 'string' ? jsonString(value) : (value ?? old), spelling)];
+    }),
   };
 }
 

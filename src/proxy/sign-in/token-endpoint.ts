@@ -1,8 +1,6 @@
-import { request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
-import { text } from 'node:stream/consumers';
 import type { HeaderList } from '../../wire/headers.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
+import { readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import type { IssuedTokens, RefreshReason } from './stored-sign-in.ts';
 
 /** Where tokens are renewed, and how the client names itself there: as in its other requests. */
@@ -45,23 +43,27 @@ export async function refreshTokens(
   refreshToken: string,
   reason: RefreshReason,
 ): Promise<RefreshResult> {
-  const body = JSON.stringify({
-    client_id: clientId,
-    grant_type: 'refresh_token',
-    refresh_reason: reason,
-    refresh_token: refreshToken,
-  });
+  const body = Buffer.from(
+    JSON.stringify({
+      client_id: clientId,
+      grant_type: 'refresh_token',
+      refresh_reason: reason,
+      refresh_token: refreshToken,
+    }),
+  );
   const headers: HeaderList = [
     ['content-type', 'application/json'],
     ['originator', originator],
     ['user-agent', userAgent],
     ['accept', '*/*'],
     ['host', url.host],
-    ['content-length', String(Buffer.byteLength(body))],
+    ['content-length', String(body.length)],
   ];
   try {
-    const response = await post(url, headers, body);
-    return decodeResult(response.status, response.body);
+    const signal = AbortSignal.timeout(attemptTimeout);
+    const response = await sendUpstream({ url, method: 'POST', headers, body, signal });
+    const { status, body: received } = await readResponse(response, Number.POSITIVE_INFINITY);
+    return decodeResult(status, received.toString('utf8'));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     const timedOut = error instanceof Error && error.name === 'AbortError';
@@ -84,22 +86,4 @@ function decodeResult(status: number, body: string): RefreshResult {
   const code = stringAt(response, 'error', 'code') ?? stringAt(response, 'error') ?? '';
   if (refusalCodes.has(code)) return { outcome: 'refused', reason: code };
   return { outcome: status === 401 ? 'refused' : 'failed', reason: `status ${status}` };
-}
-
-function post(url: URL, headers: HeaderList, body: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const send = url.protocol === 'http:' ? requestHttp : requestHttps;
-    const request = send(url, { method: 'POST', signal: AbortSignal.timeout(attemptTimeout) });
-    // Remove the headers that Node adds by itself.
-    for (const name of [...request.getHeaderNames(), 'connection']) request.removeHeader(name);
-    for (const [name, value] of headers) request.appendHeader(name, value);
-    request.once('error', reject);
-    request.once('response', (response) => {
-      text(response).then(
-        (received) => resolve({ status: response.statusCode ?? 0, body: received }),
-        reject,
-      );
-    });
-    request.end(body);
-  });
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readGolden } from '../../../src/golden/file.ts';
-import { requestMembers } from '../../../src/proxy/shape/read-request.ts';
+import { requestMembers } from '../../../src/proxy/shape/raw-json.ts';
 import { Shape } from '../../../src/proxy/shape/shape.ts';
 import type { SignIn } from '../../../src/proxy/sign-in/sign-in.ts';
 import { type HeaderList, headerValue } from '../../../src/wire/headers.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { usesWebSockets } from '../../../src/proxy/sign-in/websockets.ts';
+import { usesWebSockets } from '../../../src/proxy/sign-in/stored-sign-in.ts';
 import { toNode } from '../../../src/wire/json.ts';
 
 it.each([

@@ -11,8 +11,8 @@ export type UpstreamRequest = {
   readonly body: Buffer;
   /** Cancels the request. */
   readonly signal: AbortSignal;
-  /** Milliseconds within which the response's head must arrive. */
-  readonly firstByte: number;
+  /** Milliseconds within which the response's head must arrive. Default: no limit. */
+  readonly firstByte?: number;
 };
 
 /** A whole response of the backend that is not a stream of events. */
@@ -23,18 +23,18 @@ export type BackendResponse = {
   readonly body: Buffer;
 };
 
+const longestTimer = 2 ** 31 - 1;
+
 /** Sends a request. Resolves to the response's head, before its body. Rejects when no response begins in time. */
 export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMessage> {
-  const { url, method, headers, body, signal, firstByte } = options;
+  const { url, method, headers, body, signal, firstByte = longestTimer } = options;
   const create = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = create(url, { method, setHost: false, agent: false, signal });
   // Node adds a Connection header, which the official client does not send.
   request.removeHeader('connection');
   for (const [name, value] of headers) request.appendHeader(name, value);
-  const late = setTimeout(
-    () => request.destroy(new Error(`no response within ${firstByte / 1000} s`)),
-    firstByte,
-  );
+  const cancel = () => request.destroy(new Error(`no response within ${firstByte / 1000} s`));
+  const late = setTimeout(cancel, firstByte);
   try {
     request.end(body);
     const [response]: IncomingMessage[] = await once(request, 'response');
