@@ -49,7 +49,7 @@ export function foreignCredentials({ back, sideRequests, credentials }: Credenti
 /** The seals of the credentials of a sign-in, and of those in the requests of its client. */
 export function knownCredentials(
   sealer: Sealer,
-  { accessToken, apiKey, accountId }: ClientEnvironment['secrets'],
+  { accessToken, apiKey, accountId }: ClientEnvironment['signIn'],
   clientEvents: readonly TraceEvent[],
 ): ReadonlySet<string> {
   const own = sealer.headers([

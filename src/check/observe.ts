@@ -82,7 +82,7 @@ async function observe(
       url: upstream,
       sideRequests: [...new Set(back.flatMap(requestLine))],
       credentials: takesSignIn(subject)
-        ? knownCredentials(sealer, environment.secrets, isProgram ? [] : front)
+        ? knownCredentials(sealer, environment.signIn, isProgram ? [] : front)
         : undefined,
       ...result,
     };

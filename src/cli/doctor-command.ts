@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { defaultClientCache, installedClients } from '../client/install/installed.ts';
-import { pingRegistry } from '../client/install/registry.ts';
+import { pingRegistry } from '../client/install/npm.ts';
 import { listGoldens } from '../golden/file.ts';
 import { bundledGoldens } from '../golden/select.ts';
 import { table } from '../report/text.ts';

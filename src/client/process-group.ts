@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 export type GroupOptions = {
   readonly cwd: string;
   /** The whole environment; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the group is killed; absent is no limit. */
   readonly timeoutMs?: number;
   /** Receives the standard input of the started program. Absent: its standard input is empty. */
@@ -27,7 +27,19 @@ export type GroupRun = {
   readonly stderr: string;
 };
 
-const onWindows = process.platform === 'win32';
+export const onWindows = process.platform === 'win32';
+
+/** The only variables of our own environment that the programs we start inherit: what starts programs needs them. */
+export function programSearch(): Record<string, string> {
+  const names = ['PATH', 'SystemRoot', 'ComSpec', 'PATHEXT', 'WINDIR'];
+  return definedOnly(Object.fromEntries(names.map((name) => [name, process.env[name]])));
+}
+
+export function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
 
 /**
  * Runs a program in its own process group, and resolves when it has ended and its output is read. When the program
@@ -56,8 +68,8 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
     if (options.onStart === undefined) child.stdin.end();
     else options.onStart(child.stdin);
     let ended: GroupRun['ended'] = 'exit';
-    let stdout = '';
-    let stderr = '';
+    const stdout = collect(child.stdout, options.onStdoutLine);
+    const stderr = collect(child.stderr, options.onStderrLine);
     const kill = (reason: GroupRun['ended']) => {
       ended = reason;
       killGroup(child);
@@ -72,16 +84,6 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     process.once('exit', onOwnExit);
-    const stdoutLines = lineSplitter(options.onStdoutLine);
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-      stdoutLines.push(text);
-    });
-    const stderrLines = lineSplitter(options.onStderrLine);
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-      stderrLines.push(text);
-    });
     child.once('error', (error) => {
       settle();
       reject(error);
@@ -89,27 +91,26 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
     // A grandchild would keep the pipes open, and `close` would wait for it.
     child.once('exit', () => killGroup(child));
     child.once('close', (exitCode) => {
-      stdoutLines.end();
-      stderrLines.end();
       settle();
-      resolve({ ended, exitCode, stdout, stderr });
+      resolve({ ended, exitCode, stdout: stdout.text, stderr: stderr.text });
     });
   });
 }
 
-/** Splits text that arrives in chunks into lines. `end` passes on a last line without a line end. */
-function lineSplitter(onLine: ((line: string) => void) | undefined) {
+/** Collects the text of a stream, and passes on its lines, even a last one without a line end. */
+function collect(stream: Readable, onLine: (line: string) => void = () => {}): { readonly text: string } {
+  const collected = { text: '' };
   let rest = '';
-  return {
-    push(text: string): void {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) onLine?.(line);
-    },
-    end(): void {
-      if (rest !== '') onLine?.(rest);
-    },
-  };
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    collected.text += text;
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  });
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest);
+  });
+  return collected;
 }
 
 function killGroup(child: ChildProcess): void {

@@ -20,7 +20,7 @@ it('signs in with an expired access token when the task requires it', async () =
     await makeEnvironment(root, 0, { expired: true }),
   ];
 
-  expect(expired.secrets.accessToken).not.toBe(valid.secrets.accessToken);
+  expect(expired.signIn.accessToken).not.toBe(valid.signIn.accessToken);
   expect(await readFile(join(expired.codexHome, 'auth.json'), 'utf8')).toBe(authJson(expired.signIn));
 });
 
@@ -29,10 +29,9 @@ it('differs between two runs in everything that the client could send', async ()
   const [a, b] = [await makeEnvironment(root, 0), await makeEnvironment(root, 1)];
 
   for (const key of ['home', 'codexHome', 'cwd'] as const) expect(a[key]).not.toBe(b[key]);
-  for (const [what, secret] of Object.entries(a.secrets)) {
-    expect(Object.values(b.secrets), what).not.toContain(secret);
+  for (const [what, secret] of Object.entries(a.signIn)) {
+    expect(Object.values(b.signIn), what).not.toContain(secret);
   }
-  expect(a.signIn.plan).not.toBe(b.signIn.plan);
   for (const name of ['TZ', 'LANG', 'TERM_PROGRAM', 'USER', 'HOME', 'CODEX_HOME', 'TMPDIR']) {
     expect(a.env[name], name).not.toBe(b.env[name]);
   }
@@ -98,13 +97,14 @@ it('hides a surrounding repository from git', async () => {
 });
 
 it('lists everything in auth.json as a secret', async () => {
-  const { codexHome, secrets } = await makeEnvironment(await temporaryFolder(), 2);
+  const environment = await makeEnvironment(await temporaryFolder(), 2);
 
   const { tokens }: { tokens: Record<string, string> } = JSON.parse(
-    await readFile(join(codexHome, 'auth.json'), 'utf8'),
+    await readFile(join(environment.codexHome, 'auth.json'), 'utf8'),
   );
 
-  for (const value of Object.values(tokens)) expect(Object.values(secrets)).toContain(value);
+  for (const value of Object.values(tokens))
+    expect(Object.values(secretsOf(environment)).flat()).toContain(value);
 });
 
 function depth(path: string): string {

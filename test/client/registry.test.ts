@@ -1,7 +1,7 @@
 import { HttpResponse, http } from 'msw';
 import { setupServer } from 'msw/node';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { ping } from '../../src/client/install/registry.ts';
+import { ping } from '../../src/client/install/npm.ts';
 
 const url = new URL('https://registry.example/npm/-/ping');
 const registry = setupServer();

@@ -119,7 +119,7 @@ it.each(versions)('writes no secret and no sentence of the prompts of %s to a tr
 
     expect(bodies).toHaveLength(2);
     expect(trace).toContain('response.create');
-    for (const secret of Object.values(environment.secrets)) expect(trace).not.toContain(secret);
+    for (const secret of Object.values(secretsOf(environment)).flat()) expect(trace).not.toContain(secret);
     for (const path of [environment.home, environment.codexHome, environment.cwd])
       expect(trace).not.toContain(path);
     expect(trace).not.toMatch(/eyJ|@example\.com/);

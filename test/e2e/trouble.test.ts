@@ -53,12 +53,12 @@ it('renews an expired token before the first model request, and writes neither t
     const upgrade = events.find(({ type }) => type === 'upgrade');
     const token = upgrade?.type === 'upgrade' ? headerValue(upgrade.headers, 'authorization') : undefined;
     expect(token).toMatch(/^Bearer eyJ/);
-    expect(token).not.toBe(`Bearer ${environment.secrets.accessToken}`);
+    expect(token).not.toBe(`Bearer ${environment.signIn.accessToken}`);
     const trace = lines.join('\n');
     // Four tokens and keys were known before the client started. The renewed token is the fifth.
     expect(trace).toContain('Bearer <<secret token 5>>');
     expect(trace).not.toMatch(/eyJ/);
-    expect(trace).not.toContain(environment.secrets.refreshToken);
+    expect(trace).not.toContain(environment.signIn.refreshToken);
   });
 });
 

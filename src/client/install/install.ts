@@ -1,11 +1,10 @@
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ParityError } from '../../errors.ts';
-import { runInGroup } from '../process-group.ts';
+import { programSearch, runInGroup } from '../process-group.ts';
 import { isVersion, unknownVersion } from './codex-version.ts';
 import { clientAt, defaultClientCache, makeCacheFolder, type OfficialClient } from './installed.ts';
 import { mustBeReleased, type NpmOptions, npmInstall } from './npm.ts';
-import { programSearch } from './program-search.ts';
 
 export type InstallOptions = NpmOptions & {
   /** Folder that holds one folder per version; absent is `defaultClientCache`. */
@@ -31,8 +30,8 @@ export async function installOfficialClient(
   if (!isVersion(version)) throw unknownVersion(version, 'is not a version');
   const cache = resolve(options.cache ?? defaultClientCache(process.env));
   const folder = join(cache, version);
-  const present = await clientAt(folder, version);
-  if (present !== undefined && (await reportsItsVersion(present, folder, options.signal))) return present;
+  const present = await workingClient(folder, version, options.signal);
+  if (present !== undefined) return present;
   makeCacheFolder(cache);
   const staging = await mkdtemp(join(cache, '.installing-'));
   try {
@@ -56,11 +55,9 @@ async function runs(
   { signal, onProgress }: InstallOptions,
 ): Promise<boolean> {
   onProgress?.(`checking that Codex ${version} runs`);
-  const client = await clientAt(folder, version);
-  const ran = client !== undefined && (await reportsItsVersion(client, folder, signal));
-  if (signal?.aborted === true)
-    throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
-  return ran;
+  const client = await workingClient(folder, version, signal);
+  if (signal?.aborted) throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
+  return client !== undefined;
 }
 
 /** Renames an install that runs. When another install was faster and runs too, ours stays, and the caller removes it. */
@@ -73,8 +70,7 @@ async function moveInto(
   try {
     await rename(staging, folder);
   } catch (error) {
-    const winner = await clientAt(folder, version);
-    if (winner !== undefined && (await reportsItsVersion(winner, folder, signal))) return;
+    if ((await workingClient(folder, version, signal)) !== undefined) return;
     if (!(error instanceof Error && 'code' in error && isOccupied(error.code))) throw error;
     // The existing install is broken, such as by a full disk: replace it.
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -87,19 +83,25 @@ function isOccupied(code: unknown): boolean {
   return code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'EPERM';
 }
 
-/** Runs `codex --version`, which prints `codex-cli 0.169.0`. The folder is its home, to leave the user's own alone. */
-async function reportsItsVersion(
-  client: OfficialClient,
+/**
+ * The client in a folder, if `codex --version` prints its version: `codex-cli 0.169.0`. The folder is its home, to leave
+ * the user's own alone.
+ */
+async function workingClient(
   folder: string,
+  version: string,
   signal: AbortSignal | undefined,
-): Promise<boolean> {
+): Promise<OfficialClient | undefined> {
+  const client = await clientAt(folder, version);
+  if (client === undefined) return undefined;
   const run = await runInGroup([...client.command, '--version'], {
     cwd: folder,
     env: { ...programSearch(), HOME: folder, USERPROFILE: folder, CODEX_HOME: folder },
     timeoutMs: 30_000,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
-  return run.exitCode === 0 && run.stdout.trim().split(/\s+/).at(-1) === client.version;
+  const runs = run.exitCode === 0 && run.stdout.trim().split(/\s+/).at(-1) === version;
+  return runs ? client : undefined;
 }
 
 function notWorking(version: string): ParityError {

@@ -1,5 +1,5 @@
 import { ParityError } from '../../errors.ts';
-import { type GroupRun, runInGroup } from '../process-group.ts';
+import { definedOnly, type GroupOptions, type GroupRun, onWindows, runInGroup } from '../process-group.ts';
 import { isVersion, unknownVersion } from './codex-version.ts';
 
 export type NpmOptions = {
@@ -10,7 +10,7 @@ export type NpmOptions = {
    * registry that does not respond is reported after 19 s. A download that makes progress may take longer.
    */
   readonly registryTimeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Receives one line for each step, and for each file that npm fetches. */
   readonly onProgress?: (line: string) => void;
 };
@@ -63,10 +63,7 @@ async function runNpm(
     ...[`--fetch-timeout=${registryTimeoutMs}`, '--json'],
     ...(registry === undefined ? [] : [`--registry=${registry}`]),
   ];
-  const run = await npm([...args, ...common], folder, {
-    ...(signal === undefined ? {} : { signal }),
-    onStderrLine,
-  });
+  const run = await npm([...args, ...common], folder, { signal, onStderrLine });
   if (run.ended === 'abort')
     throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
   if (run.exitCode !== 0) throw await npmFailure(version, run, folder, options);
@@ -131,34 +128,46 @@ export async function configuredRegistry(folder: string): Promise<string> {
 async function npm(
   args: readonly string[],
   cwd: string,
-  options: { readonly signal?: AbortSignal; readonly onStderrLine?: (line: string) => void },
+  options: Pick<GroupOptions, 'signal' | 'onStderrLine'>,
 ): Promise<GroupRun> {
   try {
-    return await runInGroup(['npm', ...args], {
-      ...options,
-      cwd,
-      env: ownEnvironment(),
-      shell: onWindows,
-    });
+    // npm is the only program that inherits our environment, which may contain its configuration.
+    const env = definedOnly(process.env);
+    return await runInGroup(['npm', ...args], { ...options, cwd, env, shell: onWindows });
   } catch (cause) {
-    throw new ParityError(
-      'install-failed',
-      'npm was not found on PATH: it is needed to install the official client',
-      {
-        cause,
-      },
-    );
+    const message = 'npm was not found on PATH: it is needed to install the official client';
+    throw new ParityError('install-failed', message, { cause });
   }
-}
-
-const onWindows = process.platform === 'win32';
-
-/** npm is the only program that inherits our environment, which may contain its configuration. */
-function ownEnvironment(): Record<string, string> {
-  const entries = Object.entries(process.env);
-  return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 function firstLine(text: string): string {
   return text.trim().split('\n')[0] ?? '';
+}
+
+/** Milliseconds until a ping fails. */
+const pingTimeout = 5_000;
+
+/** Pings the npm registry of the official clients. `detail` is for people. */
+export async function pingRegistry(
+  signal: AbortSignal,
+): Promise<{ url: string; ok: boolean; detail: string }> {
+  const url = await configuredRegistry(process.cwd());
+  if (!URL.canParse(url)) return { url, ok: false, detail: 'npm has no registry configured' };
+  return { url, ...(await ping(new URL('-/ping', url.endsWith('/') ? url : `${url}/`), signal)) };
+}
+
+/** Requests the ping URL of a registry. */
+export async function ping(url: URL, signal: AbortSignal): Promise<{ ok: boolean; detail: string }> {
+  try {
+    const response = await fetch(url, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(pingTimeout)]),
+    });
+    return { ok: response.ok, detail: response.ok ? 'responds' : `responds with status ${response.status}` };
+  } catch (error) {
+    const timedOut = error instanceof Error && error.name === 'TimeoutError';
+    return {
+      ok: false,
+      detail: timedOut ? `no response within ${pingTimeout / 1000} s` : 'cannot be reached',
+    };
+  }
 }

@@ -70,8 +70,7 @@ class AppServerSession {
   #thread = '';
   #lastMessage = '';
 
-  constructor({ command, cwd, env, signal, timeoutMs }: StepsOptions) {
-    const options = { cwd, env, timeoutMs, ...(signal === undefined ? {} : { signal }) };
+  constructor({ command, ...options }: StepsOptions) {
     this.#server = new AppServer(command, options, (notification) => this.#receive(notification));
   }
 

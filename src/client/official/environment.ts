@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { makeFolder } from '../../files.ts';
 import { defaultClientCache, makeCacheFolder } from '../install/installed.ts';
-import { programSearch } from '../install/program-search.ts';
+import { programSearch } from '../process-group.ts';
 import type { Lane } from './lanes.ts';
 import {
   apiKeyJson,
@@ -24,11 +24,8 @@ export type ClientEnvironment = {
   readonly cwd: string;
   /** The whole environment of the process. Only the variables of `programSearch` are inherited. */
   readonly env: Readonly<Record<string, string>>;
+  /** Except for the plan, its values must never be stored or printed. */
   readonly signIn: MadeUpSignIn;
-  /** Values of the sign-in that must never be stored or printed. */
-  readonly secrets: Readonly<
-    Record<'accountId' | 'userId' | 'email' | 'idToken' | 'accessToken' | 'refreshToken' | 'apiKey', string>
-  >;
 };
 
 /** Traits of the runs. The lists have different lengths, so that traits do not repeat together. */
@@ -98,15 +95,6 @@ export async function makeEnvironment(
     codexHome,
     cwd,
     signIn,
-    secrets: {
-      accountId: signIn.accountId,
-      userId: signIn.userId,
-      email: signIn.email,
-      idToken: signIn.idToken,
-      accessToken: signIn.accessToken,
-      refreshToken: signIn.refreshToken,
-      apiKey: signIn.apiKey,
-    },
     env: {
       ...programSearch(),
       ...traits.terminal,
@@ -141,12 +129,12 @@ export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Prom
 }
 
 /** The secrets of an environment, by their kind in a sealed trace. */
-export function secretsOf({ secrets }: ClientEnvironment): Readonly<Record<string, readonly string[]>> {
+export function secretsOf({ signIn }: ClientEnvironment): Readonly<Record<string, readonly string[]>> {
   return {
-    account_id: [secrets.accountId],
-    user_id: [secrets.userId],
-    email: [secrets.email],
-    token: [secrets.idToken, secrets.accessToken, secrets.refreshToken, secrets.apiKey],
+    account_id: [signIn.accountId],
+    user_id: [signIn.userId],
+    email: [signIn.email],
+    token: [signIn.idToken, signIn.accessToken, signIn.refreshToken, signIn.apiKey],
   };
 }
 
@@ -179,16 +167,10 @@ export function variedBetween(runs: readonly number[]): string[] {
 
 function accountOf(n: number, user: string, plan: MadeUpAccount['plan']): MadeUpAccount {
   const hash = createHash('sha256').update(`codex-parity run ${n}`).digest('hex');
-  const groups = [
-    hash.slice(0, 8),
-    hash.slice(8, 12),
-    `4${hash.slice(13, 16)}`,
-    `a${hash.slice(17, 20)}`,
-    hash.slice(20, 32),
-  ];
+  const uuid = hash.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-a$4-$5');
   return {
     // Account ids are usually UUIDs. No golden must learn that, as it is not guaranteed.
-    accountId: n % 2 === 0 ? groups.join('-') : `acct-${hash.slice(0, 16)}`,
+    accountId: n % 2 === 0 ? uuid : `acct-${hash.slice(0, 16)}`,
     userId: `user-${hash.slice(32, 56)}`,
     email: `${user}.${hash.slice(56, 62)}@example.com`,
     plan,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { unsignedToken } from '../../wire/ids.ts';
 
 /** The account of a made-up sign-in. The client sends the plan only inside the tokens. */
 export type MadeUpAccount = {
@@ -30,8 +31,8 @@ const lastRefresh = '2026-01-01T00:00:00Z';
 export function madeUpSignIn(account: MadeUpAccount, { expired = false } = {}): MadeUpSignIn {
   return {
     ...account,
-    idToken: unsignedToken(account, 'id', expiry),
-    accessToken: unsignedToken(account, 'access', expired ? longAgo : expiry),
+    idToken: token(account, 'id', expiry),
+    accessToken: token(account, 'access', expired ? longAgo : expiry),
     refreshToken: `rt_${digest(account, 'refresh')}`,
     apiKey: `sk-proj-${digest(account, 'key')}`,
   };
@@ -57,8 +58,8 @@ export function apiKeyJson({ apiKey }: MadeUpSignIn): string {
   return JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: apiKey });
 }
 
-function unsignedToken(account: MadeUpAccount, use: string, exp: number): string {
-  const claims = {
+function token(account: MadeUpAccount, use: string, exp: number): string {
+  return unsignedToken({
     exp,
     jti: digest(account, use),
     email: account.email,
@@ -67,16 +68,7 @@ function unsignedToken(account: MadeUpAccount, use: string, exp: number): string
       chatgpt_account_id: account.accountId,
       chatgpt_user_id: account.userId,
     },
-  };
-  return [
-    encode({ alg: 'none', typ: 'JWT' }),
-    encode(claims),
-    Buffer.from('unsigned').toString('base64url'),
-  ].join('.');
-}
-
-function encode(value: unknown): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
+  });
 }
 
 function digest({ accountId, userId, email, plan }: MadeUpAccount, use: string): string {

@@ -35,7 +35,7 @@ export type ClientRun = Task & {
   readonly connect: ClientConnection;
   /** Milliseconds until the client is killed and the run fails. A turn takes about one second. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 };
 
 export type ClientResult = {
@@ -76,7 +76,7 @@ export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
     cwd: environment.cwd,
     env: { ...environment.env, ...connectionVariables(connect) },
     timeoutMs,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   };
   const ended = await startedRun(
     'steps' in run
@@ -111,7 +111,8 @@ function settingsOf({ config, connect, ...run }: ClientRun, taskArguments: TaskA
     ...taskArguments.config,
     ...config,
   };
-  const settings = Object.entries(values).map(([key, value]) => `${key}=${toml(value)}`);
+  // These values are written alike in JSON and TOML.
+  const settings = Object.entries(values).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   return [...quiet, ...settings].flatMap((setting) => ['-c', setting]);
 }
 
@@ -132,11 +133,6 @@ function providerNamed(name: string, baseUrl: string): Record<string, ConfigValu
   };
 }
 
-/** These values are written alike in JSON and TOML. */
-function toml(value: TaskArguments['config'][string]): string {
-  return JSON.stringify(value);
-}
-
 /** NO_PROXY, as otherwise the client would reach the base URL through the proxy too. */
 function connectionVariables(connect: ClientConnection): Record<string, string> {
   return {
@@ -151,13 +147,8 @@ async function startedRun(run: Promise<GroupRun>, client: OfficialClient): Promi
     return await run;
   } catch (cause) {
     if (cause instanceof ParityError) throw cause;
-    throw new ParityError(
-      'client-failed',
-      `Codex ${client.version} could not be started: ${client.command[0]}`,
-      {
-        cause,
-      },
-    );
+    const message = `Codex ${client.version} could not be started: ${client.command[0]}`;
+    throw new ParityError('client-failed', message, { cause });
   }
 }
 

@@ -1,8 +1,7 @@
 import type OpenAI from 'openai';
 import { type JsonMember, printJson, toNode } from '../../wire/json.ts';
 import { settingsFor } from './request-settings.ts';
-import type { SdkConversation, SdkInput } from './sdk-conversation.ts';
-import { type SdkFailure, sdkFailure } from './sdk-failure.ts';
+import { type SdkConversation, type SdkFailure, type SdkInput, sdkFailure } from './sdk-conversation.ts';
 
 type Message = OpenAI.ChatCompletionMessageParam;
 type ChatToolCall = OpenAI.ChatCompletionMessageToolCall;
@@ -23,11 +22,7 @@ export function chatConversation(client: OpenAI, streams: boolean, signal: Abort
       const body: OpenAI.ChatCompletionCreateParamsNonStreaming = JSON.parse(
         printJson({ kind: 'object', members }),
       );
-      const { text, calls, ...end } = await (streams ? streamCompletion : createCompletion)(
-        client,
-        body,
-        signal,
-      );
+      const { text, calls, ...end } = await complete(client, body, streams, signal);
       const toolCalls = calls.length === 0 ? {} : { tool_calls: [...calls] };
       messages.push({ role: 'assistant', content: text === '' ? null : text, ...toolCalls });
       return { text, ...end, calls: calls.map(({ id, type }) => ({ id, type })) };
@@ -35,43 +30,34 @@ export function chatConversation(client: OpenAI, streams: boolean, signal: Abort
   };
 }
 
-async function createCompletion(
+/** Requests a completion. When the SDK throws, the result has the text that arrived before. */
+async function complete(
   client: OpenAI,
   body: OpenAI.ChatCompletionCreateParamsNonStreaming,
-  signal: AbortSignal,
-): Promise<Completion> {
-  try {
-    const [choice] = (await client.chat.completions.create(body, { signal })).choices;
-    if (choice === undefined) throw new Error('the completion has no choice');
-    const { message, finish_reason } = choice;
-    return { text: message.content ?? '', calls: message.tool_calls ?? [], ending: finish_reason };
-  } catch (error) {
-    return failedCompletion('', error);
-  }
-}
-
-async function streamCompletion(
-  client: OpenAI,
-  body: OpenAI.ChatCompletionCreateParamsNonStreaming,
+  streams: boolean,
   signal: AbortSignal,
 ): Promise<Completion> {
   let text = '';
   let ending = 'none';
   const calls: ChatToolCall[] = [];
+  const { completions } = client.chat;
   try {
-    for await (const { choices } of await client.chat.completions.create(
-      { ...body, stream: true },
-      { signal },
-    )) {
+    if (!streams) {
+      const [choice] = (await completions.create(body, { signal })).choices;
+      if (choice === undefined) throw new Error('the completion has no choice');
+      const { message, finish_reason } = choice;
+      return { text: message.content ?? '', calls: message.tool_calls ?? [], ending: finish_reason };
+    }
+    for await (const { choices } of await completions.create({ ...body, stream: true }, { signal })) {
       const [choice] = choices;
       text += choice?.delta.content ?? '';
       ending = choice?.finish_reason ?? ending;
       for (const piece of choice?.delta.tool_calls ?? []) addPiece(calls, piece);
     }
+    return { text, calls, ending };
   } catch (error) {
-    return failedCompletion(text, error);
+    return { text, calls: [], ending: 'none', failure: sdkFailure(error) };
   }
-  return { text, calls, ending };
 }
 
 /** Adds a piece of one tool call. The first piece of a call has its id and name. */
@@ -84,11 +70,6 @@ function addPiece(calls: ChatToolCall[], piece: OpenAI.ChatCompletionChunk.Choic
   else if (call?.type === 'custom') call.custom.input += input;
   else if (type === 'custom') calls[index] = { id, type, custom: { name, input } };
   else calls[index] = { id, type: 'function', function: { name, arguments: args } };
-}
-
-/** A completion with the text that arrived before the SDK threw. */
-function failedCompletion(text: string, thrown: unknown): Completion {
-  return { text, calls: [], ending: 'none', failure: sdkFailure(thrown) };
 }
 
 function messagesOf(input: SdkInput): Message[] {

@@ -1,15 +1,21 @@
 import type OpenAI from 'openai';
 import { type JsonMember, type JsonNode, member, printJson, toNode } from '../../wire/json.ts';
 import { settingsFor, toolsItem } from './request-settings.ts';
-import type { SdkConversation, SdkInput, SdkResponse, SdkToolCall } from './sdk-conversation.ts';
-import { type SdkFailure, sdkFailure } from './sdk-failure.ts';
+import {
+  type SdkConversation,
+  type SdkFailure,
+  type SdkInput,
+  type SdkResponse,
+  type SdkToolCall,
+  sdkFailure,
+} from './sdk-conversation.ts';
 
 type OpenAiResponse = OpenAI.Responses.Response;
 
-/** What the SDK returned for a request. `begun` is the text that a stream delivered. */
+/** A response that did not fail. Otherwise the text that a stream delivered, and the failure if there was one. */
 type ReceivedResponse = {
-  readonly begun: string;
-  readonly response?: OpenAiResponse | undefined;
+  readonly text: string;
+  readonly response?: OpenAiResponse;
   readonly failure?: SdkFailure;
 };
 
@@ -36,11 +42,11 @@ export function responsesConversation(
         ...(chained ? [['previous_response_id', toNode(previous)] satisfies JsonMember] : []),
         ...settingsFor('responses', settings),
       ];
-      const text = printJson({ kind: 'object', members });
-      const request = streams ? streamResponse : createResponse;
-      const { begun, response, failure } = await request(client, text, signal);
-      if (response === undefined || failure !== undefined)
-        return { text: begun, ending: 'none', calls: [], ...(failure === undefined ? {} : { failure }) };
+      const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(
+        printJson({ kind: 'object', members }),
+      );
+      const { response, ...unfinished } = await receive(client, body, streams, signal);
+      if (response === undefined) return { ending: 'none', calls: [], ...unfinished };
       previous = response.id;
       before.push(...items, ...response.output.map(toNode));
       return sdkResponse(response);
@@ -48,36 +54,29 @@ export function responsesConversation(
   };
 }
 
-async function createResponse(client: OpenAI, text: string, signal: AbortSignal): Promise<ReceivedResponse> {
-  const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(text);
+async function receive(
+  client: OpenAI,
+  body: OpenAI.Responses.ResponseCreateParamsNonStreaming,
+  streams: boolean,
+  signal: AbortSignal,
+): Promise<ReceivedResponse> {
+  let text = '';
+  let response: OpenAiResponse | undefined;
   try {
-    return received('', await client.responses.create(body, { signal }));
+    if (!streams) response = await client.responses.create(body, { signal });
+    else
+      for await (const event of await client.responses.create({ ...body, stream: true }, { signal })) {
+        if (event.type === 'response.output_text.delta') text += event.delta;
+        if ('response' in event) response = event.response;
+      }
   } catch (error) {
-    return { begun: '', failure: sdkFailure(error) };
+    return { text, failure: sdkFailure(error) };
   }
-}
-
-async function streamResponse(client: OpenAI, text: string, signal: AbortSignal): Promise<ReceivedResponse> {
-  const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(text);
-  let begun = '';
-  let last: OpenAiResponse | undefined;
-  try {
-    for await (const event of await client.responses.create({ ...body, stream: true }, { signal })) {
-      if (event.type === 'response.output_text.delta') begun += event.delta;
-      if ('response' in event) last = event.response;
-    }
-  } catch (error) {
-    return { begun, failure: sdkFailure(error) };
-  }
-  return received(begun, last);
-}
-
-/** The result of a request that was not refused. The response may have failed. */
-function received(begun: string, response: OpenAiResponse | undefined): ReceivedResponse {
-  if (response?.status !== 'failed') return { begun, response };
+  if (response === undefined) return { text };
+  if (response.status !== 'failed') return { text, response };
   const { error } = response;
   const message = error?.message ?? 'the response failed';
-  return { begun, failure: { message, headers: [], ...(error === null ? {} : { error: toNode(error) }) } };
+  return { text, failure: { message, headers: [], ...(error === null ? {} : { error: toNode(error) }) } };
 }
 
 function inputItems(input: SdkInput): object[] {

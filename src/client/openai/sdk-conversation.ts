@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../wire/json.ts';
-import type { SdkFailure } from './sdk-failure.ts';
+import type { HeaderList } from '../../wire/headers.ts';
+import { type JsonNode, type JsonObject, toNode } from '../../wire/json.ts';
 
 /** The two APIs of OpenAI's SDK that a proxy may serve: Responses, and chat completions. */
 export const sdkSurfaces = ['responses', 'chat'] as const;
@@ -23,11 +23,34 @@ export type SdkToolCall = {
 };
 
 /** The input of one request: a prompt, or the outputs of tools. */
-export type SdkInput = { readonly prompt: string } | { readonly outputs: readonly SdkToolOutput[] };
-export type SdkToolOutput = { readonly call: SdkToolCall; readonly text: string };
+export type SdkInput =
+  | { readonly prompt: string }
+  | { readonly outputs: readonly { readonly call: SdkToolCall; readonly text: string }[] };
 
 /** A conversation with the model over one of the surfaces. It keeps what the next request must repeat or refer to. */
 export type SdkConversation = {
   /** Sends one request. `settings` is the official client's request for the same. */
   readonly send: (input: SdkInput, settings: JsonObject) => Promise<SdkResponse>;
 };
+
+/** An error that the SDK threw. For a lost connection it has a message only. */
+export type SdkFailure = {
+  readonly message: string;
+  readonly status?: number;
+  readonly headers: HeaderList;
+  /** The value under "error" in the body. */
+  readonly error?: JsonNode;
+};
+
+/** Converts an error of the SDK. Rethrows what is not an Error. */
+export function sdkFailure(thrown: unknown): SdkFailure {
+  if (!(thrown instanceof Error)) throw thrown;
+  const message = thrown.message.replaceAll(/\s+/g, ' ');
+  const [status, headers, error] = ['status', 'headers', 'error'].map((key) => Reflect.get(thrown, key));
+  return {
+    message,
+    ...(typeof status === 'number' ? { status } : {}),
+    headers: headers instanceof Headers ? [...headers] : [],
+    ...(error === undefined || error === null ? {} : { error: toNode(error) }),
+  };
+}

@@ -34,7 +34,8 @@ export type RawRequest = {
 export class RawConnection {
   readonly #socket: Socket;
   readonly #responses = new ResponseDecoder();
-  readonly #waiting: (() => void)[] = [];
+  /** Called when `next` may have an event. */
+  #wake = () => {};
   readonly #received: ReceivedEvent[] = [];
   #end: ReceivedEvent | undefined;
   #finished = false;
@@ -74,7 +75,9 @@ export class RawConnection {
     for (;;) {
       const next = this.#received.shift() ?? this.#end;
       if (next !== undefined) return next;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 
@@ -136,9 +139,5 @@ export class RawConnection {
       else if (decoded.message.opcode !== 'pong')
         this.#received.push({ type: 'message', message: decoded.message });
     }
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

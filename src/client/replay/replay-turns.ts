@@ -88,20 +88,16 @@ export function jsonOf(received: ReceivedEvent): JsonNode | undefined {
   return tryParseJson(received.message.payload.toString('utf8'))?.node;
 }
 
+const eventNames: Readonly<Record<Exclude<ExpectedEvent['kind'], 'json'>, string>> = {
+  response: 'a response',
+  text: 'a text message',
+  binary: 'a binary message',
+  body: 'the end of the response',
+  end: 'the end of the connection',
+};
+
 /** Names an expected event in an error message. */
 export function describe(expected: ExpectedEvent): string {
-  switch (expected.kind) {
-    case 'response':
-      return 'a response';
-    case 'json':
-      return stringAt(expected.json, 'type') ?? 'a JSON message';
-    case 'text':
-      return 'a text message';
-    case 'binary':
-      return 'a binary message';
-    case 'body':
-      return 'the end of the response';
-    case 'end':
-      return 'the end of the connection';
-  }
+  if (expected.kind !== 'json') return eventNames[expected.kind];
+  return stringAt(expected.json, 'type') ?? 'a JSON message';
 }
