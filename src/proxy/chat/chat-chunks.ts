@@ -1,9 +1,18 @@
 import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
 import { ResponseCollector } from '../http/response-collector.ts';
 import { indexAt, type UpstreamEvent } from '../http/upstream-events.ts';
-import { chatUsage, completionHead, finishReason, toolArgumentsKey } from './chat-completion.ts';
+import {
+  chatToolCall,
+  chatUsage,
+  completionHead,
+  finishReason,
+  type OutputText,
+  outputItems,
+  type TextSlot,
+  textsOf,
+  toolArgumentsKey,
+} from './chat-completion.ts';
 import { objectNode } from './object-node.ts';
-import { calledTool, type OutputText, outputItems, type TextSlot, textsOf } from './output-item.ts';
 
 /** The events with text, and the member of a chat message that the text belongs to. */
 const deltaSlots: ReadonlyMap<string, TextSlot> = new Map([
@@ -58,13 +67,10 @@ export class ChatChunks {
 
   /** Returns the first chunk of a tool call, once. */
   #beginCall(outputIndex: number, item: JsonNode | undefined): JsonObject[] {
-    const tool = calledTool(item);
-    if (tool === undefined || this.#calls.has(outputIndex)) return [];
-    const index = this.#calls.size;
-    this.#calls.set(outputIndex, index);
-    const { id, type, name } = tool;
-    const called = objectNode({ name, [toolArgumentsKey[type]]: '' });
-    return [this.#chunk({ tool_calls: [objectNode({ index, id, type, [type]: called })] })];
+    const call = chatToolCall(item, '', this.#calls.size);
+    if (call === undefined || this.#calls.has(outputIndex)) return [];
+    this.#calls.set(outputIndex, this.#calls.size);
+    return [this.#chunk({ tool_calls: [call] })];
   }
 
   /** Returns chunks for what no delta had of a complete item. If the backend sends no deltas, that is all of it. */
@@ -94,25 +100,18 @@ export class ChatChunks {
   #end(response: JsonNode): JsonObject[] {
     const finish = finishReason(response);
     this.#response = response;
-    const rest = [...this.#begin(), ...this.#unsentItems(response)];
+    const chunks = this.#begin();
+    if (this.#sent.size + this.#calls.size === 0) {
+      // The items had no events of their own.
+      chunks.push(...outputItems(response).flatMap((item, index) => this.#item(index, item)));
+    }
     const usage = this.#includesUsage ? chatUsage(response) : undefined;
-    const usageChunk = usage === undefined ? [] : [this.#chunkWith([], usage)];
-    return [...rest, this.#chunk({}, finish), ...usageChunk];
-  }
-
-  /** Returns chunks for a response whose items had no events of their own. */
-  #unsentItems(response: JsonNode): JsonObject[] {
-    if (this.#sent.size + this.#calls.size > 0) return [];
-    return outputItems(response).flatMap((item, index) => this.#item(index, item));
+    return [...chunks, this.#chunk({}, finish), ...(usage === undefined ? [] : [this.#chunkWith([], usage)])];
   }
 
   #chunk(delta: Parameters<typeof objectNode>[0], finish?: string): JsonObject {
-    const choice = objectNode({
-      index: 0,
-      delta: objectNode(delta),
-      logprobs: null,
-      finish_reason: finish ?? null,
-    });
+    const finish_reason = finish ?? null;
+    const choice = objectNode({ index: 0, delta: objectNode(delta), logprobs: null, finish_reason });
     return this.#chunkWith([choice], null);
   }
 

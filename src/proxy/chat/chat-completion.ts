@@ -1,17 +1,12 @@
-import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
+import { itemsOf, type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
 import { ApiError, errorFromFailedResponse } from '../http/errors.ts';
 import { objectNode } from './object-node.ts';
-import { calledTool, type OutputText, outputItems, textsOf } from './output-item.ts';
 
 /** Translates a finished response into a chat completion. Throws ApiError for a failed response. */
 export function chatCompletion(response: JsonNode): JsonObject {
   const finish_reason = finishReason(response);
-  const choice = objectNode({
-    index: 0,
-    message: assistantMessage(response),
-    logprobs: null,
-    finish_reason,
-  });
+  const message = assistantMessage(response);
+  const choice = objectNode({ index: 0, message, logprobs: null, finish_reason });
   return objectNode({
     ...completionHead(response, 'chat.completion'),
     choices: [choice],
@@ -32,31 +27,17 @@ export function completionHead(response: JsonNode | undefined, type: string) {
 }
 
 /** Returns why the model stopped. Throws ApiError for a failed response, and for a reason that the chat API lacks. */
-export function finishReason(response: JsonNode | undefined): string {
+export function finishReason(response: JsonNode): string {
   const status = stringAt(response, 'status');
-  if (status === 'incomplete') return incompleteReason(response);
-  if (status !== 'completed') throw errorFromFailedResponse(response);
-  const calls = outputItems(response).some((item) => calledTool(item) !== undefined);
-  return calls ? 'tool_calls' : 'stop';
-}
-
-const incompleteReasons: ReadonlyMap<string, string> = new Map([
-  ['max_output_tokens', 'length'],
-  ['content_filter', 'content_filter'],
-]);
-
-function incompleteReason(response: JsonNode | undefined): string {
+  if (status === 'completed') return outputItems(response).some(isToolCall) ? 'tool_calls' : 'stop';
+  if (status !== 'incomplete') throw errorFromFailedResponse(response);
   const reason = stringAt(response, 'incomplete_details', 'reason') ?? 'no reason given';
-  const known = incompleteReasons.get(reason);
-  if (known !== undefined) return known;
+  if (reason === 'max_output_tokens') return 'length';
+  if (reason === 'content_filter') return reason;
+  const message = `the response is incomplete: ${reason}`;
   throw new ApiError(
     500,
-    objectNode({
-      message: `the response is incomplete: ${reason}`,
-      type: 'server_error',
-      param: null,
-      code: 'response_incomplete',
-    }),
+    objectNode({ message, type: 'server_error', param: null, code: 'response_incomplete' }),
   );
 }
 
@@ -76,7 +57,7 @@ export function chatUsage(response: JsonNode | undefined): JsonNode | undefined 
 function assistantMessage(response: JsonNode): JsonNode {
   const items = outputItems(response);
   const texts = items.flatMap(textsOf);
-  const calls = items.flatMap(chatToolCall);
+  const calls = items.flatMap((item) => chatToolCall(item, textsOf(item)[0]?.text ?? '') ?? []);
   return objectNode({
     role: 'assistant',
     content: joinTexts(texts, 'content'),
@@ -86,18 +67,62 @@ function assistantMessage(response: JsonNode): JsonNode {
   });
 }
 
-function joinTexts(texts: readonly OutputText[], slot: OutputText['slot']): string | null {
+function joinTexts(texts: readonly OutputText[], slot: TextSlot): string | null {
   const matching = texts.filter((text) => text.slot === slot);
   return matching.length === 0 ? null : matching.map(({ text }) => text).join('');
 }
 
-function chatToolCall(item: JsonNode): JsonNode[] {
-  const tool = calledTool(item);
-  if (tool === undefined) return [];
-  const text = textsOf(item)[0]?.text ?? '';
-  const { id, type, name } = tool;
-  return [objectNode({ id, type, [type]: objectNode({ name, [toolArgumentsKey[type]]: text }) })];
+/** The member that has a tool's arguments, in an output item and in a chat tool call. */
+export const toolArgumentsKey = { function: 'arguments', custom: 'input' } as const;
+
+type ToolType = keyof typeof toolArgumentsKey;
+
+/** The items that are tool calls. */
+const toolTypes: ReadonlyMap<string, ToolType> = new Map([
+  ['function_call', 'function'],
+  ['custom_tool_call', 'custom'],
+]);
+
+function toolTypeOf(item: JsonNode | undefined): ToolType | undefined {
+  return toolTypes.get(stringAt(item, 'type') ?? '');
 }
 
-/** The member of a chat tool call that has the tool's arguments. */
-export const toolArgumentsKey = { function: 'arguments', custom: 'input' } as const;
+function isToolCall(item: JsonNode): boolean {
+  return toolTypeOf(item) !== undefined;
+}
+
+/** Returns an item's tool call, or undefined for other items. `index` is its number in a chunk. */
+export function chatToolCall(
+  item: JsonNode | undefined,
+  text: string,
+  index?: number,
+): JsonObject | undefined {
+  const type = toolTypeOf(item);
+  if (type === undefined) return undefined;
+  const called = objectNode({ name: stringAt(item, 'name') ?? '', [toolArgumentsKey[type]]: text });
+  return objectNode({ index, id: stringAt(item, 'call_id') ?? '', type, [type]: called });
+}
+
+/** The member of a chat message that text belongs to. */
+export type TextSlot = 'content' | 'refusal' | ToolType;
+
+/** Text of an output item. Items such as reasoning have none: the chat API has no member for them. */
+export type OutputText = { readonly slot: TextSlot; readonly contentIndex: number; readonly text: string };
+
+/** Returns the texts of a complete item in order. */
+export function textsOf(item: JsonNode | undefined): OutputText[] {
+  const tool = toolTypeOf(item);
+  if (tool !== undefined) {
+    return [{ slot: tool, contentIndex: 0, text: stringAt(item, toolArgumentsKey[tool]) ?? '' }];
+  }
+  return itemsOf(member(item, 'content')).flatMap((part, contentIndex): OutputText[] => {
+    const output = stringAt(part, 'type') === 'output_text' ? stringAt(part, 'text') : undefined;
+    const text = output ?? stringAt(part, 'refusal');
+    if (text === undefined) return [];
+    return [{ slot: output === undefined ? 'refusal' : 'content', contentIndex, text }];
+  });
+}
+
+export function outputItems(response: JsonNode | undefined): readonly JsonNode[] {
+  return itemsOf(member(response, 'output'));
+}

@@ -51,31 +51,22 @@ function assistant(message: Param): JsonNode[] {
 }
 
 function callItem(call: Param): JsonNode {
-  const translate = call.member('type').lookUp(callTypes);
-  return translate(call.member('id').string(), call);
+  const type = call.member('type');
+  const [itemType, argumentsKey] = type.lookUp(callTypes);
+  const call_id = call.member('id').string();
+  const tool = call.member(type.string().value);
+  return objectNode({
+    type: itemType,
+    call_id,
+    name: tool.member('name').string(),
+    [argumentsKey]: tool.member(argumentsKey).string(),
+  });
 }
 
-const callTypes: ReadonlyMap<string, (id: JsonNode, call: Param) => JsonNode> = new Map([
-  [
-    'function',
-    (call_id: JsonNode, call: Param) =>
-      objectNode({
-        type: 'function_call',
-        call_id,
-        name: call.member('function').member('name').string(),
-        arguments: call.member('function').member('arguments').string(),
-      }),
-  ],
-  [
-    'custom',
-    (call_id: JsonNode, call: Param) =>
-      objectNode({
-        type: 'custom_tool_call',
-        call_id,
-        name: call.member('custom').member('name').string(),
-        input: call.member('custom').member('input').string(),
-      }),
-  ],
+/** The types of tool calls: the type of the item, and the member that has the tool's arguments. */
+const callTypes: ReadonlyMap<string, readonly [itemType: string, argumentsKey: string]> = new Map([
+  ['function', ['function_call', 'arguments']],
+  ['custom', ['custom_tool_call', 'input']],
 ]);
 
 /** Translates the output of a tool. Ignores `name`, which some clients add: it only repeats the call's. */

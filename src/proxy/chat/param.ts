@@ -1,11 +1,4 @@
-import {
-  type JsonArray,
-  type JsonNode,
-  type JsonObject,
-  type JsonString,
-  member,
-  printJson,
-} from '../../wire/json.ts';
+import { type JsonNode, type JsonObject, type JsonString, member, printJson } from '../../wire/json.ts';
 import { type ApiError, invalidRequest } from '../http/errors.ts';
 
 /** A value in a request, with the path that error messages name. */
@@ -44,13 +37,9 @@ export class Param {
   }
 
   items(): Param[] {
-    return this.array().items.map((item, index) => new Param(`${this.name}[${index}]`, item));
-  }
-
-  array(): JsonArray {
     const { value } = this;
     if (value?.kind !== 'array') throw this.#wrongKind('an array');
-    return value;
+    return value.items.map((item, index) => new Param(`${this.name}[${index}]`, item));
   }
 
   number(): JsonNode {

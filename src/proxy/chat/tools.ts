@@ -1,4 +1,11 @@
-import { type JsonMember, type JsonNode, type JsonObject, member, toNode } from '../../wire/json.ts';
+import {
+  filterMembers,
+  type JsonNode,
+  type JsonObject,
+  mapChildren,
+  member,
+  toNode,
+} from '../../wire/json.ts';
 import { arrayNode, objectNode } from './object-node.ts';
 import type { Param } from './param.ts';
 
@@ -12,17 +19,20 @@ const toolTypes: ReadonlyMap<string, (tool: Param) => JsonNode> = new Map([
   ['custom', customTool],
 ]);
 
-/** In the chat API a function without `parameters` has none (by its documentation). */
-const noParameters = toNode({ type: 'object', properties: {} });
-
 /**
- * Adds the chat API's defaults. Without `strict`, the chat API is not strict, but the Responses API is, and would make
- * every parameter required (both by their documentation).
+ * The chat API's defaults (by the documentation of both). Without `parameters` a function has none. Without `strict`, the
+ * chat API is not strict, but the Responses API is, and would make every parameter required.
  */
+const functionDefaults = { parameters: toNode({ type: 'object', properties: {} }), strict: toNode(false) };
+
 function functionTool(tool: Param): JsonNode {
-  tool.member('function').member('name').string();
-  const flat = flattened(tool);
-  return withDefaults(flat, { parameters: noParameters, strict: { kind: 'literal', value: false } });
+  const definition = tool.member('function');
+  definition.member('name').string();
+  const missing = Object.entries(functionDefaults).filter(
+    ([key]) => definition.member(key).value === undefined,
+  );
+  const others = filterMembers(flattened(tool), (key) => !missing.some(([name]) => name === key));
+  return { kind: 'object', members: [...others.members, ...missing] };
 }
 
 function customTool(tool: Param): JsonNode {
@@ -31,8 +41,7 @@ function customTool(tool: Param): JsonNode {
   const format = tool.member('custom').member('format');
   if (member(format.value, 'grammar') === undefined) return flat;
   const grammar = flattened(format);
-  const members = flat.members.map(([key, value]): JsonMember => [key, key === 'format' ? grammar : value]);
-  return { kind: 'object', members };
+  return mapChildren(flat, (value, key) => (key === 'format' ? grammar : value));
 }
 
 /** Translates the choice of tools: a keyword, or the name of a tool. */
@@ -66,10 +75,14 @@ export function responseFormat(format: Param): JsonNode {
 }
 
 const formatTypes: ReadonlyMap<string, (format: Param) => JsonNode> = new Map([
-  ['text', (format: Param) => objectNode({ type: format.member('type').string() })],
-  ['json_object', (format: Param) => objectNode({ type: format.member('type').string() })],
+  ['text', typeOnly],
+  ['json_object', typeOnly],
   ['json_schema', jsonSchema],
 ]);
+
+function typeOnly(format: Param): JsonNode {
+  return objectNode({ type: format.member('type').string() });
+}
 
 function jsonSchema(format: Param): JsonNode {
   format.member('json_schema').member('name').string();
@@ -84,12 +97,4 @@ function flattened(param: Param): JsonObject {
   const type = param.member('type').string();
   const { members } = param.member(type.value).object();
   return { kind: 'object', members: [['type', type], ...members.filter(([key]) => key !== 'type')] };
-}
-
-/** Appends the defaults of members that are absent or null. */
-function withDefaults(node: JsonObject, defaults: Readonly<Record<string, JsonNode>>): JsonObject {
-  const isNull = (value: JsonNode) => value.kind === 'literal' && value.value === null;
-  const present = node.members.filter(([key, value]) => !(Object.hasOwn(defaults, key) && isNull(value)));
-  const missing = Object.entries(defaults).filter(([key]) => !present.some(([name]) => name === key));
-  return { kind: 'object', members: [...present, ...missing] };
 }
