@@ -33,41 +33,33 @@ const responses: ProxyRoute = {
       : relayWebSocket(context, context.identity),
 };
 
-const compact: ProxyRoute = { name: 'compact', http: (context) => passThrough(context) };
+const compact: ProxyRoute = { name: 'compact', http: passThrough };
 
 const models: ProxyRoute = { name: 'models', http: serveModels };
 
-const chat: ProxyRoute = { name: 'chat', method: 'POST', http: serveChatCompletions };
-
-const health: ProxyRoute = {
-  name: 'health',
-  isPublic: true,
-  http: ({ response }) => sendJson(response, '{"status":"ok"}'),
-};
-
-const metrics: ProxyRoute = {
-  name: 'metrics',
-  http: ({ metrics: counts, sessions, response }) => {
-    counts.set('sessions', sessions.size);
-    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
-    response.end(counts.print());
-  },
-};
-
 /** The backend's other paths, below `/backend-api/`, which the official client requests too. */
-const backend: ProxyRoute = { name: 'backend', http: (context) => passThrough(context) };
+const backend: ProxyRoute = { name: 'backend', http: passThrough };
 
-const routes: ReadonlyMap<string, ProxyRoute> = new Map([
+const routes: ReadonlyMap<string, ProxyRoute> = new Map<string, ProxyRoute>([
   ['/backend-api/codex/responses', responses],
   ['/v1/responses', responses],
   ['/backend-api/codex/responses/compact', compact],
   ['/v1/responses/compact', compact],
   ['/backend-api/codex/models', models],
   ['/v1/models', models],
-  ['/v1/chat/completions', chat],
-  ['/healthz', health],
-  ['/metrics', metrics],
+  ['/v1/chat/completions', { name: 'chat', method: 'POST', http: serveChatCompletions }],
+  [
+    '/healthz',
+    { name: 'health', isPublic: true, http: ({ response }) => sendJson(response, '{"status":"ok"}') },
+  ],
+  ['/metrics', { name: 'metrics', http: sendMetrics }],
 ]);
+
+function sendMetrics({ metrics, sessions, response }: HttpContext): void {
+  metrics.set('sessions', sessions.size);
+  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  response.end(metrics.print());
+}
 
 /** The route of a request target. Throws ApiError for unknown paths, and for targets that are not plain paths. */
 export function routeOf(target: string): ProxyRoute {

@@ -14,21 +14,16 @@ import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { type Logger, reasonOf } from './log.ts';
 import { Metrics } from './metrics.ts';
-import type { ProxyContext, SignIns } from './proxy-context.ts';
+import type { ProxyContext } from './proxy-context.ts';
 import type { RequestContext } from './request-context.ts';
 import { type ProxyRoute, routeOf } from './routes.ts';
 import { SessionStore } from './sessions/session-store.ts';
 import { officialIdentity } from './shape/identity.ts';
 import type { Shape } from './shape/shape.ts';
-import { Renewals } from './sign-in/renewals.ts';
-import type { SignIn } from './sign-in/sign-in.ts';
+import { Renewals, type SignInSource } from './sign-in/renewals.ts';
 
-export type ProxyOptions = {
+export type ProxyOptions = SignInSource & {
   readonly shape: Shape;
-  /** The sign-in for a session's next request. Called for each request, so that a renewed sign-in is used. */
-  readonly signIn: (session: string) => SignIn | Promise<SignIn>;
-  /** Returns a sign-in for a session that replaces one which the backend refused. By default there is none. */
-  readonly renew?: SignIns['renew'];
   /** The backend's base URL, such as https://chatgpt.com/backend-api/codex. `/responses` is appended. */
   readonly upstream: URL;
   /** The Host header of upstream requests. Default: the host of `upstream`. */
@@ -54,7 +49,7 @@ export type RunningProxy = {
 /** Starts the proxy. Throws ParityError when the port is taken. */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const proxy = new ProxyServer(options);
-  return { port: await proxy.listen(), close: (grace) => proxy.close(grace) };
+  return { port: await proxy.listen(options.port), close: (grace) => proxy.close(grace) };
 }
 
 /** The abort reason when a client disconnects. One object for all, since every request ends with it. */
@@ -64,7 +59,6 @@ const clientLeft = new Error('the client disconnected');
 const longestHead = 256 * 1024;
 
 class ProxyServer {
-  readonly #options: ProxyOptions;
   readonly #context: ProxyContext;
   readonly #access: AccessRules;
   readonly #sessions: SessionStore;
@@ -80,11 +74,9 @@ class ProxyServer {
 
   constructor(options: ProxyOptions) {
     const limits = { ...defaultLimits, ...options.limits };
-    const renew = options.renew ?? (() => Promise.reject(new Error('it cannot be renewed')));
-    this.#options = options;
     this.#context = {
       shape: options.shape,
-      signIns: new Renewals(options.signIn, renew),
+      signIns: new Renewals(options),
       upstream: options.upstream,
       responses: upstreamUrl(options.upstream, '/v1/responses'),
       hostTexts: hostTexts(options.installation ?? uuid4()),
@@ -115,8 +107,8 @@ class ProxyServer {
     this.#server.on('clientError', (error, socket) => this.#refuseUnreadable(error, socket));
   }
 
-  listen(): Promise<number> {
-    return listenAt(this.#server, this.#options.port, this.#access.address);
+  listen(port: number): Promise<number> {
+    return listenAt(this.#server, port, this.#access.address);
   }
 
   async close(grace = 0): Promise<void> {
@@ -228,7 +220,9 @@ class ProxyServer {
       socket.destroy();
       return;
     }
-    endWithError(socket, this.#report(parseError(error)));
+    const known = parseErrors.get('code' in error ? error.code : undefined);
+    const parseError = proxyError(...(known ?? [400, 'bad_request', 'this is not an HTTP request']));
+    endWithError(socket, this.#report(parseError));
   }
 
   /** The error for the client. Counts it, and logs it if the proxy itself did not raise it. */
@@ -241,14 +235,8 @@ class ProxyServer {
   }
 }
 
-/** The error for a request that Node could not parse, by Node's error code. */
-function parseError(error: Error): ApiError {
-  const code = 'code' in error ? error.code : undefined;
-  if (code === 'HPE_HEADER_OVERFLOW') {
-    return proxyError(431, 'too_many_headers', 'the request has too many or too long headers');
-  }
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return proxyError(408, 'request_timeout', 'the request took too long to arrive');
-  }
-  return proxyError(400, 'bad_request', 'this is not an HTTP request');
-}
+/** The errors for a request that Node could not parse, by Node's error code. */
+const parseErrors: ReadonlyMap<unknown, Parameters<typeof proxyError>> = new Map([
+  ['HPE_HEADER_OVERFLOW', [431, 'too_many_headers', 'the request has too many or too long headers']],
+  ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'request_timeout', 'the request took too long to arrive']],
+]);

@@ -1,6 +1,13 @@
 import type { SignIns } from '../proxy-context.ts';
 import type { SignIn } from './sign-in.ts';
 
+export type SignInSource = {
+  /** Returns the sign-in for a session's next request. Called for each, so that a renewed sign-in is used. */
+  readonly signIn: (session: string) => SignIn | Promise<SignIn>;
+  /** Returns a sign-in that replaces one which the backend refused. By default there is none. */
+  readonly renew?: SignIns['renew'];
+};
+
 /** Refusals to remember. The oldest is forgotten first. */
 const maximumRefusals = 10_000;
 
@@ -9,24 +16,23 @@ const maximumRefusals = 10_000;
  * 0.169.0, scenario token-refresh). Requests that start during a renewal wait for the new token.
  */
 export class Renewals implements SignIns {
-  readonly #signIn: (session: string) => SignIn | Promise<SignIn>;
-  readonly #renew: SignIns['renew'];
+  readonly #source: SignInSource;
   /** Access tokens that were refused once, by session. */
   readonly #refusedOnce = new Map<string, string>();
   readonly #running = new Map<string, Promise<unknown>>();
 
-  constructor(signIn: (session: string) => SignIn | Promise<SignIn>, renew: SignIns['renew']) {
-    this.#signIn = signIn;
-    this.#renew = renew;
+  constructor(source: SignInSource) {
+    this.#source = source;
   }
 
   async current(session: string): Promise<SignIn> {
     await this.#running.get(session);
-    return this.#signIn(session);
+    return this.#source.signIn(session);
   }
 
-  renew(session: string, refused: SignIn): Promise<SignIn> {
-    return this.#renew(session, refused);
+  async renew(session: string, refused: SignIn): Promise<SignIn> {
+    if (this.#source.renew === undefined) throw new Error('it cannot be renewed');
+    return this.#source.renew(session, refused);
   }
 
   refused(session: string, signIn: SignIn): void {
@@ -39,7 +45,7 @@ export class Renewals implements SignIns {
     }
     this.#refusedOnce.delete(session);
     // If the renewal fails, the client receives the backend's next refusal.
-    const renewal = this.#renew(session, signIn)
+    const renewal = this.renew(session, signIn)
       .catch(() => {})
       .finally(() => this.#running.delete(session));
     this.#running.set(session, renewal);

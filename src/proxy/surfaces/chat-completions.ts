@@ -3,12 +3,11 @@ import { ChatChunks } from '../chat/chat-chunks.ts';
 import { chatCompletion } from '../chat/chat-completion.ts';
 import { chatRequest } from '../chat/chat-request.ts';
 import { ApiError, proxyError } from '../http/errors.ts';
-import { sendJson } from '../http/send.ts';
 import { SseResponse } from '../http/sse-response.ts';
 import { readEvent } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
 import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
-import { collectResponse, droppedHeaders, readText, runHttpTurn } from './http-turn.ts';
+import { droppedHeaders, readText, runHttpTurn, sendWholeResponse } from './http-turn.ts';
 
 /** Serves `POST /v1/chat/completions`: translates the request, and the response back into a completion or chunks. */
 export async function serveChatCompletions(context: HttpContext): Promise<void> {
@@ -17,18 +16,12 @@ export async function serveChatCompletions(context: HttpContext): Promise<void> 
   const chat = chatRequest(body);
   const request = readTurnRequest(printJson(chat.body));
   if (chat.streams) return streamChunks(context, request, chat.includesUsage);
-  const response = await collectResponse(context, request);
-  if (response === undefined) return;
-  sendJson(context.response, printJson(chatCompletion(response)), { headers: droppedHeaders(request) });
+  await sendWholeResponse(context, request, chatCompletion);
 }
 
-async function streamChunks(
-  context: HttpContext,
-  request: TurnRequest,
-  includesUsage: boolean,
-): Promise<void> {
+async function streamChunks(context: HttpContext, request: TurnRequest, usage: boolean): Promise<void> {
   const stream = new SseResponse(context.response, droppedHeaders(request));
-  let chunks = new ChatChunks(includesUsage);
+  let chunks = new ChatChunks(usage);
   let failure: unknown;
   try {
     const last = await runHttpTurn(context, {
@@ -46,7 +39,7 @@ async function streamChunks(
         }
       },
       discardEvents: () => {
-        chunks = new ChatChunks(includesUsage);
+        chunks = new ChatChunks(usage);
         return !stream.begun;
       },
     });

@@ -1,9 +1,9 @@
 import type { HeaderList } from '../../wire/headers.ts';
-import { type JsonNode, member } from '../../wire/json.ts';
+import { type JsonNode, member, printJson } from '../../wire/json.ts';
 import { readBody, unpackBody } from '../http/body.ts';
 import { errorFromFailedResponse } from '../http/errors.ts';
 import { ResponseCollector, streamEndedEarly } from '../http/response-collector.ts';
-import { sendBackendResponse } from '../http/send.ts';
+import { sendBackendResponse, sendJson } from '../http/send.ts';
 import { readEvent } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
 import { type RunTurnOptions, runTurn } from '../sessions/run-turn.ts';
@@ -29,11 +29,12 @@ export async function runHttpTurn(
   return undefined;
 }
 
-/** As runHttpTurn, but returns the whole response. Throws ApiError when it failed. */
-export async function collectResponse(
+/** As runHttpTurn, but sends the whole response, in the form of `translate`. Throws ApiError when it failed. */
+export async function sendWholeResponse(
   context: HttpContext,
   request: TurnRequest,
-): Promise<JsonNode | undefined> {
+  translate: (response: JsonNode) => JsonNode,
+): Promise<void> {
   let collector = new ResponseCollector();
   const last = await runHttpTurn(context, {
     request,
@@ -47,12 +48,12 @@ export async function collectResponse(
       return true;
     },
   });
-  if (last === undefined) return undefined;
+  if (last === undefined) return;
   const event = readEvent(last);
   const response = event === undefined ? undefined : collector.take(event);
   if (response === undefined) throw streamEndedEarly();
   if (event?.type === 'response.failed') throw errorFromFailedResponse(member(event.node, 'response'));
-  return response;
+  sendJson(context.response, printJson(translate(response)), { headers: droppedHeaders(request) });
 }
 
 /** The header that lists the members which were dropped from a request. */

@@ -1,5 +1,5 @@
 import type { HeaderList } from '../../wire/headers.ts';
-import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
+import { itemsOf, type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
 import { proxyError } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';
 import { readResponse, sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
@@ -33,16 +33,12 @@ export async function serveModels(context: HttpContext): Promise<void> {
   if (status !== 200 || node === undefined) {
     throw proxyError(502, 'no_models', `the backend responded with ${status} to a request for its models`);
   }
-  sendJson(context.response, JSON.stringify({ object: 'list', data: modelNames(node).map(asModel) }));
+  const data = modelNames(node).map((id) => ({ id, object: 'model', created: 0, owned_by: 'openai' }));
+  sendJson(context.response, JSON.stringify({ object: 'list', data }));
 }
 
 /** The names in a list of models: under `slug` in the backend's, under `id` in OpenAI's. */
 function modelNames(list: JsonNode): string[] {
-  const models = member(list, 'models') ?? member(list, 'data');
-  if (models?.kind !== 'array') return [];
-  return models.items.flatMap((model) => stringAt(model, 'slug') ?? stringAt(model, 'id') ?? []);
-}
-
-function asModel(id: string) {
-  return { id, object: 'model', created: 0, owned_by: 'openai' };
+  const models = itemsOf(member(list, 'models') ?? member(list, 'data'));
+  return models.flatMap((model) => stringAt(model, 'slug') ?? stringAt(model, 'id') ?? []);
 }

@@ -1,19 +1,16 @@
-import { type JsonNode, printJson } from '../../wire/json.ts';
+import { toNode } from '../../wire/json.ts';
 import { ApiError, errorFromFrame } from '../http/errors.ts';
-import { sendJson } from '../http/send.ts';
 import { SseResponse } from '../http/sse-response.ts';
 import { readEvent } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
 import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
-import { collectResponse, droppedHeaders, readText, runHttpTurn } from './http-turn.ts';
+import { droppedHeaders, readText, runHttpTurn, sendWholeResponse } from './http-turn.ts';
 
 /** Serves `POST /v1/responses`: streams the events, or sends the whole response. */
 export async function serveResponsesHttp(context: HttpContext): Promise<void> {
   const request = readTurnRequest(await readText(context));
   if (request.stream) return streamEvents(context, request);
-  const response = await collectResponse(context, request);
-  if (response === undefined) return;
-  sendJson(context.response, printJson(response), { headers: droppedHeaders(request) });
+  await sendWholeResponse(context, request, (response) => response);
 }
 
 async function streamEvents(context: HttpContext, request: TurnRequest): Promise<void> {
@@ -39,12 +36,10 @@ async function streamEvents(context: HttpContext, request: TurnRequest): Promise
       },
     });
     if (last === undefined) return;
-    if (!stream.begun) throw errorFromFrame(readEvent(last)?.node ?? nothing);
+    if (!stream.begun) throw errorFromFrame(readEvent(last)?.node ?? toNode(null));
   } catch (error) {
     if (!(error instanceof ApiError) || !stream.begun) throw error;
     stream.send('error', error.event);
   }
   stream.end();
 }
-
-const nothing: JsonNode = { kind: 'literal', value: null };

@@ -10,16 +10,16 @@ function signIn(accessToken: string): SignIn {
 function startRenewals(granted = true) {
   const renewed: string[] = [];
   let token = 1;
-  const renewals = new Renewals(
-    () => signIn(`t${token}`),
-    async (_session, refused) => {
+  const renewals = new Renewals({
+    signIn: () => signIn(`t${token}`),
+    renew: async (_session, refused) => {
       renewed.push(refused.accessToken);
       await new Promise((resolve) => setImmediate(resolve));
       if (!granted) throw new Error('refused');
       token += 1;
       return signIn(`t${token}`);
     },
-  );
+  });
   return { renewals, renewed };
 }
 
