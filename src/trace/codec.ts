@@ -3,51 +3,30 @@ import { FieldError, Fields } from '../wire/json-fields.ts';
 import type { Opcode, Side } from '../wire/message.ts';
 import type { Content, HeaderField, TraceEvent } from './trace-event.ts';
 
+/** All members that some type of a union has. */
+type AnyOf<T> = {
+  readonly [K in T extends unknown ? keyof T : never]?: T extends { [key in K]?: infer V } ? V : never;
+};
+
 /**
  * The JSON form of an event, which is one line of a trace or golden. The order of keys is fixed, so files are
  * deterministic.
  */
 export function encodeEvent(event: TraceEvent): JsonNode {
-  switch (event.type) {
-    case 'request': {
-      const { type, connection, exchange, method, target, headers, unordered } = event;
-      return jsonObject({
-        type,
-        connection,
-        exchange,
-        method,
-        target: target,
-        ...(unordered ? { unordered } : {}),
-        headers: encodeHeaders(headers),
-      });
-    }
-    case 'response': {
-      const { type, exchange, status, headers } = event;
-      return jsonObject({ type, exchange, status, headers: encodeHeaders(headers) });
-    }
-    case 'body': {
-      const { type, exchange, from, complete, content } = event;
-      return jsonObject({ type, exchange, from, complete, ...encodeContent(content) });
-    }
-    case 'message': {
-      const { type, exchange, from, opcode, compressed, fragments, content } = event;
-      return jsonObject({ type, exchange, from, opcode, compressed, fragments, ...encodeContent(content) });
-    }
-    case 'connection': {
-      const { type, connection, authority, tls } = event;
-      const alpn = tls === null ? null : jsonObject({ offered: toNode(tls.offered), chosen: tls.chosen });
-      return jsonObject({ type, connection, authority, tls: alpn });
-    }
-    case 'end': {
-      const { type, connection, by } = event;
-      return jsonObject({ type, connection, by });
-    }
-    case 'undecodable': {
-      const { type, connection, from, reason } = event;
-      return jsonObject({ type, connection, from, reason });
-    }
-  }
+  const { type, connection, exchange, authority, tls, method, target, unordered }: AnyOf<TraceEvent> = event;
+  const { from, by, opcode, complete, compressed, fragments, reason, status }: AnyOf<TraceEvent> = event;
+  const { headers, content }: AnyOf<TraceEvent> = event;
+  return jsonObject({
+    ...{ type, connection, exchange, authority },
+    tls: tls && jsonObject({ offered: toNode(tls.offered), chosen: tls.chosen }),
+    ...{ method, target, unordered, from, by, opcode, complete, compressed, fragments, reason, status },
+    headers: headers && encodeHeaders(headers),
+    ...(content && encodeContent(content)),
+  });
 }
+
+const sides: readonly Side[] = ['client', 'backend'];
+const opcodes: readonly Opcode[] = ['text', 'binary', 'close', 'ping', 'pong'];
 
 /** The event with this JSON form. Throws a FieldError that names the missing or wrong member. */
 export function decodeEvent(node: JsonNode): TraceEvent {
@@ -82,7 +61,7 @@ export function decodeEvent(node: JsonNode): TraceEvent {
       return {
         type,
         exchange: read.integer('exchange'),
-        from: side(read),
+        from: read.oneOf('from', sides),
         complete: read.flag('complete'),
         content: decodeContent(read),
       };
@@ -90,20 +69,21 @@ export function decodeEvent(node: JsonNode): TraceEvent {
       return {
         type,
         exchange: read.integer('exchange'),
-        from: side(read),
-        opcode: read.oneOf<Opcode>('opcode', ['text', 'binary', 'close', 'ping', 'pong']),
+        from: read.oneOf('from', sides),
+        opcode: read.oneOf('opcode', opcodes),
         compressed: read.flag('compressed'),
         fragments: read.integer('fragments'),
         content: decodeContent(read),
       };
     case 'end':
+      return { type, connection: read.integer('connection'), by: read.oneOf('by', sides) };
+    case 'undecodable':
       return {
         type,
         connection: read.integer('connection'),
-        by: read.oneOf<Side>('by', ['client', 'backend']),
+        from: read.oneOf('from', sides),
+        reason: read.text('reason'),
       };
-    case 'undecodable':
-      return { type, connection: read.integer('connection'), from: side(read), reason: read.text('reason') };
     default:
       throw new FieldError(`"${type}" is not an event type`);
   }
@@ -133,12 +113,7 @@ function encodeContent(content: Content): Record<string, JsonNode | boolean | nu
     case 'text':
       return { text: content.text };
     case 'events':
-      return {
-        events: {
-          kind: 'array',
-          items: content.events.map(({ event, data }) => jsonObject({ event, data })),
-        },
-      };
+      return { events: { kind: 'array', items: content.events.map((event) => jsonObject(event)) } };
     case 'bytes':
       return { bytes: content.bytes, sha256: content.sha256 };
     case 'close':
@@ -158,17 +133,12 @@ function decodeContent(read: Fields): Content {
     });
     return { kind: 'events', events };
   }
-  if (read.has('close')) return { kind: 'close', code: read.integerOrNull('close') };
+  if (read.has('close')) return { kind: 'close', code: read.isNull('close') ? null : read.integer('close') };
   return { kind: 'bytes', bytes: read.integer('bytes'), sha256: read.text('sha256') };
 }
 
 function decodeTls(read: Fields) {
-  const tls = read.node('tls');
-  if (tls.kind === 'literal' && tls.value === null) return null;
-  const fields = new Fields(tls);
-  return { offered: fields.texts('offered'), chosen: fields.textOrNull('chosen') };
-}
-
-function side(read: Fields): Side {
-  return read.oneOf<Side>('from', ['client', 'backend']);
+  if (read.isNull('tls')) return null;
+  const tls = new Fields(read.node('tls'));
+  return { offered: tls.texts('offered'), chosen: tls.isNull('chosen') ? null : tls.text('chosen') };
 }

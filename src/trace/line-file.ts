@@ -1,7 +1,5 @@
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { ParityError, plainReason } from '../errors.ts';
-import { makeFolder, unwritable } from '../files.ts';
 import { type JsonNode, JsonSyntaxError, parseJson, printJson, stringAt, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
 
@@ -50,16 +48,12 @@ export function* readLines(path: string, format: Format): Generator<FileLine> {
         throw new ParityError('file-corrupt', `${path}: expected a ${format}, but the file is a ${actual}`);
     }
     last = line;
-    finished = isClosing(node);
+    finished = stringAt(node, 'type') === 'finished';
     if (!finished) yield { line, node };
   }
   if (last === 0) throw new ParityError('file-corrupt', `${path}: not a ${format} (the file is empty)`);
-  if (!finished)
-    throw corrupt(
-      path,
-      last,
-      'the closing line is missing after this line. The file was cut off; record it again.',
-    );
+  const cutOff = 'the closing line is missing after this line. The file was cut off; record it again.';
+  if (!finished) throw corrupt(path, last, cutOff);
 }
 
 /**
@@ -95,44 +89,10 @@ export function decodeLine<T>(path: string, { line, node }: FileLine, read: (nod
   }
 }
 
-/** A file that is only appended to. `append` returns after the whole line is written, so a crash loses no line. */
-export class AppendOnlyFile {
-  readonly #file: number;
-
-  /**
-   * Creates the file and its folders. Throws ParityError when that fails, or when the file exists: it is never
-   * overwritten.
-   */
-  constructor(path: string, format: Format, info: FileInfo) {
-    if (existsSync(path))
-      throw new ParityError('usage', `${path} exists already: name another file with --out`);
-    try {
-      makeFolder(dirname(path));
-      this.#file = openSync(path, 'wx');
-    } catch (error) {
-      throw unwritable(path, error);
-    }
-    writeSync(this.#file, headerLine(format, info));
-  }
-
-  append(node: JsonNode): void {
-    writeSync(this.#file, `${printJson(node)}\n`);
-  }
-
-  finish(): void {
-    writeSync(this.#file, closingLine);
-    closeSync(this.#file);
-  }
-}
-
 function checkHeader(path: string, node: JsonNode): Format {
   const name = stringAt(node, 'format');
   const format = (Object.keys(formats) as Format[]).find((key) => formats[key] === name);
-  if (format === undefined)
-    throw new ParityError(
-      'file-corrupt',
-      `${path}:1: not a trace or golden (the line does not name a format)`,
-    );
+  if (format === undefined) throw corrupt(path, 1, 'not a trace or golden (the line does not name a format)');
   const version = decodeLine(path, { line: 1, node }, () => new Fields(node).integer('version'));
   if (version > formatVersion) {
     throw new ParityError(
@@ -143,18 +103,13 @@ function checkHeader(path: string, node: JsonNode): Format {
   return format;
 }
 
-function isClosing(node: JsonNode): boolean {
-  return stringAt(node, 'type') === 'finished';
-}
-
 function parseLine(path: string, line: number, text: string): JsonNode {
   try {
     return parseJson(text).node;
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     // A file whose first line is not JSON is of another kind, not a damaged trace or golden.
-    if (line === 1)
-      throw new ParityError('file-corrupt', `${path}:1: not a trace or golden (the line is not JSON)`);
+    if (line === 1) throw corrupt(path, line, 'not a trace or golden (the line is not JSON)');
     throw corrupt(path, line, `not valid JSON (${error.message}). ${remedy}`);
   }
 }

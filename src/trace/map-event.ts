@@ -8,26 +8,18 @@ import type { Content, HeaderField, TraceEvent } from './trace-event.ts';
  */
 export function mapEvent<T extends TraceEvent>(event: T, change: (value: JsonNode) => JsonNode): T;
 export function mapEvent(event: TraceEvent, change: (value: JsonNode) => JsonNode): TraceEvent {
+  const mapHeader = ([name, value]: HeaderField): HeaderField => [name, change(value)];
   switch (event.type) {
     case 'request':
-      return { ...event, target: change(event.target), headers: mapHeaders(event.headers, change) };
+      return { ...event, target: change(event.target), headers: event.headers.map(mapHeader) };
     case 'response':
-      return { ...event, headers: mapHeaders(event.headers, change) };
+      return { ...event, headers: event.headers.map(mapHeader) };
     case 'body':
     case 'message':
       return { ...event, content: mapContent(event.content, change) };
-    case 'connection':
-    case 'end':
-    case 'undecodable':
+    default:
       return event;
   }
-}
-
-function mapHeaders(
-  headers: readonly HeaderField[],
-  change: (value: JsonNode) => JsonNode,
-): readonly HeaderField[] {
-  return headers.map(([name, value]): HeaderField => [name, change(value)]);
 }
 
 function mapContent(content: Content, change: (value: JsonNode) => JsonNode): Content {
@@ -38,8 +30,7 @@ function mapContent(content: Content, change: (value: JsonNode) => JsonNode): Co
       return { ...content, text: change(content.text) };
     case 'events':
       return { ...content, events: content.events.map(({ event, data }) => ({ event, data: change(data) })) };
-    case 'bytes':
-    case 'close':
+    default:
       return content;
   }
 }

@@ -1,18 +1,12 @@
 import type { RequestHead, ResponseHead, Side, WebSocketMessage } from '../wire/message.ts';
+import type { ConnectionEvent, EndEvent, UndecodableEvent } from './trace-event.ts';
 
 /**
  * What a tap decodes from a copy of the bytes. Observations are not sealed: never store or print them. Connections and
  * exchanges (one request with its response) are numbered from 1 within a tap.
  */
 export type Observation =
-  | {
-      readonly type: 'connection';
-      readonly connection: number;
-      /** The host that the client connects to, with the port unless it is the default of the scheme. */
-      readonly authority: string;
-      /** The ALPN protocols offered and the one chosen. Null on a plain connection. */
-      readonly tls: { readonly offered: readonly string[]; readonly chosen: string | null } | null;
-    }
+  | ConnectionEvent
   | {
       readonly type: 'request';
       readonly connection: number;
@@ -35,18 +29,7 @@ export type Observation =
       readonly from: Side;
       readonly message: WebSocketMessage;
     }
-  | {
-      /** The first end of the connection. The end of the other side, which follows from it, is not observed. */
-      readonly type: 'end';
-      readonly connection: number;
-      readonly by: Side;
-    }
-  | {
-      /** Bytes that are neither HTTP/1.1 nor websocket. They are still passed through, but no longer decoded. */
-      readonly type: 'undecodable';
-      readonly connection: number;
-      readonly from: Side;
-      readonly reason: string;
-    };
+  | EndEvent
+  | UndecodableEvent;
 
 export type Observe = (observation: Observation) => void;

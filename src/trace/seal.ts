@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { HeaderList } from '../wire/headers.ts';
 import { isUuid4, isUuid7 } from '../wire/ids.ts';
 import {
@@ -238,9 +238,5 @@ function sealText(text: string): string {
   if (new RegExp(`^${seals.source}$`).test(text)) return text;
   const tag = /^\s*<([a-zA-Z][\w -]{0,40})>/.exec(text)?.[1]?.replaceAll(' ', '_');
   const bytes = Buffer.from(text, 'utf8');
-  return `<<sealed ${tag === undefined ? '' : `${tag} `}${bytes.length} ${sha256(bytes)}>>`;
-}
-
-function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return `<<sealed ${tag === undefined ? '' : `${tag} `}${bytes.length} ${hash('sha256', bytes)}>>`;
 }

@@ -17,6 +17,7 @@ export type TraceEvent =
 export type ConnectionEvent = {
   readonly type: 'connection';
   readonly connection: number;
+  /** The host that the client connects to, with the port unless it is the default of the scheme. */
   readonly authority: string;
   /** The ALPN protocols offered and the one chosen. Null on a plain connection. */
   readonly tls: { readonly offered: readonly string[]; readonly chosen: string | null } | null;
@@ -60,9 +61,11 @@ export type MessageEvent = {
   readonly content: Content;
 };
 
-type EndEvent = { readonly type: 'end'; readonly connection: number; readonly by: Side };
+/** The first end of the connection. The end of the other side, which follows from it, is not observed. */
+export type EndEvent = { readonly type: 'end'; readonly connection: number; readonly by: Side };
 
-type UndecodableEvent = {
+/** Bytes that are neither HTTP/1.1 nor websocket. They are still passed through, but no longer decoded. */
+export type UndecodableEvent = {
   readonly type: 'undecodable';
   readonly connection: number;
   readonly from: Side;

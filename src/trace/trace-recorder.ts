@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { type JsonNode, tryParseJson } from '../wire/json.ts';
@@ -38,52 +38,26 @@ export class TraceRecorder {
       case 'undecodable':
         return observation;
       case 'request': {
-        const { method, target, headers } = observation.head;
-        this.#heads.set(observation.exchange, { target, request: headers });
+        const { head, ...rest } = observation;
+        this.#heads.set(rest.exchange, { target: head.target, request: head.headers });
         // Seals headers first, so that an account id in a header is recognised in the path too.
-        const sealed = this.#sealer.headers(headers);
-        return {
-          type: 'request',
-          connection: observation.connection,
-          exchange: observation.exchange,
-          method,
-          target: this.#sealer.target(target),
-          headers: sealed,
-        };
+        const headers = this.#sealer.headers(head.headers);
+        return { ...rest, method: head.method, target: this.#sealer.target(head.target), headers };
       }
       case 'response': {
-        const { status, headers } = observation.head;
-        const heads = this.#heads.get(observation.exchange);
-        if (heads !== undefined) heads.response = headers;
-        return {
-          type: 'response',
-          exchange: observation.exchange,
-          status,
-          headers: this.#sealer.headers(headers),
-        };
+        const { head, ...rest } = observation;
+        const heads = this.#heads.get(rest.exchange);
+        if (heads !== undefined) heads.response = head.headers;
+        return { ...rest, status: head.status, headers: this.#sealer.headers(head.headers) };
       }
       case 'body': {
-        const { exchange, from, complete } = observation;
-        return {
-          type: 'body',
-          exchange,
-          from,
-          complete,
-          content: this.#body(exchange, from, observation.bytes),
-        };
+        const { bytes, ...rest } = observation;
+        return { ...rest, content: this.#body(rest.exchange, rest.from, bytes) };
       }
       case 'message': {
-        const { exchange, from, message } = observation;
-        const { opcode, compressed, fragments } = message;
-        return {
-          type: 'message',
-          exchange,
-          from,
-          opcode,
-          compressed,
-          fragments,
-          content: this.#message(message),
-        };
+        const { message, ...rest } = observation;
+        const { payload, ...facts } = message;
+        return { ...rest, ...facts, content: this.#message(message) };
       }
     }
   }
@@ -95,10 +69,7 @@ export class TraceRecorder {
     const text = decompress(headerValue(headers, 'content-encoding'), bytes);
     if (text === undefined) return bytesContent(bytes);
     if (headerValue(headers, 'content-type')?.startsWith('text/event-stream')) {
-      const events = decodeSse(text).map(({ event, data }) => ({
-        event,
-        data: this.#eventData(data),
-      }));
+      const events = decodeSse(text).map(({ event, data }) => ({ event, data: this.#eventData(data) }));
       return { kind: 'events', events };
     }
     return this.#textContent(text);
@@ -125,11 +96,7 @@ export class TraceRecorder {
 }
 
 function bytesContent(bytes: Buffer): Content {
-  return {
-    kind: 'bytes',
-    bytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-  };
+  return { kind: 'bytes', bytes: bytes.length, sha256: hash('sha256', bytes) };
 }
 
 /** The maximum length of a decompressed body: above what the backend accepts, and below what exhausts memory. */

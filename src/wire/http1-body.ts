@@ -8,7 +8,7 @@ export type BodyFraming =
   | { readonly by: 'chunks' }
   | { readonly by: 'close' };
 
-const noBody: BodyFraming = { by: 'length', bytes: 0 };
+export const noBody: BodyFraming = { by: 'length', bytes: 0 };
 
 /** The framing of a request body (RFC 9112 §6.3). Throws UndecodableError when the headers contradict each other. */
 export function requestFraming(head: RequestHead): BodyFraming {
@@ -60,14 +60,8 @@ export interface BodyDecoder {
 
 /** A decoder for one body with this framing. */
 export function bodyDecoder(framing: BodyFraming): BodyDecoder {
-  switch (framing.by) {
-    case 'length':
-      return new LengthDecoder(framing.bytes);
-    case 'chunks':
-      return new ChunkDecoder();
-    case 'close':
-      return new CloseDecoder();
-  }
+  if (framing.by === 'chunks') return new ChunkDecoder();
+  return new LengthDecoder(framing.by === 'length' ? framing.bytes : Number.POSITIVE_INFINITY);
 }
 
 class LengthDecoder implements BodyDecoder {
@@ -82,13 +76,6 @@ class LengthDecoder implements BodyDecoder {
     addPart(part, content);
     this.#remaining -= part.length;
     return this.#remaining === 0 ? bytes.subarray(part.length) : null;
-  }
-}
-
-class CloseDecoder implements BodyDecoder {
-  push(bytes: Buffer, content: Buffer[]): null {
-    addPart(bytes, content);
-    return null;
   }
 }
 

@@ -3,6 +3,7 @@ import {
   type BodyDecoder,
   type BodyFraming,
   bodyDecoder,
+  noBody,
   requestFraming,
   responseFraming,
 } from './http1-body.ts';
@@ -178,7 +179,6 @@ export class ResponseDecoder extends Http1Decoder<ResponseHead> {
   }
 
   protected override plan(head: ResponseHead): Plan {
-    const noBody: BodyFraming = { by: 'length', bytes: 0 };
     if (head.status < 200 && head.status !== 101) return { body: noBody, next: 'head', interim: true };
     const request = this.#requests.shift();
     if (request === undefined) throw new UndecodableError('a response without a request');

@@ -46,9 +46,9 @@ export class Fields {
     return value.value;
   }
 
-  textOrNull(key: string): string | null {
+  isNull(key: string): boolean {
     const value = this.node(key);
-    return value.kind === 'literal' && value.value === null ? null : this.text(key);
+    return value.kind === 'literal' && value.value === null;
   }
 
   oneOf<T extends string>(key: string, choices: readonly T[]): T {
@@ -63,11 +63,6 @@ export class Fields {
     const number = value.kind === 'number' ? Number(value.text) : Number.NaN;
     if (!Number.isSafeInteger(number)) throw new FieldError(`"${key}" must be an integer`);
     return number;
-  }
-
-  integerOrNull(key: string): number | null {
-    const value = this.node(key);
-    return value.kind === 'literal' && value.value === null ? null : this.integer(key);
   }
 
   flag(key: string): boolean {

@@ -274,17 +274,15 @@ export function stringsIn(node: JsonNode | undefined): string[] {
   return strings;
 }
 
-/** An object node with these members, in their order. Values that are not nodes are converted. */
+/** An object node with these members, in their order. Values that are not nodes are converted; undefined is omitted. */
 export function jsonObject(
-  members: Readonly<Record<string, JsonNode | boolean | number | string | null>>,
+  members: Readonly<Record<string, JsonNode | boolean | number | string | null | undefined>>,
 ): JsonObject {
-  return {
-    kind: 'object',
-    members: Object.entries(members).map(([key, value]) => [
-      key,
-      typeof value === 'object' && value !== null ? value : toNode(value),
-    ]),
-  };
+  const defined = Object.entries(members).flatMap(([key, value]): JsonMember[] => {
+    if (value === undefined) return [];
+    return [[key, typeof value === 'object' && value !== null ? value : toNode(value)]];
+  });
+  return { kind: 'object', members: defined };
 }
 
 /** The value of the first member with this key. Undefined when the key is missing or the node is not an object. */
