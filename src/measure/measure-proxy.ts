@@ -3,6 +3,7 @@ import { startBackend } from '../backend/backend.ts';
 import { inFreshFolder, makeEnvironment } from '../client/official/environment.ts';
 import { ParityError } from '../errors.ts';
 import { goldenPath, readGolden } from '../golden/file.ts';
+import { clientJson } from '../golden/trace/exchanges.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
@@ -91,8 +92,7 @@ async function measure(
 function defaultModel(goldens: string, { codex, lane }: ProxySetup): string {
   const { exchanges } = readGolden(goldenPath(goldens, { codex, lane, scenario: 'default' }));
   for (const step of exchanges.flatMap(({ steps }) => steps)) {
-    if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') continue;
-    const model = stringAt(step.content.json, 'model');
+    const model = stringAt(clientJson(step), 'model');
     if (model !== undefined) return model;
   }
   throw new ParityError('usage', `the goldens of codex ${codex} contain no model: choose one with --model`);

@@ -47,9 +47,7 @@ export function cellsOf(scenarios: readonly Scenario[], selected?: readonly Lane
 export function withoutRecorded(rows: readonly MatrixRow[], out: string): MatrixRow[] {
   return rows.map(({ version, cells }) => ({
     version,
-    cells: cells.filter(
-      ({ lane, scenario }) => !existsSync(goldenPath(out, { codex: version, lane, scenario: scenario.name })),
-    ),
+    cells: cells.filter((cell) => !existsSync(goldenPath(out, idOf(version, cell)))),
   }));
 }
 
@@ -60,24 +58,27 @@ export function withoutRecorded(rows: readonly MatrixRow[], out: string): Matrix
 export async function recordMatrix(options: MatrixOptions): Promise<void> {
   const { rows, out, onProgress, onVersionDone, install } = options;
   // Goldens are written to a temporary file beside their path first.
-  for (const id of rows.flatMap(idsOf)) mustBeWritable(`${goldenPath(out, id)}.tmp`);
+  for (const { version, cells } of rows)
+    for (const cell of cells) mustBeWritable(`${goldenPath(out, idOf(version, cell))}.tmp`);
   const failures = new Failures(onProgress);
-  const estimate = new Estimate(rows.reduce((sum, { cells }) => sum + cells.length, 0));
+  const started = Date.now();
+  let done = 0;
+  let total = rows.flatMap(({ cells }) => cells).length;
   for (const { version, cells } of rows) {
     if (cells.length === 0) continue;
     const client = await failures.attempt(() => install(version));
     for (const cell of cells) {
       const path = client && (await failures.attempt(() => recordCell(options, client, cell)));
-      if (path === undefined) estimate.cellFailed();
-      else onProgress(estimate.cellDone());
+      if (path === undefined) total -= 1;
+      else onProgress(progress(++done, total, started));
     }
     await onVersionDone(version);
   }
   failures.throwIfAny();
 }
 
-function idsOf({ version, cells }: MatrixRow): GoldenId[] {
-  return cells.map(({ lane, scenario }) => ({ codex: version, lane, scenario: scenario.name }));
+function idOf(codex: string, { lane, scenario }: MatrixCell): GoldenId {
+  return { codex, lane, scenario: scenario.name };
 }
 
 async function recordCell(options: MatrixOptions, client: OfficialClient, cell: MatrixCell): Promise<string> {
@@ -104,7 +105,8 @@ async function recordCell(options: MatrixOptions, client: OfficialClient, cell: 
 class Failures {
   readonly #report: (line: string) => void;
   readonly #reported: ParityError[] = [];
-  #unreported: ParityError[] = [];
+  /** The failure of the last attempt. */
+  #last: ParityError | undefined;
 
   constructor(report: (line: string) => void) {
     this.#report = report;
@@ -112,46 +114,34 @@ class Failures {
 
   /** The result of `work`, or undefined when it fails. */
   async attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
-    for (const { message } of this.#unreported) this.#report(`failed: ${message}`);
-    this.#reported.push(...this.#unreported);
-    this.#unreported = [];
+    if (this.#last !== undefined) {
+      this.#report(`failed: ${this.#last.message}`);
+      this.#reported.push(this.#last);
+      this.#last = undefined;
+    }
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof ParityError) || error.code === 'interrupted') throw error;
-      this.#unreported.push(error);
+      this.#last = error;
       return undefined;
     }
   }
 
   throwIfAny(): void {
-    const reported = this.#reported.length;
-    const [first] = [...this.#reported, ...this.#unreported];
+    const first = this.#reported[0] ?? this.#last;
     if (first === undefined) return;
-    const above = `${reported} failed as reported above: record again with --resume`;
-    const messages = [...this.#unreported.map(({ message }) => message), ...(reported === 0 ? [] : [above])];
-    throw new ParityError(first.code, messages.join('; '), { cause: first });
+    const above = `${this.#reported.length} failed as reported above: record again with --resume`;
+    const messages = [this.#last?.message, this.#reported.length === 0 ? undefined : above];
+    throw new ParityError(first.code, messages.filter((text) => text !== undefined).join('; '), {
+      cause: first,
+    });
   }
 }
 
-/** Estimates the remaining time from the cells done so far. */
-class Estimate {
-  #cells: number;
-  readonly #started = Date.now();
-  #done = 0;
-
-  constructor(cells: number) {
-    this.#cells = cells;
-  }
-
-  cellFailed(): void {
-    this.#cells -= 1;
-  }
-
-  cellDone(): string {
-    this.#done += 1;
-    const left = this.#cells - this.#done;
-    const seconds = Math.ceil(((Date.now() - this.#started) / this.#done / 1000) * left);
-    return `${this.#done} of ${this.#cells} done${left === 0 ? '' : `, about ${seconds} s left`}`;
-  }
+/** Estimates the remaining time from the goldens recorded so far: `3 of 8 done, about 40 s left`. */
+function progress(done: number, total: number, started: number): string {
+  const left = total - done;
+  const seconds = Math.ceil(((Date.now() - started) / done / 1000) * left);
+  return `${done} of ${total} done${left === 0 ? '' : `, about ${seconds} s left`}`;
 }

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { ParityError, plainReason } from '../errors.ts';
-import { makeFolder } from '../files.ts';
+import { makeFolder, unwritable } from '../files.ts';
 
 /** The certificate authority of this machine. The tap uses it to impersonate the hosts it intercepts. */
 export type CertificateAuthority = {
@@ -52,11 +52,9 @@ export async function openCertificateAuthority(folder: string): Promise<Certific
     certificatePath,
     certificate,
     contextFor(host) {
-      const existing = contexts.get(host);
-      if (existing !== undefined) return existing;
-      const created = leafContext(host, certificate, key);
-      contexts.set(host, created);
-      return created;
+      const context = contexts.get(host) ?? leafContext(host, certificate, key);
+      contexts.set(host, context);
+      return context;
     },
   };
 }
@@ -90,13 +88,8 @@ async function readOrCreate(folder: string): Promise<string> {
       if (!hasCode(error, 'EEXIST')) throw error;
     });
   } catch (error) {
-    throw new ParityError(
-      'file-unwritable',
-      `cannot write a certificate authority to ${folder}: ${plainReason(error)}`,
-      {
-        cause: error,
-      },
-    );
+    const message = `cannot write a certificate authority to ${folder}: ${plainReason(error)}`;
+    throw new ParityError('file-unwritable', message, { cause: error });
   } finally {
     await rm(temporary, { force: true });
   }
@@ -113,29 +106,22 @@ async function readIfExists(path: string): Promise<string | undefined> {
 }
 
 function parse(pem: string, folder: string): { certificate: string; key: KeyObject } {
-  const remedy = `delete the folder ${folder}, and the next run creates a new one`;
+  const corrupt = (problem: string, options?: ErrorOptions) => {
+    const message = `${problem}: delete the folder ${folder}, and the next run creates a new one`;
+    return new ParityError('file-corrupt', message, options);
+  };
   let certificate: X509Certificate;
   let key: KeyObject;
   try {
     certificate = new X509Certificate(pem);
     key = createPrivateKey(pem);
-  } catch (error) {
-    throw new ParityError('file-corrupt', `cannot read the certificate authority: ${remedy}`, {
-      cause: error,
-    });
+  } catch (cause) {
+    throw corrupt('cannot read the certificate authority', { cause });
   }
-  if (!certificate.checkPrivateKey(key)) {
-    throw new ParityError(
-      'file-corrupt',
-      `the key of the certificate authority does not match its certificate: ${remedy}`,
-    );
-  }
-  if (certificate.validToDate.getTime() < Date.now()) {
-    throw new ParityError(
-      'file-corrupt',
-      `the certificate authority expired on ${certificate.validTo}: ${remedy}`,
-    );
-  }
+  if (!certificate.checkPrivateKey(key))
+    throw corrupt('the key of the certificate authority does not match its certificate');
+  if (certificate.validToDate.getTime() < Date.now())
+    throw corrupt(`the certificate authority expired on ${certificate.validTo}`);
   return { certificate: certificate.toString(), key };
 }
 
@@ -147,7 +133,7 @@ async function publish(certificate: string, path: string): Promise<void> {
     await writeFile(temporary, certificate, { mode: 0o644 });
     await rename(temporary, path);
   } catch (error) {
-    throw new ParityError('file-unwritable', `cannot write ${path}: ${plainReason(error)}`, { cause: error });
+    throw unwritable(path, error);
   }
 }
 

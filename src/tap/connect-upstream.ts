@@ -1,7 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { OpenSockets } from './open-sockets.ts';
 import type { Leg } from './relay-bytes.ts';
+import type { OpenSockets } from './tap.ts';
 
 /** An address to connect to. With `tls`, the certificate must be valid for `host`. */
 export type UpstreamTarget = { readonly host: string; readonly port: number; readonly tls: boolean };

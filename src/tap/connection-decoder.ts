@@ -34,8 +34,7 @@ type ConnectionDecoderOptions = {
  */
 export class ConnectionDecoder {
   readonly #options: ConnectionDecoderOptions;
-  readonly #requests = new RequestDecoder();
-  readonly #responses = new ResponseDecoder();
+  readonly #http = { client: new RequestDecoder(), backend: new ResponseDecoder() };
   readonly #pending: PendingExchange[] = [];
   readonly #bodies: Record<Side, PartialBody> = {
     client: { exchange: 0, parts: [] },
@@ -53,8 +52,7 @@ export class ConnectionDecoder {
   data(side: Side, bytes: Buffer): void {
     if (this.#stopped) return;
     if (this.#webSocket !== null) this.#onWebSocketEvents(side, this.#webSocket[side].push(bytes));
-    else if (side === 'client') this.#onRequestEvents(this.#requests.push(bytes));
-    else this.#onResponseEvents(this.#responses.push(bytes));
+    else this.#onHttpEvents(side, this.#http[side].push(bytes));
   }
 
   /** A side sent its last byte. The other side may go on. */
@@ -85,65 +83,21 @@ export class ConnectionDecoder {
   #endSide(side: Side, ending: StreamEnding): void {
     if (this.#stopped) return;
     const isReported = ({ type }: { type: string }) => type !== 'undecodable' || side === this.#endedBy;
-    if (this.#webSocket !== null) {
+    if (this.#webSocket !== null)
       this.#onWebSocketEvents(side, this.#webSocket[side].end().filter(isReported));
-    } else if (side === 'client') {
-      this.#onRequestEvents(this.#requests.end(ending).filter(isReported));
-    } else {
-      this.#onResponseEvents(this.#responses.end(ending).filter(isReported));
-    }
+    else this.#onHttpEvents(side, this.#http[side].end(ending).filter(isReported));
   }
 
-  #onRequestEvents(events: readonly Http1Event<RequestHead>[]): void {
-    for (const event of events) {
-      if (this.#stopped) return;
-      if (event.type === 'head') this.#onRequest(event.head);
-      else this.#onEvent('client', event);
-    }
+  #onHttpEvents(side: Side, events: readonly Http1Event<RequestHead | ResponseHead>[]): void {
+    for (const event of events) if (!this.#stopped) this.#onHttpEvent(side, event);
   }
 
-  #onRequest(head: RequestHead): void {
-    const { connection, nextExchange, observe } = this.#options;
-    const exchange = nextExchange();
-    this.#pending.push({ number: exchange, mayLeaveHttp: mayLeaveHttp(head) });
-    this.#bodies.client = { exchange, parts: [] };
-    this.#responses.expect(head);
-    observe({ type: 'request', connection, exchange, head });
-  }
-
-  #onResponseEvents(events: readonly Http1Event<ResponseHead>[]): void {
-    for (const event of events) {
-      if (this.#stopped) return;
-      if (event.type === 'head') this.#onResponse(event.head);
-      else this.#onEvent('backend', event);
-    }
-  }
-
-  #onResponse(head: ResponseHead): void {
-    // ResponseDecoder returns no response head without a request for it.
-    const { number: exchange, mayLeaveHttp } = this.#pending.shift() ?? { number: 0, mayLeaveHttp: false };
-    this.#bodies.backend = { exchange, parts: [] };
-    this.#options.observe({ type: 'response', exchange, head });
-    if (head.status === 101) this.#onUpgrade(exchange, head);
-    else if (mayLeaveHttp) this.#onRequestEvents(this.#requests.settleUpgrade(false));
-  }
-
-  #onUpgrade(exchange: number, head: ResponseHead): void {
-    if (headerValue(head.headers, 'upgrade')?.toLowerCase() !== 'websocket') {
-      this.#stop('backend', 'the connection was upgraded to a protocol other than websocket');
-      return;
-    }
-    const deflate = negotiatedDeflate(head.headers);
-    this.#webSocket = {
-      exchange,
-      client: new WebSocketDecoder('client', deflate),
-      backend: new WebSocketDecoder('backend', deflate),
-    };
-    this.#onRequestEvents(this.#requests.settleUpgrade(true));
-  }
-
-  #onEvent(side: Side, event: Exclude<Http1Event<unknown>, { type: 'head' }>): void {
+  #onHttpEvent(side: Side, event: Http1Event<RequestHead | ResponseHead>): void {
     switch (event.type) {
+      case 'head':
+        if ('method' in event.head) this.#onRequest(event.head);
+        else this.#onResponse(event.head);
+        return;
       case 'interim':
         return;
       case 'data':
@@ -159,6 +113,38 @@ export class ConnectionDecoder {
       case 'undecodable':
         this.#stop(side, event.reason);
     }
+  }
+
+  #onRequest(head: RequestHead): void {
+    const { connection, nextExchange, observe } = this.#options;
+    const exchange = nextExchange();
+    this.#pending.push({ number: exchange, mayLeaveHttp: mayLeaveHttp(head) });
+    this.#bodies.client = { exchange, parts: [] };
+    this.#http.backend.expect(head);
+    observe({ type: 'request', connection, exchange, head });
+  }
+
+  #onResponse(head: ResponseHead): void {
+    // ResponseDecoder returns no response head without a request for it.
+    const { number: exchange, mayLeaveHttp } = this.#pending.shift() ?? { number: 0, mayLeaveHttp: false };
+    this.#bodies.backend = { exchange, parts: [] };
+    this.#options.observe({ type: 'response', exchange, head });
+    if (head.status === 101) this.#onUpgrade(exchange, head);
+    else if (mayLeaveHttp) this.#onHttpEvents('client', this.#http.client.settleUpgrade(false));
+  }
+
+  #onUpgrade(exchange: number, head: ResponseHead): void {
+    if (headerValue(head.headers, 'upgrade')?.toLowerCase() !== 'websocket') {
+      this.#stop('backend', 'the connection was upgraded to a protocol other than websocket');
+      return;
+    }
+    const deflate = negotiatedDeflate(head.headers);
+    this.#webSocket = {
+      exchange,
+      client: new WebSocketDecoder('client', deflate),
+      backend: new WebSocketDecoder('backend', deflate),
+    };
+    this.#onHttpEvents('client', this.#http.client.settleUpgrade(true));
   }
 
   #onBodyEnd(from: Side, complete: boolean): void {

@@ -7,8 +7,7 @@ import type { CertificateAuthority } from './certificate-authority.ts';
 import { connectUpstream, ready, type UpstreamTarget } from './connect-upstream.ts';
 import { interceptedHosts, matchesHost } from './host-patterns.ts';
 import { type Leg, relayBytes } from './relay-bytes.ts';
-import { openTap, type Tap, type TapContext } from './tap.ts';
-import { announceConnection, tapConnection } from './tap-connection.ts';
+import { announceConnection, openTap, type Tap, type TapContext, tapConnection } from './tap.ts';
 
 export type InterceptingTapOptions = {
   /** Signs the certificates of intercepted hosts. The client must trust it. */

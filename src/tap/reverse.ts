@@ -2,8 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import type { Observe } from '../trace/observation.ts';
 import { connectUpstream, type UpstreamTarget } from './connect-upstream.ts';
 import type { Leg } from './relay-bytes.ts';
-import { openTap, type Tap, type TapContext } from './tap.ts';
-import { announceConnection, tapConnection } from './tap-connection.ts';
+import { announceConnection, openTap, type Tap, type TapContext, tapConnection } from './tap.ts';
 
 type ReverseTapOptions = {
   /** The server that connections are passed on to. With `tls`, its certificate must be valid for `host`. */

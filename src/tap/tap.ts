@@ -1,7 +1,10 @@
-import type { Server } from 'node:net';
+import { once } from 'node:events';
+import type { Server, Socket } from 'node:net';
 import { listenLocally } from '../listening.ts';
 import type { Observe } from '../trace/observation.ts';
-import { OpenSockets } from './open-sockets.ts';
+import type { ConnectionEvent } from '../trace/trace-event.ts';
+import { ConnectionDecoder } from './connection-decoder.ts';
+import { type Leg, relayBytes } from './relay-bytes.ts';
 
 /** A tap that is listening. */
 export type Tap = {
@@ -54,8 +57,54 @@ export async function openTap(
 
 function counter(): () => number {
   let last = 0;
-  return () => {
-    last += 1;
-    return last;
-  };
+  return () => ++last;
+}
+
+/** Numbers a new connection, observes it, and returns the number. */
+export function announceConnection(
+  context: TapContext,
+  facts: Omit<ConnectionEvent, 'type' | 'connection'>,
+): number {
+  const connection = context.nextConnection();
+  context.observe({ type: 'connection', connection, ...facts });
+  return connection;
+}
+
+/** Relays bytes between the two sides of a connection and observes what they carry. Resolves when both are closed. */
+export async function tapConnection(
+  context: TapContext,
+  connection: number,
+  client: Leg,
+  backend: Leg,
+): Promise<void> {
+  await relayBytes(client, backend, new ConnectionDecoder({ connection, ...context }), context.stop);
+}
+
+/** The sockets of a tap, so that closing it leaves none behind. */
+export class OpenSockets {
+  readonly #sockets = new Set<Socket>();
+  #closed = false;
+
+  /** Tracks a socket and returns it. Destroys it at once when the tap is already closed. */
+  add<S extends Socket>(socket: S): S {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    // Users of the socket react to its close. Without a listener an error would end the process.
+    socket.on('error', () => {});
+    if (this.#closed) socket.destroy();
+    return socket;
+  }
+
+  /** Destroys all sockets, and any added later. Resolves when all are closed. */
+  async destroyAll(): Promise<void> {
+    this.#closed = true;
+    const open = [...this.#sockets].filter((socket) => !socket.closed);
+    await Promise.all(
+      open.map((socket) => {
+        const closed = once(socket, 'close');
+        socket.destroy();
+        return closed;
+      }),
+    );
+  }
 }

@@ -1,4 +1,5 @@
 import type { Golden } from '../../golden/golden.ts';
+import { clientJson } from '../../golden/trace/exchanges.ts';
 import {
   type JsonMember,
   type JsonNode,
@@ -36,10 +37,9 @@ export function turnRequests(golden: Golden): JsonObject[] {
   return golden.exchanges
     .flatMap(({ steps }) => steps)
     .flatMap((step) => {
-      if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
-      const { json } = step.content;
+      const json = clientJson(step);
       const isTurn = member(json, 'model') !== undefined && member(json, 'generate') === undefined;
-      return json.kind === 'object' && isTurn ? [json] : [];
+      return json?.kind === 'object' && isTurn ? [json] : [];
     });
 }
 

@@ -1,5 +1,5 @@
 import type { Golden } from '../../golden/golden.ts';
-import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
+import { clientJson, type Exchange, type Step } from '../../golden/trace/exchanges.ts';
 import type { ResponseEvent } from '../../trace/trace-event.ts';
 import type { HeaderList } from '../../wire/headers.ts';
 import {
@@ -122,8 +122,8 @@ function attemptsIn(exchange: Exchange): UpstreamTurn[] {
 }
 
 function requestIn(step: Step): JsonNode | undefined {
-  if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return undefined;
-  return member(step.content.json, 'model') === undefined ? undefined : step.content.json;
+  const json = clientJson(step);
+  return member(json, 'model') === undefined ? undefined : json;
 }
 
 function errorIn(node: JsonNode | undefined): { readonly error?: JsonNode } {

@@ -2,7 +2,7 @@ import { filterMembers, type JsonNode, member, stringAt } from '../../wire/json.
 import { jsonMark, type Lifetime, type Variable } from '../golden.ts';
 import { kinds, type VariableKind } from '../pattern/kinds.ts';
 import { baseName } from '../pattern/unique-names.ts';
-import type { Exchange } from '../trace/exchanges.ts';
+import { clientJson, type Exchange } from '../trace/exchanges.ts';
 import { requestHeader, threadIdOf } from '../trace/threads.ts';
 import { variablesFromBackend, variablesInJson } from '../trace/variable-uses.ts';
 
@@ -88,8 +88,8 @@ function usesIn(requests: readonly ClientRequest[]): Map<string, VariableUse> {
 function clientRequests({ request, steps }: Exchange): ClientRequest[] {
   const thread = threadIdOf(request) ?? '';
   return steps.flatMap((step) => {
-    if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
-    const node = step.content.json;
+    const node = clientJson(step);
+    if (node === undefined) return [];
     const clientMetadata = member(node, 'client_metadata');
     const turnMetadata =
       member(clientMetadata, 'x-codex-turn-metadata') ?? requestHeader(request, /^x-codex-turn-metadata$/i);

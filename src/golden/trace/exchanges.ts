@@ -37,6 +37,12 @@ export function goldenExchanges(events: Iterable<TraceEvent>): Exchange[] {
     .map(renumber);
 }
 
+/** The JSON of a body or message of the client; undefined for any other step. */
+export function clientJson(step: Step): JsonNode | undefined {
+  if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return undefined;
+  return step.content.json;
+}
+
 /** The events of an exchange, as a golden file holds them. */
 export function eventsOf({ connection, request, steps, end }: Exchange): TraceEvent[] {
   const ends: TraceEvent[] =
