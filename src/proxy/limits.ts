@@ -1,53 +1,40 @@
-/** The proxy's limits. Times are in milliseconds, sizes in bytes. */
-export type Limits = {
-  /** The largest body of a request, before and after decompression, and the largest websocket message. */
-  readonly bodyBytes: number;
-  /** The most headers of a request. */
-  readonly headers: number;
-  /** The most connections of clients at a time. */
-  readonly connections: number;
-  /** Time for a client to send its request. */
-  readonly requestTime: number;
-  /** Time for the backend to respond to an upgrade. */
-  readonly connectTime: number;
-  /** Time for the backend to begin a response. */
-  readonly firstByte: number;
-  /** The longest silence of the backend within a response. */
-  readonly idle: number;
-  /** Time after which an unused upstream connection is closed. */
-  readonly connectionIdle: number;
-  /** Age at which an upstream connection takes no new turn. The backend closes connections after an hour. */
-  readonly connectionAge: number;
-  /** Time after which an unused session is forgotten. */
-  readonly sessionIdle: number;
-  /** The most sessions to remember: by name, and by their last response. */
-  readonly sessions: number;
-  /** The longest conversation to remember for each session, for a retry on a new connection. */
-  readonly historyBytes: number;
-  /** Pauses before each attempt at a turn. The first attempt is immediate. They apply to the websocket, then to HTTP. */
-  readonly retries: readonly number[];
-};
-
 const second = 1000;
 const minute = 60 * second;
 
 /**
- * `idle` is the official client's default (`stream_idle_timeout_ms`), `bodyBytes` the backend's limit. With these
- * pauses, seven refused upgrades take as long as the official client's (measured: codex 0.169.0, scenario upgrade-500:
- * 7 s).
+ * The proxy's limits, by default. Times are in milliseconds, sizes in bytes. With these `retries`, seven refused upgrades
+ * take as long as the official client's (measured: codex 0.169.0, scenario upgrade-500: 7 s).
  */
-export const defaultLimits: Limits = {
+export const defaultLimits = {
+  /**
+   * The largest body of a request, before and after decompression, and the largest websocket message. This is the
+   * backend's own limit.
+   */
   bodyBytes: 16 * 1024 * 1024,
+  /** The most headers of a request. */
   headers: 100,
+  /** The most connections of clients at a time. */
   connections: 4096,
+  /** Time for a client to send its request. */
   requestTime: minute,
+  /** Time for the backend to respond to an upgrade. */
   connectTime: 30 * second,
+  /** Time for the backend to begin a response. */
   firstByte: 5 * minute,
+  /** The longest silence of the backend within a response: the official client's default (`stream_idle_timeout_ms`). */
   idle: 5 * minute,
+  /** Time after which an unused upstream connection is closed. */
   connectionIdle: 10 * minute,
+  /** Age at which an upstream connection takes no new turn. The backend closes connections after an hour. */
   connectionAge: 55 * minute,
+  /** Time after which an unused session is forgotten. */
   sessionIdle: 60 * minute,
+  /** The most sessions to remember: by name, and by their last response. */
   sessions: 4096,
+  /** The longest conversation to remember for each session, for a retry on a new connection. */
   historyBytes: 1024 * 1024,
-  retries: [0, 200, 400, 800, 1600, 3200],
+  /** Pauses before each attempt at a turn. The first attempt is immediate. They apply to the websocket, then to HTTP. */
+  retries: [0, 200, 400, 800, 1600, 3200] as readonly number[],
 };
+
+export type Limits = Readonly<typeof defaultLimits>;

@@ -24,7 +24,6 @@ export class Metrics {
     this.#series.set(name, values.set(label, this.value(name, label) + by));
   }
 
-  /** Sets a series without a label. */
   set(name: MetricName, value: number): void {
     this.add(name, value - this.value(name));
   }

@@ -13,7 +13,6 @@ export type RequestContext = ProxyContext & {
   readonly method: string;
   /** Path and query, as the client sent them. */
   readonly target: string;
-  /** The client's headers. */
   readonly headers: HeaderList;
   /** The session and thread that an official client states. Undefined for every other client. */
   readonly identity: Identity | undefined;
@@ -23,10 +22,8 @@ export type RequestContext = ProxyContext & {
   readonly isStopping: () => boolean;
 };
 
-/** A plain HTTP request. */
 export type HttpContext = RequestContext & { readonly response: ServerResponse };
 
-/** A request to upgrade to a websocket. */
 export type UpgradeContext = RequestContext & {
   /** The raw socket, below the websocket that `accept` returns. */
   readonly socket: Duplex;

@@ -1,7 +1,6 @@
 import { proxyError } from './http/errors.ts';
 import { sendJson } from './http/send.ts';
-import { passThrough } from './relay/pass-through.ts';
-import { relayPost } from './relay/relay-post.ts';
+import { passThrough, relayPost } from './relay/relay-http.ts';
 import { relayWebSocket } from './relay/relay-websocket.ts';
 import type { HttpContext, UpgradeContext } from './request-context.ts';
 import { serveChatCompletions } from './surfaces/chat-completions.ts';

@@ -10,13 +10,11 @@ import { readSignIn } from './sign-in/auth-file.ts';
 import type { SignIn } from './sign-in/sign-in.ts';
 
 export type ProxySetupOptions = {
-  /** The folder of goldens. */
   readonly goldens: string;
   /** The version of the official client whose requests the proxy imitates. */
   readonly codex: string;
   /** A file with a sign-in, or a folder of several. */
   readonly auth: string;
-  /** Where tokens are renewed. */
   readonly tokenUrl: URL;
 };
 

@@ -1,6 +1,5 @@
 import { type JsonNode, type JsonObject, member, stringAt } from '../../wire/json.ts';
-import { ResponseCollector } from '../http/response-collector.ts';
-import { indexAt, type UpstreamEvent } from '../http/upstream-events.ts';
+import { indexAt, ResponseCollector, type UpstreamEvent } from '../http/upstream-events.ts';
 import {
   chatToolCall,
   chatUsage,

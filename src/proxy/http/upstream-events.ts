@@ -1,4 +1,5 @@
-import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
+import { itemsOf, type JsonMember, type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
+import { type ApiError, backendError, errorFromFrame } from './errors.ts';
 
 /** One event of a response, as the backend sent it: a websocket message, or the data of a server-sent event. */
 export type UpstreamEvent = {
@@ -31,4 +32,45 @@ export function isLastEvent(type: string): boolean {
 export function indexAt(event: JsonNode, key: string): number | undefined {
   const index = member(event, key);
   return index?.kind === 'number' ? Number(index.text) : undefined;
+}
+
+/**
+ * Collects the events of a response into what a client without streaming receives: the final response. A failed or
+ * incomplete response is a response too; its status says so, as the API documents.
+ */
+export class ResponseCollector {
+  /** By output index. */
+  readonly #items = new Map<number, JsonNode>();
+
+  /** Adds an event. Returns the response after the last one. Throws ApiError for an error frame. */
+  take({ type, node }: UpstreamEvent): JsonNode | undefined {
+    if (type === 'error') throw errorFromFrame(node);
+    if (type === 'response.output_item.done') this.#addItem(node);
+    if (!isLastEvent(type)) return undefined;
+    const response = member(node, 'response');
+    if (response === undefined) {
+      throw backendError(`the backend sent ${type} without a response`, 'bad_event');
+    }
+    return this.#withOutput(response);
+  }
+
+  #addItem(event: JsonNode): void {
+    const item = member(event, 'item');
+    if (item !== undefined) this.#items.set(indexAt(event, 'output_index') ?? this.#items.size, item);
+  }
+
+  /** The backend may leave `output` empty in the last event, since it has sent each item before. */
+  #withOutput(response: JsonNode): JsonNode {
+    const output = member(response, 'output');
+    if (response.kind !== 'object' || itemsOf(output).length > 0 || this.#items.size === 0) return response;
+    const items = [...this.#items].sort(([a], [b]) => a - b).map(([, item]) => item);
+    const collected: JsonMember = ['output', { kind: 'array', items }];
+    const others = response.members.map((one) => (one[0] === 'output' ? collected : one));
+    return { kind: 'object', members: output === undefined ? [...others, collected] : others };
+  }
+}
+
+/** The error for a stream that ended before the response did. */
+export function streamEndedEarly(): ApiError {
+  return backendError('the backend ended the stream before the response was complete', 'stream_ended');
 }

@@ -10,9 +10,7 @@ import type { TurnRequest } from './turn-request.ts';
 export type Claim = {
   /** Finds the session again. Derived from what the client sent; undefined if it sent nothing to recognise it by. */
   readonly key: string | undefined;
-  /** Whether the client named the session. */
   readonly explicit: boolean;
-  /** Returns the ids of a new session for the request. */
   readonly identity: () => Identity;
 };
 
@@ -26,8 +24,8 @@ const sessionHeaders = ['session-id', 'session_id', 'conversation-id', 'conversa
  */
 export function claimOf(headers: HeaderList, request: TurnRequest, caller: string): Claim {
   const { clientMembers } = request;
-  const metadata = parseMember(rawMember(clientMembers, 'client_metadata'));
-  const conversation = parseMember(rawMember(clientMembers, 'conversation'));
+  const metadata = tryParseJson(rawMember(clientMembers, 'client_metadata') ?? '')?.node;
+  const conversation = tryParseJson(rawMember(clientMembers, 'conversation') ?? '')?.node;
   const ids = [
     rawString(clientMembers, 'prompt_cache_key'),
     ...sessionHeaders.map((name) => headerValue(headers, name)),
@@ -67,8 +65,7 @@ const emptyInstructions: ReadonlySet<string> = new Set(['null', '""']);
 function isFromUser(item: string): boolean {
   // Parsing a long item takes time, and most of a request is instructions and tools.
   if (!item.includes('"user"')) return false;
-  const members = rawMembers(item);
-  return members !== undefined && rawString(members, 'role') === 'user';
+  return rawString(rawMembers(item) ?? [], 'role') === 'user';
 }
 
 /** Derives an id that looks like the official client's: a UUIDv7 whose time and random bits come from a digest. */
@@ -89,8 +86,4 @@ function headerSafeId(id: string): string {
 
 function digest(text: string): string {
   return hash('sha256', text);
-}
-
-function parseMember(text: string | undefined) {
-  return text === undefined ? undefined : tryParseJson(text)?.node;
 }

@@ -11,22 +11,18 @@ export function eventType(text: string): string {
     const end = text.indexOf('"', start.length);
     return text.slice(start.length, end === -1 ? start.length : end);
   }
-  const members = rawMembers(text);
-  return members === undefined ? '' : (rawString(members, 'type') ?? '');
+  return rawString(rawMembers(text) ?? [], 'type') ?? '';
 }
 
 /** Returns the id of the response in an event. */
 export function responseId(text: string): string | undefined {
-  const event = rawMembers(text);
-  const response = event === undefined ? undefined : rawMember(event, 'response');
-  const members = rawMembers(response ?? '');
-  return members === undefined ? undefined : rawString(members, 'id');
+  const response = rawMember(rawMembers(text) ?? [], 'response');
+  return rawString(rawMembers(response ?? '') ?? [], 'id');
 }
 
 /** The name of the turn state: in event and request metadata over the websocket, in headers over HTTP. */
 export const turnStateName = 'x-codex-turn-state';
 
-/** Returns the turn state in a `response.metadata` event. */
 export function turnStateIn(text: string): string | undefined {
   return stringAt(tryParseJson(text)?.node, 'headers', turnStateName);
 }

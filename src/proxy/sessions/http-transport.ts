@@ -23,7 +23,6 @@ import type { TurnAttempt, TurnResult } from './turn.ts';
 import { continuedMembers } from './turn-request.ts';
 import type { EventHandler } from './upstream-connection.ts';
 
-/** The requests of a session over HTTP. */
 export class HttpTransport {
   readonly #context: ProxyContext;
   readonly #identity: Identity;
@@ -131,13 +130,12 @@ export class HttpTransport {
 
   /** Renews a refused sign-in. Returns whether it succeeded. */
   async #renew(refused: SignIn): Promise<boolean> {
-    try {
-      await this.#context.signIns.renew(this.#identity.session, refused);
-      return true;
-    } catch (error) {
-      this.#context.log.warn({}, `the sign-in is refused: ${reasonOf(error)}`);
+    const { signIns, log } = this.#context;
+    const renewal = signIns.renew(this.#identity.session, refused).then(() => true);
+    return renewal.catch((error: unknown) => {
+      log.warn({}, `the sign-in is refused: ${reasonOf(error)}`);
       return false;
-    }
+    });
   }
 }
 
@@ -167,7 +165,6 @@ async function readEvents(response: IncomingMessage, onEvent: EventHandler): Pro
   throw proxyError(502, responseCutOff, 'the response was cut off');
 }
 
-/** Why a POST is retried, for the log. */
 function reasonFor(outcome: PostOutcome): string {
   if (outcome.kind === 'failed') return outcome.error.message;
   return outcome.kind === 'response' ? `the backend responded with ${outcome.response.status}` : outcome.kind;

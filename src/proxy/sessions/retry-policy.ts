@@ -4,7 +4,6 @@ import { member, stringAt, tryParseJson } from '../../wire/json.ts';
 import { type ApiError, errorFromBackend, errorFromFrame } from '../http/errors.ts';
 import type { BackendResponse } from '../http/upstream/send-upstream.ts';
 
-/** How a POST ended. */
 export type PostOutcome =
   /** With the last event of a response. */
   | { readonly kind: 'events'; readonly last: string }
@@ -13,10 +12,8 @@ export type PostOutcome =
   /** Without a response, or within one. */
   | { readonly kind: 'failed'; readonly error: ApiError };
 
-/** The error code for a response that is cut off. */
 export const responseCutOff = 'upstream_lost';
 
-/** The error code for a backend that does not respond. */
 export const backendUnreachable = 'upstream_unreachable';
 
 /**
@@ -26,12 +23,6 @@ export const backendUnreachable = 'upstream_unreachable';
  */
 export const postRetries = 4;
 
-/** Error codes after which the official client opens a new connection, whatever the status. */
-const reconnectCodes: ReadonlySet<string> = new Set([
-  'websocket_connection_limit_reached',
-  'previous_response_not_found',
-]);
-
 /**
  * Milliseconds. If the backend asks for a longer pause, the client gets the error instead of a silent wait. The official
  * client shows the error to its user and waits (measured: codex 0.169.0, 40 s).
@@ -39,11 +30,7 @@ const reconnectCodes: ReadonlySet<string> = new Set([
 const longestPause = 60_000;
 
 /** Errors of status 429 that end a turn even if the backend says when to retry. */
-const usageCodes: ReadonlySet<string> = new Set([
-  'usage_limit_reached',
-  'usage_not_included',
-  'insufficient_quota',
-]);
+const usageCode = /^(?:usage_limit_reached|usage_not_included|insufficient_quota)$/;
 
 /**
  * Whether the official client retries after an error before the first event. Measured with codex 0.169.0:
@@ -58,7 +45,7 @@ function isRetriedError(status: number, error: ApiError): boolean {
   const names = [stringAt(error.error, 'type') ?? '', error.code ?? ''];
   const pause = retryAfter(error.headers);
   if (pause !== undefined && pause > longestPause) return false;
-  if (status === 429) return pause !== undefined && !names.some((name) => usageCodes.has(name));
+  if (status === 429) return pause !== undefined && !names.some((name) => usageCode.test(name));
   if (status === 503 && names.includes('server_is_overloaded')) return pause !== undefined;
   return status !== 400;
 }
@@ -81,14 +68,13 @@ export function reconnectError(type: string, text: string, hasFullInput: boolean
   if (frame === undefined) return undefined;
   const error = errorFromFrame(frame);
   const code = stringAt(frame, 'error', 'code') ?? '';
-  if (reconnectCodes.has(code)) {
-    return code !== 'previous_response_not_found' || hasFullInput ? error : undefined;
-  }
+  // After these codes the official client opens a new connection, whatever the status.
+  if (code === 'websocket_connection_limit_reached') return error;
+  if (code === 'previous_response_not_found') return hasFullInput ? error : undefined;
   const status = member(frame, 'status');
   return status?.kind === 'number' && isRetriedError(Number(status.text), error) ? error : undefined;
 }
 
-/** Whether to retry a POST within its attempt. */
 export function isRetriedPost(outcome: PostOutcome): boolean {
   if (outcome.kind === 'failed') return outcome.error.code === backendUnreachable;
   if (outcome.kind === 'events') return false;
@@ -96,7 +82,6 @@ export function isRetriedPost(outcome: PostOutcome): boolean {
   return status >= 500 && (retryAfter(headers) ?? 0) <= longestPause;
 }
 
-/** Whether to make another attempt over HTTP. */
 export function isRetriedAttempt(outcome: PostOutcome): boolean {
   if (outcome.kind === 'failed') {
     return outcome.error.code === responseCutOff || outcome.error.code === backendUnreachable;

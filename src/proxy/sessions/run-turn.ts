@@ -36,7 +36,6 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
   }
 }
 
-/** Creates the session of a client's websocket. */
 export function sessionOfWebSocket(context: RequestContext, request: TurnRequest): Session {
   return new Session(context, claimOf(context.headers, request, '').identity());
 }

@@ -38,7 +38,6 @@ export class SessionStore {
     return session;
   }
 
-  /** Remembers a session's last response instead of the one before. */
   rememberResponse(session: Session, caller: string): void {
     const before = this.#responseKeys.get(session);
     if (before !== undefined) this.#byResponse.delete(before);
@@ -50,7 +49,6 @@ export class SessionStore {
     this.#forgetOldest(this.#byResponse);
   }
 
-  /** Forgets all sessions and ends their connections. */
   close(): void {
     clearInterval(this.#sweep);
     for (const session of [...this.#byClaim.values(), ...this.#byResponse.values()]) session.end();

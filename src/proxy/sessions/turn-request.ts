@@ -14,7 +14,6 @@ import { turnStateName } from './event-fields.ts';
 
 /** A client's request to the Responses API. */
 export type TurnRequest = {
-  /** All members that the client sent. */
   readonly clientMembers: readonly RawMember[];
   /** The members for the backend. */
   readonly members: readonly RawMember[];
@@ -42,8 +41,7 @@ export function readTurnRequest(text: string): TurnRequest {
   if (model === undefined || model === '') {
     throw proxyError(400, 'missing_model', 'the request names no model');
   }
-  const serviceTier = rawMember(members, 'service_tier');
-  const tier = requestTier(serviceTier === undefined ? undefined : tryParseJson(serviceTier)?.node);
+  const tier = requestTier(tryParseJson(rawMember(members, 'service_tier') ?? '')?.node);
   const input = request.items ?? inputItems(rawMember(members, 'input'));
   const droppedParams = members.flatMap(([key]) => (unsupportedParams.has(key) ? [key] : []));
   if (rawMember(members, 'store') === 'true') droppedParams.push('store');
@@ -121,12 +119,10 @@ export function continuedMembers(
   return members.map(([key, value]) => (key === 'input' ? [key, `[${fullInput.join(',')}]`] : [key, value]));
 }
 
-/** Returns the request with `previous_response_id`. */
 export function chainedMembers({ members }: TurnRequest, responseId: string): RawMember[] {
   return [...members, ['previous_response_id', JSON.stringify(responseId)]];
 }
 
-/** Adds the turn state to a request's client metadata. */
 export function withTurnState(
   members: readonly RawMember[],
   state: string | undefined,

@@ -5,7 +5,6 @@ import type { EventHandler } from './upstream-connection.ts';
 
 export type TurnOptions = {
   readonly request: TurnRequest;
-  /** Fires when the client leaves. */
   readonly signal: AbortSignal;
   readonly onEvent: EventHandler;
   /**
@@ -15,7 +14,6 @@ export type TurnOptions = {
   readonly discardEvents?: () => boolean;
 };
 
-/** What the backend sent for a turn. */
 export type TurnResult =
   /** Events. `last` is the text of the last one. */
   { readonly kind: 'events'; readonly last: string } | UpstreamRefusal;

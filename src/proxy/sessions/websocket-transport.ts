@@ -5,7 +5,6 @@ import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
-import { ConnectionPool } from './connection-pool.ts';
 import { responseId } from './event-fields.ts';
 import { isRetriedResponse, reconnectError, retryAfter } from './retry-policy.ts';
 import type { TurnAttempt, UpstreamRefusal } from './turn.ts';
@@ -16,9 +15,8 @@ import {
   type TurnRequest,
   withTurnState,
 } from './turn-request.ts';
-import { type RequestEnding, UpstreamConnection } from './upstream-connection.ts';
+import { ConnectionPool, type RequestEnding, UpstreamConnection } from './upstream-connection.ts';
 
-/** How an attempt over the websocket ended. */
 export type WebSocketOutcome = RequestEnding | NoConnection;
 
 /** Why there was no connection to send the request on. */
@@ -43,7 +41,6 @@ const retriedRefusals = 3;
 /** Milliseconds for a prewarm (measured: codex 0.169.0). */
 const prewarmTimeout = 15_000;
 
-/** The websockets of a session. */
 export class WebSocketTransport {
   readonly #context: ProxyContext;
   readonly #identity: Identity;
@@ -58,7 +55,6 @@ export class WebSocketTransport {
     this.#connections = new ConnectionPool(context.limits.connectionAge);
   }
 
-  /** Ends all connections. */
   end(): void {
     this.#connections.end();
   }
@@ -74,8 +70,8 @@ export class WebSocketTransport {
 
   async #attemptOnce(attempt: TurnAttempt, reuse: boolean): Promise<WebSocketOutcome> {
     const { request, fullInput, turn, signal, onEvent } = attempt;
-    const { shape, limits } = this.#context;
-    const signIn = await this.#signIn();
+    const { shape, limits, signIns } = this.#context;
+    const signIn = await signIns.current(this.#identity.session);
     if (!signIn.websockets) return { kind: 'unsupported', reason: 'the sign-in forbids websockets' };
     const kept = reuse ? this.#connections.next(accountOf(signIn), request.previousResponseId) : undefined;
     const prewarms =
@@ -139,7 +135,7 @@ export class WebSocketTransport {
   ): Promise<UpstreamConnection | NoConnection> {
     const { request, signal } = attempt;
     const { limits, log, host, responses, signIns } = this.#context;
-    const signIn = await this.#signIn();
+    const signIn = await signIns.current(this.#identity.session);
     const facts = { host, signIn, model: request.model, tier: request.tier };
     const upgrade = await openUpstream(this.#context, {
       url: responses,
@@ -161,10 +157,6 @@ export class WebSocketTransport {
     if (status === 426) return { kind: 'unsupported', reason: 'the backend accepts no websockets' };
     if (status === 401 || !isRetriedResponse(response)) return { kind: 'response', response };
     return { kind: 'unavailable', retryAfter: retryAfter(response.headers) };
-  }
-
-  #signIn(): Promise<SignIn> {
-    return this.#context.signIns.current(this.#identity.session);
   }
 }
 

@@ -14,14 +14,12 @@ export type CompiledPattern =
   /** Any other value. `text` is its JSON if it is a constant. */
   | { readonly kind: 'node'; readonly node: JsonNode; readonly text: string | undefined };
 
-/** A string with variables. */
 export type TextPattern = {
   readonly kind: 'text';
   readonly parts: readonly TemplatePart[];
   readonly variables: readonly string[];
   /** Whether the pattern is a single variable without literal text. */
   readonly sole: boolean;
-  /** Whether the value is a JSON number. */
   readonly number: boolean;
   /** Returns the values of the variables in a string that matches the pattern. */
   readonly split: ReturnType<typeof compileTemplate>;

@@ -8,7 +8,6 @@ import { printMembers, type RawMember, rawMember, rawMembers, stringIn } from '.
 export type EnvelopeOptions = {
   readonly filler: Filler;
   readonly identity: Identity;
-  /** The golden's variables for session and thread ids. A root thread has one variable for both. */
   readonly identityVariables: ReadonlySet<string>;
   /** The ids that the client sent where the golden has the identity. */
   readonly clientIds: ReadonlySet<string>;

@@ -65,7 +65,6 @@ export function readRequest(text: string): RawJsonObject | undefined {
   return { members, items: rawItems(rawMember(members, 'input') ?? '') };
 }
 
-/** As readRequest, but returns only the members. */
 export function requestMembers(text: string): RawMember[] | undefined {
   return readRequest(text)?.members;
 }

@@ -17,12 +17,10 @@ import type { RawMember } from './raw-json.ts';
 
 /** The template for requests over one transport: one golden, completed by the other goldens of its version. */
 export type RequestPattern = {
-  /** The version of the official client. */
   readonly codex: string;
   readonly variables: GoldenVariables;
   /** All headers of the version in order, by lower-case name. */
   readonly headers: ReadonlyMap<string, HeaderPattern>;
-  /** The golden's requests, in order. */
   readonly bodies: readonly BodyPattern[];
   /** Members of turn metadata that depend on the model, by model (measured: codex 0.169.0, scenario model-not-lite). */
   readonly modelFlags: ReadonlyMap<string, readonly RawMember[]>;
@@ -37,9 +35,7 @@ export type RequestPattern = {
 };
 
 export type HeaderPattern = {
-  /** The header name in the golden's case. */
   readonly name: string;
-  /** Whether every request has the header. */
   readonly required: boolean;
   readonly value: CompiledPattern;
 };

@@ -38,7 +38,6 @@ const agentHeaderNames: ReadonlySet<string> = new Set(['originator', 'user-agent
 
 export type ShaperOptions = {
   readonly identity: Identity;
-  /** The headers of the client's own request. */
   readonly clientHeaders?: HeaderList;
   /** Values of the golden's variables that last for the session. The shaper adds missing ones; shapers may share it. */
   readonly sessionValues?: Map<string, string>;
@@ -62,7 +61,6 @@ export type PostFacts = Pick<HeaderFacts, 'host' | 'signIn'> & {
   readonly turnValues?: Map<string, string>;
 };
 
-/** Headers and body of a POST to the backend. */
 export type PackedPost = Pick<UpstreamRequest, 'headers' | 'body'>;
 
 /** A request body in the golden's shape. */
@@ -239,7 +237,6 @@ export class RequestShaper {
     });
   }
 
-  /** Sets the variable in a header of the golden. */
   #setHeaderVariable(filler: Filler, header: string, value: string): void {
     for (const name of variableNames(this.#pattern.headers.get(header)?.value)) filler.set(name, value);
   }

@@ -2,7 +2,6 @@ import { ParityError } from '../../errors.ts';
 import { listGoldens, readGolden } from '../../golden/file.ts';
 import type { Golden } from '../../golden/golden.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
-import type { JsonNode } from '../../wire/json.ts';
 import { type CompiledPattern, fillText } from './compiled-pattern.ts';
 import { outlineOf, type RequestPattern, requestPattern, type Transport } from './request-pattern.ts';
 import { RequestShaper, type ShaperOptions } from './request-shaper.ts';
@@ -23,7 +22,6 @@ export class Shape {
     this.#http = http === undefined ? undefined : requestPattern(http, others, 'http');
   }
 
-  /** The version of the official client. */
   get codex(): string {
     return this.#websocket.codex;
   }
@@ -34,9 +32,7 @@ export class Shape {
     const filler = new Filler(variables, hostTexts);
     const text = (name: string) => {
       const value = headers.get(name)?.value;
-      if (value?.kind === 'text') return fillText(value, filler);
-      const constant = constantOf(value);
-      return constant?.kind === 'string' ? constant.value : '';
+      return value?.kind === 'text' ? fillText(value, filler) : constantText(value);
     };
     return { originator: text('originator'), userAgent: text('user-agent') };
   }
@@ -48,8 +44,8 @@ export class Shape {
 
   /** Whether the client offers permessage-deflate. */
   get compresses(): boolean {
-    const offer = constantOf(this.#websocket.headers.get('sec-websocket-extensions')?.value);
-    return offer?.kind === 'string' && offer.value.startsWith('permessage-deflate');
+    const offer = this.#websocket.headers.get('sec-websocket-extensions')?.value;
+    return constantText(offer).startsWith('permessage-deflate');
   }
 
   /** Whether the handshake names the model, and so cannot be sent before the model is known. */
@@ -70,8 +66,8 @@ export class Shape {
   }
 }
 
-function constantOf(pattern: CompiledPattern | undefined): JsonNode | undefined {
-  return pattern?.kind === 'node' ? pattern.node : undefined;
+function constantText(pattern: CompiledPattern | undefined): string {
+  return pattern?.kind === 'node' && pattern.node.kind === 'string' ? pattern.node.value : '';
 }
 
 /** The scenario whose golden is the template. The version's other goldens add the keys and headers that it lacks. */

@@ -1,11 +1,10 @@
-import type { SignIns } from '../proxy-context.ts';
 import type { SignIn } from './sign-in.ts';
 
 export type SignInSource = {
   /** Returns the sign-in for a session's next request. Called for each, so that a renewed sign-in is used. */
   readonly signIn: (session: string) => SignIn | Promise<SignIn>;
   /** Returns a sign-in that replaces one which the backend refused. By default there is none. */
-  readonly renew?: SignIns['renew'];
+  readonly renew?: (session: string, refused: SignIn) => Promise<SignIn>;
 };
 
 /** Refusals to remember. The oldest is forgotten first. */
@@ -15,7 +14,7 @@ const maximumRefusals = 10_000;
  * Renews sign-ins when the official client renews its own: after the second refusal of the same token (measured: codex
  * 0.169.0, scenario token-refresh). Requests that start during a renewal wait for the new token.
  */
-export class Renewals implements SignIns {
+export class Renewals {
   readonly #source: SignInSource;
   /** Access tokens that were refused once, by session. */
   readonly #refusedOnce = new Map<string, string>();
@@ -25,16 +24,19 @@ export class Renewals implements SignIns {
     this.#source = source;
   }
 
+  /** Returns the sign-in for a session's next upstream request. Call it for each, since tokens are renewed. */
   async current(session: string): Promise<SignIn> {
     await this.#running.get(session);
     return this.#source.signIn(session);
   }
 
+  /** Returns a sign-in that replaces one that the backend refused with 401. Rejects when there is none. */
   async renew(session: string, refused: SignIn): Promise<SignIn> {
     if (this.#source.renew === undefined) throw new Error('it cannot be renewed');
     return this.#source.renew(session, refused);
   }
 
+  /** Reports a 401 that is passed on to a client, which will retry. */
   refused(session: string, signIn: SignIn): void {
     if (this.#refusedOnce.get(session) !== signIn.accessToken) {
       this.#refusedOnce.delete(session);

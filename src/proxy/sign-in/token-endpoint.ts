@@ -23,7 +23,6 @@ export const officialTokenUrl = new URL('https://auth.openai.com/oauth/token');
 /** The official client's OAuth client id (measured: codex 0.118.0 and 0.169.0). */
 const clientId = 'app_EMoamEEZ73f0CkXaXp7hrann';
 
-/** Milliseconds. */
 const attemptTimeout = 10_000;
 
 /**

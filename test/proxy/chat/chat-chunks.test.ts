@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ChatChunks } from '../../../src/proxy/chat/chat-chunks.ts';
 import { chatCompletion } from '../../../src/proxy/chat/chat-completion.ts';
-import { ResponseCollector } from '../../../src/proxy/http/response-collector.ts';
-import { readEvent, type UpstreamEvent } from '../../../src/proxy/http/upstream-events.ts';
+import { ResponseCollector, readEvent, type UpstreamEvent } from '../../../src/proxy/http/upstream-events.ts';
 import { printJson } from '../../../src/wire/json.ts';
 import {
   added,

@@ -1,6 +1,10 @@
 import { expect, it } from 'vitest';
-import { ResponseCollector, streamEndedEarly } from '../../../src/proxy/http/response-collector.ts';
-import { readEvent, type UpstreamEvent } from '../../../src/proxy/http/upstream-events.ts';
+import {
+  ResponseCollector,
+  readEvent,
+  streamEndedEarly,
+  type UpstreamEvent,
+} from '../../../src/proxy/http/upstream-events.ts';
 import { printJson } from '../../../src/wire/json.ts';
 import { completed, created, delta, done, event, functionCall, message, response } from '../chat/events.ts';
 

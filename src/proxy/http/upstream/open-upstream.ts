@@ -9,7 +9,6 @@ export type UpgradeResult =
   | { readonly kind: 'refused'; readonly response: BackendResponse };
 
 export type UpgradeRequest = {
-  /** With scheme `http:` or `https:`. */
   readonly url: URL;
   /** Cancels the attempt. It does not end a websocket that is open. */
   readonly signal: AbortSignal;

@@ -9,7 +9,6 @@ export type UpstreamRequest = {
   /** Sent in this order and case. Nothing is added. */
   readonly headers: HeaderList;
   readonly body: Buffer;
-  /** Cancels the request. */
   readonly signal: AbortSignal;
   /** Milliseconds within which the response's head must arrive. Default: no limit. */
   readonly firstByte?: number;
