@@ -14,7 +14,7 @@ import { recordGolden, recordRuns } from '../src/record/record-golden.ts';
 import { count, findingText } from '../src/report/text.ts';
 import { loadScenario } from '../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../src/tap/certificate-authority.ts';
-import { compareVersions } from '../src/wire/compare-versions.ts';
+import { compareVersions } from '../src/wire/codex-version.ts';
 
 const usage =
   'npm run laws -- [--sample N] [--seed N] [--goldens FOLDER] [--codex VERSIONS] [--scenario NAMES]';

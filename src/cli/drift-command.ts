@@ -5,7 +5,7 @@ import { readGoldenOf } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
 import { selectGoldens } from '../golden/select.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
-import { compareVersions } from '../wire/compare-versions.ts';
+import { compareVersions } from '../wire/codex-version.ts';
 import { examples } from './help.ts';
 import { goldensOption } from './options.ts';
 import { progress } from './progress.ts';

@@ -6,7 +6,7 @@ import { ParityError } from '../errors.ts';
 import { isLoopback } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
 import { type RunningProxy, startProxy } from '../proxy/server.ts';
-import { recordUpstream } from '../record/record-upstream.ts';
+import { recordUpstream } from '../record/record-live.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { returnIdleMemory } from './idle-memory.ts';

@@ -5,7 +5,7 @@ import { makeFolder, unwritable } from '../files.ts';
 import { decodeEvent, encodeEvent } from '../trace/codec.ts';
 import { closingLine, decodeLine, headerLine, readLines } from '../trace/line-file.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
-import { compareVersions } from '../wire/compare-versions.ts';
+import { compareVersions } from '../wire/codex-version.ts';
 import { type JsonNode, jsonObject, printJson } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
 import { type Golden, type GoldenId, lifetimes, type Variable } from './golden.ts';

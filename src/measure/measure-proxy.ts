@@ -7,7 +7,7 @@ import { clientJson } from '../golden/trace/exchanges.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
-import { tapInFrontOf } from '../record/record-upstream.ts';
+import { tapInFrontOf } from '../record/record-live.ts';
 import { Sealer } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';

@@ -1,5 +1,5 @@
 import { ParityError } from '../errors.ts';
-import { compareVersions } from '../wire/compare-versions.ts';
+import { compareVersions } from '../wire/codex-version.ts';
 import type { Scenario } from './scenario.ts';
 
 /**

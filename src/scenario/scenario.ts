@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { faults } from '../backend/faults.ts';
 import { scriptedReply } from '../backend/reply.ts';
-import { isVersion } from '../client/install/codex-version.ts';
 import { lanes } from '../client/official/lanes.ts';
 import { task } from '../client/official/task.ts';
 import { ParityError } from '../errors.ts';
 import { parseWith } from '../schema.ts';
+import { isVersion } from '../wire/codex-version.ts';
 
 const version = z.string().refine(isVersion, 'must be a version, such as 0.169.0').exactOptional();
 

@@ -1,4 +1,4 @@
-import { headerValue } from './headers.ts';
+import { type HeaderList, headerValue } from './headers.ts';
 import {
   type BodyDecoder,
   type BodyFraming,
@@ -7,7 +7,6 @@ import {
   requestFraming,
   responseFraming,
 } from './http1-body.ts';
-import { mayStartRequest, mayStartResponse, parseRequestHead, parseResponseHead } from './http1-head.ts';
 import type { RequestHead, ResponseHead } from './message.ts';
 import { type Undecodable, UndecodableError, undecodable } from './undecodable.ts';
 
@@ -43,6 +42,13 @@ type State =
     }
   | { readonly at: 'upgraded' | 'stopped' };
 
+const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const requestLine = new RegExp(`^(${token}) (\\S+) HTTP/(1\\.[01])$`);
+const requestStart = new RegExp(`^${token}(?: |$)`);
+const statusLine = /^HTTP\/(1\.[01]) (\d{3})(?: (.*))?$/;
+const statusStart = 'HTTP/1.';
+const headerLine = new RegExp(`^(${token}):[ \\t]*(.*?)[ \\t]*$`);
+
 const headLimit = 64 * 1024;
 const nothing = Buffer.alloc(0);
 
@@ -53,8 +59,9 @@ const nothing = Buffer.alloc(0);
 abstract class Http1Decoder<Head> {
   #state: State = { at: 'head', pending: nothing };
 
+  /** True while the bytes can still become a start line. Other bytes are reported at once, not at 64 KiB. */
   protected abstract mayStart(bytes: Buffer): boolean;
-  protected abstract readHead(block: Buffer): Head;
+  protected abstract readHead(startLine: string, headers: HeaderList): Head;
   protected abstract plan(head: Head): Plan;
 
   /** Decodes the next bytes. The buffers in the events may share memory with `bytes`. */
@@ -136,7 +143,9 @@ abstract class Http1Decoder<Head> {
     if ((end?.from ?? pending.length) > headLimit) throw new UndecodableError('a head longer than 64 KiB');
     if (end === null) return null;
 
-    const head = this.readHead(pending.subarray(0, end.from));
+    // Latin1 keeps every byte of a value.
+    const [startLine = '', ...lines] = pending.toString('latin1', 0, end.from).split(/\r?\n/);
+    const head = this.readHead(startLine, lines.map(parseHeaderLine));
     const plan = this.plan(head);
     if (plan.interim) {
       events.push({ type: 'interim', head });
@@ -151,15 +160,23 @@ abstract class Http1Decoder<Head> {
 
 /** Decodes the requests of the client. */
 export class RequestDecoder extends Http1Decoder<RequestHead> {
-  protected override mayStart = mayStartRequest;
-  protected override readHead = parseRequestHead;
-
   /**
    * Call with the outcome of an upgrade or CONNECT request. This decoder holds back the bytes after such a request,
    * since only the response decides whether they are HTTP.
    */
   settleUpgrade(accepted: boolean): Http1Event<RequestHead>[] {
     return this.resume(accepted ? 'upgraded' : 'head');
+  }
+
+  protected override mayStart(bytes: Buffer): boolean {
+    return requestStart.test(bytes.toString('latin1', 0, 32));
+  }
+
+  protected override readHead(startLine: string, headers: HeaderList): RequestHead {
+    const [, method, target, version] = requestLine.exec(startLine) ?? [];
+    if (method === undefined || target === undefined)
+      throw new UndecodableError('the request line is not HTTP/1.1');
+    return { method, target, version: version === '1.0' ? '1.0' : '1.1', headers };
   }
 
   protected override plan(head: RequestHead): Plan {
@@ -169,13 +186,21 @@ export class RequestDecoder extends Http1Decoder<RequestHead> {
 
 /** Decodes the responses of the backend. Pass it every request with expect: the framing of a response depends on it. */
 export class ResponseDecoder extends Http1Decoder<ResponseHead> {
-  protected override mayStart = mayStartResponse;
-  protected override readHead = parseResponseHead;
   readonly #requests: RequestHead[] = [];
 
   /** Registers a request that was sent, in connection order. */
   expect(request: RequestHead): void {
     this.#requests.push(request);
+  }
+
+  protected override mayStart(bytes: Buffer): boolean {
+    return statusStart.startsWith(bytes.toString('latin1', 0, statusStart.length));
+  }
+
+  protected override readHead(startLine: string, headers: HeaderList): ResponseHead {
+    const [, version, status, reason = ''] = statusLine.exec(startLine) ?? [];
+    if (status === undefined) throw new UndecodableError('the status line is not HTTP/1.1');
+    return { status: Number(status), reason, version: version === '1.0' ? '1.0' : '1.1', headers };
   }
 
   protected override plan(head: ResponseHead): Plan {
@@ -194,6 +219,13 @@ export class ResponseDecoder extends Http1Decoder<ResponseHead> {
  */
 export function mayLeaveHttp(head: RequestHead): boolean {
   return head.method === 'CONNECT' || headerValue(head.headers, 'upgrade') !== undefined;
+}
+
+function parseHeaderLine(line: string): readonly [string, string] {
+  const [, name, value] = headerLine.exec(line) ?? [];
+  if (name === undefined || value === undefined)
+    throw new UndecodableError('a header line is not "name: value"');
+  return [name, value];
 }
 
 /** The offsets of the empty line after a head. A bare LF counts as a line end (RFC 9112 §2.2). */

@@ -68,7 +68,7 @@ export class MessageInflater {
       return inflateRawSync(deflated, {
         finishFlush: constants.Z_SYNC_FLUSH,
         maxOutputLength: messageLimit,
-        ...dictionary(this.#window),
+        dictionary: this.#window,
       });
     } catch (error) {
       throw new UndecodableError('a compressed websocket message that does not decompress', { cause: error });
@@ -95,15 +95,11 @@ export class MessageDeflater {
     const deflated = deflateRawSync(payload, {
       finishFlush: constants.Z_SYNC_FLUSH,
       windowBits,
-      ...dictionary(this.#window),
+      dictionary: this.#window,
     });
     if (contextTakeover) this.#window = windowAfter(this.#window, payload, 1 << windowBits);
     return deflated.subarray(0, deflated.length - syncFlushTail.length);
   }
-}
-
-function dictionary(window: Buffer): { dictionary?: Buffer } {
-  return window.length === 0 ? {} : { dictionary: window };
 }
 
 function windowAfter(window: Buffer, content: Buffer, size: number): Buffer {

@@ -1,10 +1,10 @@
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ParityError } from '../../errors.ts';
+import { isVersion } from '../../wire/codex-version.ts';
 import { programSearch, runInGroup } from '../process-group.ts';
-import { isVersion, unknownVersion } from './codex-version.ts';
 import { clientAt, defaultClientCache, makeCacheFolder, type OfficialClient } from './installed.ts';
-import { mustBeReleased, type NpmOptions, npmInstall } from './npm.ts';
+import { mustBeReleased, type NpmOptions, npmInstall, unknownVersion } from './npm.ts';
 
 export type InstallOptions = NpmOptions & {
   /** Folder that holds one folder per version; absent is `defaultClientCache`. */

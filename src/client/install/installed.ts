@@ -3,8 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ParityError, plainReason } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
-import { compareVersions } from '../../wire/compare-versions.ts';
-import { isVersion } from './codex-version.ts';
+import { compareVersions, isVersion } from '../../wire/codex-version.ts';
 
 /** An installed official client, ready to run. */
 export type OfficialClient = {

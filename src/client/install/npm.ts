@@ -1,6 +1,6 @@
 import { ParityError } from '../../errors.ts';
+import { isVersion } from '../../wire/codex-version.ts';
 import { definedOnly, type GroupOptions, type GroupRun, onWindows, runInGroup } from '../process-group.ts';
-import { isVersion, unknownVersion } from './codex-version.ts';
 
 export type NpmOptions = {
   /** Registry to use instead of the one in the user's npm configuration. */
@@ -79,6 +79,14 @@ export async function latestVersion(signal: AbortSignal): Promise<string> {
   throw new ParityError(
     'registry-silent',
     `cannot read the newest version of Codex from the npm registry ${registry}: name a version with --codex`,
+  );
+}
+
+/** The error for a version that does not exist or is not one. */
+export function unknownVersion(text: string, reason: string): ParityError {
+  return new ParityError(
+    'unknown-version',
+    `Codex ${JSON.stringify(text)} ${reason}. List the released versions with: npm view @openai/codex versions`,
   );
 }
 

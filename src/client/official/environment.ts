@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { makeFolder } from '../../files.ts';
@@ -166,13 +166,13 @@ export function variedBetween(runs: readonly number[]): string[] {
 }
 
 function accountOf(n: number, user: string, plan: MadeUpAccount['plan']): MadeUpAccount {
-  const hash = createHash('sha256').update(`codex-parity run ${n}`).digest('hex');
-  const uuid = hash.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-a$4-$5');
+  const digits = hash('sha256', `codex-parity run ${n}`);
+  const uuid = digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-a$4-$5');
   return {
     // Account ids are usually UUIDs. No golden must learn that, as it is not guaranteed.
-    accountId: n % 2 === 0 ? uuid : `acct-${hash.slice(0, 16)}`,
-    userId: `user-${hash.slice(32, 56)}`,
-    email: `${user}.${hash.slice(56, 62)}@example.com`,
+    accountId: n % 2 === 0 ? uuid : `acct-${digits.slice(0, 16)}`,
+    userId: `user-${digits.slice(32, 56)}`,
+    email: `${user}.${digits.slice(56, 62)}@example.com`,
     plan,
   };
 }

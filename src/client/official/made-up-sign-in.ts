@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { unsignedToken } from '../../wire/ids.ts';
 
 /** The account of a made-up sign-in. The client sends the plan only inside the tokens. */
@@ -72,7 +72,5 @@ function token(account: MadeUpAccount, use: string, exp: number): string {
 }
 
 function digest({ accountId, userId, email, plan }: MadeUpAccount, use: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([accountId, userId, email, plan, use]))
-    .digest('hex');
+  return hash('sha256', JSON.stringify([accountId, userId, email, plan, use]));
 }

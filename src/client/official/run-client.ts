@@ -38,14 +38,8 @@ export type ClientRun = Task & {
   readonly signal?: AbortSignal | undefined;
 };
 
-export type ClientResult = {
-  /** 0 when the turn completed; null when a signal ended the client. */
-  readonly exitCode: number | null;
-  /** The last message of the model. */
-  readonly stdout: string;
-  /** The client's banner, warnings and errors. */
-  readonly stderr: string;
-};
+/** `exitCode` is 0 when the turn completed, `stdout` the last message of the model. */
+export type ClientResult = Pick<GroupRun, 'exitCode' | 'stdout' | 'stderr'>;
 
 /**
  * Configuration for fewer side requests. None of it changes the requests for responses (measured: codex 0.118.0 and
@@ -78,24 +72,25 @@ export async function runOfficialClient(run: ClientRun): Promise<ClientResult> {
     timeoutMs,
     signal,
   };
-  const ended = await startedRun(
+  const running =
     'steps' in run
       ? playSteps({ ...options, command: [...client.command, ...serve, ...settings], steps: run.steps })
       : runInGroup(
           [...client.command, ...exec, ...settings, ...taskArguments.options, '--', run.prompt],
           options,
-        ),
-    client,
-  );
-  if (ended.ended === 'abort')
-    throw new ParityError('interrupted', `Codex ${client.version} was interrupted`);
-  if (ended.ended === 'timeout') {
-    throw new ParityError(
-      'client-failed',
-      `Codex ${client.version} did not end its turn within ${timeoutMs} ms; it last printed: ${lastLine(ended.stderr)}`,
-    );
+        );
+  const { ended, ...result } = await running.catch((cause: unknown) => {
+    if (cause instanceof ParityError) throw cause;
+    const message = `Codex ${client.version} could not be started: ${client.command[0]}`;
+    throw new ParityError('client-failed', message, { cause });
+  });
+  if (ended === 'abort') throw new ParityError('interrupted', `Codex ${client.version} was interrupted`);
+  if (ended === 'timeout') {
+    const last = result.stderr.trim().split('\n').at(-1);
+    const message = `Codex ${client.version} did not end its turn within ${timeoutMs} ms; it last printed: ${last}`;
+    throw new ParityError('client-failed', message);
   }
-  return { exitCode: ended.exitCode, stdout: ended.stdout, stderr: ended.stderr };
+  return result;
 }
 
 const exec = ['exec', '--skip-git-repo-check', '--ephemeral'];
@@ -140,18 +135,4 @@ function connectionVariables(connect: ClientConnection): Record<string, string> 
     ...(connect.certificate === undefined ? {} : { CODEX_CA_CERTIFICATE: connect.certificate }),
     ...(connect.kind === 'intercepted' ? {} : { NO_PROXY: '127.0.0.1,localhost,::1' }),
   };
-}
-
-async function startedRun(run: Promise<GroupRun>, client: OfficialClient): Promise<GroupRun> {
-  try {
-    return await run;
-  } catch (cause) {
-    if (cause instanceof ParityError) throw cause;
-    const message = `Codex ${client.version} could not be started: ${client.command[0]}`;
-    throw new ParityError('client-failed', message, { cause });
-  }
-}
-
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? '';
 }

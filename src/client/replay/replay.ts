@@ -8,7 +8,7 @@ import type { Exchange } from '../../golden/trace/exchanges.ts';
 import { variablesFromBackend } from '../../golden/trace/variable-uses.ts';
 import type { Content, HeaderField } from '../../trace/trace-event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import { jsonString, printJson } from '../../wire/json.ts';
+import { type JsonNode, jsonString, printJson } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';
 import { RawConnection, type ReceivedEvent } from './raw-connection.ts';
 import {
@@ -109,36 +109,33 @@ class Replay {
 
   async #request(connection: RawConnection, exchange: Exchange): Promise<void> {
     const { method, target, headers } = exchange.request;
-    const path = this.#filler.node(target);
-    if (path.kind !== 'string')
-      throw new ParityError('internal', `${this.#golden.scenario}: a target is not text`);
     const filled = this.#headers(headers);
     const content = requestBody(exchange)?.content;
     const plain = content === undefined ? Buffer.alloc(0) : this.#bytes(content);
     const body = headerValue(filled, 'content-encoding') === 'zstd' ? await compressZstd(plain) : plain;
     connection.request({
       method,
-      target: below(this.#subject, path.value),
+      target: below(this.#subject, this.#text(target)),
       headers: withLength(filled, body.length),
       body,
     });
   }
 
   #headers(headers: readonly HeaderField[]): HeaderList {
-    return headers.map(([name, value]) => {
-      const filled = this.#filler.node(value);
-      return [name, filled.kind === 'string' ? filled.value : printJson(filled)];
-    });
+    return headers.map(([name, value]) => [name, this.#text(value)]);
+  }
+
+  #text(pattern: JsonNode): string {
+    const filled = this.#filler.node(pattern);
+    return filled.kind === 'string' ? filled.value : printJson(filled);
   }
 
   #bytes(content: Content): Buffer {
     switch (content.kind) {
       case 'json':
         return Buffer.from(printJson(this.#filler.node(content.json)));
-      case 'text': {
-        const filled = this.#filler.node(content.text);
-        return Buffer.from(filled.kind === 'string' ? filled.value : printJson(filled));
-      }
+      case 'text':
+        return Buffer.from(this.#text(content.text));
       case 'close': {
         const code = Buffer.alloc(content.code === null ? 0 : 2);
         if (content.code !== null) code.writeUInt16BE(content.code);

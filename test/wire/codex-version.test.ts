@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { compareVersions } from '../../src/wire/compare-versions.ts';
+import { compareVersions } from '../../src/wire/codex-version.ts';
 
 it('orders versions numerically', () => {
   expect(['0.118.0', '0.99.0', '0.118.10', '0.118.9', '1.0.0'].sort(compareVersions)).toEqual([

@@ -15,3 +15,10 @@ export function compareVersions(a: string, b: string): number {
 function compareNumerically(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
+
+const versionForm = /^\d+\.\d+\.\d+(-[0-9A-Za-z]+([.-][0-9A-Za-z]+)*)?$/;
+
+/** Whether a text is an exact version, such as `0.169.0` or `0.170.0-alpha.3`, and not a range or tag. */
+export function isVersion(text: string): boolean {
+  return versionForm.test(text);
+}
