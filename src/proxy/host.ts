@@ -8,17 +8,13 @@ import { arch, release } from 'node:os';
 export function hostTexts(installation?: string): Map<string, string> {
   const texts = new Map([
     ['user_agent', `${system()}; ${process.arch === 'x64' ? 'x86_64' : arch()}`],
-    ['sandbox', sandboxes.get(process.platform) ?? 'none'],
+    ['sandbox', sandboxes[process.platform] ?? 'none'],
   ]);
   if (installation !== undefined) texts.set('installation_id', installation);
   return texts;
 }
 
-const sandboxes: ReadonlyMap<string, string> = new Map([
-  ['linux', 'seccomp'],
-  ['darwin', 'seatbelt'],
-  ['win32', 'windows_sandbox'],
-]);
+const sandboxes: NodeJS.Dict<string> = { linux: 'seccomp', darwin: 'seatbelt', win32: 'windows_sandbox' };
 
 /** Name and version of the operating system, as in the official client's user agent. */
 function system(): string {

@@ -29,12 +29,8 @@ export type ProxySetup = {
  * Loads goldens and sign-in for a proxy. Throws ParityError `no-golden` if the goldens are missing and `bad-sign-in` if
  * the sign-in is.
  */
-export async function loadProxySetup({
-  goldens,
-  codex,
-  auth,
-  tokenUrl,
-}: ProxySetupOptions): Promise<ProxySetup> {
+export async function loadProxySetup(options: ProxySetupOptions): Promise<ProxySetup> {
+  const { goldens, codex, auth, tokenUrl } = options;
   const lane = laneOf(auth);
   const shape = await loadShape(goldens, codex, lane);
   const installation = installationBeside(auth);

@@ -108,9 +108,8 @@ export class ChatChunks {
     return [...chunks, this.#chunk({}, finish), ...(usage === undefined ? [] : [this.#chunkWith([], usage)])];
   }
 
-  #chunk(delta: Parameters<typeof objectNode>[0], finish?: string): JsonObject {
-    const finish_reason = finish ?? null;
-    const choice = objectNode({ index: 0, delta: objectNode(delta), logprobs: null, finish_reason });
+  #chunk(delta: Parameters<typeof objectNode>[0], finish: string | null = null): JsonObject {
+    const choice = objectNode({ index: 0, delta: objectNode(delta), logprobs: null, finish_reason: finish });
     return this.#chunkWith([choice], null);
   }
 

@@ -4,21 +4,12 @@ import { objectNode } from './object-node.ts';
 import { Param } from './param.ts';
 import { responseFormat, responseToolChoice, responseTools } from './tools.ts';
 
-/** A translated request for a chat completion. */
-export type ChatRequest = {
-  /** The equivalent request to the Responses API. */
-  readonly body: JsonObject;
-  /** Whether the client wants chunks instead of one completion. */
-  readonly streams: boolean;
-  /** Whether the client wants a last chunk with the usage. */
-  readonly includesUsage: boolean;
-};
-
 /**
- * Translates the body of `POST /v1/chat/completions`. Throws ApiError with the name of the parameter if there is no
- * translation.
+ * Translates the body of `POST /v1/chat/completions` to the equivalent `body` for the Responses API. Returns too whether
+ * the client wants chunks instead of one completion, and a last chunk with the usage. Throws ApiError with the name of
+ * the parameter if there is no translation.
  */
-export function chatRequest(body: JsonNode): ChatRequest {
+export function chatRequest(body: JsonNode) {
   const request = new Param('', body);
   for (const [key] of request.object().members) requireTranslatable(request.member(key));
   const includesUsage = request.member('stream_options').member('include_usage');
@@ -87,14 +78,10 @@ function requireTranslatable(param: Param): void {
   if (value === undefined || Object.hasOwn(sharedMembers, name)) return;
   if (translatedMembers.has(name) || ignoredMembers.has(name)) return;
   const harmless = unsupportedMembers.get(name);
-  if (harmless === undefined) {
-    throw param.error(`Unknown parameter: '${name}'.`, 'unknown_parameter');
-  }
+  if (harmless === undefined) throw param.error(`Unknown parameter: '${name}'.`, 'unknown_parameter');
   if (harmless.includes(printJson(value))) return;
-  throw param.error(
-    `'${name}' is not supported by the Codex backend: leave it out.`,
-    'unsupported_parameter',
-  );
+  const message = `'${name}' is not supported by the Codex backend: leave it out.`;
+  throw param.error(message, 'unsupported_parameter');
 }
 
 function responseRequest(request: Param): JsonObject {
@@ -107,6 +94,7 @@ function responseRequest(request: Param): JsonObject {
     verbosity: optional('verbosity', string),
   });
   const effort = optional('reasoning_effort', string);
+  const shared = Object.entries(sharedMembers).map(([key, kind]) => [key, optional(key, readers[kind])]);
   return objectNode({
     model: request.member('model').string(),
     // Models with instructions at top level refuse a request without them (reported by users of the backend, not
@@ -120,12 +108,7 @@ function responseRequest(request: Param): JsonObject {
     stream: true,
     text: text.members.length === 0 ? undefined : text,
     max_output_tokens: optional('max_completion_tokens', number) ?? optional('max_tokens', number),
-    ...Object.fromEntries(
-      Object.entries(sharedMembers).map(([key, kind]) => [
-        key,
-        optional(key, (param) => readers[kind](param)),
-      ]),
-    ),
+    ...Object.fromEntries(shared),
   });
 }
 

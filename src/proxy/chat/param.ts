@@ -74,9 +74,8 @@ export class Param {
       return this.error(`Missing required parameter: '${this.name}'.`, 'missing_required_parameter');
     }
     const kind = value.kind === 'literal' ? 'boolean' : value.kind;
-    return this.error(
-      `Invalid type for '${this.name}': expected ${expected}, but got ${/^[ao]/.test(kind) ? 'an' : 'a'} ${kind}.`,
-      'invalid_type',
-    );
+    const actual = `${/^[ao]/.test(kind) ? 'an' : 'a'} ${kind}`;
+    const message = `Invalid type for '${this.name}': expected ${expected}, but got ${actual}.`;
+    return this.error(message, 'invalid_type');
   }
 }

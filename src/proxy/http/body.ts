@@ -39,11 +39,8 @@ export async function unpackBody(body: Buffer, headers: HeaderList, limit: numbe
   const encoding = headerValue(headers, 'content-encoding') ?? 'identity';
   if (encoding === 'identity') return body.toString('utf8');
   if (encoding !== 'zstd' && encoding !== 'gzip') {
-    throw proxyError(
-      415,
-      'unknown_encoding',
-      `content-encoding "${encoding}" is not supported: use zstd or gzip`,
-    );
+    const message = `content-encoding "${encoding}" is not supported: use zstd or gzip`;
+    throw proxyError(415, 'unknown_encoding', message);
   }
   try {
     return (await decompressors[encoding](body, { maxOutputLength: limit })).toString('utf8');

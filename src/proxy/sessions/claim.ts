@@ -56,11 +56,10 @@ function conversationStart({ clientMembers, input }: TurnRequest): string | unde
   const first = input.find(isFromUser);
   if (first === undefined) return undefined;
   const instructions = rawMember(clientMembers, 'instructions') ?? '';
+  const hasInstructions = instructions !== 'null' && instructions !== '""';
   // Compact JSON has no line feed, so the separator is unambiguous.
-  return digest(`${emptyInstructions.has(instructions) ? '' : instructions}\n${first}`);
+  return digest(`${hasInstructions ? instructions : ''}\n${first}`);
 }
-
-const emptyInstructions: ReadonlySet<string> = new Set(['null', '""']);
 
 function isFromUser(item: string): boolean {
   // Parsing a long item takes time, and most of a request is instructions and tools.

@@ -3,13 +3,7 @@ import { responseId } from './event-fields.ts';
 import type { TurnRequest } from './turn-request.ts';
 
 /** Records one turn for the history. */
-export type TurnRecorder = {
-  /** All items up to and including the request; undefined if the request continues from an unknown response. */
-  readonly fullInput: readonly string[] | undefined;
-  readonly record: (type: string, text: string) => void;
-  /** Forgets all recorded events before a retry. */
-  readonly discard: () => void;
-};
+export type TurnRecorder = ReturnType<History['startTurn']>;
 
 /**
  * The input and output items up to the last response, as JSON texts. With them, a session can continue on another
@@ -28,30 +22,29 @@ export class History {
     return this.#last?.id;
   }
 
-  startTurn({ input, previousResponseId, clientMembers }: TurnRequest): TurnRecorder {
+  startTurn({ input, previousResponseId, clientMembers }: TurnRequest) {
     const known = previousResponseId === this.#last?.id ? this.#last?.items : undefined;
     const before = previousResponseId === undefined ? [] : known;
     const fullInput = before === undefined ? undefined : [...before, ...detachedItems(input, clientMembers)];
     const output: string[] = [];
     return {
+      /** All items up to and including the request; undefined if the request continues from an unknown response. */
       fullInput,
+      /** Forgets all recorded events before a retry. */
       discard: () => void output.splice(0),
-      record: (type, text) => {
+      record: (type: string, text: string): void => {
         if (type === 'response.output_item.done') {
           const item = rawMember(rawMembers(text) ?? [], 'item');
           if (item !== undefined) output.push(copyOf(item));
         }
         if (type !== 'response.completed') return;
         const id = responseId(text);
-        if (id !== undefined) {
-          this.#remember(id, fullInput === undefined ? undefined : [...fullInput, ...output]);
-        }
+        if (id === undefined) return;
+        const items = [...(fullInput ?? []), ...output];
+        const isKept = fullInput !== undefined && lengthOf(items) <= this.#limit;
+        this.#last = { id, items: isKept ? items : undefined };
       },
     };
-  }
-
-  #remember(id: string, items: readonly string[] | undefined): void {
-    this.#last = { id, items: lengthOf(items ?? []) > this.#limit ? undefined : items };
   }
 }
 

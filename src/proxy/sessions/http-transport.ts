@@ -67,13 +67,11 @@ export class HttpTransport {
     return outcome;
   }
 
-  async #post(attempt: TurnAttempt): Promise<PostOutcome> {
-    try {
-      return await this.#postWithSignIn(attempt, 0);
-    } catch (error) {
+  #post(attempt: TurnAttempt): Promise<PostOutcome> {
+    return this.#postWithSignIn(attempt, 0).catch((error: unknown) => {
       if (error instanceof ApiError) return { kind: 'failed', error };
       throw error;
-    }
+    });
   }
 
   /**
@@ -117,12 +115,8 @@ export class HttpTransport {
       firstByte: limits.firstByte,
     }).catch((error: unknown) => {
       // A timeout is not retried: the official client waits for more than a minute (measured: codex 0.169.0).
-      const timedOut = !(error instanceof Error && 'code' in error);
-      throw proxyError(
-        502,
-        timedOut ? 'upstream_silent' : backendUnreachable,
-        `the backend cannot be reached: ${reasonOf(error)}`,
-      );
+      const code = error instanceof Error && 'code' in error ? backendUnreachable : 'upstream_silent';
+      throw proxyError(502, code, `the backend cannot be reached: ${reasonOf(error)}`);
     });
     response.setTimeout(limits.idle, () => response.destroy());
     return response;

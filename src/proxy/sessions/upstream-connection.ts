@@ -1,6 +1,7 @@
 import type { RawData, WebSocket } from 'ws';
 import { toBuffer } from '../http/frame-writer.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
+import type { Limits } from '../limits.ts';
 import { eventType } from './event-fields.ts';
 
 export type RequestEnding =
@@ -12,11 +13,9 @@ export type RequestEnding =
 /** Receives an event. If it returns a promise, reading pauses until the promise resolves. */
 export type EventHandler = (type: string, text: string) => Promise<void> | undefined;
 
-export type ConnectionRequest = {
+/** `idle` includes the time that the client takes to read an event. */
+export type ConnectionRequest = Pick<Limits, 'firstByte' | 'idle'> & {
   readonly text: string;
-  readonly firstByte: number;
-  /** Milliseconds between two events, including the time that the client takes to read them. */
-  readonly idle: number;
   /** Ends the connection. */
   readonly signal: AbortSignal;
   readonly onEvent: EventHandler;

@@ -8,13 +8,7 @@ import type { SignIn } from '../sign-in/sign-in.ts';
 import { responseId } from './event-fields.ts';
 import { isRetriedResponse, reconnectError, retryAfter } from './retry-policy.ts';
 import type { TurnAttempt, UpstreamRefusal } from './turn.ts';
-import {
-  chainedMembers,
-  continuedMembers,
-  prewarmMembers,
-  type TurnRequest,
-  withTurnState,
-} from './turn-request.ts';
+import { chainedMembers, continuedMembers, prewarmMembers, withTurnState } from './turn-request.ts';
 import { ConnectionPool, type RequestEnding, UpstreamConnection } from './upstream-connection.ts';
 
 export type WebSocketOutcome = RequestEnding | NoConnection;
@@ -83,7 +77,7 @@ export class WebSocketTransport {
       prewarms ? this.#shaper.body(prewarmMembers(request)) : this.#shaper.body(request.members, turn.values);
     const connection = kept ?? (await this.#open(attempt, firstBody().metadata));
     if (!(connection instanceof UpstreamConnection)) return connection;
-    if (prewarms && !(await this.#prewarm(connection, request, signal))) {
+    if (prewarms && !(await this.#prewarm(connection, attempt))) {
       connection.end();
       this.#context.log.info({}, 'opening a new connection: the prewarm got no response');
       return unavailable;
@@ -110,11 +104,7 @@ export class WebSocketTransport {
   }
 
   /** Sends a prewarm. Returns whether it succeeded. */
-  async #prewarm(
-    connection: UpstreamConnection,
-    request: TurnRequest,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async #prewarm(connection: UpstreamConnection, { request, signal }: TurnAttempt): Promise<boolean> {
     const ending = await connection.send({
       text: this.#shaper.body(prewarmMembers(request)).text,
       firstByte: prewarmTimeout,

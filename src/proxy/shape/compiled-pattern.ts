@@ -46,27 +46,21 @@ export function compilePattern(pattern: JsonNode, variables: GoldenVariables): C
       split: compileTemplate(parts, variables),
     };
   }
-  if (pattern.kind !== 'object') return nodePattern(pattern);
-  const inner = member(pattern, jsonMark);
-  if (inner === undefined) return compileObject(pattern, variables);
-  if (inner.kind !== 'object') return nodePattern(pattern);
-  return { kind: 'embedded-json', inner: compileObject(inner, variables) };
-}
-
-function nodePattern(node: JsonNode): CompiledPattern {
-  const constant = node.kind !== 'object' && node.kind !== 'array';
-  return { kind: 'node', node, text: constant ? printJson(node) : undefined };
+  if (pattern.kind === 'object') {
+    const inner = member(pattern, jsonMark);
+    if (inner === undefined) return compileObject(pattern, variables);
+    if (inner.kind === 'object') return { kind: 'embedded-json', inner: compileObject(inner, variables) };
+  }
+  const constant = pattern.kind !== 'object' && pattern.kind !== 'array';
+  return { kind: 'node', node: pattern, text: constant ? printJson(pattern) : undefined };
 }
 
 export function compileObject({ members }: JsonObject, variables: GoldenVariables): ObjectPattern {
+  const named = members.filter(([key]) => key !== unorderedMark);
   return {
     kind: 'object',
-    ordered: !members.some(([key]) => key === unorderedMark),
-    members: new Map(
-      members.flatMap(([key, value]) =>
-        key === unorderedMark ? [] : [[unescapeKey(key), compilePattern(value, variables)]],
-      ),
-    ),
+    ordered: named.length === members.length,
+    members: new Map(named.map(([key, value]) => [unescapeKey(key), compilePattern(value, variables)])),
   };
 }
 
@@ -81,25 +75,18 @@ export function extractValues(
   json: string,
   onValue: (variable: string, value: string) => void,
 ): void {
-  switch (pattern.kind) {
-    case 'text': {
-      const number = /^-?\d/.test(json) ? json : undefined;
-      const text = pattern.number ? number : stringIn(json);
-      const values = text === undefined ? undefined : pattern.split(text);
-      for (const [variable, value] of values ?? []) onValue(variable, value);
-      return;
+  if (pattern.kind === 'text') {
+    const number = /^-?\d/.test(json) ? json : undefined;
+    const text = pattern.number ? number : stringIn(json);
+    const values = text === undefined ? undefined : pattern.split(text);
+    for (const [variable, value] of values ?? []) onValue(variable, value);
+  } else if (pattern.kind === 'embedded-json') {
+    extractValues(pattern.inner, stringIn(json) ?? '', onValue);
+  } else if (pattern.kind === 'object') {
+    for (const [key, value] of rawMembers(json) ?? []) {
+      const inner = pattern.members.get(key);
+      if (inner !== undefined) extractValues(inner, value, onValue);
     }
-    case 'embedded-json':
-      extractValues(pattern.inner, stringIn(json) ?? '', onValue);
-      return;
-    case 'object':
-      for (const [key, value] of rawMembers(json) ?? []) {
-        const inner = pattern.members.get(key);
-        if (inner !== undefined) extractValues(inner, value, onValue);
-      }
-      return;
-    case 'node':
-      return;
   }
 }
 

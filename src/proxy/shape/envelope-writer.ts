@@ -50,10 +50,8 @@ export class EnvelopeWriter {
   /** Embedded turn metadata from a client is complete: add nothing to it. */
   #embeddedMembers(pattern: ObjectPattern, sent: readonly RawMember[] | undefined): RawMember[] {
     if (sent !== undefined) {
-      const sentKeys = new Set(sent.map(([key]) => key));
-      return orderedKeys(pattern, sent).flatMap((key) =>
-        sentKeys.has(key) ? this.#member(pattern, sent, key) : [],
-      );
+      const keys = orderedKeys(pattern, sent).filter((key) => rawMember(sent, key) !== undefined);
+      return keys.flatMap((key) => this.#member(pattern, sent, key));
     }
     const { requestValues } = this.#options;
     return [...pattern.members.keys()].flatMap((key): RawMember[] => {

@@ -66,7 +66,7 @@ export function outlineOf(golden: Golden): Golden {
   const exchanges = golden.exchanges.map((exchange) => ({
     ...exchange,
     steps: exchange.steps.flatMap((step): Step[] => {
-      if (step.type === 'response' || step.from !== 'client' || step.content.kind !== 'json') return [];
+      if (!isFromClient(step) || step.content.kind !== 'json') return [];
       const json = mapChildren(step.content.json, (value, key = '') =>
         outlinedMembers.has(key) ? value : { kind: 'literal', value: null },
       );
@@ -103,7 +103,9 @@ export function requestPattern(
     headers: headerPatterns([request.headers, ...otherHeaders], variables),
     bodies,
     modelFlags: modelFlagsIn(allBodies),
-    keyOrder: keyOrder(allBodies.map(keysOf)),
+    keyOrder: keyOrder(
+      allBodies.map((body) => (body.kind === 'object' ? body.members.map(([key]) => key) : [])),
+    ),
     identityVariables,
     sessionVariables,
     turnVariables: exclude(turnVariables, new Set([...identityVariables, ...sessionVariables])),
@@ -153,15 +155,14 @@ function transportOf({ request }: Exchange): Transport | undefined {
   return /\/responses(?:\?|$)/.test(target) ? 'http' : undefined;
 }
 
+function isFromClient(step: Step): step is Exclude<Step, { type: 'response' }> {
+  return step.type !== 'response' && step.from === 'client';
+}
+
 function bodiesOver(transport: Transport, goldens: readonly Golden[]): JsonNode[] {
-  return requestsOver(transport, goldens)
-    .flatMap(({ steps }) => steps)
-    .flatMap((step) =>
-      step.type !== 'response' && step.from === 'client' && step.content.kind === 'json'
-        ? [step.content.json]
-        : [],
-    )
-    .filter((body) => member(body, 'model') !== undefined);
+  const steps = requestsOver(transport, goldens).flatMap((exchange) => exchange.steps.filter(isFromClient));
+  const bodies = steps.flatMap(({ content }) => (content.kind === 'json' ? [content.json] : []));
+  return bodies.filter((body) => member(body, 'model') !== undefined);
 }
 
 /** Returns the literal members of turn metadata, from the first request for each model. */
@@ -171,18 +172,13 @@ function modelFlagsIn(bodies: readonly JsonNode[]): Map<string, readonly RawMemb
     const metadata = member(member(member(body, 'client_metadata'), 'x-codex-turn-metadata'), jsonMark);
     const model = stringAt(body, 'model') ?? '';
     if (metadata?.kind !== 'object' || flags.has(model)) continue;
+    const literals = metadata.members.filter(([, value]) => value.kind === 'literal');
     flags.set(
       model,
-      metadata.members.flatMap(([key, value]): RawMember[] =>
-        value.kind === 'literal' ? [[key, printJson(value)]] : [],
-      ),
+      literals.map(([key, value]) => [key, printJson(value)]),
     );
   }
   return flags;
-}
-
-function keysOf(node: JsonNode): string[] {
-  return node.kind === 'object' ? node.members.map(([key]) => key) : [];
 }
 
 function identityVariablesIn(body: JsonNode | undefined): Set<string> {
@@ -201,23 +197,15 @@ function exclude(names: Iterable<string>, excluded: ReadonlySet<string>): Set<st
 /** A value that is in the handshake, or in more than one message, belongs to the session. */
 function sessionVariablesOf(golden: Golden): Set<string> {
   const [handshake] = requestsOver('websocket', [golden]);
-  const messages = golden.exchanges
-    .flatMap(({ steps }) => steps)
-    .filter((step) => step.type !== 'response' && step.from === 'client')
-    .map((step) => new Set(variablesInEvent(step)));
+  const steps = golden.exchanges.flatMap((exchange) => exchange.steps.filter(isFromClient));
+  const messages = steps.map((step) => new Set(variablesInEvent(step)));
   const inHandshake = handshake === undefined ? [] : variablesInEvent(handshake.request);
   const repeated = [...golden.variables.keys()].filter(
     (name) => messages.filter((names) => names.has(name)).length > 1,
   );
-  return new Set(
-    [...inHandshake, ...repeated].filter((name) => lastingKinds.has(golden.variables.get(name)?.kind)),
-  );
+  const names = [...inHandshake, ...repeated];
+  return new Set(names.filter((name) => lastingKinds.has(golden.variables.get(name)?.kind)));
 }
 
 /** Kinds of values that can last for a session. Clocks change, and sign-in and connection have their own values. */
-const lastingKinds: ReadonlySet<VariableKind | undefined> = new Set<VariableKind>([
-  'uuid7',
-  'uuid4',
-  'secret_uuid4',
-  'host_text',
-]);
+const lastingKinds = new Set<VariableKind | undefined>(['uuid7', 'uuid4', 'secret_uuid4', 'host_text']);

@@ -9,7 +9,7 @@ import { EnvelopeWriter } from './envelope-writer.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
 import { printMembers, type RawMember, rawMember, rawMembers, rawString, stringIn } from './raw-json.ts';
-import type { BodyPattern, RequestPattern } from './request-pattern.ts';
+import type { RequestPattern } from './request-pattern.ts';
 import { wireTier } from './tier.ts';
 
 /** Members that the shaper writes from identity, tier and golden. All others are content and stay unchanged. */
@@ -106,19 +106,17 @@ export class RequestShaper {
   async post({ members, host, signIn, turnValues }: PostFacts): Promise<PackedPost> {
     const model = rawString(members, 'model') ?? '';
     const facts = { host, signIn, model, tier: wireTier(rawString(members, 'service_tier')) };
-    const shaped = this.body(members, turnValues);
-    const plain = Buffer.from(shaped.text, 'utf8');
+    const { text, metadata, lite } = this.body(members, turnValues);
+    const headersFor = (body: Buffer) => {
+      const filler = this.#filler();
+      this.#setHeaderVariable(filler, 'content-length', String(body.length));
+      return this.#headers({ ...facts, metadata }, lite, filler);
+    };
+    const plain = Buffer.from(text, 'utf8');
     const packed = await compressZstd(plain);
-    const headers = this.#postHeaders(facts, shaped, packed.length);
+    const headers = headersFor(packed);
     if (headerValue(headers, 'content-encoding') === 'zstd') return { headers, body: packed };
-    return { headers: this.#postHeaders(facts, shaped, plain.length), body: plain };
-  }
-
-  #postHeaders(facts: HeaderFacts, { metadata, lite }: ShapedBody, length: number): HeaderList {
-    const filler = this.#filler();
-    this.#setHeaderVariable(filler, 'content-length', String(length));
-    const effective = headerValue(this.#clientHeaders, turnMetadata) ?? metadata;
-    return this.#headers({ ...facts, metadata: effective }, lite, filler);
+    return { headers: headersFor(plain), body: plain };
   }
 
   /**
@@ -130,7 +128,9 @@ export class RequestShaper {
     for (const [name, value] of turnValues) filler.set(name, value);
     const lite =
       rawMember(request, 'tools') === undefined && rawMember(request, 'instructions') === undefined;
-    const pattern = this.#bodyPattern(request);
+    const isPrewarm = rawMember(request, 'generate') !== undefined;
+    const { bodies } = this.#pattern;
+    const pattern = bodies.find((body) => body.isPrewarm === isPrewarm) ?? bodies[0];
     const metadata = lite ? pattern?.metadata : pattern?.nonLiteMetadata;
     const clientMetadata = rawMember(request, 'client_metadata');
     if (clientMetadata !== undefined && metadata !== undefined) {
@@ -145,7 +145,10 @@ export class RequestShaper {
     for (const [key, value] of pattern?.constants ?? []) members.set(key, value);
     const tier = wireTier(rawString(request, 'service_tier'));
     if (tier !== undefined) members.set('service_tier', JSON.stringify(tier));
-    members.set('prompt_cache_key', JSON.stringify(this.#cacheKey(request)));
+    // Reviewers of older versions send the thread id (measured: codex 0.140.0, scenario review).
+    const { session, thread } = this.#identity;
+    const sendsThread = rawString(request, 'prompt_cache_key') === thread;
+    members.set('prompt_cache_key', JSON.stringify(sendsThread ? thread : session));
     const envelope =
       metadata === undefined
         ? undefined
@@ -154,17 +157,9 @@ export class RequestShaper {
     for (const name of this.#pattern.turnVariables) turnValues.set(name, filler.value(name));
 
     const order = keyOrder([this.#pattern.keyOrder, request.map(([key]) => key)]);
-    const ordered = order.flatMap((key): RawMember[] => {
-      const value = members.get(key);
-      return value === undefined ? [] : [[key, value]];
-    });
+    const present = order.filter((key) => members.has(key));
+    const ordered = present.map((key): RawMember => [key, members.get(key) ?? '']);
     return { text: printMembers(ordered), metadata: rawString(envelope ?? [], turnMetadata), lite };
-  }
-
-  /** The session id, or the thread id for reviewers of older versions (measured: codex 0.140.0, scenario review). */
-  #cacheKey(request: readonly RawMember[]): string {
-    const { session, thread } = this.#identity;
-    return rawString(request, 'prompt_cache_key') === thread ? thread : session;
   }
 
   #headers(facts: HeaderFacts, lite: boolean, filler: Filler): HeaderList {
@@ -174,6 +169,9 @@ export class RequestShaper {
     if (signIn.lane === 'chatgpt') this.#setHeaderVariable(filler, 'chatgpt-account-id', signIn.accountId);
     this.#setHeaderVariable(filler, 'authorization', signIn.accessToken);
     const envelope = this.#envelope(filler, []);
+    // A client without a user agent does not contradict the golden's version.
+    const agent = headerValue(this.#clientHeaders, 'user-agent');
+    const hasVersion = agent === undefined || agent.includes(`/${this.#pattern.codex} `);
     return [...this.#pattern.headers].flatMap(([lower, { name, required, value }]): HeaderList => {
       if (lower === liteHeader && !lite) return [];
       const sent = headerValue(this.#clientHeaders, name);
@@ -182,18 +180,11 @@ export class RequestShaper {
       if (lower === turnMetadata && facts.metadata !== undefined && sent === undefined) {
         return [[name, facts.metadata]];
       }
-      const keepsSent =
-        clientHeaderNames.has(lower) || (agentHeaderNames.has(lower) && this.#clientHasVersion());
+      const keepsSent = clientHeaderNames.has(lower) || (agentHeaderNames.has(lower) && hasVersion);
       const kept = sent === undefined || !keepsSent ? undefined : JSON.stringify(sent);
       const json = envelope.value(value, kept, name);
       return [[name, stringIn(json) ?? json]];
     });
-  }
-
-  /** Whether the client has the golden's version. A client without a user agent does not contradict it. */
-  #clientHasVersion(): boolean {
-    const agent = headerValue(this.#clientHeaders, 'user-agent');
-    return agent === undefined || agent.includes(`/${this.#pattern.codex} `);
   }
 
   #filler(): Filler {
@@ -219,13 +210,6 @@ export class RequestShaper {
       ['reasoning_effort', rawStringJson(reasoning, 'effort')],
       ...(this.#pattern.modelFlags.get(rawString(request, 'model') ?? '') ?? []),
     ]);
-  }
-
-  /** Returns the golden's prewarm for a prewarm, and its turn for a turn. */
-  #bodyPattern(request: readonly RawMember[]): BodyPattern | undefined {
-    const isPrewarm = rawMember(request, 'generate') !== undefined;
-    const { bodies } = this.#pattern;
-    return bodies.find((body) => body.isPrewarm === isPrewarm) ?? bodies[0];
   }
 
   /** Reads the values of the golden's variables from a client's JSON. Skips values of the wrong kind. */

@@ -23,6 +23,3 @@ export const unsupportedParams: ReadonlyMap<string, string> = new Map([
   ['truncation', 'the backend never truncates'],
   ['stream_options', 'the backend has one form of stream'],
 ]);
-
-/** The response header that lists the dropped members, separated by commas. */
-export const droppedHeader = 'x-codex-parity-dropped';

@@ -62,17 +62,13 @@ function removeStale(path: string, lock: string): void {
     if (id !== '') rmSync(temporaryOf(path, id), { force: true });
   } else {
     // Another process had already replaced the stale lock, so this one is valid: put it back.
-    restore(aside, lock);
+    try {
+      linkSync(aside, lock);
+    } catch {
+      // A third process took the lock at this moment. Two refreshes run at once, as they would without a lock.
+    }
   }
   rmSync(aside, { force: true });
-}
-
-function restore(aside: string, lock: string): void {
-  try {
-    linkSync(aside, lock);
-  } catch {
-    // A third process took the lock at this moment. Two refreshes run at once, as they would without a lock.
-  }
 }
 
 function isStale(lock: string, owner: string): boolean {

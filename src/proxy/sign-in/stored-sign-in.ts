@@ -98,9 +98,13 @@ export function withTokens(text: string, tokens: IssuedTokens, now: number): str
     refresh_token: tokens.refreshToken,
   };
   const expiry = expiryOf(tokens.accessToken);
-  const refreshed = { last_refresh: isoTime(now) };
+  const refreshed = { last_refresh: new Date(now).toISOString() };
   const changed = isAccountFile(node)
-    ? replace(node, { ...renewed, ...refreshed, expired: expiry === undefined ? null : isoTime(expiry) })
+    ? replace(node, {
+        ...renewed,
+        ...refreshed,
+        expired: expiry === undefined ? null : new Date(expiry).toISOString(),
+      })
     : replace(node, { tokens: replace(tokensOf(node), renewed), ...refreshed });
   const space = text.slice(text.trimEnd().length);
   return `${compact ? printJson(changed) : printIndented(changed)}${space}`;
@@ -156,10 +160,6 @@ function replace(
 }
 
 const nothing: JsonNode = { kind: 'literal', value: null };
-
-function isoTime(time: number): string {
-  return new Date(time).toISOString();
-}
 
 /** The official client writes auth.json with two spaces per level. */
 function printIndented(node: JsonNode, indent = ''): string {

@@ -13,10 +13,8 @@ export type TokenEndpoint = {
 /** The result of a refresh. `reason` contains nothing of the response except known error codes. */
 export type RefreshResult =
   | { readonly outcome: 'renewed'; readonly tokens: IssuedTokens }
-  /** Retries are useless. */
-  | { readonly outcome: 'refused'; readonly reason: string }
-  /** A retry may succeed. */
-  | { readonly outcome: 'failed'; readonly reason: string };
+  /** A retry may succeed after `failed`, but not after `refused`. */
+  | { readonly outcome: 'refused' | 'failed'; readonly reason: string };
 
 export const officialTokenUrl = new URL('https://auth.openai.com/oauth/token');
 

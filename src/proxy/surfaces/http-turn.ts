@@ -7,7 +7,6 @@ import { ResponseCollector, readEvent, streamEndedEarly } from '../http/upstream
 import type { HttpContext } from '../request-context.ts';
 import { type RunTurnOptions, runTurn } from '../sessions/run-turn.ts';
 import type { TurnRequest } from '../sessions/turn-request.ts';
-import { droppedHeader } from '../shape/unsupported-params.ts';
 
 /** The text of a request's body. Throws ApiError when it cannot be read. */
 export async function readText({ request, headers, limits }: HttpContext): Promise<string> {
@@ -57,5 +56,5 @@ export async function sendWholeResponse(
 
 /** The header that lists the members which were dropped from a request. */
 export function droppedHeaders({ droppedParams }: TurnRequest): HeaderList {
-  return droppedParams.length === 0 ? [] : [[droppedHeader, droppedParams.join(', ')]];
+  return droppedParams.length === 0 ? [] : [['x-codex-parity-dropped', droppedParams.join(', ')]];
 }
