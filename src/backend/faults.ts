@@ -14,29 +14,24 @@ export const faults = z.strictObject({
 export type Faults = z.output<typeof faults>;
 
 /** The faults of one run that have not happened yet. All connections share them. */
-export type PendingFaults = {
-  /** The HTTP status to refuse this upgrade with; undefined accepts it. */
-  upgradeRefusal(): number | undefined;
-  stallsPrewarm(): boolean;
-  /** The error code to refuse this token refresh with; undefined grants it. */
-  refreshRefusal(): string | undefined;
-  /** Describes the faults that have not happened, a phrase each. */
-  left(): string[];
-};
+export type PendingFaults = ReturnType<typeof startFaults>;
 
-export function startFaults({ upgrades = [], stalledPrewarms = 0, refresh }: Faults): PendingFaults {
+export function startFaults({ upgrades = [], stalledPrewarms = 0, refresh }: Faults) {
   const refusals = [...upgrades];
   const refreshes = refresh === undefined ? [] : [refresh];
   let stalls = stalledPrewarms;
   return {
+    /** The HTTP status to refuse this upgrade with; undefined accepts it. */
     upgradeRefusal: () => refusals.shift(),
     stallsPrewarm: () => {
       if (stalls === 0) return false;
       stalls -= 1;
       return true;
     },
+    /** The error code to refuse this token refresh with; undefined grants it. */
     refreshRefusal: () => refreshes.shift(),
-    left: () => [
+    /** Describes the faults that have not happened, a phrase each. */
+    left: (): string[] => [
       ...(refusals.length === 0 ? [] : [`${refusals.length} of ${upgrades.length} upgrades not refused`]),
       ...(stalls === 0 ? [] : [`${stalls} of ${stalledPrewarms} prewarms not stalled`]),
       ...(refreshes.length === 0 ? [] : ['token refresh not refused']),

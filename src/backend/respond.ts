@@ -7,28 +7,20 @@ import { prewarmEvents } from './response-events.ts';
 import type { ScriptedResponse } from './scripted-response.ts';
 
 /** The replies of one run. All connections share them, and each is used once. */
-type Script = {
-  /** Removes and returns the next reply for a recipient; undefined when none is left. */
-  next(recipient: Recipient): ScriptedReply | undefined;
-  /** How many replies were used so far. */
-  served(): number;
-  /** How many requests came when no reply was left for them. */
-  missed(): number;
-  /** How many replies there are, used or not. */
-  readonly length: number;
-};
-
-export function startScript(replies: readonly ScriptedReply[]): Script {
+export function startScript(replies: readonly ScriptedReply[]) {
   const left = [...replies];
   let missed = 0;
   return {
-    next: (recipient) => {
+    /** Removes and returns the next reply for a recipient; undefined when none is left. */
+    next: (recipient: Recipient): ScriptedReply | undefined => {
       const index = left.findIndex(({ to }) => to === undefined || to === recipient);
       if (index >= 0) return left.splice(index, 1)[0];
       missed += 1;
       return undefined;
     },
+    /** How many replies were used so far. */
     served: () => replies.length - left.length,
+    /** How many requests came when no reply was left for them. */
     missed: () => missed,
     length: replies.length,
   };
@@ -36,7 +28,7 @@ export function startScript(replies: readonly ScriptedReply[]): Script {
 
 /** What all connections of a backend share. */
 export type BackendRun = {
-  readonly script: Script;
+  readonly script: ReturnType<typeof startScript>;
   readonly faults: PendingFaults;
   readonly onEvent: OnBackendObservation;
 };

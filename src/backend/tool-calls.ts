@@ -62,14 +62,14 @@ export function toolCallTexts(call: ScriptedToolCall): string[] {
 
 /** The JavaScript with which a lite model calls a tool. Tools are methods of `tools`; `text` returns the output. */
 function scriptOf(call: ScriptedToolCall): string {
-  switch (call.call) {
-    case 'command':
-      return `text((await tools.exec_command(${JSON.stringify({ cmd: call.command })})).output)`;
-    case 'tool':
-      return `text(JSON.stringify(await tools.${call.name}(${call.arguments})))`;
-    case 'mcp':
-      return `text((await tools.mcp__${call.server}__${call.tool}(${call.arguments})).content[0].text)`;
-  }
+  const result = `await tools.${functionName(call)}(${argumentsOf(call)})`;
+  if (call.call === 'tool') return `text(JSON.stringify(${result}))`;
+  return `text((${result}).${call.call === 'command' ? 'output' : 'content[0].text'})`;
+}
+
+function functionName(call: ScriptedToolCall): string {
+  if (call.call === 'command') return 'exec_command';
+  return call.call === 'tool' ? call.name : `mcp__${call.server}__${call.tool}`;
 }
 
 function argumentsOf(call: ScriptedToolCall): string {
@@ -81,8 +81,8 @@ function functionOf(
   call: ScriptedToolCall,
   { functions = [], functionsInInput }: CreateRequest,
 ): OfferedFunction {
-  if (call.call === 'command') return { name: 'exec_command' };
-  const name = call.call === 'tool' ? call.name : `mcp__${call.server}__${call.tool}`;
+  const name = functionName(call);
+  if (call.call === 'command') return { name };
   const nameOf = call.call === 'tool' ? (offered: OfferedFunction) => offered.name : qualifiedName;
   return [...functions, ...functionsInInput].find((offered) => nameOf(offered) === name) ?? { name };
 }

@@ -7,26 +7,20 @@ import type { Recipient } from './reply.ts';
 import { type BackendRun, respond, senderOf } from './respond.ts';
 import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
 
-/** The websocket side of /responses. */
-export type WebSocketResponses = {
-  /** Takes over the socket of an upgrade request. */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Ends all websockets. */
-  close(): void;
-};
-
 /**
- * The client offers `permessage-deflate; client_max_window_bits`, and compresses every message once it is accepted.
- * This server accepts without parameters, as the real backend is not known to send any.
+ * The websocket side of /responses. The client offers `permessage-deflate; client_max_window_bits`, and compresses every
+ * message once it is accepted. This server accepts without parameters, as the real backend is not known to send any.
  */
-export function startWebSocketResponses(run: BackendRun): WebSocketResponses {
+export function startWebSocketResponses(run: BackendRun) {
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: true });
   return {
-    accept: (request, socket, head) => {
+    /** Takes over the socket of an upgrade request. */
+    accept: (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       const from = senderOf(pairHeaders(request.rawHeaders));
       server.handleUpgrade(request, socket, head, (client) => serveClient(client, from, run));
     },
-    close: () => {
+    /** Ends all websockets. */
+    close: (): void => {
       for (const client of server.clients) client.terminate();
       server.close();
     },

@@ -84,32 +84,21 @@ function homePaths(): string[] {
   return [homedir(), userInfo().homedir].filter((path) => path.split(/[\\/]/).length > 2);
 }
 
-/** A recording of the traffic with a server. */
-type UpstreamRecording = {
-  /** The URL to use instead of the server's. */
-  readonly url: URL;
-  /** The path of the trace. */
-  readonly path: string;
-  readonly finish: () => Promise<void>;
-};
-
 /**
  * Starts a tap in front of a server, for programs whose server is configurable, and writes a sealed trace of the
- * traffic to a new file in `folder`. Throws ParityError when the file cannot be created.
+ * traffic to a new file in `folder`, the returned `path`. `url` is the one to use instead of the server's. Throws
+ * ParityError when the file cannot be created.
  */
-export async function recordUpstream(server: URL, folder: string): Promise<UpstreamRecording> {
+export async function recordUpstream(server: URL, folder: string) {
   const path = join(folder, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
   const trace = createTrace(path, { recorded: 'live' });
-  const recorder = new TraceRecorder(new Sealer(), (event) => trace.write(event));
+  const recorder = new TraceRecorder(new Sealer(), trace.write);
   const { url, close } = await tapInFrontOf(server, recorder.observe);
-  return {
-    url,
-    path,
-    finish: async () => {
-      await close();
-      trace.finish();
-    },
+  const finish = async () => {
+    await close();
+    trace.finish();
   };
+  return { url, path, finish };
 }
 
 /** Starts a tap in front of a server. `url` is the URL to use instead of the server's. */

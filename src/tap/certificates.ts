@@ -1,6 +1,6 @@
 // The certificate library resolves its parts through reflection and does not load without this polyfill.
 import 'reflect-metadata';
-import { type KeyObject, webcrypto } from 'node:crypto';
+import { KeyObject, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
@@ -24,7 +24,7 @@ export async function createAuthority(): Promise<CertificateWithKey> {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { certificate: certificate.toString('pem'), key: await privateKeyPem(keys.privateKey) };
+  return { certificate: certificate.toString('pem'), key: pemOf(keys.privateKey) };
 }
 
 /**
@@ -42,7 +42,7 @@ export async function createLeaf(
     subject: [{ CN: ['codex-parity tap'] }],
     issuer: issuer.subjectName,
     publicKey: keys.publicKey,
-    signingKey: await signingKey(authorityKey),
+    signingKey: authorityKey.toCryptoKey(algorithm, false, ['sign']),
     signingAlgorithm: algorithm,
     ...validity(365),
     extensions: [
@@ -55,7 +55,7 @@ export async function createLeaf(
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { certificate: certificate.toString('pem'), key: await privateKeyPem(keys.privateKey) };
+  return { certificate: certificate.toString('pem'), key: pemOf(keys.privateKey) };
 }
 
 /** Starts a day ago, for clients whose clock is behind. */
@@ -64,13 +64,6 @@ function validity(days: number): { notBefore: Date; notAfter: Date } {
   return { notBefore, notAfter: new Date(notBefore.getTime() + days * day) };
 }
 
-async function signingKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
-  return webcrypto.subtle.importKey('pkcs8', key.export({ type: 'pkcs8', format: 'der' }), algorithm, false, [
-    'sign',
-  ]);
-}
-
-async function privateKeyPem(key: webcrypto.CryptoKey): Promise<string> {
-  const der = await webcrypto.subtle.exportKey('pkcs8', key);
-  return x509.PemConverter.encode(der, 'PRIVATE KEY');
+function pemOf(key: webcrypto.CryptoKey): string {
+  return KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }).toString();
 }

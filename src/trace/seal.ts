@@ -10,7 +10,7 @@ import {
   printJson,
   tryParseJson,
 } from '../wire/json.ts';
-import { credentialPatterns, isAddressHeader, isContentKey, secretHeader, secretKey } from './secrets.ts';
+import { addressHeaders, contentKeys, credentialPatterns, secretHeader, secretKey } from './secrets.ts';
 import type { HeaderField } from './trace-event.ts';
 
 /**
@@ -78,7 +78,7 @@ export class Sealer {
       const scheme = /^(?:Bearer|Basic) /.exec(value)?.[0] ?? '';
       return jsonString(scheme + this.#sealSecret(kind, value.slice(scheme.length)));
     }
-    if (isAddressHeader(name)) return jsonString(this.#address(value));
+    if (addressHeaders.has(name.toLowerCase())) return jsonString(this.#address(value));
     const document = this.#document(value);
     if (document !== undefined) return jsonString(document);
     const isProse = !this.#ownTexts.has(value) && threeWords.test(withoutSeals(value));
@@ -133,7 +133,7 @@ export class Sealer {
       const safe = this.#isProse(key, output) ? sealText(output) : this.#sealSecretsIn(output);
       return withValue(node, `${frame[1]}<<elapsed>>${frame[2]}${safe}`);
     }
-    if (isContentKey(key) && this.#isProse(key, value)) return withValue(node, sealText(value));
+    if (contentKeys.has(key) && this.#isProse(key, value)) return withValue(node, sealText(value));
     const inner = this.#document(value);
     if (inner !== undefined) return withValue(node, inner);
     if (this.#isProse(key, value)) return withValue(node, sealText(value));
@@ -152,7 +152,7 @@ export class Sealer {
   #isProse(key: string, text: string): boolean {
     if (text === '' || this.#ownTexts.has(text)) return false;
     const rest = withoutSeals(text);
-    return isContentKey(key) || rest.length > 80 || threeWords.test(rest);
+    return contentKeys.has(key) || rest.length > 80 || threeWords.test(rest);
   }
 
   #sealSecretsIn(text: string): string {

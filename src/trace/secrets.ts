@@ -6,9 +6,6 @@
 const headerKinds: ReadonlyMap<string, string> = new Map([
   ['authorization', 'token'],
   ['proxy-authorization', 'token'],
-  ['x-api-key', 'token'],
-  ['api-key', 'token'],
-  ['statsig-api-key', 'token'],
   ['cookie', 'cookie'],
   ['set-cookie', 'cookie'],
   ['chatgpt-account-id', 'account_id'],
@@ -17,11 +14,6 @@ const headerKinds: ReadonlyMap<string, string> = new Map([
 ]);
 
 const keyKinds: ReadonlyMap<string, string> = new Map([
-  ['access_token', 'token'],
-  ['refresh_token', 'token'],
-  ['id_token', 'token'],
-  ['api_key', 'token'],
-  ['openai_api_key', 'token'],
   ['account_id', 'account_id'],
   ['chatgpt_account_id', 'account_id'],
   ['user_id', 'user_id'],
@@ -35,15 +27,15 @@ const keyKinds: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * A name that ends in such a word carries a secret, in any case style: client_secret, refreshToken, X-Auth-Token.
+ * A header or key that ends in such a word carries a secret, in any case style: client_secret, refreshToken, X-Api-Key.
  */
 const secretWord = /(?:^|_)(?:token|secret|password|passwd|passphrase|credentials?|api_?key|private_key)$/;
 
-/** Headers that contain an address, whose query may contain secrets. */
-const addressHeaders: ReadonlySet<string> = new Set(['location', 'content-location', 'referer']);
+/** Headers, in lower case, that contain an address, whose query may contain secrets. */
+export const addressHeaders: ReadonlySet<string> = new Set(['location', 'content-location', 'referer']);
 
 /** Keys of content: text written by a person, a model, a tool or a prompt author. */
-const contentKeys: ReadonlySet<string> = new Set([
+export const contentKeys: ReadonlySet<string> = new Set([
   'text',
   'content',
   'input',
@@ -80,12 +72,4 @@ export function secretKey(key: string): string | undefined {
     .replaceAll('-', '_')
     .toLowerCase();
   return keyKinds.get(key.toLowerCase()) ?? (secretWord.test(words) ? 'token' : undefined);
-}
-
-export function isAddressHeader(name: string): boolean {
-  return addressHeaders.has(name.toLowerCase());
-}
-
-export function isContentKey(key: string): boolean {
-  return contentKeys.has(key);
 }

@@ -1,5 +1,5 @@
 import type { JsonNode } from '../wire/json.ts';
-import type { Opcode, Side } from '../wire/message.ts';
+import type { Side, WebSocketMessage } from '../wire/message.ts';
 
 /**
  * The events of a trace, one per line of the file. A golden has the same events, but its strings may contain variables
@@ -51,13 +51,10 @@ export type BodyEvent = {
   readonly content: Content;
 };
 
-export type MessageEvent = {
+export type MessageEvent = Omit<WebSocketMessage, 'payload'> & {
   readonly type: 'message';
   readonly exchange: number;
   readonly from: Side;
-  readonly opcode: Opcode;
-  readonly compressed: boolean;
-  readonly fragments: number;
   readonly content: Content;
 };
 

@@ -102,24 +102,20 @@ function bytesContent(bytes: Buffer): Content {
 /** The maximum length of a decompressed body: above what the backend accepts, and below what exhausts memory. */
 const limit = { maxOutputLength: 256 * 1024 * 1024 };
 
+const decoders: ReadonlyMap<string, (bytes: Buffer) => Buffer> = new Map([
+  ['identity', (bytes) => bytes],
+  ['zstd', (bytes) => decompressZstd(bytes, limit.maxOutputLength)],
+  ['gzip', (bytes) => gunzipSync(bytes, limit)],
+  ['deflate', (bytes) => inflateSync(bytes, limit)],
+  ['br', (bytes) => brotliDecompressSync(bytes, limit)],
+]);
+
 /** The decompressed text of a body. Undefined when the encoding is unknown, or the body is cut off or too long. */
 function decompress(encoding: string | undefined, bytes: Buffer): string | undefined {
   try {
-    switch (encoding) {
-      case undefined:
-      case 'identity':
-        return bytes.toString('utf8');
-      case 'zstd':
-        return decompressZstd(bytes, limit.maxOutputLength).toString('utf8');
-      case 'gzip':
-        return gunzipSync(bytes, limit).toString('utf8');
-      case 'deflate':
-        return inflateSync(bytes, limit).toString('utf8');
-      case 'br':
-        return brotliDecompressSync(bytes, limit).toString('utf8');
-      default:
-        return undefined;
-    }
+    return decoders
+      .get(encoding ?? 'identity')?.(bytes)
+      .toString('utf8');
   } catch {
     return undefined;
   }

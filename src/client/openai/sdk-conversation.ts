@@ -2,8 +2,7 @@ import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, type JsonObject, toNode } from '../../wire/json.ts';
 
 /** The two APIs of OpenAI's SDK that a proxy may serve: Responses, and chat completions. */
-export const sdkSurfaces = ['responses', 'chat'] as const;
-export type SdkSurface = (typeof sdkSurfaces)[number];
+export type SdkSurface = 'responses' | 'chat';
 
 /** What the SDK returned to the program for one request. */
 export type SdkResponse = {
