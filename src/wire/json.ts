@@ -33,8 +33,7 @@ const maximumDepth = 500;
 
 /** Parses one JSON document (RFC 8259). Throws JsonSyntaxError. */
 export function parseJson(text: string): ParsedJson {
-  const parser = new Parser(text);
-  return parser.document();
+  return new Parser(text).document();
 }
 
 /** Like parseJson, but returns undefined for text that is not JSON. */

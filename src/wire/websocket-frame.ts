@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { ByteQueue } from './byte-queue.ts';
 import type { Opcode } from './message.ts';
 import { UndecodableError } from './undecodable.ts';
 
@@ -73,38 +72,35 @@ export class FrameDecoder {
   }
 }
 
-/** Input of encodeFrame. `mask` is the four bytes of the key: required for a client, forbidden for a server. */
+/** A frame to encode. `mask` is the four bytes of the key: required for a client, forbidden for a server. */
 type FrameToEncode = {
   readonly opcode: FrameOpcode;
   readonly payload: Buffer;
   readonly mask?: Buffer | undefined;
+  /** Default: true. */
   readonly fin?: boolean;
   readonly rsv1?: boolean;
 };
 
-/** Encodes one frame with the shortest length form that fits (RFC 6455 §5.2). `fin` defaults to true. */
-export function encodeFrame({ opcode, payload, mask, fin = true, rsv1 = false }: FrameToEncode): Buffer {
-  const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | (opcodeNumbers.get(opcode) ?? 0);
-  const frame = Buffer.allocUnsafe(headerLength(payload.length) + (mask?.length ?? 0) + payload.length);
-  let at = writeHeader(frame, 0, first, mask === undefined ? 0 : 0x80, payload.length);
-  if (mask !== undefined) at += mask.copy(frame, at);
-  (mask === undefined ? payload : masked(payload, mask)).copy(frame, at);
-  return frame;
+/** Encodes one frame with the shortest length form that fits (RFC 6455 §5.2). */
+export function encodeFrame(frame: FrameToEncode): Buffer {
+  return encodeFrames([frame]);
 }
 
-/** Encodes messages of a server, one frame each, into one buffer. */
-export function encodeMessages(
-  messages: readonly { readonly opcode: Opcode; readonly payload: Buffer }[],
-): Buffer {
+/** Encodes frames into one buffer, each as encodeFrame does. */
+export function encodeFrames(frames: readonly FrameToEncode[]): Buffer {
   let length = 0;
-  for (const { payload } of messages) length += headerLength(payload.length) + payload.length;
-  const frames = Buffer.allocUnsafe(length);
+  for (const { payload, mask } of frames)
+    length += headerLength(payload.length) + (mask?.length ?? 0) + payload.length;
+  const bytes = Buffer.allocUnsafe(length);
   let at = 0;
-  for (const { opcode, payload } of messages) {
-    at = writeHeader(frames, at, 0x80 | (opcodeNumbers.get(opcode) ?? 0), 0, payload.length);
-    at += payload.copy(frames, at);
+  for (const { opcode, payload, mask, fin = true, rsv1 = false } of frames) {
+    const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | (opcodeNumbers.get(opcode) ?? 0);
+    at = writeHeader(bytes, at, first, mask === undefined ? 0 : 0x80, payload.length);
+    if (mask !== undefined) at += mask.copy(bytes, at);
+    at += (mask === undefined ? payload : masked(payload, mask)).copy(bytes, at);
   }
-  return frames;
+  return bytes;
 }
 
 /** A fresh masking key. It must be unpredictable (RFC 6455 §5.3). */
@@ -138,4 +134,44 @@ function masked(payload: Buffer, mask: Buffer): Buffer {
   for (let at = words.length * 4; at < result.length; at += 1)
     result[at] = (result[at] ?? 0) ^ (mask[at & 3] ?? 0);
   return result;
+}
+
+/** A queue of bytes to decode. Joins chunks only when a value spans them, so a long payload is copied once. */
+class ByteQueue {
+  #chunks: Buffer[] = [];
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#chunks.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  /**
+   * The first `count` bytes, which stay in the queue. Throws RangeError when there are fewer. May share pushed memory.
+   */
+  peek(count: number): Buffer {
+    const first = this.#chunks[0];
+    if (first !== undefined && first.length >= count) return first.subarray(0, count);
+    if (count > this.#length)
+      throw new RangeError(`requested ${count} bytes, but the queue holds ${this.#length}`);
+    const joined = Buffer.concat(this.#chunks);
+    this.#chunks = [joined];
+    return joined.subarray(0, count);
+  }
+
+  /** Removes and returns the first `count` bytes, like peek. */
+  take(count: number): Buffer {
+    const taken = this.peek(count);
+    if (count === 0) return taken;
+    const [first, ...others] = this.#chunks;
+    const left = first?.subarray(count);
+    this.#chunks = left === undefined || left.length === 0 ? others : [left, ...others];
+    this.#length -= count;
+    return taken;
+  }
 }

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Opcode, Side, WebSocketMessage } from '../../src/wire/message.ts';
 import { acceptKey, WebSocketDecoder, WebSocketEncoder } from '../../src/wire/websocket.ts';
 import type { DeflateParameters } from '../../src/wire/websocket-deflate.ts';
-import { encodeFrame, encodeMessages } from '../../src/wire/websocket-frame.ts';
+import { encodeFrame, encodeFrames } from '../../src/wire/websocket-frame.ts';
 import { anyCut, byteByByte } from './chunking.ts';
 
 function decode(chunks: readonly Buffer[], deflate: DeflateParameters | null = null, from: Side = 'client') {
@@ -167,8 +167,8 @@ it('encodes messages into one buffer the same as one by one, for every length fo
     (['text', 'binary'] as const).map((opcode) => ({ opcode, payload: Buffer.alloc(length, length & 0xff) })),
   );
   const each = Buffer.concat(messages.map((message) => encodeFrame(message)));
-  expect(encodeMessages(messages).equals(each)).toBe(true);
-  expect(encodeMessages([])).toHaveLength(0);
+  expect(encodeFrames(messages).equals(each)).toBe(true);
+  expect(encodeFrames([])).toHaveLength(0);
 });
 
 it('encodes the examples of RFC 6455 §5.7', () => {

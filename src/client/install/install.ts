@@ -36,10 +36,9 @@ export async function installOfficialClient(
   const staging = await mkdtemp(join(cache, '.installing-'));
   try {
     await mustBeReleased(version, staging, options);
-    await npmInstall(version, staging, options);
     // The program itself is an optional package: npm reports no error when its download fails.
-    if (!(await runs(version, staging, options))) await npmInstall(version, staging, options);
-    if (!(await runs(version, staging, options))) throw notWorking(version);
+    if (!(await installInto(staging, version, options)) && !(await installInto(staging, version, options)))
+      throw notWorking(version);
     await moveInto(folder, staging, version, options.signal);
   } finally {
     await rm(staging, { recursive: true, force: true, maxRetries: 3 });
@@ -49,14 +48,13 @@ export async function installOfficialClient(
   return client;
 }
 
-async function runs(
-  version: string,
-  folder: string,
-  { signal, onProgress }: InstallOptions,
-): Promise<boolean> {
-  onProgress?.(`checking that Codex ${version} runs`);
-  const client = await workingClient(folder, version, signal);
-  if (signal?.aborted) throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
+/** Resolves to whether the installed client runs. */
+async function installInto(folder: string, version: string, options: InstallOptions): Promise<boolean> {
+  await npmInstall(version, folder, options);
+  options.onProgress?.(`checking that Codex ${version} runs`);
+  const client = await workingClient(folder, version, options.signal);
+  if (options.signal?.aborted)
+    throw new ParityError('interrupted', `Installing Codex ${version} was interrupted`);
   return client !== undefined;
 }
 

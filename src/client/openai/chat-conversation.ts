@@ -15,18 +15,16 @@ type Completion = {
 /** A conversation over chat completions: each request repeats all messages before it. */
 export function chatConversation(client: OpenAI, streams: boolean, signal: AbortSignal): SdkConversation {
   const messages: Message[] = [];
-  return {
-    send: async (input, settings) => {
-      messages.push(...messagesOf(input));
-      const members: JsonMember[] = [['messages', toNode(messages)], ...settingsFor('chat', settings)];
-      const body: OpenAI.ChatCompletionCreateParamsNonStreaming = JSON.parse(
-        printJson({ kind: 'object', members }),
-      );
-      const { text, calls, ...end } = await complete(client, body, streams, signal);
-      const toolCalls = calls.length === 0 ? {} : { tool_calls: [...calls] };
-      messages.push({ role: 'assistant', content: text === '' ? null : text, ...toolCalls });
-      return { text, ...end, calls: calls.map(({ id, type }) => ({ id, type })) };
-    },
+  return async (input, settings) => {
+    messages.push(...messagesOf(input));
+    const members: JsonMember[] = [['messages', toNode(messages)], ...settingsFor('chat', settings)];
+    const body: OpenAI.ChatCompletionCreateParamsNonStreaming = JSON.parse(
+      printJson({ kind: 'object', members }),
+    );
+    const { text, calls, ...end } = await complete(client, body, streams, signal);
+    const toolCalls = calls.length === 0 ? {} : { tool_calls: [...calls] };
+    messages.push({ role: 'assistant', content: text === '' ? null : text, ...toolCalls });
+    return { text, ...end, calls: calls.map(({ id, type }) => ({ id, type })) };
   };
 }
 

@@ -30,27 +30,25 @@ export function responsesConversation(
 ): SdkConversation {
   let previous: string | undefined;
   const before: JsonNode[] = [];
-  return {
-    send: async (input, settings) => {
-      const lite = member(settings, 'tools') === undefined;
-      const items = inputItems(input).map(toNode);
-      if (before.length === 0 && lite) items.unshift(toolsItem);
-      const chained = previous !== undefined && member(settings, 'previous_response_id') !== undefined;
-      const sent: JsonNode = { kind: 'array', items: chained ? items : [...before, ...items] };
-      const members: JsonMember[] = [
-        ['input', sent],
-        ...(chained ? [['previous_response_id', toNode(previous)] satisfies JsonMember] : []),
-        ...settingsFor('responses', settings),
-      ];
-      const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(
-        printJson({ kind: 'object', members }),
-      );
-      const { response, ...unfinished } = await receive(client, body, streams, signal);
-      if (response === undefined) return { ending: 'none', calls: [], ...unfinished };
-      previous = response.id;
-      before.push(...items, ...response.output.map(toNode));
-      return sdkResponse(response);
-    },
+  return async (input, settings) => {
+    const lite = member(settings, 'tools') === undefined;
+    const items = inputItems(input).map(toNode);
+    if (before.length === 0 && lite) items.unshift(toolsItem);
+    const chained = previous !== undefined && member(settings, 'previous_response_id') !== undefined;
+    const sent: JsonNode = { kind: 'array', items: chained ? items : [...before, ...items] };
+    const members: JsonMember[] = [
+      ['input', sent],
+      ...(chained ? [['previous_response_id', toNode(previous)] satisfies JsonMember] : []),
+      ...settingsFor('responses', settings),
+    ];
+    const body: OpenAI.Responses.ResponseCreateParamsNonStreaming = JSON.parse(
+      printJson({ kind: 'object', members }),
+    );
+    const { response, ...unfinished } = await receive(client, body, streams, signal);
+    if (response === undefined) return { ending: 'none', calls: [], ...unfinished };
+    previous = response.id;
+    before.push(...items, ...response.output.map(toNode));
+    return sdkResponse(response);
   };
 }
 

@@ -46,7 +46,7 @@ export async function runSdk(
   const send = async (input: SdkInput): Promise<boolean> => {
     const settings = requests[responses.length] ?? requests.at(-1);
     if (settings === undefined) throw new ParityError('internal', 'the golden has no requests');
-    const response = await conversation.send(input, settings);
+    const response = await conversation(input, settings);
     responses.push(response);
     if (response.calls.length === 0) return response.failure === undefined;
     return send({ outputs: response.calls.map((call) => ({ call, text: outputs.shift() ?? '' })) });

@@ -26,11 +26,11 @@ export type SdkInput =
   | { readonly prompt: string }
   | { readonly outputs: readonly { readonly call: SdkToolCall; readonly text: string }[] };
 
-/** A conversation with the model over one of the surfaces. It keeps what the next request must repeat or refer to. */
-export type SdkConversation = {
-  /** Sends one request. `settings` is the official client's request for the same. */
-  readonly send: (input: SdkInput, settings: JsonObject) => Promise<SdkResponse>;
-};
+/**
+ * A conversation with the model over one of the surfaces. It keeps what the next request must repeat or refer to. Each
+ * call sends one request; `settings` is the official client's request for the same.
+ */
+export type SdkConversation = (input: SdkInput, settings: JsonObject) => Promise<SdkResponse>;
 
 /** An error that the SDK threw. For a lost connection it has a message only. */
 export type SdkFailure = {

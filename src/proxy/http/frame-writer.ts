@@ -1,6 +1,6 @@
 import type { Duplex, Writable } from 'node:stream';
 import type { RawData } from 'ws';
-import { encodeMessages } from '../../wire/websocket-frame.ts';
+import { encodeFrames } from '../../wire/websocket-frame.ts';
 
 /** While more bytes than this wait to be sent, the writer is full. */
 const highWater = 1024 * 1024;
@@ -31,7 +31,7 @@ export class FrameWriter {
     const messages = this.#waiting;
     this.#waiting = [];
     this.#length = 0;
-    if (this.#socket.writable) this.#socket.write(encodeMessages(messages));
+    if (this.#socket.writable) this.#socket.write(encodeFrames(messages));
   }
 
   /** Whether the client reads more slowly than messages are sent. */
