@@ -4,12 +4,11 @@ import { buffer } from 'node:stream/consumers';
 import { listenLocally } from '../listening.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import { pairHeaders } from '../wire/headers.ts';
-import type { OnBackendObservation } from './backend-observation.ts';
 import { type Faults, startFaults } from './faults.ts';
-import { type HttpResponse, jsonResponse } from './http-response.ts';
 import { respondToPost } from './http-responses.ts';
 import type { ScriptedReply } from './reply.ts';
 import { type BackendRun, startScript } from './respond.ts';
+import { type HttpResponse, jsonResponse } from './scripted-response.ts';
 import { sideResponse } from './side-routes.ts';
 import { startWebSocketResponses } from './websocket-responses.ts';
 
@@ -18,7 +17,7 @@ export type BackendOptions = {
   readonly port?: number;
   readonly script: readonly ScriptedReply[];
   readonly faults?: Faults;
-  readonly onEvent?: OnBackendObservation;
+  readonly onEvent?: BackendRun['onEvent'];
 };
 
 export type Backend = {

@@ -1,9 +1,13 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { encodeSse } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
-import { type HttpResponse, jsonResponse } from './http-response.ts';
 import { type BackendRun, badRequest, respond, senderOf } from './respond.ts';
-import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
+import {
+  type HttpResponse,
+  jsonResponse,
+  type ScriptedResponse,
+  type StreamPart,
+} from './scripted-response.ts';
 
 type ReceivedPost = { readonly path: string; readonly headers: HeaderList; readonly body: Buffer };
 

@@ -50,3 +50,19 @@ export type ScriptedResponse =
 export function newId(prefix: 'resp' | 'msg' | 'ctc' | 'fc' | 'call' | 'cmp'): string {
   return `${prefix}_${randomBytes(24).toString('hex')}`;
 }
+
+/** A response over HTTP. */
+export type HttpResponse = {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: string | Buffer;
+  /**
+   * Absent: the body is complete, and sent with its length. `hold`: the body is the start of a stream that then sends
+   * nothing more. `cut`: the connection ends after the body, in the middle of the stream.
+   */
+  readonly ending?: 'hold' | 'cut';
+};
+
+export function jsonResponse(status: number, value: unknown): HttpResponse {
+  return { status, headers: [['content-type', 'application/json']], body: JSON.stringify(value) };
+}

@@ -11,7 +11,7 @@ import {
   tryParseJson,
 } from '../wire/json.ts';
 import type { PendingFaults } from './faults.ts';
-import { type HttpResponse, jsonResponse } from './http-response.ts';
+import { type HttpResponse, jsonResponse } from './scripted-response.ts';
 
 /** An HTTP request for anything but a response. */
 type SideRequest = {

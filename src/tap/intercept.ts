@@ -5,9 +5,16 @@ import type { Observe } from '../trace/observation.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { connectUpstream, ready, type UpstreamTarget } from './connect-upstream.ts';
-import { interceptedHosts, matchesHost } from './host-patterns.ts';
 import { type Leg, relayBytes } from './relay-bytes.ts';
 import { announceConnection, openTap, type Tap, type TapContext, tapConnection } from './tap.ts';
+
+/** The hosts that the official client contacts for models and sign-in. Connections to others are not decoded. */
+export const interceptedHosts: readonly string[] = [
+  'chatgpt.com',
+  '*.chatgpt.com',
+  'api.openai.com',
+  'auth.openai.com',
+];
 
 export type InterceptingTapOptions = {
   /** Signs the certificates of intercepted hosts. The client must trust it. */
@@ -145,4 +152,14 @@ function parseDestination(target: string): Destination | null {
 function authorityOf({ host, port }: Destination): string {
   const name = host.includes(':') ? `[${host}]` : host;
   return port === 443 ? name : `${name}:${port}`;
+}
+
+/** True when a pattern matches the host, ignoring case. A leading `*.` matches one or more labels. */
+export function matchesHost(host: string, patterns: readonly string[]): boolean {
+  const lower = host.toLowerCase();
+  return patterns.some((pattern) =>
+    pattern.startsWith('*.')
+      ? lower.endsWith(pattern.slice(1).toLowerCase())
+      : lower === pattern.toLowerCase(),
+  );
 }

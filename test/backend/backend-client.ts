@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Backend, type BackendOptions, startBackend } from '../../src/backend/backend.ts';
-import type { BackendObservation } from '../../src/backend/backend-observation.ts';
 import type { ScriptedReply } from '../../src/backend/reply.ts';
+import type { BackendObservation } from '../../src/backend/respond.ts';
 
 export type StreamEvent = { readonly type: string; readonly [member: string]: unknown };
 

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
-import type { BackendObservation } from '../../src/backend/backend-observation.ts';
 import type { ScriptedReply } from '../../src/backend/reply.ts';
+import type { BackendObservation } from '../../src/backend/respond.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import type { OfficialClient } from '../../src/client/install/installed.ts';
 import { makeEnvironment } from '../../src/client/official/environment.ts';

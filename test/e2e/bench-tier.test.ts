@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
-import type { BackendObservation } from '../../src/backend/backend-observation.ts';
+import type { BackendObservation } from '../../src/backend/respond.ts';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { cli, temporaryFolder } from './cli.ts';
 import { runMutated, shaper } from './mutation.ts';

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
-import type { BackendObservation } from '../../src/backend/backend-observation.ts';
+import type { BackendObservation } from '../../src/backend/respond.ts';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/official/environment.ts';
 import { runOfficialClient } from '../../src/client/official/run-client.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { interceptedHosts, matchesHost } from '../../src/tap/host-patterns.ts';
+import { interceptedHosts, matchesHost } from '../../src/tap/intercept.ts';
 
 it('matches the hosts of the official client, ignoring case', () => {
   expect(matchesHost('ChatGPT.com', interceptedHosts)).toBe(true);

@@ -1,5 +1,9 @@
-import { mapEvent } from '../../trace/map-event.ts';
-import type { ConnectionEvent, RequestEvent, TraceEvent } from '../../trace/trace-event.ts';
+import {
+  type ConnectionEvent,
+  mapEvent,
+  type RequestEvent,
+  type TraceEvent,
+} from '../../trace/trace-event.ts';
 import type { JsonNode } from '../../wire/json.ts';
 import type { Side } from '../../wire/message.ts';
 import { isModelRoute } from '../../wire/route.ts';

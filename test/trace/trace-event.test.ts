@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { mapEvent } from '../../src/trace/map-event.ts';
-import type { TraceEvent } from '../../src/trace/trace-event.ts';
+import { mapEvent, type TraceEvent } from '../../src/trace/trace-event.ts';
 import { type JsonNode, jsonString, mapJson, toNode } from '../../src/wire/json.ts';
 
 const rename = (value: JsonNode): JsonNode =>
