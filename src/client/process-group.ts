@@ -68,8 +68,8 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
     if (options.onStart === undefined) child.stdin.end();
     else options.onStart(child.stdin);
     let ended: GroupRun['ended'] = 'exit';
-    const stdout = collect(child.stdout, options.onStdoutLine);
-    const stderr = collect(child.stderr, options.onStderrLine);
+    const stdout = collectText(child.stdout, options.onStdoutLine);
+    const stderr = collectText(child.stderr, options.onStderrLine);
     const kill = (reason: GroupRun['ended']) => {
       ended = reason;
       killGroup(child);
@@ -98,7 +98,7 @@ export function runInGroup(command: readonly string[], options: GroupOptions): P
 }
 
 /** Collects the text of a stream, and passes on its lines, even a last one without a line end. */
-function collect(stream: Readable, onLine: (line: string) => void = () => {}): { readonly text: string } {
+function collectText(stream: Readable, onLine: (line: string) => void = () => {}): { readonly text: string } {
   const collected = { text: '' };
   let rest = '';
   stream.setEncoding('utf8').on('data', (text: string) => {
