@@ -60,7 +60,7 @@ it('quotes a real finding in README.md', () => {
     }),
   );
   const findings = parityFindings(golden, sent).map((finding) => findingText('0.169.0 fast', finding));
-  const quoted = [...read('README.md').matchAll(/```\n(error: [^`]*)\n```/g)].map(([, text]) => text);
+  const quoted = [...read('README.md').matchAll(/```\n(breaks: [^`]*)\n```/g)].map(([, text]) => text);
   expect(quoted).toEqual(findings);
 });
 

@@ -1,13 +1,11 @@
 import type { Mismatch } from '../golden/match/mismatch.ts';
 import type { Comparison } from './comparison.ts';
-import { type Severity, severityOf } from './severity.ts';
 
 /** A mismatch with its verdict. Only report/ turns it into sentences. Sealed values stay sealed. */
 export type Finding = Mismatch & {
   readonly comparison: Comparison;
   /** The other comparisons that show the same mismatch. */
   readonly also?: readonly Comparison[];
-  readonly severity: Severity;
   /** What is known of its origin, where the mismatch alone does not show it. */
   readonly cause?: FindingCause;
 };
@@ -16,10 +14,16 @@ export type FindingCause =
   /** No request reached the backend, which the subject was to reach at `url`. */
   | { readonly type: 'nothing upstream'; readonly subject: string; readonly url: string }
   /** Credentials that are not of the sign-in that the subject was given. */
-  | { readonly type: 'foreign credentials' };
+  | { readonly type: 'foreign credentials' }
+  /** A difference that follows from a request over HTTP, where the official client opens a websocket. */
+  | { readonly type: 'http' }
+  /** A response that the subject wrote anew instead of passing it on. */
+  | { readonly type: 'rebuilt response' }
+  /** What another version sends, which the subject says it is. */
+  | { readonly type: 'other version'; readonly version: string };
 
 export function findingOf(comparison: Comparison, mismatch: Mismatch): Finding {
-  return { comparison, ...mismatch, severity: severityOf(mismatch) };
+  return { comparison, ...mismatch };
 }
 
 /** The findings of two comparisons. What both show becomes one finding. */

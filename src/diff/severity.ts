@@ -1,59 +1,57 @@
-import type { Difference, Mismatch, Place } from '../golden/match/mismatch.ts';
+import { type CauseCode, codeOf, type SingleCode, singleCodes, type Topic, topics } from './cause-code.ts';
+import type { Finding } from './finding.ts';
 
 /**
- * `error`: the backend or the client treats the message differently; `warning`: it only shows that the sender is not the
- * official client, or the official backend.
+ * How much harm a difference does, the worst first:
+ *
+ * - breaks: the backend or the client treats the message differently;
+ * - identity: it shows the backend another client, version or device;
+ * - shape: the receiver reads the same, but the official client, or the official backend, does not send it so.
  */
-export type Severity = 'error' | 'warning';
+export const severities = ['breaks', 'identity', 'shape'] as const;
+export type Severity = (typeof severities)[number];
 
-type WarningRule = {
-  readonly kind: Difference['kind'];
-  /** Which differences of the kind are without effect; all if absent. */
-  readonly applies?: (difference: Difference, place: Place) => boolean;
+/** The topics that do not break anything. */
+const mildTopics: Readonly<Partial<Record<Topic, Severity>>> = {
+  'client/name': 'identity',
+  'client/installation': 'identity',
+  'metadata/turn': 'identity',
+  'metadata/client': 'identity',
+  // A receiver ignores header fields that it does not know (RFC 9110, section 5.1).
+  'shape/header': 'shape',
 };
 
-/** The differences without effect. All others are errors. */
-const warnings: readonly WarningRule[] = [
-  // The order of header fields with different names does not matter (RFC 9110, section 5.3), nor that of JSON members
-  // (RFC 8259, section 4). The order of list items does.
-  { kind: 'moved', applies: (difference) => 'order' in difference },
-  // Header names are case-insensitive (RFC 9110, section 5.1); JSON keys are not.
-  { kind: 'recased', applies: (_, place) => isHead(place) },
-  { kind: 'respelled' },
-  // Compression and fragments are undone by the receiver. Text and binary messages differ, and so do broken bodies.
-  { kind: 'reframed', applies: (difference) => 'aspect' in difference && transparent.has(difference.aspect) },
-  { kind: 'changed', applies: (difference, place) => isHead(place) && isRecasedToken(difference, place) },
-];
+/** The single codes that do not break anything. */
+const mildCodes: Readonly<Partial<Record<SingleCode, Severity>>> = {
+  'client/other-version': 'identity',
+  'transport/http-version': 'shape',
+  'transport/alpn': 'shape',
+  // The order of header fields with different names does not matter (RFC 9110, section 5.3), nor does the case of their
+  // names (section 5.1), or the order of JSON members (RFC 8259, section 4). The order of list items does.
+  'shape/header-order': 'shape',
+  'shape/header-case': 'shape',
+  'shape/key-order': 'shape',
+  'shape/json-spelling': 'shape',
+  'shape/json-spacing': 'shape',
+  'shape/event-form': 'shape',
+  // Compression and fragments are undone by the receiver.
+  'shape/compression': 'shape',
+  'shape/fragments': 'shape',
+};
 
-const transparent: ReadonlySet<string> = new Set(['compressed', 'fragments']);
-
-/** Headers whose values are case-insensitive (RFC 9110, sections 7.6.1, 7.8, 8.3.1, 8.4.1, 10.1 and 12.5; RFC 9112, 7). */
-const caseInsensitive: ReadonlySet<string> = new Set([
-  ...['connection', 'upgrade', 'transfer-encoding', 'te', 'expect', 'host'],
-  ...['accept-encoding', 'content-encoding', 'content-type', 'accept'],
-]);
-
-/** The severity of a mismatch, decided by its effect. */
-export function severityOf(mismatch: Mismatch): Severity {
-  const isWarning = mismatch.places.every((place) =>
-    warnings.some(({ kind, applies }) => kind === mismatch.kind && (applies?.(mismatch, place) ?? true)),
-  );
-  return isWarning ? 'warning' : 'error';
+/** The severity of a cause. */
+export function severityOfCode(code: CauseCode): Severity {
+  if (isSingle(code)) return mildCodes[code] ?? 'breaks';
+  const topic = topics.find((one) => code.startsWith(`${one}-`));
+  return (topic === undefined ? undefined : mildTopics[topic]) ?? 'breaks';
 }
 
-/** Whether a place is in the head of a request or response, and not inside a JSON document there. */
-function isHead({ part, path }: Place): boolean {
-  return (part === 'handshake' || part === 'response') && path.length <= 1;
+export function severityOf(finding: Finding): Severity {
+  return severityOfCode(codeOf(finding));
 }
 
-function isRecasedToken(difference: Difference, { path }: Place): boolean {
-  if (difference.kind !== 'changed' || !caseInsensitive.has(String(path[0]).toLowerCase())) return false;
-  const { expected, actual } = difference;
-  if (expected.type !== 'json' || actual.type !== 'json') return false;
-  const [before, after] = [expected.node, actual.node];
-  return (
-    before.kind === 'string' &&
-    after.kind === 'string' &&
-    before.value.toLowerCase() === after.value.toLowerCase()
-  );
+const singles: ReadonlySet<string> = new Set(singleCodes);
+
+function isSingle(code: CauseCode): code is SingleCode {
+  return singles.has(code);
 }

@@ -1,5 +1,6 @@
 import type { Comparison } from '../diff/comparison.ts';
 import type { Finding } from '../diff/finding.ts';
+import { severityOf } from '../diff/severity.ts';
 import type { Lifetime } from '../golden/golden.ts';
 import type { MismatchKind } from '../golden/match/mismatch.ts';
 
@@ -132,7 +133,8 @@ function refusalMeaning(finding: Finding): string | undefined {
 
 /** Why a finding matters, in one sentence. */
 export function explain(finding: Finding): string {
-  const { comparison, cause, kind, places, lifetime, severity } = finding;
+  const { comparison, cause, kind, places, lifetime } = finding;
+  const isMild = severityOf(finding) === 'shape';
   const refused = refusalMeaning(finding);
   if (refused !== undefined) return refused;
   switch (cause?.type) {
@@ -145,13 +147,12 @@ export function explain(finding: Finding): string {
   const names = places.map(({ path }) => String(path.at(-1) ?? '').toLowerCase());
   const reason = lifetime === undefined ? undefined : stale[lifetime];
   if (reason !== undefined) return `${names[0]} ${reason}`;
-  const found =
-    severity === 'warning'
-      ? undefined
-      : known.find(
-          ({ at, kinds }) =>
-            names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
-        );
+  const found = isMild
+    ? undefined
+    : known.find(
+        ({ at, kinds }) =>
+          names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
+      );
   if (found === undefined && lifetime !== undefined) return `${names[0]} is the same for a whole ${lifetime}`;
   return found?.why ?? byKind[kind];
 }

@@ -1,13 +1,17 @@
+import { type Severity, severityOf } from '../diff/severity.ts';
 import { githubMessage, githubProperty, terminalLine } from './escape.ts';
 import { clientNotes, hasParity, type Report, titleOf, titlesText, unfinishedGroups } from './report.ts';
 import { wordsOf } from './text.ts';
+
+/** The annotations of GitHub Actions. */
+const levels: Readonly<Record<Severity, string>> = { breaks: 'error', identity: 'warning', shape: 'notice' };
 
 /** Workflow commands of GitHub Actions: annotations for findings, and for what has no verdict. */
 export function githubReport(report: Report): string {
   const { subject, scenarios } = report;
   const lines = scenarios.flatMap(({ findings, ...id }) =>
     findings.map((finding) => {
-      const { severity, kind, also = [] } = finding;
+      const { kind, also = [] } = finding;
       const { places, expected, actual, why } = wordsOf(finding);
       const [place = '', ...further] = places;
       const title = `codex-parity: ${titleOf(id)}: ${kind}`;
@@ -16,7 +20,7 @@ export function githubReport(report: Report): string {
       const text = [place, ...further.map((other) => `also at: ${other}`), ...values, why, ...both]
         .map(terminalLine)
         .join('\n');
-      return `::${severity} title=${githubProperty(title)}::${githubMessage(text)}`;
+      return `::${levels[severityOf(finding)]} title=${githubProperty(title)}::${githubMessage(text)}`;
     }),
   );
   for (const group of unfinishedGroups(report)) {

@@ -1,22 +1,44 @@
+import { codeOf } from '../diff/cause-code.ts';
+import { type Cause, reportCauses } from '../diff/report-causes.ts';
+import { severityOf } from '../diff/severity.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
 import { jsonText } from './escape.ts';
 import { hasParity, type Report } from './report.ts';
 import { wordsOf } from './text.ts';
 
-/** For programs: findings as data, and in words. The schema is docs/report.schema.json. */
+/** For programs: causes and findings as data, and in words. The schema is docs/report.schema.json. */
 export function jsonReport(report: Report): string {
   const { scenarios, ...run } = report;
   const document = {
     format: 'codex-parity/report',
-    version: 2,
+    version: 3,
     parity: hasParity(report),
     ...run,
+    causes: reportCauses(scenarios).map(causeDocument),
     scenarios: scenarios.map(({ findings, ...scenario }) => ({
       ...scenario,
-      findings: findings.map((finding) => ({ ...finding, words: wordsOf(finding) })),
+      findings: findings.map((finding) => ({
+        code: codeOf(finding),
+        severity: severityOf(finding),
+        ...finding,
+        words: wordsOf(finding),
+      })),
     })),
   };
   return jsonText(document, asJsonText);
+}
+
+/** A cause, with the places of each scenario. Its example shows both sides. */
+function causeDocument({ example, cells, ...cause }: Cause) {
+  const { places, expected, actual, why } = wordsOf(example);
+  return {
+    ...cause,
+    words: { place: places[0] ?? '', expected, actual, why },
+    cells: cells.map(({ findings, ...cell }) => ({
+      ...cell,
+      places: findings.flatMap((finding) => finding.places),
+    })),
+  };
 }
 
 /** JSON nodes become their JSON text, so that spelling, key order and duplicate keys survive. */

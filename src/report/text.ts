@@ -1,5 +1,6 @@
 import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { type Finding, isOf } from '../diff/finding.ts';
+import { severityOf } from '../diff/severity.ts';
 import type { Verdict } from '../diff/verdict.ts';
 import { terminalLine } from './escape.ts';
 import { explain } from './explain.ts';
@@ -62,11 +63,11 @@ export function wordsOf(finding: Finding): FindingWords {
 
 /** A finding as text: kind and place first, then both sides, then why it matters. */
 export function findingText(where: string, finding: Finding): string {
-  const { severity, kind, also = [] } = finding;
+  const { kind, also = [] } = finding;
   const { places, expected, actual, why } = wordsOf(finding);
   const [place = '', ...further] = places;
   return [
-    `${severity}: ${where} › ${place}: ${kind}`,
+    `${severityOf(finding)}: ${where} › ${place}: ${kind}`,
     ...further.map((other) => `  also at  ${other}`),
     ...(expected === null ? [] : [`  expected ${expected}`]),
     ...(actual === null ? [] : [`  actual   ${actual}`]),

@@ -61,11 +61,11 @@ it.each([
 it('finds a last event without its empty line, which clients ignore', () => {
   for (const trimmed of [usual.slice(0, -1), usual.trimEnd()]) {
     expect(findings(closedHead + trimmed)).toEqual([
-      'error | reframed | backend message 2 | an event with the empty line that ends it | an event without the empty line that ends it',
+      'breaks | reframed | backend message 2 | an event with the empty line that ends it | an event without the empty line that ends it',
     ]);
   }
   expect(findings(closedHead + usual, closedHead + usual.slice(0, -1))).toEqual([
-    'error | added | backend message 2 |  | {"type":"response.completed"}',
+    'breaks | added | backend message 2 |  | {"type":"response.completed"}',
   ]);
 });
 
@@ -90,22 +90,22 @@ it.each([
     'event, data with LF',
     'event, data: with LF',
   ],
-])('warns of events that are written in another way: %s', (_, stream, expected, actual) => {
+])('reports the shape of events that are written in another way: %s', (_, stream, expected, actual) => {
   const places = 'backend message 1 and backend message 2';
   expect(findings(closedHead + stream)).toEqual([
-    `warning | respelled | ${places} | lines ${expected} | lines ${actual}`,
+    `shape | respelled | ${places} | lines ${expected} | lines ${actual}`,
   ]);
 });
 
-it('warns of data with white space, in one line or several', () => {
+it('reports the shape of data with white space, in one line or several', () => {
   const spaced = usual.replaceAll('":"', '": "');
   expect(findings(closedHead + spaced)).toEqual([
-    'warning | respelled | backend message 1 and backend message 2 | JSON without white space | JSON with white space',
+    'shape | respelled | backend message 1 and backend message 2 | JSON without white space | JSON with white space',
   ]);
   const lines = usual.replace('{"type":"response.created"}', '{\ndata: "type":"response.created"}');
   expect(findings(closedHead + lines)).toEqual([
-    'warning | respelled | backend message 1 | JSON without white space | JSON with white space',
-    'warning | respelled | backend message 1 | lines event, data with LF | lines event, data, data with LF',
+    'shape | respelled | backend message 1 | JSON without white space | JSON with white space',
+    'shape | respelled | backend message 1 | lines event, data with LF | lines event, data, data with LF',
   ]);
 });
 
@@ -113,7 +113,7 @@ it('finds a chunked response without its last chunk', () => {
   const chunk = `${usual.length.toString(16)}\r\n${usual}\r\n`;
   expect(findings(`${chunkedHead}${chunk}0\r\n\r\n`)).toEqual([]);
   expect(findings(chunkedHead + chunk)).toEqual([
-    'error | added | end of the response |  | a response that breaks off',
+    'breaks | added | end of the response |  | a response that breaks off',
   ]);
   expect(findings(chunkedHead + chunk, chunkedHead + chunk)).toEqual([]);
 });

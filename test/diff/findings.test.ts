@@ -23,7 +23,7 @@ it('reports what differs, where, and why it matters', () => {
     {
       comparison: 'parity',
       kind: 'disagrees',
-      severity: 'error',
+      severity: 'breaks',
       places: [
         'exchange 1 › client message 1 › prompt_cache_key',
         'exchange 1 › client message 2 › prompt_cache_key',
@@ -55,7 +55,7 @@ it('reports a wrong tier in two messages once', () => {
   ]);
 });
 
-it('reports harmless differences as warnings and others as errors', () => {
+it('reports differences without effect as shape, and others as breaks', () => {
   const [exchange] = sampleRun(7);
   if (exchange === undefined) throw new RangeError('there is no exchange');
   const { request } = exchange;
@@ -69,11 +69,11 @@ it('reports harmless differences as warnings and others as errors', () => {
   expect(renamed((name) => (name === 'originator' ? 'Originator' : name))).toMatchObject([
     {
       kind: 'recased',
-      severity: 'warning',
+      severity: 'shape',
       why: "the name has different capitalisation than the official client's",
     },
   ]);
   expect(renamed((name) => (name === 'session-id' ? 'session_id' : name))).toMatchObject([
-    { kind: 'renamed', severity: 'error', why: expect.stringContaining('session_id up to 0.130') },
+    { kind: 'renamed', severity: 'breaks', why: expect.stringContaining('session_id up to 0.130') },
   ]);
 });

@@ -1,12 +1,13 @@
 import type { Finding } from '../../src/diff/finding.ts';
+import { severityOf } from '../../src/diff/severity.ts';
 import type { Mismatch } from '../../src/golden/match/mismatch.ts';
 import { wordsOf } from '../../src/report/text.ts';
 import { differenceText, placeText } from '../../src/report/values.ts';
 
 /** A finding as a report shows it. */
 export function rendered(finding: Finding) {
-  const { comparison, kind, severity } = finding;
-  return { comparison, kind, severity, ...wordsOf(finding) };
+  const { comparison, kind } = finding;
+  return { comparison, kind, severity: severityOf(finding), ...wordsOf(finding) };
 }
 
 /** A finding or mismatch in one line: kind, places in the first exchange, expected, actual. */

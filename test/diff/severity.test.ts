@@ -30,24 +30,24 @@ const reframed = (aspect: 'opcode' | 'compressed' | 'fragments' | 'complete'): D
 });
 
 it.each<[string, Difference, Place, Severity]>([
-  ['headers in another order', order, header('a'), 'warning'],
-  ['keys in another order', order, key('a'), 'warning'],
-  ['input items in another order', item, key('input', 1), 'error'],
-  ['tools in another order', item, key('tools', 1), 'error'],
-  ['messages in another order', item, key(), 'error'],
-  ['a header name in another case', recased, header('model'), 'warning'],
-  ['a JSON key in another case', recased, key('model'), 'error'],
-  ['a JSON key in another case in turn metadata', recased, key('client_metadata', 'model'), 'error'],
-  ['Connection: upgrade', changed('Upgrade', 'upgrade'), header('Connection'), 'warning'],
-  ['Upgrade: WebSocket', changed('websocket', 'WebSocket'), header('Upgrade'), 'warning'],
-  ['another media type', changed('application/json', 'text/plain'), header('content-type'), 'error'],
-  ['a media type in another case', changed('text/html', 'Text/HTML'), header('content-type'), 'warning'],
-  ['a token in another case', changed('Bearer abc', 'bearer ABC'), header('authorization'), 'error'],
-  ['a value of a body in another case', changed('Upgrade', 'upgrade'), key('connection'), 'error'],
-  ['compression', reframed('compressed'), key(), 'warning'],
-  ['fragments', reframed('fragments'), key(), 'warning'],
-  ['a binary message', reframed('opcode'), key(), 'error'],
-  ['a body that breaks off', reframed('complete'), key(), 'error'],
+  ['headers in another order', order, header('a'), 'shape'],
+  ['keys in another order', order, key('a'), 'shape'],
+  ['input items in another order', item, key('input', 1), 'breaks'],
+  ['tools in another order', item, key('tools', 1), 'breaks'],
+  ['messages in another order', item, key(), 'breaks'],
+  ['a header name in another case', recased, header('model'), 'shape'],
+  ['a JSON key in another case', recased, key('model'), 'breaks'],
+  ['a JSON key in another case in turn metadata', recased, key('client_metadata', 'model'), 'identity'],
+  ['Connection: upgrade', changed('Upgrade', 'upgrade'), header('Connection'), 'shape'],
+  ['Upgrade: WebSocket', changed('websocket', 'WebSocket'), header('Upgrade'), 'shape'],
+  ['another media type', changed('application/json', 'text/plain'), header('content-type'), 'breaks'],
+  ['a media type in another case', changed('text/html', 'Text/HTML'), header('content-type'), 'shape'],
+  ['a token in another case', changed('Bearer abc', 'bearer ABC'), header('authorization'), 'breaks'],
+  ['a value of a body in another case', changed('Upgrade', 'upgrade'), key('connection'), 'breaks'],
+  ['compression', reframed('compressed'), key(), 'shape'],
+  ['fragments', reframed('fragments'), key(), 'shape'],
+  ['a binary message', reframed('opcode'), key(), 'breaks'],
+  ['a body that breaks off', reframed('complete'), key(), 'breaks'],
 ])('%s: severity by effect', (_, difference, place, severity) => {
-  expect(severityOf({ ...difference, places: [place] })).toBe(severity);
+  expect(severityOf({ comparison: 'parity', ...difference, places: [place] })).toBe(severity);
 });

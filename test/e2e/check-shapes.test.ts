@@ -148,7 +148,7 @@ it('compares the upstream traffic with the golden of lane chatgpt, whatever the 
     { cwd: folderWithProxy() },
   );
   expect(stdout).toMatch(
-    /error: 0\.169\.0 base-url http-fallback › exchange 1 › handshake › x-openai-account-routing-override: missing/,
+    /breaks: 0\.169\.0 base-url http-fallback › exchange 1 › handshake › x-openai-account-routing-override: missing/,
   );
   expect(stdout).toContain('no parity: 1 finding for mine');
   expect(exitCode).toBe(1);

@@ -37,7 +37,7 @@ it('passes with a golden that was just recorded, and fails with a changed golden
   writeFileSync(path, golden.replace('"store":false', '"store":true'));
   const broken = await laws('--goldens', folder, '--sample', '1', '--seed', '7');
   expect(broken.stdout).toContain(
-    'error: 0.169.0 chatgpt fast › exchange 1 › client message 1 › store: changed\n  expected true\n  actual   false\n',
+    'breaks: 0.169.0 chatgpt fast › exchange 1 › client message 1 › store: changed\n  expected true\n  actual   false\n',
   );
   expect(broken.stdout).toMatch(
     /the recorded golden differs from the committed golden\n.*"store":true.*\n.*"store":false/,

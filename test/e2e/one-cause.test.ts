@@ -35,7 +35,7 @@ it('finds nothing in a proxy that forwards every message', async () => {
 
 it.each(faults)('reports one finding for a proxy that %s', async (fault, finding) => {
   const stdout = await check(fault);
-  expect(stdout.match(/^(?:error|warning): .*$/gm)).toEqual([
-    `error: 0.169.0 second-turn › exchange 1 › ${finding}`,
+  expect(stdout.match(/^(?:breaks|identity|shape): .*$/gm)).toEqual([
+    `breaks: 0.169.0 second-turn › exchange 1 › ${finding}`,
   ]);
 });

@@ -66,7 +66,6 @@ describe.each(Object.entries(payloads))('%s', (_, payload) => {
   const finding: Finding = {
     comparison: 'parity',
     kind: 'changed',
-    severity: 'error',
     places: [{ exchange: 1, side: 'client', part: 'message', number: 1, path: [payload, 0, payload] }],
     expected: { type: 'json', node: jsonString(payload) },
     actual: { type: 'request', method: payload, target: payload },
@@ -74,7 +73,6 @@ describe.each(Object.entries(payloads))('%s', (_, payload) => {
   const renamed: Finding = {
     comparison: 'request neutrality',
     kind: 'renamed',
-    severity: 'warning',
     places: [{ exchange: 1, side: 'backend', part: 'message', number: 1, type: payload, path: [] }],
     from: payload,
     to: payload,

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { causeCodes } from '../../src/diff/cause-code.ts';
 import { comparisons } from '../../src/diff/comparison.ts';
+import { severities } from '../../src/diff/severity.ts';
 import { lifetimes } from '../../src/golden/golden.ts';
 import { kinds, type VariableKind } from '../../src/golden/pattern/kinds.ts';
 
@@ -84,18 +86,28 @@ const value = z
   ])
   .meta({ id: 'value' });
 
+const severity = z
+  .enum(severities)
+  .describe(
+    'breaks: backend or client treat the message differently; identity: it shows another client, version or device; ' +
+      'shape: the receiver reads the same, but the official client does not send it so.',
+  );
+const causeCode = z.enum(causeCodes).meta({ id: 'code', description: 'Stable code of the cause.' });
+
 const finding = {
   comparison: z.enum(comparisons),
   also: z.array(z.enum(comparisons)).optional().describe('Other comparisons that show the same.'),
-  severity: z
-    .enum(['error', 'warning'])
-    .describe('error: the backend treats the request differently; warning: it only shows another client.'),
+  code: causeCode,
+  severity,
   places: z.array(place).min(1),
   lifetime: z.enum(lifetimes).optional().describe('The lifetime that a value violates.'),
   cause: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('nothing upstream'), subject: z.string(), url: z.string() }),
       z.strictObject({ type: z.literal('foreign credentials') }),
+      z.strictObject({ type: z.literal('http') }),
+      z.strictObject({ type: z.literal('rebuilt response') }),
+      z.strictObject({ type: z.literal('other version'), version: z.string() }),
     ])
     .optional(),
   words: z.strictObject({
@@ -197,10 +209,41 @@ const verdict = z
 /** The JSON report. docs/report.schema.json is written from it. */
 export const reportSchema = z.strictObject({
   format: z.literal('codex-parity/report'),
-  version: z.literal(2),
+  version: z.literal(3),
   parity: z.boolean().describe('Whether nothing was found, and no scenario failed.'),
   subject: z.string(),
   driver: z.string(),
+  causes: z
+    .array(
+      z.strictObject({
+        code: causeCode,
+        severity,
+        name: z
+          .string()
+          .describe('The header, key or variable that it is about, as first found; may be empty.'),
+        comparisons: z.array(z.enum(comparisons)).min(1),
+        words: z
+          .strictObject({
+            place: z.string(),
+            expected: z.string().nullable(),
+            actual: z.string().nullable(),
+            why: z.string(),
+          })
+          .describe('One example, for people.'),
+        cells: z
+          .array(
+            z.strictObject({
+              codex: z.string(),
+              lane: z.string(),
+              scenario: z.string(),
+              places: z.array(place).min(1),
+            }),
+          )
+          .min(1)
+          .describe('The scenarios that show it.'),
+      }),
+    )
+    .describe('All findings, grouped by cause over all scenarios; the most harmful first.'),
   scenarios: z.array(
     z.strictObject({
       codex: z.string().describe('Version of the official client.'),

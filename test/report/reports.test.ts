@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { codeOf } from '../../src/diff/cause-code.ts';
 import type { Finding } from '../../src/diff/finding.ts';
+import { severityOf } from '../../src/diff/severity.ts';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import { githubReport } from '../../src/report/github.ts';
 import { jsonReport } from '../../src/report/json.ts';
@@ -14,7 +16,6 @@ const finding: Finding = {
   comparison: 'parity',
   also: ['response neutrality'],
   kind: 'disagrees',
-  severity: 'error',
   places: [
     { exchange: 1, side: 'client', part: 'handshake', path: ['session-id'] },
     { exchange: 1, side: 'client', part: 'message', number: 2, path: ['prompt_cache_key'] },
@@ -27,7 +28,6 @@ const finding: Finding = {
 const nasty: Finding = {
   comparison: 'request neutrality',
   kind: 'added',
-  severity: 'warning',
   places: [{ exchange: 1, side: 'client', part: 'message', number: 1, path: ['a<b>&"c"\n::error::x'] }],
   actual: { type: 'request', method: '100 % ]]> \u0000\u001b[31m', target: '\r\n' },
 };
@@ -52,14 +52,14 @@ it('prints a table, the findings and the verdict as text', () => {
     0.169.0 chatgpt  fast      1 finding  1 finding           1 finding
     0.169.0 chatgpt  default   ok         ok                  ok
 
-    error: 0.169.0 fast › exchange 1 › handshake › session-id: disagrees
+    breaks: 0.169.0 fast › exchange 1 › handshake › session-id: disagrees
       also at  exchange 1 › client message 2 › prompt_cache_key
       expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key
       actual   b
       why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost
       breaks   response neutrality too
 
-    warning: 0.169.0 fast › exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x: added
+    breaks: 0.169.0 fast › exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x: added
       actual   100 % ]]> \\u0000\\u001b[31m \\u000d\\u000a
       why      the content of the request reached the backend changed
 
@@ -110,7 +110,7 @@ it('reports what failed or was not checked with a verdict of its own, never as o
     0.169.0 chatgpt  subagent  not checked  not checked         not checked
     0.169.0 chatgpt  flex      ok           not checked         ok
 
-    error: 0.169.0 default › exchange 1 › handshake › session-id: disagrees
+    breaks: 0.169.0 default › exchange 1 › handshake › session-id: disagrees
       also at  exchange 1 › client message 2 › prompt_cache_key
       expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key
       actual   b
@@ -182,14 +182,38 @@ it('writes findings as data and in words to JSON, with the verdict', () => {
   const [fast, byDefault] = broken.scenarios;
   expect(JSON.parse(jsonReport(broken))).toEqual({
     format: 'codex-parity/report',
-    version: 2,
+    version: 3,
     parity: false,
     subject: 'mine',
     driver: 'codex',
+    causes: [
+      {
+        code: 'session/header-inconsistent',
+        severity: 'breaks',
+        name: 'session_id',
+        comparisons: ['parity', 'response neutrality'],
+        words: {
+          place: 'exchange 1 › handshake › session-id',
+          expected: 'session_id, which is a at exchange 1 › client message 1 › prompt_cache_key',
+          actual: 'b',
+          why: wordsOf(finding).why,
+        },
+        cells: [{ ...scenario, places: finding.places }],
+      },
+      expect.objectContaining({
+        code: 'request/member-added',
+        cells: [{ ...scenario, places: nasty.places }],
+      }),
+    ],
     scenarios: [
       {
         ...fast,
-        findings: [finding, nasty].map((one) => ({ ...one, words: wordsOf(one) })),
+        findings: [finding, nasty].map((one) => ({
+          code: codeOf(one),
+          severity: severityOf(one),
+          ...one,
+          words: wordsOf(one),
+        })),
       },
       byDefault,
     ],
@@ -201,7 +225,6 @@ it('writes JSON values as their JSON text', () => {
   const changed: Finding = {
     comparison: 'parity',
     kind: 'changed',
-    severity: 'error',
     places: [{ exchange: 1, side: 'client', part: 'body', path: ['a'] }],
     expected: { type: 'json', node: parseJson('{"a":1.0,"a":"\\u00e9"}').node },
     actual: {
@@ -222,13 +245,13 @@ it('writes JUnit XML with a test case for each comparison', () => {
     <testsuites>
       <testsuite name="mine 0.169.0 chatgpt fast" tests="3" failures="3" errors="0" skipped="0">
         <testcase classname="mine 0.169.0 chatgpt fast" name="parity">
-          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>
+          <failure message="exchange 1 › handshake › session-id: disagrees">breaks: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="request neutrality">
-          <failure message="exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added">warning: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      the content of the request reached the backend changed</failure>
+          <failure message="exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added">breaks: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      the content of the request reached the backend changed</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="response neutrality">
-          <failure message="exchange 1 › handshake › session-id: disagrees">error: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>
+          <failure message="exchange 1 › handshake › session-id: disagrees">breaks: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      it is the key of the prompt cache: unless it is the session id, every cache hit is lost&#10;  breaks   response neutrality too</failure>
         </testcase>
       </testsuite>
     </testsuites>
@@ -259,7 +282,7 @@ it.each([clean, broken])('writes well-formed XML', (report) => {
 it('writes one GitHub command per finding, with percent signs and line ends escaped', () => {
   expect(githubReport(broken)).toMatchInlineSnapshot(`
     "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aalso at: exchange 1 › client message 2 › prompt_cache_key%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Ait is the key of the prompt cache: unless it is the session id, every cache hit is lost%0Abreaks response neutrality too
-    ::warning title=codex-parity%3A 0.169.0 fast%3A added::exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Athe content of the request reached the backend changed
+    ::error title=codex-parity%3A 0.169.0 fast%3A added::exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Athe content of the request reached the backend changed
     "
   `);
 });
