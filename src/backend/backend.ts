@@ -17,6 +17,13 @@ export type BackendOptions = {
   readonly port?: number;
   readonly script: readonly ScriptedReply[];
   readonly faults?: Faults;
+  /** Refuses what the real backend refuses, and responds as it does, by what its users report. Absent: false. */
+  readonly strict?: boolean;
+  /**
+   * Chooses the reply to a request. Where it returns undefined, the script has the reply. `conversation` has the items of the
+   * request; in strict mode, after those of the response that it continues.
+   */
+  readonly replyTo?: BackendRun['replyTo'];
   readonly onEvent?: BackendRun['onEvent'];
 };
 
@@ -43,10 +50,10 @@ const notFound = jsonResponse(404, { detail: 'Not Found' });
  * @throws ParityError `port-in-use` when the port is in use.
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
-  const { port = 0, onEvent = () => {} } = options;
+  const { port = 0, strict = false, replyTo = () => undefined, onEvent = () => {} } = options;
   const script = startScript(options.script);
   const faults = startFaults(options.faults ?? {});
-  const run: BackendRun = { script, faults, onEvent };
+  const run: BackendRun = { script, faults, strict, replyTo, onEvent };
   const websockets = startWebSocketResponses(run);
   const server = createServer((request, response) => {
     // This fails only when the client disconnects in the middle of its request.

@@ -1,10 +1,19 @@
-import { itemsOf, type JsonNode, member, printJson, stringAt, tryParseJson } from '../wire/json.ts';
+import {
+  itemsOf,
+  type JsonNode,
+  type JsonObject,
+  member,
+  printJson,
+  stringAt,
+  tryParseJson,
+} from '../wire/json.ts';
 
 /** A function tool of a request. */
 export type OfferedFunction = { readonly name: string; readonly namespace?: string };
 
 /** What the response to a request depends on or repeats. */
 export type CreateRequest = {
+  readonly body: JsonObject;
   /** False only in a prewarm: the client needs an id to chain to, and no output. */
   readonly generate: boolean;
   readonly model: string;
@@ -16,6 +25,8 @@ export type CreateRequest = {
   readonly functions: readonly OfferedFunction[] | undefined;
   /** The functions in the input, where a lite model's first request has them (measured: codex 0.169.0). */
   readonly functionsInInput: readonly OfferedFunction[];
+  /** Whether reasoning items have their encrypted content. */
+  readonly includesReasoning: boolean;
   /** The input ends with the trigger to compact the thread (measured: codex 0.140.0 to 0.169.0). */
   readonly compacts: boolean;
 };
@@ -39,6 +50,7 @@ export function readCreateRequest(text: string): ReadCreateRequest {
   return {
     understood: true,
     request: {
+      body: message,
       generate: !isLiteral(member(message, 'generate'), false),
       model: stringAt(message, 'model') ?? 'unknown',
       previousResponseId: stringAt(message, 'previous_response_id') ?? null,
@@ -47,6 +59,9 @@ export function readCreateRequest(text: string): ReadCreateRequest {
       parallelToolCalls: isLiteral(member(message, 'parallel_tool_calls'), true),
       functions: tools?.kind === 'array' ? tools.items.flatMap(functionsOf) : undefined,
       functionsInInput: input.flatMap(functionsIn),
+      includesReasoning: itemsOf(member(message, 'include')).some(
+        (item) => item.kind === 'string' && item.value === 'reasoning.encrypted_content',
+      ),
       compacts: stringAt(input.at(-1), 'type') === 'compaction_trigger',
     },
   };

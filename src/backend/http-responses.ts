@@ -24,27 +24,31 @@ export function respondToPost({ path, headers, body }: ReceivedPost, run: Backen
   if (text === undefined) {
     const reason = `a body that is not ${encoding ?? 'identity'}`;
     run.onEvent({ type: 'not-understood', transport: 'http', reason });
-    return httpResponse(badRequest('not_understood', reason));
+    return httpResponse(badRequest('not_understood', reason), false);
   }
-  if (!path.endsWith('/compact'))
-    return httpResponse(respond({ text, transport: 'http', requester: requesterOf(headers) }, run));
-  const response = respond({ text, transport: 'http', requester: 'compaction' }, run);
-  return response.kind === 'stream' && response.output !== undefined
+  const isCompaction = path.endsWith('/compact');
+  // An API key's requests go to the public API, which has other rules.
+  const strict = run.strict && path.startsWith('/backend-api/') && !isCompaction;
+  const requester = isCompaction ? 'compaction' : requesterOf(headers);
+  const response = respond({ text, transport: 'http', headers, requester, strict }, run);
+  return isCompaction && response.kind === 'stream' && response.output !== undefined
     ? jsonResponse(200, { output: response.output })
-    : httpResponse(response);
+    : httpResponse(response, strict);
 }
 
-function httpResponse(response: ScriptedResponse): HttpResponse {
+/** @param strict whether to leave out the content type, as the real backend does by reports */
+function httpResponse(response: ScriptedResponse, strict: boolean): HttpResponse {
   if (response.kind === 'refused') {
     const { status, error } = response;
     const headers: HeaderList = [['content-type', 'application/json'], ...response.headers];
     return { status, headers, body: `{"error":${error}}` };
   }
+  if (response.kind === 'rejected') return jsonResponse(response.status, { detail: response.detail });
   const { turnState, parts, ending } = response;
   return {
     status: 200,
     headers: [
-      ['content-type', 'text/event-stream; charset=utf-8'],
+      ...(strict ? [] : [['content-type', 'text/event-stream; charset=utf-8'] as const]),
       ['cache-control', 'no-cache'],
       ...(turnState === undefined ? [] : [['x-codex-turn-state', turnState] as const]),
     ],

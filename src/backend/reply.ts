@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { jsonObjectText } from '../schema.ts';
 import { parseJson, stringsIn } from '../wire/json.ts';
 import type { CreateRequest } from './create-request.ts';
+import { reasoning } from './reasoning.ts';
 import {
   compaction,
   completeResponse,
@@ -13,7 +14,7 @@ import {
   type ResponseObject,
   unfinishedResponse,
 } from './response-events.ts';
-import type { CloseCode, ScriptedResponse } from './scripted-response.ts';
+import type { CloseCode, ScriptedOutput, ScriptedResponse } from './scripted-response.ts';
 import { callStyle, scriptedToolCall, toolCallOutput, toolCallTexts } from './tool-calls.ts';
 
 /** Who a reply is for: the user's thread, a thread that it started, or a request to compact the thread. */
@@ -24,6 +25,8 @@ const closeCode: z.ZodType<CloseCode> = z.int().nullable();
 
 /** Absent is for whoever sends the next request. Threads that run side by side send theirs in no fixed order. */
 const to = requester.exactOptional();
+/** The summary of a reasoning item that comes before the output. */
+const reasoningSummary = z.string().exactOptional();
 /** A value that the client must send with each further request of the turn. */
 const turnState = z.string().exactOptional();
 
@@ -36,6 +39,7 @@ export const scriptedReply = z.discriminatedUnion('reply', [
     reply: z.literal('text'),
     to,
     text: z.string(),
+    reasoning: reasoningSummary,
     turnState,
     /** Sent after the response has begun. */
     noise: z.array(noise).readonly().exactOptional(),
@@ -48,6 +52,7 @@ export const scriptedReply = z.discriminatedUnion('reply', [
     style: callStyle.default('auto'),
     /** Each is an output item of the same response. */
     calls: z.array(scriptedToolCall).min(1, 'must contain a call').readonly(),
+    reasoning: reasoningSummary,
     turnState,
   }),
   /** The request is refused, with an error frame or an HTTP status. `error` is the object under "error". */
@@ -95,18 +100,19 @@ const firstWords = 'In the beginning';
 
 const replyKinds: { readonly [Kind in ReplyKind]: ReplyBehaviour<Kind> } = {
   text: {
-    texts: ({ text }) => [text],
-    respond: ({ text, turnState, noise, close }, { response, requester }) => {
+    texts: ({ text, reasoning = [] }) => [text, reasoning].flat(),
+    respond: ({ text, reasoning, turnState, noise, close }, { request, response, requester }) => {
       const output = requester === 'compaction' ? compaction(text) : message(text);
+      const outputs = [...thoughts(reasoning, request), output];
       const ending = close === undefined ? {} : { ending: { close } };
-      return { ...completeResponse(response, [output], turnState, noise), ...ending };
+      return { ...completeResponse(response, outputs, turnState, noise), ...ending };
     },
   },
   tool_calls: {
-    texts: ({ calls }) => calls.flatMap(toolCallTexts),
-    respond: ({ calls, style, turnState }, { request, response }) => {
+    texts: ({ calls, reasoning = [] }) => [...calls.flatMap(toolCallTexts), reasoning].flat(),
+    respond: ({ calls, style, reasoning, turnState }, { request, response }) => {
       const outputs = calls.map((call, index) => toolCallOutput(call, style, index, request));
-      return completeResponse(response, outputs, turnState);
+      return completeResponse(response, [...thoughts(reasoning, request), ...outputs], turnState);
     },
   },
   error: {
@@ -144,6 +150,10 @@ const replyKinds: { readonly [Kind in ReplyKind]: ReplyBehaviour<Kind> } = {
     respond: ({ text }, { response }) => heldResponse(response, message(text)),
   },
 };
+
+function thoughts(summary: string | undefined, { includesReasoning }: CreateRequest): ScriptedOutput[] {
+  return summary === undefined ? [] : [reasoning(summary, includesReasoning)];
+}
 
 const notUtf8 = Buffer.from([0xff, 0xfe, 0xfd]);
 

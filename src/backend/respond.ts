@@ -1,9 +1,13 @@
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { readCreateRequest } from './create-request.ts';
+import { parseJson, stringAt } from '../wire/json.ts';
+import { type CreateRequest, readCreateRequest } from './create-request.ts';
 import type { PendingFaults } from './faults.ts';
+import { type Conversation, conversationOf, type KnownResponses } from './known-responses.ts';
 import { type Requester, type ScriptedReply, scriptedResponse } from './reply.ts';
 import { prewarmEvents } from './response-events.ts';
 import type { ScriptedResponse } from './scripted-response.ts';
+import { asReported } from './strict-responses.ts';
+import { strictRefusal } from './strict-rules.ts';
 
 /** What happens in the backend, as it happens. It is not sealed, so it must never be stored or printed. */
 export type BackendObservation =
@@ -36,6 +40,8 @@ export type BackendObservation =
       readonly transport: 'websocket' | 'http';
       readonly reason: string;
     }
+  /** The strict backend refused a request for a response. `message` says why. */
+  | { readonly type: 'refused'; readonly transport: 'websocket' | 'http'; readonly message: string }
   /** A request for a response got an error, as no scripted reply was left for it. */
   | { readonly type: 'script-exhausted'; readonly scripted: number };
 
@@ -63,6 +69,8 @@ export function startScript(replies: readonly ScriptedReply[]) {
 export type BackendRun = {
   readonly script: ReturnType<typeof startScript>;
   readonly faults: PendingFaults;
+  readonly strict: boolean;
+  readonly replyTo: (request: CreateRequest, conversation: Conversation) => ScriptedReply | undefined;
   readonly onEvent: (event: BackendObservation) => void;
 };
 
@@ -70,8 +78,13 @@ export type BackendRun = {
 type ReceivedRequest = {
   readonly text: string;
   readonly transport: 'websocket' | 'http';
+  /** Of the `POST`, or of the upgrade. */
+  readonly headers: HeaderList;
   /** The sender, as far as path and headers tell. */
   readonly requester: Requester;
+  readonly strict: boolean;
+  /** The responses of the connection. Absent over HTTP, where no response can be continued. */
+  readonly known?: KnownResponses;
 };
 
 /**
@@ -86,28 +99,47 @@ export function requesterOf(headers: HeaderList): 'turn' | 'subagent' {
  * Returns the response for one websocket message or HTTP body. A prewarm needs no scripted reply. Any other request
  * uses the next reply for its sender, and is refused with 400 when none is left.
  */
-export function respond(
-  { text, transport, requester: sender }: ReceivedRequest,
-  run: BackendRun,
-): ScriptedResponse {
-  const { script, faults, onEvent } = run;
+export function respond(received: ReceivedRequest, run: BackendRun): ScriptedResponse {
+  const { text, transport, headers, strict, known } = received;
   const read = readCreateRequest(text);
   if (!read.understood) {
-    onEvent({ type: 'not-understood', transport, reason: read.reason });
+    run.onEvent({ type: 'not-understood', transport, reason: read.reason });
     return badRequest(
       'not_understood',
       `the simulated backend does not understand this message: ${read.reason}`,
     );
   }
   const { request } = read;
-  onEvent({ type: 'create', transport, body: text, prewarm: !request.generate });
+  run.onEvent({ type: 'create', transport, body: text, prewarm: !request.generate });
+  const previous = known?.previousOf(request.body);
+  const conversation = conversationOf(request.body, previous);
+  const reply = () => scripted({ request, conversation, sender: received.requester }, run);
+  if (!strict) return reply();
+  const refusal = strictRefusal({ body: request.body, transport, headers, previous });
+  if (refusal !== undefined) {
+    run.onEvent({ type: 'refused', transport, message: messageOf(refusal) });
+    return refusal;
+  }
+  const response = asReported(reply(), transport);
+  known?.add(conversation, response);
+  return response;
+}
+
+type Replied = {
+  readonly request: CreateRequest;
+  readonly conversation: Conversation;
+  readonly sender: Requester;
+};
+
+function scripted({ request, conversation, sender }: Replied, run: BackendRun): ScriptedResponse {
+  const { script, faults, replyTo, onEvent } = run;
   if (!request.generate) {
     return faults.stallsPrewarm()
       ? { kind: 'stream', parts: [], ending: { hold: [] } }
       : { kind: 'stream', parts: prewarmEvents(request) };
   }
   const requester = request.compacts ? 'compaction' : sender;
-  const reply = script.next(requester);
+  const reply = replyTo(request, conversation) ?? script.next(requester);
   if (reply !== undefined) return scriptedResponse(reply, request, requester);
   onEvent({ type: 'script-exhausted', scripted: script.length });
   // The client gives up at once. After a 5xx it would retry for half a minute (measured: codex 0.169.0).
@@ -115,6 +147,11 @@ export function respond(
     'script_exhausted',
     `the simulated backend's script is exhausted: it has no reply left for this request`,
   );
+}
+
+function messageOf(refusal: Exclude<ScriptedResponse, { readonly kind: 'stream' }>): string {
+  if (refusal.kind === 'rejected') return refusal.detail;
+  return stringAt(parseJson(refusal.error).node, 'message') ?? refusal.error;
 }
 
 /** An error that is not part of the script. */

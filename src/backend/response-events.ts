@@ -40,7 +40,7 @@ export function completeResponse(
     ...first,
     ...outputs.flatMap(({ begun, events, item }, output_index) => [
       { type: 'response.output_item.added', output_index, item: begun },
-      ...events,
+      ...events.map((event) => ({ ...event, output_index })),
       { type: 'response.output_item.done', output_index, item },
     ]),
     { type: 'response.completed', response: completed(response, output) },
@@ -95,6 +95,18 @@ function startEvents(response: ResponseObject): StreamEvent[] {
   ];
 }
 
+/** The event in which the websocket has the account's rate limits. */
+export const rateLimits: StreamEvent = {
+  type: 'codex.rate_limits',
+  plan_type: 'pro',
+  rate_limits: {
+    allowed: true,
+    limit_reached: false,
+    primary: { used_percent: 10, window_minutes: 300, reset_at: createdAt },
+    secondary: { used_percent: 20, window_minutes: 10_080, reset_at: createdAt },
+  },
+};
+
 function noisePart(noise: Noise): StreamPart {
   switch (noise) {
     case 'not-json':
@@ -102,16 +114,7 @@ function noisePart(noise: Noise): StreamPart {
     case 'unknown-event':
       return { type: 'response.parity_unknown', value: 1 };
     case 'rate-limits':
-      return {
-        type: 'codex.rate_limits',
-        plan_type: 'pro',
-        rate_limits: {
-          allowed: true,
-          limit_reached: false,
-          primary: { used_percent: 10, window_minutes: 300, reset_at: createdAt },
-          secondary: { used_percent: 20, window_minutes: 10_080, reset_at: createdAt },
-        },
-      };
+      return rateLimits;
   }
 }
 

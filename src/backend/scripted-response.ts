@@ -31,6 +31,12 @@ export type ScriptedResponse =
       readonly headers: HeaderList;
     }
   | {
+      /** A refusal by the strict backend's front: a status with `{"detail":…}`, or the detail as the error's message. */
+      readonly kind: 'rejected';
+      readonly status: number;
+      readonly detail: string;
+    }
+  | {
       readonly kind: 'stream';
       readonly turnState?: string;
       readonly parts: readonly StreamPart[];
@@ -47,7 +53,7 @@ export type ScriptedResponse =
  * A new id such as `resp_1f0c…`: the prefix and 48 random hex digits. With a counter, two runs that are compared would
  * share ids by accident.
  */
-export function newId(prefix: 'resp' | 'msg' | 'ctc' | 'fc' | 'call' | 'cmp'): string {
+export function newId(prefix: 'resp' | 'msg' | 'rs' | 'ctc' | 'fc' | 'call' | 'cmp'): string {
   return `${prefix}_${randomBytes(24).toString('hex')}`;
 }
 

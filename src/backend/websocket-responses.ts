@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { pairHeaders } from '../wire/headers.ts';
+import { type HeaderList, pairHeaders } from '../wire/headers.ts';
 import { isInterrupt } from './create-request.ts';
-import type { Requester } from './reply.ts';
+import { KnownResponses } from './known-responses.ts';
 import { type BackendRun, requesterOf, respond } from './respond.ts';
 import type { ScriptedResponse, StreamPart } from './scripted-response.ts';
 
@@ -16,8 +16,10 @@ export function startWebSocketResponses(run: BackendRun) {
   return {
     /** Takes over the socket of an upgrade request. */
     accept: (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      const requester = requesterOf(pairHeaders(request.rawHeaders));
-      server.handleUpgrade(request, socket, head, (client) => serveClient(client, requester, run));
+      const headers = pairHeaders(request.rawHeaders);
+      // An API key's requests go to the public API, which has other rules.
+      const strict = run.strict && request.url?.startsWith('/backend-api/') === true;
+      server.handleUpgrade(request, socket, head, (client) => serveClient(client, { headers, strict }, run));
     },
     /** Ends all websockets. */
     close: (): void => {
@@ -27,7 +29,11 @@ export function startWebSocketResponses(run: BackendRun) {
   };
 }
 
-function serveClient(client: WebSocket, requester: Requester, run: BackendRun): void {
+type ServedUpgrade = { readonly headers: HeaderList; readonly strict: boolean };
+
+function serveClient(client: WebSocket, { headers, strict }: ServedUpgrade, run: BackendRun): void {
+  const requester = requesterOf(headers);
+  const known = new KnownResponses();
   /** The rest of the response that is on hold. */
   let held: readonly StreamPart[] = [];
   // An interrupted client drops the TCP connection in mid-frame. That is expected, not an error.
@@ -43,7 +49,7 @@ function serveClient(client: WebSocket, requester: Requester, run: BackendRun): 
       held = [];
       return;
     }
-    const response = respond({ text, transport: 'websocket', requester }, run);
+    const response = respond({ text, transport: 'websocket', headers, requester, strict, known }, run);
     const sent = send(client, partsOf(response));
     const ending = response.kind === 'stream' ? response.ending : undefined;
     if (response.kind === 'stream') held = ending !== undefined && 'hold' in ending ? ending.hold : [];
@@ -61,6 +67,11 @@ function partsOf(response: ScriptedResponse): readonly StreamPart[] {
     const { status, error, headers } = response;
     const member = headers.length === 0 ? '' : `,"headers":${JSON.stringify(Object.fromEntries(headers))}`;
     return [`{"type":"error","status":${status},"error":${error}${member}}`];
+  }
+  if (response.kind === 'rejected') {
+    const { status, detail } = response;
+    const error = { type: 'invalid_request_error', message: detail };
+    return [JSON.stringify({ type: 'error', status, error })];
   }
   const { turnState, parts } = response;
   if (turnState === undefined) return parts;

@@ -1,4 +1,5 @@
-import { type RawMember, rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
+import { isLastEvent } from '../http/upstream-events.ts';
+import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 import { responseId } from './event-fields.ts';
 import type { TurnRequest } from './turn-request.ts';
 
@@ -58,6 +59,12 @@ export class History {
     return {
       /** All items up to and including the request; undefined if the request continues from an unknown response. */
       fullInput,
+      /**
+       * Returns an event with the response's items, if it is the last one and has none. The backend sends each item before, and
+       * none at the end (reported); OpenAI's libraries return those of the end.
+       */
+      withOutput: (type: string, text: string): string =>
+        isLastEvent(type) && output.length > 0 ? filledOutput(text, output) : text,
       /** Forgets all recorded events before a retry. */
       discard: () => void output.splice(0),
       record: (type: string, text: string): void => {
@@ -74,6 +81,16 @@ export class History {
       },
     };
   }
+}
+
+function filledOutput(text: string, items: readonly string[]): string {
+  const event = rawMembers(text) ?? [];
+  const response = rawMembers(rawMember(event, 'response') ?? '');
+  if (response === undefined || !/^(?:null|\[\s*\])$/.test(rawMember(response, 'output') ?? 'null'))
+    return text;
+  const output: RawMember = ['output', `[${items.join(',')}]`];
+  const filled = [...new Map([...response, output])];
+  return printMembers(event.map(([key, value]) => [key, key === 'response' ? printMembers(filled) : value]));
 }
 
 /** A substring keeps its whole text in memory. So copy the items if they are the smaller part of the request. */

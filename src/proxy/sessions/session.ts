@@ -131,7 +131,7 @@ function startDelivery(turn: Turn, recorder: TurnRecorder, { onEvent, discardEve
       if (!isPublicEvent(type)) return undefined;
       begun = true;
       recorder.record(type, text);
-      return onEvent(type, text);
+      return onEvent(type, recorder.withOutput(type, text));
     },
     /** Takes back all events. Returns false if some have already reached the client, so that a retry is impossible. */
     discard: (): boolean => {
