@@ -7,7 +7,7 @@ import { progress } from '../src/cli/progress.ts';
 import { ParityError } from '../src/errors.ts';
 import { readGolden } from '../src/golden/file.ts';
 import { bundledGoldens, type GoldenFile, selectGoldens } from '../src/golden/select.ts';
-import { count } from '../src/report/text.ts';
+import { count } from '../src/report/count.ts';
 import { fillGolden } from '../test/golden/fill-golden.ts';
 import { type Judgement, judge, type Mutation, mutationsOf } from './mutations/judge.ts';
 import { randomFrom } from './random.ts';

@@ -1,5 +1,5 @@
 import { ParityError } from '../errors.ts';
-import { count } from '../report/text.ts';
+import { count } from '../report/count.ts';
 
 /** The number of arguments of each command that takes any. */
 const argumentCounts: Readonly<Record<string, number>> = { diff: 2, show: 1, drift: 2 };

@@ -8,6 +8,8 @@ export type Finding = Mismatch & {
   readonly also?: readonly Comparison[];
   /** What is known of its origin, where the mismatch alone does not show it. */
   readonly cause?: FindingCause;
+  /** The reason why it is accepted, from the baseline. It does not count for the exit code. */
+  readonly accepted?: string;
 };
 
 export type FindingCause =

@@ -20,9 +20,15 @@ export type Cause = {
   readonly example: Finding;
   /** The scenarios that show it, each with its findings. */
   readonly cells: readonly CauseCell[];
+  /** Why it is accepted, if it is in all its scenarios. */
+  readonly accepted?: string;
 };
 
-export type CauseCell = Cell & { readonly findings: readonly Finding[] };
+export type CauseCell = Cell & {
+  readonly findings: readonly Finding[];
+  /** Why it is accepted there, if it is. */
+  readonly accepted?: string;
+};
 
 type CheckedCell = Cell & { readonly findings: readonly Finding[] };
 
@@ -31,12 +37,22 @@ export function reportCauses(scenarios: readonly CheckedCell[]): Cause[] {
   const found = scenarios.flatMap(({ findings, codex, lane, scenario }) =>
     findings.map((finding) => ({ cell: { codex, lane, scenario }, finding, code: codeOf(finding) })),
   );
-  const groups = Map.groupBy(found, ({ code, finding }) => JSON.stringify([code, keyOf(code, finding)]));
+  const groups = Map.groupBy(found, ({ finding }) => causeKey(finding));
   const causes = [...groups.values()].flatMap((group): Cause[] => {
     const [first] = group;
     if (first === undefined) return [];
     const { code } = first;
     const findings = group.map(({ finding }) => finding);
+    const cells = [...Map.groupBy(group, ({ cell }) => JSON.stringify(cell)).values()].flatMap((own) =>
+      own[0] === undefined
+        ? []
+        : [
+            causeCell(
+              own[0].cell,
+              own.map(({ finding }) => finding),
+            ),
+          ],
+    );
     return [
       {
         code,
@@ -44,9 +60,8 @@ export function reportCauses(scenarios: readonly CheckedCell[]): Cause[] {
         name: nameOf(first.finding),
         comparisons: comparisons.filter((comparison) => findings.some((one) => isOf(comparison, one))),
         example: first.finding,
-        cells: [...Map.groupBy(group, ({ cell }) => JSON.stringify(cell)).values()].flatMap((own) =>
-          own[0] === undefined ? [] : [{ ...own[0].cell, findings: own.map(({ finding }) => finding) }],
-        ),
+        cells,
+        ...acceptance(findings),
       },
     ];
   });
@@ -54,9 +69,30 @@ export function reportCauses(scenarios: readonly CheckedCell[]): Cause[] {
   return causes.sort((a, b) => rank(a) - rank(b) || b.cells.length - a.cells.length);
 }
 
-/** What one cause is about, in any spelling. Codes of the whole form have one cause. */
-function keyOf(code: CauseCode, finding: Finding): string {
-  return oneCause.has(code) ? '' : nameOf(finding).toLowerCase().replaceAll('-', '_');
+function causeCell(cell: Cell, findings: readonly Finding[]): CauseCell {
+  return { ...cell, findings, ...acceptance(findings) };
+}
+
+/** The reasons why all of the findings are accepted; empty if one is not. */
+function acceptance(findings: readonly Finding[]): { readonly accepted?: string } {
+  const reasons = findings.flatMap(({ accepted }) => (accepted === undefined ? [] : [accepted]));
+  return reasons.length < findings.length ? {} : { accepted: [...new Set(reasons)].join('; ') };
+}
+
+/** Findings with the same key have one cause. */
+export function causeKey(finding: Finding): string {
+  const code = codeOf(finding);
+  return JSON.stringify([code, anySpelling(causeName(finding))]);
+}
+
+/** What a cause is about; empty for the codes that have one cause, whatever the names. */
+export function causeName(finding: Finding): string {
+  return oneCause.has(codeOf(finding)) ? '' : nameOf(finding);
+}
+
+/** Names that differ in capitalisation, or in - and _, are the same. */
+export function anySpelling(name: string): string {
+  return name.toLowerCase().replaceAll('-', '_');
 }
 
 /** The codes whose findings all have one cause, whatever their names. */

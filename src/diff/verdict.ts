@@ -8,7 +8,12 @@ export type Verdict = { readonly type: 'ok' } | { readonly type: 'findings' } | 
 export type NoVerdict =
   | { readonly type: 'not checked'; readonly reason: string }
   /** The subject died, or did not finish in time. The reason ends with the last line that it printed, if it is known. */
-  | { readonly type: 'failed'; readonly reason: string };
+  | {
+      readonly type: 'failed';
+      readonly reason: string;
+      /** The reason why that is accepted, from the baseline. */
+      readonly accepted?: string;
+    };
 
 /** What came out of a scenario. */
 export type ScenarioVerdict = {

@@ -1,5 +1,6 @@
+import { count } from '../report/count.ts';
 import { jsonText, terminalLine } from '../report/escape.ts';
-import { count, table } from '../report/text.ts';
+import { table } from '../report/text.ts';
 import { type Tally, type TierSummary, tierFindings, total } from './tier-summary.ts';
 
 /** A measurement, and where it was made. */

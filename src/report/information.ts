@@ -1,6 +1,6 @@
 import type { LiveInformation } from '../diff/live.ts';
+import { count } from './count.ts';
 import { terminalLine } from './escape.ts';
-import { count } from './text.ts';
 import { placeText } from './values.ts';
 
 /** What a live session has of its own, in one line. */

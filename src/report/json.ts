@@ -3,7 +3,7 @@ import { type Cause, reportCauses } from '../diff/report-causes.ts';
 import { severityOf } from '../diff/severity.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
 import { jsonText } from './escape.ts';
-import { hasParity, type Report } from './report.ts';
+import { hasParity, passes, type Report } from './report.ts';
 import { wordsOf } from './text.ts';
 
 /** For programs: causes and findings as data, and in words. The schema is docs/report.schema.json. */
@@ -13,6 +13,7 @@ export function jsonReport(report: Report): string {
     format: 'codex-parity/report',
     version: 3,
     parity: hasParity(report),
+    passed: passes(report),
     ...run,
     causes: reportCauses(scenarios).map(causeDocument),
     scenarios: scenarios.map(({ findings, ...scenario }) => ({

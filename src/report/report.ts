@@ -1,11 +1,24 @@
 import { comparisons } from '../diff/comparison.ts';
 import type { NoVerdict, ScenarioVerdict } from '../diff/verdict.ts';
+import { fails, type Gate, strictGate } from './gate.ts';
 
 /** The results of a check: the subject, and what came out of each scenario. */
 export type Report = {
   readonly subject: string;
   readonly driver: string;
   readonly scenarios: readonly ReportedScenario[];
+  /** What of them was selected; everything unless given. */
+  readonly selection?: Selection;
+  /** What counts for the exit code; everything unless given. */
+  readonly gate?: Gate;
+};
+
+/** Which of the scenarios that have goldens a run was to play. */
+export type Selection = {
+  /** All of the selected versions and lane; all versions of the named scenarios; or fewer. */
+  readonly coverage: 'all' | 'scenarios' | 'part';
+  /** The part of the selection that the run played, such as `2/4`. */
+  readonly shard?: string;
 };
 
 export type ReportedScenario = ScenarioVerdict & {
@@ -26,6 +39,12 @@ export function titleOf({
 /** Whether nothing was found, and no scenario failed. */
 export function hasParity({ scenarios }: Report): boolean {
   return scenarios.every(({ verdict }) => verdict.type === 'ok' || verdict.type === 'not checked');
+}
+
+/** Whether nothing counts for the exit code: no finding, no failed scenario, and nothing is wrong with the baseline. */
+export function passes({ scenarios, gate = strictGate }: Report): boolean {
+  if (gate.baseline !== undefined && gate.baseline.problems.length > 0) return false;
+  return !scenarios.some((scenario) => fails(scenario, gate));
 }
 
 /** What was not checked or failed for one reason: scenarios by their titles, or comparisons in them. */

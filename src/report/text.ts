@@ -2,6 +2,7 @@ import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { type Finding, isOf } from '../diff/finding.ts';
 import { severityOf } from '../diff/severity.ts';
 import type { Verdict } from '../diff/verdict.ts';
+import { count } from './count.ts';
 import { terminalLine } from './escape.ts';
 import { explain } from './explain.ts';
 import {
@@ -92,10 +93,6 @@ export function table(cells: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join('\n');
-}
-
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function cell({ comparisons, findings }: ReportedScenario, comparison: Comparison): string {

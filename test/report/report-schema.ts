@@ -4,6 +4,7 @@ import { comparisons } from '../../src/diff/comparison.ts';
 import { severities } from '../../src/diff/severity.ts';
 import { lifetimes } from '../../src/golden/golden.ts';
 import { kinds, type VariableKind } from '../../src/golden/pattern/kinds.ts';
+import { failedScenario } from '../../src/report/gate.ts';
 
 const side = z.enum(['client', 'backend']);
 const path = z
@@ -94,6 +95,8 @@ const severity = z
   );
 const causeCode = z.enum(causeCodes).meta({ id: 'code', description: 'Stable code of the cause.' });
 
+const accepted = z.string().optional().describe('Why it is accepted, from the baseline; it does not count.');
+
 const finding = {
   comparison: z.enum(comparisons),
   also: z.array(z.enum(comparisons)).optional().describe('Other comparisons that show the same.'),
@@ -110,6 +113,7 @@ const finding = {
       z.strictObject({ type: z.literal('other version'), version: z.string() }),
     ])
     .optional(),
+  accepted,
   words: z.strictObject({
     places: z.array(z.string()),
     expected: z.string().nullable(),
@@ -202,17 +206,60 @@ const verdict = z
     z.strictObject({
       type: z.literal('failed'),
       reason: z.string().describe('What the subject did, with the last line that it printed.'),
+      accepted,
     }),
   ])
   .meta({ id: 'verdict' });
+
+const patterns = z.array(z.string()).optional();
+const baselineEntry = z.strictObject({
+  line: z.int().positive().describe('Of the entry in the file.'),
+  code: z.union([causeCode, z.literal(failedScenario)]),
+  name: z.string().optional(),
+  place: z.string().optional(),
+  scenario: patterns,
+  codex: patterns,
+  lane: patterns,
+  driver: z.string().optional(),
+  reason: z.string(),
+  until: z.string().optional(),
+});
 
 /** The JSON report. docs/report.schema.json is written from it. */
 export const reportSchema = z.strictObject({
   format: z.literal('codex-parity/report'),
   version: z.literal(3),
   parity: z.boolean().describe('Whether nothing was found, and no scenario failed.'),
+  passed: z.boolean().describe('Whether nothing counts for the exit code.'),
   subject: z.string(),
   driver: z.string(),
+  selection: z
+    .strictObject({
+      coverage: z
+        .enum(['all', 'scenarios', 'part'])
+        .describe('All of the selected versions and lane; all versions of the named scenarios; or fewer.'),
+      shard: z.string().optional().describe('The part of the selection that was played, such as 2/4.'),
+    })
+    .optional(),
+  gate: z
+    .strictObject({
+      failOn: severity.describe('The mildest severity that counts.'),
+      baseline: z
+        .strictObject({
+          file: z.string(),
+          entries: z.array(baselineEntry),
+          problems: z.array(
+            z.strictObject({
+              line: z.int().positive(),
+              type: z.enum(['unused', 'expired']),
+              text: z.string(),
+            }),
+          ),
+        })
+        .optional(),
+    })
+    .optional()
+    .describe('What counts for the exit code.'),
   causes: z
     .array(
       z.strictObject({
@@ -237,10 +284,12 @@ export const reportSchema = z.strictObject({
               lane: z.string(),
               scenario: z.string(),
               places: z.array(place).min(1),
+              accepted,
             }),
           )
           .min(1)
           .describe('The scenarios that show it.'),
+        accepted,
       }),
     )
     .describe('All findings, grouped by cause over all scenarios; the most harmful first.'),

@@ -184,6 +184,7 @@ it('writes findings as data and in words to JSON, with the verdict', () => {
     format: 'codex-parity/report',
     version: 3,
     parity: false,
+    passed: false,
     subject: 'mine',
     driver: 'codex',
     causes: [
