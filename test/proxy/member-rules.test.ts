@@ -89,7 +89,6 @@ it.each(each)(
       'conversation_id',
       'logit_bias',
       'presence_penalty',
-      'stop',
       'store',
       'temperature',
       'unknown',

@@ -27,6 +27,9 @@ const sentMembers: ReadonlySet<string> = new Set([
   'client_metadata',
 ]);
 
+/** Members that the proxy serves itself; see stop-sequences.ts. */
+const servedMembers: ReadonlySet<string> = new Set(['stop']);
+
 /** Members that change what a response means. Without them it would silently be a different one. */
 const refusedMembers: ReadonlyMap<string, string> = new Map([
   ['n', 'the backend gives one choice. Send the request several times.'],
@@ -57,7 +60,11 @@ export function sortMembers(members: readonly RawMember[]): SortedMembers {
     const [key, value] = member;
     if (sentMembers.has(key)) {
       if (value !== 'null') sent.push(member);
-    } else if (!noEffect.test(value) && noEffectByMember.get(key)?.test(value) !== true) {
+    } else if (
+      !servedMembers.has(key) &&
+      !noEffect.test(value) &&
+      noEffectByMember.get(key)?.test(value) !== true
+    ) {
       const reason = refusedMembers.get(key);
       if (reason !== undefined) throw unsupported(key, reason);
       dropped.add(/^[\w.-]{1,64}$/.test(key) ? key : 'unknown');

@@ -5,6 +5,7 @@ import type { RequestContext } from '../request-context.ts';
 import { eventType } from './event-fields.ts';
 import { Session } from './session.ts';
 import { sessionKeyOf } from './session-key.ts';
+import { stopAt } from './stop-sequences.ts';
 import type { TurnOptions, TurnResult } from './turn.ts';
 import type { TurnRequest } from './turn-request.ts';
 
@@ -28,9 +29,12 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
   }
   let ending = 'failed';
   try {
-    const result = await session.turn({ ...options, signal });
-    if (result.kind === 'events') ending = eventType(result.last);
-    return result;
+    const stop = request.stop.length === 0 ? undefined : stopAt(request.stop, options);
+    const result = await session.turn({ ...options, ...stop?.handlers, signal });
+    if (result.kind !== 'events') return result;
+    const last = stop?.last() ?? result.last;
+    ending = eventType(last);
+    return { ...result, last };
   } catch (error) {
     // The proxy stops: say so, instead of what follows from it.
     throw signal.reason instanceof ApiError ? signal.reason : error;

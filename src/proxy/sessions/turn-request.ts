@@ -12,6 +12,7 @@ import type { Shape } from '../shape/shape.ts';
 import { requestTier } from '../shape/tier.ts';
 import { turnStateName } from './event-fields.ts';
 import { backendItem, clientMetadata, sortMembers, withReasoningContent } from './member-rules.ts';
+import { readStop } from './stop-sequences.ts';
 
 /** A client's request to the Responses API. */
 export type TurnRequest = {
@@ -27,6 +28,8 @@ export type TurnRequest = {
   readonly hasConversation: boolean;
   /** Whether the client wants events instead of one whole response. */
   readonly stream: boolean;
+  /** The texts at which the output ends. */
+  readonly stop: readonly string[];
   /** The names of members that were dropped; see member-rules.ts. */
   readonly droppedParams: readonly string[];
   /** Whether the input ends with the output of a tool, so that the request continues the last turn. */
@@ -70,6 +73,7 @@ export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): Tur
     hasConversation: (rawMember(members, 'conversation') ?? 'null') !== 'null',
     previousResponseId: previousResponseId === '' ? undefined : previousResponseId,
     stream: rawMember(members, 'stream') === 'true',
+    stop: readStop(rawMember(members, 'stop')),
     droppedParams: rawMember(members, 'store') === 'true' ? [...dropped, 'store'] : dropped,
     continuesTurn: isToolOutput(input.at(-1) ?? ''),
     hasOutputFormat: /"format":\{"type":"json/.test(rawMember(members, 'text') ?? ''),
