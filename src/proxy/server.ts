@@ -193,7 +193,7 @@ class ProxyServer {
     } finally {
       metrics.add('running_turns', -1);
       // A client that does not read its response would keep the connection forever.
-      if (!response.writableFinished) {
+      if (!response.writableFinished && !response.closed) {
         const late = setTimeout(() => socket.destroy(), limits.idle).unref();
         response.once('close', () => clearTimeout(late));
       }

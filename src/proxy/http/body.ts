@@ -17,6 +17,8 @@ const smallBody = 128 * 1024;
 /** Reads the body of a client's request. Rejects with ApiError when it is longer than `limit` bytes. */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    // A request whose client has left has no more events.
+    if (request.destroyed) reject(new Error('the client disconnected'));
     const chunks: Buffer[] = [];
     let length = 0;
     const onData = (chunk: Buffer) => {

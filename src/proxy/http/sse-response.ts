@@ -24,6 +24,7 @@ export class SseResponse {
     this.#response = response;
     this.#headers = headers;
     this.#silence = setInterval(() => this.#comment(), silence).unref();
+    if (response.closed) clearInterval(this.#silence);
     response.once('close', () => clearInterval(this.#silence));
   }
 

@@ -14,7 +14,8 @@ export class SessionStore {
 
   constructor(context: ProxyContext) {
     this.#context = context;
-    this.#sweep = setInterval(() => this.#forgetIdle(), 60_000).unref();
+    const period = Math.min(60_000, context.limits.sessionIdle);
+    this.#sweep = setInterval(() => this.#forgetIdle(), period).unref();
   }
 
   get size(): number {

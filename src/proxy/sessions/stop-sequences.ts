@@ -12,7 +12,7 @@ import {
 } from '../../wire/json.ts';
 import { type ApiError, invalidRequest } from '../http/errors.ts';
 import { indexAt, isLastEvent, readEvent, type UpstreamEvent } from '../http/upstream-events.ts';
-import type { TurnOptions } from './turn.ts';
+import type { EventHandler } from './upstream-connection.ts';
 
 /** The most stop sequences of a request, as in OpenAI's chat API, and the most UTF-16 code units of each. */
 const mostSequences = 4;
@@ -39,16 +39,17 @@ function invalidStop(): ApiError {
   return invalidRequest(message, 'stop', 'invalid_value');
 }
 
-type TurnHandlers = Pick<TurnOptions, 'onEvent' | 'discardEvents'>;
+/** As in TurnOptions. */
+type EventReceiver = { readonly onEvent: EventHandler; readonly discardEvents?: () => boolean };
 
 /**
  * Ends the text that a client receives at the first stop sequence: the backend refuses the member `stop` (reported). The
  * backend's response still runs to its end, so that its connection can be used again.
  */
-export function stopAt(sequences: readonly string[], { onEvent, discardEvents }: TurnHandlers) {
+export function stopAt(sequences: readonly string[], { onEvent, discardEvents }: EventReceiver) {
   let response = new StoppedResponse(sequences);
   let last: string | undefined;
-  const handlers: TurnHandlers = {
+  const handlers: EventReceiver = {
     onEvent: (_, text) => {
       const event = readEvent(text);
       let room: Promise<void> | undefined;
