@@ -31,7 +31,7 @@ const recordAgainEvery = 6;
 
 async function main(): Promise<number> {
   const { sample, seed, folder, versions, scenarios } = options();
-  const goldens = selectGoldens(folder, versions, scenarios);
+  const goldens = selectGoldens([folder], versions, scenarios);
   const trials = trialsOf(goldens, sample, seed);
   progress(`${count(trials.length, 'recording')} of ${count(goldens.length, 'golden')}, seed ${seed}`);
   const clients = new Map<string, OfficialClient>();

@@ -31,7 +31,7 @@ type Score = { readonly area: string; readonly operator: string; readonly judgem
 function main(): number {
   const { sample, seed, most, versions, scenarios, write, list } = options();
   const random = randomFrom(seed);
-  const all = selectGoldens(bundledGoldens, versions, scenarios);
+  const all = selectGoldens([bundledGoldens], versions, scenarios);
   const files = sample === undefined ? all : pick(all, sample, random);
   const scores = new Map<string, Score>();
   const problems: string[] = [];

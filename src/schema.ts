@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { didYouMean } from './suggestion.ts';
 
 /** A JSON object of an input file, read as JSON text so that it is sent with its keys in the same order. */
 export const jsonObjectText = z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value));
@@ -34,7 +35,7 @@ const problemOf: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];
-      return `is not known here; known are ${known.join(', ')}`;
+      return `is not known here: ${didYouMean(issue.keys[0] ?? '', known)}known are ${known.join(', ')}`;
     }
     case 'invalid_value':
       return `must be one of ${issue.values.join(', ')}`;

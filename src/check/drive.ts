@@ -14,6 +14,7 @@ import type { Driver } from './driver.ts';
 import { toolResultsOf } from './openai-scenarios.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import { lastPrinted, type RunningSubject } from './start-subject.ts';
+import { clientSettings } from './subject.ts';
 
 /** Milliseconds after the end of a connection in which the end of its process becomes known. */
 const exitDelay = 300;
@@ -106,11 +107,11 @@ function abortion(signal: AbortSignal): Promise<never> {
 }
 
 async function driveReplay(
-  { golden }: ScenarioCheck,
+  { golden, subject }: ScenarioCheck,
   { url }: DriveSetup,
   signal: AbortSignal,
 ): Promise<DriveResult> {
-  const outcome = await replay(golden, url, signal);
+  const outcome = await replay(golden, url, signal, clientSettings(subject));
   return {
     end: outcome.finished ? { type: 'finished' } : { type: 'stopped', reason: outcome.reason },
     responses: [],
@@ -119,13 +120,14 @@ async function driveReplay(
 
 async function driveOpenAi(
   { surface }: Extract<Driver, { surface: unknown }>,
-  { golden }: ScenarioCheck,
+  { golden, subject }: ScenarioCheck,
   { scenario, url, streams }: DriveSetup,
   signal: AbortSignal,
 ): Promise<DriveResult> {
   const prompts = promptsOf(scenario.client);
   const outputs = toolResultsOf(scenario);
-  const responses = await runSdk({ surface, streams, golden, prompts, outputs }, url, signal);
+  const client = clientSettings(subject);
+  const responses = await runSdk({ surface, streams, golden, prompts, outputs, client }, url, signal);
   return { end: { type: 'finished' }, responses };
 }
 

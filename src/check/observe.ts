@@ -13,7 +13,10 @@ import { type Exchange, exchangesOf } from '../golden/trace/exchanges.ts';
 import { ownTexts } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { loadScenario } from '../scenario/scenario.ts';
+import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
+import { startInterceptingTap } from '../tap/intercept.ts';
 import { startReverseTap } from '../tap/reverse.ts';
+import type { Tap, TapOptions } from '../tap/tap.ts';
 import { Sealer } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
@@ -22,8 +25,8 @@ import { type DriveResult, driveInTime } from './drive.ts';
 import { basePathOf } from './lane-rules.ts';
 import { RefusalWatch } from './refusal-watch.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
-import { startSubject } from './start-subject.ts';
-import { hostOf, programPath, takesSignIn } from './subject.ts';
+import type { SubjectStart } from './start-subject.ts';
+import { clientSettings, hostOf, programPath, takesSignIn } from './subject.ts';
 
 /** The traffic on both sides of a subject. */
 export type ScenarioTraffic = DriveResult &
@@ -37,6 +40,8 @@ export type ScenarioTraffic = DriveResult &
     readonly sideRequests: readonly string[];
     /** The upstream that the subject was given. */
     readonly url: string;
+    /** Why connections of the subject to its upstream failed. */
+    readonly problems: readonly string[];
   };
 
 /**
@@ -55,7 +60,7 @@ export async function observeScenario(check: ScenarioCheck, streams: boolean): P
     if (!(error instanceof ParityError) || error.code !== 'subject-failed') throw error;
     const end = { type: 'failed', reason: error.message } as const;
     return {
-      ...{ end, responses: [], front: [], back: [], url: '', sideRequests: [] },
+      ...{ end, responses: [], front: [], back: [], url: '', sideRequests: [], problems: [] },
       ...{ refusal: undefined, acceptsFirst: false, renewed: false, credentials: undefined },
     };
   }
@@ -67,7 +72,7 @@ async function observe(
   environment: ClientEnvironment,
   streams: boolean,
 ): Promise<ScenarioTraffic> {
-  const { golden, goldens, subject, driver, backendPort, timeLimit, signal } = check;
+  const { golden, goldens, goldensFolder, subject, host, driver, timeLimit, signal } = check;
   // Both taps share a sealer, so that a secret has the same number on both sides.
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
@@ -79,6 +84,7 @@ async function observe(
     if (event.type === 'response' && event.status === 101)
       acceptsFirst ||= !back.slice(untilReady).some(isRefusal);
   };
+  const problems = new Set<string>();
   const recorder = new TraceRecorder(sealer, onFront);
   const refusals = new RefusalWatch(sealer);
   const open: (() => Promise<void>)[] = [];
@@ -88,16 +94,25 @@ async function observe(
       ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),
     });
     open.push(backend.close);
-    const behind = await startReverseTap({
-      upstream: { host: '127.0.0.1', port: backend.port },
+    const behind = await startUpstream(check, {
       observe: new TraceRecorder(sealer, (event) => back.push(event)).observe,
-      port: backendPort,
+      onProblem: (problem) => problems.add(problem),
+      backend: { host: '127.0.0.1', port: backend.port },
     });
     open.push(behind.close);
-    const upstream = `${behind.url}${basePathOf(check.upstream)}`;
-    const auth = join(environment.codexHome, 'auth.json');
-    const values = { upstream, auth, codex: golden.codex, goldens };
-    const running = await startSubject(subject, values, timeLimit, signal);
+    const upstream = behind.url;
+    const running = await host.start({
+      upstream,
+      ...(behind.outgoing === undefined ? {} : { outgoing: behind.outgoing }),
+      signIn: {
+        signIn: environment.signIn,
+        byKey: check.lane === 'api-key',
+        expired: scenario.client.expired ?? false,
+      },
+      clientAuth: join(environment.codexHome, 'auth.json'),
+      codex: golden.codex,
+      ...{ goldens, goldensFolder, timeLimit, signal },
+    });
     open.push(running.stop);
     untilReady = back.length;
     const before = await startReverseTap({
@@ -113,6 +128,10 @@ async function observe(
     const url = new URL(isProgram ? programPath(subject, running.url) : running.url.pathname, before.url);
     const result = await driveInTime(check, { scenario, environment, streams, url, backend, running });
     await connectionsClosed(back);
+    const renewed = back.flatMap(requestLine).includes('POST /oauth/token');
+    host.renewed ||= renewed;
+    // A client with a key of its own must not see that key go upstream.
+    const hasOwnKey = isProgram || clientSettings(subject).key !== undefined;
     return {
       front: exchangesOf(front),
       back: exchangesOf(back),
@@ -120,9 +139,10 @@ async function observe(
       acceptsFirst,
       url: upstream,
       sideRequests: [...new Set(back.slice(untilReady).flatMap(requestLine))],
-      renewed: back.flatMap(requestLine).includes('POST /oauth/token'),
+      problems: [...problems],
+      renewed: renewed || (host.startsOnce && host.renewed),
       credentials: takesSignIn(subject)
-        ? knownCredentials(sealer, environment.signIn, isProgram ? [] : front)
+        ? knownCredentials(sealer, environment.signIn, hasOwnKey ? [] : front)
         : undefined,
       ...result,
     };
@@ -130,6 +150,28 @@ async function observe(
     for (const close of open.reverse()) await close();
   }
 }
+
+/** A tap behind a subject. `url` is the base URL of the backend for the subject. */
+type SubjectUpstream = Pick<Tap, 'url' | 'close'> & Pick<SubjectStart, 'outgoing'>;
+
+/** Starts the tap behind a subject: a server, or an HTTP proxy that serves the official hosts. */
+async function startUpstream(
+  { subject, upstream: golden, backendPort: port }: ScenarioCheck,
+  { backend, ...options }: Pick<TapOptions, 'observe' | 'onProblem'> & { readonly backend: HostAndPort },
+): Promise<SubjectUpstream> {
+  const path = basePathOf(golden);
+  if (subject.kind !== 'command' || subject.upstream === 'http') {
+    const tap = await startReverseTap({ upstream: backend, port, ...options });
+    return { url: `${tap.url}${path}`, close: tap.close };
+  }
+  const authority = await openCertificateAuthority(defaultAuthorityFolder());
+  const upstream = { kind: 'fixed', ...backend, tls: false } as const;
+  const tap = await startInterceptingTap({ authority, upstream, onOtherHost: 'refuse', port, ...options });
+  const host = path === '/v1' ? 'api.openai.com' : 'chatgpt.com';
+  return { url: `https://${host}${path}`, close: tap.close, outgoing: { url: tap.url, authority } };
+}
+
+type HostAndPort = { readonly host: string; readonly port: number };
 
 function isRefusal(event: TraceEvent): boolean {
   return event.type === 'response' && event.status >= 400;

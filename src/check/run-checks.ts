@@ -1,24 +1,26 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { changesRequests } from '../client/client-settings.ts';
 import { isPointed, type Lane } from '../client/official/lanes.ts';
 import { ParityError, plainReason } from '../errors.ts';
-import { goldenPath, readGoldenOf } from '../golden/file.ts';
-import { type GoldenFile, selectGoldens } from '../golden/select.ts';
-import { loadScenario } from '../scenario/scenario.ts';
+import { readGoldenOf } from '../golden/file.ts';
+import { findGolden, type GoldenFile, type GoldenFolders, selectGoldens } from '../golden/select.ts';
+import { loadScenario, type Scenario } from '../scenario/scenario.ts';
 import { type CheckResult, checkScenario, notPlayed } from './check-scenario.ts';
 import { type DriverKind, prepareDriver, whyNotDriven } from './driver.ts';
 import { inParallel } from './in-parallel.ts';
 import { whyNotReproducible } from './lane-rules.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
-import { type Subject, servesOneAtATime } from './subject.ts';
+import { freePort } from './start-subject.ts';
+import { clientSettings, type Subject, servesOneAtATime } from './subject.ts';
+import { SubjectHost } from './subject-host.ts';
 
 /** What to check, with which client, and how. */
 export type CheckOptions = {
   readonly subject: Subject;
   readonly driver: DriverKind;
   readonly lane: Lane;
-  /** Folder of the goldens. */
-  readonly goldens: string;
+  readonly goldens: GoldenFolders;
   /** All versions and scenarios that have goldens, unless given. */
   readonly versions: readonly string[] | undefined;
   readonly scenarios: readonly string[] | undefined;
@@ -45,24 +47,23 @@ const maxFailures = 3;
  * happens in one scenario, the results of the others are returned. Throws ParityError if nothing can be checked.
  */
 export async function runChecks(options: CheckOptions): Promise<CheckRun> {
-  const { subject, goldens, lane, driver, backendPort, signal, onProgress } = options;
-  if (driver.startsWith('openai') && isPointed(lane)) {
-    throw new ParityError(
-      'usage',
-      `lane ${lane} configures the official client: with driver ${driver}, use lane chatgpt or api-key`,
-    );
-  }
+  const { subject, goldens, driver, backendPort, signal, onProgress } = options;
+  mustGoTogether(options);
   const files = inLane(selectGoldens(goldens, options.versions, options.scenarios), options);
   const run = new CheckProgress();
+  const host = new SubjectHost(subject);
   const concurrency = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
-  const results = await inParallel(files, concurrency, async (file): Promise<CheckResult> => {
+  // A subject that starts once keeps its upstream.
+  const port = host.startsOnce && backendPort === 0 ? await freePort() : backendPort;
+  const checkFile = async (file: GoldenFile): Promise<CheckResult> => {
     const reason = run.stopReason();
     if (reason !== undefined) return notPlayed(file, { type: 'not checked', reason });
     try {
       signal.throwIfAborted();
-      const impossible = whyNotDriven(driver, loadScenario(file.scenario));
+      const scenario = loadScenario(file.scenario);
+      const impossible = whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
       if (impossible !== undefined) return notPlayed(file, { type: 'not checked', reason: impossible });
-      const check = scenarioCheck(options, file);
+      const check = scenarioCheck({ ...options, backendPort: port }, host, file);
       if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check });
       onProgress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
       const played = await prepareDriver(driver, file.codex, { signal, onProgress });
@@ -70,8 +71,33 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
     } catch (error) {
       return notPlayed(file, { type: 'not checked', reason: run.stop(error) });
     }
-  });
-  return run.end(results);
+  };
+  try {
+    return run.end(await inParallel(files, concurrency, checkFile));
+  } finally {
+    await host.close();
+  }
+}
+
+/** Throws ParityError for a driver and a lane, or settings of the client, that do not go together. */
+function mustGoTogether({ subject, driver, lane }: CheckOptions): void {
+  if (driver.startsWith('openai') && isPointed(lane)) {
+    throw new ParityError(
+      'usage',
+      `lane ${lane} configures the official client: with driver ${driver}, use lane chatgpt or api-key`,
+    );
+  }
+  if (driver !== 'codex' || !changesRequests(clientSettings(subject))) return;
+  throw new ParityError(
+    'usage',
+    `subject ${subject.name} has clientKey, headers or models, which the official client does not send: use another driver than codex`,
+  );
+}
+
+/** Why a subject that has started already cannot play a scenario; undefined if it can. */
+function whyNotOnce({ startsOnce }: SubjectHost, { client }: Scenario): string | undefined {
+  if (!startsOnce || client.expired !== true) return undefined;
+  return 'its sign-in has expired at the start, and the subject starts once for all scenarios';
 }
 
 /** Decides whether the next scenario is played. */
@@ -128,18 +154,24 @@ function inLane(files: readonly GoldenFile[], { lane, versions, scenarios }: Che
 }
 
 /** Reads what one check needs, except for the driver. Returns a reason if no subject can pass it. */
-function scenarioCheck(options: CheckOptions, file: GoldenFile): Omit<ScenarioCheck, 'driver'> | string {
+function scenarioCheck(
+  options: CheckOptions,
+  host: SubjectHost,
+  file: GoldenFile,
+): Omit<ScenarioCheck, 'driver'> | string {
   const { subject, lane, goldens, backendPort, timeLimit, signal } = options;
   const golden = readGoldenOf(file, file.path);
   const direct = { ...file, lane: 'chatgpt' };
-  const upstream = isPointed(lane) ? readGoldenOf(direct, goldenPath(goldens, direct)) : golden;
+  const upstream = isPointed(lane) ? readGoldenOf(direct, findGolden(goldens, direct).path) : golden;
   return (
     whyNotReproducible(golden, upstream) ?? {
       lane,
       golden,
       upstream,
-      goldens: resolve(goldens),
+      goldens: goldens.map((folder) => resolve(folder)),
+      goldensFolder: resolve(file.folder),
       subject,
+      host,
       backendPort,
       timeLimit,
       signal,

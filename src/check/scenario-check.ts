@@ -1,7 +1,9 @@
 import type { Lane } from '../client/official/lanes.ts';
 import type { Golden } from '../golden/golden.ts';
+import type { GoldenFolders } from '../golden/select.ts';
 import type { Driver } from './driver.ts';
 import type { Subject } from './subject.ts';
+import type { SubjectHost } from './subject-host.ts';
 
 /** One scenario to check, and all that it needs. */
 export type ScenarioCheck = {
@@ -10,9 +12,13 @@ export type ScenarioCheck = {
   readonly golden: Golden;
   /** What the subject must send upstream. The same golden, unless the lane points the client at a proxy. */
   readonly upstream: Golden;
-  /** Folder of both goldens. */
-  readonly goldens: string;
+  /** Absolute paths. */
+  readonly goldens: GoldenFolders;
+  /** The one of them that has `golden`. */
+  readonly goldensFolder: string;
   readonly subject: Subject;
+  /** Starts the subject. */
+  readonly host: SubjectHost;
   readonly driver: Driver;
   /** Port of the simulated backend; 0 is any free one. */
   readonly backendPort: number;

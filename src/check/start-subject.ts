@@ -1,14 +1,26 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { type GroupRun, runInGroup } from '../client/process-group.ts';
+import { definedOnly, type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError, startFailure } from '../errors.ts';
+import type { GoldenFolders } from '../golden/select.ts';
 import { listenLocally } from '../listening.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { loadProxySetup } from '../proxy/setup.ts';
+import type { CertificateAuthority } from '../tap/certificate-authority.ts';
+import { trustingVariables } from '../tap/trusted-authorities.ts';
 import { notReady, PrintedLines } from './readiness.ts';
-import { fillPlaceholders, hostOf, officialPath, type Placeholders, type Subject } from './subject.ts';
+import { setUp } from './setup-requests.ts';
+import {
+  type CommandSubject,
+  filled,
+  hostOf,
+  officialPath,
+  type Placeholders,
+  type Subject,
+} from './subject.ts';
+import { makeSubjectFolder, type SubjectSignIn, writeSignIn, writeSubjectFiles } from './subject-folder.ts';
 
 export type RunningSubject = {
   /** Base URL of its Responses API. */
@@ -23,71 +35,112 @@ export type RunningSubject = {
 /** Milliseconds that a subject has after SIGTERM to close its files. */
 const stopGrace = 2000;
 
+/** What a subject is started for. */
+export type SubjectStart = {
+  /** Base URL of the backend: http://127.0.0.1:PORT/backend-api/codex, or http://127.0.0.1:PORT/v1 with an API key. */
+  readonly upstream: string;
+  /** The HTTP proxy that serves the official hosts, if the subject has to use one. */
+  readonly outgoing?: { readonly url: string; readonly authority: CertificateAuthority };
+  readonly signIn: SubjectSignIn;
+  /** The client's own sign-in file. Only the bundled proxy shares it. */
+  readonly clientAuth: string;
+  /** The version of the official client whose goldens are checked. */
+  readonly codex: string;
+  readonly goldens: GoldenFolders;
+  /** The one of the folders that has the golden. */
+  readonly goldensFolder: string;
+  /** Milliseconds. */
+  readonly timeLimit: number;
+  readonly signal: AbortSignal;
+};
+
 /**
- * Starts a subject and waits until it is ready, for `timeLimit` milliseconds at most. Throws ParityError
+ * Starts a subject and waits until it is ready and set up, for the time limit at most. Throws ParityError
  * `subject-failed`, with the first error or the last line that it printed.
  */
-export async function startSubject(
-  subject: Subject,
-  values: Omit<Placeholders, 'port'>,
-  timeLimit: number,
-  signal: AbortSignal,
-): Promise<RunningSubject> {
-  if (subject.kind === 'url') {
-    await mustBeReachable(subject.url, timeLimit, signal);
-    return {
-      url: subject.url,
-      lastLine: () => undefined,
-      exited: new Promise(() => {}),
-      stop: async () => {},
-    };
-  }
-  if (subject.kind === 'bundled') return startBundled(values);
+export async function startSubject(subject: Subject, start: SubjectStart): Promise<RunningSubject> {
+  if (subject.kind === 'command') return startCommand(subject, start);
+  if (subject.kind === 'bundled') return startBundled(start);
+  await mustBeReachable(subject.url, start.timeLimit, start.signal);
+  return {
+    url: subject.url,
+    lastLine: () => undefined,
+    exited: new Promise(() => {}),
+    stop: async () => {},
+  };
+}
+
+async function startCommand(subject: CommandSubject, start: SubjectStart): Promise<RunningSubject> {
+  const { timeLimit, signal } = start;
   const port = await freePort();
+  const { folder, remove } = makeSubjectFolder();
   const stopping = new AbortController();
   const lines = new PrintedLines(subject.ready);
-  const run = runInGroup(fillPlaceholders(subject.command, { ...values, port }), {
-    cwd: process.cwd(),
-    env: inheritedEnvironment(),
-    signal: AbortSignal.any([signal, stopping.signal]),
-    graceMs: stopGrace,
-    onStdoutLine: lines.push,
-    onStderrLine: lines.push,
-  });
+  const values: Placeholders = {
+    ...writeSignIn(subject, folder, start.signIn),
+    port: String(port),
+    upstream: start.upstream,
+    origin: new URL(start.upstream).origin,
+    codex: start.codex,
+    goldens: start.goldensFolder,
+  };
+  writeSubjectFiles(subject, values);
+  const own = Object.entries(subject.env).map(([name, text]) => [name, filled(text, values)]);
+  const run = runInGroup(
+    subject.command.map((word) => filled(word, values)),
+    {
+      cwd: filled(subject.cwd, values),
+      env: { ...definedOnly(process.env), ...outgoingVariables(start, folder), ...Object.fromEntries(own) },
+      signal: AbortSignal.any([signal, stopping.signal]),
+      graceMs: stopGrace,
+      onStdoutLine: lines.push,
+      onStderrLine: lines.push,
+    },
+  );
   const exited = exitOf(run, subject.name, lines);
   // Nobody may be waiting for it when the subject dies.
   exited.catch(() => {});
   const stop = async () => {
     stopping.abort();
     await run.catch(() => {});
+    remove();
   };
   try {
     const limits = { timeLimit, stopped: stopping.signal };
     const lack = await Promise.race([exited, notReady(subject.ready, port, lines, limits)]);
     if (lack !== undefined)
       throw new ParityError('subject-failed', `subject ${subject.name} ${lack}${firstOrLast(lines)}`);
+    await Promise.race([exited, setUp(subject, values, { timeLimit, signal })]);
   } catch (error) {
     await stop();
     throw error;
   }
   return {
-    url: new URL(`http://127.0.0.1:${port}${subject.path}`),
+    url: new URL(`http://127.0.0.1:${port}${filled(subject.path, values)}`),
     lastLine: () => lines.last,
     exited,
     stop,
   };
 }
 
-async function startBundled({
-  upstream,
-  auth,
-  codex,
-  goldens,
-}: Omit<Placeholders, 'port'>): Promise<RunningSubject> {
+/** The variables that make a program reach the official hosts through an HTTP proxy, and trust its certificates. */
+function outgoingVariables({ outgoing }: SubjectStart, folder: string): Record<string, string> {
+  if (outgoing === undefined) return {};
+  const { url, authority } = outgoing;
+  const direct = '127.0.0.1,localhost,::1';
+  return {
+    ...{ HTTPS_PROXY: url, https_proxy: url, NO_PROXY: direct, no_proxy: direct },
+    // Without it, the fetch and the WebSocket of Node ignore the others.
+    NODE_USE_ENV_PROXY: '1',
+    ...trustingVariables(authority, folder),
+  };
+}
+
+async function startBundled({ upstream, clientAuth, codex, goldens }: SubjectStart): Promise<RunningSubject> {
   let last = '';
   // The simulated backend renews tokens too.
   const tokenUrl = new URL('/oauth/token', upstream);
-  const { options } = await loadProxySetup({ goldens, codex, auth, tokenUrl });
+  const { options } = await loadProxySetup({ goldens, codex, auth: clientAuth, tokenUrl });
   const proxy = await startProxy({
     ...options,
     upstream: new URL(upstream),
@@ -156,7 +209,7 @@ function canConnect(
  * A free port for a subject to listen on. It is below the ephemeral range, so that no connection of another check takes
  * it in the meantime.
  */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const server = createServer();
     try {
@@ -168,10 +221,4 @@ async function freePort(): Promise<number> {
       if (!(error instanceof ParityError)) throw error;
     }
   }
-}
-
-function inheritedEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
 }

@@ -1,39 +1,64 @@
-import { configFiles, linePattern, readConfig, type SubjectReady } from '../config/config.ts';
+import { type ClientSettings, officialSettings } from '../client/client-settings.ts';
+import { configFiles, readConfig } from '../config/config.ts';
+import {
+  linePattern,
+  type Placeholder,
+  placeholders,
+  type SetupRequest,
+  type SubjectConfig,
+} from '../config/subject-config.ts';
 import { ParityError } from '../errors.ts';
+import { didYouMean } from '../suggestion.ts';
 import type { Readiness } from './readiness.ts';
 
-/** What is checked: the bundled proxy, a program that is started for each scenario, or a proxy that runs already. */
+/** What is checked: the bundled proxy, a program that is started, or a proxy that runs already. */
 export type Subject =
   | { readonly kind: 'bundled'; readonly name: string }
-  | {
-      readonly kind: 'command';
-      readonly name: string;
-      /** Program and arguments, with placeholders: see `Placeholders`. */
-      readonly command: readonly string[];
-      /** Path of its Responses API. */
-      readonly path: string;
-      readonly ready: Readiness;
-    }
+  | CommandSubject
   | { readonly kind: 'url'; readonly name: string; readonly url: URL };
 
-/** The values of the placeholders `{port}`, `{upstream}`, … in a subject's command. */
-export type Placeholders = {
-  /** The port to listen on, on 127.0.0.1. */
-  readonly port: number;
-  /** Base URL of the backend: http://127.0.0.1:PORT/backend-api/codex, or http://127.0.0.1:PORT/v1 with an API key. */
-  readonly upstream: string;
-  /** Path of a file with a made-up sign-in, in the format of the official client's auth.json. */
-  readonly auth: string;
-  /** The version of the official client whose goldens are checked. */
-  readonly codex: string;
-  /** Folder of the goldens. */
-  readonly goldens: string;
+/** A program that is started. Its texts have placeholders: see src/config/subject-config.ts. */
+export type CommandSubject = {
+  readonly kind: 'command';
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Path of its Responses API. */
+  readonly path: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Texts of files, by their paths below `{folder}`. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly ready: Readiness;
+  readonly setup: readonly SetupRequest[];
+  /** Whether it starts once for all scenarios. */
+  readonly once: boolean;
+  readonly auth: 'codex' | 'cliproxyapi';
+  readonly upstream: 'http' | 'https';
+  readonly client: ClientSettings;
 };
+
+/** How clients reach a subject: as they reach the official backend, unless the configuration says otherwise. */
+export function clientSettings(subject: Subject): ClientSettings {
+  return subject.kind === 'command' ? subject.client : officialSettings;
+}
+
+/** The values of the placeholders. */
+export type Placeholders = Readonly<Record<Placeholder, string>>;
+
+const credentialPlaceholders: readonly Placeholder[] = [
+  'auth',
+  'auth_folder',
+  'token',
+  'id_token',
+  'refresh_token',
+];
 
 /** Whether a subject uses the made-up sign-in rather than its own. */
 export function takesSignIn(subject: Subject): boolean {
-  if (subject.kind === 'command') return subject.command.some((word) => word.includes('{auth}'));
-  return subject.kind === 'bundled';
+  if (subject.kind !== 'command') return subject.kind === 'bundled';
+  const { command, env, files, setup } = subject;
+  const texts = JSON.stringify([command, env, files, setup]);
+  return credentialPlaceholders.some((name) => texts.includes(`{${name}}`));
 }
 
 /** The base path of the official client's requests. */
@@ -47,19 +72,21 @@ export function programPath({ kind }: Subject, url: URL): string {
 export const bundledName = 'bundled';
 export const [subjectsFile] = configFiles;
 
+/** The names that `findSubject` knows. Throws ParityError for a configuration file that is not valid. */
+export function subjectNames(folder: string): string[] {
+  return [bundledName, ...Object.keys(readConfig(folder).subjects ?? {})];
+}
+
 /** Finds a subject by name: the bundled proxy, or one of the configuration file in `folder`. Throws ParityError. */
 export function findSubject(name: string, folder: string): Subject {
   if (name === bundledName) return { kind: 'bundled', name };
-  const configured = configuredSubjects(folder);
-  const subject = configured.find((candidate) => candidate.name === name);
-  if (subject !== undefined) {
-    mustKnowPlaceholders(name, subject.command);
-    return subject;
-  }
-  const names = [bundledName, ...configured.map((candidate) => candidate.name)].join(' or ');
+  const { subjects = {} } = readConfig(folder);
+  const config = Object.hasOwn(subjects, name) ? subjects[name] : undefined;
+  if (config !== undefined) return configuredSubject(name, config, folder);
+  const names = subjectNames(folder);
   throw new ParityError(
     'unknown-subject',
-    `unknown subject "${name}": choose ${names}; or add it to ${subjectsFile}; or use --subject-url`,
+    `unknown subject "${name}": ${didYouMean(name, names)}choose ${names.join(' or ')}; or add it to ${subjectsFile}, as "codex-parity init" does; or use --subject-url`,
   );
 }
 
@@ -81,52 +108,45 @@ export function hostOf(url: URL): { readonly host: string; readonly port: number
   return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 80) };
 }
 
-/** Whether only one scenario at a time can be checked: the subject runs already, or the backend's port is fixed. */
-export function servesOneAtATime({ kind }: Subject, backendPort: number): boolean {
-  return kind === 'url' || backendPort !== 0;
+/** Whether only one scenario at a time can be checked: the subject serves all of them, or the backend's port is fixed. */
+export function servesOneAtATime(subject: Subject, backendPort: number): boolean {
+  return subject.kind === 'url' || (subject.kind === 'command' && subject.once) || backendPort !== 0;
 }
 
-const placeholders = [
-  'port',
-  'upstream',
-  'auth',
-  'codex',
-  'goldens',
-] as const satisfies (keyof Placeholders)[];
+/** A text with the values of its placeholders. */
+export function filled(text: string, values: Placeholders): string {
+  return text.replaceAll(/\{([a-z_]+)\}/g, (all, name: string) => (isPlaceholder(name) ? values[name] : all));
+}
 
-export function fillPlaceholders(command: readonly string[], values: Placeholders): string[] {
-  return command.map((word) =>
-    placeholders.reduce((text, name) => text.replaceAll(`{${name}}`, String(values[name])), word),
+/** A value of JSON whose texts are filled. */
+export function filledJson(value: unknown, values: Placeholders): unknown {
+  return JSON.parse(JSON.stringify(value), (_, part: unknown) =>
+    typeof part === 'string' ? filled(part, values) : part,
   );
 }
 
-/** Throws ParityError for a placeholder that does not exist. A word with white space may be a script with braces of its own. */
-function mustKnowPlaceholders(subject: string, command: readonly string[]): void {
-  const known: ReadonlySet<string> = new Set(placeholders);
-  const used = command
-    .filter((word) => !/\s/.test(word))
-    .flatMap((word) => [...word.matchAll(/(?<!\$)\{([a-z_]+)\}/g)].map(([, name = '']) => name));
-  const unknown = used.find((name) => !known.has(name));
-  if (unknown === undefined) return;
-  throw new ParityError(
-    'usage',
-    `subject ${subject} has the unknown placeholder {${unknown}} in its command: choose from {${placeholders.join('}, {')}}`,
-  );
+function isPlaceholder(name: string): name is Placeholder {
+  return Object.hasOwn(placeholders, name);
 }
 
-type ConfiguredSubject = Extract<Subject, { kind: 'command' }>;
-
-function configuredSubjects(folder: string): ConfiguredSubject[] {
-  return Object.entries(readConfig(folder).subjects ?? {}).map(([name, { command, path, ready }]) => ({
+/** A subject of the configuration file in `folder`. */
+export function configuredSubject(name: string, config: SubjectConfig, folder: string): CommandSubject {
+  const { command, path = officialPath, env = {}, files = {}, setup = [], start, models = {} } = config;
+  const { auth = 'codex', upstream = 'http', clientKey, headers = {} } = config;
+  return {
     kind: 'command',
-    name,
-    command,
-    path: path ?? officialPath,
-    ready: readinessOf(ready),
-  }));
+    ...{ name, command, path, env, cwd: config.cwd ?? folder, files, setup, auth, upstream },
+    ready: readinessOf(config.ready),
+    once: start === 'once',
+    client: {
+      ...(clientKey === undefined ? {} : { key: clientKey }),
+      headers: Object.entries(headers),
+      models,
+    },
+  };
 }
 
-function readinessOf({ path = '/', status, line }: SubjectReady = {}): Readiness {
+function readinessOf({ path = '/', status, line }: SubjectConfig['ready'] = {}): Readiness {
   const pattern = line === undefined ? undefined : linePattern(line);
   if (pattern !== undefined) return { type: 'line', pattern };
   return { type: 'http', path, ...(status === undefined ? {} : { status }) };

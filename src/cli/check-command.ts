@@ -4,7 +4,7 @@ import { runChecks } from '../check/run-checks.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
-import { versionNamed } from '../golden/select.ts';
+import { type GoldenFolders, versionNamed } from '../golden/select.ts';
 import { hasParity, type Report } from '../report/report.ts';
 import { textReport } from '../report/text.ts';
 import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
@@ -23,7 +23,7 @@ type CheckCommandOptions = {
   'backend-port': number;
   report: string[];
   timeout: number;
-  goldens: string;
+  goldens: GoldenFolders;
 };
 
 /** The longest time limit of a scenario in seconds: a day. */
@@ -109,7 +109,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           describe:
             'Report to write, as FORMAT=FILE: text, json, junit or github; FILE "-" is standard output; repeatable',
         })
-        .option('goldens', goldensOption)
+        .option('goldens', goldensOption())
         .epilogue(
           `${lanesHelp}\n\n${examples([
             ['Check the bundled proxy against all goldens', 'codex-parity check'],

@@ -2,6 +2,7 @@ import type { CommandModule } from 'yargs';
 import { liveFindings } from '../diff/live.ts';
 import { parityFindings } from '../diff/parity.ts';
 import { readGolden } from '../golden/file.ts';
+import { fileNamed } from '../golden/select.ts';
 import { exchangesOf } from '../golden/trace/exchanges.ts';
 import { count } from '../report/count.ts';
 import { terminalLine } from '../report/escape.ts';
@@ -10,6 +11,7 @@ import { findingText } from '../report/text.ts';
 import { readTrace } from '../trace/trace.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples, exitCodes } from './help.ts';
+import { type GoldensOption, goldenNames, goldensOption } from './options.ts';
 import { progress } from './progress.ts';
 
 const liveHelp =
@@ -17,7 +19,7 @@ const liveHelp =
   'effort, front end, prompts, tools, working folder and further turns are its own. They are listed as information and do not change the ' +
   'exit code.';
 
-type DiffOptions = { golden: string; trace: string };
+type DiffOptions = GoldensOption & { golden: string; trace: string };
 
 export function diffCommand({ exit }: CommandContext): CommandModule<object, DiffOptions> {
   return {
@@ -25,22 +27,27 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
     describe: 'Compare a recorded trace with a golden',
     builder: (yargs) =>
       yargs
-        .positional('golden', { type: 'string', demandOption: true, describe: 'Golden file: what to expect' })
+        .positional('golden', {
+          type: 'string',
+          demandOption: true,
+          describe: `What to expect: ${goldenNames}`,
+        })
         .positional('trace', {
           type: 'string',
           demandOption: true,
           describe: 'Trace file, from record -- COMMAND or proxy --record',
         })
+        .option('goldens', goldensOption())
         .epilogue(
           `${liveHelp}\n\n${examples([
             [
               'Print where a recorded session differs from the golden',
-              'codex-parity diff traces/0.169.0/chatgpt/fast.golden.jsonl live.trace.jsonl',
+              'codex-parity diff 0.169.0/fast live.trace.jsonl',
             ],
           ])}\n\n${exitCodes('parity')}`,
         ),
-    handler: ({ golden, trace }) => {
-      const expected = readGolden(golden);
+    handler: ({ golden, trace, goldens }) => {
+      const expected = readGolden(fileNamed(goldens, golden));
       const name = `${expected.codex} ${expected.scenario}`;
       const { live, events } = readTrace(trace, progress);
       const exchanges = exchangesOf(events);

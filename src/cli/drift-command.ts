@@ -3,7 +3,7 @@ import { comparedScenarios, drift } from '../diff/drift.ts';
 import { ParityError } from '../errors.ts';
 import { readGoldenOf } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
-import { selectGoldens, versionNamed } from '../golden/select.ts';
+import { type GoldenFolders, selectGoldens, versionNamed } from '../golden/select.ts';
 import { type Drift, driftFormats } from '../report/drift.ts';
 import { compareVersions } from '../wire/codex-version.ts';
 import { examples } from './help.ts';
@@ -15,7 +15,7 @@ type DriftOptions = {
   to: string | undefined;
   since: string | undefined;
   format: keyof typeof driftFormats;
-  goldens: string;
+  goldens: GoldenFolders;
 };
 
 export function driftCommand(): CommandModule<object, DriftOptions> {
@@ -41,7 +41,7 @@ export function driftCommand(): CommandModule<object, DriftOptions> {
           default: 'text' as const,
           describe: 'Output format',
         })
-        .option('goldens', goldensOption)
+        .option('goldens', goldensOption())
         .epilogue(
           examples([
             ['What changed from 0.118.0 to 0.169.0', 'codex-parity drift 0.118.0 0.169.0'],
@@ -68,23 +68,23 @@ export function driftCommand(): CommandModule<object, DriftOptions> {
   };
 }
 
-function versionPair(folder: string, from: string | undefined, to: string | undefined): string[] {
+function versionPair(folders: GoldenFolders, from: string | undefined, to: string | undefined): string[] {
   if (from === undefined || to === undefined) {
     throw new ParityError(
       'usage',
       'give two versions, or one version with --since (see codex-parity drift --help)',
     );
   }
-  const [older, newer] = [versionNamed(folder, from), versionNamed(folder, to)];
-  selectGoldens(folder, [older, newer]);
+  const [older, newer] = [versionNamed(folders, from), versionNamed(folders, to)];
+  selectGoldens(folders, [older, newer]);
   if (compareVersions(older, newer) <= 0) return [older, newer];
   throw new ParityError('usage', `${older} is newer than ${newer}: give the older version first`);
 }
 
-function versionsSince(folder: string, name: string): string[] {
-  const since = versionNamed(folder, name);
-  selectGoldens(folder, [since]);
-  const all = [...new Set(selectGoldens(folder).map(({ codex }) => codex))];
+function versionsSince(folders: GoldenFolders, name: string): string[] {
+  const since = versionNamed(folders, name);
+  selectGoldens(folders, [since]);
+  const all = [...new Set(selectGoldens(folders).map(({ codex }) => codex))];
   return all.filter((version) => compareVersions(version, since) >= 0);
 }
 
@@ -98,6 +98,6 @@ function mustShareScenario(before: readonly Golden[], after: readonly Golden[]):
   );
 }
 
-async function goldensOf(folder: string, version: string): Promise<Golden[]> {
-  return Promise.all(selectGoldens(folder, [version]).map((file) => readGoldenOf(file, file.path)));
+async function goldensOf(folders: GoldenFolders, version: string): Promise<Golden[]> {
+  return Promise.all(selectGoldens(folders, [version]).map((file) => readGoldenOf(file, file.path)));
 }

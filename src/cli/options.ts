@@ -1,14 +1,24 @@
 import type { Options } from 'yargs';
 import { ParityError } from '../errors.ts';
-import { bundledGoldens } from '../golden/select.ts';
+import { defaultGoldens, type GoldenFolders, ownGoldens } from '../golden/select.ts';
 
 /** The option `--goldens` of several commands. */
-export const goldensOption = {
-  type: 'string',
-  default: bundledGoldens,
-  defaultDescription: 'the bundled goldens',
-  describe: 'Folder of the goldens',
-} as const satisfies Options;
+export const goldensOption = () =>
+  ({
+    requiresArg: true,
+    type: 'string',
+    array: true,
+    default: defaultGoldens(),
+    defaultDescription: `./${ownGoldens} over the bundled goldens`,
+    describe: 'Folder of goldens; repeatable: of a golden in several folders, the first is used',
+  }) as const satisfies Options;
+
+/** How to name a golden where a file is expected, for the help. */
+export const goldenNames =
+  'a golden by its file, or by its name, such as latest, 0.169.0/fast or 0.169.0/api-key/fast';
+
+/** The value of `--goldens`. */
+export type GoldensOption = { readonly goldens: GoldenFolders };
 
 /**
  * Splits the comma-separated value of an option; undefined if the option is absent. Throws ParityError for an empty

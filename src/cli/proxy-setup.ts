@@ -1,7 +1,7 @@
 import type { Options } from 'yargs';
 import { hostOf } from '../check/subject.ts';
 import { ParityError } from '../errors.ts';
-import { selectGoldens, versionNamed } from '../golden/select.ts';
+import { type GoldenFolders, selectGoldens, versionNamed } from '../golden/select.ts';
 import { isLoopback } from '../proxy/guard.ts';
 import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
 import { defaultAuthFile, type SignIn } from '../proxy/sign-in/sign-in.ts';
@@ -19,7 +19,7 @@ export type SetupOptions = {
   readonly upstream: string | undefined;
   readonly auth: string | undefined;
   readonly codex: string | undefined;
-  readonly goldens: string;
+  readonly goldens: GoldenFolders;
 };
 
 /** Declares SetupOptions for yargs. `when` is appended to the help of options that only sometimes apply. */
@@ -40,7 +40,7 @@ export function setupOptions(when = '') {
       defaultDescription: 'the newest version that has goldens',
       describe: 'Version of the official client to imitate; "latest" is the newest that has goldens',
     },
-    goldens: goldensOption,
+    goldens: goldensOption(),
   } as const satisfies Readonly<Record<string, Options>>;
 }
 

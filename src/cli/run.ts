@@ -68,6 +68,8 @@ export async function run(args: readonly string[]): Promise<number> {
       })
       .parserConfiguration({
         'populate--': true,
+        // Otherwise `--goldens A 0.169.0 0.171.0` takes the versions for folders.
+        'greedy-arrays': false,
         'dot-notation': false,
         'boolean-negation': false,
       })
@@ -89,7 +91,7 @@ function commandsFor(word: string): Register[] {
 }
 
 /** Options that can be repeated. */
-const repeatable: ReadonlySet<string> = new Set(['_', 'report']);
+const repeatable: ReadonlySet<string> = new Set(['_', 'report', 'goldens']);
 
 /** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
 function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {

@@ -5,46 +5,13 @@ import { z } from 'zod';
 import { ParityError, plainReason } from '../errors.ts';
 import { readWhole } from '../files.ts';
 import { parseWith } from '../schema.ts';
+import { subjectConfig } from './subject-config.ts';
 
 /** The possible names of the file in the working folder. */
 export const configFiles = ['codex-parity.config.json', 'codex-parity.config.yaml'] as const;
 
 /** The largest file that is read: the YAML parser takes quadratic time for some. */
 const maximumBytes = 2 ** 16;
-
-const aPath = 'must begin with a slash';
-const aStatus = 'must be a status from 100 to 599';
-
-/** When a subject is ready: when it answers `GET path`, with any status unless one is given, or prints a line. */
-const ready = z
-  .strictObject({
-    path: z.string().startsWith('/', aPath).optional(),
-    status: z.int(aStatus).min(100, aStatus).max(599, aStatus).optional(),
-    /** A text in the line, or a regular expression between slashes. */
-    line: z
-      .string()
-      .min(1, 'must not be empty')
-      .refine(
-        (text) => linePattern(text) !== undefined,
-        'must be text, or a valid regular expression between slashes',
-      )
-      .optional(),
-  })
-  .refine(({ path, line }) => (path === undefined) !== (line === undefined), 'must have either path or line')
-  .refine(
-    ({ status, line }) => status === undefined || line === undefined,
-    'has a status, which belongs to path',
-  );
-
-export type SubjectReady = z.infer<typeof ready>;
-
-const subject = z.strictObject({
-  /** Program and arguments, with the placeholders of README.md. */
-  command: z.array(z.string()).min(1, 'must name the program to start'),
-  /** The path of the Responses API below the origin of the subject. */
-  path: z.string().startsWith('/', aPath).optional(),
-  ready: ready.optional(),
-});
 
 const portMessage = 'must be a whole number from 0 to 65535';
 
@@ -74,29 +41,24 @@ const proxy = z.strictObject({
   upstream: z.string().optional(),
   auth: z.string().optional(),
   codex: z.string().optional(),
-  goldens: z.string().optional(),
+  goldens: z.union([z.string(), z.array(z.string())]).optional(),
   record: z.string().optional(),
   grace: z.number().min(0, 'must not be below 0').optional(),
   'log-level': z.enum(['debug', 'info', 'warn', 'silent']).optional(),
   limits: limits.optional(),
 });
 
-const config = z.strictObject({
-  subjects: z.record(z.string(), subject).optional(),
-  proxy: proxy.optional(),
+/** Exported for its JSON schema. */
+export const config = z.strictObject({
+  $schema: z.string().optional().describe('The JSON schema of this file, for editors.'),
+  subjects: z
+    .record(z.string().min(1), subjectConfig)
+    .optional()
+    .describe('Proxies to check, by the name that `check --subject` takes.'),
+  proxy: proxy.optional().describe('Options of `codex-parity proxy`.'),
 });
 
 export type Config = z.infer<typeof config>;
-
-/** The pattern of `ready.line`: a text, or a regular expression between slashes; undefined if that is not valid. */
-export function linePattern(text: string): RegExp | undefined {
-  const [, source, flags] = /^\/(.+)\/([a-z]*)$/.exec(text) ?? [];
-  try {
-    return new RegExp(source ?? text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'), flags);
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * Reads the configuration of a folder; empty when the folder has no file.

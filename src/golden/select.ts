@@ -1,25 +1,54 @@
-import { join } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { ParityError } from '../errors.ts';
-import { listGoldens } from './file.ts';
+import { didYouMean } from '../suggestion.ts';
+import { compareVersions } from '../wire/codex-version.ts';
+import { goldenPath, listGoldens } from './file.ts';
+import type { GoldenId } from './golden.ts';
 
 /** The folder of the goldens bundled with the package. */
 export const bundledGoldens = join(import.meta.dirname, '..', '..', 'traces');
 
-export type GoldenFile = ReturnType<typeof listGoldens>[number];
+/** Where `record` writes goldens unless told otherwise, below the working folder. */
+export const ownGoldens = 'traces';
+
+/** Folders of goldens that lie over each other: of a golden that several of them have, the first is used. */
+export type GoldenFolders = readonly string[];
+
+/** A golden, its file, and the one of the folders that it is in. */
+export type GoldenFile = GoldenId & { readonly path: string; readonly folder: string };
+
+/** The goldens of a project, in its folder `traces`, over the bundled ones. */
+export function defaultGoldens(project = process.cwd()): GoldenFolders {
+  const own = resolve(project, ownGoldens);
+  const isOther = existsSync(own) && realpathSync(own) !== realpathSync(bundledGoldens);
+  return isOther && listGoldens(own).length > 0 ? [own, bundledGoldens] : [bundledGoldens];
+}
+
+/** The goldens in folders, sorted by version, lane and scenario. */
+export function layeredGoldens(folders: GoldenFolders): GoldenFile[] {
+  const files = new Map<string, GoldenFile>();
+  for (const folder of folders.toReversed())
+    for (const file of listGoldens(folder)) files.set(goldenPath('', file), { ...file, folder });
+  return [...files]
+    .sort(([a, { codex }], [b, other]) => compareVersions(codex, other.codex) || a.localeCompare(b, 'en'))
+    .map(([, file]) => file);
+}
 
 /**
- * Lists the goldens in a folder, sorted by version; only those of the given versions and scenarios, if given. Throws
- * ParityError, listing what exists, if the folder is empty or a named version or scenario has no golden.
+ * Lists the goldens in folders, sorted by version; only those of the given versions and scenarios, if given. Throws
+ * ParityError, listing what exists, if a folder is empty or a named version or scenario has no golden.
  */
 export function selectGoldens(
-  folder: string,
+  folders: GoldenFolders,
   versions?: readonly string[],
   scenarios?: readonly string[],
 ): GoldenFile[] {
-  const all = listGoldens(folder);
-  if (all.length === 0) {
-    throw new ParityError('no-golden', `no goldens in ${folder}: record some, or correct --goldens`);
+  const empty = folders.find((folder) => listGoldens(folder).length === 0);
+  if (empty !== undefined) {
+    throw new ParityError('no-golden', `no goldens in ${empty}: record some, or correct --goldens`);
   }
+  const all = layeredGoldens(folders);
   const known = [...new Set(all.map(({ codex }) => codex))];
   for (const version of versions ?? []) {
     if (known.includes(version)) continue;
@@ -34,20 +63,46 @@ export function selectGoldens(
     if (names.includes(name)) continue;
     throw new ParityError(
       'unknown-scenario',
-      `no golden for scenario "${name}": choose from ${names.join(', ')}`,
+      `no golden for scenario "${name}": ${didYouMean(name, names)}choose from ${names.join(', ')}`,
     );
   }
   return ofVersions.filter(({ scenario }) => scenarios?.includes(scenario) ?? true);
 }
 
-/** The version that a user named: "latest" is the newest that has a golden in a folder. Throws ParityError if it has none. */
-export function versionNamed(folder: string, name: string): string {
-  return name === 'latest' ? newestVersion(folder) : name;
+/** The version that a user named: "latest" is the newest that has a golden in the folders. Throws ParityError if they have none. */
+export function versionNamed(folders: GoldenFolders, name: string): string {
+  return name === 'latest' ? newestVersion(folders) : name;
 }
 
-/** The newest version that has a golden in a folder. Throws ParityError if the folder has none. */
-export function newestVersion(folder: string): string {
-  const newest = selectGoldens(folder).at(-1);
+/** The newest version that has a golden in the folders. Throws ParityError if they have none. */
+export function newestVersion(folders: GoldenFolders): string {
+  const newest = selectGoldens(folders).at(-1);
   if (newest === undefined) throw new RangeError('selectGoldens never returns an empty list here');
   return newest.codex;
+}
+
+/** The file of a golden. Throws ParityError `no-golden` if no folder has it. */
+export function findGolden(folders: GoldenFolders, { codex, lane, scenario }: GoldenId): GoldenFile {
+  const ofVersion = selectGoldens(folders, [codex], [scenario]);
+  const found = ofVersion.find((file) => file.lane === lane);
+  if (found !== undefined) return found;
+  const known = [...new Set(ofVersion.map((file) => file.lane))];
+  throw new ParityError(
+    'no-golden',
+    `no golden for codex ${codex}, scenario "${scenario}" in lane ${lane}: ${didYouMean(lane, known)}choose from lane ${known.join(', ')}`,
+  );
+}
+
+/** The name of a golden: VERSION, VERSION/SCENARIO or VERSION/LANE/SCENARIO, where the version may be "latest". */
+const goldenName = /^(latest|\d+\.\d+\.\d+[\w.-]*)(?:\/([\w-]+))??(?:\/([\w-]+))?$/;
+
+/**
+ * The path of the file that a user named: a path, or the name of a golden in the folders, such as `latest` (scenario
+ * `default`), `0.171.0/fast` or `0.171.0/api-key/fast`. Throws ParityError if there is no golden of that name. A text that is
+ * neither is returned as it is.
+ */
+export function fileNamed(folders: GoldenFolders, text: string): string {
+  const [, version, lane = 'chatgpt', scenario = 'default'] = goldenName.exec(text) ?? [];
+  if (version === undefined || existsSync(text)) return text;
+  return findGolden(folders, { codex: versionNamed(folders, version), lane, scenario }).path;
 }

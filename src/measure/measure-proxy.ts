@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { startBackend } from '../backend/backend.ts';
 import { inFreshFolder, makeEnvironment } from '../client/official/environment.ts';
 import { ParityError } from '../errors.ts';
-import { goldenPath, readGolden } from '../golden/file.ts';
+import { readGolden } from '../golden/file.ts';
+import { findGolden, type GoldenFolders } from '../golden/select.ts';
 import { clientJson } from '../golden/trace/exchanges.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
@@ -18,7 +19,7 @@ import { summarise } from './tier-summary.ts';
 
 export type ProxyMeasurement = Pick<MeasureOptions, 'prompt' | 'runs' | 'signal' | 'onRun'> & {
   /** Folder of the goldens. */
-  readonly goldens: string;
+  readonly goldens: GoldenFolders;
   /** The model that the official client requests by default, unless given. */
   readonly model: string | undefined;
 };
@@ -89,8 +90,8 @@ async function measure(
 }
 
 /** The model that the official client requests by default. */
-function defaultModel(goldens: string, { codex, lane }: ProxySetup): string {
-  const { exchanges } = readGolden(goldenPath(goldens, { codex, lane, scenario: 'default' }));
+function defaultModel(goldens: GoldenFolders, { codex, lane }: ProxySetup): string {
+  const { exchanges } = readGolden(findGolden(goldens, { codex, lane, scenario: 'default' }).path);
   for (const step of exchanges.flatMap(({ steps }) => steps)) {
     const model = stringAt(clientJson(step), 'model');
     if (model !== undefined) return model;

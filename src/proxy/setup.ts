@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ParityError } from '../errors.ts';
+import type { GoldenFolders } from '../golden/select.ts';
 import { isUuid4 } from '../wire/ids.ts';
 import { hostTexts } from './host.ts';
 import type { ProxyOptions } from './server.ts';
@@ -10,7 +11,7 @@ import { readSignIn } from './sign-in/auth-file.ts';
 import type { SignIn } from './sign-in/sign-in.ts';
 
 export type ProxySetupOptions = {
-  readonly goldens: string;
+  readonly goldens: GoldenFolders;
   /** The version of the official client whose requests the proxy imitates. */
   readonly codex: string;
   /** A file with a sign-in, or a folder of several. */

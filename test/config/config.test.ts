@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { linePattern, parseConfig, readConfig } from '../../src/config/config.ts';
+import { parseConfig, readConfig } from '../../src/config/config.ts';
+import { linePattern } from '../../src/config/subject-config.ts';
 
 function folderWith(files: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
@@ -42,7 +43,7 @@ it('rejects two files, as one of them would be ignored', () => {
 it.each([
   ['text that is not JSON', '{\n  "subjects": {]\n}', 'line 2: '],
   ['a list', '[]', 'line 1: the file must be of type object'],
-  ['an unknown key', '{\n  "subject": {}\n}', 'line 2: subject is not known here; known are subjects, proxy'],
+  ['an unknown key', '{\n  "subject": {}\n}', 'line 2: subject is not known here: known are subjects, proxy'],
   [
     'an unknown key of a subject',
     '{"subjects": {\n"a": {"command": ["x"],\n"port": 1}}}',

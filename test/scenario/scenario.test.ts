@@ -69,12 +69,12 @@ it.each([
   {
     wrong: 'an unknown member',
     change: { clients: {} },
-    message: 'clients is not known here; known are name, why, versions,',
+    message: 'clients is not known here: did you mean "client"? known are name, why, versions,',
   },
   {
     wrong: 'an unknown option',
     change: client({ image: 'a.png' }),
-    message: 'client.image is not known here; known are config, model, images,',
+    message: 'client.image is not known here: did you mean "images"? known are config, model, images,',
   },
   {
     wrong: 'a list in the configuration',

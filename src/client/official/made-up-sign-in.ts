@@ -40,8 +40,8 @@ export function madeUpSignIn(account: MadeUpAccount, { expired = false } = {}): 
   };
 }
 
-/** The text of the auth.json in CODEX_HOME, as `codex login` writes it. */
-export function authJson(signIn: MadeUpSignIn): string {
+/** The text of the auth.json in CODEX_HOME, as `codex login` writes it at `refreshed`, an ISO time. */
+export function authJson(signIn: MadeUpSignIn, refreshed = lastRefresh): string {
   return JSON.stringify({
     auth_mode: 'chatgpt',
     OPENAI_API_KEY: null,
@@ -51,13 +51,30 @@ export function authJson(signIn: MadeUpSignIn): string {
       refresh_token: signIn.refreshToken,
       account_id: signIn.accountId,
     },
-    last_refresh: lastRefresh,
+    last_refresh: refreshed,
   });
 }
 
 /** The text of auth.json as `codex login --with-api-key` writes it (measured: codex 0.118.0 and 0.169.0). */
 export function apiKeyJson({ apiKey }: MadeUpSignIn): string {
   return JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: apiKey });
+}
+
+/** The text of the file in which CLIProxyAPI keeps a sign-in: its type CodexTokenStorage. */
+export function cliProxyApiJson(
+  signIn: MadeUpSignIn,
+  { refreshed = lastRefresh, expired = false } = {},
+): string {
+  return JSON.stringify({
+    id_token: signIn.idToken,
+    access_token: signIn.accessToken,
+    refresh_token: signIn.refreshToken,
+    account_id: signIn.accountId,
+    last_refresh: refreshed,
+    email: signIn.email,
+    type: 'codex',
+    expired: new Date((expired ? longAgo : expiry) * 1000).toISOString(),
+  });
 }
 
 function token(account: MadeUpAccount, use: string, exp: number): string {

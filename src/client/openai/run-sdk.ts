@@ -1,5 +1,7 @@
 import { ParityError } from '../../errors.ts';
 import type { Golden } from '../../golden/golden.ts';
+import { type JsonObject, jsonString } from '../../wire/json.ts';
+import { type ClientSettings, clientModel, officialSettings } from '../client-settings.ts';
 import { chatConversation } from './chat-conversation.ts';
 import { turnRequests } from './request-settings.ts';
 import { responsesConversation } from './responses-conversation.ts';
@@ -15,6 +17,8 @@ export type SdkRun = {
   readonly prompts: readonly string[];
   /** The outputs of the tools, in the order of their calls. */
   readonly outputs: readonly string[];
+  /** Default: those of the official client. */
+  readonly client?: ClientSettings;
 };
 
 /**
@@ -28,9 +32,11 @@ export async function runSdk(
   subject: URL,
   signal: AbortSignal,
 ): Promise<readonly SdkResponse[]> {
+  const { client: settings = officialSettings } = run;
   const { OpenAI } = await importSdk();
   const client = new OpenAI({
-    apiKey: 'any',
+    apiKey: settings.key ?? 'any',
+    defaultHeaders: Object.fromEntries(settings.headers),
     baseURL: subject.href.replace(/\/$/, ''),
     // A retry would hide the failure before it.
     maxRetries: 0,
@@ -39,20 +45,31 @@ export async function runSdk(
   });
   const start = run.surface === 'responses' ? responsesConversation : chatConversation;
   const conversation = start(client, run.streams, signal);
-  const requests = turnRequests(run.golden);
+  const requests = turnRequests(run.golden).map((request) => withModel(request, settings));
   const responses: SdkResponse[] = [];
   const outputs = [...run.outputs];
   /** Sends a prompt, and the outputs of the tools that the model calls. Resolves to false after a failure. */
   const send = async (input: SdkInput): Promise<boolean> => {
-    const settings = requests[responses.length] ?? requests.at(-1);
-    if (settings === undefined) throw new ParityError('internal', 'the golden has no requests');
-    const response = await conversation(input, settings);
+    const request = requests[responses.length] ?? requests.at(-1);
+    if (request === undefined) throw new ParityError('internal', 'the golden has no requests');
+    const response = await conversation(input, request);
     responses.push(response);
     if (response.calls.length === 0) return response.failure === undefined;
     return send({ outputs: response.calls.map((call) => ({ call, text: outputs.shift() ?? '' })) });
   };
   for (const prompt of run.prompts) if (!(await send({ prompt }))) break;
   return responses;
+}
+
+function withModel({ members, ...request }: JsonObject, settings: ClientSettings): JsonObject {
+  return {
+    ...request,
+    members: members.map(([key, value]) =>
+      key === 'model' && value.kind === 'string'
+        ? [key, jsonString(clientModel(settings, value.value))]
+        : [key, value],
+    ),
+  };
 }
 
 /** Loads the SDK only when it is needed: it may be missing. */

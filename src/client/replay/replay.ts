@@ -4,12 +4,13 @@ import type { Golden } from '../../golden/golden.ts';
 import { Matcher } from '../../golden/match/matcher.ts';
 import type { Place } from '../../golden/match/mismatch.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
-import type { Exchange } from '../../golden/trace/exchanges.ts';
+import { clientJson, type Exchange } from '../../golden/trace/exchanges.ts';
 import { variablesFromBackend } from '../../golden/trace/variable-uses.ts';
 import type { Content, HeaderField } from '../../trace/trace-event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import { type JsonNode, jsonString, printJson } from '../../wire/json.ts';
+import { type JsonNode, jsonString, printJson, stringAt } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';
+import { type ClientSettings, clientModel, officialSettings, withClientHeaders } from '../client-settings.ts';
 import { RawConnection, type ReceivedEvent } from './raw-connection.ts';
 import {
   describe,
@@ -42,23 +43,39 @@ const forwardingTime = 250;
  * (measured: codex 0.169.0, three requests over HTTP). A connection stays open until the golden ends it, or to the end
  * of the replay.
  */
-export async function replay(golden: Golden, subject: URL, signal: AbortSignal): Promise<ReplayOutcome> {
-  return new Replay(golden, subject, signal).run();
+export async function replay(
+  golden: Golden,
+  subject: URL,
+  signal: AbortSignal,
+  settings: ClientSettings = officialSettings,
+): Promise<ReplayOutcome> {
+  return new Replay(golden, { subject, signal, settings }).run();
 }
+
+type ReplayTarget = {
+  readonly subject: URL;
+  readonly signal: AbortSignal;
+  readonly settings: ClientSettings;
+};
 
 class Replay {
   readonly #golden: Golden;
   readonly #subject: URL;
   readonly #signal: AbortSignal;
+  readonly #settings: ClientSettings;
+  /** A text with the names that the client uses for models. */
+  readonly #rename: (text: string) => string;
   readonly #filler: Filler;
   /** Reads the values that the client needs again, such as response ids, from what the subject sends. */
   readonly #reader: Matcher;
   readonly #open = new Set<RawConnection>();
 
-  constructor(golden: Golden, subject: URL, signal: AbortSignal) {
+  constructor(golden: Golden, { subject, signal, settings }: ReplayTarget) {
     this.#golden = golden;
     this.#subject = subject;
     this.#signal = signal;
+    this.#settings = settings;
+    this.#rename = modelRenaming(golden, settings);
     const filler = new Filler(golden.variables, [['authority', subject.host]]);
     const given = variablesFromBackend(golden.exchanges);
     this.#filler = filler;
@@ -123,7 +140,8 @@ class Replay {
   }
 
   #headers(headers: readonly HeaderField[]): HeaderList {
-    return headers.map(([name, value]) => [name, this.#text(value)]);
+    const filled = headers.map(([name, value]) => [name, this.#rename(this.#text(value))] as const);
+    return withClientHeaders(filled, this.#settings);
   }
 
   #text(pattern: JsonNode): string {
@@ -134,7 +152,7 @@ class Replay {
   #bytes(content: Content): Buffer {
     switch (content.kind) {
       case 'json':
-        return Buffer.from(printJson(this.#filler.node(content.json)));
+        return Buffer.from(this.#rename(printJson(this.#filler.node(content.json))));
       case 'text':
         return Buffer.from(this.#text(content.text));
       case 'close': {
@@ -192,6 +210,20 @@ class Replay {
     const headers = received.head.headers.map(([name, value]): HeaderField => [name, jsonString(value)]);
     this.#reader.fields(expected.headers, headers, place);
   }
+}
+
+/** Renames the models of a golden wherever a request names one: in JSON, in JSON inside of a text, and in the routing hint. */
+function modelRenaming(golden: Golden, settings: ClientSettings): (text: string) => string {
+  const models = golden.exchanges
+    .flatMap(({ steps }) => steps)
+    .flatMap((step) => stringAt(clientJson(step), 'model') ?? [])
+    .filter((model) => clientModel(settings, model) !== model);
+  if (models.length === 0) return (text) => text;
+  const names = [...new Set(models)]
+    .map((model) => model.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('|');
+  const named = new RegExp(`(?<=["=])(?:${names})(?=[\\\\"&;,]|$)`, 'g');
+  return (text) => text.replaceAll(named, (model) => clientModel(settings, model));
 }
 
 function timedOut(missing: readonly ExpectedEvent[], sent: string): string {

@@ -1,7 +1,8 @@
 import { ParityError } from '../../errors.ts';
-import { listGoldens, readGolden } from '../../golden/file.ts';
+import { readGolden } from '../../golden/file.ts';
 import type { Golden } from '../../golden/golden.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
+import { type GoldenFolders, layeredGoldens } from '../../golden/select.ts';
 import { type CompiledPattern, fillText } from './compiled-pattern.ts';
 import { outlineOf, type RequestPattern, requestPattern, type Transport } from './request-pattern.ts';
 import { RequestShaper, type ShaperOptions } from './request-shaper.ts';
@@ -82,15 +83,15 @@ const websocketScenario = 'default';
 const httpScenario = 'http-fallback';
 
 /**
- * Loads the shape of a version and lane from a folder of goldens. Throws ParityError `no-golden` if the golden of
+ * Loads the shape of a version and lane from folders of goldens. Throws ParityError `no-golden` if the golden of
  * scenario `default` is missing.
  */
-export async function loadShape(goldens: string, codex: string, lane = 'chatgpt'): Promise<Shape> {
+export async function loadShape(goldens: GoldenFolders, codex: string, lane = 'chatgpt'): Promise<Shape> {
   const outlines: Golden[] = [];
   let websocket: Golden | undefined;
   let http: Golden | undefined;
   // Reduce each golden to its outline before reading the next: their contents together would take much memory.
-  for (const file of listGoldens(goldens)) {
+  for (const file of layeredGoldens(goldens)) {
     if (file.codex !== codex || file.lane !== lane) continue;
     const golden = readGolden(file.path);
     outlines.push(outlineOf(golden));

@@ -1,0 +1,18 @@
+// Compiles the package: npm runs this before it packs, and after it installs from a git URL or in the repository. Without the
+// compiler, as after "npm ci --omit=dev", there is nothing to do.
+import { execFileSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+
+const repository = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..');
+const compiler = join(repository, 'node_modules', 'typescript', 'bin', 'tsc');
+if (existsSync(compiler)) {
+  // Files of modules that no longer exist would be packed too.
+  rmSync(join(repository, 'dist'), { recursive: true, force: true });
+  execFileSync(process.execPath, [compiler, '--project', join(repository, 'tsconfig.build.json')], {
+    stdio: 'inherit',
+  });
+} else {
+  console.error('codex-parity: typescript is not installed, so dist/ is not compiled');
+}

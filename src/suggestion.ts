@@ -1,0 +1,22 @@
+/** The start of advice that names the known word most like another, such as `did you mean "fast"? `; empty if none is. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const [nearest] = known
+    .map((candidate) => ({ candidate, edits: editsBetween(word.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ candidate, edits }) => edits <= Math.max(1, Math.floor(candidate.length / 3)))
+    .sort((a, b) => a.edits - b.edits);
+  return nearest === undefined ? '' : `did you mean "${nearest.candidate}"? `;
+}
+
+/** How many characters must be inserted, removed or replaced to make one word the other (Levenshtein's distance). */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const [removed = 0, inserted = 0, replaced = 0] = [row[j + 1], next[j], row[j]];
+      next.push(Math.min(removed + 1, inserted + 1, replaced + (letter === other ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
