@@ -2,7 +2,7 @@
 export function didYouMean(word: string, known: readonly string[]): string {
   const [nearest] = known
     .map((candidate) => ({ candidate, edits: editsBetween(word.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, edits }) => edits <= Math.max(1, Math.floor(candidate.length / 3)))
+    .filter(({ candidate, edits }) => edits <= Math.max(1, Math.ceil(candidate.length / 3)))
     .sort((a, b) => a.edits - b.edits);
   return nearest === undefined ? '' : `did you mean "${nearest.candidate}"? `;
 }

@@ -5,6 +5,7 @@ import yargs, { type Argv } from 'yargs';
 import { ParityError, plainReason } from '../errors.ts';
 import { terminalLine, terminalText } from '../report/escape.ts';
 import type { CommandContext } from './command-context.ts';
+import { complete } from './completion.ts';
 import { exitCodes } from './help.ts';
 import { usageError } from './usage.ts';
 
@@ -58,13 +59,18 @@ export async function run(args: readonly string[]): Promise<number> {
       )
       .demandCommand(1, `missing command: choose from ${Object.keys(commands).join(', ')}`)
       .strict()
+      .recommendCommands()
+      .completion('completion', 'Print a script for shell completion', complete)
       .version(version())
       .epilogue(`codex-parity COMMAND --help prints the options of a command.\n\n${exitCodes('success')}`)
       .wrap(110)
       .fail((message, error) => {
         // Yargs passes most of its own errors as messages, and some as a YError.
         if (error !== undefined && error.name !== 'YError') throw error;
-        throw usageError(error?.message ?? message, args, Object.keys(commands));
+        throw usageError(error?.message ?? message, args, {
+          commands: [...Object.keys(commands), 'completion'],
+          options: optionNames(cli),
+        });
       })
       .parserConfiguration({
         'populate--': true,
@@ -88,6 +94,12 @@ export async function run(args: readonly string[]): Promise<number> {
 function commandsFor(word: string): Register[] {
   const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
   return command === undefined ? Object.values(commands) : [command];
+}
+
+/** The names of all options that a command line knows. */
+function optionNames({ parsed }: Argv): string[] {
+  if (parsed === false) return [];
+  return Object.keys(parsed.aliases).filter((name) => !/[A-Z]/.test(name));
 }
 
 /** Options that can be repeated. */

@@ -1,10 +1,14 @@
 import { ParityError } from '../errors.ts';
 import { count } from '../report/count.ts';
+import { didYouMean } from '../suggestion.ts';
 
 /** The number of arguments of each command that takes any. */
 const argumentCounts: Readonly<Record<string, number>> = { diff: 2, show: 1, drift: 2 };
 
-type Reword = (match: RegExpExecArray, args: readonly string[]) => string;
+/** The names that the command line knows. */
+type KnownNames = { readonly commands: readonly string[]; readonly options: readonly string[] };
+
+type Reword = (match: RegExpExecArray, args: readonly string[], known: KnownNames) => string;
 
 /** Messages of yargs, and the messages that replace them. */
 const messages: readonly (readonly [RegExp, Reword])[] = [
@@ -14,10 +18,16 @@ const messages: readonly (readonly [RegExp, Reword])[] = [
     ([, got, needed], [command]) => `${command} needs ${count(Number(needed), 'argument')}, not ${got}`,
   ],
   [
-    /^Invalid values: Argument: (\S+), Given: (".*?"), Choices: (.*)$/,
-    ([, option, value, choices = '']) => `--${option} ${value} must be one of ${choices.replaceAll('"', '')}`,
+    /^Invalid values: Argument: (\S+), Given: "(.*?)", Choices: (.*)$/,
+    ([, option, value = '', choices = '']) => {
+      const known = choices.replaceAll('"', '');
+      return `--${option} "${value}" must be one of ${known}${suggestion(value, known.split(', '))}`;
+    },
   ],
-  [/^Unknown arguments?: (.*)$/, ([, names = ''], args) => unknownArgument(names.split(', '), args)],
+  [
+    /^Unknown arguments?: (.*)$/,
+    ([, names = ''], args, { options }) => unknownArgument(names.split(', '), args, options),
+  ],
   [
     /^Arguments since and (?:from|to) are mutually exclusive$/,
     () => 'use --since VERSION or two versions, not both',
@@ -26,34 +36,48 @@ const messages: readonly (readonly [RegExp, Reword])[] = [
 ];
 
 /** The message for an option or argument that a command does not have. Yargs names both alike, without dashes. */
-function unknownArgument(names: readonly string[], args: readonly string[]): string {
+function unknownArgument(
+  names: readonly string[],
+  args: readonly string[],
+  known: readonly string[],
+): string {
   const options = args.filter((arg) => arg.startsWith('-')).map((arg) => arg.split('=')[0] ?? '');
   const option = options.find((text) =>
     text.startsWith('--') ? names.includes(text.slice(2)) : names.some((name) => text.includes(name)),
   );
-  if (option !== undefined) return `unknown option ${option}`;
+  if (option !== undefined)
+    return `unknown option ${option}${suggestion(
+      option,
+      known.map((name) => `--${name}`),
+    )}`;
   const command = args[0] ?? '';
   const number = argumentCounts[command] ?? 0;
   const takes = number === 0 ? 'no arguments' : count(number, 'argument');
   return `unexpected argument "${names[0]}": ${command} takes ${takes}`;
 }
 
+/** What is added to a sentence about a word that is not known. */
+function suggestion(word: string, known: readonly string[]): string {
+  const advice = didYouMean(word, known).trim();
+  return advice === '' ? '' : `: ${advice}`;
+}
+
 /** The error for a message of yargs. It names the help to read. */
-export function usageError(
-  message: string,
-  args: readonly string[],
-  commands: readonly string[],
-): ParityError {
+export function usageError(message: string, args: readonly string[], known: KnownNames): ParityError {
   const [word = ''] = args;
+  const { commands } = known;
   const isCommand = commands.includes(word);
   const help = `(see codex-parity ${isCommand ? `${word} ` : ''}--help)`;
   if (!isCommand && word !== '' && !word.startsWith('-')) {
-    return new ParityError('usage', `unknown command "${word}": choose from ${commands.join(', ')} ${help}`);
+    return new ParityError(
+      'usage',
+      `unknown command "${word}": ${didYouMean(word, commands)}choose from ${commands.join(', ')} ${help}`,
+    );
   }
   const line = message.replaceAll(/\s*\n\s*/g, ' ');
   for (const [pattern, reword] of messages) {
     const match = pattern.exec(line);
-    if (match !== null) return new ParityError('usage', `${reword(match, args)} ${help}`);
+    if (match !== null) return new ParityError('usage', `${reword(match, args, known)} ${help}`);
   }
   return new ParityError('usage', `${line} ${help}`);
 }

@@ -43,7 +43,11 @@ it('rejects two files, as one of them would be ignored', () => {
 it.each([
   ['text that is not JSON', '{\n  "subjects": {]\n}', 'line 2: '],
   ['a list', '[]', 'line 1: the file must be of type object'],
-  ['an unknown key', '{\n  "subject": {}\n}', 'line 2: subject is not known here: known are subjects, proxy'],
+  [
+    'an unknown key',
+    '{\n  "subject": {}\n}',
+    'line 2: subject is not known here: did you mean "subjects"? known are $schema, subjects, proxy',
+  ],
   [
     'an unknown key of a subject',
     '{"subjects": {\n"a": {"command": ["x"],\n"port": 1}}}',

@@ -70,7 +70,7 @@ it.each([
     wrong: 'an unknown subject',
     args: ['check', '--subject', 'nope'],
     expected:
-      /unknown subject "nope": choose bundled; or add it to codex-parity\.config\.json; or use --subject-url$/,
+      /unknown subject "nope": choose bundled; or add it to codex-parity\.config\.json, as .codex-parity init. does; or use --subject-url$/,
   },
   { wrong: 'an unknown driver', args: ['check', '--driver', 'nope'], expected: /driver/ },
   {

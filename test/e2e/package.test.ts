@@ -1,9 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runInGroup } from '../../src/client/process-group.ts';
+import { makeFolder } from '../../src/files.ts';
 import { cli, repository } from './cli.ts';
 
 describe('the packed tarball, installed into an empty folder', () => {
@@ -19,7 +28,10 @@ describe('the packed tarball, installed into an empty folder', () => {
     const options = { cwd: repository, env, stdio: 'pipe', encoding: 'utf8' } as const;
     execFileSync('npm', ['pack', '--pack-destination', folder, '--silent'], options);
     const [tarball = ''] = readdirSync(folder);
-    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'of-a-user', private: true, type: 'module' }));
+    writeFileSync(
+      join(folder, 'package.json'),
+      JSON.stringify({ name: 'of-a-user', private: true, type: 'module' }),
+    );
     execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', join(folder, tarball)], {
       ...options,
       cwd: folder,
@@ -33,8 +45,33 @@ describe('the packed tarball, installed into an empty folder', () => {
     return runInGroup([bin, ...args], { cwd: folder, env });
   }
 
+  /** Links a development dependency of the repository into the folder. */
+  function link(name: string): void {
+    const path = join(folder, 'node_modules', name);
+    if (existsSync(path)) return;
+    makeFolder(dirname(path));
+    symlinkSync(join(repository, 'node_modules', name), path);
+  }
+
+  /** What the compiler reports about a file of the user. */
+  async function problemsOf(file: string): Promise<string> {
+    for (const name of ['typescript', '@types/node']) link(name);
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    const tsc = join(repository, 'node_modules', 'typescript', 'bin', 'tsc');
+    const { stdout } = await runInGroup([process.execPath, tsc, ...options, file], { cwd: folder, env });
+    return stdout;
+  }
+
   it('records a golden, and checks with it over the bundled ones', async () => {
-    const recorded = await installed('record', '--codex', '0.171.0', '--scenario', 'default', '--lane', 'chatgpt');
+    const recorded = await installed(
+      'record',
+      '--codex',
+      '0.171.0',
+      '--scenario',
+      'default',
+      '--lane',
+      'chatgpt',
+    );
     expect(recorded).toMatchObject({ exitCode: 0 });
     const path = 'traces/0.171.0/chatgpt/default.golden.jsonl';
     expect(readFileSync(join(folder, path), 'utf8')).toBe(readFileSync(join(repository, path), 'utf8'));
@@ -51,7 +88,10 @@ describe('the packed tarball, installed into an empty folder', () => {
     [['bench-tier', '--runs', '1'], /priority/],
     [['proxy', '--help'], /codex-parity proxy/],
     [['--version'], /^\d+\.\d+\.\d+$/m],
-    [['completion'], /codex-parity/],
+    [['completion'], /yargs command completion script/],
+    [['--get-yargs-completions', 'codex-parity', 'check', '--lane', 'chat'], /^chatgpt$/m],
+    [['--get-yargs-completions', 'codex-parity', 'check', '--scenario', 'default,fas'], /^default,fast$/m],
+    [['--get-yargs-completions', 'codex-parity', 'show', '0.171.0/fas'], /^0\.171\.0\/fast$/m],
   ])('runs %j', async (args, output) => {
     const { exitCode, stdout } = await installed(...args);
     expect(stdout).toMatch(output);
@@ -85,7 +125,7 @@ console.log(JSON.stringify({ parity: report.parity, findings: findings.length, c
     const { exitCode, stdout } = await runInGroup([process.execPath, 'library.ts'], { cwd: folder, env });
     expect(JSON.parse(stdout)).toEqual({ parity: true, findings: 0, code: 'file-unreadable', functions: 1 });
     expect(exitCode).toBe(0);
-    expect(await compiled('library.ts')).toBe('');
+    expect(await problemsOf('library.ts')).toBe('');
   });
 
   it('has matchers for Vitest that run and have types', async () => {
@@ -103,8 +143,7 @@ it('is neutral', async () => {
 });
 `,
     );
-    for (const name of ['vitest', 'typescript', '@types/node'])
-      if (!existsSync(join(folder, 'node_modules', name))) link(name);
+    link('vitest');
     const vitest = join(repository, 'node_modules', 'vitest', 'vitest.mjs');
     const { exitCode, stdout } = await runInGroup([process.execPath, vitest, 'run', '--root', folder], {
       cwd: folder,
@@ -112,6 +151,60 @@ it('is neutral', async () => {
     });
     expect(stdout).toContain('1 passed');
     expect(exitCode).toBe(0);
-    expect(await compiled('proxy.test.ts')).toBe('');
+    expect(await problemsOf('proxy.test.ts')).toBe('');
   });
 });
+
+describe('the bin', () => {
+  const bin = join(repository, 'bin', 'codex-parity.cjs');
+
+  it.each(['v8.17.0', 'v20.20.2', 'v22.20.0'])('reports Node %s as too old in one line', async (version) => {
+    const pretend = `Object.defineProperty(process.versions, 'node', { value: '${version.slice(1)}' }); require('${bin}')`;
+    const { exitCode, stderr, stdout } = await runInGroup([process.execPath, '-e', pretend], {
+      cwd: repository,
+      env: {},
+    });
+    expect(stderr).toBe(
+      `codex-parity: Node 22.21.0 or later is needed, and this is ${version.slice(1)}: install a newer Node\n`,
+    );
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  });
+
+  it.each(['codex-parity.cjs', 'node-problem.cjs'])('%s has no syntax newer than ES5', (file) => {
+    const code = readFileSync(join(repository, 'bin', file), 'utf8').replaceAll(
+      /^\s*\/\/.*$|\/\*[\s\S]*?\*\//gm,
+      '',
+    );
+    expect(code).not.toMatch(/=>|`|\b(?:const|let|class|import|async|await)\b|\?\?|\?\.|\.\.\./);
+  });
+});
+
+it.concurrent.each(['record', 'check', 'diff', 'show', 'drift', 'proxy', 'bench-tier', 'init'])(
+  'prints an example in the help of %s',
+  async (command) => {
+    const { exitCode, stdout } = await cli([command, '--help']);
+    expect(stdout).toContain('Examples:');
+    expect(stdout).toMatch(new RegExp(`codex-parity ${command}`));
+    expect(exitCode).toBe(0);
+  },
+);
+
+it('prints the state of the installation with doctor', async () => {
+  const { stdout } = await cli(['doctor']);
+  expect(stdout).toMatch(/^ok +node +v/m);
+  expect(stdout).toMatch(/^ok +goldens +\d+ goldens of codex 0\.118\.0, .*, 0\.171\.0$/m);
+  expect(stdout).toMatch(/official clients/);
+  expect(stdout).toMatch(/certificate authority/);
+  expect(stdout).toMatch(/registry +https?:/);
+});
+
+it.each(['traces/0.169.0/chatgpt/fast.golden.jsonl', '0.169.0/fast', '0.169.0/chatgpt/fast'])(
+  'prints the golden %s in readable form',
+  async (name) => {
+    const { stdout } = await cli(['show', name]);
+    expect(stdout).toContain('golden: codex 0.169.0, lane chatgpt, scenario fast, learned from 3 runs');
+    expect(stdout).toMatch(/\{\{session_id\}\} +a UUID of version 7/);
+    expect(stdout).toContain('  session-id: {{session_id}}');
+    expect(stdout).toContain('"service_tier": "priority"');
+  },
+);
