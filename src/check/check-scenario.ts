@@ -1,6 +1,7 @@
 import { byCause } from '../diff/causes.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, together } from '../diff/finding.ts';
+import type { ScenarioTransport } from '../diff/fold.ts';
 import { isResponse, showStop } from '../diff/neutrality/exchange.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
 import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrality.ts';
@@ -13,7 +14,7 @@ import {
   type Unfinished,
   verdictOf,
 } from '../diff/verdict.ts';
-import type { GoldenId } from '../golden/golden.ts';
+import type { Golden, GoldenId } from '../golden/golden.ts';
 import { comparedNode, type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
@@ -25,7 +26,7 @@ import type { ScenarioCheck } from './scenario-check.ts';
 import { servesOneAtATime } from './subject.ts';
 
 /** What came out of one scenario at one version. */
-export type CheckResult = GoldenId & ScenarioVerdict;
+export type CheckResult = GoldenId & ScenarioVerdict & { readonly transport?: ScenarioTransport };
 
 /**
  * Plays one scenario through a subject with a tap on either side. Compares the traffic behind it with the golden, and
@@ -42,9 +43,14 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
       : judge(check, await observeScenario(check, false));
   return {
     ...idOf(golden),
+    transport: transportOf(golden),
     ...verdictOf(findings, unfinished),
     ...(client === undefined ? {} : { client }),
   };
+}
+
+function transportOf({ exchanges }: Golden): ScenarioTransport {
+  return exchanges.some(({ request }) => request.method === 'POST') ? 'http' : 'websocket';
 }
 
 /** The result of a scenario that was not played. */
@@ -142,7 +148,7 @@ function unfinishedAfter({ end, back, url }: ScenarioTraffic): Unfinished {
 function isCutOff(finding: Mismatch): boolean {
   const { kind, places } = finding;
   if (kind === 'reframed') return true;
-  if (kind !== 'missing' || finding.instead !== undefined) return false;
+  if (kind !== 'missing' || finding.instead?.type === 'subject behaviour') return false;
   return places.every(({ path }) => path.length === 0);
 }
 

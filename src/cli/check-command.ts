@@ -6,12 +6,12 @@ import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { type GoldenFolders, versionNamed } from '../golden/select.ts';
 import { hasParity, type Report } from '../report/report.ts';
-import { textReport } from '../report/text.ts';
 import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples, exitCodes } from './help.ts';
 import { commaList, goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
+import { terminalScreen } from './terminal-screen.ts';
 
 type CheckCommandOptions = {
   subject: string | undefined;
@@ -23,6 +23,7 @@ type CheckCommandOptions = {
   'backend-port': number;
   report: string[];
   timeout: number;
+  verbose: boolean;
   goldens: GoldenFolders;
 };
 
@@ -109,6 +110,11 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           describe:
             'Report to write, as FORMAT=FILE: text, json, junit or github; FILE "-" is standard output; repeatable',
         })
+        .option('verbose', {
+          type: 'boolean',
+          default: false,
+          describe: 'Print every place of every finding in text reports, instead of the causes',
+        })
         .option('goldens', goldensOption())
         .epilogue(
           `${lanesHelp}\n\n${examples([
@@ -152,8 +158,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         onProgress: progress,
       });
       const report: Report = { subject: subject.name, driver, scenarios: run.results };
-      if (!reports.some(({ file }) => file === standardOutput)) process.stdout.write(textReport(report));
-      for (const request of reports) writeReport(report, request);
+      const style = { verbose: options.verbose, screen: terminalScreen() };
+      const isPrinted = reports.some(({ file }) => file === standardOutput);
+      const all = isPrinted ? reports : [{ format: 'text', file: standardOutput }, ...reports];
+      for (const request of all) writeReport(report, request, style);
       if (run.error !== undefined) throw run.error;
       if (!hasParity(report)) exit(1);
     },

@@ -15,6 +15,7 @@ type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
 const commands: Readonly<Record<string, Register>> = {
   record: async (cli, context) => cli.command((await import('./record-command.ts')).recordCommand(context)),
   check: async (cli, context) => cli.command((await import('./check-command.ts')).checkCommand(context)),
+  explain: async (cli) => cli.command((await import('./explain-command.ts')).explainCommand()),
   diff: async (cli, context) => cli.command((await import('./diff-command.ts')).diffCommand(context)),
   show: async (cli) => cli.command((await import('./show-command.ts')).showCommand()),
   drift: async (cli) => cli.command((await import('./drift-command.ts')).driftCommand()),

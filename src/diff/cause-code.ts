@@ -1,4 +1,5 @@
 import { comparedNode, type Difference, type PathKey, type Place } from '../golden/match/mismatch.ts';
+import { contentKeys } from '../trace/secrets.ts';
 import { turnMetadata } from '../wire/turn-metadata.ts';
 import { content } from './envelope.ts';
 import type { Finding } from './finding.ts';
@@ -96,6 +97,21 @@ export const causeCodes: readonly CauseCode[] = [
   ...singleCodes,
   ...topics.flatMap((topic) => verbs.map((verb): CauseCode => `${topic}-${verb}`)),
 ];
+
+const parts: ReadonlyMap<CauseCode, { readonly topic: Topic; readonly verb: Verb }> = new Map(
+  topics.flatMap((topic) =>
+    verbs.map((verb): [CauseCode, { topic: Topic; verb: Verb }] => [`${topic}-${verb}`, { topic, verb }]),
+  ),
+);
+
+/** Topic and verb of a code; undefined for a code of one form. */
+export function partsOf(code: CauseCode): { readonly topic: Topic; readonly verb: Verb } | undefined {
+  return parts.get(code);
+}
+
+export function isSingleCode(code: CauseCode): code is SingleCode {
+  return !parts.has(code);
+}
 
 /** The code of a finding. Every finding has exactly one. */
 export function codeOf(finding: Finding): CauseCode {
@@ -237,7 +253,7 @@ function isContentKey(key: PathKey | undefined): key is ContentKey {
 /** Names of a session, a thread or a window. A header with one of them is what the backend finds the session by. */
 const identity: ReadonlySet<string> = new Set([
   ...['session-id', 'session_id', 'thread-id', 'thread_id', 'conversation-id', 'conversation_id'],
-  ...['x-client-request-id', 'x-codex-window-id', 'window_id', 'context_window_id'],
+  ...['x-client-request-id', 'x-codex-window-id', 'window_id'],
   ...['x-codex-parent-thread-id', 'parent_thread_id'],
 ]);
 
@@ -304,7 +320,9 @@ function verbOf(finding: Finding): Verb {
 function isAddition(finding: Finding): boolean {
   const [expected, actual] = [textOf(finding, 'expected'), textOf(finding, 'actual')];
   if (expected === undefined || actual === undefined || !actual.includes(expected)) return false;
-  return finding.places.every(({ side, path: [key] }) => side === 'client' && isContentKey(key));
+  return finding.places.every(
+    ({ side, path }) => side === 'client' && isContentKey(path[0]) && contentKeys.has(nameAt(path)),
+  );
 }
 
 function isStale({ lifetime }: Finding): boolean {

@@ -1,4 +1,4 @@
-import { type CauseCode, codeOf, type SingleCode, singleCodes, type Topic, topics } from './cause-code.ts';
+import { type CauseCode, codeOf, isSingleCode, partsOf, type SingleCode, type Topic } from './cause-code.ts';
 import type { Finding } from './finding.ts';
 
 /**
@@ -41,17 +41,11 @@ const mildCodes: Readonly<Partial<Record<SingleCode, Severity>>> = {
 
 /** The severity of a cause. */
 export function severityOfCode(code: CauseCode): Severity {
-  if (isSingle(code)) return mildCodes[code] ?? 'breaks';
-  const topic = topics.find((one) => code.startsWith(`${one}-`));
+  if (isSingleCode(code)) return mildCodes[code] ?? 'breaks';
+  const topic = partsOf(code)?.topic;
   return (topic === undefined ? undefined : mildTopics[topic]) ?? 'breaks';
 }
 
 export function severityOf(finding: Finding): Severity {
   return severityOfCode(codeOf(finding));
-}
-
-const singles: ReadonlySet<string> = new Set(singleCodes);
-
-function isSingle(code: CauseCode): code is SingleCode {
-  return singles.has(code);
 }

@@ -1,56 +1,9 @@
+import { codeOf } from '../diff/cause-code.ts';
 import type { Comparison } from '../diff/comparison.ts';
 import type { Finding } from '../diff/finding.ts';
-import { severityOf } from '../diff/severity.ts';
 import type { Lifetime } from '../golden/golden.ts';
 import type { MismatchKind } from '../golden/match/mismatch.ts';
-
-type Explanation = {
-  /** Matches the last key of the place, or the header, in lower case. */
-  readonly at: RegExp;
-  readonly kinds?: readonly MismatchKind[];
-  readonly why: string;
-};
-
-/**
- * Known consequences of differences at well-known places. The first entry that matches is used; warnings have none, as the
- * backend does not act upon them. To explain another finding, add an entry.
- */
-const known: readonly Explanation[] = [
-  {
-    at: /^service_tier$/,
-    kinds: ['added', 'changed'],
-    why: 'the official client omits the field for the default tier, and the backend refuses the literal "default"',
-  },
-  {
-    at: /^service_tier$/,
-    why: 'without the field the request is served at the standard tier, and the response does not show it',
-  },
-  { at: /^x-codex-routing-hint$/, why: 'the hint must name the model and tier of the request that it opens' },
-  {
-    at: /^prompt_cache_key$/,
-    why: 'it is the key of the prompt cache: unless it is the session id, every cache hit is lost',
-  },
-  {
-    at: /^session[-_]id$/,
-    kinds: ['renamed'],
-    why: 'the header is session_id up to 0.130 and session-id from 0.133 on; under another name the session is lost',
-  },
-  {
-    at: /^(?:session[-_]id|thread[-_]id|x-client-request-id|x-codex-window-id)$/,
-    why: 'a conversation has one identity, the same in headers, body and turn metadata',
-  },
-  { at: /^previous_response_id$/, why: 'it chains the turn to what the backend already has' },
-  {
-    at: /^instructions$/,
-    why: 'instructions belong to the client: a proxy must not inject, drop or rewrite them',
-  },
-  { at: /^(?:root_)?turn_id$/, why: 'each turn has its own id, the same everywhere in the turn' },
-  {
-    at: /^x-codex-turn-metadata$/,
-    why: 'each request has its own turn metadata: a copy from the handshake is stale',
-  },
-  { at: /^(?:user-agent|originator|version)$/, why: 'it shows the backend which client sends the request' },
-];
+import { causeText } from './cause-texts.ts';
 
 const byKind: Readonly<Record<MismatchKind, string>> = {
   missing: 'the official client sends it',
@@ -133,26 +86,15 @@ function refusalMeaning(finding: Finding): string | undefined {
 
 /** Why a finding matters, in one sentence. */
 export function explain(finding: Finding): string {
-  const { comparison, cause, kind, places, lifetime } = finding;
-  const isMild = severityOf(finding) === 'shape';
   const refused = refusalMeaning(finding);
   if (refused !== undefined) return refused;
-  switch (cause?.type) {
-    case 'nothing upstream':
-      return `no model request reached the simulated backend: the upstream of ${cause.subject} must be ${cause.url}`;
-    case 'foreign credentials':
-      return 'it does not belong to the sign-in that the subject was given: the backend refuses it, or serves another account';
-  }
-  if (comparison !== 'parity') return neutrality[comparison];
-  const names = places.map(({ path }) => String(path.at(-1) ?? '').toLowerCase());
-  const reason = lifetime === undefined ? undefined : stale[lifetime];
-  if (reason !== undefined) return `${names[0]} ${reason}`;
-  const found = isMild
-    ? undefined
-    : known.find(
-        ({ at, kinds }) =>
-          names.some((name) => at.test(name)) && (kinds === undefined || kinds.includes(kind)),
-      );
-  if (found === undefined && lifetime !== undefined) return `${names[0]} is the same for a whole ${lifetime}`;
-  return found?.why ?? byKind[kind];
+  const { cause, comparison, kind, places, lifetime } = finding;
+  if (cause?.type === 'nothing upstream')
+    return `no model request reached the simulated backend: the upstream of ${cause.subject} must be ${cause.url}`;
+  const { why } = causeText(codeOf(finding));
+  if (comparison !== 'parity') return why ?? neutrality[comparison];
+  if (lifetime === undefined) return why ?? byKind[kind];
+  const name = String(places[0]?.path.at(-1) ?? '').toLowerCase();
+  const reason = stale[lifetime];
+  return reason === undefined ? (why ?? `${name} is the same for a whole ${lifetime}`) : `${name} ${reason}`;
 }

@@ -2,6 +2,7 @@ import { codeOf } from '../diff/cause-code.ts';
 import { type Cause, reportCauses } from '../diff/report-causes.ts';
 import { severityOf } from '../diff/severity.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
+import { type CauseWords, causeWriter } from './cause-words.ts';
 import { jsonText } from './escape.ts';
 import { hasParity, passes, type Report } from './report.ts';
 import { wordsOf } from './text.ts';
@@ -9,13 +10,14 @@ import { wordsOf } from './text.ts';
 /** For programs: causes and findings as data, and in words. The schema is docs/report.schema.json. */
 export function jsonReport(report: Report): string {
   const { scenarios, ...run } = report;
+  const words = causeWriter(report);
   const document = {
     format: 'codex-parity/report',
     version: 3,
     parity: hasParity(report),
     passed: passes(report),
     ...run,
-    causes: reportCauses(scenarios).map(causeDocument),
+    causes: reportCauses(scenarios).map((cause) => causeDocument(cause, words(cause))),
     scenarios: scenarios.map(({ findings, ...scenario }) => ({
       ...scenario,
       findings: findings.map((finding) => ({
@@ -29,15 +31,14 @@ export function jsonReport(report: Report): string {
   return jsonText(document, asJsonText);
 }
 
-/** A cause, with the places of each scenario. Its example shows both sides. */
-function causeDocument({ example, cells, ...cause }: Cause) {
-  const { places, expected, actual, why } = wordsOf(example);
+/** A cause, with the places of each scenario. */
+function causeDocument({ example: _, cells, ...cause }: Cause, words: CauseWords) {
   return {
     ...cause,
-    words: { place: places[0] ?? '', expected, actual, why },
+    words,
     cells: cells.map(({ findings, ...cell }) => ({
       ...cell,
-      places: findings.flatMap((finding) => finding.places),
+      places: findings.flatMap(({ places }) => places),
     })),
   };
 }

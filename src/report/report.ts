@@ -1,4 +1,5 @@
 import { comparisons } from '../diff/comparison.ts';
+import type { ScenarioTransport } from '../diff/fold.ts';
 import type { NoVerdict, ScenarioVerdict } from '../diff/verdict.ts';
 import { fails, type Gate, strictGate } from './gate.ts';
 
@@ -25,6 +26,8 @@ export type ReportedScenario = ScenarioVerdict & {
   readonly codex: string;
   readonly lane: string;
   readonly scenario: string;
+  /** How the official client speaks in the scenario. */
+  readonly transport?: ScenarioTransport;
 };
 
 /** The title of a scenario: version, lane unless it is `chatgpt`, name. */

@@ -1,3 +1,4 @@
+import { codeOf } from '../diff/cause-code.ts';
 import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { type Finding, isOf } from '../diff/finding.ts';
 import { severityOf } from '../diff/severity.ts';
@@ -73,6 +74,7 @@ export function findingText(where: string, finding: Finding): string {
     ...(expected === null ? [] : [`  expected ${expected}`]),
     ...(actual === null ? [] : [`  actual   ${actual}`]),
     `  why      ${why}`,
+    `  code     ${codeOf(finding)}`,
     ...also.map((comparison) => `  breaks   ${comparison} too`),
   ]
     .map(terminalLine)

@@ -1,13 +1,22 @@
 import { ParityError } from '../errors.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';
+import { firstScreen, plainScreen, type Screen } from './first-screen.ts';
 import { githubReport } from './github.ts';
 import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
 import type { Report } from './report.ts';
 import { textReport } from './text.ts';
 
-const formats: Readonly<Record<string, (report: Report) => string>> = {
-  text: textReport,
+/** How a text report is written. */
+export type TextStyle = {
+  /** Every place instead of the first screen. */
+  readonly verbose: boolean;
+  /** What standard output is. Files have no colours. */
+  readonly screen: Screen;
+};
+
+const formats: Readonly<Record<string, (report: Report, style: TextStyle) => string>> = {
+  text: (report, { verbose, screen }) => (verbose ? textReport(report) : firstScreen(report, screen)),
   json: jsonReport,
   junit: junitReport,
   github: githubReport,
@@ -42,8 +51,9 @@ function parseReportRequest(text: string): ReportRequest {
   );
 }
 
-export function writeReport(report: Report, { format, file }: ReportRequest): void {
-  const text = formats[format]?.(report) ?? '';
-  if (file === standardOutput) process.stdout.write(text);
+export function writeReport(report: Report, { format, file }: ReportRequest, style: TextStyle): void {
+  const isFile = file !== standardOutput;
+  const text = formats[format]?.(report, isFile ? { ...style, screen: plainScreen } : style) ?? '';
+  if (!isFile) process.stdout.write(text);
   else writeWhole(file, text);
 }

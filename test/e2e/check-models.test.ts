@@ -49,7 +49,18 @@ it('judges what the proxy adds, not what its list of models makes the official c
     JSON.stringify({ subjects: { mine: { command } } }),
   );
   const { stdout } = await cli(
-    ['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'default', '--driver', 'codex'],
+    [
+      'check',
+      '--verbose',
+      '--subject',
+      'mine',
+      '--codex',
+      '0.169.0',
+      '--scenario',
+      'default',
+      '--driver',
+      'codex',
+    ],
     { cwd: folder },
   );
   // The client leaves this header out where it is pointed at a proxy. This one does not add it.

@@ -23,7 +23,7 @@ it.each(['openai-responses', 'openai-chat'])(
       'http-usage-limit',
     ];
     const asked = ['--codex', '0.169.0', '--scenario', [...scenarios, 'review'].join(',')];
-    const { exitCode, stdout } = await runInProcess(['check', '--driver', driver, ...asked]);
+    const { exitCode, stdout } = await runInProcess(['check', '--verbose', '--driver', driver, ...asked]);
     expect(stdout).toContain(`driver ${driver}`);
     expect(stdout).toContain('parity: bundled sends what the official client sends');
     for (const scenario of scenarios) {
@@ -38,6 +38,7 @@ it.each(['openai-responses', 'openai-chat'])(
 it('finds no difference in a turn with tools, in any version, with driver openai-responses', async () => {
   const { exitCode, stdout } = await runInProcess([
     'check',
+    '--verbose',
     '--driver',
     'openai-responses',
     '--scenario',
@@ -276,7 +277,7 @@ it.each([
     finding: /streamed › exchange \d › request: added\n/,
   },
 ])('reports the place if a proxy $broken', async ({ file, change, drivers, finding, scenario }) => {
-  const check = ['check', '--codex', '0.169.0', '--scenario', scenario ?? 'default', '--driver'];
+  const check = ['check', '--verbose', '--codex', '0.169.0', '--scenario', scenario ?? 'default', '--driver'];
   const results = await runMutated(
     { file, change },
     drivers.map((driver) => [...check, driver]),
@@ -294,6 +295,7 @@ it.each([
 ])('refuses $args with driver openai-chat, in one line', async ({ args, message }) => {
   const { exitCode, stderr } = await runInProcess([
     'check',
+    '--verbose',
     '--driver',
     'openai-chat',
     '--codex',
@@ -311,7 +313,16 @@ it('reports that the openai package is not installed', async () => {
     change: (source: string) =>
       source.replace("await import('openai')", "await import('openai-that-is-not-there')"),
   };
-  const args = ['check', '--driver', 'openai-chat', '--codex', '0.169.0', '--scenario', 'default'];
+  const args = [
+    'check',
+    '--verbose',
+    '--driver',
+    'openai-chat',
+    '--codex',
+    '0.169.0',
+    '--scenario',
+    'default',
+  ];
   const [result] = await runMutated(mutation, [args]);
   expect(result?.stderr).toContain('need the SDK of OpenAI: run npm install openai');
   expect(result?.exitCode).toBe(2);

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runMutated, shaper } from './mutation.ts';
 import { runInProcess } from './run-in-process.ts';
 
-const provider = ['check', '--lane', 'provider', '--codex', '0.169.0'] as const;
+const provider = ['check', '--verbose', '--lane', 'provider', '--codex', '0.169.0'] as const;
 
 it.each(['replay', 'codex'])(
   'finds no difference in the bundled proxy as a provider, with driver %s',

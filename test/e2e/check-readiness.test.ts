@@ -45,7 +45,7 @@ it.concurrent.for([
     const subjects = { mine: { command, ...(ready === undefined ? {} : { ready }) } };
     writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
     const { exitCode, stdout } = await cli(
-      ['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'default'],
+      ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'default'],
       { cwd: folder },
     );
     expect(stdout).toMatch(/default +ok +ok +ok\n/);
@@ -71,7 +71,18 @@ it.concurrent.for([
     const subjects = { mine: { command, ready } };
     writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
     const { exitCode, stdout } = await cli(
-      ['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'default', '--timeout', '4'],
+      [
+        'check',
+        '--verbose',
+        '--subject',
+        'mine',
+        '--codex',
+        '0.169.0',
+        '--scenario',
+        'default',
+        '--timeout',
+        '4',
+      ],
       { cwd: folder },
     );
     expect(stdout).toMatch(lack);

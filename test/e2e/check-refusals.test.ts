@@ -34,7 +34,7 @@ async function checkRefusing(status: number, text: string, args: readonly string
   const command = [process.execPath, '-e', refusingProxy, '{port}', String(status), text];
   const subjects = { mine: { command } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
-  const check = ['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'fast'];
+  const check = ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'fast'];
   return cli([...check, ...args], { cwd: folder });
 }
 

@@ -47,7 +47,9 @@ function checkRenewing(renew: string, ...words: readonly string[]) {
     JSON.stringify({ subjects: { mine: { command } } }),
   );
   const scenarios = 'http-fallback,http-tool-turn,resume';
-  return cli(['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', scenarios], { cwd: folder });
+  return cli(['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', scenarios], {
+    cwd: folder,
+  });
 }
 
 it.each([

@@ -62,7 +62,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(recorded, { recursive: true, force: true }));
 
 it('finds no difference in a proxy that forwards a refused upgrade and a POST', async () => {
-  const { exitCode, stdout } = await cli(['check', '--subject', 'mine', '--goldens', recorded], {
+  const { exitCode, stdout } = await cli(['check', '--verbose', '--subject', 'mine', '--goldens', recorded], {
     cwd: folderWithProxy(),
   });
   expect(stdout).toMatch(/0\.169\.0 chatgpt {2}http-fallback +ok +ok +ok/);
@@ -83,7 +83,7 @@ it.each([
     reason: /no parity/,
   },
 ])('reports a proxy that $broken', async ({ words, finding, reason }) => {
-  const { exitCode, stdout } = await cli(['check', '--subject', 'mine', '--goldens', recorded], {
+  const { exitCode, stdout } = await cli(['check', '--verbose', '--subject', 'mine', '--goldens', recorded], {
     cwd: folderWithProxy(...words),
   });
   expect(stdout).toMatch(finding);
@@ -131,7 +131,7 @@ it('does not check a refused upgrade if the proxy accepts it before it asks upst
   );
   const scenarios = ['default', 'http-fallback', 'http-error-500', 'token-refresh', 'upgrade-500'];
   const { exitCode, stdout } = await cli(
-    ['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', scenarios.join(',')],
+    ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', scenarios.join(',')],
     { cwd: folder },
   );
   expect(stdout).toMatch(/default +1 finding /);
@@ -144,7 +144,7 @@ it('does not check a refused upgrade if the proxy accepts it before it asks upst
 
 it('compares the upstream traffic with the golden of lane chatgpt, whatever the lane of the client', async () => {
   const { exitCode, stdout } = await cli(
-    ['check', '--subject', 'mine', '--goldens', recorded, '--lane', 'base-url'],
+    ['check', '--verbose', '--subject', 'mine', '--goldens', recorded, '--lane', 'base-url'],
     { cwd: folderWithProxy() },
   );
   expect(stdout).toMatch(
@@ -155,7 +155,7 @@ it('compares the upstream traffic with the golden of lane chatgpt, whatever the 
 });
 
 it('lists the lanes that have goldens if one has none', async () => {
-  const { exitCode, stderr } = await cli(['check', '--goldens', recorded, '--lane', 'provider']);
+  const { exitCode, stderr } = await cli(['check', '--verbose', '--goldens', recorded, '--lane', 'provider']);
   expect(stderr).toMatch(/no golden in lane provider: choose from lane base-url, chatgpt/);
   expect(exitCode).toBe(2);
 });
@@ -164,7 +164,7 @@ it('checks the other scenarios if a subject dies in one, and reports all', async
   const folder = folderWithProxy('', '', 'tier=priority');
   const { exitCode, stdout, stderr } = await cli(
     [
-      ...['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'default,fast,flex'],
+      ...['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'default,fast,flex'],
       ...['--report', 'json=report.json'],
     ],
     { cwd: folder },
@@ -188,7 +188,7 @@ it('checks the other scenarios if a subject dies in one, and reports all', async
 });
 
 it('does not try the other scenarios if a subject fails in all of the first', async () => {
-  const { exitCode, stdout } = await cli(['check', '--subject', 'mine', '--codex', '0.169.0'], {
+  const { exitCode, stdout } = await cli(['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0'], {
     cwd: folderWithProxy('', '', 'Upgrade'),
   });
   expect(stdout).toMatch(/\nfailed: .*exit code 3; /);
@@ -199,7 +199,7 @@ it('does not try the other scenarios if a subject fails in all of the first', as
 });
 
 it('compares what a subject sent before it failed', async () => {
-  const { exitCode, stdout } = await cli(['check', '--subject', 'mine', '--goldens', recorded], {
+  const { exitCode, stdout } = await cli(['check', '--verbose', '--subject', 'mine', '--goldens', recorded], {
     cwd: folderWithProxy('', '', 'POST', 'originator'),
   });
   expect(stdout).toMatch(/http-fallback +1 finding +failed +failed\n/);
@@ -226,7 +226,16 @@ it('checks a proxy with an IPv6 address', async () => {
   });
   const port = await portOf(proxy, '::1', false);
   const { exitCode, stdout } = await cli([
-    ...['check', '--codex', '0.169.0', '--scenario', 'default', '--backend-port', String(backendPort)],
+    ...[
+      'check',
+      '--verbose',
+      '--codex',
+      '0.169.0',
+      '--scenario',
+      'default',
+      '--backend-port',
+      String(backendPort),
+    ],
     ...['--subject-url', `http://[::1]:${port}/backend-api/codex`],
   ]);
   expect(stdout).toMatch(/0\.169\.0 chatgpt {2}default +ok +ok +ok/);

@@ -14,7 +14,7 @@ import { cli, repository, temporaryFolder } from './cli.ts';
 import { runMutated, shaper } from './mutation.ts';
 
 it('finds no difference between the bundled proxy and any golden', async () => {
-  const { exitCode, stdout } = await cli(['check']);
+  const { exitCode, stdout } = await cli(['check', '--verbose']);
   expect(stdout).toContain('parity: bundled sends what the official client sends');
   expect(stdout).toMatch(/0\.169\.0 chatgpt {2}fast +ok +ok +ok/);
   expect(stdout).toMatch(/0\.118\.0 chatgpt {2}default +ok +ok +ok/);
@@ -26,7 +26,7 @@ it.each([
   ['0.118.0', 'default,second-turn'],
 ])('finds no difference with the real client %s and the bundled proxy', async (version, scenarios) => {
   const played = ['--codex', version, '--scenario', scenarios];
-  const { exitCode, stdout } = await cli(['check', '--driver', 'codex', ...played]);
+  const { exitCode, stdout } = await cli(['check', '--verbose', '--driver', 'codex', ...played]);
   expect(stdout).toContain('driver codex');
   expect(stdout).toContain('parity: bundled');
   expect(exitCode).toBe(0);
@@ -74,7 +74,7 @@ it.each([
       /client message 2 › client_metadata\.x-codex-turn-metadata: changed\n(?:.*\n)*? {2}expected .*turn_id /,
   },
 ])('reports the place if the proxy $broken', async ({ change, finding }) => {
-  const check = ['check', '--codex', '0.169.0', '--scenario', 'fast'];
+  const check = ['check', '--verbose', '--codex', '0.169.0', '--scenario', 'fast'];
   const [result] = await runMutated({ file: shaper, change }, [check]);
   expect(result?.stdout).toMatch(finding);
   expect(result?.exitCode).toBe(1);
@@ -100,7 +100,7 @@ it('checks a running proxy at its own path', async () => {
     log: lineLogger(() => {}),
   });
   const { exitCode, stdout } = await cli([
-    ...['check', '--codex', '0.169.0', '--scenario', 'default'],
+    ...['check', '--verbose', '--codex', '0.169.0', '--scenario', 'default'],
     ...['--subject-url', `http://127.0.0.1:${proxy.port}/v1`, '--backend-port', String(backendPort)],
   ]);
   await proxy.close();
@@ -119,7 +119,7 @@ async function checkServer(onConnection: (socket: Socket) => void) {
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const backendPort = await freePort();
   const result = await cli([
-    ...['check', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
+    ...['check', '--verbose', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
     ...['--subject-url', `http://127.0.0.1:${port}/v1`, '--backend-port', String(backendPort)],
   ]);
   server.close();
@@ -157,7 +157,7 @@ it.skipIf(process.platform !== 'linux')(
     const start = Date.now();
     const { exitCode, stdout } = await cli(
       [
-        ...['check', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
+        ...['check', '--verbose', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
         ...['--subject-url', url, '--backend-port', String(await freePort())],
       ],
       // Without its own limit, the program would wait for the system's: two minutes.
@@ -199,7 +199,7 @@ it('checks a subject from the configuration file and writes all reports', async 
   );
   const { exitCode, stdout } = await cli(
     [
-      ...['check', '--subject', 'mine', '--codex', '0.118.0', '--scenario', 'fast'],
+      ...['check', '--verbose', '--subject', 'mine', '--codex', '0.118.0', '--scenario', 'fast'],
       ...['--report', 'json=out/report.json', '--report', 'junit=out/junit.xml', '--report', 'github=-'],
     ],
     { cwd: folder },

@@ -138,7 +138,7 @@ it.concurrent.for([
   const command = [process.execPath, '-e', script, '{port}'];
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects: { bad: { command } } }));
   const { exitCode, stdout } = await cli(
-    ['check', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '5'],
+    ['check', '--verbose', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '5'],
     { cwd: folder },
   );
   expect(stdout).toMatch(/fast +failed +failed +failed\n/);
@@ -150,7 +150,7 @@ it.concurrent('reports a subject whose program does not exist', async ({ onTestF
   const folder = temporaryFolder(onTestFinished);
   const subjects = { bad: { command: ['/nope/prog', '{port}'] } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
-  const check = ['check', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast'];
+  const check = ['check', '--verbose', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast'];
   const { stdout } = await cli(check, { cwd: folder });
   expect(stdout).toContain('cannot run subject bad: program not found');
 });
@@ -162,7 +162,7 @@ it.concurrent('rejects an unknown placeholder', async ({ onTestFinished }) => {
     bad: { command: [process.execPath, '-e', script, '$'.concat('{home}'), '--port={prot}'] },
   };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
-  const { stderr, exitCode } = await cli(['check', '--subject', 'bad'], { cwd: folder });
+  const { stderr, exitCode } = await cli(['check', '--verbose', '--subject', 'bad'], { cwd: folder });
   expect(stderr).toBe(
     'codex-parity: subject bad has the unknown placeholder {prot} in its command: ' +
       'choose from {port}, {upstream}, {auth}, {codex}, {goldens}\n',
@@ -175,7 +175,7 @@ it.concurrent('lets a subject close its files', async ({ onTestFinished }) => {
   const recording = ['--port', '{port}', '--upstream', '{upstream}', '--auth', '{auth}', '--record', folder];
   const subjects = { mine: { command: [process.execPath, main, 'proxy', ...recording] } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
-  const check = ['check', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'fast'];
+  const check = ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'fast'];
   expect((await cli(check, { cwd: folder })).exitCode).toBe(0);
   const traces = readdirSync(folder).filter((file) => file.endsWith('.trace.jsonl'));
   expect(traces).toHaveLength(1);
@@ -184,7 +184,7 @@ it.concurrent('lets a subject close its files', async ({ onTestFinished }) => {
 
 it.concurrent('reports what was checked before it is interrupted', async () => {
   let progress = '';
-  const { exitCode, stdout, stderr } = await cli(['check', '--codex', '0.169.0'], {
+  const { exitCode, stdout, stderr } = await cli(['check', '--verbose', '--codex', '0.169.0'], {
     onStderr: (text, child) => {
       const before = progress;
       progress += text;
@@ -231,7 +231,7 @@ it.concurrent('rejects an invalid subject path before it starts the subject', as
   const folder = temporaryFolder(onTestFinished);
   const subjects = { bad: { command: ['no-such-program'], path: 'v1' } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
-  const { exitCode, stderr } = await cli(['check', '--subject', 'bad'], { cwd: folder });
+  const { exitCode, stderr } = await cli(['check', '--verbose', '--subject', 'bad'], { cwd: folder });
   expect(stderr).toMatch(/line 1: subjects\.bad\.path must begin with a slash/);
   expect(exitCode).toBe(2);
 });

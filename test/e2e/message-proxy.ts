@@ -1,10 +1,11 @@
 /**
- * A proxy that forwards handshakes as they are and websocket messages one by one, with one fault:
+ * A proxy that forwards HTTP as it is and websocket messages one by one, with one fault:
  *
  *     node message-proxy.ts PORT UPSTREAM FAULT
  */
 
 import { connect, createServer, type Socket } from 'node:net';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { HeaderList } from '../../src/wire/headers.ts';
 import type { Opcode } from '../../src/wire/message.ts';
 import { WebSocketDecoder, WebSocketEncoder } from '../../src/wire/websocket.ts';
@@ -18,6 +19,10 @@ type Ends = { readonly toClient: Send; readonly upstream: Send; readonly drop: (
 type Fault = {
   readonly request?: (text: string, number: number, ends: Ends) => void;
   readonly event?: (text: string, requests: number, ends: Ends) => void;
+  /** Changes the head of each request. */
+  readonly head?: (head: string) => string;
+  /** Changes the JSON of each request for a response: a message, or the body of a POST. */
+  readonly json?: (text: string) => string;
 };
 
 function reversed(id: string): string {
@@ -57,6 +62,22 @@ const faults: Readonly<Record<string, Fault>> = {
       if (number === 1) upstream(text);
     },
   },
+  'renames the session header': {
+    head: (head) =>
+      head.replace(/^session([-_])id(?=:)/im, (_, dash) => `session${dash === '-' ? '_' : '-'}id`),
+  },
+  'adds a header': { head: (head) => head.replace(/\r\n$/, 'x-forwarded-for: 127.0.0.1\r\n\r\n') },
+  'drops the cache key': { json: (text) => text.replace(/"prompt_cache_key":"[^"]*",/, '') },
+  'sends the literal default tier': {
+    json: (text) =>
+      text.includes('"service_tier"') ? text : text.replace(/^\{/, '{"service_tier":"default",'),
+  },
+  'adds instructions': {
+    json: (text) =>
+      text.includes('"instructions"')
+        ? text.replace('"instructions":"', '"instructions":"Answer in rhymes.\\n\\n')
+        : text.replace(/^\{/, '{"instructions":"Answer in rhymes.",'),
+  },
 };
 
 const [port, upstreamUrl = '', name = ''] = process.argv.slice(2);
@@ -79,14 +100,39 @@ createServer({ noDelay: true }, (client) => {
   }
 }).listen(Number(port), '127.0.0.1');
 
-function forwarder(client: Socket, backend: Socket, { request, event }: Fault) {
+/** Changes the requests in the bytes of a client that was not upgraded: head and body. Returns what is incomplete. */
+function forwardRequests(bytes: Buffer, backend: Socket, { head: changeHead, json }: Fault): Buffer {
+  let rest = bytes;
+  for (;;) {
+    const end = rest.indexOf('\r\n\r\n') + 4;
+    if (end < 4) return rest;
+    const head = rest.toString('latin1', 0, end).replace(/(host: )[0-9.:]+/i, `$1${host}`);
+    const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
+    if (rest.length < end + length) return rest;
+    const body = rest.subarray(end, end + length);
+    const changed = json === undefined || length === 0 ? body : changedBody(head, body, json);
+    const sized = head.replace(/^(content-length: *)\d+/im, `$1${changed.length}`);
+    backend.write(changeHead?.(sized) ?? sized, 'latin1');
+    backend.write(changed);
+    rest = rest.subarray(end + length);
+  }
+}
+
+function changedBody(head: string, body: Buffer, change: (text: string) => string): Buffer {
+  if (!/^content-encoding: *zstd/im.test(head)) return Buffer.from(change(body.toString()));
+  return zstdCompressSync(Buffer.from(change(zstdDecompressSync(body).toString())));
+}
+
+function forwarder(client: Socket, backend: Socket, fault: Fault) {
+  const { request, event, json } = fault;
+  let sent = Buffer.alloc(0);
   let head = Buffer.alloc(0);
   let requests = 0;
   let socket: ReturnType<typeof upgraded> | undefined;
   return {
     fromClient: (bytes: Buffer) => {
       if (socket === undefined) {
-        backend.write(bytes.toString('latin1').replace(/(host: )[0-9.:]+/i, `$1${host}`), 'latin1');
+        sent = Buffer.from(forwardRequests(Buffer.concat([sent, bytes]), backend, fault));
         return;
       }
       const { ends, fromClient } = socket;
@@ -95,7 +141,10 @@ function forwarder(client: Socket, backend: Socket, { request, event }: Fault) {
         const { opcode, payload } = decoded.message;
         if (!Buffer.isBuffer(payload)) throw new RangeError(`a message of ${payload.length} bytes`);
         requests += opcode === 'text' ? 1 : 0;
-        if (opcode === 'text' && request !== undefined) request(payload.toString(), requests, ends);
+        const text = payload.toString();
+        if (opcode === 'text' && request !== undefined) request(text, requests, ends);
+        else if (opcode === 'text' && json !== undefined && text.includes('"model"'))
+          ends.upstream(json(text));
         else ends.upstream(payload, opcode);
       }
     },

@@ -23,7 +23,7 @@ async function check(fault: string): Promise<string> {
   );
   const selection = ['--codex', '0.169.0', '--scenario', 'second-turn'];
   const { stdout } = await cli(
-    ['check', '--subject', 'mine', '--goldens', join(repository, 'traces'), ...selection],
+    ['check', '--verbose', '--subject', 'mine', '--goldens', join(repository, 'traces'), ...selection],
     { cwd: folder },
   );
   return stdout;

@@ -271,12 +271,16 @@ export const reportSchema = z.strictObject({
         comparisons: z.array(z.enum(comparisons)).min(1),
         words: z
           .strictObject({
-            place: z.string(),
+            title: z.string().describe('What is wrong.'),
+            where: z.string().describe('In which scenarios.'),
+            place: z.string().describe('The first place.'),
             expected: z.string().nullable(),
             actual: z.string().nullable(),
+            effect: z.string().nullable().describe('What follows, in a few words.'),
             why: z.string(),
+            fix: z.string().describe('How to mend it.'),
           })
-          .describe('One example, for people.'),
+          .describe('The same for people.'),
         cells: z
           .array(
             z.strictObject({
@@ -298,6 +302,7 @@ export const reportSchema = z.strictObject({
       codex: z.string().describe('Version of the official client.'),
       lane: z.string(),
       scenario: z.string(),
+      transport: z.enum(['websocket', 'http']).optional().describe('How the official client speaks in it.'),
       verdict: verdict.describe('The worst of the scenario: failed, findings, ok, not checked.'),
       comparisons: z.strictObject({
         parity: verdict,

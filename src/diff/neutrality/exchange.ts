@@ -116,7 +116,11 @@ function merged(mismatches: readonly Mismatch[], cut: ReadonlySet<Mismatch>): Mi
     mismatches.filter((mismatch) => cut.has(mismatch)),
   ];
   if (first === undefined) return rest;
-  return [...rest, { ...first, places: [first, ...others].flatMap(({ places }) => places) }];
+  const places = [first, ...others].flatMap((mismatch) => mismatch.places);
+  return [
+    ...rest,
+    first.kind === 'missing' ? { ...first, places, instead: { type: 'incomplete response' } } : first,
+  ];
 }
 
 /**

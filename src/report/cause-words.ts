@@ -1,0 +1,174 @@
+import { type CauseCode, isSingleCode } from '../diff/cause-code.ts';
+import type { Finding } from '../diff/finding.ts';
+import { type Fold, fold, type ScenarioTransport } from '../diff/fold.ts';
+import type { Cause } from '../diff/report-causes.ts';
+import { comparedNode } from '../golden/match/mismatch.ts';
+import { type JsonNode, member, stringAt } from '../wire/json.ts';
+import { causeText } from './cause-texts.ts';
+import { explain } from './explain.ts';
+import { type Report, titleOf } from './report.ts';
+import { brief, type DifferenceText, differenceText, placeText } from './values.ts';
+
+/** A cause in words. */
+export type CauseWords = DifferenceText & {
+  /** What is wrong. */
+  readonly title: string;
+  /** In which scenarios. */
+  readonly where: string;
+  /** The first place. */
+  readonly place: string;
+  /** What follows, in a few words; null where it is not known. */
+  readonly effect: string | null;
+  readonly why: string;
+  readonly fix: string;
+};
+
+/** Writes the words of causes of a report. */
+export function causeWriter({ scenarios }: Pick<Report, 'scenarios'>): (cause: Cause) => CauseWords {
+  const checked = new Map<string, ScenarioTransport | undefined>(
+    scenarios
+      .filter(({ verdict }) => verdict.type !== 'not checked')
+      .map((scenario) => [titleOf(scenario), scenario.transport]),
+  );
+  return (cause) => {
+    const { code, example, cells } = cause;
+    const { effect = null, fix } = causeText(code);
+    return {
+      title: titleOfCause(cause),
+      where: foldText(fold(new Set(cells.map(titleOf)), checked)),
+      place: example.places[0] === undefined ? '' : placeText(example.places[0]),
+      ...differenceText(example),
+      effect,
+      why: explain(example),
+      fix: example.cause?.type === 'nothing upstream' ? fix.replace('{upstream}', example.cause.url) : fix,
+    };
+  };
+}
+
+/** Which scenarios, in a few words. */
+export function foldText(folded: Fold): string {
+  switch (folded.type) {
+    case 'all':
+      return folded.total === 1 ? '1 of 1' : `all ${folded.total}`;
+    case 'all over':
+      return `all ${folded.total} over ${folded.transport === 'http' ? 'HTTP' : 'websocket'}`;
+    case 'all but':
+      return `all but ${folded.others.length}`;
+    case 'some':
+      return `${folded.shown.length} of ${folded.total}`;
+  }
+}
+
+/** The longest value in a title. */
+const longestValue = 48;
+
+/** What is wrong, with names and values. */
+function titleOfCause({ code, name, example, cells }: Cause): string {
+  const { title } = causeText(code);
+  const { expected, actual } = differenceText(example);
+  if (code === 'setup/refused') return `${title}: ${actual}`;
+  if (code === 'client/other-version' && example.cause?.type === 'other version')
+    return `${title}: ${example.cause.version}`;
+  if (lists.has(code))
+    return listTitle(
+      title,
+      cells.flatMap(({ findings }) => findings),
+    );
+  if (isSingleCode(code) && !withValues.has(code)) return title;
+  const thing = thingOf(example, name);
+  switch (example.kind) {
+    case 'missing':
+      return `${thing} missing`;
+    case 'added':
+      return `${thing}${isWhole(example) ? '' : `: ${short(comparedNode(example, 'actual'), actual)}`} added`;
+    case 'renamed':
+    case 'recased':
+      return `${expected} sent as ${actual}`;
+    case 'moved':
+      return `${thing} moved`;
+    case 'changed':
+    case 'retyped':
+      return `${thing}: ${short(comparedNode(example, 'actual'), actual)} instead of ${short(comparedNode(example, 'expected'), expected)}`;
+    case 'respelled':
+    case 'reframed':
+      return `${title}: ${actual}`;
+    case 'disagrees':
+    case 'repeated':
+      return code.endsWith('-stale')
+        ? `${thing} is that of an earlier ${example.lifetime}`
+        : example.kind === 'disagrees'
+          ? `${thing} is not the same everywhere`
+          : `${thing} has the value of ${example.otherVariable}`;
+  }
+}
+
+const lists: ReadonlySet<CauseCode> = new Set(['shape/header-case', 'shape/key-order', 'shape/header-order']);
+
+/** The single codes whose titles show both values. */
+const withValues: ReadonlySet<CauseCode> = new Set([
+  ...(['transport/method', 'transport/target', 'transport/http-version', 'transport/alpn'] as const),
+  'response/status',
+]);
+
+/** A list that is in another order or case: sorted by name, or the first names that show it. */
+function listTitle(title: string, findings: readonly Finding[]): string {
+  const order = findings.find((finding) => 'order' in finding);
+  if (order !== undefined && 'order' in order && order.order.actual.length > 3) {
+    const { actual } = order.order;
+    if (actual.every((name, at) => at === 0 || (actual[at - 1] ?? '') <= name))
+      return `${title}: sorted by name`;
+  }
+  const names = [
+    ...new Set(
+      findings.flatMap((finding) => {
+        if ('order' in finding) return finding.order.moved;
+        if (finding.kind === 'recased') return finding.names.map(({ to }) => to);
+        return finding.places.map(({ path }) => String(path.at(-1) ?? ''));
+      }),
+    ),
+  ];
+  const more = names.length > 3 ? `, ${names.length - 3} more` : '';
+  return `${title}: ${names.slice(0, 3).join(', ')}${more}`;
+}
+
+function isWhole({ places }: Finding): boolean {
+  return places.every(({ path }) => path.length === 0);
+}
+
+/** What a finding is about: a name, or the kind of a whole part. */
+function thingOf(finding: Finding, name: string): string {
+  if (name !== '') return name;
+  const [place] = finding.places;
+  const node = comparedNode(finding, 'expected') ?? comparedNode(finding, 'actual');
+  switch (place?.part) {
+    case 'message':
+      return place.side === 'backend' ? eventName(node) : requestName(node);
+    case 'body':
+      return place.side === 'backend' ? 'the body of a response' : requestName(node);
+    case 'ending':
+      return 'the end of a response';
+    case 'result':
+      return "the library's result";
+    case 'exchange':
+    case undefined:
+      return 'a request';
+    case 'handshake':
+    case 'response':
+    case 'connection':
+      return `the ${place.part}`;
+  }
+}
+
+function eventName(node: JsonNode | undefined): string {
+  return `event ${stringAt(node, 'type') ?? ''}`.trim();
+}
+
+function requestName(node: JsonNode | undefined): string {
+  if (member(node, 'generate') !== undefined) return 'a prewarm';
+  return stringAt(node, 'type') ?? 'a message';
+}
+
+function short(node: JsonNode | undefined, text: string | null): string {
+  if (node !== undefined) return brief(node, longestValue);
+  return text === null ? 'nothing' : text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
+}

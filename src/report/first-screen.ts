@@ -1,0 +1,168 @@
+import { type Cause, reportCauses } from '../diff/report-causes.ts';
+import type { Severity } from '../diff/severity.ts';
+import { compareVersions } from '../wire/codex-version.ts';
+import { type CauseWords, causeWriter } from './cause-words.ts';
+import { count } from './count.ts';
+import { terminalLine } from './escape.ts';
+import { counts, notCounted, strictGate } from './gate.ts';
+import { clientNotes, hasParity, type Report, titlesText, unfinishedGroups } from './report.ts';
+
+/** Where a text is shown. */
+export type Screen = {
+  /** Characters in a line. */
+  readonly width: number;
+  /** Adds a colour, if the screen has colours. */
+  readonly paint: (colour: Colour, text: string) => string;
+};
+export type Colour = 'red' | 'yellow' | 'green' | 'dim' | 'bold';
+
+/** A file, or a terminal without colours. */
+export const plainScreen: Screen = { width: 140, paint: (_, text) => text };
+
+/** The most lines of a first screen, unless there are more reasons for a failure. */
+const mostLines = 40;
+
+/** The most causes that are shown. */
+const mostCauses = 26;
+
+const marks: Readonly<Record<Severity, { readonly mark: string; readonly colour: Colour }>> = {
+  breaks: { mark: '✗', colour: 'red' },
+  identity: { mark: '!', colour: 'yellow' },
+  shape: { mark: '~', colour: 'dim' },
+};
+
+const acceptedMark = { mark: '·', colour: 'dim' } as const;
+
+/** What is wrong with a subject, at a glance: its causes with the most harmful first, and what to do next. */
+export function firstScreen(report: Report, screen: Screen = plainScreen): string {
+  const { gate = strictGate } = report;
+  // What does not count comes last.
+  const [counted = [], others = []] = partition(reportCauses(report.scenarios), ({ cells }) =>
+    cells.some(({ findings }) => findings.some((finding) => counts(finding, gate))),
+  );
+  const causes = [...counted, ...others];
+  const write = causeWriter(report);
+  const shown = causes.slice(0, mostCauses).map((cause) => ({ cause, words: write(cause) }));
+  const hidden = causes.length - shown.length;
+  const before = [heading(report, counted.length, screen), ...versionLines(report)];
+  const after = [
+    ...(hidden === 0 ? [] : [`  … and ${count(hidden, 'further cause')}: --verbose prints them`]),
+    ...unfinishedGroups(report).map((group) => {
+      const { type, reason } = group.verdict;
+      const mark = type === 'failed' ? screen.paint('red', '✗ failed') : '? not checked';
+      return `${mark}  ${terminalLine(`${titlesText(group)}: ${reason}`)}`;
+    }),
+    ...clientNotes(report).map((note) => terminalLine(`note: ${note}`)),
+    ...(gate.baseline?.problems ?? []).map(
+      ({ text }) => `${screen.paint('red', '✗ baseline')}  ${terminalLine(text)}`,
+    ),
+    ...nextLines(causes, screen),
+  ];
+  const room = mostLines - before.length - after.length - shown.length;
+  return `${[...before, ...causeLines(shown, room, screen), ...after].join('\n')}\n`;
+}
+
+function partition<T>(list: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [list.filter(isFirst), list.filter((item) => !isFirst(item))];
+}
+
+function heading(report: Report, causes: number, { paint }: Screen): string {
+  const { subject, driver, scenarios, gate = strictGate } = report;
+  const number = (type: string) => scenarios.filter(({ verdict }) => verdict.type === type).length;
+  const [unchecked, failed] = [number('not checked'), number('failed')];
+  const checked = count(scenarios.length - unchecked, 'scenario');
+  const result =
+    causes > 0
+      ? paint('red', `${count(causes, 'cause')} in ${checked}`)
+      : hasParity(report)
+        ? paint('green', `parity in ${checked}`)
+        : `nothing that counts in ${checked}`;
+  const lanes = [...new Set(scenarios.map(({ lane }) => lane))].filter((lane) => lane !== 'chatgpt');
+  return [
+    terminalLine(`${subject} vs codex ${versionsText(scenarios.map(({ codex }) => codex))}`),
+    ...(lanes.length === 0 ? [] : [terminalLine(`lane ${lanes.join(', ')}`)]),
+    result,
+    ...(failed === 0 ? [] : [paint('red', `${failed} failed`)]),
+    ...(unchecked === 0 ? [] : [`${unchecked} not checked`]),
+    ...notCounted(scenarios, gate).map(terminalLine),
+    ...(driver === 'replay' ? [] : [terminalLine(`driver ${driver}`)]),
+  ].join(' · ');
+}
+
+/** Versions as one, or as a range. */
+export function versionsText(versions: readonly string[]): string {
+  const sorted = [...new Set(versions)].sort(compareVersions);
+  const [first = '', last = first] = [sorted[0], sorted.at(-1)];
+  return first === last ? first : `${first}–${last}`;
+}
+
+function versionLines(_: Report): string[] {
+  return [];
+}
+
+type ShownCause = { readonly cause: Cause; readonly words: CauseWords };
+
+/** A line for each cause; more about the first ones, while there is room. */
+function causeLines(shown: readonly ShownCause[], room: number, screen: Screen): string[] {
+  const longest = (texts: readonly string[]) => Math.max(0, ...texts.map(({ length }) => length));
+  const codeWidth = longest(shown.map(({ cause }) => cause.code));
+  const whereWidth = longest(shown.map(({ words }) => words.where));
+  const effectWidth = longest(shown.map(({ words }) => words.effect ?? ''));
+  const left = screen.width - codeWidth - whereWidth - 6;
+  const hasEffects = left - effectWidth - 2 >= 32;
+  const titleWidth = Math.min(
+    longest(shown.map(({ words }) => terminalLine(words.title))),
+    Math.max(20, hasEffects ? left - effectWidth - 2 : left),
+  );
+  let free = room;
+  return shown.flatMap(({ cause, words }) => {
+    const { mark, colour } = cause.accepted === undefined ? marks[cause.severity] : acceptedMark;
+    const title = terminalLine(words.title);
+    const line = [
+      `${screen.paint(colour, mark)} ${screen.paint('bold', cause.code.padEnd(codeWidth))}`,
+      cut(title, titleWidth).padEnd(titleWidth),
+      words.where.padEnd(whereWidth),
+      ...(hasEffects
+        ? [screen.paint('dim', cause.accepted === undefined ? (words.effect ?? '') : 'accepted')]
+        : []),
+    ]
+      .join('  ')
+      .trimEnd();
+    const details = detailLines(cause, words, screen.width, title.length > titleWidth);
+    const fitting = details.length <= free ? details : [];
+    free -= fitting.length;
+    return [line, ...fitting.map((detail) => screen.paint('dim', detail))];
+  });
+}
+
+/** What the line of a cause has no room for: both orders of names as columns, or both values. */
+function detailLines({ example }: Cause, words: CauseWords, width: number, isCut: boolean): string[] {
+  const indent = '    ';
+  const inLine = (text: string) => cut(`${indent}${terminalLine(text)}`, width);
+  if ('order' in example) return columns(example.order.expected, example.order.actual).map(inLine);
+  if (!isCut) return [];
+  return [
+    ...(words.expected === null ? [] : [inLine(`expected  ${words.expected}`)]),
+    ...(words.actual === null ? [] : [inLine(`actual    ${words.actual}`)]),
+  ];
+}
+
+/** Two lists side by side. */
+export function columns(expected: readonly string[], actual: readonly string[]): string[] {
+  const rows = Array.from({ length: Math.max(expected.length, actual.length) }, (_, at) => [
+    expected[at] ?? '',
+    actual[at] ?? '',
+  ]);
+  const all = [['official client', 'subject'], ...rows];
+  const width = Math.max(...all.map(([left = '']) => left.length));
+  return all.map(([left = '', right = '']) => `${left.padEnd(width)}  ${right}`.trimEnd());
+}
+
+function nextLines([worst]: readonly Cause[], { paint }: Screen): string[] {
+  if (worst === undefined) return [];
+  return [`${paint('bold', 'Next:')} codex-parity explain ${worst.code} · --verbose prints every place`];
+}
+
+function cut(text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, Math.max(1, width - 1))}…` : text;
+}
