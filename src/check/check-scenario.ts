@@ -19,6 +19,7 @@ import { comparedNode, type Mismatch, requestValue } from '../golden/match/misma
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
 import { foreignCredentials, withoutRenewals } from './credentials.ts';
+import { keepTraces, type RecordedTraffic } from './keep-traces.ts';
 import { changesContent, suppliedKeys } from './lane-rules.ts';
 import { observeScenario, type ScenarioTraffic } from './observe.ts';
 import { inBothModes, type JudgedTraffic } from './openai-scenarios.ts';
@@ -34,19 +35,27 @@ export type CheckResult = GoldenId & ScenarioVerdict & { readonly transport?: Sc
  */
 export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> {
   const { golden, driver, subject, backendPort } = check;
+  const recorded: RecordedTraffic[] = [];
+  const play = async (streams: boolean, mode?: 'streamed' | 'whole') => {
+    const traffic = await observeScenario(check, streams);
+    recorded.push({ ...(mode === undefined ? {} : { mode }), ...traffic.events });
+    return traffic;
+  };
   const { findings, unfinished, client } =
     'surface' in driver
       ? await inBothModes(!servesOneAtATime(subject, backendPort), async (streams) => {
-          const traffic = await observeScenario(check, streams);
+          const traffic = await play(streams, streams ? 'streamed' : 'whole');
           return judge(check, traffic, { surface: driver.surface, streams });
         })
-      : judge(check, await observeScenario(check, false));
-  return {
+      : judge(check, await play(false));
+  const result = {
     ...idOf(golden),
     transport: transportOf(golden),
     ...verdictOf(findings, unfinished),
     ...(client === undefined ? {} : { client }),
   };
+  const traces = check.traces === undefined ? [] : keepTraces(result, recorded, check.traces);
+  return traces.length === 0 ? result : { ...result, traces };
 }
 
 function transportOf({ exchanges }: Golden): ScenarioTransport {

@@ -32,6 +32,9 @@ import { clientSettings, hostOf, programPath, takesSignIn } from './subject.ts';
 export type ScenarioTraffic = DriveResult &
   CredentialUse & {
     readonly front: readonly Exchange[];
+    readonly back: readonly Exchange[];
+    /** All that the taps recorded in front of the subject and behind it. */
+    readonly events: { readonly client: readonly TraceEvent[]; readonly upstream: readonly TraceEvent[] };
     /** How the subject refused the last request of its client; undefined if it did not. */
     readonly refusal: ClientRefusal | undefined;
     /** Whether the subject accepted an upgrade that upstream had not refused, or not yet. */
@@ -61,6 +64,7 @@ export async function observeScenario(check: ScenarioCheck, streams: boolean): P
     const end = { type: 'failed', reason: error.message } as const;
     return {
       ...{ end, responses: [], front: [], back: [], url: '', sideRequests: [], problems: [] },
+      events: { client: [], upstream: [] },
       ...{ refusal: undefined, acceptsFirst: false, renewed: false, credentials: undefined },
     };
   }
@@ -135,6 +139,7 @@ async function observe(
     return {
       front: exchangesOf(front),
       back: exchangesOf(back),
+      events: { client: front, upstream: back },
       refusal: refusals.last,
       acceptsFirst,
       url: upstream,

@@ -4,11 +4,13 @@ import { changesRequests } from '../client/client-settings.ts';
 import { isPointed, type Lane } from '../client/official/lanes.ts';
 import { ParityError, plainReason } from '../errors.ts';
 import { readGoldenOf } from '../golden/file.ts';
+import type { GoldenId } from '../golden/golden.ts';
 import { findGolden, type GoldenFile, type GoldenFolders, selectGoldens } from '../golden/select.ts';
 import { loadScenario, type Scenario } from '../scenario/scenario.ts';
 import { type CheckResult, checkScenario, notPlayed } from './check-scenario.ts';
 import { type DriverKind, prepareDriver, whyNotDriven } from './driver.ts';
 import { inParallel } from './in-parallel.ts';
+import type { TraceKeeping } from './keep-traces.ts';
 import { whyNotReproducible } from './lane-rules.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import { freePort } from './start-subject.ts';
@@ -28,6 +30,12 @@ export type CheckOptions = {
   readonly backendPort: number;
   /** Milliseconds that one scenario may take. */
   readonly timeLimit: number;
+  /** Which of the selected scenarios to check; all unless given. */
+  readonly narrow?: (files: readonly GoldenFile[]) => readonly GoldenFile[];
+  /** Whether a result ends the run. Scenarios that are being played are finished. */
+  readonly endsRun?: (result: CheckResult) => boolean;
+  /** Which scenarios keep their traces; none unless given. */
+  readonly traces?: TraceKeeping | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (line: string) => void;
 };
@@ -37,6 +45,8 @@ export type CheckRun = {
   readonly results: readonly CheckResult[];
   /** What ended the run early, such as an interruption. The remaining scenarios are not checked. */
   readonly error?: unknown;
+  /** Whether all of the scenarios were tried. */
+  readonly isComplete: boolean;
 };
 
 /** If the subject fails in this many scenarios before it gets through any, the others are not tried. */
@@ -47,22 +57,19 @@ const maxFailures = 3;
  * happens in one scenario, the results of the others are returned. Throws ParityError if nothing can be checked.
  */
 export async function runChecks(options: CheckOptions): Promise<CheckRun> {
-  const { subject, goldens, driver, backendPort, signal, onProgress } = options;
+  const { subject, driver, backendPort, signal, onProgress } = options;
   mustGoTogether(options);
-  const files = inLane(selectGoldens(goldens, options.versions, options.scenarios), options);
-  const run = new CheckProgress();
+  const files = selectedFiles(options);
+  const run = new CheckProgress(options.endsRun);
   const host = new SubjectHost(subject);
   const concurrency = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
   // A subject that starts once keeps its upstream.
   const port = host.startsOnce && backendPort === 0 ? await freePort() : backendPort;
   const checkFile = async (file: GoldenFile): Promise<CheckResult> => {
-    const reason = run.stopReason();
+    const reason = run.skipReason();
     if (reason !== undefined) return notPlayed(file, { type: 'not checked', reason });
     try {
       signal.throwIfAborted();
-      const scenario = loadScenario(file.scenario);
-      const impossible = whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
-      if (impossible !== undefined) return notPlayed(file, { type: 'not checked', reason: impossible });
       const check = scenarioCheck({ ...options, backendPort: port }, host, file);
       if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check });
       onProgress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
@@ -105,10 +112,24 @@ class CheckProgress {
   #failures = 0;
   #finished = 0;
   #error: unknown;
+  #isEnded = false;
+  #isComplete = true;
+  readonly #endsRun: (result: CheckResult) => boolean;
 
-  /** Why no further scenario is played; undefined if one is. */
-  stopReason(): string | undefined {
+  constructor(endsRun: (result: CheckResult) => boolean = () => false) {
+    this.#endsRun = endsRun;
+  }
+
+  /** Why the next scenario is not played; undefined if it is. */
+  skipReason(): string | undefined {
+    const reason = this.#stopReason();
+    this.#isComplete &&= reason === undefined;
+    return reason;
+  }
+
+  #stopReason(): string | undefined {
     if (this.#error !== undefined) return plainReason(this.#error);
+    if (this.#isEnded) return 'the run ended after the first scenario that failed';
     if (this.#finished > 0 || this.#failures < maxFailures) return undefined;
     return `the subject failed in all of the first ${this.#failures} scenarios`;
   }
@@ -116,6 +137,7 @@ class CheckProgress {
   add(result: CheckResult): CheckResult {
     if (result.verdict.type === 'failed') this.#failures += 1;
     else this.#finished += 1;
+    this.#isEnded ||= this.#endsRun(result);
     return result;
   }
 
@@ -129,7 +151,8 @@ class CheckProgress {
   end(results: readonly CheckResult[]): CheckRun {
     const isJudged = results.some(({ verdict }) => verdict.type !== 'not checked');
     if (!isJudged) throw this.#error ?? new ParityError('no-golden', nothingToCheck(results));
-    return this.#error === undefined ? { results } : { results, error: this.#error };
+    const isComplete = this.#isComplete && this.#error === undefined;
+    return { results, isComplete, ...(this.#error === undefined ? {} : { error: this.#error }) };
   }
 }
 
@@ -153,13 +176,35 @@ function inLane(files: readonly GoldenFile[], { lane, versions, scenarios }: Che
   throw new ParityError('no-golden', `no golden ${selection}: choose from lane ${known}`);
 }
 
-/** Reads what one check needs, except for the driver. Returns a reason if no subject can pass it. */
+/** A scenario that a run would play, or the reason why it would not. */
+export type PlannedCheck = GoldenId & { readonly reason?: string };
+
+/** What a run with these options would play. Throws ParityError like `runChecks`. */
+export function planChecks(options: CheckOptions): PlannedCheck[] {
+  mustGoTogether(options);
+  const host = new SubjectHost(options.subject);
+  return selectedFiles(options).map((file) => {
+    const { codex, lane, scenario } = file;
+    const check = scenarioCheck(options, host, file);
+    return { codex, lane, scenario, ...(typeof check === 'string' ? { reason: check } : {}) };
+  });
+}
+
+function selectedFiles(options: CheckOptions): readonly GoldenFile[] {
+  const { goldens, versions, scenarios, narrow = (files) => files } = options;
+  return narrow(inLane(selectGoldens(goldens, versions, scenarios), options));
+}
+
+/** Reads what one check needs, except for the driver. Returns a reason if it cannot be made, or no subject can pass it. */
 function scenarioCheck(
   options: CheckOptions,
   host: SubjectHost,
   file: GoldenFile,
 ): Omit<ScenarioCheck, 'driver'> | string {
-  const { subject, lane, goldens, backendPort, timeLimit, signal } = options;
+  const { subject, driver, lane, goldens, backendPort, timeLimit, signal, traces } = options;
+  const scenario = loadScenario(file.scenario);
+  const impossible = whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
+  if (impossible !== undefined) return impossible;
   const golden = readGoldenOf(file, file.path);
   const direct = { ...file, lane: 'chatgpt' };
   const upstream = isPointed(lane) ? readGoldenOf(direct, findGolden(goldens, direct).path) : golden;
@@ -175,6 +220,7 @@ function scenarioCheck(
       backendPort,
       timeLimit,
       signal,
+      traces,
     }
   );
 }

@@ -2,6 +2,7 @@ import type { Lane } from '../client/official/lanes.ts';
 import type { Golden } from '../golden/golden.ts';
 import type { GoldenFolders } from '../golden/select.ts';
 import type { Driver } from './driver.ts';
+import type { TraceKeeping } from './keep-traces.ts';
 import type { Subject } from './subject.ts';
 import type { SubjectHost } from './subject-host.ts';
 
@@ -25,4 +26,5 @@ export type ScenarioCheck = {
   /** Milliseconds that the scenario may take. */
   readonly timeLimit: number;
   readonly signal: AbortSignal;
+  readonly traces?: TraceKeeping | undefined;
 };

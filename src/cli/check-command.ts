@@ -1,31 +1,40 @@
 import type { CommandModule } from 'yargs';
 import { type DriverKind, driverKinds } from '../check/driver.ts';
-import { runChecks } from '../check/run-checks.ts';
+import { type CheckOptions, planChecks, runChecks } from '../check/run-checks.ts';
 import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { type GoldenFolders, versionNamed } from '../golden/select.ts';
-import { hasParity, type Report } from '../report/report.ts';
+import { passes } from '../report/report.ts';
 import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
 import type { CommandContext } from './command-context.ts';
+import { type GateOptions, gateOptions, openGate } from './gate-options.ts';
 import { examples, exitCodes } from './help.ts';
 import { commaList, goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
+import {
+  openSelection,
+  printPlan,
+  type SelectionOptions,
+  selectionOptions,
+  traceKeeping,
+} from './selection-options.ts';
 import { terminalScreen } from './terminal-screen.ts';
 
-type CheckCommandOptions = {
-  subject: string | undefined;
-  'subject-url': string | undefined;
-  codex: string | undefined;
-  driver: DriverKind;
-  scenario: string | undefined;
-  lane: Lane;
-  'backend-port': number;
-  report: string[];
-  timeout: number;
-  verbose: boolean;
-  goldens: GoldenFolders;
-};
+type CheckCommandOptions = GateOptions &
+  SelectionOptions & {
+    subject: string | undefined;
+    'subject-url': string | undefined;
+    codex: string | undefined;
+    driver: DriverKind;
+    scenario: string | undefined;
+    lane: Lane;
+    'backend-port': number;
+    report: string[];
+    timeout: number;
+    verbose: boolean;
+    goldens: GoldenFolders;
+  };
 
 /** The longest time limit of a scenario in seconds: a day. */
 const longestTimeout = 86_400;
@@ -116,6 +125,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           describe: 'Print every place of every finding in text reports, instead of the causes',
         })
         .option('goldens', goldensOption())
+        .options(selectionOptions)
+        .options(gateOptions)
         .epilogue(
           `${lanesHelp}\n\n${examples([
             ['Check the bundled proxy against all goldens', 'codex-parity check'],
@@ -145,7 +156,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         throw new ParityError('usage', `--timeout must be above 0 and at most ${longestTimeout} seconds`);
       }
       const { driver, lane, goldens } = options;
-      const run = await runChecks({
+      const about = { subject: subject.name, driver };
+      const selection = openSelection({ ...about, namesScenarios: options.scenario !== undefined }, options);
+      const gate = openGate(subject.name, driver, options);
+      const checks: CheckOptions = {
         subject,
         driver,
         lane,
@@ -154,16 +168,25 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         scenarios: commaList('scenario', options.scenario),
         backendPort: options['backend-port'],
         timeLimit: options.timeout * 1000,
+        narrow: selection.narrow,
+        ...(options.bail === true ? { endsRun: gate.fails } : {}),
+        traces: traceKeeping(options['keep-traces'], gate),
         signal,
         onProgress: progress,
-      });
-      const report: Report = { subject: subject.name, driver, scenarios: run.results };
+      };
+      if (options.list === true) return printPlan(about, planChecks(checks), reports);
+      const run = await runChecks(checks);
+      const report = gate.judge(
+        { ...about, scenarios: run.results, selection: selection.selection(run.isComplete) },
+        { mayUpdate: run.error === undefined },
+      );
+      selection.remember(report);
       const style = { verbose: options.verbose, screen: terminalScreen() };
       const isPrinted = reports.some(({ file }) => file === standardOutput);
       const all = isPrinted ? reports : [{ format: 'text', file: standardOutput }, ...reports];
       for (const request of all) writeReport(report, request, style);
       if (run.error !== undefined) throw run.error;
-      if (!hasParity(report)) exit(1);
+      if (!passes(report)) exit(1);
     },
   };
 }

@@ -4,11 +4,11 @@ import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { recordGoldens } from '../record/record-goldens.ts';
 import { recordCommandThroughTap } from '../record/record-live.ts';
-import type { Shard } from '../record/record-matrix.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { commaList, mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
+import { parseShard } from './shard.ts';
 
 type RecordOptions = {
   codex: string | undefined;
@@ -143,12 +143,6 @@ function parse(options: RecordOptions) {
     resume: options.resume ?? false,
     prune: options.prune ?? false,
   };
-}
-
-function parseShard(text: string): Shard {
-  const [, part = 0, total = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
-  if (part >= 1 && part <= total) return { part, total };
-  throw new ParityError('usage', `--shard "${text}" is not a part of a whole, such as 2/4`);
 }
 
 function parseLane(text: string): Lane {

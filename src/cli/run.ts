@@ -104,7 +104,7 @@ function optionNames({ parsed }: Argv): string[] {
 }
 
 /** Options that can be repeated. */
-const repeatable: ReadonlySet<string> = new Set(['_', 'report', 'goldens', 'allow-host']);
+const repeatable: ReadonlySet<string> = new Set(['_', 'report', 'goldens']);
 
 /** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
 function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {

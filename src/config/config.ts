@@ -1,17 +1,12 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { ParityError, plainReason } from '../errors.ts';
-import { readWhole } from '../files.ts';
-import { parseWith } from '../schema.ts';
+import { ParityError } from '../errors.ts';
 import { subjectConfig } from './subject-config.ts';
+import { parseYaml, readYaml } from './yaml-file.ts';
 
 /** The possible names of the file in the working folder. */
 export const configFiles = ['codex-parity.config.json', 'codex-parity.config.yaml'] as const;
-
-/** The largest file that is read: the YAML parser takes quadratic time for some. */
-const maximumBytes = 2 ** 16;
 
 const portMessage = 'must be a whole number from 0 to 65535';
 
@@ -38,7 +33,6 @@ const limits = z.strictObject({
 const proxy = z.strictObject({
   port: z.int(portMessage).min(0, portMessage).max(65_535, portMessage).optional(),
   host: z.string().optional(),
-  'allow-host': z.array(z.string()).optional(),
   upstream: z.string().optional(),
   auth: z.string().optional(),
   codex: z.string().optional(),
@@ -73,55 +67,10 @@ export function readConfig(folder: string): Config {
   if (path === undefined) return {};
   if (another !== undefined)
     throw new ParityError('usage', `both ${path} and ${another} exist: keep one of them`);
-  return parseConfig(readWhole(path, maximumBytes).toString(), path);
+  return parseConfig(readYaml(path), path);
 }
 
-/** Parses a configuration. JSON is read as YAML too, so that errors in either have a line. Throws ParityError `usage`. */
+/** Parses a configuration. Throws ParityError `usage`. */
 export function parseConfig(text: string, path: string): Config {
-  const lineCounter = new LineCounter();
-  const document = parsed(text, path, lineCounter);
-  const [broken] = document.errors;
-  if (broken !== undefined) {
-    const [problem = ''] = broken.message.split('\n');
-    const message =
-      broken.code === 'MULTIPLE_DOCS' ? 'a second document begins' : problem.replace(/ at line .*$/, '');
-    throw wrong(path, lineCounter.linePos(broken.pos[0]).line, message);
-  }
-  const checked = parseWith(config, contentOf(document, path));
-  if (checked.ok) return checked.data;
-  const place = checked.path.join('.') || 'the file';
-  throw wrong(path, lineOf(document, checked.path, lineCounter), `${place} ${checked.problem}`);
-}
-
-function parsed(text: string, path: string, lineCounter: LineCounter): Document {
-  try {
-    return parseDocument(text, { lineCounter });
-  } catch (error) {
-    // The parser recurses for each level.
-    if (error instanceof RangeError) throw wrong(path, 1, 'lists or objects are nested too deeply');
-    throw error;
-  }
-}
-
-/** The value of a document; an empty object for an empty one. Throws ParityError for an alias that expands too far. */
-function contentOf(document: Document, path: string): unknown {
-  try {
-    return document.toJS() ?? {};
-  } catch (error) {
-    throw wrong(path, 1, plainReason(error));
-  }
-}
-
-function wrong(path: string, line: number, problem: string): ParityError {
-  return new ParityError('usage', `${path}, line ${line}: ${problem}`);
-}
-
-/** The line of a value. For a missing value, the line of the innermost value that would contain it. */
-function lineOf(document: Document, key: readonly string[], lineCounter: LineCounter): number {
-  for (let depth = key.length; depth >= 0; depth -= 1) {
-    const path = key.slice(0, depth).map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-    const node = depth === 0 ? document.contents : document.getIn(path, true);
-    if (isNode(node) && node.range) return lineCounter.linePos(node.range[0]).line;
-  }
-  return 1;
+  return parseYaml(config, text, path).data;
 }

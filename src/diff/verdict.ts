@@ -21,6 +21,17 @@ export type ScenarioVerdict = {
   readonly comparisons: Readonly<Record<Comparison, Verdict>>;
   readonly findings: readonly Finding[];
   readonly client?: ClientDifferences;
+  /** The traces that it kept; two of them with OpenAI's library, which runs in two modes. */
+  readonly traces?: readonly KeptTraces[];
+};
+
+/** Paths of the traces of a scenario. */
+export type KeptTraces = {
+  readonly mode?: 'streamed' | 'whole';
+  /** Between client and subject. */
+  readonly client: string;
+  /** Between subject and backend. */
+  readonly upstream: string;
 };
 
 /** Differences between the golden and what the client itself sent. Parity leaves them out. */

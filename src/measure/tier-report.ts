@@ -1,8 +1,7 @@
 import { count } from '../report/count.ts';
 import { jsonText, terminalLine } from '../report/escape.ts';
 import { table } from '../report/text.ts';
-import { connections } from './measure-tiers.ts';
-import { httpTurns, type Tally, type TierSummary, tierFindings, total } from './tier-summary.ts';
+import { type Tally, type TierSummary, tierFindings, total } from './tier-summary.ts';
 
 /** A measurement, and where it was made. */
 export type TierReport = {
@@ -18,26 +17,19 @@ export type TierReport = {
 /** The report as text for a terminal. */
 export function tierText(report: TierReport): string {
   const { tiers } = report;
-  const failures = tiers.flatMap(({ tier, connection, failures: reasons }) =>
-    reasons.map((reason) => `failed: ${tier}, ${connection} connection: ${reason}`),
+  const failures = tiers.flatMap(({ tier, failures: reasons }) =>
+    reasons.map((reason) => `failed: ${tier}: ${reason}`),
   );
-  // For priority it is a finding.
-  const notes = tiers
-    .filter(({ tier }) => tier !== 'priority')
-    .flatMap((summary) =>
-      httpTurns(summary).map((turns) => `note: ${summary.tier}, ${summary.connection} connection: ${turns}`),
-    );
   const findings = tierFindings(tiers);
   const verdict =
     findings.length === 0
       ? 'every request was sent with the requested tier'
-      : `not every request was sent as its tier requires: ${count(findings.length, 'finding')}`;
+      : `not every request was sent with the requested tier: ${count(findings.length, 'finding')}`;
   const paragraphs = [
     [headline(report)],
     table([columns, ...tiers.map(row)]).split('\n'),
     failures,
-    connections.map((connection) => ratios(tiers.filter((summary) => summary.connection === connection))),
-    notes,
+    [ratios(tiers)],
     findings.map((finding) => `finding: ${finding}`),
     [verdict],
   ];
@@ -51,7 +43,7 @@ export function tierText(report: TierReport): string {
 export function tierJson({ tiers, ...report }: TierReport): string {
   const document = {
     format: 'codex-parity/bench-tier',
-    version: 3,
+    version: 2,
     ...report,
     tiers: tiers.map(({ tier, ...summary }) => ({ requested: tier, ...summary })),
     findings: tierFindings(tiers),
@@ -66,8 +58,6 @@ function headline({ backend, upstream, codex, lane, model }: TierReport): string
 
 const columns = [
   'requested tier',
-  'connection',
-  'transport',
   'service_tier sent (with prewarms)',
   'routing hint sent',
   'tier in response (proves nothing)',
@@ -80,8 +70,6 @@ const columns = [
 function row(summary: TierSummary): string[] {
   return [
     summary.tier,
-    summary.connection,
-    tallyText(summary.transports),
     tallyText(summary.sentTiers),
     tallyText(summary.sentHints),
     tallyText(summary.echoed),
@@ -97,8 +85,7 @@ function ratios(tiers: readonly TierSummary[]): string {
     const [omitted = null, priority = null] = tiers.map((summary) => summary[key]);
     return omitted === null || priority === null ? 'not measured' : (priority / omitted).toFixed(2);
   };
-  const [{ connection } = { connection: 'new' }] = tiers;
-  return `ratio priority to default, ${connection} connection: first token ${ratio('firstTokenMs')}, total ${ratio('totalMs')}`;
+  return `ratio priority to default: first token ${ratio('firstTokenMs')}, total ${ratio('totalMs')}`;
 }
 
 function tallyText(values: Tally): string {

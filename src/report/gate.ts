@@ -34,7 +34,7 @@ export type BaselineEntry = {
   /** Absent: `chatgpt`. */
   readonly lane?: readonly string[] | undefined;
   /** Absent: `replay`. */
-  readonly driver?: string | undefined;
+  readonly driver?: readonly string[] | undefined;
   readonly reason: string;
   /** The last day on which it is accepted, as `2027-01-31` in UTC. */
   readonly until?: string | undefined;

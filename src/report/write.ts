@@ -22,7 +22,7 @@ const formats: Readonly<Record<string, (report: Report, style: TextStyle) => str
   github: githubReport,
 };
 
-type ReportRequest = { readonly format: string; readonly file: string };
+export type ReportRequest = { readonly format: string; readonly file: string };
 
 /** A report goes to standard output where its file is this. */
 export const standardOutput = '-';

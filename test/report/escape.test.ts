@@ -195,12 +195,7 @@ describe.each(Object.entries(payloads))('%s', (_, payload) => {
         firstTokenMs: null,
         totalMs: null,
       },
-    ].map((summary) => ({
-      ...{ tier: 'priority' as const, connection: 'new' as const },
-      transports: [{ value: payload, count: 1 }],
-      httpCauses: [{ value: payload, count: 1 }],
-      ...summary,
-    }));
+    ].map((summary) => ({ tier: 'priority' as const, ...summary }));
     const measured: TierReport = {
       ...{
         codex: payload,

@@ -220,7 +220,7 @@ const baselineEntry = z.strictObject({
   scenario: patterns,
   codex: patterns,
   lane: patterns,
-  driver: z.string().optional(),
+  driver: patterns,
   reason: z.string(),
   until: z.string().optional(),
 });
@@ -317,6 +317,15 @@ export const reportSchema = z.strictObject({
         })
         .optional()
         .describe('Differences between the golden and what the client itself sent. Parity leaves them out.'),
+      traces: z
+        .array(
+          z.strictObject({
+            mode: z.enum(['streamed', 'whole']).optional(),
+            client: z.string().describe('Path of the trace between client and subject.'),
+            upstream: z.string().describe('Path of the trace between subject and backend.'),
+          }),
+        )
+        .optional(),
     }),
   ),
 });

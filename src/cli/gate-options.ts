@@ -1,0 +1,88 @@
+import type { Options } from 'yargs';
+import { applyBaseline, type BaselineRun } from '../baseline/apply-baseline.ts';
+import { type Baseline, baselineFile, findBaseline, parseBaseline } from '../baseline/baseline-file.ts';
+import { updateBaseline } from '../baseline/update-baseline.ts';
+import { type Severity, severities } from '../diff/severity.ts';
+import { mustBeWritable, writeWhole } from '../files.ts';
+import { fails } from '../report/gate.ts';
+import type { Report, ReportedScenario } from '../report/report.ts';
+import { progress } from './progress.ts';
+
+/** The options of `check` that decide what counts for the exit code. */
+export type GateOptions = {
+  readonly baseline: string | undefined;
+  readonly 'update-baseline': boolean | undefined;
+  readonly 'fail-on': Severity;
+};
+
+export const failOnOption = {
+  requiresArg: true,
+  choices: severities,
+  default: 'shape' as const,
+  defaultDescription: 'shape: all of them',
+  describe: 'The mildest differences that count for the exit code',
+} as const satisfies Options;
+
+/** Declares GateOptions for yargs. */
+export const gateOptions = {
+  baseline: {
+    requiresArg: true,
+    type: 'string',
+    describe: 'File with the causes that are accepted',
+    defaultDescription: `${baselineFile}, if it exists`,
+  },
+  'update-baseline': {
+    type: 'boolean',
+    describe: 'Accept all that counts now: write it to the baseline, and remove entries that are unused',
+    conflicts: 'bail',
+  },
+  'fail-on': failOnOption,
+} as const satisfies Readonly<Record<string, Options>>;
+
+/** A report of a run, and what of all scenarios the run was to play. */
+type RunReport = Report & Pick<BaselineRun, 'selection'>;
+
+/** Decides what of a check counts. */
+export type CheckGate = {
+  /** Whether a scenario that was just played fails. */
+  readonly fails: (scenario: ReportedScenario) => boolean;
+  /** Marks in a report what is accepted, and what counts. With `mayUpdate`, updates the baseline if that was asked for. */
+  readonly judge: (report: RunReport, options: { readonly mayUpdate: boolean }) => Report;
+};
+
+/** Reads the baseline for a subject. Throws ParityError if it is not valid, or cannot be written where it must be. */
+export function openGate(subject: string, driver: string, options: GateOptions): CheckGate {
+  const { 'fail-on': failOn, 'update-baseline': updates = false } = options;
+  const file = options.baseline ?? baselineFile;
+  const baseline = findBaseline(subject, { named: options.baseline, created: updates });
+  if (updates) mustBeWritable(file);
+  const today = new Date().toISOString().slice(0, 10);
+  const none = { file, entries: [] };
+
+  const updated = (report: RunReport): Baseline | undefined => {
+    const run = { ...report, today };
+    const applied = applyBaseline(baseline ?? none, run);
+    const { text, added, removed, refused } = updateBaseline({ subject, baseline, applied, run, failOn });
+    for (const code of refused)
+      progress(`${code} is not accepted: every scenario shows it, so the subject is not set up`);
+    if (baseline === undefined && added === 0) return undefined;
+    writeWhole(file, text);
+    progress(`wrote ${file}: ${added} added, ${removed} removed`);
+    return parseBaseline(text, file);
+  };
+
+  return {
+    fails: (scenario) => {
+      const run = { scenarios: [scenario], selection: { coverage: 'part' }, driver, today } as const;
+      const [judged = scenario] = applyBaseline(baseline ?? none, run).scenarios;
+      return fails(judged, { failOn });
+    },
+    judge: (report, { mayUpdate }) => {
+      const used = updates && mayUpdate ? updated(report) : baseline;
+      if (used === undefined) return { ...report, gate: { failOn } };
+      const { entries } = used;
+      const { scenarios, problems } = applyBaseline(used, { ...report, today });
+      return { ...report, scenarios, gate: { failOn, baseline: { file, entries, problems } } };
+    },
+  };
+}
