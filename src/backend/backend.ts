@@ -16,6 +16,8 @@ export type BackendOptions = {
   /** TCP port on 127.0.0.1; absent or 0 uses a free one. */
   readonly port?: number;
   readonly script: readonly ScriptedReply[];
+  /** Whether the script starts anew at its end, for any number of clients. Faults happen once. Absent: false. */
+  readonly repeats?: boolean;
   readonly faults?: Faults;
   /** Refuses what the real backend refuses, and responds as it does, by what its users report. Absent: false. */
   readonly strict?: boolean;
@@ -51,7 +53,7 @@ const notFound = jsonResponse(404, { detail: 'Not Found' });
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
   const { port = 0, strict = false, replyTo = () => undefined, onEvent = () => {} } = options;
-  const script = startScript(options.script);
+  const script = startScript(options.script, options.repeats);
   const faults = startFaults(options.faults ?? {});
   const run: BackendRun = { script, faults, strict, replyTo, onEvent };
   const websockets = startWebSocketResponses(run);

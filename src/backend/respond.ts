@@ -45,17 +45,26 @@ export type BackendObservation =
   /** A request for a response got an error, as no scripted reply was left for it. */
   | { readonly type: 'script-exhausted'; readonly scripted: number };
 
-/** The replies of one run. All connections share them, and each is used once. */
-export function startScript(replies: readonly ScriptedReply[]) {
+/**
+ * The replies of one run. All connections share them, and each is used once. With `repeats`, the script starts anew when
+ * it has no reply left for a request.
+ */
+export function startScript(replies: readonly ScriptedReply[], repeats = false) {
   const left = [...replies];
   let unanswered = 0;
+  const take = (requester: Requester): ScriptedReply | undefined => {
+    const index = left.findIndex(({ to }) => to === undefined || to === requester);
+    return index < 0 ? undefined : left.splice(index, 1)[0];
+  };
   return {
     /** Removes and returns the next reply for a requester; undefined when none is left. */
     next: (requester: Requester): ScriptedReply | undefined => {
-      const index = left.findIndex(({ to }) => to === undefined || to === requester);
-      if (index >= 0) return left.splice(index, 1)[0];
-      unanswered += 1;
-      return undefined;
+      const reply = take(requester);
+      if (reply !== undefined) return reply;
+      if (repeats) left.splice(0, left.length, ...replies);
+      const again = take(requester);
+      if (again === undefined) unanswered += 1;
+      return again;
     },
     /** How many replies were used so far. */
     used: () => replies.length - left.length,

@@ -111,7 +111,7 @@ async function driveReplay(
   { url }: DriveSetup,
   signal: AbortSignal,
 ): Promise<DriveResult> {
-  const outcome = await replay(golden, url, signal, clientSettings(subject));
+  const outcome = await replay(golden, url, signal, { settings: clientSettings(subject) });
   return {
     end: outcome.finished ? { type: 'finished' } : { type: 'stopped', reason: outcome.reason },
     responses: [],

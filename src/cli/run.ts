@@ -19,6 +19,9 @@ const commands: Readonly<Record<string, Register>> = {
   diff: async (cli, context) => cli.command((await import('./diff-command.ts')).diffCommand(context)),
   show: async (cli) => cli.command((await import('./show-command.ts')).showCommand()),
   drift: async (cli) => cli.command((await import('./drift-command.ts')).driftCommand()),
+  replay: async (cli, context) => cli.command((await import('./replay-command.ts')).replayCommand(context)),
+  backend: async (cli, context) =>
+    cli.command((await import('./backend-command.ts')).backendCommand(context)),
   proxy: async (cli, context) => cli.command((await import('./proxy-command.ts')).proxyCommand(context)),
   'bench-tier': async (cli, context) =>
     cli.command((await import('./bench-tier-command.ts')).benchTierCommand(context)),

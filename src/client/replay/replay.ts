@@ -47,16 +47,18 @@ export async function replay(
   golden: Golden,
   subject: URL,
   signal: AbortSignal,
-  settings: ClientSettings = officialSettings,
+  { settings = officialSettings, authority = subject.host }: ReplayOptions = {},
 ): Promise<ReplayOutcome> {
-  return new Replay(golden, { subject, signal, settings }).run();
+  return new Replay(golden, { subject, signal, settings, authority }).run();
 }
 
-type ReplayTarget = {
-  readonly subject: URL;
-  readonly signal: AbortSignal;
-  readonly settings: ClientSettings;
+type ReplayOptions = {
+  readonly settings?: ClientSettings;
+  /** The host that requests name; absent is that of the subject's URL. */
+  readonly authority?: string;
 };
+
+type ReplayTarget = Required<ReplayOptions> & { readonly subject: URL; readonly signal: AbortSignal };
 
 class Replay {
   readonly #golden: Golden;
@@ -70,13 +72,13 @@ class Replay {
   readonly #reader: Matcher;
   readonly #open = new Set<RawConnection>();
 
-  constructor(golden: Golden, { subject, signal, settings }: ReplayTarget) {
+  constructor(golden: Golden, { subject, signal, settings, authority }: ReplayTarget) {
     this.#golden = golden;
     this.#subject = subject;
     this.#signal = signal;
     this.#settings = settings;
     this.#rename = modelRenaming(golden, settings);
-    const filler = new Filler(golden.variables, [['authority', subject.host]]);
+    const filler = new Filler(golden.variables, [['authority', authority]]);
     const given = variablesFromBackend(golden.exchanges);
     this.#filler = filler;
     this.#reader = new Matcher(golden.variables, {

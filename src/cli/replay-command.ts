@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import type { CommandModule } from 'yargs';
+import { ParityError } from '../errors.ts';
+import { readGolden } from '../golden/file.ts';
+import type { Golden } from '../golden/golden.ts';
+import { goldenOfTrace } from '../golden/learn/golden-of-trace.ts';
+import { exchangesOf } from '../golden/trace/exchanges.ts';
+import { recordReplay } from '../record/record-replay.ts';
+import { count } from '../report/count.ts';
+import { terminalLine } from '../report/escape.ts';
+import { formatOf } from '../trace/line-file.ts';
+import { readTrace } from '../trace/trace.ts';
+import type { CommandContext } from './command-context.ts';
+import { examples } from './help.ts';
+import { progress } from './progress.ts';
+
+type ReplayOptions = { recording: string; to: string; out: string | undefined; timeout: number };
+
+/** The variable with the bearer token for the server. Other users of the machine could read it on the command line. */
+const tokenVariable = 'CODEX_PARITY_TOKEN';
+
+export function replayCommand({ signal, exit }: CommandContext): CommandModule<object, ReplayOptions> {
+  return {
+    command: 'replay <recording>',
+    describe: 'Send the requests of a golden or trace to a server, and record what it responds',
+    builder: (yargs) =>
+      yargs
+        .positional('recording', { type: 'string', demandOption: true, describe: 'Golden or trace file' })
+        .option('to', {
+          type: 'string',
+          demandOption: true,
+          describe: "Base URL of the server's Responses API, such as http://127.0.0.1:8320/backend-api/codex",
+        })
+        .option('out', {
+          type: 'string',
+          describe: 'Trace to write [default: .codex-parity/replay-TIME.trace.jsonl]',
+        })
+        .option('timeout', {
+          requiresArg: true,
+          type: 'number',
+          default: 60,
+          describe: 'Seconds until the replay is stopped',
+        })
+        .epilogue(
+          'Headers have the recorded order and case. Ids and clocks are new, the same at all their places; a request ' +
+            'continues the response that the server really sent. Frames follow what they wait for, not the clock. The ' +
+            `sign-in is made up, unless ${tokenVariable} has a token for the server.\n\n${examples([
+              [
+                'Send what the official client sends in fast mode to your proxy',
+                'codex-parity replay traces/0.169.0/chatgpt/fast.golden.jsonl --to http://127.0.0.1:8320/backend-api/codex',
+              ],
+            ])}\n\nExit codes: 0 played to the end, 1 the server ended it, 2 wrong usage or input, 3 internal error.`,
+        ),
+    handler: async ({ recording, to, out, timeout }) => {
+      if (!(timeout > 0)) throw new ParityError('usage', '--timeout must be more than 0 seconds');
+      const server = URL.canParse(to) ? new URL(to) : undefined;
+      if (server === undefined || !/^https?:$/.test(server.protocol))
+        throw new ParityError('usage', `--to "${to}" is not an http or https URL`);
+      const golden = readRecording(recording);
+      const path =
+        out ??
+        join('.codex-parity', `replay-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
+      const token = process.env[tokenVariable];
+      const outcome = await recordReplay({
+        ...{ golden, server, out: path, onProblem: progress },
+        ...(token === undefined ? {} : { token }),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeout * 1000)]),
+      });
+      signal.throwIfAborted();
+      const exchanges = count(golden.exchanges.length, 'exchange');
+      const verdict = outcome.finished
+        ? `played ${exchanges} to ${server.href}`
+        : `stopped: ${outcome.reason}`;
+      process.stdout.write(`${terminalLine(verdict)}\n`);
+      progress(`wrote ${path}: print it with "codex-parity show ${path}"`);
+      if (!outcome.finished) exit(1);
+    },
+  };
+}
+
+function readRecording(file: string): Golden {
+  if (formatOf(file) === 'golden') return readGolden(file);
+  const exchanges = exchangesOf(readTrace(file, progress).events);
+  if (exchanges.length === 0)
+    throw new ParityError(
+      'usage',
+      `${file} has no model request: record a session with "codex-parity record -- COMMAND"`,
+    );
+  return goldenOfTrace({ codex: 'unknown', lane: 'live', scenario: 'trace' }, exchanges);
+}
