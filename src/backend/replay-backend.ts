@@ -79,7 +79,9 @@ export async function startReplayBackend({ golden, port = 0 }: ReplayBackendOpti
   server.on('upgrade', (request, socket: Duplex, head) => {
     // Without a listener, a client that resets its connection would end the process.
     socket.on('error', () => {});
-    const { exchange, round } = isModelRoute(request.url ?? '/') ? next('GET') : { exchange: undefined, round: undefined };
+    const { exchange, round } = isModelRoute(request.url ?? '/')
+      ? next('GET')
+      : { exchange: undefined, round: undefined };
     const response = exchange?.steps.find((step) => step.type === 'response');
     if (exchange === undefined || round === undefined || response === undefined) {
       socket.end(closingResponse(notRecorded), () => socket.destroy());
@@ -88,7 +90,9 @@ export async function startReplayBackend({ golden, port = 0 }: ReplayBackendOpti
     round.readRequest(exchange, pairHeaders(request.rawHeaders));
     if (response.status !== 101) {
       const body = Buffer.concat(round.bodyOf(exchange));
-      socket.end(closingResponse({ status: response.status, headers: round.headers(response), body }), () => socket.destroy());
+      socket.end(closingResponse({ status: response.status, headers: round.headers(response), body }), () =>
+        socket.destroy(),
+      );
       return;
     }
     websockets.handleUpgrade(request, socket, head, (client) => playMessages(client, exchange, round));
@@ -136,7 +140,8 @@ class Round {
     let best: { readonly exchange: Exchange; readonly likeness: number } | undefined;
     for (const exchange of this.#left.filter(({ request }) => request.method === method)) {
       const expected = exchange.steps.map(clientJson).find((json) => json !== undefined);
-      const likeness = expected === undefined || body === undefined ? 0 : this.#reader.likeness(expected, body);
+      const likeness =
+        expected === undefined || body === undefined ? 0 : this.#reader.likeness(expected, body);
       if (best === undefined || likeness > best.likeness) best = { exchange, likeness };
     }
     if (best !== undefined) this.#left.splice(this.#left.indexOf(best.exchange), 1);

@@ -1,6 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { type Backend, startBackend } from '../backend/backend.ts';
 import type { Faults } from '../backend/faults.ts';
+import { startReplayBackend } from '../backend/replay-backend.ts';
 import type { ScriptedReply } from '../backend/reply.ts';
 import type { BackendObservation } from '../backend/respond.ts';
 import { loadScenario } from '../scenario/scenario.ts';
@@ -10,8 +11,15 @@ import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { mustBePort } from './options.ts';
 import { progress } from './progress.ts';
+import { readRecording } from './read-recording.ts';
 
-type BackendCommandOptions = { port: number; scenario: string | undefined; strict: boolean; tls: boolean };
+type BackendCommandOptions = {
+  port: number;
+  scenario: string | undefined;
+  replay: string | undefined;
+  strict: boolean;
+  tls: boolean;
+};
 
 /** What the backend replies to every request if it plays no scenario. */
 const defaultReply: ScriptedReply = { reply: 'text', text: 'Hello from the simulated Codex backend.' };
@@ -33,6 +41,11 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
           describe:
             'Play the replies of this scenario, again and again; its faults happen once [default: a text]',
         })
+        .option('replay', {
+          type: 'string',
+          conflicts: ['scenario', 'strict'],
+          describe: 'Golden or trace file: respond as in this recording, again and again, with new ids',
+        })
         .option('strict', {
           type: 'boolean',
           default: false,
@@ -47,21 +60,19 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
           examples([
             ['Respond to every request with a text', 'codex-parity backend'],
             ['Reply with a tool call, then with a text', 'codex-parity backend --scenario tool-turn'],
+            ['Respond as in a session that you recorded', 'codex-parity backend --replay live.trace.jsonl'],
             [
               'Use it with a program of your own',
               'OPENAI_BASE_URL=http://127.0.0.1:8330/v1 OPENAI_API_KEY=any your-program',
             ],
           ]),
         ),
-    handler: async ({ port, scenario, strict, tls }) => {
+    handler: async ({ port, scenario, replay, strict, tls }) => {
       mustBePort('port', port);
-      const backend = await startBackend({
-        ...scripted(scenario),
-        port,
-        strict,
-        repeats: true,
-        onEvent: report,
-      });
+      const backend =
+        replay === undefined
+          ? await startBackend({ ...scripted(scenario), port, strict, repeats: true, onEvent: report })
+          : await startReplayBackend({ golden: readRecording(replay), port });
       const close = [backend.close];
       try {
         for (const line of clientsOf(backend)) progress(line);
@@ -95,7 +106,7 @@ function scripted(name: string | undefined): { script: readonly ScriptedReply[];
 }
 
 /** How to point a client at the backend, a line for each. */
-function clientsOf({ origin }: Backend): string[] {
+function clientsOf({ origin }: Pick<Backend, 'origin'>): string[] {
   return [
     `official client: codex -c 'openai_base_url="${origin}/backend-api/codex"' exec "hello"`,
     `OpenAI's library: OPENAI_BASE_URL=${origin}/v1 OPENAI_API_KEY=any your-program`,

@@ -1,18 +1,13 @@
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { ParityError } from '../errors.ts';
-import { readGolden } from '../golden/file.ts';
-import type { Golden } from '../golden/golden.ts';
-import { goldenOfTrace } from '../golden/learn/golden-of-trace.ts';
-import { exchangesOf } from '../golden/trace/exchanges.ts';
 import { recordReplay } from '../record/record-replay.ts';
 import { count } from '../report/count.ts';
 import { terminalLine } from '../report/escape.ts';
-import { formatOf } from '../trace/line-file.ts';
-import { readTrace } from '../trace/trace.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { progress } from './progress.ts';
+import { readRecording } from './read-recording.ts';
 
 type ReplayOptions = { recording: string; to: string; out: string | undefined; timeout: number };
 
@@ -76,15 +71,4 @@ export function replayCommand({ signal, exit }: CommandContext): CommandModule<o
       if (!outcome.finished) exit(1);
     },
   };
-}
-
-function readRecording(file: string): Golden {
-  if (formatOf(file) === 'golden') return readGolden(file);
-  const exchanges = exchangesOf(readTrace(file, progress).events);
-  if (exchanges.length === 0)
-    throw new ParityError(
-      'usage',
-      `${file} has no model request: record a session with "codex-parity record -- COMMAND"`,
-    );
-  return goldenOfTrace({ codex: 'unknown', lane: 'live', scenario: 'trace' }, exchanges);
 }

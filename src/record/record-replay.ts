@@ -2,10 +2,12 @@ import { rmSync } from 'node:fs';
 import { officialSettings } from '../client/client-settings.ts';
 import { type ReplayOutcome, replay } from '../client/replay/replay.ts';
 import type { Golden } from '../golden/golden.ts';
+import { parseTemplate } from '../golden/pattern/template.ts';
 import { eventsOf } from '../golden/trace/exchanges.ts';
 import { encodeEvent } from '../trace/codec.ts';
 import { Sealer } from '../trace/seal.ts';
 import { createTrace } from '../trace/trace.ts';
+import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 import { stringsIn } from '../wire/json.ts';
 import { tapInFrontOf } from './record-live.ts';
@@ -29,8 +31,7 @@ export async function recordReplay(recording: ReplayRecording): Promise<ReplayOu
   const { codex, lane, scenario, exchanges } = golden;
   const trace = createTrace(out, { recorded: 'replay', codex, lane, scenario });
   const sealer = new Sealer({
-    // What a recording shows has been sealed already.
-    ownTexts: exchanges.flatMap(eventsOf).flatMap((event) => stringsIn(encodeEvent(event))),
+    ownTexts: exchanges.flatMap(eventsOf).flatMap(readableTexts),
     ...(token === undefined ? {} : { secrets: { token: [token] } }),
   });
   let requests = 0;
@@ -49,4 +50,11 @@ export async function recordReplay(recording: ReplayRecording): Promise<ReplayOu
     trace.finish();
     if (requests === 0) rmSync(out, { force: true });
   }
+}
+
+/** The texts of an event. What a recording shows has been sealed already, so that it may stay readable. */
+function readableTexts(event: TraceEvent): string[] {
+  return stringsIn(encodeEvent(event))
+    .flatMap(parseTemplate)
+    .flatMap((part) => ('literal' in part ? [part.literal] : []));
 }

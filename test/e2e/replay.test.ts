@@ -1,0 +1,188 @@
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { startBackend } from '../../src/backend/backend.ts';
+import { startReplayBackend } from '../../src/backend/replay-backend.ts';
+import { parityFindings } from '../../src/diff/parity.ts';
+import { goldenPath, readGolden } from '../../src/golden/file.ts';
+import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
+import { recordReplay } from '../../src/record/record-replay.ts';
+import { readTrace } from '../../src/trace/trace.ts';
+import { line } from '../diff/rendered.ts';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+const traces = join(repository, 'traces');
+const fileOf = (scenario: string, lane = 'chatgpt', codex = '0.171.0') =>
+  goldenPath(traces, { codex, lane, scenario });
+
+/** Both transports; several turns, threads, connections and models; refusals, cut-offs, closes and renewed sign-ins. */
+const recordings = [
+  ...['fast', 'tool-turn', 'parallel-tool-calls', 'second-turn', 'subagent', 'model-switched', 'resume'],
+  ...['interrupt', 'compaction', 'turn-state-http', 'http-tool-turn', 'http-cut-off', 'http-usage-limit'],
+  ...['close-1000', 'close-1006', 'upgrade-403', 'binary-message', 'stalled-prewarm', 'token-refresh'],
+].map((scenario) => ({ name: `0.171.0 ${scenario}`, file: fileOf(scenario), base: '/backend-api/codex' }));
+
+async function played(file: string, url: URL): Promise<readonly Exchange[]> {
+  const out = join(temporaryFolder(), basename(file).replace('golden', 'trace'));
+  const outcome = await recordReplay({
+    golden: readGolden(file),
+    server: url,
+    out,
+    signal: AbortSignal.timeout(60_000),
+    onProblem: (problem) => expect.fail(problem),
+  });
+  expect(outcome).toEqual({ finished: true });
+  return exchangesOf(readTrace(out).events);
+}
+
+async function backendOf(file: string, base = '/backend-api/codex'): Promise<URL> {
+  const backend = await startReplayBackend({ golden: readGolden(file) });
+  onTestFinished(backend.close);
+  return new URL(base, backend.origin);
+}
+
+it.each([
+  ...recordings,
+  { name: '0.118.0 fast', file: fileOf('fast', 'chatgpt', '0.118.0'), base: '/backend-api/codex' },
+  { name: 'an API key', file: fileOf('default', 'api-key'), base: '/v1' },
+])('plays both sides of $name, in two rounds with ids of their own', async ({ file, base }) => {
+  const golden = readGolden(file);
+  const url = await backendOf(file, base);
+  const rounds = [await played(file, url), await played(file, url)];
+  for (const exchanges of rounds) expect(parityFindings(golden, exchanges).map(line)).toEqual([]);
+  const ids = rounds.map((exchanges) => JSON.stringify(exchanges).match(/resp_[0-9a-f]{16,}/)?.[0]);
+  if (ids[0] !== undefined) expect(ids[0]).not.toBe(ids[1]);
+});
+
+it('chooses the exchange that a request fits, not the first', async () => {
+  const file = fileOf('http-tool-turn');
+  const golden = readGolden(file);
+  const url = await backendOf(file);
+  const [, , last] = golden.exchanges;
+  const body = JSON.stringify(await postOf(file, url, 2));
+  expect(last?.request.method).toBe('POST');
+  expect(body).toContain('response.completed');
+  expect(body).not.toContain('tool_call');
+});
+
+it('repeats what the client chose', async () => {
+  const file = fileOf('fast');
+  const sent = JSON.stringify(await played(file, await backendOf(file)));
+  const keys = [...sent.matchAll(/"prompt_cache_key".*?"value":"([^"]+)"/g)].map(([, key]) => key);
+  expect(keys.length).toBeGreaterThan(2);
+  expect(new Set(keys).size).toBe(1);
+});
+
+/** The response to the request of one exchange alone. */
+async function postOf(file: string, url: URL, index: number): Promise<unknown> {
+  const golden = readGolden(file);
+  const out = join(temporaryFolder(), 'one.trace.jsonl');
+  await recordReplay({
+    golden: { ...golden, exchanges: golden.exchanges.slice(index, index + 1) },
+    server: url,
+    out,
+    signal: AbortSignal.timeout(60_000),
+    onProblem: (problem) => expect.fail(problem),
+  });
+  const [exchange] = exchangesOf(readTrace(out).events);
+  return exchange?.steps.filter((step) => step.type !== 'response' && step.from === 'backend');
+}
+
+it('replays a trace with new ids, and continues the responses that the server sends', async () => {
+  const file = fileOf('second-turn');
+  const folder = temporaryFolder();
+  const backend = await startBackend({ script: [{ reply: 'text', text: 'OK' }], repeats: true });
+  onTestFinished(backend.close);
+  const to = ['--to', `${backend.origin}/backend-api/codex`];
+  const [first, second] = [join(folder, 'first.trace.jsonl'), join(folder, 'second.trace.jsonl')];
+  expect(await cli(['replay', file, ...to, '--out', first])).toMatchObject({
+    exitCode: 0,
+    stdout: `played 1 exchange to ${backend.origin}/backend-api/codex\n`,
+  });
+  expect(await cli(['replay', first, ...to, '--out', second])).toMatchObject({ exitCode: 0 });
+  for (const trace of [first, second])
+    expect(await cli(['diff', file, trace])).toMatchObject({
+      exitCode: 0,
+      stdout: `parity: ${trace} matches 0.171.0 second-turn\n`,
+    });
+  const ids = [first, second].map(
+    (trace) => /"session-id", ?"([^"]+)/.exec(readFileSync(trace, 'utf8'))?.[1],
+  );
+  expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/);
+  expect(ids[0]).not.toBe(ids[1]);
+});
+
+it('sends the token of the environment, and seals it in the trace', async () => {
+  const authorizations: string[] = [];
+  const backend = await startBackend({
+    script: [{ reply: 'text', text: 'OK' }],
+    repeats: true,
+    onEvent: (event) => {
+      if (event.type === 'upgrade')
+        authorizations.push(
+          ...event.headers.flatMap(([name, value]) => (name === 'authorization' ? [value] : [])),
+        );
+    },
+  });
+  onTestFinished(backend.close);
+  const out = join(temporaryFolder(), 'out.trace.jsonl');
+  const { exitCode } = await cli(['replay', fileOf('fast'), '--to', `${backend.origin}/v1`, '--out', out], {
+    env: { CODEX_PARITY_TOKEN: 'my own token 12345' },
+  });
+  expect(exitCode).toBe(0);
+  expect(authorizations).toEqual(['Bearer my own token 12345']);
+  expect(readFileSync(out, 'utf8')).not.toContain('my own token');
+});
+
+it('says where a server ended the replay, and keeps the trace', async () => {
+  const backend = await startBackend({ script: [], faults: { upgrades: [403] } });
+  onTestFinished(backend.close);
+  const out = join(temporaryFolder(), 'out.trace.jsonl');
+  const { exitCode, stdout } = await cli([
+    'replay',
+    fileOf('fast'),
+    '--to',
+    `${backend.origin}/v1`,
+    '--out',
+    out,
+  ]);
+  expect(stdout).toBe('stopped: the subject responded to the upgrade with 403 instead of 101\n');
+  expect(exitCode).toBe(1);
+  expect(exchangesOf(readTrace(out).events)).toHaveLength(1);
+});
+
+it.each([
+  [['replay', fileOf('fast'), '--to', 'localhost:80'], /--to "localhost:80" is not an http or https URL/],
+  [['replay', 'nowhere.golden.jsonl', '--to', 'http://127.0.0.1:1/v1'], /cannot read nowhere\.golden\.jsonl/],
+  [['backend', '--scenario', 'fst'], /there is no scenario "fst"/],
+  [['backend', '--replay', fileOf('fast'), '--strict'], /replay.*strict/],
+  [['backend', '--port', '70000'], /--port must be a whole number/],
+])('explains wrong usage in one line: %#', async (args, message) => {
+  const { exitCode, stderr } = await cli(args);
+  expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(message)]);
+  expect(exitCode).toBe(2);
+});
+
+it('runs a backend until it is stopped, for any number of conversations', async () => {
+  let responses: string[] = [];
+  const { exitCode, stderr } = await cli(['backend', '--port', '0'], {
+    onStderr: (text, child) => {
+      const origin = /listening on (\S+)/.exec(text)?.[1];
+      if (origin === undefined) return;
+      const post = () =>
+        fetch(`${origin}/v1/responses`, {
+          method: 'POST',
+          body: JSON.stringify({ model: 'gpt-5.4', input: 'hello', stream: true }),
+        }).then((response) => response.text());
+      Promise.all([post(), post(), post()]).then((texts) => {
+        responses = texts;
+        child.kill('SIGTERM');
+      });
+    },
+  });
+  expect(responses.filter((text) => text.includes('Hello from the simulated Codex backend.'))).toHaveLength(
+    3,
+  );
+  expect(stderr).toContain('request over http');
+  expect(exitCode).toBe(0);
+});
