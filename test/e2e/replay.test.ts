@@ -61,8 +61,7 @@ it('chooses the exchange that a request fits, not the first', async () => {
   const [, , last] = golden.exchanges;
   const body = JSON.stringify(await postOf(file, url, 2));
   expect(last?.request.method).toBe('POST');
-  expect(body).toContain('response.completed');
-  expect(body).not.toContain('tool_call');
+  expect(body).toContain('response.output_text.done');
 });
 
 it('repeats what the client chose', async () => {
