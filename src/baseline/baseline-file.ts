@@ -8,6 +8,7 @@ import { causeCodes } from '../diff/cause-code.ts';
 import { ParityError } from '../errors.ts';
 import { type BaselineEntry, failedScenario } from '../report/gate.ts';
 import { scenarioNames } from '../scenario/scenario.ts';
+import { didYouMean } from '../suggestion.ts';
 
 /** The baseline that is used unless another one is named, if it exists. It is in the folder of the configuration file. */
 export const baselineFile = 'parity-baseline.yaml';
@@ -21,7 +22,10 @@ function oneOrMore<Item extends z.ZodType<string>>(item: Item, problem: string) 
 
 const accepted = z.strictObject({
   code: z
-    .enum([...causeCodes, failedScenario], 'is not the code of a cause: reports have the codes')
+    .enum([...causeCodes, failedScenario], {
+      error: ({ input }) =>
+        `is not the code of a cause: ${didYouMean(String(input), causeCodes)}Reports have the codes`,
+    })
     .describe('The code of the cause, such as session/header-renamed.'),
   name: z
     .string()
@@ -32,7 +36,10 @@ const accepted = z.strictObject({
     .optional()
     .describe('All its places, as reports print them, with * for any text; any unless given.'),
   scenario: oneOrMore(
-    z.string().refine(isScenario, 'is not the name of a scenario (see check --list)'),
+    z.string().refine(isScenario, {
+      error: ({ input }) =>
+        `is not the name of a scenario: ${didYouMean(String(input), scenarioNames())}(see check --list)`,
+    }),
     'must be a scenario, or a list of them',
   )
     .optional()

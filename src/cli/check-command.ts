@@ -6,12 +6,13 @@ import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { type GoldenFolders, versionNamed } from '../golden/select.ts';
 import { passes } from '../report/report.ts';
-import { parseReportRequests, standardOutput, writeReport } from '../report/write.ts';
+import { parseReportRequests } from '../report/write.ts';
 import type { CommandContext } from './command-context.ts';
 import { type GateOptions, gateOptions, openGate } from './gate-options.ts';
 import { examples, exitCodes } from './help.ts';
 import { commaList, goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
+import { type ReportOptions, reportOptions, writeReports } from './report-options.ts';
 import {
   openSelection,
   printPlan,
@@ -19,9 +20,9 @@ import {
   selectionOptions,
   traceKeeping,
 } from './selection-options.ts';
-import { terminalScreen } from './terminal-screen.ts';
 
-type CheckCommandOptions = GateOptions &
+type CheckCommandOptions = ReportOptions &
+  GateOptions &
   SelectionOptions & {
     subject: string | undefined;
     'subject-url': string | undefined;
@@ -30,9 +31,7 @@ type CheckCommandOptions = GateOptions &
     scenario: string | undefined;
     lane: Lane;
     'backend-port': number;
-    report: string[];
     timeout: number;
-    verbose: boolean;
     goldens: GoldenFolders;
   };
 
@@ -110,20 +109,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           default: 30,
           describe: 'Time limit of each scenario, in seconds',
         })
-        .option('report', {
-          requiresArg: true,
-          type: 'string',
-          array: true,
-          default: [],
-          defaultDescription: 'text=-',
-          describe:
-            'Report to write, as FORMAT=FILE: text, json, junit or github; FILE "-" is standard output; repeatable',
-        })
-        .option('verbose', {
-          type: 'boolean',
-          default: false,
-          describe: 'Print every place of every finding in text reports, instead of the causes',
-        })
+        .options(reportOptions)
         .option('goldens', goldensOption())
         .options(selectionOptions)
         .options(gateOptions)
@@ -181,10 +167,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         { mayUpdate: run.error === undefined },
       );
       selection.remember(report);
-      const style = { verbose: options.verbose, screen: terminalScreen() };
-      const isPrinted = reports.some(({ file }) => file === standardOutput);
-      const all = isPrinted ? reports : [{ format: 'text', file: standardOutput }, ...reports];
-      for (const request of all) writeReport(report, request, style);
+      writeReports(report, reports, options);
       if (run.error !== undefined) throw run.error;
       if (!passes(report)) exit(1);
     },

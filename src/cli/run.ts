@@ -16,6 +16,8 @@ const commands: Readonly<Record<string, Register>> = {
   record: async (cli, context) => cli.command((await import('./record-command.ts')).recordCommand(context)),
   check: async (cli, context) => cli.command((await import('./check-command.ts')).checkCommand(context)),
   explain: async (cli) => cli.command((await import('./explain-command.ts')).explainCommand()),
+  'merge-reports': async (cli, context) =>
+    cli.command((await import('./merge-reports-command.ts')).mergeReportsCommand(context)),
   diff: async (cli, context) => cli.command((await import('./diff-command.ts')).diffCommand(context)),
   show: async (cli) => cli.command((await import('./show-command.ts')).showCommand()),
   drift: async (cli) => cli.command((await import('./drift-command.ts')).driftCommand()),
@@ -107,7 +109,7 @@ function optionNames({ parsed }: Argv): string[] {
 }
 
 /** Options that can be repeated. */
-const repeatable: ReadonlySet<string> = new Set(['_', 'report', 'goldens']);
+const repeatable: ReadonlySet<string> = new Set(['_', 'files', 'report', 'goldens']);
 
 /** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
 function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {

@@ -12,6 +12,7 @@ import { type ReportRequest, standardOutput } from '../report/write.ts';
 import type { CheckGate } from './gate-options.ts';
 import { isSame, lastFailed, lastRunFile, rememberRun } from './last-run.ts';
 import { progress } from './progress.ts';
+import { withText } from './report-options.ts';
 import { parseShard } from './shard.ts';
 
 const keptTraces = ['on-failure', 'always', 'never'] as const;
@@ -109,10 +110,7 @@ export function printPlan(
     text: () => plan.map((check) => `${terminalLine(planLine(check))}\n`).join(''),
     json: () => jsonText({ format: 'codex-parity/list', version: 1, subject, driver, scenarios: plan }),
   };
-  const isPrinted = reports.some(({ file }) => file === standardOutput);
-  for (const { format, file } of isPrinted
-    ? reports
-    : [{ format: 'text', file: standardOutput }, ...reports]) {
+  for (const { format, file } of withText(reports)) {
     const write = writers[format];
     if (write === undefined)
       throw new ParityError('usage', `--list has no report of format ${format}: choose text or json`);

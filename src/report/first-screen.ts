@@ -49,7 +49,9 @@ export function firstScreen(report: Report, screen: Screen = plainScreen): strin
     ...(hidden === 0 ? [] : [`  … and ${count(hidden, 'further cause')}: --verbose prints them`]),
     ...unfinishedGroups(report).map((group) => {
       const { type, reason } = group.verdict;
-      const mark = type === 'failed' ? screen.paint('red', '✗ failed') : '? not checked';
+      const isAccepted = type === 'failed' && group.verdict.accepted !== undefined;
+      const failed = isAccepted ? '· failed, accepted' : screen.paint('red', '✗ failed');
+      const mark = type === 'failed' ? failed : '? not checked';
       return `${mark}  ${terminalLine(`${titlesText(group)}: ${reason}`)}`;
     }),
     ...clientNotes(report).map((note) => terminalLine(`note: ${note}`)),
@@ -96,24 +98,8 @@ export function versionsText(versions: readonly string[]): string {
   return first === last ? first : `${first}–${last}`;
 }
 
-/** Which version the subject looks like and which one it announces, unless it is the one that is checked. */
-function versionLines({ scenarios }: Report): string[] {
-  const skewed = scenarios.flatMap(({ codex, sender }) => {
-    if (sender === undefined) return [];
-    const { announces = codex, fits } = sender;
-    return announces === codex && fits.includes(codex) ? [] : [sender];
-  });
-  const groups = [...Map.groupBy(skewed, (sender) => JSON.stringify(sender)).values()];
-  const [most] = groups.sort((a, b) => b.length - a.length);
-  const [sender] = most ?? [];
-  if (sender === undefined) return [];
-  const { announces, fits, shownBy } = sender;
-  const by = shownBy.length === 0 ? '' : ` (${shownBy.slice(0, 3).join(', ')})`;
-  return [
-    terminalLine(
-      `Version   looks like ${versionsText(fits)}${by}, announces ${announces ?? 'none'}${groups.length > 1 ? '; other scenarios differ' : ''}`,
-    ),
-  ];
+function versionLines(_: Report): string[] {
+  return [];
 }
 
 type ShownCause = { readonly cause: Cause; readonly words: CauseWords };

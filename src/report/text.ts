@@ -6,6 +6,7 @@ import type { Verdict } from '../diff/verdict.ts';
 import { count } from './count.ts';
 import { terminalLine } from './escape.ts';
 import { explain } from './explain.ts';
+import { notCounted, strictGate } from './gate.ts';
 import {
   clientNotes,
   hasParity,
@@ -33,12 +34,13 @@ export function textReport(report: Report): string {
   );
   const notes = clientNotes(report).map((note) => terminalLine(`note: ${note}`));
   const head = ['codex', 'scenario', ...comparisons];
-  const parts = [...found, ...unfinished, ...notes, terminalLine(summary(report))];
+  const problems = (report.gate?.baseline?.problems ?? []).map(({ text }) => terminalLine(text));
+  const parts = [...found, ...unfinished, ...notes, ...problems, terminalLine(summary(report))];
   return `${[table([head, ...rows]), ...parts].join('\n\n')}\n`;
 }
 
 function summary(report: Report): string {
-  const { subject, driver, scenarios } = report;
+  const { subject, driver, scenarios, gate = strictGate } = report;
   const number = (type: Verdict['type']) => scenarios.filter(({ verdict }) => verdict.type === type).length;
   const [failed, unchecked] = [number('failed'), number('not checked')];
   const total = scenarios.reduce((sum, { findings }) => sum + findings.length, 0);
@@ -52,7 +54,8 @@ function summary(report: Report): string {
     ...(total > 0 ? [count(total, 'finding')] : []),
     ...(failed > 0 ? [count(failed, 'failed scenario')] : []),
   ].join(' and ');
-  return `no parity: ${faults} for ${subject} (${how})`;
+  const rest = notCounted(scenarios, gate).map((text) => `; ${text}`);
+  return `no parity: ${faults} for ${subject} (${how})${rest.join('')}`;
 }
 
 /** A finding in words: its places, both sides, and why it matters. */
@@ -65,7 +68,7 @@ export function wordsOf(finding: Finding): FindingWords {
 
 /** A finding as text: kind and place first, then both sides, then why it matters. */
 export function findingText(where: string, finding: Finding): string {
-  const { kind, also = [] } = finding;
+  const { kind, also = [], accepted } = finding;
   const { places, expected, actual, why } = wordsOf(finding);
   const [place = '', ...further] = places;
   return [
@@ -76,6 +79,7 @@ export function findingText(where: string, finding: Finding): string {
     `  why      ${why}`,
     `  code     ${codeOf(finding)}`,
     ...also.map((comparison) => `  breaks   ${comparison} too`),
+    ...(accepted === undefined ? [] : [`  accepted ${accepted}`]),
   ]
     .map(terminalLine)
     .join('\n');

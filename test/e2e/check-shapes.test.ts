@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { reportSchema } from '../report/report-schema.ts';
+import { reportSchema } from '../../src/report/report-schema.ts';
 import { cli, temporaryFolder } from './cli.ts';
 
 /**

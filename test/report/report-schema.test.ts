@@ -5,11 +5,11 @@ import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import { jsonReport } from '../../src/report/json.ts';
+import { reportSchema } from '../../src/report/report-schema.ts';
 import { sampleGolden, sampleRun } from '../golden/sample-run.ts';
-import { reportSchema } from './report-schema.ts';
 
 it('has the schema that docs/ shows', async () => {
-  const schema = z.toJSONSchema(reportSchema, { target: 'draft-7', reused: 'ref' });
+  const schema = z.toJSONSchema(reportSchema, { target: 'draft-7', reused: 'ref', io: 'input' });
   await expect(`${JSON.stringify(schema, null, 2)}\n`).toMatchFileSnapshot('../../docs/report.schema.json');
 });
 

@@ -54,8 +54,6 @@ export async function unpackBody(body: Buffer, headers: HeaderList, limit: numbe
   }
 }
 
-export const tooLargeStatus = 413;
-
 function tooLarge(limit: number): ApiError {
-  return proxyError(tooLargeStatus, 'body_too_large', `the body is larger than ${limit} bytes`);
+  return proxyError(413, 'body_too_large', `the body is larger than ${limit} bytes`);
 }

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { retryAfter } from '../../../src/proxy/http/account-limit.ts';
-import { isRetriedPost, type PostOutcome } from '../../../src/proxy/sessions/retry-policy.ts';
+import { isRetriedPost, type PostOutcome, retryAfter } from '../../../src/proxy/sessions/retry-policy.ts';
 
 const headersWith = (value: string) => [['Retry-After', value]] as const;
 const overloaded = (value: string): PostOutcome => ({

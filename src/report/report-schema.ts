@@ -1,16 +1,26 @@
 import { z } from 'zod';
-import { causeCodes } from '../../src/diff/cause-code.ts';
-import { comparisons } from '../../src/diff/comparison.ts';
-import { severities } from '../../src/diff/severity.ts';
-import { lifetimes } from '../../src/golden/golden.ts';
-import { kinds, type VariableKind } from '../../src/golden/pattern/kinds.ts';
-import { failedScenario } from '../../src/report/gate.ts';
+import { causeCodes } from '../diff/cause-code.ts';
+import { comparisons } from '../diff/comparison.ts';
+import { severities } from '../diff/severity.ts';
+import { lifetimes } from '../golden/golden.ts';
+import { kinds, type VariableKind } from '../golden/pattern/kinds.ts';
+import { lineDepth, tryParseJson } from '../wire/json.ts';
+import { failedScenario } from './gate.ts';
 
 const side = z.enum(['client', 'backend']);
 const path = z
   .array(z.union([z.string(), z.int().nonnegative()]))
   .describe('Header name or JSON keys; a number is the index of a list item.');
-const jsonText = z.string().describe('JSON text, spelled as it was sent.');
+const jsonText = z
+  .string()
+  .transform((text, { addIssue }) => {
+    const parsed = tryParseJson(text, lineDepth);
+    if (parsed !== undefined) return parsed.node;
+    addIssue('is not JSON');
+    return z.NEVER;
+  })
+  .describe('JSON text, spelled as it was sent.');
+const spelledText = z.string().describe('JSON text, spelled as it was sent.');
 const variable = z.string().describe('Name of a variable of the golden.');
 
 const inExchange = {
@@ -18,7 +28,7 @@ const inExchange = {
   path,
   mode: z
     .enum(['streamed', 'whole'])
-    .optional()
+    .exactOptional()
     .describe("How OpenAI's library read the responses, in a check that runs both ways."),
 };
 const place = z
@@ -29,7 +39,7 @@ const place = z
       side,
       part: z.literal('message'),
       number: z.int().positive().describe('Counts the messages of the side from 1.'),
-      type: z.string().optional(),
+      type: z.string().exactOptional(),
     }),
     z.strictObject({
       ...inExchange,
@@ -60,28 +70,28 @@ const value = z
     z.strictObject({
       type: z.literal('members'),
       members: z.array(
-        z.strictObject({ path, value: jsonText.optional().describe('Absent: the member is missing.') }),
+        z.strictObject({ path, value: jsonText.exactOptional().describe('Absent: the member is missing.') }),
       ),
     }),
-    z.strictObject({ type: z.literal('library response'), ending: z.string().optional() }),
+    z.strictObject({ type: z.literal('library response'), ending: z.string().exactOptional() }),
     z.strictObject({
       type: z.literal('library error'),
-      error: jsonText.optional(),
-      message: z.string().optional(),
+      error: jsonText.exactOptional(),
+      message: z.string().exactOptional(),
     }),
     z.strictObject({ type: z.literal('own credentials') }),
     z.strictObject({ type: z.literal('whole scenario') }),
     z.strictObject({
       type: z.literal('subject behaviour'),
       requests: z.array(z.string()),
-      failure: z.string().optional(),
+      failure: z.string().exactOptional(),
       refusal: z
         .strictObject({
           method: z.string(),
-          status: z.int().optional(),
+          status: z.int().exactOptional(),
           text: z.string(),
         })
-        .optional()
+        .exactOptional()
         .describe('How the subject refused the last request of its client.'),
     }),
   ])
@@ -95,15 +105,18 @@ const severity = z
   );
 const causeCode = z.enum(causeCodes).meta({ id: 'code', description: 'Stable code of the cause.' });
 
-const accepted = z.string().optional().describe('Why it is accepted, from the baseline; it does not count.');
+const accepted = z
+  .string()
+  .exactOptional()
+  .describe('Why it is accepted, from the baseline; it does not count.');
 
 const finding = {
   comparison: z.enum(comparisons),
-  also: z.array(z.enum(comparisons)).optional().describe('Other comparisons that show the same.'),
+  also: z.array(z.enum(comparisons)).exactOptional().describe('Other comparisons that show the same.'),
   code: causeCode,
   severity,
   places: z.array(place).min(1),
-  lifetime: z.enum(lifetimes).optional().describe('The lifetime that a value violates.'),
+  lifetime: z.enum(lifetimes).exactOptional().describe('The lifetime that a value violates.'),
   cause: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('nothing upstream'), subject: z.string(), url: z.string() }),
@@ -112,7 +125,7 @@ const finding = {
       z.strictObject({ type: z.literal('rebuilt response') }),
       z.strictObject({ type: z.literal('other version'), version: z.string() }),
     ])
-    .optional(),
+    .exactOptional(),
   accepted,
   words: z.strictObject({
     places: z.array(z.string()),
@@ -125,7 +138,7 @@ const framing = z.union([z.string(), z.number(), z.boolean()]);
 
 /** One finding, by its kind. */
 const findings = z.union([
-  z.strictObject({ ...finding, kind: z.literal('missing'), expected: value, instead: value.optional() }),
+  z.strictObject({ ...finding, kind: z.literal('missing'), expected: value, instead: value.exactOptional() }),
   z.strictObject({ ...finding, kind: z.literal('added'), actual: value }),
   z.strictObject({ ...finding, kind: z.literal('renamed'), from: z.string(), to: z.string() }),
   z.strictObject({
@@ -156,8 +169,8 @@ const findings = z.union([
     ...finding,
     kind: z.literal('respelled'),
     spelling: z.enum(['value', 'key']),
-    expected: jsonText,
-    actual: jsonText,
+    expected: spelledText,
+    actual: spelledText,
   }),
   z.strictObject({
     ...finding,
@@ -187,7 +200,7 @@ const findings = z.union([
     value: z.string().describe('The value of the variable.'),
     valueAt: place.describe('The first place with the value of the variable.'),
     valueHere: z.string().describe('The value at the places of the finding.'),
-    variableHere: variable.optional().describe('The variable that this value belongs to.'),
+    variableHere: variable.exactOptional().describe('The variable that this value belongs to.'),
   }),
   z.strictObject({
     ...finding,
@@ -211,21 +224,21 @@ const verdict = z
   ])
   .meta({ id: 'verdict' });
 
-const patterns = z.array(z.string()).optional();
+const patterns = z.array(z.string()).exactOptional();
 const baselineEntry = z.strictObject({
   line: z.int().positive().describe('Of the entry in the file.'),
   code: z.union([causeCode, z.literal(failedScenario)]),
-  name: z.string().optional(),
-  place: z.string().optional(),
+  name: z.string().exactOptional(),
+  place: z.string().exactOptional(),
   scenario: patterns,
   codex: patterns,
   lane: patterns,
   driver: patterns,
   reason: z.string(),
-  until: z.string().optional(),
+  until: z.string().exactOptional(),
 });
 
-/** The JSON report. docs/report.schema.json is written from it. */
+/** The JSON report, as it is read. docs/report.schema.json is written from it. */
 export const reportSchema = z.strictObject({
   format: z.literal('codex-parity/report'),
   version: z.literal(3),
@@ -238,9 +251,9 @@ export const reportSchema = z.strictObject({
       coverage: z
         .enum(['all', 'scenarios', 'part'])
         .describe('All of the selected versions and lane; all versions of the named scenarios; or fewer.'),
-      shard: z.string().optional().describe('The part of the selection that was played, such as 2/4.'),
+      shard: z.string().exactOptional().describe('The part of the selection that was played, such as 2/4.'),
     })
-    .optional(),
+    .exactOptional(),
   gate: z
     .strictObject({
       failOn: severity.describe('The mildest severity that counts.'),
@@ -256,9 +269,9 @@ export const reportSchema = z.strictObject({
             }),
           ),
         })
-        .optional(),
+        .exactOptional(),
     })
-    .optional()
+    .exactOptional()
     .describe('What counts for the exit code.'),
   causes: z
     .array(
@@ -302,7 +315,10 @@ export const reportSchema = z.strictObject({
       codex: z.string().describe('Version of the official client.'),
       lane: z.string(),
       scenario: z.string(),
-      transport: z.enum(['websocket', 'http']).optional().describe('How the official client speaks in it.'),
+      transport: z
+        .enum(['websocket', 'http'])
+        .exactOptional()
+        .describe('How the official client speaks in it.'),
       verdict: verdict.describe('The worst of the scenario: failed, findings, ok, not checked.'),
       comparisons: z.strictObject({
         parity: verdict,
@@ -313,27 +329,19 @@ export const reportSchema = z.strictObject({
       client: z
         .strictObject({
           count: z.int().positive(),
-          model: z.string().optional().describe('The model that the client used, if it is another one.'),
+          model: z.string().exactOptional().describe('The model that the client used, if it is another one.'),
         })
-        .optional()
+        .exactOptional()
         .describe('Differences between the golden and what the client itself sent. Parity leaves them out.'),
       traces: z
         .array(
           z.strictObject({
-            mode: z.enum(['streamed', 'whole']).optional(),
+            mode: z.enum(['streamed', 'whole']).exactOptional(),
             client: z.string().describe('Path of the trace between client and subject.'),
             upstream: z.string().describe('Path of the trace between subject and backend.'),
           }),
         )
-        .optional(),
-      sender: z
-        .strictObject({
-          announces: z.string().optional().describe('The version that its headers name.'),
-          fits: z.array(z.string()).describe('The versions whose header names fit best.'),
-          shownBy: z.array(z.string()).describe('Header names that only these versions have.'),
-        })
-        .optional()
-        .describe('Which version the subject looks like, where its requests differ.'),
+        .exactOptional(),
     }),
   ),
 });
