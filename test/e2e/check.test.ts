@@ -93,7 +93,7 @@ it('checks a running proxy at its own path', async () => {
   const backendPort = await freePort();
   const golden = readGolden(join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'));
   const proxy = await startProxy({
-    shape: new Shape(golden, []),
+    shape: new Shape(golden),
     signIn: () => readSignIn(auth),
     upstream: new URL(`http://127.0.0.1:${backendPort}/backend-api/codex`),
     port: 0,

@@ -15,6 +15,7 @@ import {
   recordLogs,
   responseEvents,
   sendAll,
+  sentHeader,
   shape,
   startTestBackend,
 } from './setup.ts';
@@ -254,6 +255,26 @@ it('forwards other paths of the backend unchanged but for the sign-in', async ()
   expect(sent('x-kept')).toBe('kept');
   expect(sent('host')).toBe(backend.url.host);
 });
+
+it.each([
+  { account: 'of a government agency', fedramp: { fedramp: true } as const, expected: 'true' },
+  { account: 'of nobody special', fedramp: {}, expected: undefined },
+])(
+  'states in forwarded requests that its account is $account, not that of the client',
+  async ({ fedramp, expected }) => {
+    const backend = await startTestBackend();
+    const proxy = await proxyTo(backend.url, {
+      signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: 't', accountId: 'a', ...fedramp }),
+    });
+    for (const headers of [{}, { 'x-openai-fedramp': 'of-the-client' }]) {
+      await fetch(`${proxy}/backend-api/wham/usage`, { headers });
+    }
+    expect(backend.received.map((_, at) => sentHeader(backend, at, 'x-openai-fedramp'))).toEqual([
+      expected,
+      expected,
+    ]);
+  },
+);
 
 it("lists models in OpenAI's form, and in the backend's form for the official client", async () => {
   const backend = await startTestBackend({

@@ -17,11 +17,10 @@ const traces = join(import.meta.dirname, '..', '..', 'traces');
 const read = (codex: string, scenario: string) =>
   readGolden(join(traces, codex, 'chatgpt', `${scenario}.golden.jsonl`));
 
-export const shape = new Shape(
-  await read('0.169.0', 'default'),
-  [await read('0.169.0', 'fast'), await read('0.169.0', 'turn-state-http')],
-  await read('0.169.0', 'http-fallback'),
-);
+export const shape = new Shape(await read('0.169.0', 'default'), {
+  others: [await read('0.169.0', 'fast'), await read('0.169.0', 'turn-state-http')],
+  http: await read('0.169.0', 'http-fallback'),
+});
 
 /** An upgrade or POST that a backend received. */
 export type ReceivedRequest = {

@@ -48,7 +48,12 @@ export async function passThrough(context: HttpContext, body?: Buffer): Promise<
 }
 
 /** Headers that contain the proxy's key or name the client's account. */
-const ownHeaders: ReadonlySet<string> = new Set([...keyHeaders, 'chatgpt-account-id', 'host']);
+const ownHeaders: ReadonlySet<string> = new Set([
+  ...keyHeaders,
+  'chatgpt-account-id',
+  'x-openai-fedramp',
+  'host',
+]);
 
 /** The client's headers in their order and case, with the proxy's sign-in and `host` in place of the client's. */
 export function signedHeaders(headers: HeaderList, signIn: SignIn, host: string): HeaderList {
@@ -56,7 +61,10 @@ export function signedHeaders(headers: HeaderList, signIn: SignIn, host: string)
     ['host', host],
     ['authorization', `Bearer ${signIn.accessToken}`],
   ]);
-  if (signIn.lane === 'chatgpt') replacements.set('chatgpt-account-id', signIn.accountId);
+  if (signIn.lane === 'chatgpt') {
+    replacements.set('chatgpt-account-id', signIn.accountId);
+    if (signIn.fedramp === true) replacements.set('x-openai-fedramp', 'true');
+  }
   const replaced = endToEnd(headers).flatMap(([name, value]): HeaderList => {
     const lower = name.toLowerCase();
     const replacement = replacements.get(lower);

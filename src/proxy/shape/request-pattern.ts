@@ -22,6 +22,8 @@ export type RequestPattern = {
   readonly variables: GoldenVariables;
   /** All headers of the version in order, by lower-case name. */
   readonly headers: ReadonlyMap<string, HeaderPattern>;
+  /** The same for accounts of government agencies, whose requests have a header more and another order. */
+  readonly fedrampHeaders: ReadonlyMap<string, HeaderPattern>;
   readonly bodies: readonly BodyPattern[];
   /** Members of turn metadata that depend on the model, by model (measured: codex 0.169.0, scenario model-not-lite). */
   readonly modelFlags: ReadonlyMap<string, readonly RawMember[]>;
@@ -79,13 +81,18 @@ export function outlineOf(golden: Golden): Golden {
   return { ...golden, exchanges };
 }
 
-/**
- * Returns the pattern of a golden's requests over a transport, or undefined if it has none. `others` are goldens of the
- * same version, or their outlines.
- */
+/** The goldens that complete a template. All are of its version, and may be outlines. */
+export type FurtherGoldens = {
+  /** Of the template's lane. */
+  readonly others: readonly Golden[];
+  /** Of the lane `fedramp`. Without one for the transport, the account makes no difference. */
+  readonly fedramp: readonly Golden[];
+};
+
+/** Returns the pattern of a golden's requests over a transport, or undefined if it has none. */
 export function requestPattern(
   golden: Golden,
-  others: readonly Golden[],
+  { others, fedramp }: FurtherGoldens,
   transport: Transport,
 ): RequestPattern | undefined {
   const request = requestsOver(transport, [golden])[0]?.request;
@@ -103,10 +110,13 @@ export function requestPattern(
   const identityVariables = identityVariablesIn(ownBodies[0]);
   const sessionVariables = exclude(sessionVariablesOf(golden), identityVariables);
   const turnVariables = bodies.flatMap(({ metadata }) => variableNames(metadata?.members.get(turnMetadata)));
+  const headers = headerPatterns([request.headers, ...otherHeaders], variables);
+  const [fedrampRequest] = requestsOver(transport, fedramp).map((exchange) => exchange.request.headers);
   return {
     codex: golden.codex,
     variables,
-    headers: headerPatterns([request.headers, ...otherHeaders], variables),
+    headers,
+    fedrampHeaders: fedrampRequest === undefined ? headers : fedrampPatterns(headers, fedrampRequest),
     bodies,
     modelFlags: modelFlagsIn(allBodies),
     liteModels: liteModelsIn(bodiesOver('websocket', [golden, ...others])),
@@ -133,6 +143,20 @@ function headerPatterns(
   }
   const order = keyOrder(lists.map((list) => list.map(([name]) => name.toLowerCase())));
   return new Map([...known].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)));
+}
+
+/** Returns the patterns of `headers` in the order of a request of lane `fedramp`, with those that it has in addition. */
+function fedrampPatterns(
+  headers: ReadonlyMap<string, HeaderPattern>,
+  request: readonly JsonMember[],
+): Map<string, HeaderPattern> {
+  const own = request.map(([name, value]): [string, HeaderPattern] => {
+    const lower = name.toLowerCase();
+    // The further header is a constant: it says what the account is.
+    return [lower, headers.get(lower) ?? { name, required: true, value: compilePattern(value, new Map()) }];
+  });
+  const order = keyOrder([own.map(([name]) => name), [...headers.keys()]]);
+  return new Map([...own, ...headers].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)));
 }
 
 function bodyPattern(body: JsonNode, variables: GoldenVariables): BodyPattern {

@@ -173,19 +173,23 @@ export class RequestShaper {
     if (signIn.lane === 'chatgpt') this.#setHeaderVariable(filler, 'chatgpt-account-id', signIn.accountId);
     this.#setHeaderVariable(filler, 'authorization', signIn.accessToken);
     const envelope = this.#envelope(filler, []);
-    return [...this.#pattern.headers].flatMap(([lower, { name, required, value }]): HeaderList => {
-      if (lower === liteHeader && !lite) return [];
-      const sent = headerValue(this.#clientHeaders, name);
-      if (!required) return sent === undefined ? [] : [[name, sent]];
-      if (lower === 'x-codex-routing-hint') return [[name, escapeForHeader(routingHint(facts))]];
-      if (lower === turnMetadata && facts.metadata !== undefined && sent === undefined) {
-        return [[name, escapeForHeader(facts.metadata)]];
-      }
-      const keepsSent = clientHeaderNames.has(lower);
-      const kept = sent === undefined || !keepsSent ? undefined : JSON.stringify(sent);
-      const json = envelope.value(value, kept, name);
-      return [[name, escapeForHeader(stringIn(json) ?? json, kept === undefined)]];
-    });
+    const { headers, fedrampHeaders } = this.#pattern;
+    const isFedramp = signIn.lane === 'chatgpt' && signIn.fedramp === true;
+    return [...(isFedramp ? fedrampHeaders : headers)].flatMap(
+      ([lower, { name, required, value }]): HeaderList => {
+        if (lower === liteHeader && !lite) return [];
+        const sent = headerValue(this.#clientHeaders, name);
+        if (!required) return sent === undefined ? [] : [[name, sent]];
+        if (lower === 'x-codex-routing-hint') return [[name, escapeForHeader(routingHint(facts))]];
+        if (lower === turnMetadata && facts.metadata !== undefined && sent === undefined) {
+          return [[name, escapeForHeader(facts.metadata)]];
+        }
+        const keepsSent = clientHeaderNames.has(lower);
+        const kept = sent === undefined || !keepsSent ? undefined : JSON.stringify(sent);
+        const json = envelope.value(value, kept, name);
+        return [[name, escapeForHeader(stringIn(json) ?? json, kept === undefined)]];
+      },
+    );
   }
 
   /** The model decides. A golden may not know it, but the official client does. */

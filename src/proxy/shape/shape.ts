@@ -4,8 +4,16 @@ import type { Golden } from '../../golden/golden.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import { type GoldenFolders, layeredGoldens } from '../../golden/select.ts';
 import { type CompiledPattern, fillText } from './compiled-pattern.ts';
-import { outlineOf, type RequestPattern, requestPattern, type Transport } from './request-pattern.ts';
+import {
+  type FurtherGoldens,
+  outlineOf,
+  type RequestPattern,
+  requestPattern,
+  type Transport,
+} from './request-pattern.ts';
 import { RequestShaper, type ShaperOptions } from './request-shaper.ts';
+
+export type ShapeGoldens = Partial<FurtherGoldens> & { readonly http?: Golden | undefined };
 
 /** The shape of one version's requests as its goldens show it: names, order and case of everything that is sent. */
 export class Shape {
@@ -14,13 +22,14 @@ export class Shape {
 
   /**
    * `golden` has a turn over the websocket; `http` has the same turn over HTTP, if the version has such a golden.
-   * `others` are goldens of the same version, or their outlines, and add optional keys and headers.
+   * `others` add optional keys and headers.
    */
-  constructor(golden: Golden, others: readonly Golden[], http?: Golden) {
-    const websocket = requestPattern(golden, others, 'websocket');
+  constructor(golden: Golden, { others = [], fedramp = [], http }: ShapeGoldens = {}) {
+    const further = { others, fedramp };
+    const websocket = requestPattern(golden, further, 'websocket');
     if (websocket === undefined) throw new RangeError(`${golden.scenario}: the golden has no websocket`);
     this.#websocket = websocket;
-    this.#http = http === undefined ? undefined : requestPattern(http, others, 'http');
+    this.#http = http === undefined ? undefined : requestPattern(http, further, 'http');
   }
 
   get codex(): string {
@@ -87,18 +96,22 @@ const httpScenario = 'http-fallback';
  * scenario `default` is missing.
  */
 export async function loadShape(goldens: GoldenFolders, codex: string, lane = 'chatgpt'): Promise<Shape> {
-  const outlines: Golden[] = [];
+  const others: Golden[] = [];
+  const fedramp: Golden[] = [];
   let websocket: Golden | undefined;
   let http: Golden | undefined;
   // Reduce each golden to its outline before reading the next: their contents together would take much memory.
   for (const file of layeredGoldens(goldens)) {
-    if (file.codex !== codex || file.lane !== lane) continue;
+    if (file.codex !== codex) continue;
+    // Whether an account is of a government agency is known when it is used: a folder may have several.
+    if (file.lane === 'fedramp' && lane === 'chatgpt') fedramp.push(outlineOf(readGolden(file.path)));
+    if (file.lane !== lane) continue;
     const golden = readGolden(file.path);
-    outlines.push(outlineOf(golden));
+    others.push(outlineOf(golden));
     if (golden.scenario === websocketScenario) websocket = golden;
     if (golden.scenario === httpScenario) http = golden;
   }
-  if (websocket !== undefined) return new Shape(websocket, outlines, http);
+  if (websocket !== undefined) return new Shape(websocket, { others, fedramp, http });
   throw new ParityError(
     'no-golden',
     `codex ${codex} has no golden for scenario "${websocketScenario}" in lane ${lane}, and the proxy needs it as its template: record it first`,

@@ -9,8 +9,13 @@ export type SignIn = {
   readonly websockets: boolean;
 } & (
   | { readonly lane: 'api-key' }
-  /** The account is sent as `chatgpt-account-id`. */
-  | { readonly lane: 'chatgpt'; readonly accountId: string }
+  | {
+      readonly lane: 'chatgpt';
+      /** Sent as `chatgpt-account-id`. */
+      readonly accountId: string;
+      /** The account is of a government agency of the United States. Sent as `x-openai-fedramp: true`. */
+      readonly fedramp?: true;
+    }
 );
 
 /** Returns where the official client stores its sign-in: `$CODEX_HOME/auth.json`, else `~/.codex/auth.json`. */

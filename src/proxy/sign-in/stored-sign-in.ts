@@ -59,7 +59,13 @@ export function decodeSignIn(file: JsonNode): StoredSignIn | undefined {
   if (!accessToken || !accountId) return undefined;
   const expiries = [timeAt(file, 'expired'), expiryOf(accessToken)].filter((time) => time !== undefined);
   return {
-    signIn: { lane: 'chatgpt', accessToken, accountId, websockets },
+    signIn: {
+      lane: 'chatgpt',
+      accessToken,
+      accountId,
+      websockets,
+      ...(isFedramp(tokens) && { fedramp: true }),
+    },
     refreshToken: stringAt(tokens, 'refresh_token') || undefined,
     expiresAt: expiries.length === 0 ? undefined : Math.min(...expiries),
     refreshedAt,
@@ -154,9 +160,21 @@ function timeAt(node: JsonNode, key: string): number | undefined {
 
 /** Returns the `exp` claim of a JWT in milliseconds, or undefined if the token has none or is not a JWT. */
 function expiryOf(token: string): number | undefined {
-  const [, claims = ''] = token.split('.');
-  const exp = member(tryParseJson(Buffer.from(claims, 'base64url').toString('utf8'))?.node, 'exp');
+  const exp = member(claimsOf(token), 'exp');
   return exp?.kind === 'number' ? Number(exp.text) * 1000 : undefined;
+}
+
+/** Whether the id token says that the account is of a government agency. */
+function isFedramp(tokens: JsonNode): boolean {
+  const account = member(claimsOf(stringAt(tokens, 'id_token') ?? ''), 'https://api.openai.com/auth');
+  const claim = member(account, 'chatgpt_account_is_fedramp');
+  return claim?.kind === 'literal' && claim.value === true;
+}
+
+/** The claims of a JWT, or undefined for another text. */
+function claimsOf(token: string): JsonNode | undefined {
+  const [, claims = ''] = token.split('.');
+  return tryParseJson(Buffer.from(claims, 'base64url').toString('utf8'))?.node;
 }
 
 /** Sets members of an object: in place, or at the end if the key is new. Null removes a member; undefined keeps it. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readGolden } from '../../../src/golden/file.ts';
 import { requestMembers } from '../../../src/proxy/shape/raw-json.ts';
-import { Shape } from '../../../src/proxy/shape/shape.ts';
+import { loadShape, Shape } from '../../../src/proxy/shape/shape.ts';
 import type { SignIn } from '../../../src/proxy/sign-in/sign-in.ts';
 import { type HeaderList, headerValue } from '../../../src/wire/headers.ts';
 import { isUuid7 } from '../../../src/wire/ids.ts';
@@ -10,7 +10,8 @@ import { isUuid7 } from '../../../src/wire/ids.ts';
 const folder = join(import.meta.dirname, '..', '..', '..', 'traces');
 const read = (codex: string, scenario: string) =>
   readGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
-const shapeOf = async (codex: string) => new Shape(await read(codex, 'default'), [await read(codex, 'fast')]);
+const shapeOf = async (codex: string) =>
+  new Shape(await read(codex, 'default'), { others: [await read(codex, 'fast')] });
 
 const session = '01a20000-0000-7000-8000-000000000001';
 const thread = '01a20000-0000-7000-8000-000000000002';
@@ -119,6 +120,31 @@ it('sends the account and token of the sign-in and never those of the client', a
   expect(headerValue(headers, 'chatgpt-account-id')).toBe('the-account');
 });
 
+it('sends what the goldens of lane fedramp have for an account of a government agency', async () => {
+  const codex = '0.171.0';
+  const shape = await loadShape(folder, codex);
+  const model = 'gpt-6.2-sol';
+  const facts = { host: 'backend.example', key: 'AAAAAAAAAAAAAAAAAAAAAA==', model, tier: undefined };
+  const members = requestMembers(JSON.stringify({ ...turn, model })) ?? [];
+  const identity = { session, thread: session };
+  for (const lane of ['chatgpt', 'fedramp'] as const) {
+    const account: SignIn = lane === 'fedramp' ? { ...signIn, fedramp: true } : signIn;
+    const upgrade = shape.shaper('websocket', { identity }).handshakeHeaders({ ...facts, signIn: account });
+    const post = await shape
+      .shaper('http', { identity })
+      .post({ members, host: facts.host, signIn: account });
+    const [first, second] = readGolden(join(folder, codex, lane, 'http-fallback.golden.jsonl')).exchanges;
+    const names = (headers: readonly (readonly [string, unknown])[] = []) => headers.map(([name]) => name);
+    expect(names(upgrade)).toEqual(names(first?.request.headers));
+    expect(names(post.headers)).toEqual(names(second?.request.headers));
+    const expected = lane === 'fedramp' ? 'true' : undefined;
+    expect([upgrade, post.headers].map((headers) => headerValue(headers, 'x-openai-fedramp'))).toEqual([
+      expected,
+      expected,
+    ]);
+  }
+});
+
 it('never sends a Conversation_id, whatever the client sends', async () => {
   const { headers } = await shaped(turn, { clientHeaders: [['Conversation_id', session]] });
   expect(headerValue(headers, 'conversation_id')).toBeUndefined();
@@ -173,7 +199,10 @@ it('fills values that the client does not send with values of the right kind', a
 
 it('orders the keys of a POST as the official client does, also those that no golden over HTTP has', async () => {
   const others = [await read('0.169.0', 'fast'), await read('0.169.0', 'model-not-lite')];
-  const shape = new Shape(await read('0.169.0', 'default'), others, await read('0.169.0', 'http-fallback'));
+  const shape = new Shape(await read('0.169.0', 'default'), {
+    others,
+    http: await read('0.169.0', 'http-fallback'),
+  });
   const identity = { session, thread: session };
   const keys = (transport: 'websocket' | 'http') => {
     const request = {

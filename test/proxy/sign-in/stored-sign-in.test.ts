@@ -5,6 +5,7 @@ import {
   reasonToRefresh,
   withTokens,
 } from '../../../src/proxy/sign-in/stored-sign-in.ts';
+import { unsignedToken } from '../../../src/wire/ids.ts';
 import { toNode } from '../../../src/wire/json.ts';
 import { token } from './endpoint.ts';
 
@@ -40,6 +41,22 @@ it('reads an account file of other proxies', () => {
   expect(stored?.refreshToken).toBe('r');
   expect(stored?.expiresAt).toBe(Date.parse('2026-05-01T10:00:00Z'));
 });
+
+it.each([
+  { name: 'says so', claims: { chatgpt_account_is_fedramp: true }, fedramp: true },
+  { name: 'says that it is not', claims: { chatgpt_account_is_fedramp: false }, fedramp: undefined },
+  { name: 'says it as text', claims: { chatgpt_account_is_fedramp: 'true' }, fedramp: undefined },
+  { name: 'does not say', claims: {}, fedramp: undefined },
+])(
+  'reads from the id token whether the account is of a government agency: it $name',
+  ({ claims, fedramp }) => {
+    const id_token = unsignedToken({ 'https://api.openai.com/auth': claims });
+    for (const file of [{ tokens: { ...tokens, id_token } }, { type: 'codex', ...tokens, id_token }]) {
+      const signIn = decoded(file)?.signIn;
+      expect(signIn?.lane === 'chatgpt' ? signIn.fedramp : 'no sign-in').toBe(fedramp);
+    }
+  },
+);
 
 it.each([
   { file: { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-1' }, lane: 'api-key' },
