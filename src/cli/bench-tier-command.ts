@@ -6,6 +6,7 @@ import { measureLive, measureSimulated, type ProxyMeasurement } from '../measure
 import type { TierRun } from '../measure/measure-tiers.ts';
 import { type TierReport, tierJson, tierText } from '../measure/tier-report.ts';
 import { tierFindings } from '../measure/tier-summary.ts';
+import { tiers } from '../measure/timed-turn.ts';
 import { standardOutput } from '../report/write.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
@@ -38,8 +39,9 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
       yargs
         .usage(
           '$0 bench-tier [options]\n\n' +
-            'Runs turns through the bundled proxy, alternately without a service tier and with tier priority. Prints the times ' +
-            'and the tier that was really sent upstream. The tier named in a response does not prove which tier served it.',
+            'Runs turns through the bundled proxy, alternately without a service tier and with tier priority, on new ' +
+            'connections and on kept ones. Prints the times, the transport, and the tier that was really sent upstream. The ' +
+            'tier named in a response does not prove which tier served it.',
         )
         .option('live', {
           type: 'boolean',
@@ -47,7 +49,12 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
           describe:
             'Use the real backend and your own sign-in instead of the simulated backend; this uses your quota',
         })
-        .option('runs', { requiresArg: true, type: 'number', default: 10, describe: 'Turns with each tier' })
+        .option('runs', {
+          requiresArg: true,
+          type: 'number',
+          default: 10,
+          describe: 'Turns with each tier on new connections, and as many on kept ones',
+        })
         .option('model', {
           type: 'string',
           defaultDescription: 'the default of the official client',
@@ -68,7 +75,7 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
         .epilogue(
           examples([
             ['See which tier is sent, without an account', 'codex-parity bench-tier'],
-            ['Measure 20 turns with each tier on your account', 'codex-parity bench-tier --live --runs 20'],
+            ['Measure 40 turns with each tier on your account', 'codex-parity bench-tier --live --runs 20'],
           ]),
         ),
     handler: async (options) => {
@@ -76,14 +83,16 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
       mustBeWhole('runs', runs, 1, mostRuns);
       // Fail before the turns, which may cost.
       if (json !== undefined && json !== standardOutput) mustBeWritable(json);
-      const onRun = (run: TierRun, count: number) => progress(`${count}/${2 * runs} ${runText(run)}`);
+      const onRun = (run: TierRun, count: number) => progress(`${count}/${4 * runs} ${runText(run)}`);
       const measurement = { goldens, model, prompt, runs, signal, onRun };
       const report = live
         ? await liveReport(measurement, options)
         : await simulatedReport(measurement, options);
       print(report, json);
       if (tierFindings(report.tiers).length > 0) return exit(1);
-      const missing = report.tiers.filter(({ totalMs }) => totalMs === null).map(({ tier }) => tier);
+      const missing = tiers.filter((name) =>
+        report.tiers.every(({ tier, totalMs }) => tier !== name || totalMs === null),
+      );
       if (missing.length === 0) return;
       throw new ParityError(
         'not-measured',
@@ -97,7 +106,7 @@ async function liveReport(measurement: ProxyMeasurement, options: BenchTierOptio
   const setup = await loadSetup(options);
   const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
   progress(
-    `sending ${2 * options.runs} turns to ${upstream.href}. They count against your account, half of them at the price of priority.`,
+    `sending ${4 * options.runs} turns to ${upstream.href}. They count against your account, half of them at the price of priority.`,
   );
   return measureLive(measurement, setup, upstream);
 }
@@ -117,9 +126,10 @@ async function simulatedReport(
   return measureSimulated(measurement, codex);
 }
 
-function runText({ tier, turn }: TierRun): string {
-  if (turn.kind === 'failed') return `${tier}: failed: ${turn.reason}`;
-  return `${tier}: first token ${turn.firstToken.toFixed(0)} ms, total ${turn.total.toFixed(0)} ms`;
+function runText({ tier, connection, turn, sent }: TierRun): string {
+  const name = `${tier}, ${connection} connection`;
+  if (turn.kind === 'failed') return `${name}: failed: ${turn.reason}`;
+  return `${name}, ${sent.transport}: first token ${turn.firstToken.toFixed(0)} ms, total ${turn.total.toFixed(0)} ms`;
 }
 
 function print(report: TierReport, json: string | undefined): void {

@@ -13,9 +13,10 @@ import { Sealer } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 import { stringAt } from '../wire/json.ts';
-import { type MeasureOptions, measureTiers } from './measure-tiers.ts';
+import { connections, type MeasureOptions, measureTiers } from './measure-tiers.ts';
 import type { TierReport } from './tier-report.ts';
 import { summarise } from './tier-summary.ts';
+import { tiers } from './timed-turn.ts';
 
 export type ProxyMeasurement = Pick<MeasureOptions, 'prompt' | 'runs' | 'signal' | 'onRun'> & {
   /** Folder of the goldens. */
@@ -37,7 +38,8 @@ export function measureLive(
 export function measureSimulated(options: ProxyMeasurement, codex: string): Promise<TierReport> {
   return inFreshFolder(async (root) => {
     const { codexHome } = await makeEnvironment(root, 0);
-    const script = Array.from({ length: 2 * options.runs }, () => ({ reply: 'text', text: 'Done' }) as const);
+    const turns = tiers.length * connections.length * options.runs;
+    const script = Array.from({ length: turns }, () => ({ reply: 'text', text: 'Done' }) as const);
     const backend = await startBackend({ script });
     try {
       const setup = await loadProxySetup({
@@ -72,8 +74,8 @@ async function measure(
       upstream: tap.url,
       host: upstream.host,
       port: 0,
-      // Each turn has its own session, so a connection is not used again.
-      limits: { connectionIdle: 0 },
+      // The second turn of a session follows at once. A connection is not used again after that.
+      limits: { connectionIdle: 1000 },
       log: lineLogger(() => {}),
     });
     try {

@@ -1,7 +1,8 @@
 import { count } from '../report/count.ts';
 import { jsonText, terminalLine } from '../report/escape.ts';
 import { table } from '../report/text.ts';
-import { type Tally, type TierSummary, tierFindings, total } from './tier-summary.ts';
+import { connections } from './measure-tiers.ts';
+import { httpTurns, type Tally, type TierSummary, tierFindings, total } from './tier-summary.ts';
 
 /** A measurement, and where it was made. */
 export type TierReport = {
@@ -17,19 +18,26 @@ export type TierReport = {
 /** The report as text for a terminal. */
 export function tierText(report: TierReport): string {
   const { tiers } = report;
-  const failures = tiers.flatMap(({ tier, failures: reasons }) =>
-    reasons.map((reason) => `failed: ${tier}: ${reason}`),
+  const failures = tiers.flatMap(({ tier, connection, failures: reasons }) =>
+    reasons.map((reason) => `failed: ${tier}, ${connection} connection: ${reason}`),
   );
+  // For priority it is a finding.
+  const notes = tiers
+    .filter(({ tier }) => tier !== 'priority')
+    .flatMap((summary) =>
+      httpTurns(summary).map((turns) => `note: ${summary.tier}, ${summary.connection} connection: ${turns}`),
+    );
   const findings = tierFindings(tiers);
   const verdict =
     findings.length === 0
       ? 'every request was sent with the requested tier'
-      : `not every request was sent with the requested tier: ${count(findings.length, 'finding')}`;
+      : `not every request was sent as its tier requires: ${count(findings.length, 'finding')}`;
   const paragraphs = [
     [headline(report)],
     table([columns, ...tiers.map(row)]).split('\n'),
     failures,
-    [ratios(tiers)],
+    connections.map((connection) => ratios(tiers.filter((summary) => summary.connection === connection))),
+    notes,
     findings.map((finding) => `finding: ${finding}`),
     [verdict],
   ];
@@ -43,7 +51,7 @@ export function tierText(report: TierReport): string {
 export function tierJson({ tiers, ...report }: TierReport): string {
   const document = {
     format: 'codex-parity/bench-tier',
-    version: 2,
+    version: 3,
     ...report,
     tiers: tiers.map(({ tier, ...summary }) => ({ requested: tier, ...summary })),
     findings: tierFindings(tiers),
@@ -58,6 +66,8 @@ function headline({ backend, upstream, codex, lane, model }: TierReport): string
 
 const columns = [
   'requested tier',
+  'connection',
+  'transport',
   'service_tier sent (with prewarms)',
   'routing hint sent',
   'tier in response (proves nothing)',
@@ -70,6 +80,8 @@ const columns = [
 function row(summary: TierSummary): string[] {
   return [
     summary.tier,
+    summary.connection,
+    tallyText(summary.transports),
     tallyText(summary.sentTiers),
     tallyText(summary.sentHints),
     tallyText(summary.echoed),
@@ -85,7 +97,8 @@ function ratios(tiers: readonly TierSummary[]): string {
     const [omitted = null, priority = null] = tiers.map((summary) => summary[key]);
     return omitted === null || priority === null ? 'not measured' : (priority / omitted).toFixed(2);
   };
-  return `ratio priority to default: first token ${ratio('firstTokenMs')}, total ${ratio('totalMs')}`;
+  const [{ connection } = { connection: 'new' }] = tiers;
+  return `ratio priority to default, ${connection} connection: first token ${ratio('firstTokenMs')}, total ${ratio('totalMs')}`;
 }
 
 function tallyText(values: Tally): string {

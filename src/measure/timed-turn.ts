@@ -1,5 +1,4 @@
 import { reasonOf } from '../proxy/log.ts';
-import { uuid7 } from '../wire/ids.ts';
 import { type JsonNode, member, printJson, stringAt, tryParseJson } from '../wire/json.ts';
 import { SseDecoder } from '../wire/sse.ts';
 
@@ -11,9 +10,12 @@ type TimedRequest = {
   readonly model: string;
   readonly prompt: string;
   readonly tier: Tier;
+  readonly session: string;
+  /** The response that the turn continues from: the session's last one. */
+  readonly previousResponseId: string | undefined;
 };
 
-/** The result of a turn. Times are milliseconds since the request; they include the connection and the prewarm. */
+/** The result of a turn. Times are milliseconds since the request; on a new connection they include that and the prewarm. */
 export type TimedTurn =
   | {
       readonly kind: 'measured';
@@ -23,31 +25,30 @@ export type TimedTurn =
       readonly total: number;
       /** The `service_tier` of `response.completed`. */
       readonly echoed: string | null;
+      readonly responseId: string | undefined;
     }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** The events that end a turn without a result. */
 const failures: ReadonlySet<string> = new Set(['error', 'response.failed', 'response.incomplete']);
 
-/**
- * Times one turn through the proxy at `origin`. The turn has a session of its own, so that no earlier turn affects it.
- * Never rejects for what the proxy or the backend does: that is a failed turn.
- */
+/** Times one turn through the proxy at `origin`. Never rejects for what the proxy or backend does: that is a failed turn. */
 export async function timeTurn(
   origin: string,
-  { model, prompt, tier }: TimedRequest,
+  { model, prompt, tier, session, previousResponseId }: TimedRequest,
   signal: AbortSignal,
 ): Promise<TimedTurn> {
   const start = performance.now();
   try {
     const response = await fetch(`${origin}/v1/responses`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'session-id': uuid7() },
+      headers: { 'content-type': 'application/json', 'session-id': session },
       body: JSON.stringify({
         model,
         instructions: 'Answer in plain text.',
         input: prompt,
         stream: true,
+        previous_response_id: previousResponseId,
         ...(tier === 'omitted' ? {} : { service_tier: tier }),
       }),
       signal,
@@ -76,7 +77,8 @@ async function timeStream(body: AsyncIterable<Uint8Array>, start: number): Promi
       if (type !== 'response.completed') continue;
       if (firstToken === undefined) return failed('the response has no text');
       const echoed = stringAt(event, 'response', 'service_tier') ?? null;
-      return { kind: 'measured', firstToken, total: elapsed, echoed };
+      const responseId = stringAt(event, 'response', 'id');
+      return { kind: 'measured', firstToken, total: elapsed, echoed, responseId };
     }
   }
   return failed('the response ended before response.completed');

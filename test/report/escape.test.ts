@@ -195,7 +195,12 @@ describe.each(Object.entries(payloads))('%s', (_, payload) => {
         firstTokenMs: null,
         totalMs: null,
       },
-    ].map((summary) => ({ tier: 'priority' as const, ...summary }));
+    ].map((summary) => ({
+      ...{ tier: 'priority' as const, connection: 'new' as const },
+      transports: [{ value: payload, count: 1 }],
+      httpCauses: [{ value: payload, count: 1 }],
+      ...summary,
+    }));
     const measured: TierReport = {
       ...{
         codex: payload,
