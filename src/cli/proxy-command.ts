@@ -1,9 +1,10 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import pino from 'pino';
 import type { CommandModule } from 'yargs';
 import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
-import { isLoopback } from '../proxy/guard.ts';
+import { isLoopback, nameIn } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
 import { type RunningProxy, startProxy } from '../proxy/server.ts';
 import { recordUpstream } from '../record/record-live.ts';
@@ -23,6 +24,7 @@ import {
 type ProxyCommandOptions = SetupOptions & {
   port: number;
   host: string;
+  'allow-host': string[];
   record: string | undefined;
   grace: number;
   'log-level': (typeof levels)[number];
@@ -58,6 +60,15 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           type: 'string',
           default: '127.0.0.1',
           describe: `Address to listen on; if it is not loopback, clients need the API key in ${keyVariable}`,
+        })
+        .option('allow-host', {
+          type: 'string',
+          array: true,
+          nargs: 1,
+          default: [],
+          defaultDescription: 'none',
+          describe:
+            'Further name by which clients without an API key may reach the proxy; repeat it for several',
         })
         .options(setupOptions())
         .option('record', {
@@ -99,6 +110,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         throw new ParityError('usage', `--grace must be from 0 to ${longestGrace} seconds`);
       }
       const key = keyFor(host, process.env[keyVariable]);
+      const allowedHosts = hostNames(options['allow-host']);
       const setup = await loadSetup(options);
       const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
       const recording =
@@ -113,6 +125,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           address: host,
           port,
           key,
+          allowedHosts,
           limits: configured().limits,
           log: logger(options['log-level']),
         });
@@ -168,6 +181,19 @@ function keyFor(host: string, key: string | undefined): string | undefined {
     throw new ParityError('usage', `clients of ${host} need an API key: set ${keyVariable}`);
   }
   return key;
+}
+
+/** Checks the values of --allow-host, which may be lists in the environment. Throws ParityError for what is not a name. */
+function hostNames(values: readonly string[]): string[] {
+  const names = values.flatMap((value) => value.split(',')).map((name) => name.trim());
+  const wrong = names.find(
+    (name) => !/^[\w.:-]+$/.test(name) || (nameIn(name) !== name.toLowerCase() && isIP(name) === 0),
+  );
+  if (wrong === undefined) return names;
+  throw new ParityError(
+    'usage',
+    `--allow-host "${wrong}" is not the name of a host: leave out scheme, port and path`,
+  );
 }
 
 /** Logs JSON lines to standard error. */

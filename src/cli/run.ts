@@ -109,7 +109,7 @@ function optionNames({ parsed }: Argv): string[] {
 }
 
 /** Options that can be repeated. */
-const repeatable: ReadonlySet<string> = new Set(['_', 'files', 'report', 'goldens']);
+const repeatable: ReadonlySet<string> = new Set(['_', 'files', 'report', 'goldens', 'allow-host']);
 
 /** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
 function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {

@@ -33,6 +33,7 @@ const limits = z.strictObject({
 const proxy = z.strictObject({
   port: z.int(portMessage).min(0, portMessage).max(65_535, portMessage).optional(),
   host: z.string().optional(),
+  'allow-host': z.array(z.string()).optional(),
   upstream: z.string().optional(),
   auth: z.string().optional(),
   codex: z.string().optional(),

@@ -10,6 +10,8 @@ export type AccessRules = {
   readonly address: string;
   /** What clients must send as bearer token or `x-api-key`. Without it, every client on this machine is accepted. */
   readonly key?: string | undefined;
+  /** Further names of the proxy, in lower case: hosts by which clients without the key may reach it. */
+  readonly hosts?: ReadonlySet<string>;
 };
 
 /** Headers in which a client may send the key. None of them goes upstream. */
@@ -20,36 +22,43 @@ export function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(address);
 }
 
-/** Refuses requests from browser pages, and requests for another host. Throws ApiError. */
-export function refuseStrangers(headers: HeaderList, access: AccessRules, maximumHeaders: number): void {
-  if (headers.length > maximumHeaders) {
-    throw proxyError(431, 'too_many_headers', `the request has more than ${maximumHeaders} headers`);
+/**
+ * Refuses clients that may not use the proxy. A client with the key may come from anywhere: containers reach the proxy as
+ * `host.docker.internal`. Throws ApiError.
+ */
+export function requireAccess(headers: HeaderList, access: AccessRules, isPublic = false): void {
+  if (hasKey(headers, access)) return;
+  if (access.key !== undefined && !isPublic) {
+    throw proxyError(401, 'invalid_api_key', "the proxy's API key is missing or wrong");
   }
+  refuseStrangers(headers, access);
+}
+
+/** Refuses requests from browser pages, and requests for another host. */
+function refuseStrangers(headers: HeaderList, access: AccessRules): void {
+  const remedy = 'send the API key of the proxy, or start it with --allow-host NAME';
+  const origin = headerValue(headers, 'origin');
+  const [, originHost = ''] = /^https?:\/\/(.*)$/i.exec(origin ?? '') ?? [];
   const site = headerValue(headers, 'sec-fetch-site');
+  const isPage = origin !== undefined || (site !== undefined && !/^(?:none|same-origin)$/.test(site));
   // A page in a browser can reach loopback. It must not be able to use the developer's sign-in.
-  if (
-    headerValue(headers, 'origin') !== undefined ||
-    (site !== undefined && !/^(?:none|same-origin)$/.test(site))
-  ) {
-    throw proxyError(403, 'forbidden_origin', 'requests from browser pages are refused');
+  if (isPage && access.hosts?.has(nameIn(originHost)) !== true) {
+    throw proxyError(403, 'forbidden_origin', `requests from browser pages are refused: ${remedy}`);
   }
   // Neither must a page whose host name somebody's DNS points at this machine.
   const hosts = headers.filter(([name]) => name.toLowerCase() === 'host').map(([, value]) => value);
-  if (hosts.length !== 1 || !isOwnHost(hosts[0] ?? '', access)) {
-    throw proxyError(403, 'forbidden_host', 'the Host header does not name this proxy');
+  if (hosts.length !== 1 || !isOwnName(nameIn(hosts[0] ?? ''), access)) {
+    throw proxyError(403, 'forbidden_host', `the Host header does not name this proxy: ${remedy}`);
   }
 }
 
-/** Refuses a client that does not send the key, if there is one. Throws ApiError. */
-export function requireKey(headers: HeaderList, { key }: AccessRules): void {
-  if (key === undefined) return;
+function hasKey(headers: HeaderList, { key }: AccessRules): boolean {
+  if (key === undefined) return false;
   const sent = headers
     .filter(([name]) => keyHeaders.has(name.toLowerCase()))
     .map(([, value]) => value.replace(/^Bearer /i, ''));
   // Compare all of them, so that the time taken reveals nothing.
-  const matches = sent.map((value) => isSameSecret(value, key));
-  if (matches.includes(true)) return;
-  throw proxyError(401, 'invalid_api_key', "the proxy's API key is missing or wrong");
+  return sent.map((value) => isSameSecret(value, key)).includes(true);
 }
 
 /** Compares digests, which have equal lengths, in a time that does not depend on where they differ. */
@@ -58,10 +67,14 @@ function isSameSecret(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-function isOwnHost(host: string, { address }: AccessRules): boolean {
+/** The name or address in a host with an optional port, in lower case; empty for any other text. */
+export function nameIn(host: string): string {
   const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(host.toLowerCase()) ?? [];
-  const name = bracketed ?? plain ?? '';
-  if (isLoopback(name)) return true;
+  return bracketed ?? plain ?? '';
+}
+
+function isOwnName(name: string, { address, hosts }: AccessRules): boolean {
+  if (isLoopback(name) || hosts?.has(name) === true) return true;
   if (isLoopback(address)) return false;
   return isIP(name) !== 0 || name === address.toLowerCase() || name === hostname().toLowerCase();
 }

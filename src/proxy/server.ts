@@ -6,10 +6,10 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { listenAt } from '../listening.ts';
 import { type HeaderList, pairHeaders } from '../wire/headers.ts';
 import { uuid4 } from '../wire/ids.ts';
-import { type AccessRules, refuseStrangers, requireKey } from './guard.ts';
+import { type AccessRules, requireAccess } from './guard.ts';
 import { hostTexts } from './host.ts';
 import { watchClient } from './http/client-liveness.ts';
-import { ApiError, proxyError, toApiError } from './http/errors.ts';
+import { ApiError, methodError, proxyError, toApiError } from './http/errors.ts';
 import { endWithError, sendError } from './http/send.ts';
 import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
 import { checkWayOut } from './http/upstream/way-out.ts';
@@ -36,6 +36,8 @@ export type ProxyOptions = SignInSource & {
   readonly port: number;
   /** The key that clients must send. By default they need none. */
   readonly key?: string | undefined;
+  /** Further names by which clients without the key may reach the proxy. By default its address and loopback. */
+  readonly allowedHosts?: readonly string[] | undefined;
   /** The installation id, as the official client keeps it. Default: a new id. */
   readonly installation?: string | undefined;
   readonly log: Logger;
@@ -96,7 +98,8 @@ class ProxyServer {
       log: options.log,
       metrics: new Metrics(),
     };
-    this.#access = { address: options.address ?? '127.0.0.1', key: options.key };
+    const { address = '127.0.0.1', key, allowedHosts = [] } = options;
+    this.#access = { address, key, hosts: new Set(allowedHosts.map((name) => name.toLowerCase())) };
     this.#sessions = new SessionStore(this.#context);
     this.#server = createServer({
       maxHeaderSize: longestHead,
@@ -108,7 +111,7 @@ class ProxyServer {
       shouldUpgradeCallback: ({ method, headers }) =>
         method === 'GET' && headers.upgrade?.trim().toLowerCase() === 'websocket',
     });
-    // Node drops further headers silently. With one more than allowed, refuseStrangers can refuse the request.
+    // Node drops further headers silently. With one more than allowed, #admit can refuse the request.
     this.#server.maxHeadersCount = limits.headers + 1;
     this.#websockets = new WebSocketServer({
       noServer: true,
@@ -181,10 +184,11 @@ class ProxyServer {
     metrics.add('running_turns');
     try {
       const context = this.#contextOf(request, gone.signal);
+      // OpenAI's libraries show it to their programs. An id of the backend takes its place.
+      if (context.identity === undefined)
+        response.setHeader('x-request-id', `req_${uuid4().replaceAll('-', '')}`);
       const route = this.#admit(context);
-      if (route.method !== undefined && route.method !== context.method) {
-        throw proxyError(405, 'bad_method', `use ${route.method} for this path, not ${context.method}`);
-      }
+      if (route.methods?.includes(context.method) === false) throw methodError(context, route.methods);
       await route.http({ ...context, response });
     } catch (error) {
       if (gone.signal.reason !== clientLeft) sendError(response, this.#report(gone.signal.reason ?? error));
@@ -252,9 +256,11 @@ class ProxyServer {
 
   /** Checks that a client may make a request, and counts it. Throws ApiError otherwise. */
   #admit({ headers, target, metrics, limits, request }: RequestContext): ProxyRoute {
-    refuseStrangers(headers, this.#access, limits.headers);
+    if (headers.length > limits.headers) {
+      throw proxyError(431, 'too_many_headers', `the request has more than ${limits.headers} headers`);
+    }
     const route = routeOf(target);
-    if (route.isPublic !== true) requireKey(headers, this.#access);
+    requireAccess(headers, this.#access, route.isPublic);
     if (this.#surplus.has(request.socket) && route.isPublic !== true) {
       throw proxyError(
         503,

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
@@ -65,4 +65,42 @@ it('uses the port of the file if the variable is empty', async () => {
   const port = await listenLocally(taken);
   const folder = folderWith({ proxy: { port, auth: 'auth.json', codex: '0.118.0' } });
   expect(await startOutput(folder, [], { CODEX_PARITY_PROXY_PORT: '' })).toContain(`port ${port} is in use`);
+});
+
+/** The status of the proxy's health for each Host. */
+function statuses(port: number, hosts: readonly string[]): Promise<(number | undefined)[]> {
+  const statusOf = (host: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const options = { host: '127.0.0.1', port, path: '/healthz', headers: { host } };
+      get(options, (response) => resolve(response.resume().statusCode)).once('error', reject);
+    });
+  return Promise.all(hosts.map(statusOf));
+}
+
+it.each([
+  { place: 'on the command line', args: ['--allow-host', 'proxy.internal', '--allow-host', 'Other'] },
+  { place: 'in the environment', env: { CODEX_PARITY_PROXY_ALLOW_HOST: 'proxy.internal,Other' } },
+  { place: 'in the file', file: { 'allow-host': ['proxy.internal', 'Other'] } },
+])('accepts the names of --allow-host $place', async ({ args = [], env = {}, file = {} }) => {
+  const folder = folderWith({ proxy: { port: 0, auth: 'auth.json', codex: '0.118.0', ...file } });
+  const hosts = ['proxy.internal:80', 'other', 'localhost', 'foreign'];
+  let found: Promise<(number | undefined)[]> | undefined;
+  await cli(['proxy', ...args], {
+    cwd: folder,
+    env,
+    onStderr: (text, child) => {
+      const port = /listening on http:\/\/[^:]+:(\d+)/.exec(text)?.[1];
+      if (port === undefined || found !== undefined) return;
+      found = statuses(Number(port), hosts).finally(() => child.kill('SIGINT'));
+    },
+  });
+  expect(await found).toEqual([200, 200, 200, 403]);
+});
+
+it.each(['http://proxy.internal', 'proxy.internal:8320', ''])('refuses --allow-host "%s"', async (name) => {
+  const { exitCode, stderr } = await cli(['proxy', '--allow-host', name], { cwd: temporaryFolder() });
+  expect(stderr).toContain(
+    `--allow-host "${name}" is not the name of a host: leave out scheme, port and path`,
+  );
+  expect(exitCode).toBe(2);
 });

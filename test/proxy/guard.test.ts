@@ -1,11 +1,12 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { zstdCompressSync } from 'node:zlib';
-import { expect, it } from 'vitest';
-import { isLoopback, refuseStrangers, requireKey } from '../../src/proxy/guard.ts';
+import { describe, expect, it } from 'vitest';
+import { isLoopback, requireAccess } from '../../src/proxy/guard.ts';
 import { upstreamUrl } from '../../src/proxy/http/upstream/send-upstream.ts';
 import { routeOf } from '../../src/proxy/routes.ts';
-import { fastRetries, post, proxyTo, refusedUpgrade, startTestBackend } from './setup.ts';
+import type { HeaderList } from '../../src/wire/headers.ts';
+import { fastRetries, openWebSocket, post, proxyTo, refusedUpgrade, startTestBackend } from './setup.ts';
 
 const hello = { model: 'm', input: 'hello' };
 const local = { address: '127.0.0.1' };
@@ -42,15 +43,75 @@ it.each(['evil.example', 'evil.example:8320', '127.0.0.1.evil.example', ''])(
 it.each(['127.0.0.1', '127.0.0.1:8320', 'localhost:8320', '[::1]:8320', 'LOCALHOST'])(
   'accepts the Host %s',
   (host) => {
-    expect(() => refuseStrangers([['Host', host]], local, 100)).not.toThrow();
+    expect(() => requireAccess([['Host', host]], local)).not.toThrow();
   },
 );
 
 it('accepts its own address as Host if it does not listen on loopback', () => {
   const access = { address: '0.0.0.0' };
-  expect(() => refuseStrangers([['Host', '192.0.2.1:8320']], access, 100)).not.toThrow();
-  expect(() => refuseStrangers([['Host', 'evil.example']], access, 100)).toThrow('Host');
-  expect(() => refuseStrangers([['Host', '192.0.2.1:8320']], local, 100)).toThrow('Host');
+  expect(() => requireAccess([['Host', '192.0.2.1:8320']], access)).not.toThrow();
+  expect(() => requireAccess([['Host', 'evil.example']], access)).toThrow('Host');
+  expect(() => requireAccess([['Host', '192.0.2.1:8320']], local)).toThrow('Host');
+});
+
+describe('a proxy behind another name', () => {
+  const foreign: readonly HeaderList[] = [
+    [['Host', 'host.docker.internal:8320']],
+    [
+      ['Host', '127.0.0.1'],
+      ['Origin', 'https://chat.example'],
+    ],
+    [
+      ['Host', '127.0.0.1'],
+      ['Sec-Fetch-Site', 'cross-site'],
+    ],
+  ];
+
+  it('accepts a foreign Host or Origin from a client with the key only', () => {
+    const access = { ...local, key: 'the-key-of-the-proxy' };
+    for (const headers of foreign) {
+      expect(() => requireAccess([...headers, ['x-api-key', access.key]], access)).not.toThrow();
+      expect(() => requireAccess([...headers, ['x-api-key', 'another-key-of-16']], access)).toThrow(
+        'API key',
+      );
+      expect(() => requireAccess(headers, access, true)).toThrow('--allow-host');
+      // Without a key, what the client sends is no key.
+      expect(() => requireAccess([...headers, ['x-api-key', access.key]], local)).toThrow('--allow-host');
+    }
+  });
+
+  it('accepts the allowed names only, as Host and as Origin, with any port and in any capitalisation', () => {
+    const access = { ...local, hosts: new Set(['host.docker.internal', 'fd00::2']) };
+    const accepts = (host: string, origin?: string) => () =>
+      requireAccess([['Host', host], ...(origin === undefined ? [] : [['origin', origin] as const])], access);
+    expect(accepts('Host.Docker.Internal:8320')).not.toThrow();
+    expect(accepts('[fd00::2]:8320')).not.toThrow();
+    expect(accepts('localhost', 'http://host.docker.internal:3000')).not.toThrow();
+    expect(accepts('host.docker.internal.evil.example')).toThrow('Host');
+    for (const origin of [
+      'https://evil.example',
+      'null',
+      'host.docker.internal',
+      'app://host.docker.internal',
+    ]) {
+      expect(accepts('host.docker.internal', origin)).toThrow('browser pages');
+    }
+  });
+
+  it('serves HTTP and websocket there', async () => {
+    const backend = await startTestBackend();
+    const key = 'the-key-of-the-proxy';
+    const head =
+      'GET /backend-api/wham/usage HTTP/1.1\r\nHost: host.docker.internal:8320\r\nConnection: close\r\n';
+    const withKey = await proxyTo(backend.url, { key });
+    const withName = await proxyTo(backend.url, { allowedHosts: ['Host.docker.internal'] });
+    expect(await sendRaw(withKey, `${head}x-api-key: ${key}\r\n\r\n`)).toContain(' 200 ');
+    expect(await sendRaw(withName, `${head}\r\n`)).toContain(' 200 ');
+    expect(await sendRaw(withKey, `${head}\r\n`)).toContain(' 401 ');
+    const headers = { origin: 'https://chat.example', host: 'host.docker.internal', 'x-api-key': key };
+    await openWebSocket(`${withKey}/v1/responses`, headers);
+    expect((await refusedUpgrade(`${withName}/v1/responses`, headers)).status).toBe(403);
+  });
 });
 
 it('requires the key, in any of its headers', () => {
@@ -60,11 +121,14 @@ it('requires the key, in any of its headers', () => {
     ['Authorization', 'bearer the-key-of-the-proxy'],
     ['x-api-key', 'the-key-of-the-proxy'],
   ] as const) {
-    expect(() => requireKey([header], access)).not.toThrow();
+    expect(() => requireAccess([header], access)).not.toThrow();
   }
-  expect(() => requireKey([], access)).toThrow('API key');
-  expect(() => requireKey([['authorization', 'Bearer the-key-of-the-prox']], access)).toThrow('API key');
-  expect(() => requireKey([], local)).not.toThrow();
+  const host = ['Host', 'localhost'] as const;
+  expect(() => requireAccess([host], access)).toThrow('API key');
+  expect(() => requireAccess([host, ['authorization', 'Bearer the-key-of-the-prox']], access)).toThrow(
+    'API key',
+  );
+  expect(() => requireAccess([host], local)).not.toThrow();
 });
 
 it('serves only /healthz without the key, and never sends the key upstream', async () => {
@@ -85,10 +149,11 @@ it('recognises loopback addresses', () => {
   expect(['0.0.0.0', '::', '192.0.2.1', '127.0.0.1.example'].some(isLoopback)).toBe(false);
 });
 
-it('refuses one header more than the limit', () => {
-  const host = ['Host', '127.0.0.1'] as const;
-  expect(() => refuseStrangers([host, ['a', '']], local, 2)).not.toThrow();
-  expect(() => refuseStrangers([host, ['a', ''], ['b', '']], local, 2)).toThrow('2 headers');
+it('refuses one header more than the limit', async () => {
+  const proxy = await proxyTo((await startTestBackend()).url, { limits: { ...fastRetries, headers: 3 } });
+  const head = 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\na: \r\n';
+  expect(await sendRaw(proxy, `${head}\r\n`)).toContain(' 200 ');
+  expect(await sendRaw(proxy, `${head}b: \r\n\r\n`)).toContain('more than 3 headers');
 });
 
 it('responds with 431 to too many headers', async () => {
