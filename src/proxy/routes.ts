@@ -13,8 +13,8 @@ import { serveResponsesWebSocket } from './surfaces/responses-websocket.ts';
 export type ProxyRoute = {
   /** The label in the metrics. */
   readonly name: 'responses' | 'compact' | 'models' | 'chat' | 'backend' | 'health' | 'metrics';
-  /** The only method that is served; all unless given. */
-  readonly method?: 'POST';
+  /** The methods that are served; all unless given. */
+  readonly methods?: readonly string[];
   /** Whether the route is served without the proxy's key. */
   readonly isPublic?: true;
   readonly http: (context: HttpContext) => Promise<void> | void;
@@ -24,7 +24,7 @@ export type ProxyRoute = {
 /** Official clients are relayed: they do their own retries. For all other clients the proxy does them. */
 const responses: ProxyRoute = {
   name: 'responses',
-  method: 'POST',
+  methods: ['POST'],
   http: (context) =>
     context.identity === undefined ? serveResponsesHttp(context) : relayPost(context, context.identity),
   websocket: (context) =>
@@ -43,6 +43,29 @@ const models: ProxyRoute = { name: 'models', http: serveModels };
 /** The backend's other paths, below `/backend-api/`, which the official client requests too. */
 const backend: ProxyRoute = { name: 'backend', http: passThrough };
 
+/** The API lists completions that it has stored. The backend stores none. */
+const chat: ProxyRoute = {
+  name: 'chat',
+  methods: ['POST', 'GET'],
+  http: (context) => {
+    if (context.method === 'POST') return serveChatCompletions(context);
+    return sendJson(
+      context.response,
+      '{"object":"list","data":[],"first_id":null,"last_id":null,"has_more":false}',
+    );
+  },
+};
+
+/** A part of the API that the backend has not. `reason` says why, and what to do. */
+function notServed(name: ProxyRoute['name'], reason: string): ProxyRoute {
+  return {
+    name,
+    http: () => {
+      throw proxyError(404, 'not_found', reason);
+    },
+  };
+}
+
 const routes: ReadonlyMap<string, ProxyRoute> = new Map<string, ProxyRoute>([
   ['/backend-api/codex/responses', responses],
   ['/v1/responses', responses],
@@ -50,7 +73,8 @@ const routes: ReadonlyMap<string, ProxyRoute> = new Map<string, ProxyRoute>([
   ['/v1/responses/compact', compact],
   ['/backend-api/codex/models', models],
   ['/v1/models', models],
-  ['/v1/chat/completions', { name: 'chat', method: 'POST', http: serveChatCompletions }],
+  ['/v1/responses/input_tokens', notServed('responses', 'the backend counts no tokens before a request')],
+  ['/v1/chat/completions', chat],
   [
     '/healthz',
     { name: 'health', isPublic: true, http: ({ response }) => sendJson(response, '{"status":"ok"}') },
@@ -58,18 +82,17 @@ const routes: ReadonlyMap<string, ProxyRoute> = new Map<string, ProxyRoute>([
   ['/metrics', { name: 'metrics', http: sendMetrics }],
 ]);
 
-/** Stored responses and their items, which the API has and the backend has not. */
-const stored: ProxyRoute = {
-  name: 'responses',
-  http: () => {
-    throw proxyError(404, 'not_found', 'the backend stores no responses: keep what the response contained');
-  },
-};
-
 const prefixRoutes: readonly (readonly [prefix: string, route: ProxyRoute])[] = [
   ['/backend-api/', backend],
   ['/v1/models/', models],
-  ['/v1/responses/', stored],
+  [
+    '/v1/responses/',
+    notServed('responses', 'the backend stores no responses: keep what the response contained'),
+  ],
+  [
+    '/v1/chat/completions/',
+    notServed('chat', 'the backend stores no completions: keep what the response contained'),
+  ],
 ];
 
 function sendMetrics({ metrics, sessions, response }: HttpContext): void {

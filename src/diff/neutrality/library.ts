@@ -13,6 +13,7 @@ import {
   mapChildren,
   member,
   printJson,
+  sameJson,
   stringAt,
   toNode,
 } from '../../wire/json.ts';
@@ -71,8 +72,13 @@ export function libraryResponseNeutrality(front: readonly Exchange[], back: read
   return front.flatMap((exchange, index) => {
     const place: Place = { exchange: index + 1, side: 'backend', part: 'body', path: [] };
     const turn = turns[index];
-    const expected = (turn?.events ?? []).filter(isForPrograms);
     const received = contentOf(exchange, 'backend').filter(isForPrograms);
+    const previous = member(contentOf(exchange, 'client')[0]?.node, previousKey) ?? toNode(null);
+    const isProgramsOwn = received.some(({ node }) =>
+      isSame(member(responseIn(node), previousKey), previous),
+    );
+    const sent = (turn?.events ?? []).filter(isForPrograms);
+    const expected = isProgramsOwn ? sent.map((unit) => withPrevious(unit, previous)) : sent;
     const [first] = received;
     if (first?.event !== undefined) {
       const actual = turn !== undefined && isCutOff(turn) ? withoutError(received) : received;
@@ -210,11 +216,35 @@ function isForPrograms({ node }: ContentUnit): boolean {
   return !type.startsWith('codex.') && type !== 'response.metadata';
 }
 
+const previousKey = 'previous_response_id';
+
+/** The response in an event; a body without events is a response itself. */
+function responseIn(node: JsonNode): JsonNode {
+  return member(node, 'response') ?? node;
+}
+
+/**
+ * An event with the previous response that the program named. Upstream, a turn may continue from a prewarm, which the
+ * program does not know, or from none after a lost connection.
+ */
+function withPrevious(unit: ContentUnit, previous: JsonNode): ContentUnit {
+  const node = mapChildren(unit.node, (response, key) =>
+    key === 'response'
+      ? mapChildren(response, (value, name) => (name === previousKey ? previous : value))
+      : response,
+  );
+  return { ...unit, node };
+}
+
+function isSame(a: JsonNode | undefined, b: JsonNode): boolean {
+  return a !== undefined && sameJson(a, b);
+}
+
 /** The members that are the program's own, sorted by key. */
 function ownContent(node: JsonNode): JsonNode {
   if (node.kind !== 'object') return node;
   const own = withoutEmptyInstructions(node).members.filter(
-    ([key]) => !shaped.has(key) && key !== 'previous_response_id',
+    ([key]) => !shaped.has(key) && key !== previousKey,
   );
   return { kind: 'object', members: own.sort(([a], [b]) => (a < b ? -1 : 1)) };
 }
@@ -224,9 +254,7 @@ function ownContent(node: JsonNode): JsonNode {
  * those of this request.
  */
 function sinceThen(sent: JsonNode, request: JsonNode): JsonNode {
-  const sentWhole =
-    member(sent, 'previous_response_id') !== undefined &&
-    member(request, 'previous_response_id') === undefined;
+  const sentWhole = member(sent, previousKey) !== undefined && member(request, previousKey) === undefined;
   if (!sentWhole) return request;
   const count = itemsOf(member(sent, 'input')).length;
   return mapChildren(request, (value, key) =>

@@ -52,6 +52,13 @@ export function proxyError(status: number, code: string, message: string): ApiEr
   return new ApiError(status, toNode({ message, type, param: null, code }));
 }
 
+/** The error for a method that a path has not. The response names those that it has (RFC 9110, section 15.5.6). */
+export function methodError({ method }: { readonly method: string }, methods: readonly string[]): ApiError {
+  const message = `use ${methods.join(' or ')} for this path, not ${method}`;
+  const { status, error } = proxyError(405, 'bad_method', message);
+  return new ApiError(status, error, [['allow', methods.join(', ')]]);
+}
+
 /** An invalid member of a request. `param` is its path. */
 export function invalidRequest(message: string, param: string | null, code: string | null): ApiError {
   return new ApiError(400, toNode({ message, type: 'invalid_request_error', param, code }));
@@ -85,11 +92,16 @@ export function errorFromBackend({ status, headers, body }: BackendResponse): Ap
  */
 export function errorFromFrame(frame: JsonNode): ApiError {
   const error = member(frame, 'error');
-  if (error?.kind === 'object') {
-    return new ApiError(statedStatus(frame) ?? statusOf(error), error, statedHeaders(frame));
-  }
-  return withUsualMembers(filterMembers(frame, (key) => key !== 'type' && key !== 'sequence_number'));
+  const [status, headers] = [statedStatus(frame), statedHeaders(frame)];
+  if (error?.kind === 'object') return new ApiError(status ?? statusOf(error), error, headers);
+  const own = filterMembers(frame, (key) => !frameMembers.has(key));
+  return withUsualMembers(own, status, headers);
 }
+
+/** Members of an error frame with the error's members at top level that are not the error's. */
+const frameMembers: ReadonlySet<string> = new Set([
+  ...['type', 'sequence_number', 'stream_id', 'status', 'status_code', 'headers'],
+]);
 
 /** The error of a response with status `failed`. */
 export function errorFromFailedResponse(response: JsonNode | undefined): ApiError {
@@ -97,14 +109,17 @@ export function errorFromFailedResponse(response: JsonNode | undefined): ApiErro
 }
 
 /** Adds the members that the API's errors always have, where they are missing. */
-function withUsualMembers(error: JsonNode | undefined): ApiError {
-  const status = statusOf(error);
-  const type = typeOfStatus.get(status) ?? 'server_error';
+function withUsualMembers(
+  error: JsonNode | undefined,
+  status = statusOf(error),
+  headers: HeaderList = [],
+): ApiError {
+  const type = typeOfStatus.get(status) ?? (status < 500 ? 'invalid_request_error' : 'server_error');
   const usual = { message: 'the response failed', type, param: null, code: null };
   const missing = Object.entries(usual).filter(([key]) => member(error, key) === undefined);
   const added = missing.map(([key, value]): JsonMember => [key, toNode(value)]);
   const own = error?.kind === 'object' ? error.members : [];
-  return new ApiError(status, { kind: 'object', members: [...own, ...added] });
+  return new ApiError(status, { kind: 'object', members: [...own, ...added] }, headers);
 }
 
 /** HTTP status by error code, for errors without a status. All other codes are 500. */
@@ -127,10 +142,7 @@ const statusOfCode: ReadonlyMap<string, number> = new Map([
 /** Errors about images are always the request's fault: `invalid_image`, `image_too_large`, … */
 const imageCode = /(?:^|_)image(?:_|$)/;
 
-const typeOfStatus: ReadonlyMap<number, string> = new Map([
-  [400, 'invalid_request_error'],
-  [429, 'rate_limit_error'],
-]);
+const typeOfStatus: ReadonlyMap<number, string> = new Map([[429, 'rate_limit_error']]);
 
 function statusOf(error: JsonNode | undefined): number {
   const code = stringAt(error, 'code') ?? stringAt(error, 'type') ?? '';
@@ -138,10 +150,10 @@ function statusOf(error: JsonNode | undefined): number {
   return statusOfCode.get(code) ?? 500;
 }
 
-function statedStatus(frame: JsonNode): number | undefined {
+export function statedStatus(frame: JsonNode): number | undefined {
   const stated = member(frame, 'status') ?? member(frame, 'status_code');
-  const status = stated?.kind === 'number' ? Number(stated.text) : 0;
-  return Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
+  const text = stated?.kind === 'string' ? stated.value : stated?.kind === 'number' ? stated.text : '';
+  return /^[45]\d\d$/.test(text) ? Number(text) : undefined;
 }
 
 /** Headers of an error that mean something to a client. The others describe the connection to the backend. */

@@ -33,6 +33,22 @@ export function responseId(text: string): string | undefined {
   return id === undefined || id.length > 256 ? undefined : id;
 }
 
+/**
+ * Returns an event whose response names the client's previous response. The backend names the one that the request
+ * upstream continued from: that of a prewarm, or none after a lost connection.
+ */
+export function withPreviousResponse(text: string, previous: string | undefined): string {
+  if (!text.includes('"previous_response_id"')) return text;
+  const response = rawMembers(rawMember(rawMembers(text) ?? [], 'response') ?? '') ?? [];
+  const stated = rawMember(response, 'previous_response_id');
+  const own = JSON.stringify(previous ?? null);
+  if (stated === undefined || stated === own) return text;
+  return text.replaceAll(
+    /("previous_response_id"\s*:\s*)("(?:[^"\\]|\\.)*"|null)/g,
+    (member: string, key: string, value: string) => (value === stated ? `${key}${own}` : member),
+  );
+}
+
 /** The name of the turn state: in event and request metadata over the websocket, in headers over HTTP. */
 export const turnStateName = 'x-codex-turn-state';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import { member, stringAt, tryParseJson } from '../../wire/json.ts';
-import { type ApiError, errorFromBackend, errorFromFrame } from '../http/errors.ts';
+import { stringAt, tryParseJson } from '../../wire/json.ts';
+import { type ApiError, errorFromBackend, errorFromFrame, statedStatus } from '../http/errors.ts';
 import type { BackendResponse } from '../http/upstream/send-upstream.ts';
 
 export type PostOutcome =
@@ -64,8 +64,8 @@ export function reconnectError(type: string, text: string, hasFullInput: boolean
   if ((retryAfter(error.headers) ?? 0) > longestPause) return undefined;
   if (code === 'websocket_connection_limit_reached') return error;
   if (code === 'previous_response_not_found') return hasFullInput ? error : undefined;
-  const status = member(frame, 'status');
-  return status?.kind === 'number' && isRetriedError(Number(status.text), error) ? error : undefined;
+  const status = statedStatus(frame);
+  return status !== undefined && isRetriedError(status, error) ? error : undefined;
 }
 
 export function isRetriedPost(outcome: PostOutcome): boolean {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { proxyError } from '../http/errors.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { isPublicEvent, turnMetadataEvent, turnStateIn } from './event-fields.ts';
+import { isPublicEvent, turnMetadataEvent, turnStateIn, withPreviousResponse } from './event-fields.ts';
 import { History, type TurnRecorder } from './history.ts';
 import { HttpTransport } from './http-transport.ts';
 import { errorAttempts, reconnectError, responseCutOff, retryAfter } from './retry-policy.ts';
@@ -45,7 +45,9 @@ export class Session {
     this.usedAt = Date.now();
     clearTimeout(this.#idleTimer);
     try {
-      return await this.#turn(options);
+      const result = await this.#turn(options);
+      if (result.kind === 'response') return result;
+      return { ...result, last: withPreviousResponse(result.last, options.request.previousResponseId) };
     } finally {
       this.#runningTurns -= 1;
       this.usedAt = Date.now();
@@ -122,7 +124,7 @@ export class Session {
 }
 
 /** Passes the events of a turn to the client and the history, and takes them back before a retry. */
-function startDelivery(turn: Turn, recorder: TurnRecorder, { onEvent, discardEvents }: TurnOptions) {
+function startDelivery(turn: Turn, recorder: TurnRecorder, { request, onEvent, discardEvents }: TurnOptions) {
   let begun = false;
   return {
     hasBegun: () => begun,
@@ -131,7 +133,7 @@ function startDelivery(turn: Turn, recorder: TurnRecorder, { onEvent, discardEve
       if (!isPublicEvent(type)) return undefined;
       begun = true;
       recorder.record(type, text);
-      return onEvent(type, recorder.withOutput(type, text));
+      return onEvent(type, withPreviousResponse(recorder.withOutput(type, text), request.previousResponseId));
     },
     /** Takes back all events. Returns false if some have already reached the client, so that a retry is impossible. */
     discard: (): boolean => {

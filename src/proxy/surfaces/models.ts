@@ -1,6 +1,6 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { itemsOf, type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
-import { proxyError } from '../http/errors.ts';
+import { methodError, proxyError } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';
 import { readResponse, sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
 import { passThrough, signedHeaders } from '../relay/relay-http.ts';
@@ -19,7 +19,8 @@ const modelsHeaders: HeaderList = [
 export async function serveModels(context: HttpContext): Promise<void> {
   const { limits, signal, shape } = context;
   const isOfficial = context.identity !== undefined || /[?&]client_version=/.test(context.target);
-  if (isOfficial || context.method !== 'GET') return passThrough(context);
+  if (isOfficial) return passThrough(context);
+  if (context.method !== 'GET' && context.method !== 'HEAD') throw methodError(context, ['GET']);
   const message = await sendUpstream({
     url: upstreamUrl(context.upstream, `/v1/models?client_version=${shape.codex}`),
     method: 'GET',

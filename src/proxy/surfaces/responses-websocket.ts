@@ -1,11 +1,14 @@
 import type { WebSocket } from 'ws';
-import { ApiError, errorFromBackend, proxyError, toApiError } from '../http/errors.ts';
+import { printJson } from '../../wire/json.ts';
+import { ApiError, errorFromBackend, invalidRequest, proxyError, toApiError } from '../http/errors.ts';
 import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { reasonOf } from '../log.ts';
 import type { UpgradeContext } from '../request-context.ts';
+import { eventType } from '../sessions/event-fields.ts';
 import { runTurn, sessionOfWebSocket } from '../sessions/run-turn.ts';
 import type { Session } from '../sessions/session.ts';
 import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
+import { printMembers, rawMembers } from '../shape/raw-json.ts';
 import { droppedHeader } from './http-turn.ts';
 
 /** Requests of one client that may wait while another runs. */
@@ -50,10 +53,21 @@ class RequestQueue {
    */
   add(text: string): void {
     if (this.#closing.signal.aborted) return;
+    const { bodyBytes } = this.#context.limits;
+    // A client that reads no responses to its messages would fill the memory.
+    if (this.#client.bufferedAmount > 2 * bodyBytes) {
+      this.#client.terminate();
+      return;
+    }
+    const refusal = refusalOf(text);
+    if (refusal !== undefined) {
+      this.#send(refusal);
+      return;
+    }
     this.#waiting.push(text);
     if (!this.#running) {
       void this.#runAll();
-    } else if (isTooLong(this.#waiting, this.#context.limits.bodyBytes)) {
+    } else if (isTooLong(this.#waiting, bodyBytes)) {
       this.#closing.abort();
       this.#waiting.length = 0;
       this.#sendError(proxyError(429, 'too_many_requests', 'too many requests wait for the running one'));
@@ -106,9 +120,38 @@ class RequestQueue {
   }
 
   #sendError(error: ApiError): void {
-    this.#frames.flush();
-    this.#client.send(error.event);
+    this.#send(error.event);
   }
+
+  #send(event: string): void {
+    this.#frames.flush();
+    this.#client.send(event);
+  }
+}
+
+/**
+ * Returns the event that refuses a message other than a request; undefined for a request. It is sent at once, since such
+ * a message is about the running response. The API has `response.steer`, whose input a client can send in its next request.
+ */
+function refusalOf(text: string): string | undefined {
+  const type = eventType(text);
+  if (type === '' || type === 'response.create') return undefined;
+  if (type !== 'response.steer') {
+    const message = `Invalid value: '${type.slice(0, 64)}'. Supported values are: 'response.create'.`;
+    return invalidRequest(message, 'type', 'invalid_value').event;
+  }
+  const { error } = invalidRequest(
+    'the proxy steers no responses: send the input with the next response.create',
+    null,
+    'steering_not_supported',
+  );
+  const steer = (rawMembers(text) ?? []).filter(([key]) => key === 'input' || key === 'previous_response_id');
+  return printMembers([
+    ['type', '"response.steer.failed"'],
+    ['sequence_number', '0'],
+    ['steer', printMembers(steer)],
+    ['error', printJson(error)],
+  ]);
 }
 
 /** Adds what was dropped from the request to the first event: messages have no headers. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { errorFromFailedResponse } from '../../../src/proxy/http/errors.ts';
+import { errorFromFailedResponse, errorFromFrame } from '../../../src/proxy/http/errors.ts';
 import { toNode } from '../../../src/wire/json.ts';
 
 it.each([
@@ -36,5 +36,27 @@ it.each([undefined, toNode({}), toNode({ error: null })])(
       status: 500,
       body: '{"error":{"message":"the response failed","type":"server_error","param":null,"code":null}}',
     });
+  },
+);
+
+it.each([
+  { stated: { status: 404 }, expected: 404 },
+  { stated: { status_code: '503' }, expected: 503 },
+  { stated: { status: 200 }, expected: 429 },
+  { stated: {}, expected: 429 },
+])(
+  'takes the status of an error frame from $stated, with the error inside and at top level',
+  ({ stated, expected }) => {
+    const error = { code: 'rate_limit_exceeded', message: 'slow', param: null };
+    const headers = { 'retry-after': 7, 'set-cookie': 'a' };
+    for (const content of [{ error }, error]) {
+      const read = errorFromFrame(
+        toNode({ type: 'error', sequence_number: 3, ...content, ...stated, headers }),
+      );
+      expect(read.status).toBe(expected);
+      expect(read.headers).toEqual([['retry-after', '7']]);
+      expect(JSON.parse(read.body).error).toMatchObject(error);
+      expect(JSON.parse(read.body).error).not.toHaveProperty('status');
+    }
   },
 );
