@@ -122,7 +122,7 @@ it('sends the account and token of the sign-in and never those of the client', a
 
 it('sends what the goldens of lane fedramp have for an account of a government agency', async () => {
   const codex = '0.171.0';
-  const shape = await loadShape(folder, codex);
+  const shape = await loadShape([folder], codex);
   const model = 'gpt-6.2-sol';
   const facts = { host: 'backend.example', key: 'AAAAAAAAAAAAAAAAAAAAAA==', model, tier: undefined };
   const members = requestMembers(JSON.stringify({ ...turn, model })) ?? [];
