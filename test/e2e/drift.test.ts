@@ -22,7 +22,7 @@ it('reports what was added between 0.155.1 and 0.160.0', async () => {
 it('lists the compared scenarios, and reports a new item apart from a changed list', async () => {
   const { stdout } = await runInProcess(['drift', '0.118.0', '0.128.0']);
   expect(stdout).toContain(
-    'Compared in default (api-key), default, fast, http-fallback, resume, second-turn, tool-turn; a change without a list occurs in all of them.',
+    'Compared in default (api-key), default, fast, http-fallback, http-fast, resume, second-turn, tool-turn; a change without a list occurs in all of them.',
   );
   expect(stdout).toContain('changed `tools`\n');
   expect(stdout).toMatch(/added `tools\[image_generation\]` \(default, fast,/);
@@ -50,6 +50,7 @@ it('prints JSON', async () => {
       'default',
       'fast',
       'http-fallback',
+      'http-fast',
       'resume',
       'second-turn',
       'tool-turn',

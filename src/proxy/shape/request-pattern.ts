@@ -61,6 +61,12 @@ export type BodyPattern = {
  */
 export const liteFlag = 'ws_request_header_x_openai_internal_codex_responses_lite';
 
+/**
+ * The place of a key that programs send and the official client no longer does (measured: codex 0.118.0 to 0.160.0; from
+ * 0.164.0 on, the instructions are an item of the input).
+ */
+const formerKeys = ['model', 'instructions'];
+
 export type Transport = 'websocket' | 'http';
 
 /** The request members of an outline that keep their values. */
@@ -101,7 +107,8 @@ export function requestPattern(
   const otherHeaders = requestsOver(transport, others).map((exchange) => exchange.request.headers);
   const ownBodies = bodiesOver(transport, [golden]);
   const allBodies = [...ownBodies, ...bodiesOver(transport, others)];
-  // The order over HTTP is that over the websocket (measured: codex 0.169.0), and few goldens are of HTTP.
+  // The other transport adds the keys that no golden of this one has. The order is the same over both (measured: codex
+  // 0.118.0 to 0.171.0, scenarios http-fast and http-model-not-lite).
   const orders = [
     ...allBodies,
     ...bodiesOver(transport === 'http' ? 'websocket' : 'http', [golden, ...others]),
@@ -120,9 +127,10 @@ export function requestPattern(
     bodies,
     modelFlags: modelFlagsIn(allBodies),
     liteModels: liteModelsIn(bodiesOver('websocket', [golden, ...others])),
-    keyOrder: keyOrder(
-      orders.map((body) => (body.kind === 'object' ? body.members.map(([key]) => key) : [])),
-    ),
+    keyOrder: keyOrder([
+      ...orders.map((body) => (body.kind === 'object' ? body.members.map(([key]) => key) : [])),
+      formerKeys,
+    ]),
     identityVariables,
     sessionVariables,
     turnVariables: exclude(turnVariables, new Set([...identityVariables, ...sessionVariables])),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readGolden } from '../../../src/golden/file.ts';
+import { clientJson } from '../../../src/golden/trace/exchanges.ts';
 import { requestMembers } from '../../../src/proxy/shape/raw-json.ts';
 import { loadShape, Shape } from '../../../src/proxy/shape/shape.ts';
 import type { SignIn } from '../../../src/proxy/sign-in/sign-in.ts';
@@ -197,6 +198,36 @@ it('fills values that the client does not send with values of the right kind', a
   expect(body.client_metadata['x-codex-ws-stream-request-start-ms']).toMatch(/^1\d{12}$/);
 });
 
+it.each([
+  ['0.118.0', 'http-fast'],
+  ['0.145.0', 'http-model-not-lite'],
+  ['0.169.0', 'http-fast'],
+  ['0.169.0', 'http-model-not-lite'],
+  ['0.171.0', 'http-fast'],
+  ['0.171.0', 'http-model-not-lite'],
+])(
+  'orders the keys of a POST as in the golden of %s %s, whatever order the client has',
+  async (codex, scenario) => {
+    const golden = await read(codex, scenario);
+    const http = await read(codex, 'http-fallback');
+    const shape = new Shape(await read(codex, 'default'), { others: [golden], http });
+    const steps = golden.exchanges.flatMap(({ request, steps: all }) =>
+      request.method === 'POST' ? all : [],
+    );
+    const body = steps.map((step) => clientJson(step)).find((json) => json?.kind === 'object');
+    const expected = body?.kind === 'object' ? body.members.map(([key]) => key) : [];
+    const values = new Map([
+      ['service_tier', '"priority"'],
+      ['stream', 'true'],
+      ['model', '"m"'],
+    ]);
+    const members = expected.toReversed().map((key) => [key, values.get(key) ?? '[]'] as const);
+    const { text } = shape.shaper('http', { identity: { session, thread: session } }).body(members);
+    expect(Object.keys(JSON.parse(text))).toEqual(expected);
+    expect(expected).toContain(scenario === 'http-fast' ? 'service_tier' : 'tools');
+  },
+);
+
 it('orders the keys of a POST as the official client does, also those that no golden over HTTP has', async () => {
   const others = [await read('0.169.0', 'fast'), await read('0.169.0', 'model-not-lite')];
   const shape = new Shape(await read('0.169.0', 'default'), {
@@ -209,6 +240,7 @@ it('orders the keys of a POST as the official client does, also those that no go
       ...turn,
       tool_choice: 'auto',
       tools: [],
+      instructions: '',
       service_tier: 'fast',
       store: false,
       include: [],
@@ -221,6 +253,7 @@ it('orders the keys of a POST as the official client does, also those that no go
   expect(keys('http')).toEqual(keys('websocket'));
   expect(keys('http')).toEqual([
     'model',
+    'instructions',
     'stream',
     'service_tier',
     'input',
