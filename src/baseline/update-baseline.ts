@@ -24,6 +24,8 @@ export type UpdateInput = {
   readonly applied: AppliedBaseline;
   readonly run: BaselineRun;
   readonly failOn: Gate['failOn'];
+  /** Path of the JSON schema, for the editor; a new file names it. */
+  readonly schema?: string | undefined;
 };
 
 export type BaselineUpdate = {
@@ -40,8 +42,8 @@ export type BaselineUpdate = {
  * those that are unused are removed.
  */
 export function updateBaseline(input: UpdateInput): BaselineUpdate {
-  const { baseline, applied, subject } = input;
-  const document = baseline?.document.clone() ?? new Document({ subject, accepted: [] });
+  const { baseline, applied } = input;
+  const document = baseline?.document.clone() ?? newDocument(input);
   if (document.contents === null) document.contents = document.createNode({});
   const list = listIn(document);
   const gone = applied.unused.filter(({ part }) => part === undefined).map(({ entry }) => entry);
@@ -60,6 +62,12 @@ export function updateBaseline(input: UpdateInput): BaselineUpdate {
     removed: gone.length,
     refused,
   };
+}
+
+function newDocument({ subject, schema }: UpdateInput): Document {
+  const document = new Document({ subject, accepted: [] });
+  if (schema !== undefined) document.commentBefore = ` yaml-language-server: $schema=${schema}`;
+  return document;
 }
 
 /** The list of accepted causes; it is created if there is none. */

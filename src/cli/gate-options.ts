@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Options } from 'yargs';
 import { applyBaseline, type BaselineRun } from '../baseline/apply-baseline.ts';
 import { type Baseline, baselineFile, findBaseline, parseBaseline } from '../baseline/baseline-file.ts';
@@ -39,6 +41,9 @@ export const gateOptions = {
   'fail-on': failOnOption,
 } as const satisfies Readonly<Record<string, Options>>;
 
+/** The JSON schema of baselines in a project that has installed the package. */
+const installedSchema = 'node_modules/codex-parity/docs/baseline.schema.json';
+
 /** A report of a run, and what of all scenarios the run was to play. */
 type RunReport = Report & Pick<BaselineRun, 'selection'>;
 
@@ -62,7 +67,11 @@ export function openGate(subject: string, driver: string, options: GateOptions):
   const updated = (report: RunReport): Baseline | undefined => {
     const run = { ...report, today };
     const applied = applyBaseline(baseline ?? none, run);
-    const { text, added, removed, refused } = updateBaseline({ subject, baseline, applied, run, failOn });
+    const isInstalled = existsSync(join(dirname(file), installedSchema));
+    const schema = isInstalled ? installedSchema : undefined;
+    const { text, added, removed, refused } = updateBaseline({
+      ...{ subject, baseline, applied, run, failOn, schema },
+    });
     for (const code of refused)
       progress(`${code} is not accepted: every scenario shows it, so the subject is not set up`);
     if (baseline === undefined && added === 0) return undefined;

@@ -6,6 +6,7 @@ import { ParityError } from '../errors.ts';
 import { writeWhole } from '../files.ts';
 import type { GoldenId } from '../golden/golden.ts';
 import type { GoldenFile } from '../golden/select.ts';
+import { count } from '../report/count.ts';
 import { jsonText, terminalLine } from '../report/escape.ts';
 import { type Report, type Selection, titleOf } from '../report/report.ts';
 import { type ReportRequest, standardOutput } from '../report/write.ts';
@@ -79,7 +80,7 @@ export function openSelection(
       if (part.length > 0) return part;
       throw new ParityError(
         'usage',
-        `--shard ${text} has no scenario: only ${again.length} are selected, so choose at most ${again.length} parts`,
+        `--shard ${text} has no scenario: only ${again.length} ${again.length === 1 ? 'is' : 'are'} selected, so choose at most ${count(again.length, 'part')}`,
       );
     },
     selection: (isComplete) => ({

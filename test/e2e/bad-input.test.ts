@@ -19,7 +19,8 @@ it.each([
   {
     wrong: 'an unknown command',
     args: ['chekc'],
-    expected: /unknown command "chekc": choose from record, check, .*doctor \(see codex-parity --help\)/,
+    expected:
+      /unknown command "chekc": did you mean "check"\? choose from record, check, .*doctor \(see codex-parity --help\)/,
   },
   {
     wrong: 'a command without its arguments',
@@ -73,6 +74,77 @@ it.each([
       /unknown subject "nope": choose bundled; or add it to codex-parity\.config\.json, as .codex-parity init. does; or use --subject-url$/,
   },
   { wrong: 'an unknown driver', args: ['check', '--driver', 'nope'], expected: /driver/ },
+  {
+    wrong: 'an unknown severity',
+    args: ['check', '--fail-on', 'errors'],
+    expected:
+      /: --fail-on "errors" must be one of breaks, identity, shape \(see codex-parity check --help\)$/,
+  },
+  {
+    wrong: 'a baseline that does not exist',
+    args: ['check', '--baseline', 'no-such.yaml'],
+    expected: /: cannot read no-such\.yaml: no such file or folder$/,
+  },
+  {
+    wrong: 'a baseline that is a folder',
+    args: ['check', '--baseline', 'src'],
+    expected: /: cannot read src: it is a folder$/,
+  },
+  {
+    wrong: 'a baseline that is not YAML of this form',
+    args: ['check', '--baseline', 'package.json'],
+    expected: /: package\.json, line 2: name is not known here: known are subject, accepted$/,
+  },
+  {
+    wrong: 'an updated baseline in a folder that does not exist and cannot be made',
+    args: ['check', '--baseline', 'package.json/x.yaml', '--update-baseline'],
+    expected: /: cannot write package\.json\/x\.yaml: a part of the path is a file, not a folder$/,
+  },
+  {
+    wrong: 'an updated baseline of a run that stops early',
+    args: ['check', '--update-baseline', '--bail'],
+    expected: /: use --update-baseline or --bail, not both /,
+  },
+  ...['0/2', '3/2', '1', 'a/b', '1/2/3', '-1/2'].map((shard) => ({
+    wrong: `the shard ${shard}`,
+    args: ['check', `--shard=${shard}`],
+    expected: new RegExp(`: --shard "${shard}" is not a part of a whole, such as 2/4$`),
+  })),
+  {
+    wrong: 'more shards than scenarios',
+    args: ['check', '--codex', '0.169.0', '--scenario', 'fast', '--shard', '2/2'],
+    expected: /: --shard 2\/2 has no scenario: only 1 is selected, so choose at most 1 part$/,
+  },
+  {
+    wrong: 'traces to keep at another time',
+    args: ['check', '--keep-traces', 'sometimes'],
+    expected: /: --keep-traces "sometimes" must be one of on-failure, always, never /,
+  },
+  {
+    wrong: 'a list as JUnit',
+    args: ['check', '--codex', '0.169.0', '--scenario', 'fast', '--list', '--report', 'junit=-'],
+    expected: /: --list has no report of format junit: choose text or json$/,
+  },
+  {
+    wrong: 'no report to merge',
+    args: ['merge-reports'],
+    expected: /: merge-reports needs 1 argument, not 0 /,
+  },
+  {
+    wrong: 'a report to merge that does not exist',
+    args: ['merge-reports', 'no-such.json'],
+    expected: /: cannot read no-such\.json: no such file or folder$/,
+  },
+  {
+    wrong: 'a report to merge that is not JSON',
+    args: ['merge-reports', 'README.md'],
+    expected: /: README\.md: not valid JSON, perhaps cut off: run the check again$/,
+  },
+  {
+    wrong: 'a report to merge that is none',
+    args: ['merge-reports', 'package.json'],
+    expected: /: package\.json: not a report of check --report json, or of another version of codex-parity: /,
+  },
   {
     wrong: 'an unknown report format',
     args: ['check', '--report', 'pdf=x'],
