@@ -73,7 +73,7 @@ function isUnsent({ kind, places: [place] }: Mismatch, sent: readonly Exchange[]
  * where the golden shows how the official client handles a failure by itself.
  */
 export function envelopeFindings(golden: Golden, upstream: readonly Exchange[], surface: Surface): Finding[] {
-  const expected = untilFailure(golden, upstream.length);
+  const expected = untilFailure(golden, upstream);
   const mismatches = unify(envelopeOf(expected, surface), envelopesOf(upstream, surface));
   return byCause(mismatches.filter((mismatch) => !isOfFrontEnd(golden, mismatch))).map((mismatch) =>
     findingOf('parity', mismatch),

@@ -16,7 +16,7 @@ export type ProxyContext = {
   readonly host: string;
   /** What the official client would report about this machine, by variable name of the golden. */
   readonly hostTexts: ReadonlyMap<string, string>;
-  /** Sessions of official clients for which the backend refused websockets after the client's upgrade was accepted. */
+  /** Threads of official clients that must use HTTP; see relay/use-http.ts. */
   readonly withoutWebsockets: Set<string>;
   readonly limits: Limits;
   readonly log: Logger;

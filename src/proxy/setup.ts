@@ -23,7 +23,7 @@ export type ProxySetupOptions = {
 export type ProxySetup = {
   readonly codex: string;
   readonly lane: SignIn['lane'];
-  readonly options: Pick<ProxyOptions, 'shape' | 'signIn' | 'renew' | 'installation'>;
+  readonly options: Pick<ProxyOptions, 'shape' | 'signIn' | 'renew' | 'accounts' | 'installation'>;
 };
 
 /**
@@ -45,6 +45,8 @@ export async function loadProxySetup(options: ProxySetupOptions): Promise<ProxyS
       shape,
       signIn: async (session) => requireLane(lane, await accounts.signIn(session)),
       renew: async (session, refused) => requireLane(lane, await accounts.renew(session, refused)),
+      // A single sign-in has no alternative, whatever the backend says about it.
+      ...(isFolder(auth) ? { accounts } : {}),
       installation,
     },
   };
@@ -52,8 +54,11 @@ export async function loadProxySetup(options: ProxySetupOptions): Promise<ProxyS
 
 /** A folder contains ChatGPT sign-ins. */
 function laneOf(auth: string): SignIn['lane'] {
-  const isFolder = statSync(auth, { throwIfNoEntry: false })?.isDirectory() === true;
-  return isFolder ? 'chatgpt' : readSignIn(auth).lane;
+  return isFolder(auth) ? 'chatgpt' : readSignIn(auth).lane;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** A shape is valid for one lane only. */

@@ -18,6 +18,8 @@ it.each(['openai-responses', 'openai-chat'])(
       'limit-headers',
       'error-500',
       'token-refresh',
+      'upgrade-403',
+      'upgrade-500',
       'http-cut-off',
       'http-error-500',
       'http-usage-limit',

@@ -4,6 +4,7 @@ import {
   errorFrame,
   fastRetries,
   hello,
+  noResponse,
   post,
   proxyTo,
   readEvents,
@@ -224,9 +225,9 @@ it('retries over HTTP when a response is not a stream of events', async () => {
 });
 
 it.each([
-  ['403 Forbidden', 7],
-  ['404 Not Found', 7],
-  ['500 Internal Server Error', 7],
+  ['403 Forbidden', 1],
+  ['404 Not Found', 1],
+  ['500 Internal Server Error', 4],
 ] as const)('forwards an error over HTTP after upgrades were refused with %s', async (upgrade, upgrades) => {
   const backend = await overHttp([limitReached], upgrade);
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
@@ -388,18 +389,51 @@ it('changes to HTTP for the rest of the session after 426', async () => {
 });
 
 it.each([
-  '402 Payment Required',
-  '403 Forbidden',
-  '404 Not Found',
-  '408 Request Timeout',
-  '429 Too Many Requests\r\nretry-after: 0',
-  '500 Internal Server Error',
-  '529 Overloaded',
-])('changes to HTTP after seven upgrades refused with %s', async (status) => {
+  ['200 OK', 1],
+  ['301 Moved Permanently', 1],
+  ['402 Payment Required', 1],
+  ['403 Forbidden', 1],
+  ['403 Forbidden\r\nretry-after: 3600', 1],
+  ['404 Not Found', 1],
+  ['405 Method Not Allowed', 1],
+  ['410 Gone', 1],
+  ['431 Request Header Fields Too Large', 1],
+  ['408 Request Timeout', 4],
+  ['409 Conflict', 4],
+  ['429 Too Many Requests\r\nretry-after: 0', 4],
+  ['500 Internal Server Error', 4],
+  ['529 Overloaded', 4],
+] as const)('after an upgrade refused with %s, uses HTTP at attempt %d', async (status, upgrades) => {
   const backend = await startTestBackend({ upgrade: () => refusedWith(status) });
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(await response.text()).toContain('response.completed');
-  expect(backend.received.map(({ transport }) => transport)).toEqual([...Array(7).fill('websocket'), 'http']);
+  expect(backend.received.map(({ transport }) => transport)).toEqual([
+    ...Array(upgrades).fill('websocket'),
+    'http',
+  ]);
+});
+
+it.each(['408 Request Timeout', '503 Service Unavailable', '500 Internal Server Error'])(
+  'reports an upgrade refused with %s and a long pause at once',
+  async (status) => {
+    const backend = await startTestBackend({ upgrade: () => refusedWith(`${status}\r\nretry-after: 3600`) });
+    const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([
+      Number(status.slice(0, 3)),
+      '3600',
+    ]);
+    expect(backend.received).toHaveLength(1);
+  },
+);
+
+it('uses HTTP at once when the backend does not respond to an upgrade, and the websocket in the next conversation', async () => {
+  const backend = await startTestBackend({ upgrade: (count) => (count === 1 ? noResponse : undefined) });
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, connectTime: 50 } });
+  for (let n = 0; n < 2; n += 1) {
+    const response = await post(`${proxy}/v1/responses`, hello);
+    expect(await response.text()).toContain('response.completed');
+  }
+  expect(backend.received.map(({ transport }) => transport)).toEqual(['websocket', 'http', 'websocket']);
 });
 
 it('stays with the websocket when a later upgrade succeeds', async () => {

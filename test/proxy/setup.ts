@@ -57,9 +57,12 @@ export type BackendBehaviour = {
   readonly message?: (socket: WebSocket, body: RequestBody, request: ReceivedRequest) => void;
   readonly prewarm?: (socket: WebSocket) => void;
   /** Refuses the nth upgrade, if it returns a complete HTTP response. */
-  readonly upgrade?: (count: number) => string | undefined;
+  readonly upgrade?: (count: number, request: IncomingMessage) => string | typeof noResponse | undefined;
   readonly post?: (response: ServerResponse, body: string, request: IncomingMessage) => void;
 };
+
+/** What a backend returns for an upgrade that it does not respond to. */
+export const noResponse = Symbol('no response');
 
 /** The events of a complete response whose message is `text`, as JSON texts. */
 export function responseEvents(text: string, id = `resp_${randomUUID()}`): string[] {
@@ -113,7 +116,8 @@ export async function startTestBackend(behaviour: BackendBehaviour = {}): Promis
     };
     received.push(opened);
     upgrades += 1;
-    const refusal = upgrade(upgrades);
+    const refusal = upgrade(upgrades, request);
+    if (refusal === noResponse) return;
     if (refusal !== undefined) {
       socket.end(refusal);
       return;

@@ -82,17 +82,34 @@ export function isCutOff(turn: UpstreamTurn): boolean {
 /**
  * The part of a golden that applies to a program. Where a request fails, the official client retries by itself; a program
  * sees the error, and decides for itself. A subject that retries in its place must do it as the official client does, but
- * may give up earlier: `exchanges` is how many exchanges the subject had upstream.
+ * may give up earlier, and use HTTP after fewer refused upgrades. `upstream`: what the subject sent.
  */
-export function untilFailure(golden: Golden, exchanges: number): Golden {
-  const index = golden.exchanges.findIndex((exchange) => attemptsIn(exchange).some(fails));
-  if (index === -1) return golden;
-  const kept = golden.exchanges.slice(0, Math.max(index + 1, exchanges));
+export function untilFailure(golden: Golden, upstream: readonly Exchange[]): Golden {
+  const exchanges = withoutSpareUpgrades(golden.exchanges, upstream);
+  const index = exchanges.findIndex((exchange) => attemptsIn(exchange).some(fails));
+  if (index === -1) return { ...golden, exchanges };
+  const kept = exchanges.slice(0, Math.max(index + 1, upstream.length));
   const last = kept.at(-1);
-  if (last === undefined || kept.length === golden.exchanges.length) return golden;
+  if (last === undefined || kept.length === exchanges.length) return { ...golden, exchanges };
   // Traces do not show the end of a connection that nothing follows.
   const { end: _, ...open } = last;
   return { ...golden, exchanges: [...kept.slice(0, -1), open] };
+}
+
+/** Leaves out the last ones of the golden's refused upgrades that the subject did not make. */
+function withoutSpareUpgrades(
+  golden: readonly Exchange[],
+  upstream: readonly Exchange[],
+): readonly Exchange[] {
+  const made = upstream.filter(isRefusedUpgrade).length;
+  const spare = golden.filter(isRefusedUpgrade).slice(Math.max(1, made));
+  return golden.filter((exchange) => !spare.includes(exchange));
+}
+
+/** Whether the backend refused an upgrade, other than for its sign-in: renewing that takes a number of attempts. */
+function isRefusedUpgrade(exchange: Exchange): boolean {
+  const status = exchange.steps.find(isResponse)?.status ?? 101;
+  return status !== 101 && status !== 401 && attemptsIn(exchange).length === 0;
 }
 
 function fails(turn: UpstreamTurn): boolean {

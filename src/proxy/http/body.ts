@@ -54,6 +54,8 @@ export async function unpackBody(body: Buffer, headers: HeaderList, limit: numbe
   }
 }
 
+export const tooLargeStatus = 413;
+
 function tooLarge(limit: number): ApiError {
-  return proxyError(413, 'body_too_large', `the body is larger than ${limit} bytes`);
+  return proxyError(tooLargeStatus, 'body_too_large', `the body is larger than ${limit} bytes`);
 }

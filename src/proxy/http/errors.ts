@@ -11,6 +11,7 @@ import {
   toNode,
   tryParseJson,
 } from '../../wire/json.ts';
+import { withRetryAfter } from './account-limit.ts';
 import { type BackendResponse, headersForClient } from './upstream/send-upstream.ts';
 import { InsecureBackend } from './upstream/way-out.ts';
 
@@ -80,8 +81,10 @@ export function toApiError(error: unknown): ApiError {
 /** The error in an HTTP response of the backend, for clients that cannot receive an HTTP response. */
 export function errorFromBackend({ status, headers, body }: BackendResponse): ApiError {
   const text = body.toString('utf8');
-  const error = member(tryParseJson(text)?.node, 'error');
-  const fallback = { message: text.slice(0, 1000), type: 'backend_error', param: null, code: null };
+  const node = tryParseJson(text)?.node;
+  const error = member(node, 'error');
+  const code = stringAt(node, 'detail', 'code') ?? null;
+  const fallback = { message: text.slice(0, 1000), type: 'backend_error', param: null, code };
   return new ApiError(status, error?.kind === 'object' ? error : toNode(fallback), headersForClient(headers));
 }
 
@@ -108,6 +111,13 @@ export function errorFromFailedResponse(response: JsonNode | undefined): ApiErro
   return withUsualMembers(member(response, 'error'));
 }
 
+/** The error in an event that ends a response without success, other than as `incomplete`. Undefined for all others. */
+export function errorFromEvent(type: string, text: string): ApiError | undefined {
+  if (type !== 'error' && type !== 'response.failed') return undefined;
+  const node = tryParseJson(text)?.node ?? toNode(null);
+  return type === 'error' ? errorFromFrame(node) : errorFromFailedResponse(member(node, 'response'));
+}
+
 /** Adds the members that the API's errors always have, where they are missing. */
 function withUsualMembers(
   error: JsonNode | undefined,
@@ -119,7 +129,8 @@ function withUsualMembers(
   const missing = Object.entries(usual).filter(([key]) => member(error, key) === undefined);
   const added = missing.map(([key, value]): JsonMember => [key, toNode(value)]);
   const own = error?.kind === 'object' ? error.members : [];
-  return new ApiError(status, { kind: 'object', members: [...own, ...added] }, headers);
+  const stated = withRetryAfter(error, headers);
+  return new ApiError(status, { kind: 'object', members: [...own, ...added] }, stated);
 }
 
 /** HTTP status by error code, for errors without a status. All other codes are 500. */

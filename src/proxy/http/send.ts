@@ -54,13 +54,14 @@ export function sendBackendResponse(
 
 /**
  * Streams a response of the backend to the client: status, headers in their order and case, body byte for byte. A
- * response that breaks off, or that is silent for `idle` milliseconds, is cut off for the client too. If `signal` has
- * an ApiError as its reason, a stream of events ends with that.
+ * response that breaks off is cut off for the client too. One that falls silent lasts until the client leaves: its own
+ * patience counts, which the official client lets its users set. If `signal` has an ApiError as its reason, a stream of
+ * events ends with that.
  */
 export function streamBackendResponse(
   backend: IncomingMessage,
   response: ServerResponse,
-  { idle, signal }: { readonly idle: number; readonly signal: AbortSignal },
+  signal: AbortSignal,
 ): Promise<void> {
   writeHead(response, {
     status: backend.statusCode ?? 502,
@@ -68,7 +69,6 @@ export function streamBackendResponse(
     headers: endToEnd(pairHeaders(backend.rawHeaders)),
   });
   response.flushHeaders();
-  backend.setTimeout(idle, () => backend.destroy());
   return new Promise((resolve) => {
     backend.once('close', () => {
       const cut: unknown = signal.reason;

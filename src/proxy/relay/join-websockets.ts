@@ -3,15 +3,32 @@ import { ApiError } from '../http/errors.ts';
 import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { UpgradeContext } from '../request-context.ts';
-import { rawString, requestMembers } from '../shape/raw-json.ts';
+import type { Identity } from '../shape/identity.ts';
+import { rawMember, rawString, requestMembers } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
+import { type RelayedAccount, reportEvent } from './relayed-account.ts';
+import { useHttp } from './use-http.ts';
 
 /** While more bytes than this wait to be sent to one side, the other side is paused. */
 const highWater = 1024 * 1024;
 
+/** The code with which a websocket is closed for a message that is too big (RFC 6455, section 7.4.1). */
+const tooBig = 1009;
+
+/** The code of the websocket library's error for a message that is larger than `bodyBytes`. */
+const oversizedMessage = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+
+/** An upgrade of an official client, and what shapes its requests. */
+export type RelayedUpgrade = {
+  readonly context: UpgradeContext;
+  readonly identity: Identity;
+  readonly shaper: RequestShaper;
+};
+
 export type JoinedWebSockets = {
   readonly client: WebSocket;
   readonly backend: WebSocket;
+  readonly account: RelayedAccount;
   /** The client's messages that came before the backend was connected. */
   readonly waiting: readonly Buffer[];
 };
@@ -21,11 +38,12 @@ export type JoinedWebSockets = {
  * unchanged, and closes and lost connections are passed on in both directions.
  */
 export function joinWebSockets(
-  { socket, metrics, signal }: UpgradeContext,
-  shaper: RequestShaper,
-  { client, backend, waiting }: JoinedWebSockets,
+  { context, identity, shaper }: RelayedUpgrade,
+  { client, backend, account, waiting }: JoinedWebSockets,
 ): void {
+  const { socket, metrics, signal, limits } = context;
   let running = false;
+  let isPrewarm = false;
   const setRunning = (value: boolean) => {
     if (value !== running) metrics.add('running_turns', value ? 1 : -1);
     running = value;
@@ -35,16 +53,44 @@ export function joinWebSockets(
     // `response.interrupt` (since 0.166) steers a running turn. It is not a request, so forward it unchanged.
     if (members === undefined || rawString(members, 'type') !== 'response.create') return data;
     setRunning(true);
+    isPrewarm = rawMember(members, 'generate') !== undefined;
     return shaper.body(members).text;
   };
-  for (const message of waiting) backend.send(shaped(message), { binary: false });
-  sendUp(client, backend, shaped);
   const frames = new FrameWriter(socket);
+  const forward = (data: Buffer, binary: boolean, onSent?: () => void) => {
+    if (backend.readyState !== WebSocket.OPEN) return;
+    const message = binary ? data : shaped(data);
+    if (Buffer.byteLength(message) < limits.messageBytes) return backend.send(message, { binary }, onSent);
+    // The client connects again, and then learns to use HTTP. After 1009 alone it would try six times (measured: codex
+    // 0.118.0 and 0.169.0; 0.171.0 uses HTTP then).
+    useHttp(context, identity);
+    frames.flush();
+    client.close(tooBig);
+    backend.terminate();
+  };
+  for (const message of waiting) forward(message, false);
+  client.on('message', (raw: RawData, binary: boolean) => {
+    forward(toBuffer(raw), binary, () => {
+      if (backend.bufferedAmount < highWater && client.isPaused) client.resume();
+    });
+    if (backend.bufferedAmount >= highWater) client.pause();
+  });
   backend.on('message', (raw: RawData, binary: boolean) => {
     const data = toBuffer(raw);
-    if (endsResponse(data)) setRunning(false);
+    const last = lastEventType(data);
+    if (last !== undefined) setRunning(false);
     if (client.readyState !== WebSocket.OPEN) return;
     frames.send(binary ? 'binary' : 'text', data);
+    const isFailure = last === 'error' || last === 'response.failed';
+    // A prewarm that succeeds says nothing about the account.
+    const isReported = account.signIns.hasSeveral && last !== undefined && (isFailure || !isPrewarm);
+    if (isReported && reportEvent(account, last, data.toString('utf8'))) {
+      // The next request goes to another account, so it needs another connection.
+      frames.flush();
+      client.close(1000);
+      backend.terminate();
+      return;
+    }
     if (!frames.full || backend.isPaused) return;
     backend.pause();
     void frames.drained().then(() => backend.resume());
@@ -68,6 +114,7 @@ export function joinWebSockets(
     setRunning(false);
   });
   backend.once('close', (code, reason) => {
+    if (code === tooBig) useHttp(context, identity);
     if (client.readyState !== WebSocket.OPEN) return;
     frames.flush();
     if (code === 1006) client.terminate();
@@ -75,29 +122,24 @@ export function joinWebSockets(
     else if (code === 1005) client.close();
     else client.close(code, reason);
   });
-  client.on('error', () => backend.terminate());
+  client.on('error', (error) => {
+    if ('code' in error && error.code === oversizedMessage) useHttp(context, identity);
+    backend.terminate();
+  });
   backend.on('error', () => client.terminate());
   client.resume();
   backend.resume();
 }
 
-/** Sends the client's messages upstream. The client is paused while too many bytes wait. */
-function sendUp(client: WebSocket, backend: WebSocket, shaped: (data: Buffer) => Buffer | string): void {
-  client.on('message', (raw: RawData, binary: boolean) => {
-    const data = toBuffer(raw);
-    if (backend.readyState !== WebSocket.OPEN) return;
-    backend.send(binary ? data : shaped(data), { binary }, () => {
-      if (backend.bufferedAmount < highWater && client.isPaused) client.resume();
-    });
-    if (backend.bufferedAmount >= highWater) client.pause();
-  });
-}
-
-/** Whether a message is the last event of a response. Reads only its first bytes: no event is parsed on its way. */
-function endsResponse(data: Buffer): boolean {
+/**
+ * Returns the type of an event that ends a response, and undefined for any other message. Reads only its first bytes: no
+ * event is parsed on its way.
+ */
+function lastEventType(data: Buffer): string | undefined {
   // Nearly all events can be excluded by one letter of their type.
-  if (data[9] === letter('r') && !lastEventLetters.has(data[18] ?? 0)) return false;
-  return isLastEvent(/^\{"type":"([\w.]+)"/.exec(data.toString('latin1', 0, 64))?.[1] ?? '');
+  if (data[9] === letter('r') && !lastEventLetters.has(data[18] ?? 0)) return undefined;
+  const type = /^\{"type":"([\w.]+)"/.exec(data.toString('latin1', 0, 64))?.[1] ?? '';
+  return isLastEvent(type) ? type : undefined;
 }
 
 const letter = (text: string) => text.charCodeAt(0);

@@ -1,50 +1,84 @@
-import type { HeaderList } from '../../wire/headers.ts';
+import type { IncomingMessage } from 'node:http';
+import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { keyHeaders } from '../guard.ts';
-import { readBody, unpackBody } from '../http/body.ts';
-import { streamBackendResponse } from '../http/send.ts';
-import { endToEnd, sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
+import { readBody, tooLargeStatus, unpackBody } from '../http/body.ts';
+import { ApiError } from '../http/errors.ts';
+import { sendBackendResponse, streamBackendResponse } from '../http/send.ts';
+import {
+  endToEnd,
+  longestRefusal,
+  readResponse,
+  sendUpstream,
+  upstreamUrl,
+} from '../http/upstream/send-upstream.ts';
 import type { HttpContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { requestMembers } from '../shape/raw-json.ts';
-import type { SignIn } from '../sign-in/sign-in.ts';
+import { mostAccountChanges } from '../sign-in/renewals.ts';
+import { holderOf, type SignIn } from '../sign-in/sign-in.ts';
+import { isAccountStatus, reportRefusal, watchResponse } from './relayed-account.ts';
 
 /**
  * Relays the POST of an official client, which does its own retries: sends one request in the golden's shape, and
  * streams the backend's response to the client. Without a golden of the version's HTTP requests, or when the body is
- * not a request, the POST is forwarded unchanged.
+ * not a request or too large to be read, the POST is forwarded unchanged.
  */
 export async function relayPost(context: HttpContext, identity: Identity): Promise<void> {
   const { request, response, headers, shape, limits, host, signal } = context;
+  // The client could send it directly. So forward what is too large to be read here.
+  if (Number(headerValue(headers, 'content-length')) > limits.bodyBytes) return passThrough(context);
   const body = await readBody(request, limits.bodyBytes);
-  const members = requestMembers(await unpackBody(body, headers, limits.bodyBytes));
+  const text = await unpackBody(body, headers, limits.bodyBytes).catch((error: unknown) => {
+    if (error instanceof ApiError && error.status === tooLargeStatus) return undefined;
+    throw error;
+  });
+  const members = text === undefined ? undefined : requestMembers(text);
   if (members === undefined || !shape.speaksHttp) return passThrough(context, body);
   const shaper = shape.shaper('http', { identity, clientHeaders: headers });
-  const signIn = await context.signIns.current(identity.session);
-  const packed = await shaper.post({ members, host, signIn });
-  context.metrics.add('upstream_connections_total', 1, 'transport=http');
+  const { signIns } = context;
+  const { session } = identity;
   const url = upstreamUrl(context.upstream, context.target);
-  const backend = await sendUpstream({ url, method: 'POST', ...packed, signal, firstByte: limits.firstByte });
-  if (backend.statusCode === 401) context.signIns.refused(identity.session, signIn);
-  await streamBackendResponse(backend, response, { idle: limits.idle, signal });
+  for (let changes = 0; ; changes += 1) {
+    const signIn = await signIns.current(session);
+    const packed = await shaper.post({ members, host, signIn });
+    context.metrics.add('upstream_connections_total', 1, 'transport=http');
+    const backend = await sendUpstream({ url, method: 'POST', ...packed, signal });
+    if (backend.statusCode === 401) signIns.refused(session, signIn);
+    const account = { signIns, session, holder: holderOf(signIn) };
+    if (!signIns.hasSeveral || !isAccountStatus(backend.statusCode)) {
+      watchResponse(backend, account);
+      return streamBackendResponse(backend, response, signal);
+    }
+    // One that may be about the account is read first: the session may go to another account before the client notices.
+    const refusal = await readResponse(backend, { bytes: longestRefusal, milliseconds: limits.idle });
+    if (reportRefusal(account, refusal) && changes < mostAccountChanges) continue;
+    return sendBackendResponse(response, refusal, []);
+  }
 }
 
 /**
- * Forwards a request unchanged but for its sign-in, and streams the backend's response to the client. `body` is the
- * request's body if it has been read already.
+ * Forwards a request of any length unchanged but for its sign-in, and streams the backend's response to the client, for as
+ * long as the client waits. `body` is the request's body if it has been read already.
  */
 export async function passThrough(context: HttpContext, body?: Buffer): Promise<void> {
-  const { request, response, headers, identity, limits, host, signal } = context;
+  const { request, response, headers, identity, host, signal } = context;
   // All requests without a session share one sign-in.
-  const signIn = await context.signIns.current(identity?.session ?? '');
+  const session = identity?.session ?? '';
+  const { signIns } = context;
+  const signIn = await signIns.current(session);
   const backend = await sendUpstream({
     url: upstreamUrl(context.upstream, context.target),
     method: context.method,
     headers: signedHeaders(headers, signIn, host),
-    body: body ?? (await readBody(request, limits.bodyBytes)),
+    body: body ?? (hasBody(request) ? request : Buffer.alloc(0)),
     signal,
-    firstByte: limits.firstByte,
   });
-  await streamBackendResponse(backend, response, { idle: limits.idle, signal });
+  if (context.method === 'POST') watchResponse(backend, { signIns, session, holder: holderOf(signIn) });
+  await streamBackendResponse(backend, response, signal);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
 /** Headers that contain the proxy's key or name the client's account. */

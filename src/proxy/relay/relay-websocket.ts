@@ -8,19 +8,15 @@ import { upstreamUrl } from '../http/upstream/send-upstream.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawString, requestMembers } from '../shape/raw-json.ts';
-import type { RequestShaper } from '../shape/request-shaper.ts';
 import { wireTier } from '../shape/tier.ts';
-import { joinWebSockets } from './join-websockets.ts';
+import { mostAccountChanges } from '../sign-in/renewals.ts';
+import { holderOf } from '../sign-in/sign-in.ts';
+import { joinWebSockets, type RelayedUpgrade } from './join-websockets.ts';
+import { type RelayedAccount, reportRefusal } from './relayed-account.ts';
+import { useHttp } from './use-http.ts';
 
 /** The model and tier of the first request, which the golden's handshake states. */
 type RoutingHint = { readonly model: string; readonly tier: string | undefined };
-
-/** An upgrade of an official client, and what shapes its requests. */
-type RelayedUpgrade = {
-  readonly context: UpgradeContext;
-  readonly identity: Identity;
-  readonly shaper: RequestShaper;
-};
 
 /**
  * Relays the websocket of an official client, which does its own retries. Connects to the backend before it responds
@@ -28,8 +24,8 @@ type RelayedUpgrade = {
  */
 export async function relayWebSocket(context: UpgradeContext, identity: Identity): Promise<void> {
   const { websockets } = await context.signIns.current(identity.session);
-  if (!websockets || context.withoutWebsockets.has(identity.session)) {
-    const message = websockets ? 'the backend takes no websockets' : 'the sign-in forbids websockets';
+  if (!websockets || context.withoutWebsockets.has(identity.thread)) {
+    const message = websockets ? 'this thread must use HTTP' : 'the sign-in forbids websockets';
     const error = proxyError(upgradeRequired, 'upstream_refused', message);
     return endWithError(context.socket, error, error.event);
   }
@@ -39,8 +35,9 @@ export async function relayWebSocket(context: UpgradeContext, identity: Identity
   if (hint === undefined) return relayAfterFirstMessage(relayed);
   const upgrade = await openBackend(relayed, hint);
   if (upgrade.kind === 'refused') return refuseUpgrade(context.socket, upgrade.response);
-  const client = await context.accept(upgrade.headers);
-  joinWebSockets(context, shaper, { client, backend: upgrade.socket, waiting: [] });
+  const { socket: backend, headers, account } = upgrade;
+  const client = await context.accept(headers);
+  joinWebSockets(relayed, { client, backend, account, waiting: [] });
 }
 
 /**
@@ -49,8 +46,7 @@ export async function relayWebSocket(context: UpgradeContext, identity: Identity
  * upgrade is accepted before the backend is connected.
  */
 async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
-  const { context, identity, shaper } = relayed;
-  const { withoutWebsockets, limits } = context;
+  const { context, identity } = relayed;
   const client = await context.accept([]);
   const waiting: Buffer[] = [];
   const collect = (data: RawData) => waiting.push(toBuffer(data));
@@ -65,14 +61,11 @@ async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
     const upgrade = await openBackend(relayed, { model, tier: wireTier(rawString(members, 'service_tier')) });
     if (upgrade.kind === 'accepted') {
       client.off('message', collect);
-      return joinWebSockets(context, shaper, { client, backend: upgrade.socket, waiting });
+      const { socket: backend, account } = upgrade;
+      return joinWebSockets(relayed, { client, backend, account, waiting });
     }
     const { status } = upgrade.response;
-    if (status === upgradeRequired) {
-      withoutWebsockets.add(identity.session);
-      const [oldest = ''] = withoutWebsockets;
-      if (withoutWebsockets.size > limits.sessions) withoutWebsockets.delete(oldest);
-    }
+    if (status === upgradeRequired) useHttp(context, identity);
     client.send(proxyError(status, 'upstream_refused', 'the backend refused the upgrade').event);
   } catch (error) {
     client.send(toApiError(error).event);
@@ -81,13 +74,20 @@ async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
   client.close(1011);
 }
 
-/** Opens the backend's websocket. It ends when the client disconnects. */
+/**
+ * Opens the backend's websocket. It ends when the client disconnects. An upgrade that is refused because the limit of the
+ * account is reached is made again for another account, if the session has not begun.
+ */
 async function openBackend(
-  { context, identity, shaper }: RelayedUpgrade,
+  relayed: RelayedUpgrade,
   { model, tier }: RoutingHint,
-): Promise<UpgradeResult> {
-  const { signal, host } = context;
-  const signIn = await context.signIns.current(identity.session);
+  changes = 0,
+): Promise<UpgradeResult & { readonly account: RelayedAccount }> {
+  const { context, identity, shaper } = relayed;
+  const { signal, host, signIns } = context;
+  const { session } = identity;
+  const signIn = await signIns.current(session);
+  const account = { signIns, session, holder: holderOf(signIn) };
   const upgrade = await openUpstream(context, {
     url: upstreamUrl(context.upstream, context.target),
     signal,
@@ -98,9 +98,11 @@ async function openBackend(
     signal.addEventListener('abort', () => socket.terminate(), { once: true });
     if (signal.aborted) socket.terminate();
   } else if (upgrade.response.status === 401) {
-    context.signIns.refused(identity.session, signIn);
+    signIns.refused(session, signIn);
+  } else if (reportRefusal(account, upgrade.response) && changes < mostAccountChanges) {
+    return openBackend(relayed, { model, tier }, changes + 1);
   }
-  return upgrade;
+  return { ...upgrade, account };
 }
 
 /**

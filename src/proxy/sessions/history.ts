@@ -23,6 +23,16 @@ export class History {
     return this.#last?.id;
   }
 
+  /** The length of all items, in UTF-16 code units. */
+  get length(): number {
+    return lengthOf(this.#last?.items ?? []);
+  }
+
+  /** Forgets the items. The session can still continue on the connection that has the last response. */
+  forgetItems(): void {
+    if (this.#last !== undefined) this.#last = { id: this.#last.id, items: undefined };
+  }
+
   /** Takes over the last response of another session. */
   continueFrom(other: History): void {
     this.#last = other.#last;

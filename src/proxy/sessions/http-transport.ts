@@ -1,15 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { headerValue, pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
-import { ApiError, proxyError } from '../http/errors.ts';
-import { longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import { ApiError, errorFromEvent, proxyError } from '../http/errors.ts';
+import { decodedBody, longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import type { PackedPost } from '../shape/request-shaper.ts';
-import type { SignIn } from '../sign-in/sign-in.ts';
+import { holderOf, type SignIn } from '../sign-in/sign-in.ts';
 import { eventType, turnStateName } from './event-fields.ts';
 import {
   backendUnreachable,
@@ -22,6 +22,7 @@ import {
 import type { TurnAttempt, TurnResult } from './turn.ts';
 import { continuedMembers } from './turn-request.ts';
 import type { EventHandler } from './upstream-connection.ts';
+import { watchAccount } from './watch-account.ts';
 
 export class HttpTransport {
   readonly #context: ProxyContext;
@@ -44,7 +45,7 @@ export class HttpTransport {
       throw proxyError(
         502,
         backendUnreachable,
-        `the backend accepts no websocket, and codex ${shape.codex} has no golden of scenario http-fallback`,
+        `the backend takes this request over HTTP only, and codex ${shape.codex} has no golden of scenario http-fallback`,
       );
     }
     const { signal } = attempt;
@@ -71,20 +72,26 @@ export class HttpTransport {
    * renewed (measured: codex 0.169.0, with responses of 401 to all POSTs).
    */
   async #postWithSignIn(attempt: TurnAttempt, refusals: number): Promise<PostOutcome> {
-    const { request, fullInput, turn, onEvent } = attempt;
+    const { request, fullInput, turn } = attempt;
     const { shape, host, signIns, limits } = this.#context;
     const shaper = shape.shaper('http', {
       identity: this.#identity,
       clientHeaders: turn.state === undefined ? [] : [[turnStateName, turn.state]],
       sessionValues: this.#sessionValues,
     });
-    const signIn = await signIns.current(this.#identity.session);
+    const { session } = this.#identity;
+    const signIn = await signIns.current(session);
+    const account = watchAccount(attempt, holderOf(signIn), signIns.hasSeveral);
     const members = continuedMembers(request, fullInput, undefined);
     const packed = await shaper.post({ members, host, signIn, turnValues: turn.values });
     const response = await this.#send(packed, attempt.signal);
     if (isEventStream(response)) {
       turn.state ??= headerValue(pairHeaders(response.rawHeaders), turnStateName);
-      return { kind: 'events', last: await readEvents(response, onEvent, limits.bodyBytes) };
+      const last = await readEvents(response, account.onEvent, limits.bodyBytes);
+      if (account.hasChanged()) return this.#postWithSignIn(attempt, 0);
+      const type = eventType(last);
+      if (errorFromEvent(type, last) === undefined) signIns.served(session, holderOf(signIn));
+      return { kind: 'events', last: account.amended(type, last) };
     }
     const refusesSignIn = response.statusCode === 401 && signIn.lane === 'chatgpt' && refusals < 2;
     if (refusesSignIn && (refusals === 0 || (await this.#renew(signIn)))) {
@@ -93,7 +100,9 @@ export class HttpTransport {
     }
     const bounds = { bytes: longestRefusal, milliseconds: limits.idle };
     const whole = await readResponse(response, bounds).catch(cutOff);
-    return { kind: 'response', response: whole, isFinal: response.statusCode === 401 };
+    const refusal = account.refusal(whole);
+    if (refusal === undefined) return this.#postWithSignIn(attempt, 0);
+    return { kind: 'response', response: refusal, isFinal: response.statusCode === 401 };
   }
 
   /** Sends a POST. Resolves to the head of the response. Throws ApiError if no response begins in time. */
@@ -152,7 +161,7 @@ async function readEvents(
   const decoder = new SseDecoder();
   let undecoded = 0;
   try {
-    for await (const chunk of response) {
+    for await (const chunk of decodedBody(response)) {
       const bytes: Buffer = chunk;
       const events = decoder.push(bytes);
       undecoded = events.length > 0 ? 0 : undecoded + bytes.length;

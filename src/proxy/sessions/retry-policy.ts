@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
+import { isAccountLimit, retryAfter } from '../http/account-limit.ts';
 import { type ApiError, errorFromBackend, errorFromFrame, statedStatus } from '../http/errors.ts';
 import type { BackendResponse } from '../http/upstream/send-upstream.ts';
 
@@ -22,9 +22,6 @@ export const errorAttempts = 4;
 /** Milliseconds. If the backend asks for a longer pause, the client gets the error at once, and can wait by itself. */
 const longestPause = 5_000;
 
-/** Errors of status 429 that end a turn even if the backend says when to retry. */
-const usageCode = /^(?:usage_limit_reached|usage_not_included|insufficient_quota)$/;
-
 /** Statuses below 500 that may be gone at the next attempt. A new connection renews a refused sign-in. */
 const passingStatuses: ReadonlySet<number> = new Set([401, 408, 409, 425]);
 
@@ -36,19 +33,10 @@ const passingStatuses: ReadonlySet<number> = new Set([401, 408, 409, 425]);
 function isRetriedError(status: number, error: ApiError): boolean {
   const names = [stringAt(error.error, 'type') ?? '', error.code ?? ''];
   const pause = retryAfter(error.headers);
-  if (pause !== undefined && pause > longestPause) return false;
-  if (status === 429) return pause !== undefined && !names.some((name) => usageCode.test(name));
+  if (isAccountLimit(error.error) || (pause !== undefined && pause > longestPause)) return false;
+  if (status === 429) return pause !== undefined;
   if (status === 503 && names.includes('server_is_overloaded')) return pause !== undefined;
   return status >= 500 || passingStatuses.has(status);
-}
-
-/** Returns the pause that `retry-after` asks for, in milliseconds. The header has whole seconds or a date. */
-export function retryAfter(headers: HeaderList): number | undefined {
-  const value = headerValue(headers, 'retry-after');
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const time = value.endsWith(' GMT') ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(time) ? undefined : Math.max(0, time - Date.now());
 }
 
 /**
@@ -81,13 +69,15 @@ function isRetriedResponse(response: BackendResponse): boolean {
 }
 
 /**
- * Whether to retry after a refused upgrade. What stands between proxy and backend may refuse upgrades only, so the proxy
- * tries as often as the official client, and HTTP then (measured: codex 0.169.0, after 402 to 404, 408, 409, 500, 503 and
- * 529).
+ * What to do after a refused upgrade: retry it, report the refusal, or use HTTP at once. What stands between proxy and
+ * backend may refuse upgrades only, with 403 or 404 for example. The official client makes seven upgrades before it uses
+ * HTTP (measured: codex 0.169.0, after 402 to 404, 408, 409, 500, 503 and 529); a program would wait for nothing.
  */
-export function isRetriedUpgrade(response: BackendResponse): boolean {
+export function afterRefusedUpgrade(response: BackendResponse): 'retry' | 'report' | 'use http' {
   const { status } = response;
-  return isRetriedResponse(response) || (status !== 400 && status !== 429 && status < 500);
+  if (isRetriedResponse(response)) return 'retry';
+  const isFinal = status === 400 || status === 401 || status === 429 || status >= 500;
+  return isFinal || passingStatuses.has(status) ? 'report' : 'use http';
 }
 
 export type RetryOptions = {

@@ -55,6 +55,10 @@ export class SessionStore {
     this.#responseKeys.set(session, key);
     this.#byResponse.set(key, session);
     this.#forgetOldest(this.#byResponse);
+    // All short ones together are not too long.
+    if (session.history.length > this.#context.limits.historyBytes / this.#context.limits.sessions) {
+      this.#forgetLongHistories();
+    }
   }
 
   close(): void {
@@ -64,11 +68,20 @@ export class SessionStore {
     this.#byResponse.clear();
   }
 
+  /** Keeps the histories of all sessions within their limit. Those of the sessions used last stay. */
+  #forgetLongHistories(): void {
+    let length = 0;
+    for (const { history } of [...this.#byResponse.values()].reverse()) {
+      length += history.length;
+      if (length > this.#context.limits.historyBytes) history.forgetItems();
+    }
+  }
+
   #forgetIdle(): void {
     const before = Date.now() - this.#context.limits.sessionIdle;
     for (const sessions of [this.#byKey, this.#byResponse]) {
       for (const [key, session] of sessions) {
-        if (!session.running && session.usedAt < before) forget(sessions, key, session);
+        if (!session.running && session.usedAt < before) this.#forget(sessions, key, session);
       }
     }
   }
@@ -77,12 +90,14 @@ export class SessionStore {
   #forgetOldest(sessions: Map<string, Session>): void {
     for (const [oldest, session] of sessions) {
       if (sessions.size <= this.#context.limits.sessions) break;
-      if (!session.running) forget(sessions, oldest, session);
+      if (!session.running) this.#forget(sessions, oldest, session);
     }
   }
-}
 
-function forget(sessions: Map<string, Session>, key: string, session: Session): void {
-  session.end();
-  sessions.delete(key);
+  #forget(sessions: Map<string, Session>, key: string, session: Session): void {
+    session.end();
+    sessions.delete(key);
+    // Only what can be found by its last response is counted as history.
+    if (sessions === this.#byResponse) session.history.forgetItems();
+  }
 }

@@ -1,13 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { proxyError } from '../http/errors.ts';
+import { retryAfter } from '../http/account-limit.ts';
+import { type ApiError, proxyError } from '../http/errors.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
+import { mostAccountChanges } from '../sign-in/renewals.ts';
 import { isPublicEvent, turnMetadataEvent, turnStateIn, withPreviousResponse } from './event-fields.ts';
 import { History, type TurnRecorder } from './history.ts';
 import { HttpTransport } from './http-transport.ts';
-import { errorAttempts, reconnectError, responseCutOff, retryAfter } from './retry-policy.ts';
+import { errorAttempts, reconnectError, responseCutOff } from './retry-policy.ts';
 import { newTurn, type Turn, type TurnAttempt, type TurnOptions, type TurnResult } from './turn.ts';
 import { startsConversation } from './turn-request.ts';
+import type { RequestEnding } from './upstream-connection.ts';
 import { WebSocketTransport } from './websocket-transport.ts';
 
 /**
@@ -19,6 +22,7 @@ export class Session {
   readonly history: History;
   usedAt = Date.now();
   readonly #context: ProxyContext;
+  readonly #identity: Identity;
   readonly #websocket: WebSocketTransport;
   readonly #http: HttpTransport;
   /** Why the session uses HTTP. What failed in one conversation is tried again in the next one that begins alike. */
@@ -30,6 +34,7 @@ export class Session {
   constructor(context: ProxyContext, identity: Identity) {
     const sessionValues = new Map(context.hostTexts);
     this.#context = context;
+    this.#identity = identity;
     this.#websocket = new WebSocketTransport(context, identity, sessionValues);
     this.#http = new HttpTransport(context, identity, sessionValues);
     this.history = new History(context.limits.historyBytes);
@@ -64,7 +69,7 @@ export class Session {
   }
 
   async #turn(options: TurnOptions): Promise<TurnResult> {
-    const { limits, metrics, log } = this.#context;
+    const { limits, metrics, log, signIns } = this.#context;
     const { signal } = options;
     const request = this.history.continued(options.request);
     if (!request.continuesTurn) this.#lastTurn = newTurn();
@@ -72,7 +77,17 @@ export class Session {
     const recorder = this.history.startTurn(request);
     const { fullInput } = recorder;
     const delivery = startDelivery(turn, recorder, options);
-    const overHttp: TurnAttempt = { turn, request, fullInput, signal, onEvent: delivery.deliver };
+    let accountChanges = 0;
+    const changesAccount = (error: ApiError, holder: string): boolean => {
+      const canMove = fullInput?.some((item) => encryptedContent.test(item)) === false;
+      const isOther = signIns.failed(this.#identity.session, { error, holder, canMove });
+      if (!isOther || accountChanges >= mostAccountChanges || !delivery.discard()) return false;
+      accountChanges += 1;
+      log.info({}, 'the session changes to another account: the limit of its account is reached');
+      return true;
+    };
+    const { deliver: onEvent } = delivery;
+    const overHttp: TurnAttempt = { turn, request, fullInput, signal, onEvent, changesAccount };
     // An error frame comes over a websocket that works. So the last one is the response, and HTTP is not tried.
     const overWebSocket = (isLast: boolean): TurnAttempt => ({
       ...overHttp,
@@ -84,26 +99,33 @@ export class Session {
     if (this.#usesHttp === 'failed' && startsConversation(request)) this.#usesHttp = undefined;
     /** The pause that the backend asked for last, in milliseconds. */
     let requestedPause: number | undefined;
-    for (const [index, usualPause] of limits.retries.entries()) {
-      if (this.#usesHttp) break;
-      const pause = requestedPause ?? usualPause;
+    let attempts = 0;
+    while (this.#usesHttp === undefined && attempts < limits.retries.length) {
+      const pause = requestedPause ?? limits.retries[attempts] ?? 0;
       if (pause > 0) await delay(pause, undefined, { signal });
       requestedPause = undefined;
-      const isLast = index >= Math.min(errorAttempts, limits.retries.length) - 1;
-      const outcome = await this.#websocket.attempt(overWebSocket(isLast), index === 0);
+      const isLast = attempts >= Math.min(errorAttempts, limits.retries.length) - 1;
+      const outcome = await this.#websocket.attempt(overWebSocket(isLast), attempts === 0);
       if (outcome.kind === 'response') return outcome;
+      if (outcome.kind === 'account changed') continue;
+      attempts += 1;
       if (outcome.kind === 'unsupported') {
-        this.#fallBack('unsupported', outcome.reason);
-        continue;
+        this.#fallBack(outcome.isFinal ? 'unsupported' : 'failed', outcome.reason);
+        break;
       }
       if (outcome.kind === 'unavailable') {
         requestedPause = outcome.retryAfter;
+        if (isLast) break;
         continue;
       }
       if (outcome.kind === 'responded' && delivery.hasBegun()) return { kind: 'events', last: outcome.text };
-      const reason = outcome.kind === 'lost' ? outcome.reason : 'the backend asks for a new connection';
+      const reason = reasonFor(outcome);
       if (signal.aborted || !delivery.discard()) {
         throw proxyError(502, responseCutOff, `the response was cut off: ${reason}`);
+      }
+      if (outcome.kind === 'oversized') {
+        log.info({}, `using HTTP for this request: ${reason}`);
+        return this.#http.run(overHttp, delivery.discard);
       }
       if (outcome.kind === 'responded') {
         requestedPause = retryAfter(reconnectError(outcome.type, outcome.text, true)?.headers ?? []);
@@ -111,7 +133,7 @@ export class Session {
       metrics.add('reconnects_total');
       log.info({}, `opening a new connection: ${reason}`);
     }
-    if (!this.#usesHttp) this.#fallBack('failed', 'all attempts over the websocket failed');
+    if (this.#usesHttp === undefined) this.#fallBack('failed', 'all attempts over the websocket failed');
     if (requestedPause !== undefined) await delay(requestedPause, undefined, { signal });
     return this.#http.run(overHttp, delivery.discard);
   }
@@ -121,6 +143,14 @@ export class Session {
     this.#context.metrics.add('http_fallbacks_total');
     this.#context.log.info({}, `the session changes to HTTP: ${reason}`);
   }
+}
+
+/** Items that only the account can read that they were made for. */
+const encryptedContent = /"encrypted_content":\s*"/;
+
+function reasonFor(ending: RequestEnding): string {
+  if (ending.kind === 'lost') return ending.reason;
+  return ending.kind === 'oversized' ? 'it is too large' : 'the backend asks for a new connection';
 }
 
 /** Passes the events of a turn to the client and the history, and takes them back before a retry. */

@@ -1,3 +1,4 @@
+import type { ApiError } from '../http/errors.ts';
 import type { BackendResponse } from '../http/upstream/send-upstream.ts';
 import type { TurnRecorder } from './history.ts';
 import type { TurnRequest } from './turn-request.ts';
@@ -35,4 +36,11 @@ export function newTurn(): Turn {
 
 /** One attempt at a request, over either transport. */
 export type TurnAttempt = Omit<TurnOptions, 'discardEvents'> &
-  Pick<TurnRecorder, 'fullInput'> & { readonly turn: Turn };
+  Pick<TurnRecorder, 'fullInput'> & {
+    readonly turn: Turn;
+    /**
+     * Reports an error that the backend sent to the holder of a sign-in; see holderOf. Returns whether the request can be
+     * sent again, for another account. Then the client does not receive the error.
+     */
+    readonly changesAccount: (error: ApiError, holder: string) => boolean;
+  };

@@ -2,13 +2,22 @@ import type { RawData, WebSocket } from 'ws';
 import { toBuffer } from '../http/frame-writer.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { Limits } from '../limits.ts';
-import { eventType } from './event-fields.ts';
+import { eventType, responseId } from './event-fields.ts';
+import { ResponseTracker } from './response-tracker.ts';
 
 export type RequestEnding =
   /** With the last event of a response. */
-  | { readonly kind: 'responded'; readonly type: string; readonly text: string }
+  | {
+      readonly kind: 'responded';
+      readonly type: string;
+      readonly text: string;
+      /** The id of the response; undefined if the event has none, as an error frame. */
+      readonly id: string | undefined;
+    }
   /** Before that: the connection ended, the backend sent nothing in time, or the client stopped reading or left. */
-  | { readonly kind: 'lost'; readonly reason: string };
+  | { readonly kind: 'lost'; readonly reason: string }
+  /** Before that: the request, or an event of the response, is too large for a websocket. */
+  | { readonly kind: 'oversized' };
 
 /** Receives an event. If it returns a promise, reading pauses until the promise resolves. */
 export type EventHandler = (type: string, text: string) => Promise<void> | undefined;
@@ -21,20 +30,27 @@ export type ConnectionRequest = Pick<Limits, 'firstByte' | 'idle'> & {
   readonly onEvent: EventHandler;
 };
 
+/** The code with which a websocket is closed for a message that is too big (RFC 6455, section 7.4.1). */
+const tooBig = 1009;
+
+/** The code of the websocket library's error for an event that is larger than `bodyBytes`. */
+const oversizedEvent = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+
 /** A websocket to the backend. It serves one request at a time. */
 export class UpstreamConnection {
   readonly #socket: WebSocket;
-  /** The account that the connection was opened for. */
-  readonly account: string;
+  /** The holder of the sign-in that the connection was opened for; see holderOf. */
+  readonly holder: string;
   readonly openedAt = Date.now();
   /** The id of the connection's last response, from which the next request can continue. */
   lastResponseId: string | undefined;
   #busy = false;
+  readonly #responses = new ResponseTracker();
   readonly #readEarlier: Promise<unknown>;
 
-  constructor(socket: WebSocket, account: string) {
+  constructor(socket: WebSocket, holder: string) {
     this.#socket = socket;
-    this.account = account;
+    this.holder = holder;
     // Without an error listener, a broken connection would end the process. Messages between requests are ignored.
     socket.on('error', () => socket.terminate());
     socket.on('message', () => {});
@@ -51,13 +67,14 @@ export class UpstreamConnection {
   async send({ text: request, firstByte, idle, signal, onEvent }: ConnectionRequest): Promise<RequestEnding> {
     const socket = this.#socket;
     this.#busy = true;
+    this.#responses.startRequest();
     await this.#readEarlier;
     return new Promise((resolve, reject) => {
       let timer = setTimeout(() => lose('the backend sent no event'), firstByte);
       let begun = false;
       const settle = (ending: RequestEnding) => {
         clearTimeout(timer);
-        socket.off('message', receive).off('close', closed);
+        socket.off('message', receive).off('close', closed).off('error', failed);
         signal.removeEventListener('abort', abort);
         this.#busy = false;
         resolve(ending);
@@ -67,19 +84,28 @@ export class UpstreamConnection {
         settle({ kind: 'lost', reason });
       };
       const abort = () => lose('the client left');
-      const closed = (code: number) => settle({ kind: 'lost', reason: `the connection ended (${code})` });
+      const closed = (code: number) => {
+        if (code === tooBig) settle({ kind: 'oversized' });
+        else settle({ kind: 'lost', reason: `the connection ended (${code})` });
+      };
+      const failed = (error: Error) => {
+        if ('code' in error && error.code === oversizedEvent) settle({ kind: 'oversized' });
+      };
       const fallSilent = () =>
         lose(socket.isPaused ? 'the client stopped reading' : 'the backend stopped sending');
       const receive = (data: RawData, binary: boolean) => {
         if (binary) return lose('the backend sent a binary message');
+        const text = toBuffer(data).toString('utf8');
+        const type = eventType(text);
+        const isLast = isLastEvent(type);
+        const id = isLast || type === 'response.created' ? responseId(text) : undefined;
+        if (this.#responses.isOfEarlier(type, text, id)) return undefined;
         if (begun) timer.refresh();
         else {
           begun = true;
           clearTimeout(timer);
           timer = setTimeout(fallSilent, idle);
         }
-        const text = toBuffer(data).toString('utf8');
-        const type = eventType(text);
         let handled: Promise<void> | undefined;
         try {
           handled = onEvent(type, text);
@@ -88,12 +114,12 @@ export class UpstreamConnection {
           reject(error);
           return lose('the event could not be delivered');
         }
-        if (isLastEvent(type)) return settle({ kind: 'responded', type, text });
+        if (isLast) return settle({ kind: 'responded', type, text, id });
         if (handled === undefined || socket.isPaused) return;
         socket.pause();
         void handled.then(() => socket.resume());
       };
-      socket.on('message', receive).on('close', closed);
+      socket.on('message', receive).on('close', closed).on('error', failed);
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });
       if (socket.readyState !== socket.OPEN) return closed(1006);
@@ -123,12 +149,12 @@ export class ConnectionPool {
 
   /**
    * Returns a connection for another turn: the one with the previous response, else the most recently used one. Drops
-   * connections that are too old or belong to another account.
+   * connections that are too old or belong to another holder.
    */
-  next(account: string, previousResponseId: string | undefined): UpstreamConnection | undefined {
+  next(holder: string, previousResponseId: string | undefined): UpstreamConnection | undefined {
     const oldest = Date.now() - this.#maximumAge;
     for (const connection of this.#connections) {
-      const fits = connection.openedAt > oldest && connection.account === account;
+      const fits = connection.openedAt > oldest && connection.holder === holder;
       if (!fits && connection.usable) this.drop(connection);
     }
     const usable = [...this.#connections].filter((connection) => connection.usable);

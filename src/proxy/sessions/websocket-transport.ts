@@ -1,16 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { openUpstream } from '../http/upstream/open-upstream.ts';
+import { retryAfter } from '../http/account-limit.ts';
+import { errorFromEvent } from '../http/errors.ts';
+import { openUpstream, SilentUpgrade } from '../http/upstream/open-upstream.ts';
 import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
+import type { RawMember } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
-import type { SignIn } from '../sign-in/sign-in.ts';
-import { responseId } from './event-fields.ts';
-import { isRetriedUpgrade, reconnectError, retryAfter } from './retry-policy.ts';
+import { holderOf } from '../sign-in/sign-in.ts';
+import { afterRefusedUpgrade, reconnectError } from './retry-policy.ts';
 import type { TurnAttempt, UpstreamRefusal } from './turn.ts';
 import { chainedMembers, continuedMembers, prewarmMembers, withTurnState } from './turn-request.ts';
 import { ConnectionPool, type RequestEnding, UpstreamConnection } from './upstream-connection.ts';
+
+import { watchAccount } from './watch-account.ts';
 
 export type WebSocketOutcome = RequestEnding | NoConnection;
 
@@ -19,10 +23,14 @@ type NoConnection =
   | UpstreamRefusal
   /** `retryAfter`: the pause that the backend asks for, in milliseconds. */
   | { readonly kind: 'unavailable'; readonly retryAfter: number | undefined }
-  /** The session must use HTTP from now on. */
-  | { readonly kind: 'unsupported'; readonly reason: string };
+  /** The session must use HTTP from now on. `isFinal`: also in its next conversation. */
+  | { readonly kind: 'unsupported'; readonly reason: string; readonly isFinal: boolean }
+  /** The next attempt has another account. */
+  | { readonly kind: 'account changed' };
 
-const unavailable: NoConnection = { kind: 'unavailable', retryAfter: undefined };
+const unavailable = { kind: 'unavailable', retryAfter: undefined } as const;
+
+const accountChanged = { kind: 'account changed' } as const;
 
 /** Events with a response from which the next request can continue. */
 const continuableTypes: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
@@ -32,6 +40,9 @@ const continuableTypes: ReadonlySet<string> = new Set(['response.completed', 're
  * (measured: codex 0.169.0, scenarios token-refresh and refresh-refused).
  */
 const retriedRefusals = 3;
+
+/** Bytes by which the envelope may lengthen a request. */
+const longestEnvelope = 8 * 1024;
 
 /** Milliseconds for a prewarm (measured: codex 0.169.0). */
 const prewarmTimeout = 15_000;
@@ -54,21 +65,21 @@ export class WebSocketTransport {
     this.#connections.end();
   }
 
-  /** Makes an attempt on a connection of the pool if `reuse` is true and one fits, else on a new connection. */
+  /**
+   * Makes an attempt on a connection of the pool if `reuse` is true and one fits, else on a new connection. A request that
+   * is too large for the backend's websocket is not sent.
+   */
   async attempt(attempt: TurnAttempt, reuse: boolean): Promise<WebSocketOutcome> {
-    const isFirst = !this.#begun;
-    const outcome = await this.#attemptOnce(attempt, reuse);
-    // A failed prewarm is not counted as an attempt (measured: codex 0.169.0, scenarios upgrade-500 and
-    // retries-exhausted: seven upgrades, six of them with a request).
-    return isFirst && outcome.kind === 'unavailable' ? this.#attemptOnce(attempt, false) : outcome;
-  }
-
-  async #attemptOnce(attempt: TurnAttempt, reuse: boolean): Promise<WebSocketOutcome> {
-    const { request, fullInput, turn, signal, onEvent } = attempt;
+    const { request, fullInput, turn, signal } = attempt;
     const { shape, limits, signIns } = this.#context;
-    const signIn = await signIns.current(this.#identity.session);
-    if (!signIn.websockets) return { kind: 'unsupported', reason: 'the sign-in forbids websockets' };
-    const kept = reuse ? this.#connections.next(accountOf(signIn), request.previousResponseId) : undefined;
+    const { session } = this.#identity;
+    const signIn = await signIns.current(session);
+    if (!signIn.websockets) {
+      return { kind: 'unsupported', reason: 'the sign-in forbids websockets', isFinal: true };
+    }
+    const kept = reuse ? this.#connections.next(holderOf(signIn), request.previousResponseId) : undefined;
+    let members = continuedMembers(request, fullInput, kept?.lastResponseId);
+    if (isTooLarge(members, limits.messageBytes)) return { kind: 'oversized' };
     const prewarms =
       kept === undefined && !this.#begun && request.previousResponseId === undefined && shape.prewarms;
     this.#begun = true;
@@ -78,34 +89,38 @@ export class WebSocketTransport {
       prewarms ? this.#shaper.body(prewarmMembers(request)) : this.#shaper.body(request.members, turn.values);
     const connection = kept ?? (await this.#open(attempt, firstBody().metadata));
     if (!(connection instanceof UpstreamConnection)) return connection;
-    if (prewarms && !(await this.#prewarm(connection, attempt))) {
-      connection.end();
-      this.#context.log.info({}, 'opening a new connection: the prewarm got no response');
-      return unavailable;
+    if (prewarms) {
+      const failure = await this.#prewarm(connection, attempt);
+      if (failure !== undefined) {
+        connection.end();
+        // A failed prewarm is not counted as an attempt (measured: codex 0.169.0, scenario retries-exhausted).
+        return failure.kind === 'unavailable' ? this.attempt(attempt, false) : failure;
+      }
+      const { lastResponseId } = connection;
+      const isChained = lastResponseId !== undefined && !request.hasOutputFormat;
+      if (isChained) members = chainedMembers(request, lastResponseId);
     }
-    const { lastResponseId } = connection;
-    const members =
-      prewarms && lastResponseId !== undefined && !request.hasOutputFormat
-        ? chainedMembers(request, lastResponseId)
-        : continuedMembers(request, fullInput, lastResponseId);
-    const ending = await connection.send({
-      text: this.#shaper.body(withTurnState(members, turn.state), turn.values).text,
-      firstByte: limits.firstByte,
-      idle: limits.idle,
-      signal,
-      onEvent,
-    });
+    const { onEvent, amended, hasChanged } = watchAccount(attempt, connection.holder, signIns.hasSeveral);
+    const { text } = this.#shaper.body(withTurnState(members, turn.state), turn.values);
+    const { firstByte, idle } = limits;
+    const ending = await connection.send({ text, firstByte, idle, signal, onEvent });
     if (ending.kind === 'responded' && continuableTypes.has(ending.type)) {
-      connection.lastResponseId = responseId(ending.text);
+      connection.lastResponseId = ending.id;
+      signIns.served(session, connection.holder);
     }
-    const isBroken = ending.kind === 'lost' || reconnectError(ending.type, ending.text, true) !== undefined;
+    const isBroken =
+      ending.kind !== 'responded' || reconnectError(ending.type, ending.text, true) !== undefined;
     if (isBroken) this.#connections.drop(connection);
     else this.#connections.keep(connection);
-    return ending;
+    if (hasChanged()) return accountChanged;
+    return ending.kind === 'responded' ? { ...ending, text: amended(ending.type, ending.text) } : ending;
   }
 
-  /** Sends a prewarm. Returns whether it succeeded. */
-  async #prewarm(connection: UpstreamConnection, { request, signal }: TurnAttempt): Promise<boolean> {
+  /** Sends a prewarm. Returns undefined if it succeeded. */
+  async #prewarm(
+    connection: UpstreamConnection,
+    { request, signal, changesAccount }: TurnAttempt,
+  ): Promise<WebSocketOutcome | undefined> {
     const ending = await connection.send({
       text: this.#shaper.body(prewarmMembers(request)).text,
       firstByte: prewarmTimeout,
@@ -113,9 +128,15 @@ export class WebSocketTransport {
       signal,
       onEvent: () => undefined,
     });
-    if (ending.kind !== 'responded') return false;
-    if (ending.type === 'response.completed') connection.lastResponseId = responseId(ending.text);
-    return ending.type !== 'error';
+    if (ending.kind === 'oversized') return ending;
+    if (ending.kind === 'responded' && ending.type !== 'error') {
+      if (ending.type === 'response.completed') connection.lastResponseId = ending.id;
+      return undefined;
+    }
+    const error = ending.kind === 'responded' ? errorFromEvent(ending.type, ending.text) : undefined;
+    if (error !== undefined && changesAccount(error, connection.holder)) return accountChanged;
+    this.#context.log.info({}, 'opening a new connection: the prewarm got no response');
+    return unavailable;
   }
 
   /** Opens a connection. `metadata` is the turn metadata of the request that follows. */
@@ -135,10 +156,10 @@ export class WebSocketTransport {
     }).catch((error: unknown) => {
       if (error instanceof InsecureBackend) throw error;
       log.warn({}, `the backend cannot be reached: ${reasonOf(error)}`);
-      return undefined;
+      return error instanceof SilentUpgrade ? useHttp(error.message) : unavailable;
     });
-    if (upgrade === undefined) return unavailable;
-    if (upgrade.kind === 'accepted') return new UpstreamConnection(upgrade.socket, accountOf(signIn));
+    if (upgrade.kind === 'unavailable' || upgrade.kind === 'unsupported') return upgrade;
+    if (upgrade.kind === 'accepted') return new UpstreamConnection(upgrade.socket, holderOf(signIn));
     const { response } = upgrade;
     const { status } = response;
     if (status === 401 && refusals < retriedRefusals) {
@@ -146,13 +167,25 @@ export class WebSocketTransport {
       await delay(limits.retries[refusals + 1] ?? 0, undefined, { signal });
       return this.#open(attempt, metadata, refusals + 1);
     }
-    if (status === 426) return { kind: 'unsupported', reason: 'the backend accepts no websockets' };
-    if (status === 401 || !isRetriedUpgrade(response)) return { kind: 'response', response };
-    return { kind: 'unavailable', retryAfter: retryAfter(response.headers) };
+    if (status === 426) {
+      return { kind: 'unsupported', reason: 'the backend accepts no websockets', isFinal: true };
+    }
+    const refusal = watchAccount(attempt, holderOf(signIn), signIns.hasSeveral).refusal(response);
+    if (refusal === undefined) return accountChanged;
+    const next = status === 401 ? 'report' : afterRefusedUpgrade(response);
+    if (next === 'use http') return useHttp(`the backend refuses upgrades with ${status}`);
+    if (next === 'retry') return { kind: 'unavailable', retryAfter: retryAfter(response.headers) };
+    return { kind: 'response', response: refusal };
   }
 }
 
-/** Returns what distinguishes the account of a sign-in from others. */
-function accountOf(signIn: SignIn): string {
-  return signIn.lane === 'chatgpt' ? signIn.accountId : signIn.accessToken;
+function useHttp(reason: string) {
+  return { kind: 'unsupported', reason, isFinal: false } as const;
+}
+
+function isTooLarge(members: readonly RawMember[], limit: number): boolean {
+  const sizes = (sizeOf: (text: string) => number) =>
+    members.reduce((sum, [, value]) => sum + sizeOf(value), longestEnvelope);
+  // A UTF-16 code unit has up to three bytes in UTF-8. Counting them takes time, and few requests are large.
+  return 3 * sizes((text) => text.length) >= limit && sizes((text) => Buffer.byteLength(text)) >= limit;
 }

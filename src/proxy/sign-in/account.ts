@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ParityError } from '../../errors.ts';
 import { AuthFile, replaceFile } from './auth-file.ts';
 import { withLock } from './lock.ts';
-import type { SignIn } from './sign-in.ts';
+import { holderOf, type SignIn } from './sign-in.ts';
 import { type RefreshReason, reasonToRefresh, type StoredSignIn, withTokens } from './stored-sign-in.ts';
 import { type RefreshResult, refreshTokens, type TokenEndpoint } from './token-endpoint.ts';
 
@@ -38,6 +38,11 @@ export class Account {
       if (error instanceof ParityError) return false;
       throw error;
     }
+  }
+
+  /** See holderOf. Undefined if the file has no sign-in. */
+  get holder(): string | undefined {
+    return this.usable ? holderOf({ ...this.#stored().signIn, file: this.path }) : undefined;
   }
 
   /** Throws ParityError `bad-sign-in` if the file has no sign-in. */

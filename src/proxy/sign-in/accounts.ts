@@ -15,18 +15,37 @@ const restTime = 60_000;
 /** Milliseconds to wait for the renewal of one account when another one is usable. The renewal goes on. */
 const patience = 2000;
 
+/** The account of a session. */
+type Assignment = {
+  readonly account: Account;
+  /** Whether it has served the session: caches, earlier responses and encrypted reasoning belong to it. */
+  hasServed: boolean;
+};
+
+/** What the backend says about the holder of a sign-in. */
+export type ReportedLimit = {
+  /** See holderOf. */
+  readonly holder: string;
+  /** When the backend responds to the holder again, in milliseconds since 1970. */
+  readonly until: number;
+  /** Whether the session can continue with another account, although this one has served it. */
+  readonly canMove: boolean;
+};
+
 /**
- * The sign-ins of a proxy: one file, or every `*.json` in a folder that has a sign-in. A session stays with its account,
- * because caches and earlier responses belong to the account. New sessions get the usable accounts in turn, by file
- * name. A session whose account is no longer usable, or cannot be renewed now, gets another one.
+ * The sign-ins of a proxy: one file, or every `*.json` in a folder that has a sign-in. A session stays with the account that
+ * has served it. New sessions get the usable accounts in turn, by file name: those whose limit is not reached, else the one
+ * whose limit is reset first. A session whose account is no longer usable, or cannot be renewed now, gets another one.
  */
 export class Accounts {
   readonly #path: string;
   readonly #endpoint: TokenEndpoint;
   readonly #byFile = new Map<string, Account>();
-  readonly #bySession = new Map<string, Account>();
+  readonly #bySession = new Map<string, Assignment>();
   /** When accounts that failed may be used again, in milliseconds since 1970. */
   readonly #restUntil = new WeakMap<Account, number>();
+  /** When holders whose limit is reached get responses again, in milliseconds since 1970. */
+  readonly #limitedUntil = new Map<string, number>();
   #nextIndex = 0;
 
   /** `path` is a file or a folder. It is read at each use and need not exist yet. */
@@ -38,6 +57,27 @@ export class Accounts {
   /** Returns the sign-in for a session's next request: of the first account that has one. Throws as Account#current. */
   signIn(session: string): Promise<SignIn> {
     return this.#firstSignIn(session, (account, patient) => account.current(patient));
+  }
+
+  /**
+   * Remembers that the limit of a session's account is reached. Returns whether the session's next request gets another
+   * account: one that can serve it, or, if none can, one whose limit is reset earlier.
+   */
+  limited(session: string, { holder, until, canMove }: ReportedLimit): boolean {
+    if (this.#files() === undefined) return false;
+    this.#limitedUntil.set(holder, until);
+    const [oldest = holder] = this.#limitedUntil.keys();
+    if (this.#limitedUntil.size > maximumSessions) this.#limitedUntil.delete(oldest);
+    const assignment = this.#bySession.get(session);
+    if (assignment !== undefined && canMove) assignment.hasServed = false;
+    return this.forSession(session).holder !== holder;
+  }
+
+  /** Remembers that an account has served a session. */
+  served(session: string, holder: string): void {
+    this.#limitedUntil.delete(holder);
+    const assignment = this.#bySession.get(session);
+    if (assignment?.hasServed === false && assignment.account.holder === holder) assignment.hasServed = true;
   }
 
   /** Returns a sign-in that replaces one which the backend refused. Throws as Account#afterRefusal. */
@@ -59,7 +99,10 @@ export class Accounts {
       const isLast = tried.has(account) || this.#awake(account).length === 0;
       tried.add(account);
       try {
-        return await (isLast ? request(account, true) : withinPatience(request(account, false), account));
+        const signIn = await (isLast
+          ? request(account, true)
+          : withinPatience(request(account, false), account));
+        return this.#isInFolder(account) ? { ...signIn, file: account.path } : signIn;
       } catch (error) {
         if (isLast || !(error instanceof ParityError)) throw error;
         this.#restUntil.set(account, Date.now() + restTime);
@@ -70,14 +113,19 @@ export class Accounts {
   /** Returns the account of a session. Throws ParityError `bad-sign-in` if no account is usable. */
   forSession(session: string): Account {
     const known = this.#bySession.get(session);
-    // There is no alternative to a single file.
-    const stays = known !== undefined && (known.path === this.#path || (known.usable && !this.#rests(known)));
-    const account = stays ? known : this.#next();
+    const assignment =
+      known !== undefined && this.#stays(known) ? known : { account: this.#next(), hasServed: false };
     this.#bySession.delete(session);
-    this.#bySession.set(session, account);
+    this.#bySession.set(session, assignment);
     const [oldest = session] = this.#bySession.keys();
     if (this.#bySession.size > maximumSessions) this.#bySession.delete(oldest);
-    return account;
+    return assignment.account;
+  }
+
+  #stays({ account, hasServed }: Assignment): boolean {
+    // There is no alternative to a single file.
+    if (!this.#isInFolder(account)) return true;
+    return account.usable && !this.#rests(account) && (hasServed || this.#resetOf(account) === 0);
   }
 
   /** Throws ParityError `bad-sign-in` if no account is usable. */
@@ -92,7 +140,10 @@ export class Accounts {
     if (files === undefined) return this.#account(this.#path);
     const usable = this.#usable(files);
     const awake = usable.filter((account) => !this.#rests(account));
-    const choice = awake.length > 0 ? awake : usable;
+    const candidates = awake.length > 0 ? awake : usable;
+    const resets = candidates.map((account) => this.#resetOf(account));
+    const first = Math.min(...resets);
+    const choice = candidates.filter((_, index) => resets[index] === first);
     const account = choice[this.#nextIndex % choice.length];
     if (account === undefined) {
       throw new ParityError(
@@ -111,6 +162,17 @@ export class Accounts {
   /** Returns the other accounts that can be used now. */
   #awake(except: Account): Account[] {
     return this.#usable(this.#files() ?? []).filter((account) => account !== except && !this.#rests(account));
+  }
+
+  #isInFolder({ path }: Account): boolean {
+    return path !== this.#path;
+  }
+
+  /** When the limit of an account is reset, in milliseconds since 1970. 0 if it is not reached. */
+  #resetOf(account: Account): number {
+    if (this.#limitedUntil.size === 0) return 0;
+    const until = this.#limitedUntil.get(account.holder ?? '') ?? 0;
+    return until > Date.now() ? until : 0;
   }
 
   #rests(account: Account): boolean {

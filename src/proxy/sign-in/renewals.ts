@@ -1,3 +1,6 @@
+import { limitedUntil } from '../http/account-limit.ts';
+import type { ApiError } from '../http/errors.ts';
+import type { ReportedLimit } from './accounts.ts';
 import type { SignIn } from './sign-in.ts';
 
 export type SignInSource = {
@@ -5,7 +8,18 @@ export type SignInSource = {
   readonly signIn: (session: string) => SignIn | Promise<SignIn>;
   /** Returns a sign-in that replaces one which the backend refused. By default there is none. */
   readonly renew?: (session: string, refused: SignIn) => Promise<SignIn>;
+  /** If there are several accounts; see Accounts. */
+  readonly accounts?: {
+    readonly limited: (session: string, limit: ReportedLimit) => boolean;
+    readonly served: (session: string, holder: string) => void;
+  };
 };
+
+/** An error that the backend sent to the holder of a sign-in. */
+export type ReportedError = Omit<ReportedLimit, 'until'> & { readonly error: ApiError };
+
+/** How often a request is sent again for another account. */
+export const mostAccountChanges = 16;
 
 /** Refusals to remember. The oldest is forgotten first. */
 const maximumRefusals = 10_000;
@@ -34,6 +48,23 @@ export class Renewals {
   async renew(session: string, refused: SignIn): Promise<SignIn> {
     if (this.#source.renew === undefined) throw new Error('it cannot be renewed');
     return this.#source.renew(session, refused);
+  }
+
+  /** Whether there are several accounts, so that it matters what the backend says about one. */
+  get hasSeveral(): boolean {
+    return this.#source.accounts !== undefined;
+  }
+
+  /** Reports an error that the backend sent. Returns whether the session's next request gets another account. */
+  failed(session: string, { error, ...account }: ReportedError): boolean {
+    const until = limitedUntil(error.error, error.headers);
+    if (until === undefined || this.#source.accounts === undefined) return false;
+    return this.#source.accounts.limited(session, { ...account, until });
+  }
+
+  /** Reports that the backend responded to a session's request without an error. */
+  served(session: string, holder: string): void {
+    this.#source.accounts?.served(session, holder);
   }
 
   /** Reports a 401 that is passed on to a client, which will retry. */

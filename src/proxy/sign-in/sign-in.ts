@@ -7,6 +7,8 @@ export type SignIn = {
   readonly accessToken: string;
   /** Whether the sign-in may be used over the websocket. */
   readonly websockets: boolean;
+  /** The file of a sign-in from a folder. Several users may share an account, each with a limit of their own. */
+  readonly file?: string;
 } & (
   | { readonly lane: 'api-key' }
   | {
@@ -17,6 +19,12 @@ export type SignIn = {
       readonly fedramp?: true;
     }
 );
+
+/** Returns what tells the holder of a sign-in from all others, also after the tokens were renewed. */
+export function holderOf(signIn: SignIn): string {
+  const { file = '' } = signIn;
+  return `${file} ${signIn.lane === 'chatgpt' ? signIn.accountId : signIn.accessToken}`;
+}
 
 /** Returns where the official client stores its sign-in: `$CODEX_HOME/auth.json`, else `~/.codex/auth.json`. */
 export function defaultAuthFile(env: NodeJS.ProcessEnv): string {

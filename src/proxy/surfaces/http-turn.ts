@@ -34,7 +34,7 @@ export async function sendWholeResponse(
   request: TurnRequest,
   translate: (response: JsonNode) => JsonNode,
 ): Promise<void> {
-  const newCollector = () => new ResponseCollector(8 * context.limits.bodyBytes);
+  const newCollector = () => new ResponseCollector(context.limits.bodyBytes);
   let collector = newCollector();
   const last = await runHttpTurn(context, {
     request,

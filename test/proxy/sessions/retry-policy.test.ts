@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { isRetriedPost, type PostOutcome, retryAfter } from '../../../src/proxy/sessions/retry-policy.ts';
+import { retryAfter } from '../../../src/proxy/http/account-limit.ts';
+import { isRetriedPost, type PostOutcome } from '../../../src/proxy/sessions/retry-policy.ts';
 
 const headersWith = (value: string) => [['Retry-After', value]] as const;
 const overloaded = (value: string): PostOutcome => ({

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { Accounts } from '../../../src/proxy/sign-in/accounts.ts';
+import { holderOf } from '../../../src/proxy/sign-in/sign-in.ts';
 import {
   authFile,
   endpointAt,
@@ -143,4 +144,66 @@ it('reports why the only account cannot be renewed', async () => {
   const folder = temporaryFolder();
   writeAccount(folder, 'a', -60);
   await expect(new Accounts(folder, endpoint).signIn('1')).rejects.toMatchObject({ code: 'sign-in-refused' });
+});
+
+/** The limit of an account in a folder. */
+const limitOf = (folder: string, account: string, milliseconds: number) => ({
+  holder: `${join(folder, `${account}.json`)} ${account}`,
+  until: Date.now() + milliseconds,
+  canMove: false,
+});
+
+it('gives new sessions the accounts whose limit is not reached, and all of them after the reset', () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const folder = folderOf('a', 'b', 'c');
+  const accounts = new Accounts(folder, endpointAt(1));
+  expect(served(accounts, '1', '2', '3')).toEqual(['a', 'b', 'c']);
+  expect(accounts.limited('1', limitOf(folder, 'a', 5000))).toBe(true);
+  expect(accounts.limited('3', limitOf(folder, 'c', 60_000))).toBe(true);
+  expect(served(accounts, '1', '3', '4', '5', '6')).toEqual(['b', 'b', 'b', 'b', 'b']);
+  vi.setSystemTime(Date.now() + 5000);
+  expect(served(accounts, '7', '8').sort()).toEqual(['a', 'b']);
+});
+
+it('gives new sessions the account whose limit is reset first when none can serve them', () => {
+  const folder = folderOf('a', 'b');
+  const accounts = new Accounts(folder, endpointAt(1));
+  accounts.limited('', limitOf(folder, 'a', 90_000));
+  accounts.limited('', limitOf(folder, 'b', 60_000));
+  expect(served(accounts, '1', '2')).toEqual(['b', 'b']);
+  expect(accounts.limited('1', limitOf(folder, 'b', 60_000))).toBe(false);
+});
+
+it('keeps the account that has served a session, although its limit is reached', () => {
+  const folder = folderOf('a', 'b');
+  const accounts = new Accounts(folder, endpointAt(1));
+  expect(served(accounts, '1')).toEqual(['a']);
+  const { holder, ...limit } = limitOf(folder, 'a', 60_000);
+  accounts.served('1', holder);
+  expect(accounts.limited('1', { holder, ...limit })).toBe(false);
+  expect(served(accounts, '1', '2')).toEqual(['a', 'b']);
+  expect(accounts.limited('1', { holder, ...limit, canMove: true })).toBe(true);
+  expect(served(accounts, '1')).toEqual(['b']);
+});
+
+it('tells the users of one workspace apart', async () => {
+  const folder = temporaryFolder();
+  for (const name of ['a', 'b']) {
+    const account = { type: 'codex', access_token: token(3600, name), account_id: 'workspace' };
+    writeFileSync(join(folder, `${name}.json`), JSON.stringify(account));
+  }
+  const accounts = new Accounts(folder, endpointAt(1));
+  const first = await accounts.signIn('1');
+  expect(accounts.limited('1', { holder: holderOf(first), until: Date.now() + 60_000, canMove: false })).toBe(
+    true,
+  );
+  const second = await accounts.signIn('1');
+  expect(second.accessToken).not.toBe(first.accessToken);
+  expect(holderOf(second)).not.toBe(holderOf(first));
+});
+
+it('has no alternative to a single file', () => {
+  const accounts = new Accounts(authFile(3600), endpointAt(1));
+  expect(accounts.limited('1', { holder: 'x', until: Date.now() + 60_000, canMove: true })).toBe(false);
 });

@@ -27,6 +27,11 @@ class UpstreamSocket extends WebSocket {
   }
 }
 
+/** The backend does not respond to an upgrade. */
+export class SilentUpgrade extends Error {
+  override readonly name = 'SilentUpgrade';
+}
+
 /** Opens a websocket with the given handshake, and counts it. Rejects when the backend cannot be reached. */
 export async function openUpstream(context: ProxyContext, request: UpgradeRequest): Promise<UpgradeResult> {
   const { metrics, log } = context;
@@ -69,7 +74,7 @@ function connect(
     const cancel = () => socket.terminate();
     // The library's own timeout does not begin before a tunnel is open.
     const late = setTimeout(() => {
-      reject(new Error(`no response to the upgrade within ${limits.connectTime / 1000} s`));
+      reject(new SilentUpgrade(`no response to the upgrade within ${limits.connectTime / 1000} s`));
       cancel();
     }, limits.connectTime);
     signal.addEventListener('abort', cancel, { once: true });
