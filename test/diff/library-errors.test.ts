@@ -209,3 +209,31 @@ it('compares the client with the last retry, and finds events of earlier attempt
     "changed | library's result | a response | an error: 429",
   ]);
 });
+
+it('accepts a request id of the subject where the backend gave none, but not in place of its own', () => {
+  const own = thrown(429, error, [...limits, ['x-request-id', 'req_own']]);
+  const front = httpExchange(429, { error }, { 'x-request-id': 'req_own' });
+  expect(found([front], upstream([frame]), [own])).toEqual([]);
+  const named = { ...frame, headers: { ...frame.headers, 'x-request-id': 'req_backend' } };
+  expect(found([front], upstream([named]), [own])).toEqual([
+    'changed | library\'s result › headers.x-request-id | "req_backend" | "req_own"',
+  ]);
+  expect(found([front], upstream([named]), [thrown(429, error, limits)])).toEqual([
+    'missing | library\'s result › headers.x-request-id | "req_backend" | ',
+  ]);
+});
+
+it('accepts the previous response that the program named, in all events, in place of that of a prewarm', () => {
+  const events = (...previous: readonly (string | null)[]) =>
+    [beginning[0], completed].map((event, index) => ({
+      type: event?.type ?? '',
+      response: { ...event?.response, previous_response_id: previous[index] ?? null },
+    }));
+  const handed = { text: 'OK', ending: 'completed' };
+  const finds = (...previous: readonly (string | null)[]) =>
+    found([streamed(...events(...previous))], upstream(events('resp_warm', 'resp_warm')), [handed]);
+  expect(finds(null, null)).toEqual([]);
+  expect(finds('resp_warm', 'resp_warm')).toEqual([]);
+  expect(finds('resp_other', 'resp_other')).toHaveLength(1);
+  expect(finds(null, 'resp_warm')).toHaveLength(1);
+});

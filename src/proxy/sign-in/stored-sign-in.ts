@@ -164,7 +164,7 @@ function expiryOf(token: string): number | undefined {
   return exp?.kind === 'number' ? Number(exp.text) * 1000 : undefined;
 }
 
-/** Whether the id token says that the account is of a government agency. */
+/** Whether the account is of a government agency. The id token says so, not the access token (measured: codex 0.171.0). */
 function isFedramp(tokens: JsonNode): boolean {
   const account = member(claimsOf(stringAt(tokens, 'id_token') ?? ''), 'https://api.openai.com/auth');
   const claim = member(account, 'chatgpt_account_is_fedramp');
