@@ -27,6 +27,7 @@ const commands: Readonly<Record<string, Register>> = {
   proxy: async (cli, context) => cli.command((await import('./proxy-command.ts')).proxyCommand(context)),
   'bench-tier': async (cli, context) =>
     cli.command((await import('./bench-tier-command.ts')).benchTierCommand(context)),
+  init: async (cli, context) => cli.command((await import('./init-command.ts')).initCommand(context)),
   doctor: async (cli, context) => cli.command((await import('./doctor-command.ts')).doctorCommand(context)),
 };
 
@@ -109,12 +110,15 @@ function optionNames({ parsed }: Argv): string[] {
 }
 
 /** Options that can be repeated. */
-const repeatable: ReadonlySet<string> = new Set(['_', 'files', 'report', 'goldens', 'allow-host']);
+const repeatable: ReadonlySet<string> = new Set(['_', 'files', 'report', 'goldens', 'allow-host', 'env']);
+
+/** Commands that take a command after `--`. */
+const takesCommand: ReadonlySet<string> = new Set(['record', 'init']);
 
 /** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
 function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {
-  if (command !== undefined && !(Array.isArray(options._) && options._[0] === 'record')) {
-    throw new ParityError('usage', 'only record takes a command after --');
+  if (command !== undefined && !(Array.isArray(options._) && takesCommand.has(String(options._[0])))) {
+    throw new ParityError('usage', 'only record and init take a command after --');
   }
   for (const [name, value] of Object.entries(options)) {
     // Yargs adds a camel-case copy of each option.

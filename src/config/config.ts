@@ -1,8 +1,9 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ParityError } from '../errors.ts';
-import { subjectConfig } from './subject-config.ts';
+import { type SubjectConfig, subjectConfig } from './subject-config.ts';
 import { parseYaml, readYaml } from './yaml-file.ts';
 
 /** The possible names of the file in the working folder. */
@@ -75,4 +76,14 @@ export function readConfig(folder: string): Config {
 /** Parses a configuration. Throws ParityError `usage`. */
 export function parseConfig(text: string, path: string): Config {
   return parseYaml(config, text, path).data;
+}
+
+/** The path of the JSON schema from the folder of a project in which the package is installed. */
+const installedSchema = './node_modules/codex-parity/docs/config.schema.json';
+
+/** The text of a first configuration file, as YAML. Throws ParityError `usage` if the subject is not valid. */
+export function configText(name: string, subject: SubjectConfig): string {
+  const yaml = stringify({ subjects: { [name]: subject } }, { lineWidth: 0 });
+  parseConfig(yaml, 'the new configuration');
+  return `# yaml-language-server: $schema=${installedSchema}\n${yaml}`;
 }

@@ -253,7 +253,7 @@ it.each([
   {
     wrong: 'a command after -- for check',
     args: ['check', '--', 'x'],
-    expected: /only record takes a command/,
+    expected: /only record and init take a command/,
   },
   {
     wrong: 'a report in a folder that cannot be made',
