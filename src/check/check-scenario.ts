@@ -168,9 +168,13 @@ function idOf({ codex, lane, scenario }: GoldenId): GoldenId {
 /** The finding if no model request reached the backend: most likely, the subject has another upstream. */
 function nothingReceived(
   { upstream, subject }: ScenarioCheck,
-  { url, sideRequests, end, refusal }: ScenarioTraffic,
+  { url, sideRequests, end, refusal, problems }: ScenarioTraffic,
 ): Finding {
   const { method = '', target = jsonString('') } = upstream.exchanges[0]?.request ?? {};
+  const failures = [
+    ...(end.type === 'finished' ? [] : [end.reason]),
+    ...problems.map((problem) => `its connection failed: ${problem}`),
+  ];
   const mismatch: Mismatch = {
     kind: 'missing',
     places: [{ exchange: 1, side: 'client', part: 'exchange', path: [] }],
@@ -178,7 +182,7 @@ function nothingReceived(
     instead: {
       type: 'subject behaviour',
       requests: sideRequests,
-      ...(end.type === 'finished' ? {} : { failure: end.reason }),
+      ...(failures.length === 0 ? {} : { failure: failures.join('; ') }),
       ...(refusal === undefined ? {} : { refusal }),
     },
   };

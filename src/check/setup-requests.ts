@@ -8,7 +8,7 @@ import { type CommandSubject, filled, filledJson, type Placeholders } from './su
 const longestQuote = 300;
 
 /**
- * Sends the requests that set up a subject that is ready. Throws ParityError `subject-failed` if one of them is not answered, or
+ * Sends the requests that set up a subject that is ready, with the cookies of the responses before. Throws ParityError `subject-failed` if one of them is not answered, or
  * with a status of 400 or more.
  */
 export async function setUp(
@@ -16,13 +16,14 @@ export async function setUp(
   values: Placeholders,
   { timeLimit, signal }: { readonly timeLimit: number; readonly signal: AbortSignal },
 ): Promise<void> {
+  const cookies = new Map<string, string>();
   for (const request of setup) {
     const line = `${request.method} ${filled(request.path, values)}`;
     const failed = (problem: string) =>
       new ParityError('subject-failed', `subject ${name} answers ${line} of its setup ${problem}`);
     const url = `http://127.0.0.1:${values.port}${filled(request.path, values)}`;
     const response = await fetch(url, {
-      ...requestOf(request, values),
+      ...requestOf(request, values, cookies),
       method: request.method,
       redirect: 'manual',
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeLimit)]),
@@ -31,22 +32,30 @@ export async function setUp(
       const { cause = error } = error instanceof Error ? error : {};
       throw failed(`not at all: ${plainReason(cause)}`);
     });
+    for (const cookie of response.headers.getSetCookie()) {
+      const [, key = '', value = ''] = /^([^=;]*)=([^;]*)/.exec(cookie) ?? [];
+      cookies.set(key.trim(), value.trim());
+    }
     const text = (await response.text()).replaceAll(/\s+/g, ' ').slice(0, longestQuote);
     if (response.status >= 400) throw failed(`with ${response.status}: ${text}`);
   }
 }
 
-function requestOf({ headers = {}, json, form }: SetupRequest, values: Placeholders): RequestInit {
-  const filledHeaders = Object.entries(headers).map(([name, text]): [string, string] => [
-    name,
-    filled(text, values),
-  ]);
-  if (form !== undefined) return { headers: filledHeaders, body: formOf(form, values) };
-  if (json === undefined) return { headers: filledHeaders };
-  return {
-    headers: [['content-type', 'application/json'], ...filledHeaders],
-    body: JSON.stringify(filledJson(json, values)),
-  };
+function requestOf(
+  { headers = {}, json, form }: SetupRequest,
+  values: Placeholders,
+  cookies: ReadonlyMap<string, string>,
+): RequestInit {
+  const own = Object.entries(headers).map(([name, text]): [string, string] => [name, filled(text, values)]);
+  const cookie = [...cookies].map((pair) => pair.join('=')).join('; ');
+  const all: [string, string][] = [
+    ...(json === undefined ? [] : [['content-type', 'application/json'] satisfies [string, string]]),
+    ...(cookie === '' ? [] : [['cookie', cookie] satisfies [string, string]]),
+    ...own,
+  ];
+  if (form !== undefined) return { headers: all, body: formOf(form, values) };
+  if (json === undefined) return { headers: all };
+  return { headers: all, body: JSON.stringify(filledJson(json, values)) };
 }
 
 function formOf(fields: Readonly<Record<string, string>>, values: Placeholders): FormData {

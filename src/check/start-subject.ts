@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { definedOnly, type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError, startFailure } from '../errors.ts';
+import { isFolder } from '../files.ts';
 import type { GoldenFolders } from '../golden/select.ts';
 import { listenLocally } from '../listening.ts';
 import { lineLogger } from '../proxy/log.ts';
@@ -79,17 +80,28 @@ async function startCommand(subject: CommandSubject, start: SubjectStart): Promi
   const values: Placeholders = {
     ...writeSignIn(subject, folder, start.signIn),
     port: String(port),
+    other_port: String(await freePort()),
     upstream: start.upstream,
     origin: new URL(start.upstream).origin,
+    proxy: start.outgoing?.url ?? '',
+    certificate: start.outgoing?.authority.certificatePath ?? '',
     codex: start.codex,
     goldens: start.goldensFolder,
   };
   writeSubjectFiles(subject, values);
+  const cwd = filled(subject.cwd, values);
   const own = Object.entries(subject.env).map(([name, text]) => [name, filled(text, values)]);
+  if (!isFolder(cwd)) {
+    remove();
+    throw new ParityError(
+      'subject-failed',
+      `cannot run subject ${subject.name}: its cwd ${cwd} is not a folder`,
+    );
+  }
   const run = runInGroup(
     subject.command.map((word) => filled(word, values)),
     {
-      cwd: filled(subject.cwd, values),
+      cwd,
       env: { ...definedOnly(process.env), ...outgoingVariables(start, folder), ...Object.fromEntries(own) },
       signal: AbortSignal.any([signal, stopping.signal]),
       graceMs: stopGrace,

@@ -6,8 +6,11 @@ const aStatus = 'must be a status from 100 to 599';
 /** The placeholders in texts of a subject, and what they stand for. */
 export const placeholders = {
   port: 'the port to listen on, at 127.0.0.1',
+  other_port: 'another free port, for a proxy that needs two',
   upstream: 'base URL of the simulated backend, such as `http://127.0.0.1:PORT/backend-api/codex`',
   origin: 'the same without a path, such as `http://127.0.0.1:PORT`',
+  proxy: 'with `upstream: https`, the HTTP proxy that serves the official hosts',
+  certificate: 'with `upstream: https`, the certificate file to trust',
   auth: 'a file with a made-up sign-in, in the form that `auth` names',
   auth_folder: 'the folder with this file, and nothing else',
   token: 'the access token of the sign-in; the API key in lane `api-key`',
@@ -119,7 +122,7 @@ export const subjectConfig = z.strictObject({
     .array(setupRequest)
     .optional()
     .describe(
-      'HTTP requests to send to it when it is ready, such as one that adds an account. Each must be answered with a status below 400.',
+      'HTTP requests to send to it when it is ready, such as one that adds an account. Cookies are kept between them. Each must be answered with a status below 400.',
     ),
   start: z
     .enum(['per-scenario', 'once'])
