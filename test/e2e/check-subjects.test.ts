@@ -16,7 +16,10 @@ async function check(subject: SubjectConfig, args: readonly string[] = [], scena
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'codex-parity.config.yaml'), stringify({ subjects: { mine: subject } }));
   const selection = ['--codex', '0.171.0', '--scenario', scenarios];
-  return { folder, ...(await cli(['check', '--subject', 'mine', ...selection, ...args], { cwd: folder })) };
+  return {
+    folder,
+    ...(await cli(['check', '--subject', 'mine', '--verbose', ...selection, ...args], { cwd: folder })),
+  };
 }
 
 const parity = 'parity: mine sends what the official client sends';
