@@ -19,6 +19,8 @@ export type BackendOptions = {
   /** Whether the script starts anew at its end, for any number of clients. Faults happen once. Absent: false. */
   readonly repeats?: boolean;
   readonly faults?: Faults;
+  /** The models that it lists. Absent: none. */
+  readonly models?: readonly string[];
   /** Refuses what the real backend refuses, and responds as it does, by what its users report. Absent: false. */
   readonly strict?: boolean;
   /**
@@ -59,7 +61,7 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   const websockets = startWebSocketResponses(run);
   const server = createServer((request, response) => {
     // This fails only when the client disconnects in the middle of its request.
-    serveRequest(request, response, run).catch(() => response.destroy());
+    serveRequest(request, response, { ...run, models: options.models ?? [] }).catch(() => response.destroy());
   });
   server.on('upgrade', (request, socket, head) => {
     // Without a listener, a client that resets its connection would end the process.
@@ -101,9 +103,9 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 async function serveRequest(
   request: IncomingMessage,
   response: ServerResponse,
-  run: BackendRun,
+  run: BackendRun & { readonly models: readonly string[] },
 ): Promise<void> {
-  const { onEvent, faults } = run;
+  const { onEvent } = run;
   const body = await buffer(request);
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
@@ -117,7 +119,7 @@ async function serveRequest(
     send(respondToPost({ path, headers, body }, run));
     return;
   }
-  const routed = sideResponse({ method, path, headers, body: body.toString('utf8') }, faults);
+  const routed = sideResponse({ method, path, headers, body: body.toString('utf8') }, run);
   if (routed === undefined) onEvent({ type: 'unrouted', method, target });
   send(routed ?? notFound);
 }

@@ -61,7 +61,8 @@ export async function startReplayBackend({ golden, port = 0 }: ReplayBackendOpti
     const body = await buffer(request);
     if (!isModelRoute(url)) {
       const path = url.replace(/\?.*$/s, '').replace(/\/{2,}/g, '/');
-      const side = sideResponse({ method, path, headers, body: body.toString() }, faults) ?? notRecorded;
+      const sideRequest = { method, path, headers, body: body.toString() };
+      const side = sideResponse(sideRequest, { faults, models: [] }) ?? notRecorded;
       response.writeHead(side.status, side.headers.flat()).end(side.body);
       return;
     }

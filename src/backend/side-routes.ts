@@ -22,7 +22,10 @@ type SideRequest = {
   readonly body: string;
 };
 
-type SideResponder = (request: SideRequest, faults: PendingFaults) => HttpResponse;
+/** What the responses depend on besides the request. */
+type SideRun = { readonly faults: PendingFaults; readonly models: readonly string[] };
+
+type SideResponder = (request: SideRequest, run: SideRun) => HttpResponse;
 
 const always = (value: object): SideResponder => {
   return () => jsonResponse(200, value);
@@ -37,7 +40,7 @@ const routes: ReadonlyMap<string, SideResponder> = new Map([
   ['GET /backend-api/wham/accounts/check', accountsCheck],
   // With an empty list the client keeps its bundled catalogue. Its other traffic is the same as after a 404, but it
   // requests the list half as often and logs no error.
-  ['GET /backend-api/codex/models', always({ models: [] })],
+  ['GET /backend-api/codex/models', modelList],
   ['GET /backend-api/wham/settings/user', always({})],
   // Business, enterprise and edu accounts request it, and start no turn before the response.
   ['GET /backend-api/wham/config/bundle', always({})],
@@ -55,8 +58,17 @@ const routes: ReadonlyMap<string, SideResponder> = new Map([
 ]);
 
 /** The response from the table; undefined for a request that is not in it. */
-export function sideResponse(request: SideRequest, faults: PendingFaults): HttpResponse | undefined {
-  return routes.get(`${request.method} ${request.path}`)?.(request, faults);
+export function sideResponse(request: SideRequest, run: SideRun): HttpResponse | undefined {
+  return routes.get(`${request.method} ${request.path}`)?.(request, run);
+}
+
+function modelList(_: SideRequest, { models }: SideRun): HttpResponse {
+  return jsonResponse(200, {
+    models: models.map((slug, priority) => ({
+      ...{ slug, display_name: slug, visibility: 'list', supported_in_api: true, priority },
+      context_window: 272_000,
+    })),
+  });
 }
 
 /**
@@ -80,7 +92,7 @@ function accountsCheck({ headers }: SideRequest): HttpResponse {
  * account stays that of its auth.json. In a refusal, the error code decides whether the client must sign in again
  * (measured: codex 0.169.0, scenario refresh-refused).
  */
-function refresh(_: SideRequest, faults: PendingFaults): HttpResponse {
+function refresh(_: SideRequest, { faults }: SideRun): HttpResponse {
   const code = faults.refreshRefusal();
   if (code === undefined) {
     const refresh_token = `refresh-${randomHex()}`;

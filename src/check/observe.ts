@@ -10,6 +10,7 @@ import {
 import { ParityError } from '../errors.ts';
 import type { ClientRefusal } from '../golden/match/mismatch.ts';
 import { type Exchange, exchangesOf } from '../golden/trace/exchanges.ts';
+import { modelsOf } from '../golden/trace/models.ts';
 import { ownTexts } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { loadScenario } from '../scenario/scenario.ts';
@@ -26,7 +27,7 @@ import { basePathOf } from './lane-rules.ts';
 import { RefusalWatch } from './refusal-watch.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import type { SubjectStart } from './start-subject.ts';
-import { clientSettings, hostOf, programPath, takesSignIn } from './subject.ts';
+import { clientSettings, hostOf, listsModels, programPath, takesSignIn } from './subject.ts';
 
 /** The traffic on both sides of a subject. */
 export type ScenarioTraffic = DriveResult &
@@ -96,6 +97,7 @@ async function observe(
     const backend = await startBackend({
       script: scenario.backend,
       ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),
+      models: listsModels(subject) ? modelsOf(check.upstream.exchanges) : [],
     });
     open.push(backend.close);
     const behind = await startUpstream(check, {

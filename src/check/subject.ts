@@ -34,12 +34,19 @@ export type CommandSubject = {
   readonly once: boolean;
   readonly auth: 'codex' | 'cliproxyapi';
   readonly upstream: 'http' | 'https';
+  /** Whether the backend lists the models of the golden, rather than none. */
+  readonly listsModels: boolean;
   readonly client: ClientSettings;
 };
 
 /** How clients reach a subject: as they reach the official backend, unless the configuration says otherwise. */
 export function clientSettings(subject: Subject): ClientSettings {
   return subject.kind === 'command' ? subject.client : officialSettings;
+}
+
+/** Whether the backend lists models for a subject. */
+export function listsModels(subject: Subject): boolean {
+  return subject.kind === 'command' && subject.listsModels;
 }
 
 /** The values of the placeholders. */
@@ -138,6 +145,7 @@ export function configuredSubject(name: string, config: SubjectConfig, folder: s
     ...{ name, command, path, env, cwd: config.cwd ?? folder, files, setup, auth, upstream },
     ready: readinessOf(config.ready),
     once: start === 'once',
+    listsModels: config.modelList === 'golden',
     client: {
       ...(clientKey === undefined ? {} : { key: clientKey }),
       headers: Object.entries(headers),

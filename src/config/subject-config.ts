@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { didYouMean } from '../suggestion.ts';
 
 const aPath = 'must begin with a slash';
 const aStatus = 'must be a status from 100 to 599';
@@ -27,8 +28,10 @@ export type Placeholder = keyof typeof placeholders;
 
 /** A text with placeholders. Others than the known ones are an error, which a template of `files` may have. */
 const filledText = z.string().refine((text) => unknownPlaceholder(text) === undefined, {
-  error: ({ input }) =>
-    `has the unknown placeholder {${unknownPlaceholder(String(input))}}: choose from {${Object.keys(placeholders).join('}, {')}}`,
+  error: ({ input }) => {
+    const [unknown = '', known] = [unknownPlaceholder(String(input)), Object.keys(placeholders)];
+    return `has the unknown placeholder {${unknown}}: ${didYouMean(unknown, known)}choose from {${known.join('}, {')}}`;
+  },
 });
 
 /** A placeholder that does not exist. A text with white space may be a script with braces of its own. */
@@ -141,6 +144,12 @@ export const subjectConfig = z.strictObject({
     .optional()
     .describe(
       '`http` (default): the proxy takes `{upstream}` as its upstream. `https`: it reaches the official hosts through the HTTP proxy in `HTTPS_PROXY`, which is set for it together with the certificate to trust.',
+    ),
+  modelList: z
+    .enum(['empty', 'golden'])
+    .optional()
+    .describe(
+      'What the simulated backend lists as models. `empty` (default): nothing, so that the official client keeps the models that it knows. `golden`: the models of the golden, for a proxy that serves only what its upstream lists.',
     ),
   clientKey: z
     .string()

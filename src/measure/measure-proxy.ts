@@ -4,7 +4,7 @@ import { inFreshFolder, makeEnvironment } from '../client/official/environment.t
 import { ParityError } from '../errors.ts';
 import { readGolden } from '../golden/file.ts';
 import { findGolden, type GoldenFolders } from '../golden/select.ts';
-import { clientJson } from '../golden/trace/exchanges.ts';
+import { modelsOf } from '../golden/trace/models.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
@@ -12,7 +12,6 @@ import { tapInFrontOf } from '../record/record-live.ts';
 import { Sealer } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
-import { stringAt } from '../wire/json.ts';
 import { connections, type MeasureOptions, measureTiers } from './measure-tiers.ts';
 import type { TierReport } from './tier-report.ts';
 import { summarise } from './tier-summary.ts';
@@ -94,9 +93,7 @@ async function measure(
 /** The model that the official client requests by default. */
 function defaultModel(goldens: GoldenFolders, { codex, lane }: ProxySetup): string {
   const { exchanges } = readGolden(findGolden(goldens, { codex, lane, scenario: 'default' }).path);
-  for (const step of exchanges.flatMap(({ steps }) => steps)) {
-    const model = stringAt(clientJson(step), 'model');
-    if (model !== undefined) return model;
-  }
+  const [model] = modelsOf(exchanges);
+  if (model !== undefined) return model;
   throw new ParityError('usage', `the goldens of codex ${codex} contain no model: choose one with --model`);
 }

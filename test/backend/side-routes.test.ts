@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { startBackend } from '../../src/backend/backend.ts';
 import { backendWith } from './backend-client.ts';
 
 it('responds to accounts/check with the account of the request', async () => {
@@ -85,5 +86,21 @@ it('responds 404 to a request without a route, and reports it', async () => {
     type: 'unrouted',
     method: 'GET',
     target: '/backend-api/wham/new-in-some-version?x=1',
+  });
+});
+
+it('lists the models that it is told to, and none otherwise', async () => {
+  const listed = async (models?: readonly string[]) => {
+    const backend = await startBackend({ script: [], ...(models === undefined ? {} : { models }) });
+    onTestFinished(backend.close);
+    const response = await fetch(`${backend.origin}/backend-api/codex/models?client_version=0.171.0`);
+    return response.json();
+  };
+  expect(await listed()).toEqual({ models: [] });
+  expect(await listed(['gpt-6.2-sol', 'gpt-5.4'])).toMatchObject({
+    models: [
+      { slug: 'gpt-6.2-sol', priority: 0 },
+      { slug: 'gpt-5.4', priority: 1 },
+    ],
   });
 });

@@ -326,3 +326,38 @@ it.each([
   const { outcome } = await played(goldenOf([upgrade([create, completed])]), port);
   expect(outcome).toEqual({ finished: false, reason });
 });
+
+it('sends the key, the headers and the names of models that the settings of the client have', async () => {
+  const metadata = JSON.stringify({ model: 'gpt-5.sol', other: 'gpt-5.solid' });
+  const content = {
+    model: 'gpt-5.sol',
+    client_metadata: { turn: metadata },
+    input: ['gpt-5.sol in a prompt'],
+  };
+  const { request, ...rest } = exchange('POST', [
+    body('client', content),
+    response(200),
+    body('backend', {}),
+  ]);
+  const headers = [
+    ...request.headers.filter(([name]) => name !== 'content-encoding'),
+    ['Authorization', jsonString('Bearer a-token')],
+    ['x-codex-routing-hint', jsonString('model=gpt-5.sol;tier=priority')],
+    ['x-turn', jsonString(metadata)],
+  ] as const;
+  const golden = goldenOf([{ ...rest, request: { ...request, headers } }]);
+  const { port, requests } = await backendOf(golden.exchanges);
+  const url = new URL(`http://127.0.0.1:${port}/v1`);
+  const settings = { key: 'the-key', headers: [['x-team', 'one']], models: { '*': 'codex/*' } } as const;
+  const outcome = await replay(golden, url, new AbortController().signal, { settings });
+  expect(outcome).toEqual({ finished: true });
+  const renamed = { model: 'codex/gpt-5.sol', other: 'gpt-5.solid' };
+  const received = new Map(requests[0]?.headers);
+  expect(received.get('Authorization')).toBe('Bearer the-key');
+  expect(received.get('x-team')).toBe('one');
+  expect(received.get('x-codex-routing-hint')).toBe('model=codex/gpt-5.sol;tier=priority');
+  expect(JSON.parse(received.get('x-turn') ?? '')).toEqual(renamed);
+  const { client_metadata: sentMetadata, ...sentBody } = JSON.parse(String(requests[0]?.body));
+  expect(sentBody).toEqual({ model: 'codex/gpt-5.sol', input: ['gpt-5.sol in a prompt'] });
+  expect(JSON.parse(sentMetadata.turn)).toEqual(renamed);
+});

@@ -88,6 +88,46 @@ it.each([
     'subjects:\n  a: { command: [x],\n    ready: { line: "/(/" } }\n',
     'line 3: subjects.a.ready.line must be text, or a valid regular expression between slashes',
   ],
+  [
+    'a placeholder that does not exist',
+    'subjects:\n  a:\n    command: [x]\n    env:\n      UP: "{upsteam}"\n',
+    'line 5: subjects.a.env.UP has the unknown placeholder {upsteam}: did you mean "upstream"? choose from {port}',
+  ],
+  [
+    'a file outside of the folder of the subject',
+    'subjects:\n  a:\n    command: [x]\n    files:\n      ../b: text\n',
+    'line 5: subjects.a.files.../b must be a relative path that stays below {folder}',
+  ],
+  [
+    'a setup request without a path',
+    'subjects:\n  a:\n    command: [x]\n    setup:\n      - json: {}\n',
+    'line 5: subjects.a.setup.0.path is missing',
+  ],
+  [
+    'a setup request with two bodies',
+    'subjects:\n  a:\n    command: [x]\n    setup:\n      - { path: /a, json: {}, form: {} }\n',
+    'line 5: subjects.a.setup.0 must not have both json and form',
+  ],
+  [
+    'a start that does not exist',
+    'subjects:\n  a:\n    command: [x]\n    start: twice\n',
+    'line 4: subjects.a.start must be one of per-scenario, once',
+  ],
+  [
+    'a key that no header can carry',
+    'subjects:\n  a:\n    command: [x]\n    clientKey: "two words"\n',
+    'line 4: subjects.a.clientKey must consist of visible ASCII characters',
+  ],
+  [
+    'a header whose name is not valid',
+    'subjects:\n  a:\n    command: [x]\n    headers:\n      "x y": z\n',
+    'line 5: subjects.a.headers.x y is not a valid name of a header',
+  ],
+  [
+    'a number as the value of a variable',
+    'subjects:\n  a:\n    command: [x]\n    env:\n      PORT: 1\n',
+    'line 5: subjects.a.env.PORT must be of type string',
+  ],
 ])('names the line and the key of %s', (_, text, message) => {
   expect(() => parseConfig(text, 'codex-parity.config.json')).toThrow(`codex-parity.config.json, ${message}`);
 });

@@ -4,11 +4,12 @@ import type { Golden } from '../../golden/golden.ts';
 import { Matcher } from '../../golden/match/matcher.ts';
 import type { Place } from '../../golden/match/mismatch.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
-import { clientJson, type Exchange } from '../../golden/trace/exchanges.ts';
+import type { Exchange } from '../../golden/trace/exchanges.ts';
+import { modelsOf } from '../../golden/trace/models.ts';
 import { variablesFromBackend } from '../../golden/trace/variable-uses.ts';
 import type { Content, HeaderField } from '../../trace/trace-event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import { type JsonNode, jsonString, printJson, stringAt } from '../../wire/json.ts';
+import { type JsonNode, jsonString, printJson } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';
 import { type ClientSettings, clientModel, officialSettings, withClientHeaders } from '../client-settings.ts';
 import { RawConnection, type ReceivedEvent } from './raw-connection.ts';
@@ -216,10 +217,7 @@ class Replay {
 
 /** Renames the models of a golden wherever a request names one: in JSON, in JSON inside of a text, and in the routing hint. */
 function modelRenaming(golden: Golden, settings: ClientSettings): (text: string) => string {
-  const models = golden.exchanges
-    .flatMap(({ steps }) => steps)
-    .flatMap((step) => stringAt(clientJson(step), 'model') ?? [])
-    .filter((model) => clientModel(settings, model) !== model);
+  const models = modelsOf(golden.exchanges).filter((model) => clientModel(settings, model) !== model);
   if (models.length === 0) return (text) => text;
   const names = [...new Set(models)]
     .map((model) => model.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
