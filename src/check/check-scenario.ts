@@ -1,11 +1,13 @@
 import { byCause } from '../diff/causes.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
-import { type Finding, findingOf, together } from '../diff/finding.ts';
+import { type Finding, findingOf, isOf, together } from '../diff/finding.ts';
 import type { ScenarioTransport } from '../diff/fold.ts';
 import { isResponse, showStop } from '../diff/neutrality/exchange.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
 import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrality.ts';
+import { withOrigins } from '../diff/origins.ts';
 import { clientDifferences, envelopeFindings, parityFindings } from '../diff/parity.ts';
+import { revealed } from '../diff/revealed.ts';
 import {
   allUnfinished,
   type ClientDifferences,
@@ -14,6 +16,7 @@ import {
   type Unfinished,
   verdictOf,
 } from '../diff/verdict.ts';
+import { versionFit, withVersion } from '../diff/version-fit.ts';
 import type { Golden, GoldenId } from '../golden/golden.ts';
 import { comparedNode, type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
@@ -41,7 +44,7 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
     recorded.push({ ...(mode === undefined ? {} : { mode }), ...traffic.events });
     return traffic;
   };
-  const { findings, unfinished, client } =
+  const { findings, unfinished, client, sender } =
     'surface' in driver
       ? await inBothModes(!servesOneAtATime(subject, backendPort), async (streams) => {
           const traffic = await play(streams, streams ? 'streamed' : 'whole');
@@ -53,6 +56,7 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
     transport: transportOf(golden),
     ...verdictOf(findings, unfinished),
     ...(client === undefined ? {} : { client }),
+    ...(sender === undefined ? {} : { sender }),
   };
   const traces = check.traces === undefined ? [] : keepTraces(result, recorded, check.traces);
   return traces.length === 0 ? result : { ...result, traces };
@@ -77,13 +81,30 @@ function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse)
     check.driver.kind === 'codex' && !changesContent(check.lane)
       ? clientDifferences(check.golden, traffic.front, back)
       : [];
-  const found =
-    use === undefined ? officialFindings(check, traffic, own) : openAiFindings(check, use, traffic);
+  const found = (
+    use === undefined ? officialFindings(check, traffic, own) : openAiFindings(check, use, traffic)
+  ).map((finding) => revealed(finding, traffic.texts));
+  const { findings, sender } = withSender(check, withOrigins(found), back);
   return {
-    findings: end.type === 'failed' ? found.filter((finding) => !isCutOff(finding)) : found,
+    findings: end.type === 'failed' ? findings.filter((finding) => !isCutOff(finding)) : findings,
+    ...(sender === undefined ? {} : { sender }),
     unfinished: { ...(use === undefined ? {} : notForSurface(use)), ...unfinishedAfter(traffic) },
     ...(own.length === 0 || end.type !== 'finished' ? {} : { client: clientSummary(own) }),
   };
+}
+
+/** Which version a subject looks like whose requests are not those of the golden, and what follows from that. */
+function withSender(
+  { knownVersions, golden: { codex } }: ScenarioCheck,
+  findings: readonly Finding[],
+  [first]: readonly Exchange[],
+): Pick<JudgedTraffic, 'findings' | 'sender'> {
+  if (first === undefined || !findings.some((finding) => isOf('parity', finding))) return { findings };
+  const known = knownVersions();
+  const sender = versionFit(first, known);
+  return sender === undefined
+    ? { findings }
+    : { findings: withVersion(findings, sender, { codex, known }), sender };
 }
 
 function clientSummary(own: readonly Mismatch[]): ClientDifferences {

@@ -42,6 +42,8 @@ export type ScenarioTraffic = DriveResult &
     readonly acceptsFirst: boolean;
     /** Request lines of all requests behind the subject since it was ready, such as `GET /v1/models`. */
     readonly sideRequests: readonly string[];
+    /** Texts that were sealed, by their seals: those that the subject made up. Empty if a client has texts of its own. */
+    readonly texts: ReadonlyMap<string, string>;
     /** The upstream that the subject was given. */
     readonly url: string;
     /** Why connections of the subject to its upstream failed. */
@@ -65,6 +67,7 @@ export async function observeScenario(check: ScenarioCheck, streams: boolean): P
     const end = { type: 'failed', reason: error.message } as const;
     return {
       ...{ end, responses: [], front: [], back: [], url: '', sideRequests: [], problems: [] },
+      texts: new Map(),
       events: { client: [], upstream: [] },
       ...{ refusal: undefined, acceptsFirst: false, renewed: false, credentials: undefined },
     };
@@ -79,7 +82,12 @@ async function observe(
 ): Promise<ScenarioTraffic> {
   const { golden, goldens, goldensFolder, subject, host, driver, timeLimit, signal } = check;
   // Both taps share a sealer, so that a secret has the same number on both sides.
-  const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
+  const texts = new Map<string, string>();
+  const sealer = new Sealer({
+    ownTexts: ownTexts(scenario),
+    secrets: secretsOf(environment),
+    onText: (seal, text) => texts.set(seal, text),
+  });
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
   let acceptsFirst = false;
   /** How many events there were behind the subject when it got ready. It may forward the request that asks for that. */
@@ -145,6 +153,8 @@ async function observe(
       refusal: refusals.last,
       acceptsFirst,
       url: upstream,
+      // The prompts of the official client stay sealed.
+      texts: driver.kind === 'codex' ? new Map() : withoutSecrets(texts, sealer),
       sideRequests: [...new Set(back.slice(untilReady).flatMap(requestLine))],
       problems: [...problems],
       renewed: renewed || (host.startsOnce && host.renewed),
@@ -179,6 +189,10 @@ async function startUpstream(
 }
 
 type HostAndPort = { readonly host: string; readonly port: number };
+
+function withoutSecrets(texts: ReadonlyMap<string, string>, sealer: Sealer): Map<string, string> {
+  return new Map([...texts].map(([seal, text]) => [seal, sealer.withoutSecrets(text)]));
+}
 
 function isRefusal(event: TraceEvent): boolean {
   return event.type === 'response' && event.status >= 400;

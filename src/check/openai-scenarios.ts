@@ -1,5 +1,6 @@
 import { type Finding, placesKey } from '../diff/finding.ts';
 import type { ClientDifferences, Unfinished } from '../diff/verdict.ts';
+import type { VersionFit } from '../diff/version-fit.ts';
 import type { Place } from '../golden/match/mismatch.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { inParallel } from './in-parallel.ts';
@@ -45,6 +46,7 @@ export type JudgedTraffic = {
   readonly findings: readonly Finding[];
   readonly unfinished: Unfinished;
   readonly client?: ClientDifferences;
+  readonly sender?: VersionFit;
 };
 
 /** How a program receives a response: event by event, or as one body. */

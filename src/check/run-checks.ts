@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { changesRequests } from '../client/client-settings.ts';
 import { isPointed, type Lane } from '../client/official/lanes.ts';
+import type { VersionHeaders } from '../diff/version-fit.ts';
 import { ParityError, plainReason } from '../errors.ts';
 import { readGoldenOf } from '../golden/file.ts';
 import type { GoldenId } from '../golden/golden.ts';
@@ -16,6 +17,7 @@ import type { ScenarioCheck } from './scenario-check.ts';
 import { freePort } from './start-subject.ts';
 import { clientSettings, type Subject, servesOneAtATime } from './subject.ts';
 import { SubjectHost } from './subject-host.ts';
+import { versionHeaders } from './version-headers.ts';
 
 /** What to check, with which client, and how. */
 export type CheckOptions = {
@@ -65,12 +67,17 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
   const concurrency = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
   // A subject that starts once keeps its upstream.
   const port = host.startsOnce && backendPort === 0 ? await freePort() : backendPort;
+  let known: VersionHeaders | undefined;
+  const knownVersions = () => {
+    known ??= versionHeaders(options.goldens, isPointed(options.lane) ? 'chatgpt' : options.lane);
+    return known;
+  };
   const checkFile = async (file: GoldenFile): Promise<CheckResult> => {
     const reason = run.skipReason();
     if (reason !== undefined) return notPlayed(file, { type: 'not checked', reason });
     try {
       signal.throwIfAborted();
-      const check = scenarioCheck({ ...options, backendPort: port }, host, file);
+      const check = scenarioCheck({ ...options, backendPort: port, knownVersions }, host, file);
       if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check });
       onProgress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
       const played = await prepareDriver(driver, file.codex, { signal, onProgress });
@@ -185,7 +192,7 @@ export function planChecks(options: CheckOptions): PlannedCheck[] {
   const host = new SubjectHost(options.subject);
   return selectedFiles(options).map((file) => {
     const { codex, lane, scenario } = file;
-    const check = scenarioCheck(options, host, file);
+    const check = scenarioCheck({ ...options, knownVersions: () => new Map() }, host, file);
     return { codex, lane, scenario, ...(typeof check === 'string' ? { reason: check } : {}) };
   });
 }
@@ -197,11 +204,11 @@ function selectedFiles(options: CheckOptions): readonly GoldenFile[] {
 
 /** Reads what one check needs, except for the driver. Returns a reason if it cannot be made, or no subject can pass it. */
 function scenarioCheck(
-  options: CheckOptions,
+  options: CheckOptions & Pick<ScenarioCheck, 'knownVersions'>,
   host: SubjectHost,
   file: GoldenFile,
 ): Omit<ScenarioCheck, 'driver'> | string {
-  const { subject, driver, lane, goldens, backendPort, timeLimit, signal, traces } = options;
+  const { subject, driver, lane, goldens, backendPort, timeLimit, knownVersions, signal, traces } = options;
   const scenario = loadScenario(file.scenario);
   const impossible = whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
   if (impossible !== undefined) return impossible;
@@ -215,6 +222,7 @@ function scenarioCheck(
       upstream,
       goldens: goldens.map((folder) => resolve(folder)),
       goldensFolder: resolve(file.folder),
+      knownVersions,
       subject,
       host,
       backendPort,

@@ -1,4 +1,5 @@
 import type { Lane } from '../client/official/lanes.ts';
+import type { VersionHeaders } from '../diff/version-fit.ts';
 import type { Golden } from '../golden/golden.ts';
 import type { GoldenFolders } from '../golden/select.ts';
 import type { Driver } from './driver.ts';
@@ -17,6 +18,8 @@ export type ScenarioCheck = {
   readonly goldens: GoldenFolders;
   /** The one of them that has `golden`. */
   readonly goldensFolder: string;
+  /** The headers of every version that has goldens. */
+  readonly knownVersions: () => VersionHeaders;
   readonly subject: Subject;
   /** Starts the subject. */
   readonly host: SubjectHost;

@@ -2,8 +2,8 @@ import type { CommandModule } from 'yargs';
 import { causeCodes } from '../diff/cause-code.ts';
 import { ParityError } from '../errors.ts';
 import { codeList, explanation } from '../report/explanation.ts';
+import { didYouMean } from '../suggestion.ts';
 import { examples } from './help.ts';
-import { similarTo } from './similar.ts';
 
 type ExplainCommandOptions = { code: string | undefined };
 
@@ -31,11 +31,9 @@ export function explainCommand(): CommandModule<object, ExplainCommandOptions> {
         process.stdout.write(explanation(known));
         return;
       }
-      const similar = similarTo(code, causeCodes);
-      const meant = similar === undefined ? '' : ` Did you mean ${similar}?`;
       throw new ParityError(
         'usage',
-        `no cause has the code "${code}".${meant} codex-parity explain lists all codes.`,
+        `no cause has the code "${code}": ${didYouMean(code, causeCodes)}"codex-parity explain" lists all codes`,
       );
     },
   };

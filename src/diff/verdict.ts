@@ -1,5 +1,6 @@
 import type { Comparison } from './comparison.ts';
 import { type Finding, isOf } from './finding.ts';
+import type { VersionFit } from './version-fit.ts';
 
 /** The result of a scenario, or of one comparison in it. */
 export type Verdict = { readonly type: 'ok' } | { readonly type: 'findings' } | NoVerdict;
@@ -21,6 +22,8 @@ export type ScenarioVerdict = {
   readonly comparisons: Readonly<Record<Comparison, Verdict>>;
   readonly findings: readonly Finding[];
   readonly client?: ClientDifferences;
+  /** Which version the subject looks like, where its requests differ. */
+  readonly sender?: VersionFit;
   /** The traces that it kept; two of them with OpenAI's library, which runs in two modes. */
   readonly traces?: readonly KeptTraces[];
 };

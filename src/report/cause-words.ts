@@ -3,7 +3,7 @@ import type { Finding } from '../diff/finding.ts';
 import { type Fold, fold, type ScenarioTransport } from '../diff/fold.ts';
 import type { Cause } from '../diff/report-causes.ts';
 import { comparedNode } from '../golden/match/mismatch.ts';
-import { type JsonNode, member, stringAt } from '../wire/json.ts';
+import { type JsonNode, jsonString, member, stringAt } from '../wire/json.ts';
 import { causeText } from './cause-texts.ts';
 import { explain } from './explain.ts';
 import { type Report, titleOf } from './report.ts';
@@ -88,6 +88,7 @@ function titleOfCause({ code, name, example, cells }: Cause): string {
       return `${thing} moved`;
     case 'changed':
     case 'retyped':
+      if (code.endsWith('-added')) return `${thing}: ${addition(example)} added`;
       return `${thing}: ${short(comparedNode(example, 'actual'), actual)} instead of ${short(comparedNode(example, 'expected'), expected)}`;
     case 'respelled':
     case 'reframed':
@@ -166,6 +167,14 @@ function eventName(node: JsonNode | undefined): string {
 function requestName(node: JsonNode | undefined): string {
   if (member(node, 'generate') !== undefined) return 'a prewarm';
   return stringAt(node, 'type') ?? 'a message';
+}
+
+/** What a text has more than another one that it contains. */
+function addition(finding: Finding): string {
+  const [expected, actual] = [comparedNode(finding, 'expected'), comparedNode(finding, 'actual')];
+  if (expected?.kind !== 'string' || actual?.kind !== 'string') return 'text';
+  const [before = '', ...after] = actual.value.split(expected.value);
+  return brief(jsonString(`${before}${after.join(expected.value)}`), longestValue);
 }
 
 function short(node: JsonNode | undefined, text: string | null): string {

@@ -98,8 +98,24 @@ export function versionsText(versions: readonly string[]): string {
   return first === last ? first : `${first}–${last}`;
 }
 
-function versionLines(_: Report): string[] {
-  return [];
+/** Which version the subject looks like and which one it announces, unless it is the one that is checked. */
+function versionLines({ scenarios }: Report): string[] {
+  const skewed = scenarios.flatMap(({ codex, sender }) => {
+    if (sender === undefined) return [];
+    const { announces = codex, fits } = sender;
+    return announces === codex && fits.includes(codex) ? [] : [sender];
+  });
+  const groups = [...Map.groupBy(skewed, (sender) => JSON.stringify(sender)).values()];
+  const [most] = groups.sort((a, b) => b.length - a.length);
+  const [sender] = most ?? [];
+  if (sender === undefined) return [];
+  const { announces, fits, shownBy } = sender;
+  const by = shownBy.length === 0 ? '' : ` (${shownBy.slice(0, 3).join(', ')})`;
+  return [
+    terminalLine(
+      `Version   looks like ${versionsText(fits)}${by}, announces ${announces ?? 'none'}${groups.length > 1 ? '; other scenarios differ' : ''}`,
+    ),
+  ];
 }
 
 type ShownCause = { readonly cause: Cause; readonly words: CauseWords };

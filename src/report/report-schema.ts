@@ -342,6 +342,14 @@ export const reportSchema = z.strictObject({
           }),
         )
         .exactOptional(),
+      sender: z
+        .strictObject({
+          announces: z.string().exactOptional().describe('The version that its headers name.'),
+          fits: z.array(z.string()).describe('The versions whose header names fit best.'),
+          shownBy: z.array(z.string()).describe('Header names that only these versions have.'),
+        })
+        .exactOptional()
+        .describe('Which version the subject looks like, where its requests differ.'),
     }),
   ),
 });

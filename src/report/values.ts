@@ -1,6 +1,7 @@
 import type { ClientRefusal, ComparedValue, Difference, PathKey, Place } from '../golden/match/mismatch.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { type JsonNode, printJson } from '../wire/json.ts';
+import { count } from './count.ts';
 
 /** A place in one line, such as `exchange 1 › client message 2 › client_metadata.thread_id`. */
 export function placeText(place: Place): string {
@@ -154,11 +155,31 @@ function plainText(node: JsonNode): string {
 function contrast(expected: ComparedValue, actual: ComparedValue): DifferenceText {
   if (expected.type !== 'json' || actual.type !== 'json')
     return { expected: valueText(expected), actual: valueText(actual) };
+  const lengths = sealedLengths(expected.node, actual.node);
+  if (lengths !== undefined) return lengths;
   const [before, after] = [printJson(expected.node), printJson(actual.node)];
   let same = 0;
   while (same < before.length && before[same] === after[same]) same += 1;
   const from = same < 100 ? 0 : same - 40;
   return { expected: brief(expected.node, 120, from), actual: brief(actual.node, 120, from) };
+}
+
+/** Two sealed texts are compared by their lengths: nothing else can be read. */
+function sealedLengths(expected: JsonNode, actual: JsonNode): DifferenceText | undefined {
+  const [before, after] = [sealedBytes(expected), sealedBytes(actual)];
+  if (before === undefined || after === undefined) return undefined;
+  const difference = after - before;
+  const relation =
+    difference === 0
+      ? 'another text of the same length'
+      : `${count(Math.abs(difference), 'byte')} ${difference > 0 ? 'longer' : 'shorter'}`;
+  return { expected: `a text of ${count(before, 'byte')}`, actual: relation };
+}
+
+function sealedBytes(node: JsonNode): number | undefined {
+  if (node.kind !== 'string') return undefined;
+  const [, bytes] = /^<<sealed (?:\S+ )?(\d+) [0-9a-f]{64}>>$/.exec(node.value) ?? [];
+  return bytes === undefined ? undefined : Number(bytes);
 }
 
 function spellingText(

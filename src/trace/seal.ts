@@ -45,6 +45,8 @@ export type SealerOptions = {
   readonly ownTexts?: Iterable<string>;
   /** Secrets that are known in advance, by kind: `{ account_id: ['acct-1'] }`. */
   readonly secrets?: Readonly<Record<string, readonly string[]>>;
+  /** Receives each text that is sealed, and its seal. */
+  readonly onText?: (seal: string, text: string) => void;
 };
 
 /** Seals secrets and prose. Use one sealer per recording, so that equal secrets get equal numbers throughout. */
@@ -53,9 +55,11 @@ export class Sealer {
   /** Seals by kind and value. */
   readonly #secrets = new Map<string, Map<string, string>>();
   readonly #known = new KnownSecrets();
+  readonly #onText: NonNullable<SealerOptions['onText']>;
 
   constructor(options: SealerOptions = {}) {
     this.#ownTexts = new Set(options.ownTexts);
+    this.#onText = options.onText ?? (() => {});
     for (const [kind, values] of Object.entries(options.secrets ?? {})) {
       for (const value of values) this.#sealSecret(kind, value);
     }
@@ -81,7 +85,7 @@ export class Sealer {
 
   /** The name of a server-sent event. */
   eventName(name: string): string {
-    return this.#isProse('', name) ? sealText(name) : this.#sealSecretsIn(name);
+    return this.#isProse('', name) ? this.#sealText(name) : this.#sealSecretsIn(name);
   }
 
   /** A text that is to be shown: only its secrets are sealed. */
@@ -95,7 +99,7 @@ export class Sealer {
     const document = this.#document(value);
     if (document !== undefined) return jsonString(document);
     const isProse = !this.#ownTexts.has(value) && threeWords.test(withoutSeals(value));
-    return jsonString(isProse ? sealText(value) : this.#sealSecretsIn(value));
+    return jsonString(isProse ? this.#sealText(value) : this.#sealSecretsIn(value));
   }
 
   /** `key` is the nearest key above the node. `secret` is set when everything below it is a secret of that kind. */
@@ -132,7 +136,7 @@ export class Sealer {
   /** Keys belong to the protocol, unless a path or text of the user is used as a key. */
   #key(key: string): string {
     if (/^(?:\/[^/]+){2,}|^[A-Za-z]:[\\/]/.test(key)) return this.#sealSecret('path', key);
-    return this.#isProse('', key) ? sealText(key) : this.#sealSecretsIn(key);
+    return this.#isProse('', key) ? this.#sealText(key) : this.#sealSecretsIn(key);
   }
 
   #string(key: string, node: JsonString): JsonString {
@@ -147,7 +151,7 @@ export class Sealer {
     if (contentKeys.has(key) && this.#isProse(key, value)) return withValue(node, this.#prose(value));
     const inner = this.#document(value);
     if (inner !== undefined) return withValue(node, inner);
-    if (this.#isProse(key, value)) return withValue(node, sealText(value));
+    if (this.#isProse(key, value)) return withValue(node, this.#sealText(value));
     return withValue(node, this.#sealSecretsIn(value));
   }
 
@@ -162,8 +166,8 @@ export class Sealer {
   /** Seals prose, except for the output of a command in it (outputIn). */
   #prose(text: string): string {
     const { before, own, after } = outputIn(text, this.#ownTexts);
-    if (own === '') return sealText(text);
-    return `${before === '' ? '' : `${sealText(before.slice(0, -1))}\n`}${own}${after === '' ? '' : sealText(after)}`;
+    if (own === '') return this.#sealText(text);
+    return `${before === '' ? '' : `${this.#sealText(before.slice(0, -1))}\n`}${own}${after === '' ? '' : this.#sealText(after)}`;
   }
 
   /** Prose is any text under a content key, three words in a row, or more than 80 characters. */
@@ -231,6 +235,12 @@ export class Sealer {
     const seal = `<<secret ${kind} ${sealsOfKind.size + 1}${shape}>>`;
     sealsOfKind.set(value, seal);
     this.#known.add(value, seal);
+    return seal;
+  }
+
+  #sealText(text: string): string {
+    const seal = sealText(text);
+    if (seal !== text) this.#onText(seal, text);
     return seal;
   }
 }

@@ -29,6 +29,16 @@ function reversed(id: string): string {
   return id.replace(/[0-9a-f]{48}/, (digits) => [...digits].reverse().join(''));
 }
 
+/** The headers of a request that 0.130.0 has too, with the names and the version that it sends. */
+function asOf130(head: string): string {
+  const later =
+    /^(?:x-openai-account-routing-override|x-codex-routing-hint|x-openai-internal-[^:]*): .*\r\n/gim;
+  return head
+    .replaceAll(later, '')
+    .replaceAll(/^(session|thread)-id(?=:)/gim, '$1_id')
+    .replaceAll(/(?<=^version: |codex_[^/]*\/|; )0\.\d+\.\d+/gim, '0.130.0');
+}
+
 const normalClose = Buffer.from([0x03, 0xe8]);
 
 const faults: Readonly<Record<string, Fault>> = {
@@ -65,6 +75,15 @@ const faults: Readonly<Record<string, Fault>> = {
   'renames the session header': {
     head: (head) =>
       head.replace(/^session([-_])id(?=:)/im, (_, dash) => `session${dash === '-' ? '_' : '-'}id`),
+  },
+  'speaks as 0.130.0': { head: asOf130 },
+  'rebuilds responses': {
+    event: (text, _, { toClient }) => {
+      const { type, response, item, delta } = JSON.parse(text);
+      if (type.startsWith('codex.')) return;
+      const own = response && { ...response, id: reversed(response.id), usage: undefined };
+      toClient(JSON.stringify({ type, response: own, item: item && { ...item, id: 'item_1' }, delta }));
+    },
   },
   'adds a header': { head: (head) => head.replace(/\r\n$/, 'x-forwarded-for: 127.0.0.1\r\n\r\n') },
   'drops the cache key': { json: (text) => text.replace(/"prompt_cache_key":"[^"]*",/, '') },
