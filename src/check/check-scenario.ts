@@ -30,7 +30,14 @@ import type { ScenarioCheck } from './scenario-check.ts';
 import { servesOneAtATime } from './subject.ts';
 
 /** What came out of one scenario at one version. */
-export type CheckResult = GoldenId & ScenarioVerdict & { readonly transport?: ScenarioTransport };
+export type CheckResult = GoldenId &
+  ScenarioVerdict & {
+    readonly transport?: ScenarioTransport;
+    /** Milliseconds since 1970. */
+    readonly started?: number;
+    /** Milliseconds. */
+    readonly duration?: number;
+  };
 
 /**
  * Plays one scenario through a subject with a tap on either side. Compares the traffic behind it with the golden, and

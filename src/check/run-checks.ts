@@ -67,6 +67,7 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
   const concurrency = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
   // A subject that starts once keeps its upstream.
   const port = host.startsOnce && backendPort === 0 ? await freePort() : backendPort;
+  let begun = 0;
   let known: VersionHeaders | undefined;
   const knownVersions = () => {
     known ??= versionHeaders(options.goldens, isPointed(options.lane) ? 'chatgpt' : options.lane);
@@ -79,9 +80,14 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
       signal.throwIfAborted();
       const check = scenarioCheck({ ...options, backendPort: port, knownVersions }, host, file);
       if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check });
-      onProgress(`checking ${subject.name}: codex ${file.codex}, ${file.scenario}`);
+      begun += 1;
+      onProgress(
+        `checking ${subject.name}: codex ${file.codex}, ${file.scenario} (${begun} of ${files.length})`,
+      );
       const played = await prepareDriver(driver, file.codex, { signal, onProgress });
-      return run.add(await checkScenario({ ...check, driver: played }));
+      const started = Date.now();
+      const result = await checkScenario({ ...check, driver: played });
+      return run.add({ ...result, started, duration: Date.now() - started });
     } catch (error) {
       return notPlayed(file, { type: 'not checked', reason: run.stop(error) });
     }

@@ -11,7 +11,7 @@ import type { CommandContext } from './command-context.ts';
 import { type GateOptions, gateOptions, openGate } from './gate-options.ts';
 import { examples, exitCodes } from './help.ts';
 import { commaList, goldensOption, mustBePort } from './options.ts';
-import { progress } from './progress.ts';
+import { ProgressLine } from './progress.ts';
 import { type ReportOptions, reportOptions, writeReports } from './report-options.ts';
 import {
   openSelection,
@@ -145,6 +145,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       const about = { subject: subject.name, driver };
       const selection = openSelection({ ...about, namesScenarios: options.scenario !== undefined }, options);
       const gate = openGate(subject.name, driver, options);
+      const line = new ProgressLine();
       const checks: CheckOptions = {
         subject,
         driver,
@@ -158,10 +159,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         ...(options.bail === true ? { endsRun: gate.fails } : {}),
         traces: traceKeeping(options['keep-traces'], gate),
         signal,
-        onProgress: progress,
+        onProgress: line.show,
       };
       if (options.list === true) return printPlan(about, planChecks(checks), reports);
-      const run = await runChecks(checks);
+      const run = await runChecks(checks).finally(() => line.clear());
       const report = gate.judge(
         { ...about, scenarios: run.results, selection: selection.selection(run.isComplete) },
         { mayUpdate: run.error === undefined },

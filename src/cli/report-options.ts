@@ -15,7 +15,7 @@ export const reportOptions = {
     default: [] as readonly string[],
     defaultDescription: 'text=-',
     describe:
-      'Report to write, as FORMAT=FILE: text, json, junit or github; FILE "-" is standard output; repeatable',
+      'Report to write, as FORMAT=FILE: text, json, junit, github or ctrf; FILE "-" is standard output; repeatable',
   },
   verbose: {
     type: 'boolean',

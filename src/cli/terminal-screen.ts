@@ -6,7 +6,7 @@ export function terminalScreen(): Screen {
   const { stdout } = process;
   if (!stdout.isTTY) return plainScreen;
   return {
-    width: stdout.columns ?? plainScreen.width,
+    width: stdout.columns || plainScreen.width,
     paint: (colour, text) => styleText(colour, text, { stream: stdout }),
   };
 }

@@ -2,12 +2,13 @@ import { type CauseCode, isSingleCode } from '../diff/cause-code.ts';
 import type { Finding } from '../diff/finding.ts';
 import { type Fold, fold, type ScenarioTransport } from '../diff/fold.ts';
 import type { Cause } from '../diff/report-causes.ts';
+import type { Verdict } from '../diff/verdict.ts';
 import { comparedNode } from '../golden/match/mismatch.ts';
 import { type JsonNode, jsonString, member, stringAt } from '../wire/json.ts';
 import { causeText } from './cause-texts.ts';
 import { explain } from './explain.ts';
 import { type Report, titleOf } from './report.ts';
-import { brief, type DifferenceText, differenceText, placeText } from './values.ts';
+import { brief, type DifferenceText, differenceText, isSealed, placeText } from './values.ts';
 
 /** A cause in words. */
 export type CauseWords = DifferenceText & {
@@ -27,7 +28,7 @@ export type CauseWords = DifferenceText & {
 export function causeWriter({ scenarios }: Pick<Report, 'scenarios'>): (cause: Cause) => CauseWords {
   const checked = new Map<string, ScenarioTransport | undefined>(
     scenarios
-      .filter(({ verdict }) => verdict.type !== 'not checked')
+      .filter(({ verdict, findings }) => isJudged(verdict) || findings.length > 0)
       .map((scenario) => [titleOf(scenario), scenario.transport]),
   );
   return (cause) => {
@@ -43,6 +44,10 @@ export function causeWriter({ scenarios }: Pick<Report, 'scenarios'>): (cause: C
       fix: example.cause?.type === 'nothing upstream' ? fix.replace('{upstream}', example.cause.url) : fix,
     };
   };
+}
+
+function isJudged({ type }: Verdict): boolean {
+  return type === 'ok' || type === 'findings';
 }
 
 /** Which scenarios, in a few words. */
@@ -89,6 +94,8 @@ function titleOfCause({ code, name, example, cells }: Cause): string {
     case 'changed':
     case 'retyped':
       if (code.endsWith('-added')) return `${thing}: ${addition(example)} added`;
+      if (isSealed(comparedNode(example, 'expected')) && isSealed(comparedNode(example, 'actual')))
+        return `${thing}: ${actual}`;
       return `${thing}: ${short(comparedNode(example, 'actual'), actual)} instead of ${short(comparedNode(example, 'expected'), expected)}`;
     case 'respelled':
     case 'reframed':

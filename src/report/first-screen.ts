@@ -5,7 +5,14 @@ import { type CauseWords, causeWriter } from './cause-words.ts';
 import { count } from './count.ts';
 import { terminalLine } from './escape.ts';
 import { counts, notCounted, strictGate } from './gate.ts';
-import { clientNotes, hasParity, type Report, titlesText, unfinishedGroups } from './report.ts';
+import {
+  clientNotes,
+  hasParity,
+  type Report,
+  titlesText,
+  type UnfinishedGroup,
+  unfinishedGroups,
+} from './report.ts';
 
 /** Where a text is shown. */
 export type Screen = {
@@ -36,10 +43,7 @@ const acceptedMark = { mark: '·', colour: 'dim' } as const;
 /** What is wrong with a subject, at a glance: its causes with the most harmful first, and what to do next. */
 export function firstScreen(report: Report, screen: Screen = plainScreen): string {
   const { gate = strictGate } = report;
-  // What does not count comes last.
-  const [counted = [], others = []] = partition(reportCauses(report.scenarios), ({ cells }) =>
-    cells.some(({ findings }) => findings.some((finding) => counts(finding, gate))),
-  );
+  const [counted, others] = partitionCauses(report);
   const causes = [...counted, ...others];
   const write = causeWriter(report);
   const shown = causes.slice(0, mostCauses).map((cause) => ({ cause, words: write(cause) }));
@@ -47,7 +51,7 @@ export function firstScreen(report: Report, screen: Screen = plainScreen): strin
   const before = [heading(report, counted.length, screen), ...versionLines(report)];
   const after = [
     ...(hidden === 0 ? [] : [`  … and ${count(hidden, 'further cause')}: --verbose prints them`]),
-    ...unfinishedGroups(report).map((group) => {
+    ...failedFirst(unfinishedGroups(report)).map((group) => {
       const { type, reason } = group.verdict;
       const isAccepted = type === 'failed' && group.verdict.accepted !== undefined;
       const failed = isAccepted ? '· failed, accepted' : screen.paint('red', '✗ failed');
@@ -64,8 +68,17 @@ export function firstScreen(report: Report, screen: Screen = plainScreen): strin
   return `${[...before, ...causeLines(shown, room, screen), ...after].join('\n')}\n`;
 }
 
-function partition<T>(list: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
-  return [list.filter(isFirst), list.filter((item) => !isFirst(item))];
+/** The causes that count for the exit code, and all others. */
+function partitionCauses({ scenarios, gate = strictGate }: Report): [Cause[], Cause[]] {
+  const causes = reportCauses(scenarios);
+  const isCounted = ({ cells }: Cause) =>
+    cells.some(({ findings }) => findings.some((finding) => counts(finding, gate)));
+  return [causes.filter(isCounted), causes.filter((cause) => !isCounted(cause))];
+}
+
+/** The first line, without colours. */
+export function firstLine(report: Report): string {
+  return heading(report, partitionCauses(report)[0].length, plainScreen);
 }
 
 function heading(report: Report, causes: number, { paint }: Screen): string {
@@ -116,6 +129,11 @@ function versionLines({ scenarios }: Report): string[] {
       `Version   looks like ${versionsText(fits)}${by}, announces ${announces ?? 'none'}${groups.length > 1 ? '; other scenarios differ' : ''}`,
     ),
   ];
+}
+
+function failedFirst(groups: readonly UnfinishedGroup[]): UnfinishedGroup[] {
+  const isFailed = ({ verdict }: UnfinishedGroup) => verdict.type === 'failed';
+  return [...groups.filter(isFailed), ...groups.filter((group) => !isFailed(group))];
 }
 
 type ShownCause = { readonly cause: Cause; readonly words: CauseWords };

@@ -1,3 +1,4 @@
+import { codeOf } from '../diff/cause-code.ts';
 import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { type Finding, isOf } from '../diff/finding.ts';
 import { terminalLine, xmlText } from './escape.ts';
@@ -19,15 +20,15 @@ export function junitReport({ subject, scenarios, gate = strictGate }: Report): 
       return content === undefined ? `${start}/>` : `${start}>\n      ${content}\n    </testcase>`;
     });
     const number = (element: string) => cases.filter((text) => text.includes(`<${element} `)).length;
-    const numbers = [
+    const attributes = [
       ['tests', comparisons.length],
       ['failures', number('failure')],
       ['errors', number('error')],
       ['skipped', number('skipped')],
+      ...timesOf(result),
     ].map(([key, value]) => `${key}="${value}"`);
-    return [`  <testsuite name="${xmlText(name)}" ${numbers.join(' ')}>`, ...cases, '  </testsuite>'].join(
-      '\n',
-    );
+    const start = `  <testsuite name="${xmlText(name)}" ${attributes.join(' ')}>`;
+    return [start, ...cases, '  </testsuite>'].join('\n');
   });
   const all = [...suites, ...baselineSuites(subject, gate)];
   return `${['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites>', ...all, '</testsuites>'].join('\n')}\n`;
@@ -49,12 +50,20 @@ function baselineSuites(subject: string, { baseline }: Gate): string[] {
   ];
 }
 
-/** What a test case contains; undefined if it passed. */
+function timesOf({ started, duration }: ReportedScenario): [string, string][] {
+  if (started === undefined || duration === undefined) return [];
+  return [
+    ['time', (duration / 1000).toFixed(3)],
+    ['timestamp', new Date(started).toISOString().slice(0, 19)],
+  ];
+}
+
+/** What a test case contains; undefined if it passed. Its message names the causes. */
 function caseContent(
   { comparisons, findings, scenario }: ReportedScenario,
   comparison: Comparison,
   gate: Gate,
-) {
+): string | undefined {
   const verdict = comparisons[comparison];
   switch (verdict.type) {
     case 'ok':
@@ -64,7 +73,7 @@ function caseContent(
       const own = all.filter((finding) => counts(finding, gate));
       if (own.length === 0) return `<skipped message="${xmlText(skippedText(all, gate))}"/>`;
       const message = own
-        .map((finding) => terminalLine(`${wordsOf(finding).places[0]}: ${finding.kind}`))
+        .map((finding) => terminalLine(`${codeOf(finding)} at ${wordsOf(finding).places[0]}`))
         .join('; ');
       const text = own.map((finding) => findingText(scenario, finding)).join('\n\n');
       return `<failure message="${xmlText(message)}">${xmlText(text)}</failure>`;

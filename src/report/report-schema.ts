@@ -315,6 +315,8 @@ export const reportSchema = z.strictObject({
       codex: z.string().describe('Version of the official client.'),
       lane: z.string(),
       scenario: z.string(),
+      started: z.int().exactOptional().describe('When it was played, in milliseconds since 1970.'),
+      duration: z.int().nonnegative().exactOptional().describe('Milliseconds.'),
       transport: z
         .enum(['websocket', 'http'])
         .exactOptional()

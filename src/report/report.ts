@@ -26,6 +26,9 @@ export type ReportedScenario = ScenarioVerdict & {
   readonly codex: string;
   readonly lane: string;
   readonly scenario: string;
+  /** When it was played, in milliseconds since 1970, and how many milliseconds it took. */
+  readonly started?: number;
+  readonly duration?: number;
   /** How the official client speaks in the scenario. */
   readonly transport?: ScenarioTransport;
 };

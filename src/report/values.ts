@@ -176,6 +176,11 @@ function sealedLengths(expected: JsonNode, actual: JsonNode): DifferenceText | u
   return { expected: `a text of ${count(before, 'byte')}`, actual: relation };
 }
 
+/** Whether a value is a sealed text. */
+export function isSealed(node: JsonNode | undefined): boolean {
+  return node !== undefined && sealedBytes(node) !== undefined;
+}
+
 function sealedBytes(node: JsonNode): number | undefined {
   if (node.kind !== 'string') return undefined;
   const [, bytes] = /^<<sealed (?:\S+ )?(\d+) [0-9a-f]{64}>>$/.exec(node.value) ?? [];

@@ -1,7 +1,9 @@
+import { appendFileSync } from 'node:fs';
 import { ParityError } from '../errors.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';
+import { ctrfReport } from './ctrf.ts';
 import { firstScreen, plainScreen, type Screen } from './first-screen.ts';
-import { githubReport } from './github.ts';
+import { githubReport, githubSummary } from './github.ts';
 import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
 import type { Report } from './report.ts';
@@ -20,6 +22,7 @@ const formats: Readonly<Record<string, (report: Report, style: TextStyle) => str
   json: jsonReport,
   junit: junitReport,
   github: githubReport,
+  ctrf: ctrfReport,
 };
 
 export type ReportRequest = { readonly format: string; readonly file: string };
@@ -56,4 +59,7 @@ export function writeReport(report: Report, { format, file }: ReportRequest, sty
   const text = formats[format]?.(report, isFile ? { ...style, screen: plainScreen } : style) ?? '';
   if (!isFile) process.stdout.write(text);
   else writeWhole(file, text);
+  const summary = process.env.GITHUB_STEP_SUMMARY;
+  if (format === 'github' && summary !== undefined && summary !== '')
+    appendFileSync(summary, githubSummary(report));
 }

@@ -10,9 +10,11 @@ import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import { printGolden } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { type TierReport, tierJson, tierText } from '../../src/measure/tier-report.ts';
+import { ctrfReport } from '../../src/report/ctrf.ts';
 import { driftFormats } from '../../src/report/drift.ts';
 import { jsonText, markdownText, terminalLine } from '../../src/report/escape.ts';
-import { githubReport } from '../../src/report/github.ts';
+import { firstScreen } from '../../src/report/first-screen.ts';
+import { githubReport, githubSummary } from '../../src/report/github.ts';
 import { informationText } from '../../src/report/information.ts';
 import { jsonReport } from '../../src/report/json.ts';
 import { junitReport } from '../../src/report/junit.ts';
@@ -114,6 +116,27 @@ describe.each(Object.entries(payloads))('%s', (_, payload) => {
       expect(xml).not.toMatch(/\]\]>|<img|<!/);
       expect(xml.replaceAll(/<[^<>]*>/g, '').replaceAll(/&(?:amp|lt|gt|quot|#10);/g, '')).not.toMatch(/[<&]/);
     }
+  });
+
+  it('is visible on the first screen, in lines of its own', () => {
+    for (const one of [report, passed]) {
+      const text = firstScreen(one);
+      expectVisible(text);
+      expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(one === report ? 12 : 1);
+    }
+  });
+
+  it('is visible in the CTRF report, and unchanged for programs', () => {
+    const text = ctrfReport(report);
+    expectVisible(text);
+    expect(JSON.parse(text)).toMatchObject({ results: { tests: [{ name: payload }, {}, {}] } });
+  });
+
+  it('is no markup in the summary of GitHub', () => {
+    const text = githubSummary(report);
+    expectVisible(text);
+    for (const line of text.split('\n').filter((one) => one.startsWith('|')))
+      expect(line.replaceAll(/\\\||`[^`]*`/g, '').match(/\|/g)).toHaveLength(6);
   });
 
   it('makes no workflow command of its own in the GitHub report', () => {

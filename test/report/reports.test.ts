@@ -130,7 +130,7 @@ it('reports what failed or was not checked with a verdict of its own, never as o
     "
   `);
   expect(githubReport(partial)).toMatchInlineSnapshot(`
-    "::error title=codex-parity%3A 0.169.0 default%3A disagrees::exchange 1 › handshake › session-id%0Aalso at: exchange 1 › client message 2 › prompt_cache_key%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Aa conversation has one identity, the same in headers, body and turn metadata%0Abreaks response neutrality too
+    "::error title=codex-parity%3A session/header-inconsistent::session_id is not the same everywhere (1 of 3)%0Aat: exchange 1 › handshake › session-id%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Awhy: a conversation has one identity, the same in headers, body and turn metadata%0Amend: Send the id of the session in session-id, thread-id and x-client-request-id, as the golden does, and keep it for the whole session.
     ::error title=codex-parity%3A 0.169.0 default%3A failed::it died; it last printed: \\u001b[31m<oops>
     ::notice title=codex-parity%3A 0.169.0 review%2C 0.169.0 steering%2C 0.169.0 resume%2C 1 more%3A not checked::not for programs
     ::notice title=codex-parity%3A 0.169.0 flex (request neutrality)%3A not checked::another API
@@ -253,13 +253,13 @@ it('writes JUnit XML with a test case for each comparison', () => {
     <testsuites>
       <testsuite name="mine 0.169.0 chatgpt fast" tests="3" failures="3" errors="0" skipped="0">
         <testcase classname="mine 0.169.0 chatgpt fast" name="parity">
-          <failure message="exchange 1 › handshake › session-id: disagrees">breaks: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      a conversation has one identity, the same in headers, body and turn metadata&#10;  code     session/header-inconsistent&#10;  breaks   response neutrality too</failure>
+          <failure message="session/header-inconsistent at exchange 1 › handshake › session-id">breaks: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      a conversation has one identity, the same in headers, body and turn metadata&#10;  code     session/header-inconsistent&#10;  breaks   response neutrality too</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="request neutrality">
-          <failure message="exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added">breaks: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      the content of the request reached the backend changed&#10;  code     request/member-added</failure>
+          <failure message="request/member-added at exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x">breaks: fast › exchange 1 › client message 1 › a&lt;b&gt;&amp;&quot;c&quot;\\u000a::error::x: added&#10;  actual   100 % ]]&gt; \\u0000\\u001b[31m \\u000d\\u000a&#10;  why      the content of the request reached the backend changed&#10;  code     request/member-added</failure>
         </testcase>
         <testcase classname="mine 0.169.0 chatgpt fast" name="response neutrality">
-          <failure message="exchange 1 › handshake › session-id: disagrees">breaks: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      a conversation has one identity, the same in headers, body and turn metadata&#10;  code     session/header-inconsistent&#10;  breaks   response neutrality too</failure>
+          <failure message="session/header-inconsistent at exchange 1 › handshake › session-id">breaks: fast › exchange 1 › handshake › session-id: disagrees&#10;  also at  exchange 1 › client message 2 › prompt_cache_key&#10;  expected session_id, which is a at exchange 1 › client message 1 › prompt_cache_key&#10;  actual   b&#10;  why      a conversation has one identity, the same in headers, body and turn metadata&#10;  code     session/header-inconsistent&#10;  breaks   response neutrality too</failure>
         </testcase>
       </testsuite>
     </testsuites>
@@ -289,8 +289,8 @@ it.each([clean, broken])('writes well-formed XML', (report) => {
 
 it('writes one GitHub command per finding, with percent signs and line ends escaped', () => {
   expect(githubReport(broken)).toMatchInlineSnapshot(`
-    "::error title=codex-parity%3A 0.169.0 fast%3A disagrees::exchange 1 › handshake › session-id%0Aalso at: exchange 1 › client message 2 › prompt_cache_key%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Aa conversation has one identity, the same in headers, body and turn metadata%0Abreaks response neutrality too
-    ::error title=codex-parity%3A 0.169.0 fast%3A added::exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Athe content of the request reached the backend changed
+    "::error title=codex-parity%3A session/header-inconsistent::session_id is not the same everywhere (1 of 2)%0Aat: exchange 1 › handshake › session-id%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Awhy: a conversation has one identity, the same in headers, body and turn metadata%0Amend: Send the id of the session in session-id, thread-id and x-client-request-id, as the golden does, and keep it for the whole session.
+    ::error title=codex-parity%3A request/member-added::a<b>&"c"\\u000a::error::x: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a added (1 of 2)%0Aat: exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Awhy: the content of the request reached the backend changed%0Amend: Pass on the members of a request unchanged, and add none. The backend refuses members that it does not know.
     "
   `);
 });

@@ -1,0 +1,152 @@
+import { expect, it } from 'vitest';
+import type { Finding } from '../../src/diff/finding.ts';
+import { fold } from '../../src/diff/fold.ts';
+import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
+import { jsonValue, type Place } from '../../src/golden/match/mismatch.ts';
+import { firstScreen, plainScreen } from '../../src/report/first-screen.ts';
+import { githubReport, githubSummary } from '../../src/report/github.ts';
+import type { Report, ReportedScenario } from '../../src/report/report.ts';
+import { jsonString } from '../../src/wire/json.ts';
+
+const header = (name: string): Place => ({ exchange: 1, side: 'client', part: 'handshake', path: [name] });
+const message = (...path: (string | number)[]): Place => ({
+  ...{ exchange: 1, side: 'client', part: 'message', number: 1, path },
+});
+const value = (text: string) => jsonValue(jsonString(text));
+const renamed: Finding = {
+  ...{ comparison: 'parity', kind: 'renamed', places: [header('session-id')], from: 'session-id' },
+  to: 'session_id',
+};
+const hint: Finding = {
+  ...{ comparison: 'parity', kind: 'missing', places: [header('x-codex-routing-hint')] },
+  expected: value('model=m;tier=priority'),
+};
+const instructions: Finding = {
+  ...{ comparison: 'parity', also: ['request neutrality'], kind: 'added' },
+  ...{ places: [message('instructions')], actual: value('Answer in rhymes.') },
+};
+const order: Finding = {
+  ...{ comparison: 'parity', kind: 'moved', places: [header('b')] },
+  order: { moved: ['d', 'c'], expected: ['a', 'd', 'c', 'b'], actual: ['a', 'b', 'c', 'd'] },
+};
+const agent: Finding = {
+  ...{ comparison: 'parity', kind: 'changed', places: [header('user-agent')] },
+  ...{ expected: value('codex_exec/0.169.0'), actual: value('proxy/1.0') },
+};
+const prompt: Finding = {
+  ...{ comparison: 'parity', kind: 'changed', places: [message('input', 0, 'content', 0, 'text')] },
+  expected: value(`<<sealed 100 ${'a'.repeat(64)}>>`),
+  actual: value(`<<sealed 129 ${'b'.repeat(64)}>>`),
+};
+
+const names = ['default', 'fast', 'http-fallback', 'http-tool-turn', 'resume', 'review', 'tool-turn'];
+const scenarios = (findingsOf: (name: string) => readonly Finding[]): ReportedScenario[] =>
+  names.map((scenario) => ({
+    ...{ codex: '0.169.0', lane: 'chatgpt', scenario },
+    transport: scenario.startsWith('http') ? 'http' : 'websocket',
+    ...verdictOf(findingsOf(scenario), {}),
+  }));
+const report = (all: readonly ReportedScenario[]): Report => ({
+  ...{ subject: 'mine', driver: 'replay', scenarios: all },
+});
+
+it('shows the causes by harm, with the scenarios that show them', () => {
+  const sender = { announces: '0.146.0', fits: ['0.118.0', '0.130.0'], shownBy: ['session_id'] };
+  const all = scenarios((name) => [
+    ...[agent, renamed],
+    ...(name.startsWith('http') ? [] : [order]),
+    ...(name === 'resume' || name === 'review' ? [] : [hint]),
+    ...(name.startsWith('http') ? [instructions] : []),
+    ...(name === 'fast' ? [prompt] : []),
+  ]).map((one): ReportedScenario => ({ ...one, sender }));
+  const idle = allUnfinished({ type: 'not checked', reason: 'the driver cannot' });
+  const dead = allUnfinished({ type: 'failed', reason: 'it died' });
+  const id = { codex: '0.169.0', lane: 'chatgpt' };
+  const screen = firstScreen(
+    report([
+      ...all,
+      { ...id, scenario: 'steering', ...verdictOf([], idle) },
+      { ...id, scenario: 'upgrade-404', ...verdictOf([], dead) },
+    ]),
+  );
+  expect(screen).toMatchInlineSnapshot(`
+    "mine vs codex 0.169.0 · 6 causes in 8 scenarios · 1 failed · 1 not checked
+    Version   looks like 0.118.0–0.130.0 (session_id), announces 0.146.0
+    ✗ session/header-renamed      session-id sent as session_id                         all 7                 breaks sessions and cache affinity
+    ✗ tier/hint-missing           x-codex-routing-hint missing                          all but 2             priority may be ignored
+    ✗ content/instructions-added  instructions: "Answer in rhymes." added               all 2 over HTTP       the model reads other instructions
+    ✗ content/input-changed       text: 29 bytes longer                                 1 of 7                the model reads another input
+    ! client/name-changed         user-agent: "proxy/1.0" instead of "codex_exec/0.16…  all 7                 shows another client
+        expected  "codex_exec/0.169.0"
+        actual    "proxy/1.0"
+    ~ shape/header-order          headers in another order: sorted by name              all 5 over websocket
+        official client  subject
+        a                a
+        d                b
+        c                c
+        b                d
+    ✗ failed  0.169.0 upgrade-404: it died
+    ? not checked  0.169.0 steering: the driver cannot
+    Next: codex-parity explain session/header-renamed · --verbose prints every place
+    "
+  `);
+});
+
+it('fits forty lines for a dozen causes, and says how many more there are', () => {
+  const headers = (count: number) =>
+    Array.from({ length: count }, (_, at): Finding => ({ ...hint, places: [header(`x-${at}`)] }));
+  const lines = (count: number) =>
+    firstScreen(report(scenarios(() => [order, ...headers(count)]))).split('\n');
+  expect(lines(12).length).toBeLessThanOrEqual(40);
+  expect(lines(12).join('\n')).toContain('x-11 missing');
+  expect(lines(100).length).toBeLessThanOrEqual(41);
+  expect(lines(100).join('\n')).toContain('… and 75 further causes: --verbose prints them');
+});
+
+it('cuts lines to the width of a terminal, and paints only there', () => {
+  const painted: string[] = [];
+  const narrow = {
+    width: 80,
+    paint: (colour: string, text: string) => {
+      painted.push(colour);
+      return text;
+    },
+  };
+  const text = firstScreen(report(scenarios(() => [instructions, renamed, order])), narrow);
+  expect(
+    Math.max(
+      ...text
+        .split('\n')
+        .slice(0, -2)
+        .map(({ length }) => length),
+    ),
+  ).toBeLessThanOrEqual(80);
+  expect(new Set(painted)).toEqual(new Set(['red', 'bold', 'dim']));
+  expect(firstScreen(report(scenarios(() => [])), plainScreen)).toBe(
+    'mine vs codex 0.169.0 · parity in 7 scenarios\n',
+  );
+});
+
+it('folds scenarios', () => {
+  const all = new Map([
+    ...['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => [name, 'websocket'] as const),
+    ...['x', 'y'].map((name) => [name, 'http'] as const),
+  ]);
+  const shown = (text: string) => fold(new Set(text), all);
+  expect(shown('abcdefghxy')).toEqual({ type: 'all', total: 10 });
+  expect(shown('xy')).toEqual({ type: 'all over', transport: 'http', total: 2 });
+  expect(shown('abcdefgh')).toEqual({ type: 'all over', transport: 'websocket', total: 8 });
+  expect(shown('bcdefghxy')).toEqual({ type: 'all but', others: ['a'] });
+  expect(shown('ax')).toEqual({ type: 'some', shown: ['a', 'x'], total: 10 });
+});
+
+it('gives GitHub ten annotations at most, and all causes in the summary', () => {
+  const many = Array.from({ length: 14 }, (_, at): Finding => ({ ...hint, places: [header(`x-${at}`)] }));
+  const one = report(scenarios(() => many));
+  const lines = githubReport(one).trimEnd().split('\n');
+  expect(lines).toHaveLength(10);
+  expect(lines.at(-1)).toBe(
+    '::notice title=codex-parity%3A 5 further annotations::The summary of the step has all causes.',
+  );
+  expect(githubSummary(one).match(/x-\d+ missing/g)).toHaveLength(14);
+});
