@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
 import { Accounts } from '../../src/proxy/sign-in/accounts.ts';
@@ -302,6 +305,39 @@ it('uses another account after a failed response over HTTP of an official client
   expect(await (await post(url, request, official)).text()).toContain('usage_limit_reached');
   expect(await (await post(url, request, official)).text()).toContain('response.completed');
   expect(sentHeader(backend, 1, 'chatgpt-account-id')).toBe('b');
+});
+
+it('watches compressed responses, and passes those on that cannot be decompressed', async () => {
+  let posts = 0;
+  const backend = await startTestBackend({
+    post: (response, _, request) => {
+      posts += 1;
+      const events =
+        request.headers['chatgpt-account-id'] === 'a' ? [failed(usageLimit(60))] : responseEvents('OK');
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' });
+      response.end(posts === 1 ? 'not gzip' : gzipSync(events.map(sse).join('')));
+    },
+  });
+  const url = `${await proxyWith(backend, ['a', 'b'])}/v1/responses`;
+  const body = JSON.stringify({ model: 'm', input: [user('hello')], stream: true });
+  const send = async () => {
+    // Node's fetch would decompress the response.
+    const sent = request(url, { method: 'POST', headers: official }).end(body);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return buffer(response);
+  };
+  expect(String(await send())).toBe('not gzip');
+  expect(String(gunzipSync(await send()))).toContain('usage_limit_reached');
+  expect(String(gunzipSync(await send()))).toContain('response.completed');
+});
+
+it("compacts a program's conversation with the account of its session", async () => {
+  const backend = await startTestBackend();
+  const proxy = await proxyWith(backend, ['a', 'b']);
+  for (const path of ['responses', 'responses/compact', 'responses/compact']) {
+    await (await post(`${proxy}/v1/${path}`, conversation('hello', '1'))).text();
+  }
+  expect(accountsOf(backend)).toEqual(['a']);
 });
 
 it('changes nothing about the error of a single sign-in', async () => {

@@ -110,6 +110,8 @@ it.each([
     expect((await refusedUpgrade(url, official())).status).toBe(426);
     const response = await post(url, JSON.parse(create(large, { stream: true })), official());
     expect(await response.text()).toContain('response.completed');
+    // The client remembers it; when the session is resumed, its history may be shorter.
+    (await openWebSocket(url, official())).close();
     // Another thread of the session has another history.
     const other = await openWebSocket(url, official('01a20000-0000-7000-8000-000000000002'));
     other.close();
@@ -234,6 +236,20 @@ it.each([
   const proxy = await proxyTo(backend.url);
   expect(await readEvents(await post(`${proxy}/v1/responses`, hello))).toHaveLength(5);
   expect(await (await post(`${proxy}/v1/responses`, hello)).json()).toEqual({ error: { code: 'x' } });
+});
+
+it('takes response heads of more than 16 KiB over both transports', async () => {
+  const cookie = 'x'.repeat(50_000);
+  const backend = await startTestBackend({
+    upgrade: () => refusedWith(`426 Upgrade Required\r\nset-cookie: ${cookie}`),
+    post: (response) => {
+      response.writeHead(200, ['set-cookie', cookie]);
+      response.end(responseEvents('OK').map(sse).join(''));
+    },
+  });
+  const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
+  expect(await readEvents(response)).toHaveLength(5);
+  expect(transports(backend)).toEqual(['websocket', 'http']);
 });
 
 /** Runs two turns of each session, each on a connection of its own. Returns the sizes of the second inputs. */

@@ -24,7 +24,8 @@ type RoutingHint = { readonly model: string; readonly tier: string | undefined }
  */
 export async function relayWebSocket(context: UpgradeContext, identity: Identity): Promise<void> {
   const { websockets } = await context.signIns.current(identity.session);
-  if (!websockets || context.withoutWebsockets.has(identity.thread)) {
+  // The client remembers it. When its session is resumed later, its history may be shorter.
+  if (!websockets || context.withoutWebsockets.delete(identity.thread)) {
     const message = websockets ? 'this thread must use HTTP' : 'the sign-in forbids websockets';
     const error = proxyError(upgradeRequired, 'upstream_refused', message);
     return endWithError(context.socket, error, error.event);

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { SseDecoder } from '../../wire/sse.ts';
 import { errorFromBackend, errorFromEvent } from '../http/errors.ts';
-import { type BackendResponse, decodedBody, longestRefusal } from '../http/upstream/send-upstream.ts';
+import { type BackendResponse, decoderFor, longestRefusal } from '../http/upstream/send-upstream.ts';
 import { readEvent } from '../http/upstream-events.ts';
 import type { Renewals } from '../sign-in/renewals.ts';
 
@@ -39,7 +39,10 @@ export function reportEvent(
 export function watchResponse(backend: IncomingMessage, account: RelayedAccount): void {
   const { statusCode: status = 0 } = backend;
   if (!account.signIns.hasSeveral) return;
-  const body = decodedBody(backend).on('error', () => {});
+  const decoder = decoderFor(backend);
+  // A body that cannot be decompressed still goes to the client as it is.
+  decoder?.on('error', () => backend.unpipe(decoder));
+  const body = decoder === undefined ? backend : backend.pipe(decoder);
   if (status === 200) {
     const decoder = new SseDecoder();
     body.on('data', (bytes: Buffer) => {

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { ApiError } from '../http/errors.ts';
 import type { RequestContext } from '../request-context.ts';
+import type { Identity } from '../shape/identity.ts';
 import { eventType } from './event-fields.ts';
 import { Session } from './session.ts';
 import { sessionKeyOf } from './session-key.ts';
@@ -42,6 +43,12 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
     metrics.add('turns_total', 1, `ending=${ending}`);
     sessions.rememberResponse(session, caller);
   }
+}
+
+/** Returns the identity of the session that a request belongs to, for a request that is forwarded. */
+export function identityOf({ headers, sessions }: RequestContext, request: TurnRequest): Identity {
+  const caller = callerOf(headers);
+  return sessions.find(sessionKeyOf(headers, request, caller), request.previousResponseId, caller).identity;
 }
 
 export function sessionOfWebSocket(context: RequestContext, request: TurnRequest): Session {

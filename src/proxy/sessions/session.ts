@@ -19,10 +19,10 @@ import { WebSocketTransport } from './websocket-transport.ts';
  * HTTP for the rest of the session if the backend accepts no websockets. retry-policy.ts has the measured retries.
  */
 export class Session {
+  readonly identity: Identity;
   readonly history: History;
   usedAt = Date.now();
   readonly #context: ProxyContext;
-  readonly #identity: Identity;
   readonly #websocket: WebSocketTransport;
   readonly #http: HttpTransport;
   /** Why the session uses HTTP. What failed in one conversation is tried again in the next one that begins alike. */
@@ -34,7 +34,7 @@ export class Session {
   constructor(context: ProxyContext, identity: Identity) {
     const sessionValues = new Map(context.hostTexts);
     this.#context = context;
-    this.#identity = identity;
+    this.identity = identity;
     this.#websocket = new WebSocketTransport(context, identity, sessionValues);
     this.#http = new HttpTransport(context, identity, sessionValues);
     this.history = new History(context.limits.historyBytes);
@@ -80,7 +80,7 @@ export class Session {
     let accountChanges = 0;
     const changesAccount = (error: ApiError, holder: string): boolean => {
       const canMove = fullInput?.some((item) => encryptedContent.test(item)) === false;
-      const isOther = signIns.failed(this.#identity.session, { error, holder, canMove });
+      const isOther = signIns.failed(this.identity.session, { error, holder, canMove });
       if (!isOther || accountChanges >= mostAccountChanges || !delivery.discard()) return false;
       accountChanges += 1;
       log.info({}, 'the session changes to another account: the limit of its account is reached');

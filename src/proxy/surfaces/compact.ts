@@ -1,6 +1,7 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { passThrough } from '../relay/relay-http.ts';
 import type { HttpContext } from '../request-context.ts';
+import { identityOf } from '../sessions/run-turn.ts';
 import { readTurnRequest } from '../sessions/turn-request.ts';
 import { printMembers } from '../shape/raw-json.ts';
 import { readText } from './http-turn.ts';
@@ -15,12 +16,16 @@ const absent: ReadonlySet<string> = new Set([
   'client_metadata',
 ]);
 
-/** Serves a program's `POST /v1/responses/compact`, by the rules for requests. The response is forwarded unchanged. */
+/**
+ * Serves a program's `POST /v1/responses/compact`, by the rules for requests. The response is forwarded unchanged. The
+ * account is that of the session: it has made the reasoning that the request contains.
+ */
 export async function serveCompact(context: HttpContext): Promise<void> {
-  const { members } = readTurnRequest(await readText(context), context.shape);
+  const request = readTurnRequest(await readText(context), context.shape);
+  const { members } = request;
   const body = Buffer.from(printMembers(members.filter(([key]) => !absent.has(key))));
   const bodyHeaders = /^(?:content-(?:encoding|length)|transfer-encoding)$/i;
   const others = context.headers.filter(([name]) => !bodyHeaders.test(name));
   const headers: HeaderList = [...others, ['content-length', String(body.length)]];
-  await passThrough({ ...context, headers }, body);
+  await passThrough({ ...context, headers, identity: identityOf(context, request) }, body);
 }

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
-import { type BackendResponse, longestRefusal, readResponse } from './send-upstream.ts';
+import { type BackendResponse, longestHead, longestRefusal, readResponse } from './send-upstream.ts';
 import { connectionError, wayOut } from './way-out.ts';
 
 /** How the backend responded to an upgrade. */
@@ -58,6 +58,7 @@ function connect(
       // The official client compresses every message, however short (measured: codex 0.169.0).
       perMessageDeflate: shape.compresses ? { threshold: 0 } : false,
       maxPayload: limits.bodyBytes,
+      maxHeaderSize: longestHead,
       agent: wayOut(url, limits.connectTime),
       finishRequest: (request) => {
         try {
