@@ -129,7 +129,7 @@ export function respond(received: ReceivedRequest, run: BackendRun): ScriptedRes
     run.onEvent({ type: 'refused', transport, message: messageOf(refusal) });
     return refusal;
   }
-  const response = asReported(reply(), transport);
+  const response = asReported(reply(), request.body, transport);
   known?.add(conversation, response);
   return response;
 }
