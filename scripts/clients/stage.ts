@@ -38,8 +38,8 @@ export async function openStage(root: string): Promise<Stage> {
     },
   });
   const setup = await loadProxySetup({
-    goldens: bundledGoldens,
-    codex: versionNamed(bundledGoldens, 'latest'),
+    goldens: [bundledGoldens],
+    codex: versionNamed([bundledGoldens], 'latest'),
     auth: join(environment.codexHome, 'auth.json'),
     tokenUrl: new URL('/oauth/token', backend.origin),
   });
