@@ -77,7 +77,7 @@ it('exports each type name from one file only', () => {
 function filesBelow(folder: string, parts = 1): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => file.endsWith('.ts') && file.split('/').length >= parts)
+    .filter((file) => /\.tsx?$/.test(file) && file.split('/').length >= parts)
     .sort();
 }
 

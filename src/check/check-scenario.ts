@@ -2,6 +2,7 @@ import { byCause } from '../diff/causes.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, isOf, together } from '../diff/finding.ts';
 import type { ScenarioTransport } from '../diff/fold.ts';
+import type { KeptTraffic } from '../diff/kept-traffic.ts';
 import { isResponse, showStop } from '../diff/neutrality/exchange.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
 import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrality.ts';
@@ -37,6 +38,8 @@ export type CheckResult = GoldenId &
     readonly started?: number;
     /** Milliseconds. */
     readonly duration?: number;
+    /** The traffic of a scenario that is not ok, if the check keeps it; once for each mode of OpenAI's library. */
+    readonly traffic?: readonly KeptTraffic[];
   };
 
 /**
@@ -46,24 +49,28 @@ export type CheckResult = GoldenId &
 export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> {
   const { golden, driver, subject, backendPort } = check;
   const recorded: RecordedTraffic[] = [];
-  const play = async (streams: boolean, mode?: 'streamed' | 'whole') => {
-    const traffic = await observeScenario(check, streams);
-    recorded.push({ ...(mode === undefined ? {} : { mode }), ...traffic.events });
-    return traffic;
+  const kept: KeptTraffic[] = [];
+  const play = async (use?: LibraryUse): Promise<JudgedTraffic> => {
+    const traffic = await observeScenario(check, use?.streams ?? false);
+    recorded.push({ ...modeOf(use), ...traffic.events });
+    kept.push(keptTraffic(check, traffic, use));
+    return judge(check, traffic, use);
   };
   const { findings, unfinished, client, sender } =
     'surface' in driver
-      ? await inBothModes(!servesOneAtATime(subject, backendPort), async (streams) => {
-          const traffic = await play(streams, streams ? 'streamed' : 'whole');
-          return judge(check, traffic, { surface: driver.surface, streams });
-        })
-      : judge(check, await play(false));
+      ? await inBothModes(!servesOneAtATime(subject, backendPort), (streams) =>
+          play({ surface: driver.surface, streams }),
+        )
+      : await play();
+  const verdict = verdictOf(findings, unfinished);
+  const keeps = check.keepsTraffic && (findings.length > 0 || verdict.verdict.type === 'failed');
   const result = {
     ...idOf(golden),
     transport: transportOf(golden),
-    ...verdictOf(findings, unfinished),
+    ...verdict,
     ...(client === undefined ? {} : { client }),
     ...(sender === undefined ? {} : { sender }),
+    ...(keeps ? { traffic: kept } : {}),
   };
   const traces = check.traces === undefined ? [] : keepTraces(result, recorded, check.traces);
   return traces.length === 0 ? result : { ...result, traces };
@@ -71,6 +78,17 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
 
 function transportOf({ exchanges }: Golden): ScenarioTransport {
   return exchanges.some(({ request }) => request.method === 'POST') ? 'http' : 'websocket';
+}
+
+function keptTraffic(check: ScenarioCheck, { front, back }: ScenarioTraffic, use?: LibraryUse): KeptTraffic {
+  const { upstream: golden, lane } = check;
+  if (use === undefined)
+    return { golden, compared: changesContent(lane) ? 'envelope' : 'everything', front, back };
+  return { ...modeOf(use), golden, compared: use.surface, front, back };
+}
+
+function modeOf(use: LibraryUse | undefined): Pick<KeptTraffic, 'mode'> {
+  return use === undefined ? {} : { mode: use.streams ? 'streamed' : 'whole' };
 }
 
 /** The result of a scenario that was not played. */

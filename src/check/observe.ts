@@ -92,8 +92,10 @@ async function observe(
   let acceptsFirst = false;
   /** How many events there were behind the subject when it got ready. It may forward the request that asks for that. */
   let untilReady = 0;
+  const start = performance.now();
+  const timed = (event: TraceEvent) => ({ ...event, at: performance.now() - start });
   const onFront = (event: TraceEvent) => {
-    front.push(event);
+    front.push(timed(event));
     if (event.type === 'response' && event.status === 101)
       acceptsFirst ||= !back.slice(untilReady).some(isRefusal);
   };
@@ -109,7 +111,7 @@ async function observe(
     });
     open.push(backend.close);
     const behind = await startUpstream(check, {
-      observe: new TraceRecorder(sealer, (event) => back.push(event)).observe,
+      observe: new TraceRecorder(sealer, (event) => back.push(timed(event))).observe,
       onProblem: (problem) => problems.add(problem),
       backend: { host: '127.0.0.1', port: backend.port },
     });

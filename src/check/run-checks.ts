@@ -38,6 +38,8 @@ export type CheckOptions = {
   readonly endsRun?: (result: CheckResult) => boolean;
   /** Which scenarios keep their traces; none unless given. */
   readonly traces?: TraceKeeping | undefined;
+  /** Whether results have the traffic of scenarios that are not ok: for a report that shows it. */
+  readonly keepsTraffic?: boolean;
   readonly signal: AbortSignal;
   readonly onProgress: (line: string) => void;
 };
@@ -214,7 +216,18 @@ function scenarioCheck(
   host: SubjectHost,
   file: GoldenFile,
 ): Omit<ScenarioCheck, 'driver'> | string {
-  const { subject, driver, lane, goldens, backendPort, timeLimit, knownVersions, signal, traces } = options;
+  const {
+    subject,
+    driver,
+    lane,
+    goldens,
+    backendPort,
+    timeLimit,
+    knownVersions,
+    keepsTraffic = false,
+    signal,
+    traces,
+  } = options;
   const scenario = loadScenario(file.scenario);
   const impossible = whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
   if (impossible !== undefined) return impossible;
@@ -233,6 +246,7 @@ function scenarioCheck(
       host,
       backendPort,
       timeLimit,
+      keepsTraffic,
       signal,
       traces,
     }

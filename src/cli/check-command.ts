@@ -6,7 +6,7 @@ import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { type GoldenFolders, versionNamed } from '../golden/select.ts';
 import { passes } from '../report/report.ts';
-import { parseReportRequests } from '../report/write.ts';
+import { parseReportRequests, showsTraffic } from '../report/write.ts';
 import type { CommandContext } from './command-context.ts';
 import { type GateOptions, gateOptions, openGate } from './gate-options.ts';
 import { examples, exitCodes } from './help.ts';
@@ -158,6 +158,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         narrow: selection.narrow,
         ...(options.bail === true ? { endsRun: gate.fails } : {}),
         traces: traceKeeping(options['keep-traces'], gate),
+        keepsTraffic: reports.some(showsTraffic),
         signal,
         onProgress: line.show,
       };
@@ -168,7 +169,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         { mayUpdate: run.error === undefined },
       );
       selection.remember(report);
-      writeReports(report, reports, options);
+      await writeReports(report, reports, options);
       if (run.error !== undefined) throw run.error;
       if (!passes(report)) exit(1);
     },

@@ -31,10 +31,10 @@ export function mergeReportsCommand({ exit }: CommandContext): CommandModule<obj
             ],
           ])}\n\n${exitCodes('parity')}`,
         ),
-    handler: (options) => {
+    handler: async (options) => {
       const reports = parseReportRequests(options.report);
       const report = judged(mergeReports(options.files.map((path) => ({ path, report: readReport(path) }))));
-      writeReports(report, reports, options);
+      await writeReports(report, reports, options);
       if (!passes(report)) exit(1);
     },
   };

@@ -15,7 +15,7 @@ export const reportOptions = {
     default: [] as readonly string[],
     defaultDescription: 'text=-',
     describe:
-      'Report to write, as FORMAT=FILE: text, json, junit, github or ctrf; FILE "-" is standard output; repeatable',
+      'Report to write, as FORMAT=FILE: text, json, junit, github, ctrf or html; FILE "-" is standard output; repeatable',
   },
   verbose: {
     type: 'boolean',
@@ -31,11 +31,11 @@ export function withText(requests: readonly ReportRequest[]): readonly ReportReq
 }
 
 /** Writes the reports that were asked for. Throws ParityError for a file that cannot be written. */
-export function writeReports(
+export async function writeReports(
   report: Report,
   requests: readonly ReportRequest[],
   { verbose }: Pick<ReportOptions, 'verbose'>,
-): void {
+): Promise<void> {
   const style = { verbose, screen: terminalScreen() };
-  for (const request of withText(requests)) writeReport(report, request, style);
+  for (const request of withText(requests)) await writeReport(report, request, style);
 }

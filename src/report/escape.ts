@@ -49,6 +49,11 @@ export function jsonText(document: unknown, replacer?: (key: string, value: unkn
   return `${withoutCommands(text)}\n`;
 }
 
+/** A document as JSON in an element of HTML: nothing in it can end the element or begin another. */
+export function scriptJson(document: unknown): string {
+  return JSON.stringify(document).replaceAll(invisible, utf16Escape).replaceAll(/[<>&]/g, utf16Escape);
+}
+
 /** The message of a workflow command of GitHub Actions. Its lines stay. */
 export function githubMessage(text: string): string {
   return terminalText(text).replaceAll('%', '%25').replaceAll('\n', '%0A');

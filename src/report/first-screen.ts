@@ -112,7 +112,13 @@ export function versionsText(versions: readonly string[]): string {
 }
 
 /** Which version the subject looks like and which one it announces, unless it is the one that is checked. */
-function versionLines({ scenarios }: Report): string[] {
+function versionLines(report: Report): string[] {
+  const skew = versionSkew(report);
+  return skew === undefined ? [] : [terminalLine(`Version   ${skew}`)];
+}
+
+/** Which version a subject looks like, and which it announces; undefined where both are the version that is checked. */
+export function versionSkew({ scenarios }: Report): string | undefined {
   const skewed = scenarios.flatMap(({ codex, sender }) => {
     if (sender === undefined) return [];
     const { announces = codex, fits } = sender;
@@ -121,14 +127,11 @@ function versionLines({ scenarios }: Report): string[] {
   const groups = [...Map.groupBy(skewed, (sender) => JSON.stringify(sender)).values()];
   const [most] = groups.sort((a, b) => b.length - a.length);
   const [sender] = most ?? [];
-  if (sender === undefined) return [];
+  if (sender === undefined) return undefined;
   const { announces, fits, shownBy } = sender;
   const by = shownBy.length === 0 ? '' : ` (${shownBy.slice(0, 3).join(', ')})`;
-  return [
-    terminalLine(
-      `Version   looks like ${versionsText(fits)}${by}, announces ${announces ?? 'none'}${groups.length > 1 ? '; other scenarios differ' : ''}`,
-    ),
-  ];
+  const others = groups.length > 1 ? '; other scenarios differ' : '';
+  return `looks like ${versionsText(fits)}${by}, announces ${announces ?? 'none'}${others}`;
 }
 
 function failedFirst(groups: readonly UnfinishedGroup[]): UnfinishedGroup[] {

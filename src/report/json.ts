@@ -18,7 +18,7 @@ export function jsonReport(report: Report): string {
     passed: passes(report),
     ...run,
     causes: reportCauses(scenarios).map((cause) => causeDocument(cause, words(cause))),
-    scenarios: scenarios.map(({ findings, ...scenario }) => ({
+    scenarios: scenarios.map(({ findings, traffic: _, ...scenario }) => ({
       ...scenario,
       findings: findings.map((finding) => ({
         code: codeOf(finding),

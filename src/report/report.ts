@@ -1,5 +1,6 @@
 import { comparisons } from '../diff/comparison.ts';
 import type { ScenarioTransport } from '../diff/fold.ts';
+import type { KeptTraffic } from '../diff/kept-traffic.ts';
 import type { NoVerdict, ScenarioVerdict } from '../diff/verdict.ts';
 import { fails, type Gate, strictGate } from './gate.ts';
 
@@ -31,6 +32,8 @@ export type ReportedScenario = ScenarioVerdict & {
   readonly duration?: number;
   /** How the official client speaks in the scenario. */
   readonly transport?: ScenarioTransport;
+  /** What a reader can look at where something was found. */
+  readonly traffic?: readonly KeptTraffic[];
 };
 
 /** The title of a scenario: version, lane unless it is `chatgpt`, name. */

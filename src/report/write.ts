@@ -4,6 +4,7 @@ import { mustBeWritable, writeWhole } from '../files.ts';
 import { ctrfReport } from './ctrf.ts';
 import { firstScreen, plainScreen, type Screen } from './first-screen.ts';
 import { githubReport, githubSummary } from './github.ts';
+import { htmlReport } from './html.ts';
 import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
 import type { Report } from './report.ts';
@@ -17,12 +18,13 @@ export type TextStyle = {
   readonly screen: Screen;
 };
 
-const formats: Readonly<Record<string, (report: Report, style: TextStyle) => string>> = {
+const formats: Readonly<Record<string, (report: Report, style: TextStyle) => string | Promise<string>>> = {
   text: (report, { verbose, screen }) => (verbose ? textReport(report) : firstScreen(report, screen)),
   json: jsonReport,
   junit: junitReport,
   github: githubReport,
   ctrf: ctrfReport,
+  html: htmlReport,
 };
 
 export type ReportRequest = { readonly format: string; readonly file: string };
@@ -54,9 +56,18 @@ function parseReportRequest(text: string): ReportRequest {
   );
 }
 
-export function writeReport(report: Report, { format, file }: ReportRequest, style: TextStyle): void {
+/** Whether a format shows the traffic of scenarios. */
+export function showsTraffic({ format }: ReportRequest): boolean {
+  return format === 'html';
+}
+
+export async function writeReport(
+  report: Report,
+  { format, file }: ReportRequest,
+  style: TextStyle,
+): Promise<void> {
   const isFile = file !== standardOutput;
-  const text = formats[format]?.(report, isFile ? { ...style, screen: plainScreen } : style) ?? '';
+  const text = (await formats[format]?.(report, isFile ? { ...style, screen: plainScreen } : style)) ?? '';
   if (!isFile) process.stdout.write(text);
   else writeWhole(file, text);
   const summary = process.env.GITHUB_STEP_SUMMARY;

@@ -26,7 +26,13 @@ export type ConnectionEvent = {
 
 export type HeaderField = readonly [name: string, value: JsonNode];
 
-export type RequestEvent = {
+/**
+ * When the tap saw an event, in milliseconds since the recording began. Only in memory: files do not have it, so that a
+ * recording does not depend on the speed of the machine.
+ */
+type Timed = { readonly at?: number };
+
+export type RequestEvent = Timed & {
   readonly type: 'request';
   readonly connection: number;
   readonly exchange: number;
@@ -39,7 +45,7 @@ export type RequestEvent = {
   readonly headers: readonly HeaderField[];
 };
 
-export type ResponseEvent = {
+export type ResponseEvent = Timed & {
   readonly type: 'response';
   readonly exchange: number;
   /** Absent for HTTP/1.1. */
@@ -48,7 +54,7 @@ export type ResponseEvent = {
   readonly headers: readonly HeaderField[];
 };
 
-export type BodyEvent = {
+export type BodyEvent = Timed & {
   readonly type: 'body';
   readonly exchange: number;
   readonly from: Side;
@@ -56,12 +62,13 @@ export type BodyEvent = {
   readonly content: Content;
 };
 
-export type MessageEvent = Omit<WebSocketMessage, 'payload'> & {
-  readonly type: 'message';
-  readonly exchange: number;
-  readonly from: Side;
-  readonly content: Content;
-};
+export type MessageEvent = Timed &
+  Omit<WebSocketMessage, 'payload'> & {
+    readonly type: 'message';
+    readonly exchange: number;
+    readonly from: Side;
+    readonly content: Content;
+  };
 
 /** The first end of the connection. The end of the other side, which follows from it, is not observed. */
 export type EndEvent = { readonly type: 'end'; readonly connection: number; readonly by: Side };

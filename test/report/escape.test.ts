@@ -15,6 +15,7 @@ import { driftFormats } from '../../src/report/drift.ts';
 import { jsonText, markdownText, terminalLine } from '../../src/report/escape.ts';
 import { firstScreen } from '../../src/report/first-screen.ts';
 import { githubReport, githubSummary } from '../../src/report/github.ts';
+import { htmlReport } from '../../src/report/html.ts';
 import { informationText } from '../../src/report/information.ts';
 import { jsonReport } from '../../src/report/json.ts';
 import { junitReport } from '../../src/report/junit.ts';
@@ -137,6 +138,29 @@ describe.each(Object.entries(payloads))('%s', (_, payload) => {
     expectVisible(text);
     for (const line of text.split('\n').filter((one) => one.startsWith('|')))
       expect(line.replaceAll(/\\\||`[^`]*`/g, '').match(/\|/g)).toHaveLength(6);
+  });
+
+  it('is data in the HTML report, and no markup', async () => {
+    for (const one of [report, passed]) {
+      const html = await htmlReport(one);
+      // The script of the page has no trace of the report; it is known by its hash.
+      const text = html.replace(/<script>[\s\S]*<\/script>/, '').replace(/<style>[\s\S]*?<\/style>/, '');
+      expect(text.replaceAll('\n', '')).not.toMatch(hidden);
+      const data = /<script type="application\/json" id="page-data">([^<>]*)<\/script>/.exec(text)?.[1] ?? '';
+      expect(data).not.toMatch(/[<>&]/);
+      expect(JSON.parse(data)).toMatchObject({ title: payload });
+      const title = /<title>([^<]*)<\/title>/.exec(text)?.[1] ?? '';
+      expect(title.replaceAll(/&(?:amp|lt|gt|quot|#10);/g, '')).not.toMatch(/[<>&"]/);
+      expect(text.match(/<[a-z/!][^>]*>/g)).toEqual([
+        ...['<!doctype html>', '<html lang="en">', '<meta charset="utf-8">'],
+        expect.stringMatching(/^<meta http-equiv="Content-Security-Policy" /),
+        expect.stringMatching(/^<meta name="viewport" /),
+        expect.stringMatching(/^<meta name="color-scheme" /),
+        ...['<title>', '</title>', expect.stringMatching(/^<link rel="icon" href="data:/)],
+        ...['<div id="page">', '<noscript>', '</noscript>', '</div>'],
+        ...['<script type="application/json" id="page-data">', '</script>', '</html>'],
+      ]);
+    }
   });
 
   it('makes no workflow command of its own in the GitHub report', () => {

@@ -51,6 +51,18 @@ export class Bindings {
     ];
   }
 
+  /** The value of each variable that has one. */
+  values(): ReadonlyMap<string, string> {
+    return new Map(
+      [...this.#occurrences].flatMap(([name, occurrences]): [string, string][] => {
+        const variable = this.#variables.get(name);
+        return variable === undefined
+          ? []
+          : [[name, bindingOf(occurrences, kinds[variable.kind].accepts).value]];
+      }),
+    );
+  }
+
   /** Variables with the value of another variable of their set. */
   #repetitions(bound: readonly Bound[]): Mismatch[] {
     const holders = new Map<string, Bound[]>();

@@ -7,6 +7,12 @@ import { type BackendPayload, messageType, type Payload, type SplitExchange } fr
 /** Two lists of payloads with more pairs than this are aligned window by window. */
 export const maximumPairs = 4096;
 
+/** How the payloads of each side correspond, as indices. Only the backend's that have a counterpart are in its pairs. */
+export type PayloadAlignment = {
+  readonly client: Alignment;
+  readonly backend: readonly (readonly [expected: number, actual: number])[];
+};
+
 /** Unifies the payloads of both sides after a handshake. */
 export class StepUnifier {
   readonly #report: (mismatch: Mismatch) => void;
@@ -21,8 +27,8 @@ export class StepUnifier {
     this.#reader = reader;
   }
 
-  /** Unifies what both sides sent in an exchange. */
-  payloads(expected: SplitExchange, actual: SplitExchange, exchange: number): void {
+  /** Unifies what both sides sent in an exchange. Returns which payloads were compared. */
+  payloads(expected: SplitExchange, actual: SplitExchange, exchange: number): PayloadAlignment {
     const [sent, received] = [expected.client, actual.client];
     const alignment = align(
       sent.length,
@@ -30,8 +36,9 @@ export class StepUnifier {
       (a, b) => this.#likeness(itemAt(sent, a), itemAt(received, b)),
       maximumPairs,
     );
-    this.#backend(expected.backend, actual.backend, alignment, exchange);
+    const backend = this.#backend(expected.backend, actual.backend, alignment, exchange);
     this.#client(sent, received, alignment, exchange);
+    return { client: alignment, backend };
   }
 
   #client(
@@ -60,23 +67,30 @@ export class StepUnifier {
     actual: readonly BackendPayload[],
     { pairs }: Alignment,
     exchange: number,
-  ): void {
+  ): [number, number][] {
     const responses = Map.groupBy(actual, ({ request }) => request);
     const counterparts = new Map([[-1, -1], ...pairs]);
-    for (const [request, payloads] of Map.groupBy(expected, (payload) => payload.request))
-      this.#response(payloads, responses.get(counterparts.get(request) ?? NaN) ?? [], exchange);
+    return [...Map.groupBy(expected, (payload) => payload.request)].flatMap(([request, payloads]) =>
+      this.#response(payloads, responses.get(counterparts.get(request) ?? NaN) ?? [], exchange),
+    );
   }
 
-  #response(expected: readonly BackendPayload[], actual: readonly BackendPayload[], exchange: number): void {
+  #response(
+    expected: readonly BackendPayload[],
+    actual: readonly BackendPayload[],
+    exchange: number,
+  ): [number, number][] {
+    const pairs: [number, number][] = [];
     const stacks = Map.groupBy(actual.toReversed(), ({ payload }) => messageType(payload));
     let last = 0;
-    for (const { payload } of expected) {
+    for (const { payload, number } of expected) {
       const type = messageType(payload);
       const stack = stacks.get(type) ?? [];
       while ((stack.at(-1)?.number ?? Infinity) <= last) stack.pop();
       const next = stack.pop();
       if (next === undefined) continue;
       last = next.number;
+      pairs.push([number - 1, next.number - 1]);
       const place: Place = {
         exchange,
         side: 'backend',
@@ -87,6 +101,7 @@ export class StepUnifier {
       };
       this.#reader.node(contentNode(payload.content), contentNode(next.payload.content), place);
     }
+    return pairs;
   }
 
   #likeness(expected: Payload, actual: Payload): number {

@@ -10,7 +10,7 @@ import { endMismatches } from './ends.ts';
 import { Matcher } from './matcher.ts';
 import { type Mismatch, type Place, requestValue } from './mismatch.ts';
 import { type SplitExchange, splitExchange } from './split-exchange.ts';
-import { maximumPairs, StepUnifier } from './steps.ts';
+import { maximumPairs, type PayloadAlignment, StepUnifier } from './steps.ts';
 
 /**
  * Unifies the model traffic of a trace with a golden. Returns every mismatch, in the order of the golden; none when the
@@ -19,6 +19,22 @@ import { maximumPairs, StepUnifier } from './steps.ts';
  */
 export function unify(golden: Golden, actual: readonly Exchange[]): Mismatch[] {
   return new Unification(golden, actual).run();
+}
+
+/** Which parts of a golden and a trace are compared with each other, and the values that the variables have. */
+export type Correspondence = {
+  /** As indices into the exchanges. */
+  readonly exchanges: Alignment;
+  /** By the index of the golden's exchange: its payloads, as indices into those of the side (SplitExchange). */
+  readonly payloads: ReadonlyMap<number, PayloadAlignment>;
+  readonly values: ReadonlyMap<string, string>;
+};
+
+/** What `unify` compares, for a reader who wants to see both sides. */
+export function correspondence(golden: Golden, actual: readonly Exchange[]): Correspondence {
+  const unification = new Unification(golden, actual);
+  unification.run();
+  return unification.correspondence();
 }
 
 /** How many messages decide how similar two exchanges are. */
@@ -35,6 +51,8 @@ class Unification {
   /** Reads what the backend sent: for its values only. */
   readonly #reader: Matcher;
   readonly #steps: StepUnifier;
+  #exchanges: Alignment = { pairs: [], missing: [], added: [] };
+  readonly #payloads = new Map<number, PayloadAlignment>();
 
   constructor({ lane, variables, exchanges }: Golden, actual: readonly Exchange[]) {
     this.#officialHost = officialHost(lane);
@@ -59,14 +77,20 @@ class Unification {
   }
 
   run(): Mismatch[] {
-    const { pairs, missing, added } = this.#alignment();
+    this.#exchanges = this.#alignment();
+    const { pairs, missing, added } = this.#exchanges;
     for (const [a, b] of pairs) {
       const [expected, actual] = [this.#expected[a], this.#actual[b]];
-      if (expected !== undefined && actual !== undefined) this.#exchange(expected, actual);
+      if (expected !== undefined && actual !== undefined)
+        this.#payloads.set(a, this.#exchange(expected, actual));
     }
     for (const index of missing) this.#wholeExchange('missing', this.#expected[index], index + 1);
     for (const index of added) this.#wholeExchange('added', this.#actual[index], index + 1);
     return [...this.#mismatches, ...this.#bindings.mismatches()];
+  }
+
+  correspondence(): Correspondence {
+    return { exchanges: this.#exchanges, payloads: this.#payloads, values: this.#bindings.values() };
   }
 
   /** Pairs exchanges by position or, if their numbers differ, by similarity. */
@@ -105,15 +129,16 @@ class Unification {
     );
   }
 
-  #exchange(expected: SplitExchange, actual: SplitExchange): void {
+  #exchange(expected: SplitExchange, actual: SplitExchange): PayloadAlignment {
     const { exchange } = expected.request;
     this.#handshake(expected, actual, exchange);
     if (expected.response !== undefined && actual.response !== undefined) {
       const head: Place = { exchange, side: 'backend', part: 'response', path: [] };
       this.#reader.fields(expected.response.headers, actual.response.headers, head);
     }
-    this.#steps.payloads(expected, actual, exchange);
+    const alignment = this.#steps.payloads(expected, actual, exchange);
     this.#mismatches.push(...endMismatches(expected, actual));
+    return alignment;
   }
 
   #handshake(expected: SplitExchange, actual: SplitExchange, exchange: number): void {

@@ -1,0 +1,19 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** The program and the style of a page (src/ui). */
+export type PageBundle = { readonly script: string; readonly style: string };
+
+/** In the package the page is built; from source it is bundled each time, which takes about 0.1 seconds. */
+export async function pageBundle(): Promise<PageBundle> {
+  const built = (name: string) => join(import.meta.dirname, '..', 'ui', name);
+  if (existsSync(built('page.js')))
+    return {
+      script: readFileSync(built('page.js'), 'utf8'),
+      style: readFileSync(built('page.css'), 'utf8'),
+    };
+  const bundler = join(import.meta.dirname, '..', '..', 'scripts', 'bundle-page.mjs');
+  const { bundlePage }: { bundlePage: () => Promise<PageBundle> } = await import(pathToFileURL(bundler).href);
+  return bundlePage();
+}

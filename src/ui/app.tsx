@@ -1,0 +1,135 @@
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { Conversation, neighbours } from './conversation.tsx';
+import { SharedReader } from './embedded.ts';
+import { Help } from './help.tsx';
+import type { PageData } from './model.ts';
+import { Overview } from './overview.tsx';
+import { overview, type PageRoute, parseRoute, routeLink } from './route.ts';
+import { applyTheme, readTheme, themes } from './theme.ts';
+
+/** The page: the overview, or one conversation. The part of the URL after `#` says which. */
+export function App({ page }: { readonly page: PageData }) {
+  const [route, setRoute] = useState<PageRoute>(() => parseRoute(location.hash));
+  const [theme, setTheme] = useState(readTheme);
+  const [helps, setHelps] = useState(false);
+  const texts = useMemo(() => new SharedReader(page.shared), [page]);
+  const scrolled = useRef(0);
+  const index =
+    route.page === 'conversation' ? page.conversations.findIndex(({ id }) => id === route.conversation) : -1;
+  const isConversation = index !== -1;
+
+  const go = (next: PageRoute, replace = false) => {
+    if (replace) history.replaceState(null, '', routeLink(next));
+    else history.pushState(null, '', routeLink(next));
+    setRoute(next);
+  };
+  useLayoutEffect(() => applyTheme(theme), [theme]);
+  useEffect(() => {
+    const update = () => setRoute(parseRoute(location.hash));
+    window.addEventListener('hashchange', update);
+    window.addEventListener('popstate', update);
+    return () => {
+      window.removeEventListener('hashchange', update);
+      window.removeEventListener('popstate', update);
+    };
+  }, []);
+  useEffect(() => {
+    if (isConversation) return;
+    window.scrollTo(0, scrolled.current);
+    const remember = () => {
+      scrolled.current = window.scrollY;
+    };
+    window.addEventListener('scroll', remember);
+    return () => window.removeEventListener('scroll', remember);
+  }, [isConversation]);
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || helps) return;
+      const { target } = event;
+      const isTyping = target instanceof HTMLInputElement && target.type === 'search';
+      if (isTyping && event.key !== 'Escape') return;
+      if (isTyping) target.blur();
+      else if (!useKey(event.key)) return;
+      event.preventDefault();
+    };
+    const openConversation = (at: number | undefined) => {
+      const conversation = at === undefined ? undefined : page.conversations[at];
+      if (conversation !== undefined) go({ page: 'conversation', conversation: conversation.id, variant: 0 });
+      return true;
+    };
+    const useKey = (key: string): boolean => {
+      switch (key) {
+        case '?':
+          setHelps(true);
+          return true;
+        case 't':
+          setTheme(themes[(themes.indexOf(theme) + 1) % themes.length] ?? 'system');
+          return true;
+        case '/': {
+          if (isConversation) go(overview);
+          const focus = () => document.querySelector<HTMLInputElement>('input.text')?.focus();
+          focus();
+          requestAnimationFrame(focus);
+          return true;
+        }
+        case 'Escape':
+          if (isConversation) go(overview);
+          return isConversation;
+        case '[':
+        case ']': {
+          const { previous, next } = neighbours(page, index);
+          return openConversation(key === '[' ? previous : next);
+        }
+        case 'ArrowDown':
+        case 'ArrowUp':
+        case 'j':
+        case 'k':
+          return !isConversation && moveFocus(key === 'ArrowDown' || key === 'j' ? 1 : -1, key.length === 1);
+        default: {
+          const tab = /^[1-9]$/.test(key)
+            ? document.querySelectorAll<HTMLElement>('[role=tab]')[Number(key) - 1]
+            : undefined;
+          tab?.click();
+          return tab !== undefined;
+        }
+      }
+    };
+    window.addEventListener('keydown', onKeyDown);
+    return () => window.removeEventListener('keydown', onKeyDown);
+  });
+  return (
+    <>
+      <div class="bar">
+        <a href="#/" class="brand">
+          codex-parity
+        </a>
+        <span class="spacer" />
+        <button
+          type="button"
+          title="light, dark, or as the system has it (t)"
+          onClick={() => setTheme(themes[(themes.indexOf(theme) + 1) % themes.length] ?? 'system')}
+        >
+          {theme === 'system' ? 'system colours' : theme} <kbd>t</kbd>
+        </button>
+        <button type="button" onClick={() => setHelps(true)}>
+          keys <kbd>?</kbd>
+        </button>
+      </div>
+      {route.page === 'conversation' && isConversation ? (
+        <Conversation key={index} page={page} index={index} route={route} texts={texts} go={go} />
+      ) : (
+        <Overview page={page} route={route.page === 'overview' ? route : overview} go={go} />
+      )}
+      {helps ? <Help onClose={() => setHelps(false)} /> : null}
+    </>
+  );
+}
+
+/** Moves the focus between causes. The arrow keys scroll unless a cause has the focus. */
+function moveFocus(step: 1 | -1, always: boolean): boolean {
+  const rows = [...document.querySelectorAll<HTMLElement>('.cause-row')];
+  const at = rows.findIndex((row) => row.matches(':focus'));
+  if (at === -1 && !always) return false;
+  rows[Math.max(0, Math.min(rows.length - 1, at + step))]?.focus();
+  return rows.length > 0;
+}

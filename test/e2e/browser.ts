@@ -1,0 +1,59 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { onTestFinished } from 'vitest';
+import { temporaryFolder } from './cli.ts';
+
+const executablePath = [
+  process.env.CHROMIUM_PATH,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+].find((path) => path !== undefined && existsSync(path));
+
+/** Why tests in a browser are skipped; undefined if they are not. On CI they never are. */
+export const whyNoBrowser =
+  executablePath === undefined && process.env.CI === undefined
+    ? 'no Chromium was found: install it, or name it in CHROMIUM_PATH'
+    : undefined;
+if (whyNoBrowser !== undefined) console.warn(`Tests in a browser are skipped: ${whyNoBrowser}.`);
+
+/** @throws Error if there is no Chromium. */
+export async function startBrowser(): Promise<Browser> {
+  if (executablePath === undefined) throw new Error('no Chromium was found: .ci/run installs it');
+  // Containers, in which tests may run, have no sandbox for it.
+  return await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+}
+
+/** A page from a file, and what went wrong in it. */
+export type OpenPage = {
+  readonly page: Page;
+  /** Errors, messages of the console, and requests for anything but the file. */
+  readonly problems: readonly string[];
+  readonly open: (hash: string) => Promise<void>;
+};
+
+/** Opens HTML as a file. */
+export async function openFile(
+  browser: Browser,
+  html: string,
+  options: Parameters<Browser['newPage']>[0] = {},
+): Promise<OpenPage> {
+  const file = join(temporaryFolder(), 'report.html');
+  writeFileSync(file, html);
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
+  onTestFinished(() => page.close());
+  const problems: string[] = [];
+  page.on('console', (message) => problems.push(`console: ${message.text()}`));
+  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
+  page.on('request', (request) => {
+    if (!/^(?:file|data):/.test(request.url())) problems.push(`request: ${request.url()}`);
+  });
+  const open = async (hash: string) => {
+    await page.goto(`file://${file}${hash}`);
+    await page.waitForSelector('main');
+  };
+  await open('');
+  return { page, problems, open };
+}

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
+import { htmlReport } from '../../src/report/html.ts';
+import { type ReportPage, reportPage } from '../../src/report/page-data.ts';
+import type { Report, ReportedScenario } from '../../src/report/report.ts';
+import type { FrameData, SharedText, TrafficVariant } from '../../src/ui/model.ts';
+import {
+  addsHeader,
+  changedScenario,
+  changesOriginator,
+  dropsCacheKey,
+  longScenario,
+  renamesSession,
+  sortsHeaders,
+} from './sample-traffic.ts';
+
+function reportOf(...scenarios: readonly ReportedScenario[]): Report {
+  return { subject: 'mine', driver: 'replay', scenarios };
+}
+
+const broken = reportOf(
+  changedScenario('0.171.0', 'fast', renamesSession, changesOriginator, addsHeader('via', 'x')),
+  changedScenario('0.171.0', 'default', renamesSession, dropsCacheKey),
+  changedScenario('0.171.0', 'http-fallback'),
+  {
+    codex: '0.171.0',
+    lane: 'chatgpt',
+    scenario: 'review',
+    ...verdictOf([], allUnfinished({ type: 'failed', reason: 'it died' })),
+  },
+);
+
+/** The only variant of a scenario. */
+function variantOf({ traffic }: ReportPage, index: number): TrafficVariant {
+  const variant = traffic.get(index)?.variants[0];
+  if (variant === undefined) throw new RangeError(`no traffic of ${index}`);
+  return variant;
+}
+
+/** For each mark of a view: the titles of the frames in its row, and the code of its finding. */
+function marked(page: ReportPage, index: number, id: string): string[] {
+  const { views, tracks } = variantOf(page, index);
+  const view = views.find((one) => one.id === id);
+  return (view?.marks ?? []).map(({ row, finding, path }) => {
+    const [, left = -1, right = -1] = view?.rows[row] ?? [];
+    const title = (track: number | undefined, at: number) => tracks[track ?? -1]?.frames[at]?.title ?? '–';
+    const cause = page.page.conversations[index]?.findings[finding]?.cause ?? -1;
+    return `${title(view?.left, left)} | ${title(view?.right, right)} ${path.join('.')} ${page.page.causes[cause]?.code}`;
+  });
+}
+
+describe('the data of a page', () => {
+  const page = reportPage(broken);
+
+  it('says what is wrong in one sentence, and orders causes by harm', () => {
+    expect(page.page.headline).toBe('No parity: 4 causes in 2 of 4 scenarios, 1 failed');
+    expect(page.page.causes.map(({ code, conversations }) => [code, conversations])).toEqual([
+      ['session/header-renamed', [0, 1]],
+      ['session/cache-key-missing', [1]],
+      ['client/name-changed', [0]],
+      ['shape/header-added', [0]],
+    ]);
+  });
+
+  it('says so if nothing is wrong', () => {
+    const clean = reportPage(reportOf(changedScenario('0.171.0', 'default')));
+    expect(clean.page).toMatchObject({ ok: true, headline: 'Parity in 1 scenario', causes: [] });
+  });
+
+  it('has the traffic only of scenarios in which something was found', () => {
+    expect([...page.traffic.keys()].sort()).toEqual([0, 1]);
+    expect(page.page.conversations.map(({ traffic }) => traffic)).toEqual([true, true, false, false]);
+  });
+
+  it('marks the rows that findings are about', () => {
+    const head = 'GET /backend-api/codex/responses';
+    expect(marked(page, 0, 'parity').sort()).toEqual([
+      `${head} | ${head} originator client/name-changed`,
+      `${head} | ${head} session-id session/header-renamed`,
+      `${head} | ${head} via shape/header-added`,
+    ]);
+    expect(marked(page, 1, 'parity')).toContain(
+      'response.create | response.create prompt_cache_key session/cache-key-missing',
+    );
+    expect(marked(page, 0, 'neutrality')).toEqual([]);
+  });
+
+  it('marks the order of names, and has both orders', () => {
+    const sorted = reportPage(reportOf(changedScenario('0.171.0', 'fast', sortsHeaders)));
+    expect(variantOf(sorted, 0).views[0]?.marks[0]).toMatchObject({ path: [], order: true });
+    expect(sorted.page.causes[0]?.orders?.actual[0]).toBe('authorization');
+  });
+
+  it('marks a message that is missing beside nothing', () => {
+    const drops = (exchange: Parameters<typeof renamesSession>[0]) => ({
+      ...exchange,
+      steps: exchange.steps.filter(
+        (step, index) =>
+          index !== exchange.steps.findLastIndex((one) => one.type === 'message' && one.from === 'client') ||
+          step.type === 'response',
+      ),
+    });
+    const report = reportPage(reportOf(changedScenario('0.171.0', 'fast', drops)));
+    expect(marked(report, 0, 'parity')).toContain('response.create | –  transport/message-missing');
+    expect(marked(report, 0, 'neutrality')).toContain('response.create | –  transport/message-missing');
+  });
+
+  it('pairs the messages of a long response one by one', () => {
+    const report = reportPage(reportOf(longScenario(2000)));
+    const view = variantOf(report, 0).views.find(({ id }) => id === 'neutrality');
+    expect(view?.rows.length).toBeGreaterThan(2000);
+    expect(view?.rows.filter(([, left, right]) => left === -1 || right === -1)).toEqual([]);
+    expect(view?.marks.map(({ row }) => row)).toEqual([(view?.rows.length ?? 0) - 1]);
+  });
+
+  it('has every text once, and all of it', () => {
+    const { shared } = page.page;
+    const read = (parts: SharedText): string =>
+      parts.map((part) => (typeof part === 'number' ? read(shared[part] ?? []) : part)).join('');
+    const frames = [...page.traffic.values()].flatMap(({ variants }) =>
+      variants.flatMap(({ tracks }) => tracks.flatMap((track) => track.frames)),
+    );
+    const requests = frames.filter(({ title }) => title === 'response.create');
+    const text = ({ json = [] }: FrameData) => JSON.parse(read(json));
+    expect(requests.map(text)).toEqual(requests.map(() => expect.objectContaining({ model: 'gpt-6.2-sol' })));
+    const texts = shared.map(read);
+    expect(new Set(texts).size).toBe(texts.length);
+  });
+
+  it('keeps the values that variables have', () => {
+    const { variables } = variantOf(page, 0);
+    expect(variables.find(({ name }) => name === 'session_id')).toMatchObject({
+      description: 'a UUID of version 7, with the time of the run',
+      value: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
+  });
+});
+
+describe('the HTML report', () => {
+  it('is one file that may load nothing, run nothing but its script, and send nothing', async () => {
+    const html = await htmlReport(broken);
+    expect(html).not.toMatch(/<(?:link|img|script|iframe)[^>]+(?:src|href)="(?!data:)/);
+    const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)?.[1] ?? '';
+    const hash = (text = '') => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+    expect(policy.split('; ')).toEqual([
+      "default-src 'none'",
+      `script-src ${hash(/<script>([\s\S]*)<\/script>\n<\/html>/.exec(html)?.[1])}`,
+      `style-src ${hash(/<style>([\s\S]*?)<\/style>/.exec(html)?.[1])}`,
+      'img-src data:',
+      "base-uri 'none'",
+      "form-action 'none'",
+    ]);
+  });
+
+  it('is the same for the same report', async () => {
+    expect(await htmlReport(broken)).toBe(await htmlReport(broken));
+  });
+});
