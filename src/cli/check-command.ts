@@ -121,6 +121,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
               'codex-parity check --subject mine --report junit=parity.xml --report github=-',
             ],
             [
+              'Accept all that is wrong now, so that only new gaps fail',
+              'codex-parity check --subject mine --update-baseline',
+            ],
+            [
               'Check a running proxy with the upstream http://127.0.0.1:9100/backend-api/codex',
               'codex-parity check --subject-url http://127.0.0.1:8317/v1 --backend-port 9100',
             ],

@@ -115,6 +115,9 @@ const repeatable: ReadonlySet<string> = new Set(['_', 'files', 'report', 'golden
 /** Commands that take a command after `--`. */
 const takesCommand: ReadonlySet<string> = new Set(['record', 'init']);
 
+/** Options whose value is a list. */
+const lists: ReadonlySet<string> = new Set(['codex', 'scenario', 'lane']);
+
 /** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
 function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {
   if (command !== undefined && !(Array.isArray(options._) && takesCommand.has(String(options._[0])))) {
@@ -126,7 +129,8 @@ function checkOptions({ '--': command, ...options }: Readonly<Record<string, unk
     if (value === '') throw new ParityError('usage', `--${name} is empty: give it a value`);
     if (Number.isNaN(value)) throw new ParityError('usage', `--${name} must be a number`);
     if (!Array.isArray(value) || repeatable.has(name)) continue;
-    throw new ParityError('usage', `--${name} is repeated: separate its values with commas`);
+    const advice = lists.has(name) ? 'separate its values with commas' : 'give it once';
+    throw new ParityError('usage', `--${name} is repeated: ${advice}`);
   }
   return true;
 }

@@ -6,7 +6,7 @@ import { findingText } from './text.ts';
 
 type CtrfStatus = 'passed' | 'failed' | 'skipped' | 'pending' | 'other';
 
-/** Common Test Report Format (ctrf.io, version 1.0.0): a test for each scenario. */
+/** Common Test Report Format (ctrf.io, version 1.0.0): a test for each scenario, and for each problem with the baseline. */
 export function ctrfReport(report: Report): string {
   const { subject, driver, scenarios, gate = strictGate } = report;
   const statusOf = (scenario: ReportedScenario): CtrfStatus => {
@@ -14,7 +14,8 @@ export function ctrfReport(report: Report): string {
     if (fails(scenario, gate)) return 'failed';
     return scenario.verdict.type === 'failed' ? 'other' : 'passed';
   };
-  const statuses = scenarios.map(statusOf);
+  const problems = gate.baseline?.problems ?? [];
+  const statuses = [...scenarios.map(statusOf), ...problems.map((): CtrfStatus => 'failed')];
   const number = (status: CtrfStatus) => statuses.filter((one) => one === status).length;
   const starts = scenarios.flatMap(({ started }) => started ?? []);
   const ends = scenarios.flatMap(({ started, duration }) =>
@@ -27,7 +28,7 @@ export function ctrfReport(report: Report): string {
     results: {
       tool: { name: 'codex-parity' },
       summary: {
-        tests: scenarios.length,
+        tests: statuses.length,
         passed: number('passed'),
         failed: number('failed'),
         pending: 0,
@@ -36,11 +37,18 @@ export function ctrfReport(report: Report): string {
         start: Math.min(...starts, ...(starts.length === 0 ? [0] : [])),
         stop: Math.max(0, ...ends),
       },
-      tests: scenarios.map((scenario, at) => ({
-        ...testOf(subject, scenario),
-        status: statuses[at],
-        parameters: { driver },
-      })),
+      tests: [
+        ...scenarios.map((scenario, at) => ({
+          ...testOf(subject, scenario),
+          status: statuses[at],
+          parameters: { driver },
+        })),
+        ...problems.map(({ line, text }) => ({
+          name: `line ${line}`,
+          suite: [subject, gate.baseline?.file ?? ''],
+          ...{ status: 'failed', duration: 0, message: text },
+        })),
+      ],
     },
   });
 }

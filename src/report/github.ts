@@ -56,6 +56,12 @@ function annotations(report: Report): Annotation[] {
   const notices = [...clientNotes(report), ...(passes(report) ? [`${subject}: ${result}`] : [])];
   const { baseline } = gate;
   return [
+    ...(baseline?.problems ?? []).map(
+      ({ line, text }): Annotation => ({
+        ...{ level: 'error', title: 'baseline', lines: [text] },
+        at: { file: baseline?.file ?? '', line },
+      }),
+    ),
     ...open.map((cause): Annotation => {
       const { title, where, place, expected, actual, why, fix } = words(cause);
       const values = [`expected: ${expected ?? 'nothing'}`, `actual: ${actual ?? 'nothing'}`];
@@ -65,12 +71,6 @@ function annotations(report: Report): Annotation[] {
         lines: [`${title} (${where})`, `at: ${place}`, ...values, `why: ${why}`, `mend: ${fix}`],
       };
     }),
-    ...(baseline?.problems ?? []).map(
-      ({ line, text }): Annotation => ({
-        ...{ level: 'error', title: 'baseline', lines: [text] },
-        at: { file: baseline?.file ?? '', line },
-      }),
-    ),
     ...unfinishedGroups(report).map((group): Annotation => {
       const { type, reason } = group.verdict;
       const isError = type === 'failed' && group.verdict.accepted === undefined;
@@ -98,9 +98,11 @@ export function githubSummary(report: Report): string {
   const unfinished = unfinishedGroups(report).map(
     (group) => `- ${group.verdict.type}: ${markdownText(`${titlesText(group)}: ${group.verdict.reason}`)}`,
   );
+  const problems = (report.gate?.baseline?.problems ?? []).map(({ text }) => `- ${markdownText(text)}`);
   return `${[
     `## ${markdownText(firstLine(report))}`,
     ...(rows.length === 0 ? [] : [table.join('\n')]),
     ...(unfinished.length === 0 ? [] : [unfinished.join('\n')]),
+    ...(problems.length === 0 ? [] : [problems.join('\n')]),
   ].join('\n\n')}\n`;
 }

@@ -96,6 +96,11 @@ it.each([
     expected: /: package\.json, line 2: name is not known here: known are subject, accepted$/,
   },
   {
+    wrong: 'two baselines',
+    args: ['check', '--baseline', 'a.yaml', '--baseline', 'b.yaml'],
+    expected: /: --baseline is repeated: give it once$/,
+  },
+  {
     wrong: 'an updated baseline in a folder that does not exist and cannot be made',
     args: ['check', '--baseline', 'package.json/x.yaml', '--update-baseline'],
     expected: /: cannot write package\.json\/x\.yaml: a part of the path is a file, not a folder$/,
