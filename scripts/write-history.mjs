@@ -9,7 +9,8 @@ const history = execFileSync(process.execPath, command, { encoding: 'utf8' });
 const introduction = `# History of the protocol
 
 What changed from version to version, by the goldens in \`traces/\`. Written by \`npm run history\`; do not edit.
-\`<version>\` stands for the version's own number, \`<uuid7>\` and the like for a value of that kind, \`input[]\` for any item of \`input\`, and \`tools[NAME]\` for the tool with that name.
+\`<version>\` stands for the version's own number, \`<uuid7>\` and the like for a value of that kind, \`input[]\` for any item of \`input\`, and \`input[TYPE]\` and \`tools[NAME]\` for a whole item or tool.
+Scenarios are named where a change does not show in all of them; over HTTP are those that use it from the start or fall back to it.
 
 `;
 writeFileSync(join(repository, 'docs/history.md'), introduction + history);

@@ -1,7 +1,7 @@
 import { byCause } from '../diff/causes.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, isOf, together } from '../diff/finding.ts';
-import type { ScenarioTransport } from '../diff/fold.ts';
+import { type ScenarioTransport, transportIn } from '../diff/fold.ts';
 import type { KeptTraffic } from '../diff/kept-traffic.ts';
 import { isResponse, showStop } from '../diff/neutrality/exchange.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
@@ -18,7 +18,7 @@ import {
   verdictOf,
 } from '../diff/verdict.ts';
 import { versionFit, withVersion } from '../diff/version-fit.ts';
-import type { Golden, GoldenId } from '../golden/golden.ts';
+import type { GoldenId } from '../golden/golden.ts';
 import { comparedNode, type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
@@ -66,7 +66,7 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
   const keeps = check.keepsTraffic && (findings.length > 0 || verdict.verdict.type === 'failed');
   const result = {
     ...idOf(golden),
-    transport: transportOf(golden),
+    transport: transportIn(golden),
     ...verdict,
     ...(client === undefined ? {} : { client }),
     ...(sender === undefined ? {} : { sender }),
@@ -74,10 +74,6 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
   };
   const traces = check.traces === undefined ? [] : keepTraces(result, recorded, check.traces);
   return traces.length === 0 ? result : { ...result, traces };
-}
-
-function transportOf({ exchanges }: Golden): ScenarioTransport {
-  return exchanges.some(({ request }) => request.method === 'POST') ? 'http' : 'websocket';
 }
 
 function keptTraffic(check: ScenarioCheck, { front, back }: ScenarioTraffic, use?: LibraryUse): KeptTraffic {

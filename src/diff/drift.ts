@@ -24,6 +24,7 @@ import {
   stringAt,
 } from '../wire/json.ts';
 import { turnMetadata } from '../wire/turn-metadata.ts';
+import { type ScenarioTransport, transportIn } from './fold.ts';
 
 /** Parts of the protocol, in the order in which changes are reported. */
 export const driftGroups = [
@@ -49,6 +50,8 @@ export type Change = {
   /** From the older version (expected) to the newer one (actual). */
   readonly difference: Difference;
   readonly scenarios: readonly string[];
+  /** The paths at which the same name of a model changed too. */
+  readonly also?: readonly (readonly PathKey[])[];
 };
 
 /**
@@ -73,12 +76,55 @@ export function drift(before: readonly Golden[], after: readonly Golden[]): Chan
       changes.set(key, { ...(known ?? change), scenarios });
     }
   }
-  return [...changes.values()].sort((a, b) => driftGroups.indexOf(a.group) - driftGroups.indexOf(b.group));
+  return withModelOnce([...changes.values()]).sort(
+    (a, b) => driftGroups.indexOf(a.group) - driftGroups.indexOf(b.group),
+  );
 }
 
-/** The scenarios that both versions have, by the names that changes use. */
-export function comparedScenarios(before: readonly Golden[], after: readonly Golden[]): string[] {
-  return before.filter((one) => counterpartOf(one, after) !== undefined).map(nameOf);
+/** Another model is one change: its name is also in the hint, and in the turn metadata. */
+function withModelOnce(changes: readonly Change[]): Change[] {
+  const models = changes.filter(
+    ({ group, kind, path }) => group === 'body' && kind === 'changed' && path.join() === 'model',
+  );
+  const modelOf = (change: Change) => {
+    if (models.includes(change) || change.kind !== 'changed') return undefined;
+    return models.find((model) => namesSameModel(change, model));
+  };
+  const followers = Map.groupBy(changes, modelOf);
+  return changes.flatMap((change): Change[] => {
+    if (modelOf(change) !== undefined) return [];
+    const own = followers.get(change);
+    const also = [...new Map(own?.map(({ path }) => [path.join('.'), path])).values()];
+    return [also.length === 0 ? change : { ...change, also }];
+  });
+}
+
+/** Whether a change is only that of the model's name, in scenarios that show it. */
+function namesSameModel(change: Change, model: Change): boolean {
+  const [before, after, from, to] = [...textsOf(change.difference), ...textsOf(model.difference)];
+  if (before === undefined || after === undefined || from === undefined || to === undefined) return false;
+  const isShown = change.scenarios.every((scenario) => model.scenarios.includes(scenario));
+  return isShown && before !== after && before.replaceAll(from, () => to) === after;
+}
+
+function textsOf(difference: Difference): [string | undefined, string | undefined] {
+  const text = (side: 'expected' | 'actual') => {
+    const node = comparedNode(difference, side);
+    return node?.kind === 'string' ? node.value : undefined;
+  };
+  return [text('expected'), text('actual')];
+}
+
+/** The scenarios that both versions have, by the names that changes use, and how the client speaks in each. */
+export function comparedScenarios(
+  before: readonly Golden[],
+  after: readonly Golden[],
+): ReadonlyMap<string, ScenarioTransport> {
+  return new Map(
+    before
+      .filter((one) => counterpartOf(one, after) !== undefined)
+      .map((one) => [nameOf(one), transportIn(one)]),
+  );
 }
 
 function counterpartOf({ lane, scenario }: Golden, others: readonly Golden[]): Golden | undefined {
@@ -196,6 +242,9 @@ function changeOf(area: Area, { places, lifetime: _, ...mismatch }: Mismatch, sc
   const change = { group, kind: difference.kind, path, difference, scenarios: [scenario] };
   // What changed inside a prompt is sealed, so only the prompt is named: a whole item, or the member that holds it.
   if (group === 'prompts') {
+    const isTool =
+      path.at(-2) === 'tools' && typeof path.at(-1) === 'number' && difference.kind !== 'changed';
+    if (isTool) return { ...change, path: path.slice(-2), ...itemOf(difference) };
     const isItem = path.length === 2 && names.length === 1;
     const isInside = path.length > 2 || names.length > 1;
     return {
@@ -204,6 +253,8 @@ function changeOf(area: Area, { places, lifetime: _, ...mismatch }: Mismatch, sc
       ...(isItem ? itemOf(difference) : { path: names.slice(0, 1) }),
     };
   }
+  if (group === 'body' && path.length === 2 && path[0] === 'input')
+    return { ...change, ...itemOf(difference) };
   // The same document is a header and a member of client_metadata: it changes at both places at once.
   return group === 'turn metadata' ? { ...change, path: path.slice(path.indexOf(turnMetadata) + 1) } : change;
 }

@@ -1,5 +1,11 @@
+import type { Golden } from '../golden/golden.ts';
+
 /** How a client speaks in a scenario; `http` is also a scenario that falls back to HTTP. */
 export type ScenarioTransport = 'websocket' | 'http';
+
+export function transportIn({ exchanges }: Pick<Golden, 'exchanges'>): ScenarioTransport {
+  return exchanges.some(({ request }) => request.method === 'POST') ? 'http' : 'websocket';
+}
 
 /** Which of all scenarios show something. */
 export type Fold =

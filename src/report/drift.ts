@@ -1,4 +1,5 @@
 import { type Change, driftGroups } from '../diff/drift.ts';
+import { type Fold, fold, type ScenarioTransport } from '../diff/fold.ts';
 import type { PathKey } from '../golden/match/mismatch.ts';
 import { jsonText, markdownCode, markdownText, terminalLine } from './escape.ts';
 import { differenceText } from './values.ts';
@@ -7,8 +8,8 @@ import { differenceText } from './values.ts';
 export type Drift = {
   readonly from: string;
   readonly to: string;
-  /** The scenarios that both versions have a golden of. */
-  readonly scenarios: readonly string[];
+  /** The scenarios that both versions have a golden of, and how the client speaks in each. */
+  readonly scenarios: ReadonlyMap<string, ScenarioTransport>;
   readonly changes: readonly Change[];
 };
 
@@ -23,15 +24,18 @@ export const driftFormats: Readonly<
   },
 };
 
-function inWords({ changes, ...drift }: Drift) {
-  return { ...drift, changes: changes.map(changeWords) };
+function inWords({ changes, scenarios, ...drift }: Drift) {
+  return { ...drift, scenarios: [...scenarios.keys()], changes: changes.map(changeWords) };
 }
 
 /** A change in words: its place, and what the older and the newer version have there. */
-export function changeWords({ group, kind, path, item, difference, scenarios }: Change) {
+export function changeWords({ group, kind, path, item, difference, scenarios, also }: Change) {
   const { expected: before, actual: after } = differenceText(difference);
   const verb = kind === 'missing' ? 'removed' : kind;
-  return { group, kind: verb, place: drifted(path, item), before, after, scenarios };
+  return {
+    ...{ group, kind: verb, place: drifted(path, item), before, after, scenarios },
+    ...(also === undefined ? {} : { also: also.map((other) => drifted(other)) }),
+  };
 }
 
 type Style = {
@@ -49,20 +53,22 @@ const markdownStyle: Style = {
 
 function sections({ from, to, scenarios, changes }: Drift, { heading, bullet, text }: Style): string {
   const title = heading(`${text(from)} → ${text(to)}`, 2);
-  const compared = `Compared in ${text(scenarios.join(', '))}; a change without a list occurs in all of them.\n`;
+  const compared = `Compared in ${text([...scenarios.keys()].join(', '))}; a change without a list occurs in all of them.\n`;
   if (changes.length === 0) return `${title}\n${compared}\n${bullet}no change\n`;
   const parts = driftGroups.flatMap((group) => {
     const own = changes.filter((change) => change.group === group);
-    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios.length, text)}`);
+    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios, text)}`);
     return own.length === 0 ? [] : [[heading(group, 3), ...lines].join('\n')];
   });
   return `${title}\n${compared}\n${parts.join('\n\n')}\n`;
 }
 
 /** One change in a line. Scenarios are named unless all show it. */
-function changeText(change: Change, all: number, text: Style['text']): string {
-  const { group, kind, place, before, after, scenarios } = changeWords(change);
-  const shown = scenarios.length === all ? '' : ` (${text(scenarios.join(', '))})`;
+function changeText(change: Change, all: Drift['scenarios'], text: Style['text']): string {
+  const { group, kind, place, before, after, scenarios, also = [] } = changeWords(change);
+  const folded = foldedText(fold(new Set(scenarios), all), text);
+  const others = also.length === 0 ? '' : `, and in ${also.map(markdownCode).join(' and ')}`;
+  const shown = `${others}${folded}`;
   if (group === 'prompts') return `${kind} ${markdownCode(place)}${shown}`;
   switch (kind) {
     case 'added':
@@ -74,6 +80,19 @@ function changeText(change: Change, all: number, text: Style['text']): string {
       return `renamed ${code(before)} to ${code(after)}${shown}`;
     default:
       return `${kind} ${markdownCode(place)}: ${code(before)} → ${code(after)}${shown}`;
+  }
+}
+
+function foldedText(folded: Fold, text: Style['text']): string {
+  switch (folded.type) {
+    case 'all':
+      return '';
+    case 'all over':
+      return ` (all over ${folded.transport === 'http' ? 'HTTP' : 'a websocket'})`;
+    case 'all but':
+      return ` (all but ${text(folded.others.join(', '))})`;
+    case 'some':
+      return ` (${text(folded.shown.join(', '))})`;
   }
 }
 

@@ -25,7 +25,20 @@ it('lists the compared scenarios, and reports a new item apart from a changed li
     'Compared in default (api-key), default, fast, http-fallback, http-fast, resume, second-turn, tool-turn; a change without a list occurs in all of them.',
   );
   expect(stdout).toContain('changed `tools`\n');
-  expect(stdout).toMatch(/added `tools\[image_generation\]` \(default, fast,/);
+  expect(stdout).toContain('added `tools[image_generation]` (all but default (api-key))\n');
+});
+
+it('folds scenarios by transport, and a model that also shows in the hint', async () => {
+  const { stdout } = await runInProcess(['drift', '0.149.0', '0.155.1']);
+  expect(stdout).toMatch(/changed `model`: `"gpt-5.6-sol"` → `"gpt-6-astra"`, and in `x-codex-routing-hint`/);
+  expect(stdout).not.toMatch(/changed `x-codex-routing-hint`/);
+  const { stdout: earlier } = await runInProcess(['drift', '0.128.0', '0.130.0']);
+  expect(earlier).toContain('`"TLS, ALPN h2 http/1.1"` (all over HTTP)\n');
+});
+
+it('names the tools that were added and removed inside the input', async () => {
+  const { stdout } = await runInProcess(['drift', '0.149.0', '0.155.1']);
+  expect(stdout).toContain('added `tools[clock]`');
 });
 
 it('takes "latest" as the newest version that has goldens', async () => {

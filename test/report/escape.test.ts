@@ -192,7 +192,8 @@ describe.each(Object.entries(payloads))('%s', (_, payload) => {
       },
       { group: 'prompts', kind, path, difference, scenarios: [] },
     ] as const;
-    const drifts = [{ from: payload, to: payload, scenarios: [payload, payload], changes }];
+    const scenarios = new Map([[payload, 'http'] as const, ['other', 'websocket'] as const]);
+    const drifts = [{ from: payload, to: payload, scenarios, changes }];
     expectVisible(driftFormats.text(drifts));
     expectVisible(driftFormats.json(drifts));
     const markdown = driftFormats.markdown(drifts);
