@@ -9,6 +9,7 @@ import { listenLocally } from '../listening.ts';
 import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { loadProxySetup } from '../proxy/setup.ts';
+import type { loadShape } from '../proxy/shape/shape.ts';
 import type { CertificateAuthority } from '../tap/certificate-authority.ts';
 import { trustingVariables } from '../tap/trusted-authorities.ts';
 import { notReady, PrintedLines } from './readiness.ts';
@@ -57,11 +58,15 @@ export type SubjectStart = {
 
 /**
  * Starts a subject and waits until it is ready and set up, for the time limit at most. Throws ParityError
- * `subject-failed`, with the first error or the last line that it printed.
+ * `subject-failed`, with the first error or the last line that it printed. `load` is for the bundled proxy.
  */
-export async function startSubject(subject: Subject, start: SubjectStart): Promise<RunningSubject> {
+export async function startSubject(
+  subject: Subject,
+  start: SubjectStart,
+  load: typeof loadShape,
+): Promise<RunningSubject> {
   if (subject.kind === 'command') return startCommand(subject, start);
-  if (subject.kind === 'bundled') return startBundled(start);
+  if (subject.kind === 'bundled') return startBundled(start, load);
   await mustBeReachable(subject.url, start.timeLimit, start.signal);
   return {
     url: subject.url,
@@ -148,11 +153,14 @@ function outgoingVariables({ outgoing }: SubjectStart, folder: string): Record<s
   };
 }
 
-async function startBundled({ upstream, clientAuth, codex, goldens }: SubjectStart): Promise<RunningSubject> {
+async function startBundled(
+  { upstream, clientAuth, codex, goldens }: SubjectStart,
+  load: typeof loadShape,
+): Promise<RunningSubject> {
   let last = '';
   // The simulated backend renews tokens too.
   const tokenUrl = new URL('/oauth/token', upstream);
-  const { options } = await loadProxySetup({ goldens, codex, auth: clientAuth, tokenUrl });
+  const { options } = await loadProxySetup({ goldens, codex, auth: clientAuth, tokenUrl, load });
   const proxy = await startProxy({
     ...options,
     upstream: new URL(upstream),

@@ -1,3 +1,4 @@
+import { shapeLoader } from './kept-shapes.ts';
 import { type RunningSubject, type SubjectStart, startSubject } from './start-subject.ts';
 import type { Subject } from './subject.ts';
 
@@ -7,6 +8,7 @@ export class SubjectHost {
   /** Whether a subject that started once has renewed its token, or its client did: it keeps the new one. */
   renewed = false;
   #running: Promise<RunningSubject> | undefined;
+  readonly #load = shapeLoader();
 
   constructor(subject: Subject) {
     this.subject = subject;
@@ -18,8 +20,8 @@ export class SubjectHost {
 
   /** Throws like `startSubject`. A subject that has ended is started again. */
   async start(options: SubjectStart): Promise<RunningSubject> {
-    if (!this.startsOnce) return startSubject(this.subject, options);
-    this.#running ??= startSubject(this.subject, options);
+    if (!this.startsOnce) return startSubject(this.subject, options, this.#load);
+    this.#running ??= startSubject(this.subject, options, this.#load);
     const forget = () => {
       this.#running = undefined;
     };

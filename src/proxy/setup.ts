@@ -17,6 +17,8 @@ export type ProxySetupOptions = {
   /** A file with a sign-in, or a folder of several. */
   readonly auth: string;
   readonly tokenUrl: URL;
+  /** Loads the shape: `loadShape`, or one that keeps shapes. */
+  readonly load?: typeof loadShape;
 };
 
 /** Those options of a proxy that come from goldens and sign-in. */
@@ -31,9 +33,9 @@ export type ProxySetup = {
  * the sign-in is.
  */
 export async function loadProxySetup(options: ProxySetupOptions): Promise<ProxySetup> {
-  const { goldens, codex, auth, tokenUrl } = options;
+  const { goldens, codex, auth, tokenUrl, load = loadShape } = options;
   const lane = laneOf(auth);
-  const shape = await loadShape(goldens, codex, lane);
+  const shape = await load(goldens, codex, lane);
   const installation = installationBeside(auth);
   const accounts = new Accounts(auth, { url: tokenUrl, ...shape.client(hostTexts(installation)) });
   // Report a missing sign-in at the start, not at the first request.

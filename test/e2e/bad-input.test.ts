@@ -20,7 +20,7 @@ it.each([
     wrong: 'an unknown command',
     args: ['chekc'],
     expected:
-      /unknown command "chekc": did you mean "check"\? choose from record, check, .*doctor \(see codex-parity --help\)/,
+      /unknown command "chekc": did you mean "check"\? choose from record, check, .*doctor, completion \(see codex-parity --help\)/,
   },
   {
     wrong: 'a command without its arguments',

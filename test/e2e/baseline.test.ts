@@ -54,6 +54,7 @@ describe('a proxy with a known gap', () => {
     expect(stdout).toContain(
       'parity-baseline.yaml, line 2: session/header-renamed was accepted until 2026-01-31: mend it, or move the date\n',
     );
+    expect(stdout).toMatch(/^✗ session\/header-renamed /m);
     expect(exitCode).toBe(1);
   });
 
