@@ -41,6 +41,7 @@ const usageLimit = (seconds: number) => ({
 /** In which form a backend reports a limit. */
 const forms = [
   'a refused upgrade',
+  'a refused prewarm',
   'an error frame',
   'a failed response',
   'HTTP',
@@ -67,6 +68,11 @@ async function startLimited(form: Form, limits: Limits) {
       if (error === undefined || form !== 'a refused upgrade') return undefined;
       const body = json(error);
       return `HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    },
+    prewarm: (socket: WebSocket, request) => {
+      const error = form === 'a refused prewarm' ? limitOf(request) : undefined;
+      if (error === undefined) sendAll(socket, responseEvents('', 'resp_warm'));
+      else socket.send(JSON.stringify({ type: 'error', status: 429, error }));
     },
     message: (socket: WebSocket, _, request) => {
       const error = limitOf(request);

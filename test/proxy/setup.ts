@@ -55,7 +55,7 @@ export type TestBackend = {
 export type BackendBehaviour = {
   /** Responds to a websocket message that is not a prewarm. */
   readonly message?: (socket: WebSocket, body: RequestBody, request: ReceivedRequest) => void;
-  readonly prewarm?: (socket: WebSocket) => void;
+  readonly prewarm?: (socket: WebSocket, request: ReceivedRequest) => void;
   /** Refuses the nth upgrade, if it returns a complete HTTP response. */
   readonly upgrade?: (count: number, request: IncomingMessage) => string | typeof noResponse | undefined;
   readonly post?: (response: ServerResponse, body: string, request: IncomingMessage) => void;
@@ -127,7 +127,7 @@ export async function startTestBackend(behaviour: BackendBehaviour = {}): Promis
       client.on('message', (data) => {
         opened.messages.push(String(data));
         const body: RequestBody = JSON.parse(String(data));
-        if (body.generate === false) prewarm(client);
+        if (body.generate === false) prewarm(client, opened);
         else message(client, body, opened);
       });
     });
