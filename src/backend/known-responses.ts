@@ -4,7 +4,10 @@ import type { ScriptedResponse } from './scripted-response.ts';
 /** The items of a conversation up to a response, and with the output of it. */
 export type Conversation = readonly JsonNode[];
 
-/** The responses of one connection. The backend stores none, so no other connection knows them. */
+/** How many responses a connection remembers: a client continues one of the last. */
+const remembered = 16;
+
+/** The last responses of one connection. The backend stores none, so no other connection knows them. */
 export class KnownResponses {
   readonly #byId = new Map<string, Conversation>();
 
@@ -25,7 +28,10 @@ export class KnownResponses {
       const item = part.type === 'response.output_item.done' ? member(event, 'item') : undefined;
       if (item !== undefined) items.push(item);
     }
-    if (id !== undefined) this.#byId.set(id, items);
+    if (id === undefined) return;
+    this.#byId.set(id, items);
+    const [oldest] = this.#byId.keys();
+    if (this.#byId.size > remembered && oldest !== undefined) this.#byId.delete(oldest);
   }
 }
 

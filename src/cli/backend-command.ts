@@ -132,6 +132,9 @@ function report(event: BackendObservation): void {
     case 'not-understood':
       progress(`not understood over ${event.transport}: ${event.reason}`);
       break;
+    case 'refused':
+      progress(`refused over ${event.transport}: ${event.message}`);
+      break;
     case 'script-exhausted':
       progress('the scenario has no reply for this request');
       break;

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { History } from '../../../src/proxy/sessions/history.ts';
+import { readTurnRequest } from '../../../src/proxy/sessions/turn-request.ts';
 
 const sessions = join(import.meta.dirname, '../../../src/proxy/sessions');
 
@@ -31,4 +33,35 @@ it('keeps items in memory without the requests and streams that contained them',
   const { items, bytes } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
   expect(items).toBe(399);
   expect(bytes).toBeLessThan(5_000_000);
+});
+
+/** The last event as the client receives it, after two items. */
+function lastEvent(type: string, response: string): string {
+  const request = readTurnRequest('{"model":"m","input":"hello"}', { isLite: () => false });
+  const recorder = new History(1_000_000).startTurn(request);
+  for (const id of ['rs_1', 'msg_1']) {
+    recorder.record(
+      'response.output_item.done',
+      `{"type":"response.output_item.done","item":{"id":"${id}"}}`,
+    );
+  }
+  return recorder.withOutput(type, `{"type":"${type}","response":${response},"sequence_number":9}`);
+}
+
+const items = '[{"id":"rs_1"},{"id":"msg_1"}]';
+
+it.each([
+  ['an empty output', '{"output":[],"at":5.0}', `{"output":${items},"at":5.0}`],
+  ['an output of null', '{"output":null,"at":5.0}', `{"output":${items},"at":5.0}`],
+  ['a missing output', '{"at":5.0}', `{"at":5.0,"output":${items}}`],
+  ['an output of its own', '{"output":[{"id":"msg_2"}]}', '{"output":[{"id":"msg_2"}]}'],
+])('completes %s in the last event', (_, response, expected) => {
+  for (const type of ['response.completed', 'response.incomplete']) {
+    expect(lastEvent(type, response)).toBe(`{"type":"${type}","response":${expected},"sequence_number":9}`);
+  }
+});
+
+it('leaves all other events as they are', () => {
+  expect(lastEvent('response.in_progress', '{"output":[]}')).toContain('"output":[]');
+  expect(lastEvent('error', 'null')).toContain('"response":null');
 });
