@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { type ClientRequest, createServer, type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
@@ -6,6 +8,7 @@ import type { WebSocket } from 'ws';
 import {
   fastRetries,
   hello,
+  listen,
   openWebSocket,
   post,
   proxyTo,
@@ -284,4 +287,48 @@ it('continues a conversation of more than 1 MiB on another connection', async ()
 
 it('forgets the conversations that were used longest ago when all are too long together', async () => {
   expect(await resumedInputs(['a', 'b', 'c'], 5 * mebibyte)).toEqual([1, 3, 3]);
+});
+
+/** Begins a POST of an official client that is forwarded as it comes. Returns it before its body is complete. */
+function beginUpload(proxy: string): ClientRequest {
+  const upload = request(`${proxy}/v1/responses`, {
+    method: 'POST',
+    headers: { ...official(), 'content-length': String(100 * mebibyte) },
+  });
+  upload.on('error', () => {});
+  upload.write('x'.repeat(mebibyte));
+  return upload;
+}
+
+it('ends a forwarded request when its client leaves', async () => {
+  const uploads = new Set<Socket>();
+  const server = createServer();
+  server.on('connection', (socket) => {
+    uploads.add(socket);
+    socket.on('error', () => {}).once('close', () => uploads.delete(socket));
+  });
+  server.on('request', (message: IncomingMessage) => void message.resume());
+  const proxy = await proxyTo(new URL(`http://127.0.0.1:${await listen(server)}/backend-api/codex`));
+  const upload = beginUpload(proxy);
+  await expect.poll(() => uploads.size).toBe(1);
+  upload.destroy();
+  await expect.poll(() => uploads.size).toBe(0);
+  expect((await fetch(`${proxy}/healthz`)).status).toBe(200);
+  server.close();
+});
+
+it.each(['refuses', 'cuts off'])('ends when the backend %s a request before it has read it', async (how) => {
+  const server = createServer((message, response) => {
+    if (how === 'cuts off') return response.destroy();
+    message.resume();
+    return response.writeHead(413).end('{"error":{"code":"large"}}');
+  });
+  const proxy = await proxyTo(new URL(`http://127.0.0.1:${await listen(server)}/backend-api/codex`));
+  const upload = beginUpload(proxy);
+  const [response] = (await once(upload, 'response')) as [IncomingMessage];
+  expect(response.statusCode).toBe(how === 'refuses' ? 413 : 502);
+  upload.destroy();
+  expect((await fetch(`${proxy}/healthz`)).status).toBe(200);
+  server.closeAllConnections();
+  server.close();
 });
