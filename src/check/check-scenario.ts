@@ -1,3 +1,4 @@
+import { type ClientSettings, clientModel } from '../client/client-settings.ts';
 import { byCause } from '../diff/causes.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import { type Finding, findingOf, isOf, together } from '../diff/finding.ts';
@@ -28,7 +29,7 @@ import { changesContent, suppliedKeys } from './lane-rules.ts';
 import { observeScenario, type ScenarioTraffic } from './observe.ts';
 import { inBothModes, type JudgedTraffic } from './openai-scenarios.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
-import { servesOneAtATime } from './subject.ts';
+import { clientSettings, servesOneAtATime } from './subject.ts';
 
 /** What came out of one scenario at one version. */
 export type CheckResult = GoldenId &
@@ -56,12 +57,14 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
     kept.push(keptTraffic(check, traffic, use));
     return judge(check, traffic, use);
   };
-  const { findings, unfinished, client, sender } =
+  const judged =
     'surface' in driver
       ? await inBothModes(!servesOneAtATime(subject, backendPort), (streams) =>
           play({ surface: driver.surface, streams }),
         )
       : await play();
+  const { unfinished, client, sender } = judged;
+  const findings = withOrigins(judged.findings);
   const verdict = verdictOf(findings, unfinished);
   const keeps = check.keepsTraffic && (findings.length > 0 || verdict.verdict.type === 'failed');
   const result = {
@@ -104,14 +107,25 @@ function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse)
       : [];
   const found = (
     use === undefined ? officialFindings(check, traffic, own) : openAiFindings(check, use, traffic)
-  ).map((finding) => revealed(finding, traffic.texts));
-  const { findings, sender } = withSender(check, withOrigins(found), back);
+  )
+    .filter((finding) => !isModelName(finding, clientSettings(check.subject)))
+    .map((finding) => revealed(finding, traffic.texts));
+  const { findings, sender } = withSender(check, found, back);
   return {
     findings: end.type === 'failed' ? findings.filter((finding) => !isCutOff(finding)) : findings,
     ...(sender === undefined ? {} : { sender }),
     unfinished: { ...(use === undefined ? {} : notForSurface(use)), ...unfinishedAfter(traffic) },
     ...(own.length === 0 || end.type !== 'finished' ? {} : { client: clientSummary(own) }),
   };
+}
+
+/** Whether a finding is only the client's own name for the model, which the subject has to replace. */
+function isModelName(finding: Finding, settings: ClientSettings): boolean {
+  if (finding.comparison !== 'request neutrality' || finding.kind !== 'changed') return false;
+  if (!finding.places.every(({ path }) => path.join() === 'model')) return false;
+  const [sent, upstream] = [comparedNode(finding, 'expected'), comparedNode(finding, 'actual')];
+  if (sent?.kind !== 'string' || upstream?.kind !== 'string') return false;
+  return sent.value === clientModel(settings, upstream.value);
 }
 
 /** Which version a subject looks like whose requests are not those of the golden, and what follows from that. */

@@ -79,5 +79,6 @@ export async function inBothModes(
   return {
     findings: [...merged.values()],
     unfinished: Object.assign({}, ...perMode.map(({ unfinished }) => unfinished)),
+    ...perMode.map(({ sender }) => (sender === undefined ? {} : { sender })).at(0),
   };
 }

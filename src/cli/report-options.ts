@@ -36,6 +36,7 @@ export async function writeReports(
   requests: readonly ReportRequest[],
   { verbose }: Pick<ReportOptions, 'verbose'>,
 ): Promise<void> {
-  const style = { verbose, screen: terminalScreen() };
+  const page = requests.find(({ format, file }) => format === 'html' && file !== standardOutput)?.file;
+  const style = { verbose, screen: terminalScreen(), ...(page === undefined ? {} : { page }) };
   for (const request of withText(requests)) await writeReport(report, request, style);
 }

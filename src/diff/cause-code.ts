@@ -169,7 +169,8 @@ function singleCode(finding: Finding): SingleCode | undefined {
   if (isAt(finding, 'service_tier') && textOf(finding, 'actual') === 'default') return 'tier/literal-default';
   if (isAt(finding, 'sec-websocket-extensions')) return 'shape/compression';
   if (place.part === 'response' && place.path[0] === 'status') return 'response/status';
-  return place.part === 'handshake' && kind === 'changed' ? requestLine.get(place.path[0]) : undefined;
+  if (place.part !== 'handshake') return undefined;
+  return kind === 'changed' || place.path.length > 1 ? requestLine.get(place.path[0]) : undefined;
 }
 
 function framingCode(
@@ -279,12 +280,12 @@ const everywhere: ReadonlyMap<string, Topic> = new Map([
 const headers: ReadonlyMap<string, Topic> = new Map([
   ['authorization', 'account/credentials'],
   ['chatgpt-account-id', 'account/credentials'],
-  ['x-openai-account-routing-override', 'account/credentials'],
   ['x-openai-fedramp', 'account/credentials'],
   ['user-agent', 'client/name'],
   ['originator', 'client/name'],
   ['version', 'client/name'],
   ['openai-beta', 'client/feature'],
+  ['x-openai-account-routing-override', 'client/feature'],
   ['x-codex-beta-features', 'client/feature'],
   ['x-openai-internal-codex-responses-lite', 'client/feature'],
   ['host', 'transport/header'],

@@ -391,6 +391,14 @@ const own: Readonly<
   'metadata/turn-changed': {
     why: 'each request has its own turn metadata: a copy from the handshake is stale',
   },
+  'session/turn-state-added': {
+    effect: 'a state that the backend did not give',
+    fix: 'Send the turn state only if the backend gave one for this turn.',
+  },
+  'response/header-added': {
+    effect: 'the client acts upon it',
+    fix: 'Add no response headers that the client acts upon.',
+  },
   'request/member-added': { effect: 'the backend may refuse it' },
 };
 

@@ -3,7 +3,7 @@ import type { Finding } from '../diff/finding.ts';
 import { type Fold, fold, type ScenarioTransport } from '../diff/fold.ts';
 import type { Cause } from '../diff/report-causes.ts';
 import type { Verdict } from '../diff/verdict.ts';
-import { comparedNode } from '../golden/match/mismatch.ts';
+import { comparedNode, lastName, type PathKey } from '../golden/match/mismatch.ts';
 import { type JsonNode, jsonString, member, stringAt } from '../wire/json.ts';
 import { causeText } from './cause-texts.ts';
 import { explain } from './explain.ts';
@@ -145,8 +145,9 @@ function isWhole({ places }: Finding): boolean {
 
 /** What a finding is about: a name, or the kind of a whole part. */
 function thingOf(finding: Finding, name: string): string {
-  if (name !== '') return name;
   const [place] = finding.places;
+  if (name !== '') return name === lastName(place?.path ?? []) ? namesOf(place?.path ?? []) : name;
+  if (finding.kind === 'added' && finding.actual.type === 'close') return 'a close message';
   const node = comparedNode(finding, 'expected') ?? comparedNode(finding, 'actual');
   switch (place?.part) {
     case 'message':
@@ -167,8 +168,17 @@ function thingOf(finding: Finding, name: string): string {
   }
 }
 
+/** The last names of a path: a key with the object that it belongs to. */
+function namesOf(path: readonly PathKey[]): string {
+  return path
+    .filter((key) => typeof key === 'string')
+    .slice(-2)
+    .join('.');
+}
+
 function eventName(node: JsonNode | undefined): string {
-  return `event ${stringAt(node, 'type') ?? ''}`.trim();
+  const type = stringAt(node, 'type');
+  return type === undefined ? 'an event without a type' : `event ${type}`;
 }
 
 function requestName(node: JsonNode | undefined): string {

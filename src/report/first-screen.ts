@@ -40,8 +40,11 @@ const marks: Readonly<Record<Severity, { readonly mark: string; readonly colour:
 
 const acceptedMark = { mark: '·', colour: 'dim' } as const;
 
-/** What is wrong with a subject, at a glance: its causes with the most harmful first, and what to do next. */
-export function firstScreen(report: Report, screen: Screen = plainScreen): string {
+/**
+ * What is wrong with a subject, at a glance: its causes with the most harmful first, and what to do next. `page` is the file
+ * of the HTML report.
+ */
+export function firstScreen(report: Report, screen: Screen = plainScreen, page?: string): string {
   const { gate = strictGate } = report;
   const [counted, others] = partitionCauses(report);
   const causes = [...counted, ...others];
@@ -62,7 +65,7 @@ export function firstScreen(report: Report, screen: Screen = plainScreen): strin
     ...(gate.baseline?.problems ?? []).map(
       ({ text }) => `${screen.paint('red', '✗ baseline')}  ${terminalLine(text)}`,
     ),
-    ...nextLines(causes, screen),
+    ...nextLines(causes, page, screen),
   ];
   const room = mostLines - before.length - after.length - shown.length;
   return `${[...before, ...causeLines(shown, room, screen), ...after].join('\n')}\n`;
@@ -197,9 +200,10 @@ export function columns(expected: readonly string[], actual: readonly string[]):
   return all.map(([left = '', right = '']) => `${left.padEnd(width)}  ${right}`.trimEnd());
 }
 
-function nextLines([worst]: readonly Cause[], { paint }: Screen): string[] {
+function nextLines([worst]: readonly Cause[], page: string | undefined, { paint }: Screen): string[] {
   if (worst === undefined) return [];
-  return [`${paint('bold', 'Next:')} codex-parity explain ${worst.code} · --verbose prints every place`];
+  const open = page === undefined ? '--verbose prints every place' : terminalLine(`open ${page}`);
+  return [`${paint('bold', 'Next:')} codex-parity explain ${worst.code} · ${open}`];
 }
 
 function cut(text: string, width: number): string {

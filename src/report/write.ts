@@ -16,10 +16,13 @@ export type TextStyle = {
   readonly verbose: boolean;
   /** What standard output is. Files have no colours. */
   readonly screen: Screen;
+  /** The file of the HTML report, if one is written. */
+  readonly page?: string;
 };
 
 const formats: Readonly<Record<string, (report: Report, style: TextStyle) => string | Promise<string>>> = {
-  text: (report, { verbose, screen }) => (verbose ? textReport(report) : firstScreen(report, screen)),
+  text: (report, { verbose, screen, page }) =>
+    verbose ? textReport(report) : firstScreen(report, screen, page),
   json: jsonReport,
   junit: junitReport,
   github: githubReport,

@@ -75,7 +75,7 @@ it('shows the causes by harm, with the scenarios that show them', () => {
     ✗ session/header-renamed      session-id sent as session_id                         all 7                 breaks sessions and cache affinity
     ✗ tier/hint-missing           x-codex-routing-hint missing                          all but 2             priority may be ignored
     ✗ content/instructions-added  instructions: "Answer in rhymes." added               all 2 over HTTP       the model reads other instructions
-    ✗ content/input-changed       text: 29 bytes longer                                 1 of 7                the model reads another input
+    ✗ content/input-changed       content.text: 29 bytes longer                         1 of 7                the model reads another input
     ! client/name-changed         user-agent: "proxy/1.0" instead of "codex_exec/0.16…  all 7                 shows another client
         expected  "codex_exec/0.169.0"
         actual    "proxy/1.0"
