@@ -10,6 +10,7 @@ import { type AccessRules, requireAccess } from './guard.ts';
 import { hostTexts } from './host.ts';
 import { watchClient } from './http/client-liveness.ts';
 import { ApiError, methodError, proxyError, toApiError } from './http/errors.ts';
+import { isMessageTooBig } from './http/message-too-big.ts';
 import { endWithError, sendError } from './http/send.ts';
 import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
 import { checkWayOut } from './http/upstream/way-out.ts';
@@ -232,7 +233,9 @@ class ProxyServer {
     return new Promise((resolve) => {
       this.#websockets.handleUpgrade(request, socket, head, (client) => {
         // Without a listener, a malformed frame would end the process.
-        client.on('error', () => client.terminate());
+        client.on('error', (error) => {
+          if (!isMessageTooBig(error)) client.terminate();
+        });
         watchClient(client, socket, this.#context.limits);
         resolve(client);
       });

@@ -126,10 +126,18 @@ it('tells an official client to use HTTP after a message that is too big to be r
   const small = { ...fastRetries, bodyBytes: 20_000 };
   const url = `${await proxyTo(backend.url, { limits: small })}/v1/responses`;
   const client = await openWebSocket(url, official());
-  client.on('error', () => {});
   client.send(create(large));
-  await once(client, 'close');
+  expect((await once(client, 'close'))[0]).toBe(1009);
   expect((await refusedUpgrade(url, official())).status).toBe(426);
+});
+
+it('closes the websocket of a program with 1009 after a message that is too big to be read', async () => {
+  const proxy = await proxyTo((await startTestBackend()).url, {
+    limits: { ...fastRetries, bodyBytes: 20_000 },
+  });
+  const client = await openWebSocket(`${proxy}/v1/responses`);
+  client.send(create('x'.repeat(10 * mebibyte)));
+  expect((await once(client, 'close'))[0]).toBe(1009);
 });
 
 it('tells an official client without a routing hint to use HTTP, too', async () => {

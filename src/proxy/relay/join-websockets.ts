@@ -1,6 +1,7 @@
 import { type RawData, WebSocket } from 'ws';
 import { ApiError } from '../http/errors.ts';
 import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
+import { isMessageTooBig, messageTooBig } from '../http/message-too-big.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
@@ -11,12 +12,6 @@ import { useHttp } from './use-http.ts';
 
 /** While more bytes than this wait to be sent to one side, the other side is paused. */
 const highWater = 1024 * 1024;
-
-/** The code with which a websocket is closed for a message that is too big (RFC 6455, section 7.4.1). */
-const tooBig = 1009;
-
-/** The code of the websocket library's error for a message that is larger than `bodyBytes`. */
-const oversizedMessage = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 
 /** An upgrade of an official client, and what shapes its requests. */
 export type RelayedUpgrade = {
@@ -65,7 +60,7 @@ export function joinWebSockets(
     // 0.118.0 and 0.169.0; 0.171.0 uses HTTP then).
     useHttp(context, identity);
     frames.flush();
-    client.close(tooBig);
+    client.close(messageTooBig);
     backend.terminate();
   };
   for (const message of waiting) forward(message, false);
@@ -114,7 +109,7 @@ export function joinWebSockets(
     setRunning(false);
   });
   backend.once('close', (code, reason) => {
-    if (code === tooBig) useHttp(context, identity);
+    if (code === messageTooBig) useHttp(context, identity);
     if (client.readyState !== WebSocket.OPEN) return;
     frames.flush();
     if (code === 1006) client.terminate();
@@ -123,7 +118,7 @@ export function joinWebSockets(
     else client.close(code, reason);
   });
   client.on('error', (error) => {
-    if ('code' in error && error.code === oversizedMessage) useHttp(context, identity);
+    if (isMessageTooBig(error)) useHttp(context, identity);
     backend.terminate();
   });
   backend.on('error', () => client.terminate());

@@ -1,5 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
 import { toBuffer } from '../http/frame-writer.ts';
+import { isMessageTooBig, messageTooBig } from '../http/message-too-big.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { Limits } from '../limits.ts';
 import { eventType, responseId } from './event-fields.ts';
@@ -29,12 +30,6 @@ export type ConnectionRequest = Pick<Limits, 'firstByte' | 'idle'> & {
   readonly signal: AbortSignal;
   readonly onEvent: EventHandler;
 };
-
-/** The code with which a websocket is closed for a message that is too big (RFC 6455, section 7.4.1). */
-const tooBig = 1009;
-
-/** The code of the websocket library's error for an event that is larger than `bodyBytes`. */
-const oversizedEvent = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 
 /** A websocket to the backend. It serves one request at a time. */
 export class UpstreamConnection {
@@ -85,11 +80,11 @@ export class UpstreamConnection {
       };
       const abort = () => lose('the client left');
       const closed = (code: number) => {
-        if (code === tooBig) settle({ kind: 'oversized' });
+        if (code === messageTooBig) settle({ kind: 'oversized' });
         else settle({ kind: 'lost', reason: `the connection ended (${code})` });
       };
       const failed = (error: Error) => {
-        if ('code' in error && error.code === oversizedEvent) settle({ kind: 'oversized' });
+        if (isMessageTooBig(error)) settle({ kind: 'oversized' });
       };
       const fallSilent = () =>
         lose(socket.isPaused ? 'the client stopped reading' : 'the backend stopped sending');
