@@ -79,11 +79,10 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
   return traces.length === 0 ? result : { ...result, traces };
 }
 
-function keptTraffic(check: ScenarioCheck, { front, back }: ScenarioTraffic, use?: LibraryUse): KeptTraffic {
-  const { upstream: golden, lane } = check;
-  if (use === undefined)
-    return { golden, compared: changesContent(lane) ? 'envelope' : 'everything', front, back };
-  return { ...modeOf(use), golden, compared: use.surface, front, back };
+function keptTraffic(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse): KeptTraffic {
+  const { front, back, texts } = traffic;
+  const official = changesContent(check.lane) ? 'envelope' : 'everything';
+  return { ...modeOf(use), golden: check.upstream, compared: use?.surface ?? official, texts, front, back };
 }
 
 function modeOf(use: LibraryUse | undefined): Pick<KeptTraffic, 'mode'> {

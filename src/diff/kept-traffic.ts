@@ -10,6 +10,8 @@ export type KeptTraffic = {
   readonly golden: Golden;
   /** What parity compares: everything, or the envelope, of the official client or of a program. */
   readonly compared: 'everything' | 'envelope' | Surface;
+  /** Sealed texts that can be read, by their seals: those that the subject made up. */
+  readonly texts: ReadonlyMap<string, string>;
   readonly front: readonly Exchange[];
   readonly back: readonly Exchange[];
 };

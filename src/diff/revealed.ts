@@ -10,15 +10,18 @@ export function revealed(finding: Finding, texts: ReadonlyMap<string, string>): 
   return texts.size === 0 ? finding : { ...finding, ...withTexts(finding, texts) };
 }
 
+/** The value with texts in place of their seals, where they are known. */
+export function revealedNode(sealed: JsonNode, texts: ReadonlyMap<string, string>): JsonNode {
+  return mapJson(sealed, (one) => {
+    if (one.kind !== 'string' || !seals.test(one.value)) return one;
+    const text = one.value.replaceAll(eachSeal, (seal) => texts.get(seal) ?? seal);
+    return text === one.value ? one : jsonString(text);
+  });
+}
+
 function withTexts(difference: Difference, texts: ReadonlyMap<string, string>): Difference {
-  const node = (sealed: JsonNode) =>
-    mapJson(sealed, (one) => {
-      if (one.kind !== 'string' || !seals.test(one.value)) return one;
-      const text = one.value.replaceAll(eachSeal, (seal) => texts.get(seal) ?? seal);
-      return text === one.value ? one : jsonString(text);
-    });
   const value = (sealed: ComparedValue): ComparedValue =>
-    sealed.type === 'json' ? { ...sealed, node: node(sealed.node) } : sealed;
+    sealed.type === 'json' ? { ...sealed, node: revealedNode(sealed.node, texts) } : sealed;
   switch (difference.kind) {
     case 'added':
     case 'changed':

@@ -79,7 +79,7 @@ function headline(report: Report, causes: readonly Cause[]): string {
   const checked = scenarios.length - unchecked;
   const total = count(checked, 'scenario');
   const shown = new Set(causes.flatMap(({ cells }) => cells.map(cellKey))).size;
-  const where = shown === checked ? (checked === 1 ? total : `all ${total}`) : `${shown} of ${total}`;
+  const where = shown === checked ? (checked < 3 ? total : `all ${total}`) : `${shown} of ${total}`;
   const parts = [
     ...(causes.length === 0 ? [] : [`${count(causes.length, 'cause')} in ${where}`]),
     ...(failed === 0 ? [] : [`${failed} failed`]),

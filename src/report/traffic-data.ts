@@ -2,13 +2,14 @@ import type { Comparison } from '../diff/comparison.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import type { Finding } from '../diff/finding.ts';
 import type { KeptTraffic } from '../diff/kept-traffic.ts';
+import { revealedNode } from '../diff/revealed.ts';
 import { type Alignment, align, likenessOfForm } from '../golden/match/align.ts';
 import { contentNode, reasonText } from '../golden/match/content-node.ts';
 import { Matcher } from '../golden/match/matcher.ts';
 import type { Place } from '../golden/match/mismatch.ts';
 import { type Correspondence, correspondence } from '../golden/match/unify.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
-import type { Exchange, Step } from '../golden/trace/exchanges.ts';
+import { type Exchange, mapExchange, type Step } from '../golden/trace/exchanges.ts';
 import type { Content, ServerSentEvent } from '../trace/trace-event.ts';
 import type {
   FrameData,
@@ -46,11 +47,12 @@ export function trafficVariant(
   findings: readonly Finding[],
   texts: SharedTexts,
 ): TrafficVariant {
-  const { golden, front, back, mode, compared } = traffic;
+  const { golden, front, back, mode, compared, texts: known } = traffic;
+  const readable = (exchange: Exchange) => mapExchange(exchange, (value) => revealedNode(value, known));
   const tracks = [
     track('golden', true, golden.exchanges, texts),
-    track('client ↔ subject', false, front, texts),
-    track('subject ↔ backend', false, back, texts),
+    track('client ↔ subject', false, front.map(readable), texts),
+    track('subject ↔ backend', false, back.map(readable), texts),
   ] as const;
   const surface = compared === 'everything' || compared === 'envelope' ? undefined : compared;
   const matched =

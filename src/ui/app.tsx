@@ -44,7 +44,8 @@ export function App({ page }: { readonly page: PageData }) {
   }, [isConversation]);
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || helps) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (document.querySelector('dialog[open]') !== null) return;
       const { target } = event;
       const isTyping = target instanceof HTMLInputElement && target.type === 'search';
       if (isTyping && event.key !== 'Escape') return;

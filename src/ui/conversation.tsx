@@ -1,7 +1,7 @@
 import { useContext, useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import { readTraffic, type SharedReader } from './embedded.ts';
 import { type HotVariable, HotVariableContext } from './hot-variable.ts';
-import type { ConversationData, Level, PageData, TrafficVariant } from './model.ts';
+import type { ConversationData, FindingData, Level, PageData, TrafficVariant } from './model.ts';
 import { type ConversationRoute, overview, routeLink } from './route.ts';
 import { ViewRows } from './rows.ts';
 import { SideBySide } from './side-by-side.tsx';
@@ -331,48 +331,79 @@ type FindingsProps = {
   readonly onShow: ((finding: number) => void) | undefined;
 };
 
+/** The findings by their cause, the most harmful first. */
 function Findings({ page, conversation, onShow }: FindingsProps) {
-  if (conversation.findings.length === 0) return <p class="quiet">none</p>;
-  // Causes are in the order of their harm.
-  const ordered = [...conversation.findings.entries()].sort(([, a], [, b]) => a.cause - b.cause);
+  const { findings } = conversation;
+  if (findings.length === 0) return <p class="quiet">none</p>;
+  const groups = Map.groupBy(findings.keys(), (index) => findings[index]?.cause ?? -1);
   return (
     <ul class="findings">
-      {ordered.map(([index, { cause: at, places, expected, actual, comparisons }]) => {
-        const cause = page.causes[at];
-        const [place = '', ...others] = places;
-        const inner = (
-          <>
-            <span class="code">{cause?.code}</span>
-            <span class="place">
-              {place}
-              {others.length === 0 ? null : <span class="quiet"> and {others.length} more</span>}
-            </span>
-            {expected === null ? null : (
-              <span class="value">
-                <b>expected</b> {expected}
-              </span>
-            )}
-            {actual === null ? null : (
-              <span class="value">
-                <b>actual</b> {actual}
-              </span>
-            )}
-            <span class="quiet">{comparisons.join(', ')}</span>
-          </>
-        );
-        return (
-          <li key={index} class={`level ${cause?.level ?? 'shape'}`}>
-            {onShow === undefined ? (
-              <div class="finding">{inner}</div>
-            ) : (
-              <button type="button" class="finding" onClick={() => onShow(index)}>
-                {inner}
-              </button>
+      {[...groups]
+        .sort(([a], [b]) => a - b)
+        .map(([cause, [first = -1, ...others]]) => (
+          <li key={cause} class={`level ${page.causes[cause]?.level ?? 'shape'}`}>
+            <FindingView
+              finding={findings[first]}
+              code={page.causes[cause]?.code}
+              onShow={onShow && (() => onShow(first))}
+            />
+            {others.length === 0 ? null : (
+              <details>
+                <summary>
+                  {others.length} more finding{others.length === 1 ? '' : 's'} of this cause
+                </summary>
+                {others.map((index) => (
+                  <FindingView
+                    key={index}
+                    finding={findings[index]}
+                    code={undefined}
+                    onShow={onShow && (() => onShow(index))}
+                  />
+                ))}
+              </details>
             )}
           </li>
-        );
-      })}
+        ))}
     </ul>
+  );
+}
+
+type FindingViewProps = {
+  readonly finding: FindingData | undefined;
+  readonly code: string | undefined;
+  readonly onShow: (() => void) | undefined;
+};
+
+function FindingView({ finding, code, onShow }: FindingViewProps) {
+  if (finding === undefined) return null;
+  const { places, expected, actual, comparisons } = finding;
+  const [place = '', ...others] = places;
+  const inner = (
+    <>
+      {code === undefined ? null : <span class="code">{code}</span>}
+      <span class="place">
+        {place}
+        {others.length === 0 ? null : <span class="quiet"> and {others.length} more</span>}
+      </span>
+      {expected === null ? null : (
+        <span class="value">
+          <b>expected</b> {expected}
+        </span>
+      )}
+      {actual === null ? null : (
+        <span class="value">
+          <b>actual</b> {actual}
+        </span>
+      )}
+      <span class="quiet">{comparisons.join(', ')}</span>
+    </>
+  );
+  return onShow === undefined ? (
+    <div class="finding">{inner}</div>
+  ) : (
+    <button type="button" class="finding" onClick={onShow}>
+      {inner}
+    </button>
   );
 }
 

@@ -129,7 +129,7 @@ function Raw({ title, frame, rows, form }: RawProps) {
       <figcaption>
         {title} <span class="quiet">{visibleLines(how)}</span>
       </figcaption>
-      <pre>
+      <pre class={form}>
         {form === 'text' ? visibleLines(text.replaceAll('\r\n', '\n')) : hexLines(bytes.slice(0, mostBytes))}
       </pre>
       {form === 'bytes' && bytes.length > mostBytes ? (

@@ -1,4 +1,4 @@
-import { useMemo } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { type CauseData, type ConversationData, type Level, levels, type PageData } from './model.ts';
 import { type CauseFilter, type OverviewRoute, routeLink } from './route.ts';
 import { VerdictMark } from './verdict-mark.tsx';
@@ -144,10 +144,8 @@ function Cause({ page, cause, isOpen, onToggle }: CauseProps) {
     <li class={`cause level ${level}${accepted === undefined ? '' : ' accepted'}`}>
       <button type="button" class="cause-row" aria-expanded={isOpen} onClick={onToggle} data-cause={id}>
         <span class="severity">{level}</span>
-        <span class="what">
-          <span class="title">{title}</span>
-          <span class="code">{code}</span>
-        </span>
+        <span class="title">{title}</span>
+        <span class="code">{code}</span>
         <span class="effect">{accepted === undefined ? effect : 'accepted'}</span>
         <span class="where">
           {where}
@@ -293,7 +291,7 @@ type ScenariosProps = {
   readonly causes: readonly CauseData[] | undefined;
 };
 
-/** A table with one row for each name and one column for each group. Names that are the same in all groups are folded. */
+/** A table with one row for each name and one column for each group. Names in which the same was found are folded. */
 function Scenarios({ page, causes }: ScenariosProps) {
   const { groups, rows, clean } = useMemo(() => tableOf(page), [page]);
   const shown = useMemo(
@@ -326,25 +324,8 @@ function Scenarios({ page, causes }: ScenariosProps) {
               </tr>
             </thead>
             <tbody>
-              {rows.map(([name, own]) => (
-                <tr key={name}>
-                  <th scope="row">{name}</th>
-                  {groups.map((group) => {
-                    const conversation = own.get(group);
-                    const index = conversation === undefined ? -1 : (indices.get(conversation) ?? -1);
-                    return (
-                      <td key={group}>
-                        {conversation === undefined ? null : (
-                          <MatrixCell
-                            page={page}
-                            conversation={conversation}
-                            faint={shown !== undefined && !shown.has(index)}
-                          />
-                        )}
-                      </td>
-                    );
-                  })}
-                </tr>
+              {rows.map((row) => (
+                <MatrixRows key={row.name} {...{ page, groups, row, indices, shown }} />
               ))}
             </tbody>
           </table>
@@ -364,9 +345,60 @@ function Scenarios({ page, causes }: ScenariosProps) {
   );
 }
 
+type MatrixRowsProps = {
+  readonly page: PageData;
+  readonly groups: readonly string[];
+  readonly row: ScenarioRow;
+  readonly indices: ReadonlyMap<ConversationData, number>;
+  readonly shown: ReadonlySet<number> | undefined;
+};
+
+/** A row, and below it, when it is opened, the others in which the same was found. */
+function MatrixRows({ page, groups, row, indices, shown }: MatrixRowsProps) {
+  const [isOpen, setOpen] = useState(false);
+  const { alike } = row;
+  return (
+    <>
+      {[row, ...(isOpen ? alike : [])].map(({ name, own }) => (
+        <tr key={name}>
+          <th scope="row" class={name === row.name ? '' : 'alike'}>
+            {name}
+            {name !== row.name || alike.length === 0 ? null : (
+              <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+                {isOpen ? 'and these' : `and ${alike.length} more alike`}
+              </button>
+            )}
+          </th>
+          {groups.map((group) => {
+            const conversation = own.get(group);
+            const index = conversation === undefined ? -1 : (indices.get(conversation) ?? -1);
+            return (
+              <td key={group}>
+                {conversation === undefined ? null : (
+                  <MatrixCell
+                    page={page}
+                    conversation={conversation}
+                    faint={shown !== undefined && !shown.has(index)}
+                  />
+                )}
+              </td>
+            );
+          })}
+        </tr>
+      ))}
+    </>
+  );
+}
+
+/** The conversations of one name, by their group. */
+type NamedRow = { readonly name: string; readonly own: ReadonlyMap<string, ConversationData> };
+
+/** A row, and the rows in which the same was found in the same groups. */
+type ScenarioRow = NamedRow & { readonly alike: readonly NamedRow[] };
+
 type ScenarioTable = {
   readonly groups: readonly string[];
-  readonly rows: readonly (readonly [name: string, own: ReadonlyMap<string, ConversationData>])[];
+  readonly rows: readonly ScenarioRow[];
   /** The names of conversations that are ok in all groups. */
   readonly clean: readonly string[];
 };
@@ -375,13 +407,27 @@ function tableOf({ conversations }: PageData): ScenarioTable {
   const names = Map.groupBy(conversations, ({ name }) => name);
   const isClean = (own: readonly ConversationData[]) => own.every(({ verdict }) => verdict.type === 'ok');
   const entries = [...names];
+  const named = entries
+    .filter(([, own]) => !isClean(own))
+    .map(([name, own]): NamedRow => ({ name, own: new Map(own.map((one) => [one.group, one])) }));
   return {
     groups: [...new Set(conversations.map(({ group }) => group))],
-    rows: entries
-      .filter(([, own]) => !isClean(own))
-      .map(([name, own]) => [name, new Map(own.map((one) => [one.group, one]))]),
+    rows: [...Map.groupBy(named, signatureOf).values()].flatMap(([first, ...alike]) =>
+      first === undefined ? [] : [{ ...first, alike }],
+    ),
     clean: entries.filter(([, own]) => isClean(own)).map(([name]) => name),
   };
+}
+
+/** Equal for rows in which the same was found. */
+function signatureOf({ own }: NamedRow): string {
+  return JSON.stringify(
+    [...own].map(([group, { verdict, findings }]) => [
+      group,
+      verdict,
+      [...new Set(findings.map(({ cause }) => cause))].sort(),
+    ]),
+  );
 }
 
 type MatrixCellProps = {

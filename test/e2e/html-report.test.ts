@@ -76,6 +76,23 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     expect(problems).toEqual([]);
   });
 
+  it('folds scenarios in which the same was found', async () => {
+    const twice = ['fast', 'default', 'tool-turn'].map((name) =>
+      changedScenario('0.171.0', name, renamesSession),
+    );
+    const clean = changedScenario('0.171.0', 'http-fallback');
+    const { page, problems } = await openFile(
+      browser,
+      await htmlReport({ subject: 'mine', driver: 'replay', scenarios: [...twice, clean] }),
+    );
+    const names = page.locator('.matrix tbody th');
+    expect(await names.allTextContents()).toEqual(['fastand 2 more alike']);
+    await names.getByRole('button').click();
+    expect(await names.allTextContents()).toEqual(['fastand these', 'default', 'tool-turn']);
+    expect(await page.locator('.clean summary').textContent()).toBe('1 scenario without findings');
+    expect(problems).toEqual([]);
+  });
+
   it('leads from a cause to the place that shows it', async () => {
     const { page, problems } = await openFile(browser, html);
     await page.getByRole('button', { name: /prompt_cache_key missing/ }).click();

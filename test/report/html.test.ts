@@ -128,6 +128,15 @@ describe('the data of a page', () => {
     expect(new Set(texts).size).toBe(texts.length);
   });
 
+  it('shows texts that the subject made up', () => {
+    const seal = `<<sealed 5 ${'ab'.repeat(32)}>>`;
+    const scenario = changedScenario('0.171.0', 'fast', addsHeader('x-note', seal));
+    const traffic = (scenario.traffic ?? []).map((one) => ({ ...one, texts: new Map([[seal, 'rhyme']]) }));
+    const report = reportPage(reportOf({ ...scenario, traffic }));
+    const [request] = variantOf(report, 0).tracks[2]?.frames ?? [];
+    expect(request?.headers?.at(-1)).toEqual(['x-note', ['"rhyme"']]);
+  });
+
   it('keeps the values that variables have', () => {
     const { variables } = variantOf(page, 0);
     expect(variables.find(({ name }) => name === 'session_id')).toMatchObject({

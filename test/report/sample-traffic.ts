@@ -25,7 +25,7 @@ export function changedScenario(
   const front = fillGolden(golden, 1).map(timed);
   const back = front.map((exchange) => changes.reduce((all, change) => change(all), exchange));
   const findings: readonly Finding[] = [...parityFindings(golden, back), ...neutralityFindings(front, back)];
-  const traffic: KeptTraffic = { golden, compared: 'everything', front, back };
+  const traffic: KeptTraffic = { golden, compared: 'everything', texts: new Map(), front, back };
   return {
     ...{ codex, lane: 'chatgpt', scenario },
     ...verdictOf(findings, {}),
@@ -105,6 +105,6 @@ export function longScenario(messages: number): ReportedScenario {
   return {
     ...{ codex: '0.171.0', lane: 'chatgpt', scenario: 'long' },
     ...verdictOf(findings, {}),
-    traffic: [{ golden, compared: 'everything', front, back }],
+    traffic: [{ golden, compared: 'everything', texts: new Map(), front, back }],
   };
 }
