@@ -126,12 +126,13 @@ export function hasExpired({ until }: BaselineEntry, today: string): boolean {
 
 /** Whether an entry is about a scenario. */
 export function coversCell(
-  { scenario = ['*'], codex = ['*'], lane = ['chatgpt'], driver = ['replay'] }: BaselineEntry,
+  { scenario = ['*'], except = [], codex = ['*'], lane = ['chatgpt'], driver = ['replay'] }: BaselineEntry,
   cell: Cell,
   runDriver: string,
 ): boolean {
   return (
     scenario.some((pattern) => matchesText(pattern, cell.scenario)) &&
+    !except.some((pattern) => matchesText(pattern, cell.scenario)) &&
     codex.some((pattern) => matchesText(pattern, cell.codex)) &&
     lane.includes(cell.lane) &&
     driver.includes(runDriver)

@@ -20,6 +20,12 @@ function oneOrMore<Item extends z.ZodType<string>>(item: Item, problem: string) 
     .transform((value): string[] => (typeof value === 'string' ? [value] : value));
 }
 
+const aScenario = 'must be a scenario, or a list of them';
+const scenarioPattern = z.string().refine(isScenario, {
+  error: ({ input }) =>
+    `is not the name of a scenario: ${didYouMean(String(input), scenarioNames())}(see check --list)`,
+});
+
 const accepted = z.strictObject({
   code: z
     .enum([...causeCodes, failedScenario], {
@@ -35,15 +41,12 @@ const accepted = z.strictObject({
     .string()
     .optional()
     .describe('All its places, as reports print them, with * for any text; any unless given.'),
-  scenario: oneOrMore(
-    z.string().refine(isScenario, {
-      error: ({ input }) =>
-        `is not the name of a scenario: ${didYouMean(String(input), scenarioNames())}(see check --list)`,
-    }),
-    'must be a scenario, or a list of them',
-  )
+  scenario: oneOrMore(scenarioPattern, aScenario)
     .optional()
     .describe('The scenarios in which it is accepted; all unless given. * stands for any text.'),
+  except: oneOrMore(scenarioPattern, aScenario)
+    .optional()
+    .describe('Scenarios in which it is not accepted. * stands for any text.'),
   codex: oneOrMore(z.string().min(1), 'must be a version in quotes, or a list of them')
     .optional()
     .describe('The versions at which it is accepted; all unless given. * stands for any text.'),

@@ -84,17 +84,27 @@ function removeItem(node: YAMLMap, key: string, value: string): void {
   if (isSeq(list)) list.items = list.items.filter((item) => String(item) !== value);
 }
 
+/** The longest list in one line. */
+const longestList = 80;
+
 function entryNode(document: Document, entry: NewEntry) {
   const short = (list: readonly string[] | undefined) => (list?.length === 1 ? list[0] : list);
-  const { scenario, codex, lane, driver, ...rest } = entry;
+  const { scenario, except, codex, lane, driver, ...rest } = entry;
   const node = document.createNode({
     ...{ code: rest.code, name: rest.name },
-    ...{ scenario: short(scenario), codex: short(codex), lane: short(lane), driver: short(driver) },
+    ...{
+      scenario: short(scenario),
+      except: short(except),
+      codex: short(codex),
+      lane: short(lane),
+      driver: short(driver),
+    },
     reason: rest.reason,
   });
   if (isMap(node)) {
     node.items = node.items.filter(({ value }) => value !== null);
-    for (const { value } of node.items) if (isSeq(value)) value.flow = true;
+    // A longer list has one line for each item.
+    for (const { value } of node.items) if (isSeq(value)) value.flow = String(value).length < longestList;
   }
   return node;
 }
@@ -151,34 +161,40 @@ function shownCauses(
   return [...causes.values()];
 }
 
-type Selectors = Pick<NewEntry, 'scenario' | 'codex' | 'lane' | 'driver'>;
+type Selectors = Pick<NewEntry, 'scenario' | 'except' | 'codex' | 'lane' | 'driver'>;
 
 /** The selectors of entries that cover exactly these scenarios of a run. */
 function selectorsFor(cells: ReadonlySet<ReportedScenario>, run: BaselineRun): Selectors[] {
   const { driver, selection } = run;
   const ofDriver = driver === 'replay' ? {} : { driver: [driver] };
+  // Otherwise there are scenarios that the run does not know about.
+  const isWhole = selection.coverage === 'all' && selection.shard === undefined;
   return [...Map.groupBy(cells, ({ lane }) => lane)].flatMap(([lane, shown]) => {
     const checked = run.scenarios.filter(
       (scenario) => scenario.lane === lane && scenario.verdict.type !== 'not checked',
     );
     const ofLane = lane === 'chatgpt' ? {} : { lane: [lane] };
     return groupsOf(shown, checked).map(({ versions, scenarios }): Selectors => {
-      const own = checked.filter(({ codex }) => versions.includes(codex));
-      const isAll =
-        selection.coverage === 'all' &&
-        selection.shard === undefined &&
-        own.every(({ scenario }) => scenarios.includes(scenario));
       const isEverywhere = checked.every(
         ({ codex, scenario }) => versions.includes(codex) || !scenarios.includes(scenario),
       );
+      const others = checked
+        .filter(({ codex }) => isEverywhere || versions.includes(codex))
+        .flatMap(({ scenario }) => (scenarios.includes(scenario) ? [] : [scenario]));
       return {
-        ...(isAll ? {} : { scenario: scenarios }),
+        ...(isWhole ? allBut(new Set(others), scenarios) : { scenario: scenarios }),
         ...(isEverywhere ? {} : { codex: versions }),
         ...ofLane,
         ...ofDriver,
       };
     });
   });
+}
+
+/** Selects scenarios by those that are left out, if these are much fewer. */
+function allBut(others: ReadonlySet<string>, scenarios: readonly string[]): Selectors {
+  if (others.size === 0) return {};
+  return others.size * 3 <= scenarios.length ? { except: [...others].sort() } : { scenario: scenarios };
 }
 
 type VersionGroup = { readonly versions: readonly string[]; readonly scenarios: readonly string[] };

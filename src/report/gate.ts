@@ -30,6 +30,8 @@ export type BaselineEntry = {
   readonly name?: string | undefined;
   readonly place?: string | undefined;
   readonly scenario?: readonly string[] | undefined;
+  /** Scenarios in which it is not accepted. */
+  readonly except?: readonly string[] | undefined;
   readonly codex?: readonly string[] | undefined;
   /** Absent: `chatgpt`. */
   readonly lane?: readonly string[] | undefined;

@@ -231,6 +231,7 @@ const baselineEntry = z.strictObject({
   name: z.string().exactOptional(),
   place: z.string().exactOptional(),
   scenario: patterns,
+  except: patterns,
   codex: patterns,
   lane: patterns,
   driver: patterns,

@@ -41,6 +41,7 @@ it.each([
     `${code}, scenario: "*a*t"`,
     ['0.118.0 fast', '0.169.0 default', '0.169.0 fast'],
   ],
+  ['all scenarios but one', `${code}, except: [def*]`, ['0.118.0 fast', '0.169.0 fast']],
   ['a version', `${code}, codex: 0.118.0`, ['0.118.0 fast']],
   ['a pattern of versions', `${code}, codex: [0.16*], scenario: fast`, ['0.169.0 fast']],
   ['a lane', `${code}, lane: provider`, ['0.169.0 provider fast']],

@@ -20,7 +20,7 @@ function selectors(run: BaselineRun): string[][] {
     .text.split(/^ {2}- /m)
     .slice(1)
     .map((entry) =>
-      [...entry.matchAll(/^ *(?:scenario|codex|lane|driver): .*$/gm)].map(([line]) => line.trim()),
+      [...entry.matchAll(/^ *(?:scenario|except|codex|lane|driver): .*$/gm)].map(([line]) => line.trim()),
     );
 }
 
@@ -39,6 +39,18 @@ it.each([
     'in all scenarios of a version',
     { '0.118.0 fast': [], '0.169.0 default': [session], '0.169.0 fast': [session] },
     [['codex: 0.169.0']],
+  ],
+  [
+    'in all but a few scenarios',
+    Object.fromEntries(
+      ['a', 'b', 'c', 'fast'].map((name) => [`0.169.0 ${name}`, name === 'fast' ? [] : [session]]),
+    ),
+    [['except: fast']],
+  ],
+  [
+    'in all scenarios of a version whose scenarios the others do not have',
+    { '0.118.0 fast': [session], '0.169.0 default': [] },
+    [['scenario: fast']],
   ],
   [
     'in different scenarios of versions',
