@@ -1,13 +1,8 @@
-import { codeOf } from '../diff/cause-code.ts';
+import { codeOf, failedScenario } from '../diff/cause-code.ts';
 import type { Finding } from '../diff/finding.ts';
 import { anySpelling, type Cell, causeName } from '../diff/report-causes.ts';
 import type { Verdict } from '../diff/verdict.ts';
-import {
-  type BaselineEntry,
-  type BaselineProblem,
-  type BaselineUse,
-  failedScenario,
-} from '../report/gate.ts';
+import type { BaselineEntry, BaselineProblem, BaselineUse } from '../report/gate.ts';
 import type { Report, ReportedScenario, Selection } from '../report/report.ts';
 import { placeText } from '../report/values.ts';
 

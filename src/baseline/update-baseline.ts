@@ -1,8 +1,8 @@
 import { Document, isMap, isSeq, type YAMLMap, type YAMLSeq } from 'yaml';
-import { codeOf } from '../diff/cause-code.ts';
+import { codeOf, failedScenario } from '../diff/cause-code.ts';
 import type { Finding } from '../diff/finding.ts';
 import { causeKey, causeName } from '../diff/report-causes.ts';
-import { type BaselineEntry, counts, failedScenario, fails, type Gate } from '../report/gate.ts';
+import { type BaselineEntry, counts, fails, type Gate } from '../report/gate.ts';
 import type { ReportedScenario } from '../report/report.ts';
 import {
   type AppliedBaseline,

@@ -59,8 +59,12 @@ export const verbs = [
 ] as const;
 export type Verb = (typeof verbs)[number];
 
+/** The code of a scenario that was not played to its end because the subject died or hung. It has no finding. */
+export const failedScenario = 'scenario/failed';
+
 /** The codes of causes that have one form only. */
 export const singleCodes = [
+  failedScenario,
   'setup/nothing-upstream',
   'setup/refused',
   'setup/stopped',

@@ -219,6 +219,12 @@ const topicTexts: Readonly<Record<Topic, TopicText>> = {
 };
 
 const singleTexts: Readonly<Record<SingleCode, CauseText>> = {
+  'scenario/failed': {
+    title: 'the subject died, hung or did not start',
+    effect: 'the scenario ended there',
+    why: 'the subject ended by itself, or did not respond in time; the reason ends with the last line that it printed',
+    fix: 'Read what the subject printed. If it only needs more time, raise --timeout.',
+  },
   'setup/nothing-upstream': {
     title: 'no model request reached the backend',
     effect: 'nothing could be checked',

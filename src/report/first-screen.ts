@@ -1,3 +1,4 @@
+import { failedScenario } from '../diff/cause-code.ts';
 import { type Cause, reportCauses } from '../diff/report-causes.ts';
 import type { Severity } from '../diff/severity.ts';
 import { compareVersions } from '../wire/codex-version.ts';
@@ -57,7 +58,9 @@ export function firstScreen(report: Report, screen: Screen = plainScreen, page?:
     ...failedFirst(unfinishedGroups(report)).map((group) => {
       const { type, reason } = group.verdict;
       const isAccepted = type === 'failed' && group.verdict.accepted !== undefined;
-      const failed = isAccepted ? '· failed, accepted' : screen.paint('red', '✗ failed');
+      const failed = isAccepted
+        ? `· ${failedScenario}  accepted`
+        : `${screen.paint('red', '✗')} ${screen.paint('bold', failedScenario)}`;
       const mark = type === 'failed' ? failed : '? not checked';
       return `${mark}  ${terminalLine(`${titlesText(group)}: ${reason}`)}`;
     }),

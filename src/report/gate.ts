@@ -18,14 +18,11 @@ export type BaselineUse = {
   readonly problems: readonly BaselineProblem[];
 };
 
-/** The code of a scenario that was not played to its end because the subject died or hung. It has no finding. */
-export const failedScenario = 'scenario/failed';
-
 /** A cause that is accepted. In names, places and scenarios, `*` stands for any text. */
 export type BaselineEntry = {
   /** Of the entry in the file; counts from 1. */
   readonly line: number;
-  readonly code: CauseCode | typeof failedScenario;
+  readonly code: CauseCode;
   /** Absent: any. */
   readonly name?: string | undefined;
   readonly place?: string | undefined;

@@ -5,7 +5,6 @@ import { severities } from '../diff/severity.ts';
 import { lifetimes } from '../golden/golden.ts';
 import { kinds, type VariableKind } from '../golden/pattern/kinds.ts';
 import { lineDepth, tryParseJson } from '../wire/json.ts';
-import { failedScenario } from './gate.ts';
 
 const side = z.enum(['client', 'backend']);
 const path = z
@@ -227,7 +226,7 @@ const verdict = z
 const patterns = z.array(z.string()).exactOptional();
 const baselineEntry = z.strictObject({
   line: z.int().positive().describe('Of the entry in the file.'),
-  code: z.union([causeCode, z.literal(failedScenario)]),
+  code: causeCode,
   name: z.string().exactOptional(),
   place: z.string().exactOptional(),
   scenario: patterns,

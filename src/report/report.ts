@@ -65,11 +65,21 @@ export function unfinishedGroups({ scenarios }: Report): UnfinishedGroup[] {
     const title = titleOf(scenario);
     const { verdict } = scenario;
     if (verdict.type === 'failed' || verdict.type === 'not checked') return [{ titles: [title], verdict }];
-    return comparisons.flatMap((comparison) => {
+    const unfinished = comparisons.flatMap((comparison) => {
       const own = scenario.comparisons[comparison];
-      if (own.type !== 'failed' && own.type !== 'not checked') return [];
-      return [{ titles: [`${title} (${comparison})`], verdict: own }];
+      return own.type === 'failed' || own.type === 'not checked' ? [{ comparison, verdict: own }] : [];
     });
+    const reasons = Map.groupBy(unfinished, ({ verdict }) => JSON.stringify(verdict));
+    return [...reasons.values()].flatMap((group) =>
+      group[0] === undefined
+        ? []
+        : [
+            {
+              titles: [`${title} (${group.map(({ comparison }) => comparison).join(', ')})`],
+              verdict: group[0].verdict,
+            },
+          ],
+    );
   });
   const groups = Map.groupBy(all, ({ verdict }) => JSON.stringify(verdict));
   return [...groups.values()].flatMap(([first, ...others]) =>

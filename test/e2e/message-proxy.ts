@@ -85,6 +85,10 @@ const faults: Readonly<Record<string, Fault>> = {
       toClient(JSON.stringify({ type, response: own, item: item && { ...item, id: 'item_1' }, delta }));
     },
   },
+  'loses the events from an error on': {
+    event: (text, _, { toClient, drop }) =>
+      /^\{"type":"(?:error|response\.failed|response\.incomplete)"/.test(text) ? drop() : toClient(text),
+  },
   'adds a header': { head: (head) => head.replace(/\r\n$/, 'x-forwarded-for: 127.0.0.1\r\n\r\n') },
   'drops the cache key': { json: (text) => text.replace(/"prompt_cache_key":"[^"]*",/, '') },
   'sends the literal default tier': {

@@ -85,7 +85,7 @@ it('shows the causes by harm, with the scenarios that show them', () => {
         d                b
         c                c
         b                d
-    ✗ failed  0.169.0 upgrade-404: it died
+    ✗ scenario/failed  0.169.0 upgrade-404: it died
     ? not checked  0.169.0 steering: the driver cannot
     Next: codex-parity explain session/header-renamed · --verbose prints every place
     "
