@@ -51,7 +51,7 @@ it('says on the first screen what did not count, and what is wrong with the base
   expect(firstScreen(green).split('\n')[0]).toBe(
     'mine vs codex 0.169.0 · nothing that counts in 2 scenarios · 1 failed · 1 finding and 1 failed scenario accepted in known.yaml · 1 finding below --fail-on breaks',
   );
-  expect(firstScreen(green)).toContain('· failed, accepted  0.169.0 flex: it died\n');
+  expect(firstScreen(green)).toContain('· scenario/failed  accepted  0.169.0 flex: it died\n');
   expect(firstScreen(red)).toContain('✗ baseline  known.yaml, line 7: a/b does not occur any more\n');
 });
 
