@@ -194,7 +194,7 @@ function selectorsFor(cells: ReadonlySet<ReportedScenario>, run: BaselineRun): S
 /** Selects scenarios by those that are left out, if these are much fewer. */
 function allBut(others: ReadonlySet<string>, scenarios: readonly string[]): Selectors {
   if (others.size === 0) return {};
-  return others.size * 3 <= scenarios.length ? { except: [...others].sort() } : { scenario: scenarios };
+  return others.size * 2 <= scenarios.length ? { except: [...others].sort() } : { scenario: scenarios };
 }
 
 type VersionGroup = { readonly versions: readonly string[]; readonly scenarios: readonly string[] };

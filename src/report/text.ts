@@ -35,7 +35,10 @@ export function textReport(report: Report): string {
   const notes = clientNotes(report).map((note) => terminalLine(`note: ${note}`));
   const head = ['codex', 'scenario', ...comparisons];
   const problems = (report.gate?.baseline?.problems ?? []).map(({ text }) => terminalLine(text));
-  const parts = [...found, ...unfinished, ...notes, ...problems, terminalLine(summary(report))];
+  const traces = scenarios.flatMap(({ traces: kept = [], ...id }) =>
+    kept.map(({ client, upstream }) => terminalLine(`traces: ${titleOf(id)}: ${client}, ${upstream}`)),
+  );
+  const parts = [...found, ...unfinished, ...notes, ...traces, ...problems, terminalLine(summary(report))];
   return `${[table([head, ...rows]), ...parts].join('\n\n')}\n`;
 }
 

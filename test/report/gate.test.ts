@@ -60,6 +60,15 @@ it('says in the verbose text what is accepted, and what is wrong with the baseli
   expect(textReport(red)).toContain('\n\nknown.yaml, line 7: a/b does not occur any more\n\n');
 });
 
+it('names in the verbose text the traces that were kept', () => {
+  const scenarios = green.scenarios.map((scenario) => ({
+    ...scenario,
+    ...(scenario.scenario === 'fast' ? { traces: [{ client: 'a.jsonl', upstream: 'b.jsonl' }] } : {}),
+  }));
+  expect(textReport(green)).not.toContain('traces: ');
+  expect(textReport({ ...green, scenarios })).toContain('\n\ntraces: 0.169.0 fast: a.jsonl, b.jsonl\n\n');
+});
+
 it('skips in JUnit what does not count, and fails for problems with the baseline', () => {
   expect(junitReport(green)).not.toMatch(/<(?:failure|error) /);
   expect(junitReport(green)).toContain('<skipped message="accepted: ticket 7; below --fail-on breaks"/>');
