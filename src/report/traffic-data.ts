@@ -177,6 +177,7 @@ function framesOf(
 function eventData({ event, data, spaced, unfinished }: ServerSentEvent, texts: SharedTexts) {
   return {
     title: event === '' ? (stringAt(data, 'type') ?? 'event') : event,
+    ...(event === '' ? {} : { line: `event: ${event}` }),
     notes: [
       ...(spaced ? ['with white space'] : []),
       ...(unfinished ? ['without the empty line that ends it'] : []),

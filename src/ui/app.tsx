@@ -1,10 +1,10 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Conversation, neighbours } from './conversation.tsx';
-import { SharedReader } from './embedded.ts';
 import { Help } from './help.tsx';
 import type { PageData } from './model.ts';
 import { Overview } from './overview.tsx';
 import { overview, type PageRoute, parseRoute, routeLink } from './route.ts';
+import { SharedReader } from './shared-reader.ts';
 import { applyTheme, readTheme, themes } from './theme.ts';
 
 /** The page: the overview, or one conversation. The part of the URL after `#` says which. */
@@ -24,6 +24,10 @@ export function App({ page }: { readonly page: PageData }) {
     setRoute(next);
   };
   useLayoutEffect(() => applyTheme(theme), [theme]);
+  useEffect(() => {
+    const about = page.conversations[index]?.id ?? (page.ok ? 'parity' : 'no parity');
+    document.title = `${page.title} · ${about} · codex-parity`;
+  }, [page, index]);
   useEffect(() => {
     const update = () => setRoute(parseRoute(location.hash));
     window.addEventListener('hashchange', update);

@@ -1,9 +1,10 @@
 import { useContext, useLayoutEffect, useMemo, useState } from 'preact/hooks';
-import { readTraffic, type SharedReader } from './embedded.ts';
+import { readTraffic } from './embedded.ts';
 import { type HotVariable, HotVariableContext } from './hot-variable.ts';
 import type { ConversationData, FindingData, Level, PageData, TrafficVariant } from './model.ts';
 import { type ConversationRoute, overview, routeLink } from './route.ts';
 import { ViewRows } from './rows.ts';
+import type { SharedReader } from './shared-reader.ts';
 import { SideBySide } from './side-by-side.tsx';
 import { Timeline } from './timeline.tsx';
 import type { TimelineRow } from './timeline-rows.ts';
@@ -199,7 +200,7 @@ function Body({ page, conversation, variant, variants, levels, texts, route, go 
         <VariableList variant={variant} />
         <Files conversation={conversation} />
       </aside>
-      <section class="traffic" aria-label="traffic">
+      <section class="traffic" role="tabpanel" aria-label="traffic">
         <div class="tabs">
           <div role="tablist" aria-label="views">
             {tabs.map(({ id, label, found }, at) => (

@@ -1,4 +1,4 @@
-import type { FrameData, PageData, SharedText, TrafficData, TrafficVariant } from './model.ts';
+import type { PageData, TrafficData } from './model.ts';
 import { visible } from './visible.ts';
 
 /** Reads the data that is embedded in the page. */
@@ -25,31 +25,4 @@ function mapTexts(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item: unknown) => mapTexts(item));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapTexts(item)]));
-}
-
-/** Puts shared texts together, each once. */
-export class SharedReader {
-  readonly #shared: readonly SharedText[];
-  readonly #known = new Map<number, string>();
-
-  constructor(shared: readonly SharedText[]) {
-    this.#shared = shared;
-  }
-
-  text(parts: SharedText | undefined): string | undefined {
-    return parts?.map((part) => (typeof part === 'string' ? part : this.#at(part))).join('');
-  }
-
-  #at(index: number): string {
-    const known = this.#known.get(index);
-    if (known !== undefined) return known;
-    const text = this.text(this.#shared[index]) ?? '';
-    this.#known.set(index, text);
-    return text;
-  }
-}
-
-/** The frame of a track, if it has one. */
-export function frameOf(variant: TrafficVariant, track: number, index: number): FrameData | undefined {
-  return index < 0 ? undefined : variant.tracks[track]?.frames[index];
 }

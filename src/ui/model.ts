@@ -119,7 +119,7 @@ export type FrameData = {
   readonly at?: number;
   /** How it was sent, in a few words each. */
   readonly notes: readonly string[];
-  /** The first line of a head. */
+  /** The first line of a head, or of an event with a name. */
   readonly line?: string;
   readonly headers?: readonly (readonly [name: string, value: SharedText])[];
   /** JSON text as it was sent, or as a pattern. */

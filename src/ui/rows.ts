@@ -1,8 +1,8 @@
 import { type JsonMember, type JsonNode, jsonString, tryParseJson } from '../wire/json.ts';
 import { type AlignedLine, alignedHeaders, alignedLines, type LineContext } from './aligned-lines.ts';
-import { frameOf, type SharedReader } from './embedded.ts';
 import type { FrameData, MarkData, TrafficVariant, ViewData } from './model.ts';
 import { Variables } from './pattern-text.ts';
+import type { SharedReader } from './shared-reader.ts';
 
 /** One row of a view. All rows have the same height, so that thousands of them can be shown. */
 export type ViewRow =
@@ -81,10 +81,7 @@ export class ViewRows {
       }
       if (onlyMarked && marks.length === 0) return [];
       const isOpen = frames.has(row);
-      const both = sides(
-        frameOf(this.#variant, this.view.left, left),
-        frameOf(this.#variant, this.view.right, right),
-      );
+      const both = sides(this.#frame(this.view.left, left), this.#frame(this.view.right, right));
       return [{ kind, row, ...both, isOpen, findings }, ...(isOpen ? this.#lineRows(row, marks, folds) : [])];
     });
   }
@@ -135,11 +132,11 @@ export class ViewRows {
   #lineOf(left: FrameData | undefined, right: FrameData | undefined, context: LineContext): AlignedLine[] {
     const node = (frame: FrameData | undefined) =>
       frame?.line === undefined ? undefined : jsonString(frame.line);
-    const names = left?.kind === 'request' || right?.kind === 'request' ? 'target' : 'status';
+    const name = firstLineNames[left?.kind ?? right?.kind ?? 'message'] ?? '';
     return alignedLines(node(left), node(right), context).map((line) => ({
       ...line,
-      ...(line.left === undefined ? {} : { left: { text: left?.line ?? '', path: [names] } }),
-      ...(line.right === undefined ? {} : { right: { text: right?.line ?? '', path: [names] } }),
+      ...(line.left === undefined ? {} : { left: { text: left?.line ?? '', path: [name] } }),
+      ...(line.right === undefined ? {} : { right: { text: right?.line ?? '', path: [name] } }),
     }));
   }
 
@@ -159,7 +156,7 @@ export class ViewRows {
 
   /** Whether the texts of two messages are the same, which is known without reading them as JSON. */
   #hasSameText(left: FrameData, right: FrameData): boolean {
-    const isHead = left.headers !== undefined || right.headers !== undefined;
+    const isHead = left.headers !== undefined || right.headers !== undefined || left.line !== right.line;
     const [before, after] = [
       this.#texts.text(left.json ?? left.text),
       this.#texts.text(right.json ?? right.text),
@@ -170,15 +167,19 @@ export class ViewRows {
   framesOf(row: number): { readonly left?: FrameData; readonly right?: FrameData } {
     const [kind, left, right] = this.view.rows[row] ?? ['exchange', -1, -1];
     if (kind === 'exchange') return {};
-    return sides(
-      frameOf(this.#variant, this.view.left, left),
-      frameOf(this.#variant, this.view.right, right),
-    );
+    return sides(this.#frame(this.view.left, left), this.#frame(this.view.right, right));
+  }
+
+  #frame(track: number, index: number): FrameData | undefined {
+    return index < 0 ? undefined : this.#variant.tracks[track]?.frames[index];
   }
 
   /** A frame as it was sent: the head of a request or response, or the text of a message. */
   rawText(frame: FrameData): string {
-    if (frame.line === undefined) return this.#texts.text(frame.json ?? frame.text) ?? '';
+    const content = this.#texts.text(frame.json ?? frame.text) ?? '';
+    if (frame.kind === 'event')
+      return `${[...(frame.line === undefined ? [] : [frame.line]), `data: ${content}`].join('\n')}\n\n`;
+    if (frame.line === undefined) return content;
     const headers = this.#headers(frame).map(([name, value]) => `${name}: ${headerText(value)}`);
     return `${[frame.line, ...headers].join('\r\n')}\r\n\r\n`;
   }
@@ -233,6 +234,13 @@ function findingsAt({ left, right, state, moved }: AlignedLine, marks: readonly 
   );
   return [...new Set(own.map(({ finding }) => finding))];
 }
+
+/** What places name the first line of a frame. */
+const firstLineNames: Readonly<Partial<Record<FrameData['kind'], string>>> = {
+  request: 'target',
+  response: 'status',
+  event: 'event',
+};
 
 /** The parts of a first line are one line. */
 const firstLine: readonly (string | number | undefined)[] = ['method', 'target', 'HTTP version'];

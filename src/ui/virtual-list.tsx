@@ -105,6 +105,7 @@ export function VirtualList(props: VirtualListProps) {
                 id={`row-${index}`}
                 role="row"
                 aria-rowindex={index + 1}
+                aria-selected={index === active}
                 class={`row ${name ?? ''}${index === active ? ' active' : ''}`}
                 onClick={() => {
                   onActive(index);
