@@ -60,7 +60,7 @@ async function playOpencode(stage: Stage, signal: AbortSignal): Promise<string[]
       const settings = { cwd, env: { ...programSearch(), HOME: home, TERM: 'dumb' }, signal };
       mustContain(await outputOf([...run, toolPrompt], settings), toolPrompt, toolResult);
       const last = await outputOf([...run, '--continue', nextPrompt], settings);
-      mustContain(last, toolPrompt, nextPrompt, toolResult, 'Answers: 1.');
+      mustContain(last, toolPrompt, nextPrompt, toolResult, 'Replies: 1.');
     }
     played.push(`run and run --continue over ${api}: shell tool and second turn`);
   }
@@ -110,7 +110,7 @@ async function playPi(stage: Stage, signal: AbortSignal): Promise<string[]> {
         });
       mustContain(await run(toolPrompt), toolPrompt, toolResult);
       const last = await run('--continue', nextPrompt);
-      mustContain(last, toolPrompt, nextPrompt, toolResult, 'Answers: 1.');
+      mustContain(last, toolPrompt, nextPrompt, toolResult, 'Replies: 1.');
     }
     played.push(`--print and --continue, API ${name}: shell tool and second turn`);
   }

@@ -74,7 +74,7 @@ async function playExec(setup: CodexSetup): Promise<string[]> {
     });
   mustContain(await exec(toolPrompt), toolPrompt, toolResult);
   const last = await exec('resume', '--last', nextPrompt);
-  mustContain(last, toolPrompt, nextPrompt, toolResult, 'Answers: 1.', 'Reasoning: 2.');
+  mustContain(last, toolPrompt, nextPrompt, toolResult, 'Replies: 1.', 'Reasoning: 2.');
   return ['exec and exec resume: shell tool and second turn'];
 }
 
@@ -93,7 +93,7 @@ async function playAppServer({ client, environment, baseUrl, side, signal }: Cod
     timeoutMs: 120_000,
     signal,
   });
-  mustContain(stdout, toolResult, `${nextPrompt} | And then?`, 'Answers: 2.', 'Reasoning: 3.');
+  mustContain(stdout, toolResult, `${nextPrompt} | And then?`, 'Replies: 2.', 'Reasoning: 3.');
   return ['app-server: shell tool, second turn, third turn after a resume'];
 }
 
@@ -102,7 +102,7 @@ async function playTerminal(setup: CodexSetup): Promise<string[]> {
   const [enter, interrupt] = ['\r', '\u0003'];
   const steps = [
     ['Outputs: Script completed', [nextPrompt, enter]],
-    ['Answers: 1.', [interrupt, interrupt]],
+    ['Replies: 1.', [interrupt, interrupt]],
   ];
   const trusted = `projects.${JSON.stringify(environment.cwd)}.trust_level="trusted"`;
   const command = [...client.command, ...settingsOf(setup), '-c', trusted, toolPrompt];

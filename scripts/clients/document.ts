@@ -14,8 +14,9 @@ this page. Behind the proxy is the simulated backend in its strict mode, which r
 
 A client is ok if:
 
-- each conversation has a turn with a tool and reasoning, where the client supports them, and a second turn;
-- the last text of the simulated model, which repeats what arrived, names all prompts, tool outputs and reasoning;
+- all its conversations end as expected: with tools and a second turn, or with structured output, and with reasoning where the
+  client asks for it;
+- the last text of the simulated model, which repeats what arrived, names all prompts and tool outputs;
 - the backend refused no request.
 
 Each library plays every conversation twice: with a lite model, where the proxy uses the websocket, and with another one, where it

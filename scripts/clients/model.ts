@@ -12,7 +12,7 @@ const json = '{"city":"Paris","degrees":21}';
 
 /**
  * What the simulated model replies. A prompt with "use the tool" makes it call one, "use the tools" two. Any other message, and
- * the output of a tool, gets a text that repeats what arrived: the user's messages, the outputs, how many answers and how many
+ * the output of a tool, gets a text that repeats what arrived: the user's messages, the outputs, how many replies and how many
  * reasoning items. A request for JSON gets JSON.
  */
 export function replyOfModel(request: CreateRequest, conversation: Conversation): ScriptedReply {
@@ -51,7 +51,7 @@ function reportOf(conversation: Conversation): string {
   return [
     `Prompts: ${prompts.join(' | ')}.`,
     `Outputs: ${outputs.join(' | ')}.`,
-    `Answers: ${messages('assistant').length}.`,
+    `Replies: ${messages('assistant').length}.`,
     `Reasoning: ${reasoning.length}.`,
   ].join(' ');
 }

@@ -325,7 +325,7 @@ it('leaves the requests of an API key alone', async () => {
   expect(headers.get('content-type')).toMatch(/^text\/event-stream/);
 });
 
-it('is not strict unless asked to be', async () => {
+it('is not strict by default', async () => {
   const { backend } = await backendOf({ script: [{ reply: 'text', text: 'OK' }] });
   expect((await post(backend, { model: 'm', temperature: 1 })).status).toBe(200);
 });

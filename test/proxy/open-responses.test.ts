@@ -213,17 +213,17 @@ const transports: readonly Transport[] = [
   {
     name: 'whole',
     send: async (origin, request) => {
-      const answer = await post(`${origin}/v1/responses`, { ...request, stream: false });
-      expect(answer.status).toBe(200);
-      return { response: await answer.json(), events: [] };
+      const response = await post(`${origin}/v1/responses`, { ...request, stream: false });
+      expect(response.status).toBe(200);
+      return { response: await response.json(), events: [] };
     },
   },
   {
     name: 'streamed',
     send: async (origin, request) => {
-      const answer = await post(`${origin}/v1/responses`, { ...request, stream: true });
-      expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/);
-      const blocks = (await answer.text()).trimEnd().split('\n\n');
+      const response = await post(`${origin}/v1/responses`, { ...request, stream: true });
+      expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+      const blocks = (await response.text()).trimEnd().split('\n\n');
       const events = blocks.map((block) => {
         const { name, data = '' } = /^event: (?<name>.*)\ndata: (?<data>.*)$/.exec(block)?.groups ?? {};
         const event = JSON.parse(data);

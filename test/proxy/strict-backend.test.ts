@@ -27,7 +27,7 @@ type Item = { readonly type: string; readonly call_id?: string; readonly content
 const textOf = (output: readonly Item[]) => output.at(-1)?.content?.[0]?.text;
 
 /** Runs the tool of a response, and returns the input for the next request. */
-function answered(input: readonly object[], output: readonly Item[]): object[] {
+function withToolOutputs(input: readonly object[], output: readonly Item[]): object[] {
   const calls = output.filter(({ type }) => type === 'function_call');
   const outputs = calls.map(({ call_id }) => ({ type: 'function_call_output', call_id, output: 'seen' }));
   return [...input, ...output, ...outputs];
@@ -49,7 +49,7 @@ const prompt = [
 
 async function converse(send: (input: object[]) => Promise<readonly Item[]>): Promise<unknown> {
   const output = await send(prompt);
-  const next = answered(prompt, output);
+  const next = withToolOutputs(prompt, output);
   return textOf(await send([...next]));
 }
 

@@ -42,7 +42,7 @@ async function conversation(stream, expected) {
   includes(first.finalOutput, toolPrompt, weather);
   const input = [...first.history, { role: 'user', content: nextPrompt }];
   const last = await finished(await run(agent, input, { stream }));
-  includes(last.finalOutput, `${toolPrompt} | ${nextPrompt}`, weather, 'Answers: 1.', ...expected);
+  includes(last.finalOutput, `${toolPrompt} | ${nextPrompt}`, weather, 'Replies: 1.', ...expected);
 }
 
 async function chain(stream) {

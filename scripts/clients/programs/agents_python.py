@@ -58,7 +58,7 @@ async def conversation(streams, *expected):
     includes(first.final_output, TOOL_PROMPT, WEATHER)
     items = [*first.to_input_list(), {"role": "user", "content": NEXT_PROMPT}]
     last = await run(agent, items, streams)
-    includes(last.final_output, f"{TOOL_PROMPT} | {NEXT_PROMPT}", WEATHER, "Answers: 1.", *expected)
+    includes(last.final_output, f"{TOOL_PROMPT} | {NEXT_PROMPT}", WEATHER, "Replies: 1.", *expected)
 
 
 async def chain(streams):

@@ -37,7 +37,7 @@ async function conversation(generate, expected) {
   includes(first.text, toolPrompt, weather);
   messages.push(...first.messages, { role: 'user', content: nextPrompt });
   const last = await generate(messages);
-  includes(last.text, `${toolPrompt} | ${nextPrompt}`, weather, 'Answers: 1.', ...expected);
+  includes(last.text, `${toolPrompt} | ${nextPrompt}`, weather, 'Replies: 1.', ...expected);
 }
 
 const whole = (languageModel, options) => async (messages) => {

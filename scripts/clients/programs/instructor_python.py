@@ -19,7 +19,7 @@ for mode in modes:
     client = instructor.from_openai(OpenAI(max_retries=0), mode=instructor.Mode[mode])
     result = client.chat.completions.create(model=MODEL, messages=messages, response_model=Weather, max_retries=0)
     equals(result.model_dump(), expected)
-    # The second turn has the answer of the first.
+    # The second turn has the reply of the first.
     more = [*messages, {"role": "assistant", "content": result.model_dump_json()}, {"role": "user", "content": "Again"}]
     again = client.chat.completions.create(model=MODEL, messages=more, response_model=Weather, max_retries=0)
     equals(again.model_dump(), expected)

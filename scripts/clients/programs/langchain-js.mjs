@@ -45,7 +45,7 @@ for (const [name, options, expected] of models) {
     const { messages } = await agent.invoke({ messages: [new HumanMessage(toolPrompt)] });
     includes(messages.at(-1).text, toolPrompt, weather);
     const last = await agent.invoke({ messages: [...messages, new HumanMessage(nextPrompt)] });
-    includes(last.messages.at(-1).text, `${toolPrompt} | ${nextPrompt}`, weather, 'Answers: 1.', expected);
+    includes(last.messages.at(-1).text, `${toolPrompt} | ${nextPrompt}`, weather, 'Replies: 1.', expected);
   });
   await play(`${name}: structured output`, async () => {
     const parsed = await llm.withStructuredOutput(schema, { method: 'jsonSchema' }).invoke('Paris as JSON');
@@ -65,9 +65,9 @@ for (const useResponsesApi of [true, false]) {
     const messages = [new HumanMessage(toolPrompt)];
     const called = await stream(messages);
     messages.push(called, await getWeather.invoke(called.tool_calls[0]));
-    const told = await stream(messages);
-    includes(told.text, toolPrompt, weather);
-    const last = await stream([...messages, told, new HumanMessage(nextPrompt)]);
-    includes(last.text, `${toolPrompt} | ${nextPrompt}`, weather, 'Answers: 1.');
+    const second = await stream(messages);
+    includes(second.text, toolPrompt, weather);
+    const last = await stream([...messages, second, new HumanMessage(nextPrompt)]);
+    includes(last.text, `${toolPrompt} | ${nextPrompt}`, weather, 'Replies: 1.');
   });
 }

@@ -41,7 +41,7 @@ for name, options, expected in models:
     first = agent.invoke({"messages": [HumanMessage(TOOL_PROMPT)]})
     includes(first["messages"][-1].text, TOOL_PROMPT, WEATHER)
     last = agent.invoke({"messages": [*first["messages"], HumanMessage(NEXT_PROMPT)]})
-    includes(last["messages"][-1].text, f"{TOOL_PROMPT} | {NEXT_PROMPT}", WEATHER, "Answers: 1.", expected)
+    includes(last["messages"][-1].text, f"{TOOL_PROMPT} | {NEXT_PROMPT}", WEATHER, "Replies: 1.", expected)
     played(f"{name}: agent, tool loop and second turn")
 
     for method in ["json_schema", "function_calling"]:

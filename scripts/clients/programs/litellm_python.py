@@ -33,9 +33,9 @@ def chat_conversation(model, streams):
     equals([call.function.name for call in called.tool_calls], ["get_weather"])
     outputs = [{"role": "tool", "tool_call_id": call.id, "content": WEATHER} for call in called.tool_calls]
     messages += [called.model_dump(), *outputs]
-    told = complete(messages)
-    includes(told.content, TOOL_PROMPT, WEATHER)
-    messages += [told.model_dump(), {"role": "user", "content": NEXT_PROMPT}]
+    second = complete(messages)
+    includes(second.content, TOOL_PROMPT, WEATHER)
+    messages += [second.model_dump(), {"role": "user", "content": NEXT_PROMPT}]
     includes(complete(messages).content, f"{TOOL_PROMPT} | {NEXT_PROMPT}", WEATHER)
 
 
@@ -62,9 +62,9 @@ called = litellm.responses(input=items, **request)
 calls = [item for item in plain(called.output) if item["type"] == "function_call"]
 outputs = [{"type": "function_call_output", "call_id": call["call_id"], "output": WEATHER} for call in calls]
 items += [*plain(called.output), *outputs]
-told = litellm.responses(input=items, **request)
-includes(text_of(told), TOOL_PROMPT, WEATHER, "Reasoning: 1.")
-items += [*plain(told.output), {"role": "user", "content": NEXT_PROMPT}]
+second = litellm.responses(input=items, **request)
+includes(text_of(second), TOOL_PROMPT, WEATHER, "Reasoning: 1.")
+items += [*plain(second.output), {"role": "user", "content": NEXT_PROMPT}]
 includes(text_of(litellm.responses(input=items, **request)), f"{TOOL_PROMPT} | {NEXT_PROMPT}", "Reasoning: 2.")
 played("responses: tool loop and second turn, all items sent")
 

@@ -38,11 +38,11 @@ async function conversation(respond) {
     ['reasoning', 'function_call'],
   );
   input.push(...called.output, ...outputsOf(called));
-  const told = await respond({ ...request, input });
-  includes(told.output_text, weather, 'Reasoning: 1.');
-  input.push(...told.output, { role: 'user', content: nextPrompt });
+  const second = await respond({ ...request, input });
+  includes(second.output_text, weather, 'Reasoning: 1.');
+  input.push(...second.output, { role: 'user', content: nextPrompt });
   const last = await respond({ ...request, input });
-  includes(last.output_text, `${toolPrompt} | ${nextPrompt}`, weather, 'Answers: 1.', 'Reasoning: 2.');
+  includes(last.output_text, `${toolPrompt} | ${nextPrompt}`, weather, 'Replies: 1.', 'Reasoning: 2.');
 }
 
 /** A conversation that names the response before. */
@@ -52,7 +52,7 @@ async function chain(respond) {
   const second = await respond({ ...request, input: outputsOf(first), previous_response_id: first.id });
   includes(second.output_text, `${weather} | ${weather}`);
   const last = await respond({ ...request, input: nextPrompt, previous_response_id: second.id });
-  includes(last.output_text, `Use the tools. | ${nextPrompt}`, 'Answers: 1.');
+  includes(last.output_text, `Use the tools. | ${nextPrompt}`, 'Replies: 1.');
 }
 
 const whole = (body) => client.responses.create(body);
@@ -109,7 +109,7 @@ await play('responses websocket: tool loop and second turn', async () => {
     });
   try {
     await conversation(respond);
-    await chain((body) => respond(typeof body.input === 'string' ? { ...body, input: body.input } : body));
+    await chain(respond);
   } finally {
     socket.close();
   }
@@ -126,11 +126,11 @@ await play('chat: tool loop and second turn', async () => {
   equals([finish_reason, message.tool_calls.length], ['tool_calls', 2]);
   const outputs = message.tool_calls.map(({ id }) => ({ role: 'tool', tool_call_id: id, content: weather }));
   messages.push(message, ...outputs);
-  const told = await client.chat.completions.create({ ...chat, messages });
-  includes(told.choices[0].message.content, `${weather} | ${weather}`);
-  messages.push(told.choices[0].message, { role: 'user', content: nextPrompt });
+  const second = await client.chat.completions.create({ ...chat, messages });
+  includes(second.choices[0].message.content, `${weather} | ${weather}`);
+  messages.push(second.choices[0].message, { role: 'user', content: nextPrompt });
   const last = await client.chat.completions.create({ ...chat, messages });
-  includes(last.choices[0].message.content, `Use the tools. | ${nextPrompt}`, 'Answers: 1.');
+  includes(last.choices[0].message.content, `Use the tools. | ${nextPrompt}`, 'Replies: 1.');
 });
 
 await play('chat stream helper: tool loop with runTools', async () => {

@@ -52,11 +52,11 @@ def conversation(respond):
     called = respond({**request, "input": items})
     equals([item.type for item in called.output], ["reasoning", "function_call"])
     items += [*called.output, *outputs_of(called)]
-    told = respond({**request, "input": items})
-    includes(told.output_text, WEATHER, "Reasoning: 1.")
-    items += [*told.output, {"role": "user", "content": NEXT_PROMPT}]
+    second = respond({**request, "input": items})
+    includes(second.output_text, WEATHER, "Reasoning: 1.")
+    items += [*second.output, {"role": "user", "content": NEXT_PROMPT}]
     last = respond({**request, "input": items})
-    includes(last.output_text, f"{TOOL_PROMPT} | {NEXT_PROMPT}", WEATHER, "Answers: 1.", "Reasoning: 2.")
+    includes(last.output_text, f"{TOOL_PROMPT} | {NEXT_PROMPT}", WEATHER, "Replies: 1.", "Reasoning: 2.")
 
 
 def chain(respond):
@@ -66,7 +66,7 @@ def chain(respond):
     second = respond({**request, "input": outputs_of(first), "previous_response_id": first.id})
     includes(second.output_text, f"{WEATHER} | {WEATHER}")
     last = respond({**request, "input": NEXT_PROMPT, "previous_response_id": second.id})
-    includes(last.output_text, f"Use the tools. | {NEXT_PROMPT}", "Answers: 1.")
+    includes(last.output_text, f"Use the tools. | {NEXT_PROMPT}", "Replies: 1.")
 
 
 def whole(body):
@@ -123,10 +123,10 @@ def chat_conversation(complete):
     equals(len(called.tool_calls), 2)
     outputs = [{"role": "tool", "tool_call_id": call.id, "content": WEATHER} for call in called.tool_calls]
     messages += [called.model_dump(exclude_none=True), *outputs]
-    told = complete(messages)
-    includes(told.content, f"{WEATHER} | {WEATHER}")
-    messages += [told.model_dump(exclude_none=True), {"role": "user", "content": NEXT_PROMPT}]
-    includes(complete(messages).content, f"Use the tools. | {NEXT_PROMPT}", "Answers: 1.")
+    second = complete(messages)
+    includes(second.content, f"{WEATHER} | {WEATHER}")
+    messages += [second.model_dump(exclude_none=True), {"role": "user", "content": NEXT_PROMPT}]
+    includes(complete(messages).content, f"Use the tools. | {NEXT_PROMPT}", "Replies: 1.")
 
 
 def chat_whole(messages):

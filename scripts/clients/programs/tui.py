@@ -23,8 +23,8 @@ if pid == 0:
 # Wide lines, so that texts are not wrapped.
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 240, 0, 0))
 
-# What terminals answer when a program asks: the cursor, the kind of terminal, the keyboard, the colours.
-answers = [
+# How terminals respond to queries: the cursor, the kind of terminal, the keyboard, the colours.
+responses = [
     (rb"\x1b\[6n", b"\x1b[1;1R"),
     (rb"\x1b\[c", b"\x1b[?62;22c"),
     (rb"\x1b\[\?u", b"\x1b[?0u"),
@@ -50,9 +50,9 @@ while True:
             break
         if not data:
             break
-        for asked, answer in answers:
-            for _ in re.findall(asked, data):
-                os.write(terminal, answer)
+        for query, response in responses:
+            for _ in re.findall(query, data):
+                os.write(terminal, response)
         text = control.sub(" ", data.decode("utf-8", "replace"))
         seen += text
         everything += text
