@@ -1,0 +1,190 @@
+// Plays many sessions through the bundled proxy at once, with clients that leave and a backend that fails, and checks that
+// nothing is lost, doubled or mixed up, and that the proxy then holds what it held before.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { progress } from '../src/cli/progress.ts';
+import { authJson, madeUpSignIn } from '../src/client/official/made-up-sign-in.ts';
+import { ParityError } from '../src/errors.ts';
+import { bundledGoldens, newestVersion } from '../src/golden/select.ts';
+import { type SoakBackend, startSoakBackend } from './soak/backend.ts';
+import { SoakClient } from './soak/client.ts';
+import { judgeTurn, type Verdict } from './soak/judge.ts';
+import { type PlannedSession, planSessions } from './soak/plan.ts';
+import { type Holdings, type RunningProxy, startProxyProcess } from './soak/running-proxy.ts';
+
+const usage = 'npm run soak -- [--sessions N] [--seed N] [--fail-fast]';
+
+/** Sessions at a time. */
+const concurrency = 40;
+
+/** The most sessions that warm the proxy up before its holdings are measured. */
+const mostWarmUp = 40;
+
+/** Milliseconds for the proxy to let go of what it held. */
+const settleTime = 45_000;
+
+/** Breaches to print. */
+const mostBreaches = 50;
+
+/** Bytes of memory that may remain, for compiled code and tables that have grown. */
+const memoryMargin = 2_000_000;
+
+async function main(): Promise<number> {
+  const { count, seed, failFast } = options();
+  const sessions = planSessions({ sessions: count, seed });
+  const warmUp = planSessions({ sessions: Math.min(count, mostWarmUp), seed: seed + 1, first: count });
+  const folder = mkdtempSync(join(tmpdir(), 'codex-parity-soak-'));
+  const backend = await startSoakBackend([...sessions, ...warmUp]);
+  let proxy: RunningProxy | undefined;
+  try {
+    const auth = writeSignIns(folder);
+    const upstream = `${backend.origin}/backend-api/codex`;
+    const codex = newestVersion([bundledGoldens]);
+    proxy = await startProxyProcess([upstream, codex, auth, `${backend.origin}/oauth/token`]);
+    progress(`soaking the proxy of codex ${codex}: ${count} sessions, seed ${seed}`);
+    const soak: Soak = { proxy, backend, failFast, verdicts: [], breaches: [] };
+    await playAll(warmUp, soak);
+    const before = isOver(soak) ? undefined : await settled(proxy, undefined);
+    await playAll(sessions, soak);
+    const after = before === undefined || isOver(soak) ? undefined : await settled(proxy, before);
+    if (before !== undefined && after !== undefined) soak.breaches.push(...excess(before, after));
+    // An end of the process explains all others.
+    soak.breaches.unshift(...(await healthBreaches(proxy)), ...backend.breaches);
+    print(soak, before, after);
+    const result = soak.breaches.length === 0 ? 'the proxy holds' : 'the proxy does not hold';
+    process.stdout.write(`${result} (${count} sessions, seed ${seed})\n`);
+    return soak.breaches.length === 0 ? 0 : 1;
+  } finally {
+    await proxy?.stop();
+    await backend.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** One run of the program. */
+type Soak = {
+  readonly proxy: RunningProxy;
+  readonly backend: SoakBackend;
+  readonly failFast: boolean;
+  readonly verdicts: Verdict[];
+  readonly breaches: string[];
+};
+
+/** Whether nothing more can be learned, or needs to be. */
+function isOver({ proxy, backend, failFast, breaches }: Soak): boolean {
+  return proxy.ended() !== undefined || (failFast && breaches.length + backend.breaches.length > 0);
+}
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      sessions: { type: 'string', default: '300' },
+      seed: { type: 'string', default: '1' },
+      'fail-fast': { type: 'boolean', default: false },
+    },
+  });
+  const [count, seed] = [Number(values.sessions), Number(values.seed)];
+  if (!Number.isInteger(count) || count < 1 || !Number.isInteger(seed) || seed < 0) {
+    throw new ParityError('usage', `--sessions and --seed must be whole numbers: ${usage}`);
+  }
+  return { count, seed, failFast: values['fail-fast'] };
+}
+
+/** Writes several made-up sign-ins. Returns their folder. */
+function writeSignIns(folder: string): string {
+  const auth = join(folder, 'sign-ins');
+  mkdirSync(auth);
+  for (const name of ['a', 'b', 'c']) {
+    const account = { accountId: `account-${name}`, userId: `user-${name}`, email: `${name}@example.com` };
+    writeFileSync(join(auth, `${name}.json`), authJson(madeUpSignIn({ ...account, plan: 'pro' })), {
+      mode: 0o600,
+    });
+  }
+  return auth;
+}
+
+/** Plays sessions, some at a time. */
+async function playAll(sessions: readonly PlannedSession[], soak: Soak): Promise<void> {
+  const waiting = [...sessions];
+  const worker = async () => {
+    for (let next = waiting.shift(); next !== undefined && !isOver(soak); next = waiting.shift()) {
+      await play(next, soak);
+      if (waiting.length % 50 === 49) progress(`${waiting.length + 1} sessions wait`);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+}
+
+async function play(session: PlannedSession, soak: Soak): Promise<void> {
+  const { proxy, backend, verdicts, breaches } = soak;
+  const client = new SoakClient(session, proxy.url);
+  for (const turn of session.turns) {
+    await delay(turn.pause);
+    if (isOver(soak)) break;
+    backend.begin(session.name, turn);
+    const outcome = await client.run(turn);
+    if (proxy.ended() !== undefined) break;
+    const verdict = judgeTurn({ session, turn, outcome, attempts: backend.attempts.get(turn.id) ?? [] });
+    verdicts.push(verdict);
+    breaches.push(...verdict.breaches);
+    if (!(await client.echo(turn.id))) breaches.push(`${turn.id}: no echo of its own`);
+  }
+  client.close();
+}
+
+/** Waits until the proxy holds no sessions, and no more than it did before. Returns what it holds then. */
+async function settled(proxy: RunningProxy, before: Holdings | undefined): Promise<Holdings> {
+  const end = Date.now() + settleTime;
+  for (;;) {
+    const now = await proxy.holdings();
+    const isBack = before === undefined ? now.sessions === 0 : excess(before, now).length === 0;
+    if (isBack || Date.now() > end) return now;
+    await delay(250);
+  }
+}
+
+/** What a proxy holds more than it did before, a phrase each. */
+function excess(before: Holdings, after: Holdings): string[] {
+  const megabytes = ((after.memory - before.memory) / 1e6).toFixed(1);
+  return [
+    ...(after.sessions > 0 ? [`${after.sessions} sessions are remembered`] : []),
+    ...(after.descriptors > before.descriptors
+      ? [`${after.descriptors - before.descriptors} more descriptors are open`]
+      : []),
+    ...(after.timers > before.timers ? [`${after.timers - before.timers} more timers run`] : []),
+    ...(after.memory > before.memory + memoryMargin ? [`${megabytes} MB more memory is used`] : []),
+  ];
+}
+
+async function healthBreaches(proxy: RunningProxy): Promise<string[]> {
+  const healthy = await proxy.isHealthy();
+  const ended = proxy.ended();
+  return [...(ended === undefined ? [] : [ended]), ...(healthy ? [] : ['/healthz does not respond'])];
+}
+
+function print({ verdicts, breaches, backend }: Soak, before?: Holdings, after?: Holdings): void {
+  for (const breach of breaches.slice(0, mostBreaches)) process.stdout.write(`breach: ${breach}\n`);
+  if (breaches.length > mostBreaches) process.stdout.write(`and ${breaches.length - mostBreaches} more\n`);
+  const number = (kind: Verdict['kind']) => verdicts.filter((verdict) => verdict.kind === kind).length;
+  const requests = [...backend.attempts.values()].reduce((sum, attempts) => sum + attempts.length, 0);
+  const row = (cells: readonly (string | number | undefined)[]) =>
+    `${cells.map((cell) => String(cell ?? '-').padEnd(12)).join('')}\n`;
+  process.stdout.write(
+    `${verdicts.length} turns: ${number('content')} with their content, ${number('error')} with an error, ` +
+      `${number('left')} left by the client; ${requests} requests to the backend\n` +
+      row(['proxy', 'memory', 'descriptors', 'timers', 'sessions']) +
+      row(['before', before?.memory, before?.descriptors, before?.timers, before?.sessions]) +
+      row(['after', after?.memory, after?.descriptors, after?.timers, after?.sessions]),
+  );
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof ParityError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}

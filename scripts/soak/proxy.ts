@@ -1,0 +1,62 @@
+// The proxy of a soak, in a process of its own. The parent asks for its figures by a message.
+import { createHook } from 'node:async_hooks';
+import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { bundledGoldens } from '../../src/golden/select.ts';
+import { lineLogger } from '../../src/proxy/log.ts';
+import { startProxy } from '../../src/proxy/server.ts';
+import { loadProxySetup } from '../../src/proxy/setup.ts';
+import type { Figures } from './running-proxy.ts';
+
+/**
+ * Short times, so that each way to give up happens within seconds, and nothing is kept for long. They are long enough for a
+ * busy machine.
+ */
+const limits = {
+  connectTime: 5000,
+  firstByte: 5000,
+  idle: 5000,
+  connectionIdle: 5000,
+  // Longer than the longest turn: the backend is silent twice.
+  sessionIdle: 12_000,
+  ping: 5000,
+  retries: [0, 20, 40, 80, 160, 320],
+};
+
+/** The timers that run, also those that do not keep the process alive. */
+const timers = new Set<number>();
+createHook({
+  init: (id, type) => void (type === 'Timeout' && timers.add(id)),
+  destroy: (id) => void timers.delete(id),
+}).enable();
+
+setFlagsFromString('--expose-gc');
+const collect: (how: object) => void = runInNewContext('gc');
+
+const [upstream = '', codex = '', auth = '', tokenUrl = ''] = process.argv.slice(2);
+const { options } = await loadProxySetup({
+  goldens: [bundledGoldens],
+  codex,
+  auth,
+  tokenUrl: new URL(tokenUrl),
+});
+const proxy = await startProxy({
+  ...options,
+  upstream: new URL(upstream),
+  port: 0,
+  log: lineLogger(() => {}),
+  limits,
+});
+
+process.on('message', async () => {
+  for (let n = 0; n < 2; n += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    // An ordinary collection keeps the source of code that is no longer used, such as the TypeScript compiler's.
+    collect({ type: 'major', flavor: 'last-resort' });
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  const figures: Figures = { memory: heapUsed + external, timers: timers.size };
+  process.send?.(figures);
+});
+process.send?.({ port: proxy.port });

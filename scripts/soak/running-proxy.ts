@@ -1,0 +1,79 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What a proxy holds: bytes of memory after a collection of garbage, and running timers. */
+export type Figures = { readonly memory: number; readonly timers: number };
+
+/** What a proxy holds, with its open descriptors (0 where the system does not list them) and its sessions. */
+export type Holdings = Figures & { readonly descriptors: number; readonly sessions: number };
+
+export type RunningProxy = {
+  readonly url: URL;
+  /** Describes how the process ended, if it did. */
+  readonly ended: () => string | undefined;
+  readonly holdings: () => Promise<Holdings>;
+  /** Whether it says that it is well. */
+  readonly isHealthy: () => Promise<boolean>;
+  readonly stop: () => Promise<void>;
+};
+
+/** Starts the program of `proxy.ts` with its arguments. */
+export async function startProxyProcess(args: readonly string[]): Promise<RunningProxy> {
+  const child = fork(join(import.meta.dirname, 'proxy.ts'), args, {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  });
+  let errors = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-4000);
+  });
+  let ended: string | undefined;
+  child.once('exit', (code, signal) => {
+    ended = `the proxy ended with ${signal ?? `exit code ${code}`}: ${errors.trim()}`;
+  });
+  const started = once(child, 'message');
+  const [message] = await Promise.race([started, once(child, 'exit').then(() => [])]);
+  if (message === undefined) throw new Error(`the proxy did not start: ${errors.trim()}`);
+  const url = new URL(`http://127.0.0.1:${message.port}`);
+  return {
+    url,
+    ended: () => ended,
+    holdings: async () => {
+      // The connection of this request must be gone when the descriptors are counted.
+      const metrics = await fetchText(new URL('/metrics', url));
+      const sessions = Number(/^codex_parity_proxy_sessions (\d+)$/m.exec(metrics)?.[1] ?? Number.NaN);
+      const figures = await figuresOf(child);
+      return { ...figures, descriptors: descriptorsOf(child), sessions };
+    },
+    isHealthy: async () => (await fetchText(new URL('/healthz', url)).catch(() => '')) === '{"status":"ok"}',
+    stop: async () => {
+      if (ended !== undefined) return;
+      child.kill();
+      await once(child, 'exit');
+    },
+  };
+}
+
+async function figuresOf(child: ChildProcess): Promise<Figures> {
+  const reported = once(child, 'message');
+  child.send('figures');
+  const [figures]: Figures[] = await reported;
+  return figures ?? { memory: Number.NaN, timers: Number.NaN };
+}
+
+function descriptorsOf({ pid }: ChildProcess): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return 0;
+  }
+}
+
+async function fetchText(url: URL): Promise<string> {
+  const response = await fetch(url, {
+    headers: { connection: 'close' },
+    signal: AbortSignal.timeout(10_000),
+  });
+  return response.text();
+}

@@ -1,0 +1,180 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, it, vi } from 'vitest';
+import { repository, temporaryFolder } from './cli.ts';
+import type { Mutation } from './mutation.ts';
+
+// A soak to its end takes a minute, most of which is waiting until the proxy forgets its sessions.
+vi.setConfig({ testTimeout: 300_000 });
+
+/** Runs scripts/soak.ts with few sessions. */
+function soak(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return new Promise<{ exitCode: unknown; stdout: string; stderr: string }>((resolve) => {
+    execFile(
+      process.execPath,
+      [join(repository, 'scripts', 'soak.ts'), '--seed', '27', ...args],
+      { env: { ...process.env, ...env } },
+      (error, stdout, stderr) => resolve({ exitCode: error?.code ?? 0, stdout, stderr }),
+    );
+  });
+}
+
+/** Soaks a proxy with a fault in one file. */
+async function soakMutated({ file, change }: Mutation, args: readonly string[]) {
+  const path = join(repository, 'src', 'proxy', file);
+  const source = readFileSync(path, 'utf8');
+  expect(change(source), `the mutation of ${file} changes nothing`).not.toBe(source);
+  const mutated = join(temporaryFolder(), 'mutated.ts');
+  writeFileSync(mutated, change(source));
+  return soak(args, {
+    NODE_OPTIONS: `--import=${pathToFileURL(join(import.meta.dirname, 'mutate.mjs'))}`,
+    MUTATED_URL: pathToFileURL(path).href,
+    MUTATED_SOURCE: mutated,
+  });
+}
+
+/** Adds code to a function: before a text that occurs once in its file. */
+const insert = (file: string, before: string, code: string, top = ''): Mutation => ({
+  file,
+  change: (source) => {
+    expect(source.split(before), `${file} must have "${before}" once`).toHaveLength(2);
+    return `${source.replace(before, () => `${code}\n${before}`)}\n${top}`;
+  },
+});
+
+const sendSse = 'this.hasEvents = true;';
+const relayed = "frames.send(binary ? 'binary' : 'text', data);";
+const counting = 'let count = 0;';
+
+const faults: readonly (readonly [fault: string, mutation: Mutation, breach: RegExp])[] = [
+  [
+    'sends an event of a stream to another client',
+    insert(
+      'http/sse-response.ts',
+      sendSse,
+      `count += 1;
+       if (count % 50 === 0 && earlier !== undefined && earlier !== this) { earlier.send(event, data); return undefined; }
+       earlier = this;`,
+      `${counting} let earlier: SseResponse | undefined;`,
+    ),
+    /the client received texts of s\d+t\d/,
+  ],
+  [
+    'loses an event of a stream',
+    insert('http/sse-response.ts', sendSse, 'count += 1; if (count % 50 === 0) return undefined;', counting),
+    /the backend sent|not the content|not the start/,
+  ],
+  [
+    'loses a relayed event',
+    insert('relay/join-websockets.ts', relayed, 'count += 1; if (count % 50 === 0) return;', counting),
+    /official websocket\): event \d+ is .*, and the backend sent/,
+  ],
+  [
+    'doubles a relayed event',
+    insert(
+      'relay/join-websockets.ts',
+      relayed,
+      "count += 1; if (count % 50 === 0) frames.send('text', data);",
+      counting,
+    ),
+    /official websocket\): event \d+ is .*, and the backend sent/,
+  ],
+  [
+    'swaps two events over an upstream connection',
+    insert(
+      'sessions/upstream-connection.ts',
+      "const text = toBuffer(data).toString('utf8');",
+      `count += 1;
+       if (count % 50 === 0 && held === undefined && !String(data).includes('completed')) { held = data; return; }
+       if (held !== undefined) { const next = held; held = undefined; receive(data, binary); data = next; }`,
+      `${counting} let held: RawData | undefined;`,
+    ),
+    /the client received texts of|the backend sent|not the content|not the start/,
+  ],
+  [
+    'takes the session of another client',
+    {
+      file: 'sessions/session-store.ts',
+      change: (source) =>
+        source.replace(
+          'const known = key === undefined',
+          'const known = this.#byKey.size > 5 ? [...this.#byKey.values()][2] : key === undefined',
+        ),
+    },
+    /s\d+ (?:has the session id of|shares a connection to the backend with) s\d+/,
+  ],
+  [
+    'sends a request twice',
+    insert(
+      'sessions/upstream-connection.ts',
+      'socket.send(request, { binary: false });',
+      'socket.send(request, { binary: false });',
+    ),
+    /the backend received (?:it 2 times|no request)/,
+  ],
+  [
+    'forgets the conversation when it has another connection',
+    {
+      file: 'sessions/turn-request.ts',
+      change: (source) => source.replace("fullInput.join(',')", "fullInput.slice(-1).join(',')"),
+    },
+    /the backend received "u:\S+" instead of "u:\S+ a:/,
+  ],
+  [
+    'ends a stream without an error',
+    {
+      file: 'surfaces/responses-http.ts',
+      change: (source) => source.replace("stream.send('error', error.event);", ''),
+    },
+    /\(responses\): the stream ended without an end/,
+  ],
+  [
+    'ends when a client sends a malformed frame',
+    {
+      file: 'server.ts',
+      change: (source) => source.replace("client.on('error', () => client.terminate());", ''),
+    },
+    /the proxy ended with exit code/,
+  ],
+];
+
+it('finds nothing wrong with the proxy', async () => {
+  const { exitCode, stdout } = await soak(['--sessions', '30']);
+  expect(stdout).toMatch(/^\d+ turns: \d+ with their content, \d+ with an error, \d+ left by the client; /);
+  expect(stdout).toContain('the proxy holds (30 sessions, seed 27)\n');
+  expect(exitCode).toBe(0);
+});
+
+it('fails when the proxy keeps sockets, timers and memory', async () => {
+  const leaking: Mutation = {
+    file: 'sessions/upstream-connection.ts',
+    change: (source) =>
+      source
+        .replace('  end(): void {\n    this.#socket.terminate();', '  end(): void {')
+        .replace(
+          'this.account = account;',
+          'this.account = account; setInterval(() => {}, 1e6).unref(); kept.push(Buffer.alloc(100_000));',
+        )
+        .concat('\nconst kept: Buffer[] = [];'),
+  };
+  const { exitCode, stdout } = await soakMutated(leaking, ['--sessions', '30']);
+  expect(stdout).toMatch(/breach: \d+ more descriptors are open/);
+  expect(stdout).toMatch(/breach: \d+ more timers run/);
+  expect(stdout).toMatch(/breach: [\d.]+ MB more memory is used/);
+  expect(exitCode).toBe(1);
+});
+
+it.each(faults)('fails when the proxy %s', async (_, mutation, breach) => {
+  const { exitCode, stdout } = await soakMutated(mutation, ['--sessions', '30', '--fail-fast']);
+  expect(stdout).toMatch(breach);
+  expect(stdout).toContain('the proxy does not hold (30 sessions, seed 27)\n');
+  expect(exitCode).toBe(1);
+});
+
+it('rejects invalid numbers before it starts anything', async () => {
+  const { exitCode, stderr } = await soak(['--sessions', 'many']);
+  expect(stderr).toMatch(/^--sessions and --seed must be whole numbers: npm run soak/);
+  expect(exitCode).toBe(2);
+});
