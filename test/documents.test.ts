@@ -2,9 +2,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { withPayloads } from '../scripts/mutations/sites.ts';
+import type { Finding } from '../src/diff/finding.ts';
+import { transportIn } from '../src/diff/fold.ts';
 import { parityFindings } from '../src/diff/parity.ts';
+import { verdictOf } from '../src/diff/verdict.ts';
 import { readGolden } from '../src/golden/file.ts';
+import { jsonValue, type Place } from '../src/golden/match/mismatch.ts';
+import { selectGoldens } from '../src/golden/select.ts';
+import { firstScreen } from '../src/report/first-screen.ts';
+import type { ReportedScenario } from '../src/report/report.ts';
 import { findingText } from '../src/report/text.ts';
+import { jsonString } from '../src/wire/json.ts';
 import { fillGolden } from './golden/fill-golden.ts';
 
 const repository = join(import.meta.dirname, '..');
@@ -62,6 +70,49 @@ it('quotes a real finding in README.md', () => {
   const findings = parityFindings(golden, sent).map((finding) => findingText('0.169.0 fast', finding));
   const quoted = [...read('README.md').matchAll(/```\n(breaks: [^`]*)\n```/g)].map(([, text]) => text);
   expect(quoted).toEqual(findings);
+});
+
+it('shows first screens in README.md as check prints them', () => {
+  const goldens = selectGoldens([join(repository, 'traces')]).filter(({ lane }) => lane === 'chatgpt');
+  const played = (version?: string): ReportedScenario[] =>
+    goldens
+      .filter(({ codex }) => version === undefined || codex === version)
+      .map(({ codex, lane, scenario, path }) => ({
+        ...{ codex, lane, scenario, transport: transportIn(readGolden(path)) },
+        ...verdictOf([], {}),
+      }));
+  const screen = (subject: string, scenarios: readonly ReportedScenario[]) =>
+    firstScreen({ subject, driver: 'replay', scenarios }).trimEnd();
+  const header = (name: string): Place => ({ exchange: 1, side: 'client', part: 'handshake', path: [name] });
+  const renamed: Finding = {
+    ...{ comparison: 'parity', kind: 'renamed', places: [header('session-id')] },
+    ...{ from: 'session-id', to: 'session_id' },
+  };
+  const instructions: Finding = {
+    ...{ comparison: 'parity', kind: 'added' },
+    places: [{ exchange: 1, side: 'client', part: 'message', number: 1, path: ['instructions'] }],
+    actual: jsonValue(jsonString('Answer in rhymes.')),
+  };
+  const added: Finding = {
+    ...{ comparison: 'parity', kind: 'added', places: [header('x-forwarded-for')] },
+    actual: jsonValue(jsonString('127.0.0.1')),
+  };
+  const wrong = played('0.171.0').map(
+    (scenario): ReportedScenario => ({
+      ...scenario,
+      ...verdictOf(
+        [
+          renamed,
+          ...(scenario.scenario === 'refresh-refused' ? [] : [instructions]),
+          ...(scenario.transport === 'http' ? [added] : []),
+        ],
+        {},
+      ),
+      sender: { announces: '0.146.0', fits: ['0.118.0', '0.130.0'], shownBy: ['session_id'] },
+    }),
+  );
+  const quoted = [...read('README.md').matchAll(/```\n(\w+ vs codex [^`]*)\n```/g)].map(([, text]) => text);
+  expect(quoted).toEqual([screen('bundled', played()), screen('mine', wrong)]);
 });
 
 function read(path: string): string {
