@@ -38,7 +38,7 @@ it('plays only the scenarios that failed last', async () => {
     'accepted:\n  - code: session/header-renamed\n    scenario: default\n    reason: ticket 7\n',
   );
   const played = ({ stderr }: { readonly stderr: string }) =>
-    [...stderr.matchAll(/^checking mine: codex 0\.169\.0, (.*)$/gm)].map(([, name]) => name).sort();
+    [...stderr.matchAll(/^checking mine: codex 0\.169\.0, ([\w-]+)/gm)].map(([, name]) => name).sort();
 
   const first = await project.check('--scenario', 'default,fast,flex');
   expect(played(first)).toEqual(['default', 'fast', 'flex']);

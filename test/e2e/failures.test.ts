@@ -163,10 +163,10 @@ it.concurrent('rejects an unknown placeholder', async ({ onTestFinished }) => {
   };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
   const { stderr, exitCode } = await cli(['check', '--verbose', '--subject', 'bad'], { cwd: folder });
-  expect(stderr).toBe(
-    'codex-parity: subject bad has the unknown placeholder {prot} in its command: ' +
-      'choose from {port}, {upstream}, {auth}, {codex}, {goldens}\n',
-  );
+  const problem =
+    'subjects.bad.command.4 has the unknown placeholder {prot}: did you mean "port"? choose from {port}, ';
+  expect(stderr).toContain(`codex-parity.config.json, line 1: ${problem}`);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(exitCode).toBe(2);
 });
 
