@@ -89,7 +89,7 @@ it.each(wrongProxies)(
       join(folder, 'codex-parity.config.json'),
       JSON.stringify({ subjects: { mine: { command } } }),
     );
-    const reports = ['json', 'junit', 'github', 'ctrf'];
+    const reports = ['json', 'junit', 'github', 'ctrf', 'html'];
     const { stdout, exitCode } = await cli(
       [
         ...[
@@ -118,6 +118,7 @@ it.each(wrongProxies)(
     ).toEqual([
       expect.stringMatching(new RegExp(`^::(?:error|warning|notice) title=codex-parity%3A ${code}::`)),
     ]);
+    expect(new Set(read('html').match(/(?<="code":")[a-z]+\/[a-z-]+/g))).toEqual(new Set([code]));
     const { tests } = JSON.parse(read('ctrf')).results;
     expect(new Set(tests.flatMap(({ tags = [] }) => tags))).toEqual(new Set([code]));
   },
