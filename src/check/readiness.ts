@@ -11,6 +11,9 @@ export type Readiness =
 /** A line that reports an error, as most programs do: `Error: …`, `ModuleNotFoundError: …`, `ERROR …`. */
 const errorLine = /\b\w*(?:error|exception|panic)\b['"\]]?[: ]/i;
 
+/** A line of a log that is no error, whatever its words: `INFO: uvicorn.error Started server process`. */
+const harmlessLine = /\b(?:TRACE|DEBUG|INFO)\b/;
+
 /** The lines that a subject prints. */
 export class PrintedLines {
   /** The last line; empty if it printed nothing. */
@@ -31,7 +34,7 @@ export class PrintedLines {
 
   readonly push = (line: string): void => {
     if (line.trim() !== '') this.last = line.trim();
-    if (errorLine.test(line)) this.firstError ??= line.trim();
+    if (errorLine.test(line) && !harmlessLine.test(line)) this.firstError ??= line.trim();
     if (this.#pattern?.test(line)) this.#match();
   };
 }

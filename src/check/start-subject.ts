@@ -31,6 +31,8 @@ export type RunningSubject = {
   readonly lastLine: () => string | undefined;
   /** Rejects if the subject ends by itself; never resolves. */
   readonly exited: Promise<never>;
+  /** Sends the requests that set it up once more. */
+  readonly setUpAgain?: (signal: AbortSignal) => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -77,7 +79,8 @@ export async function startSubject(
 }
 
 async function startCommand(subject: CommandSubject, start: SubjectStart): Promise<RunningSubject> {
-  const { timeLimit, signal } = start;
+  const { signal } = start;
+  const timeLimit = subject.startTime ?? start.timeLimit;
   const port = await freePort();
   const { folder, remove } = makeSubjectFolder();
   const stopping = new AbortController();
@@ -122,12 +125,13 @@ async function startCommand(subject: CommandSubject, start: SubjectStart): Promi
     await run.catch(() => {});
     remove();
   };
+  const setUpAgain = (until: AbortSignal) => setUp(subject, values, { timeLimit, signal: until });
   try {
     const limits = { timeLimit, stopped: stopping.signal };
     const lack = await Promise.race([exited, notReady(subject.ready, port, lines, limits)]);
     if (lack !== undefined)
       throw new ParityError('subject-failed', `subject ${subject.name} ${lack}${firstOrLast(lines)}`);
-    await Promise.race([exited, setUp(subject, values, { timeLimit, signal })]);
+    await Promise.race([exited, setUpAgain(signal)]);
   } catch (error) {
     await stop();
     throw error;
@@ -136,6 +140,7 @@ async function startCommand(subject: CommandSubject, start: SubjectStart): Promi
     url: new URL(`http://127.0.0.1:${port}${filled(subject.path, values)}`),
     lastLine: () => lines.last,
     exited,
+    setUpAgain,
     stop,
   };
 }

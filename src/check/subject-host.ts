@@ -18,15 +18,33 @@ export class SubjectHost {
     return this.subject.kind === 'command' && this.subject.once;
   }
 
-  /** Throws like `startSubject`. A subject that has ended is started again. */
+  /**
+   * Throws like `startSubject`. A subject that has ended is started again. One that runs already is set up again, so that a
+   * scenario does not depend on what happened to the account before.
+   */
   async start(options: SubjectStart): Promise<RunningSubject> {
     if (!this.startsOnce) return startSubject(this.subject, options, this.#load);
-    this.#running ??= startSubject(this.subject, options, this.#load);
+    const known = await this.#running;
+    if (known !== undefined) {
+      await Promise.race([known.exited, known.setUpAgain?.(options.signal)]);
+      return { ...known, stop: async () => {} };
+    }
+    const starting = this.#begin(options);
+    this.#running = starting;
+    return { ...(await starting), stop: async () => {} };
+  }
+
+  /** Starts the subject, and forgets it when it ends. */
+  async #begin(options: SubjectStart): Promise<RunningSubject> {
     const forget = () => {
       this.#running = undefined;
     };
-    this.#running.then(({ exited }) => exited).catch(forget);
-    return { ...(await this.#running), stop: async () => {} };
+    const running = await startSubject(this.subject, options, this.#load).catch((error: unknown) => {
+      forget();
+      throw error;
+    });
+    running.exited.catch(forget);
+    return running;
   }
 
   /** Stops the subject if it runs. */

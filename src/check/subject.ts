@@ -29,6 +29,8 @@ export type CommandSubject = {
   /** Texts of files, by their paths below `{folder}`. */
   readonly files: Readonly<Record<string, string>>;
   readonly ready: Readiness;
+  /** Milliseconds that it has to get ready; undefined is the time limit of a scenario. */
+  readonly startTime: number | undefined;
   readonly setup: readonly SetupRequest[];
   /** Whether it starts once for all scenarios. */
   readonly once: boolean;
@@ -144,6 +146,7 @@ export function configuredSubject(name: string, config: SubjectConfig, folder: s
     kind: 'command',
     ...{ name, command, path, env, cwd: config.cwd ?? folder, files, setup, auth, upstream },
     ready: readinessOf(config.ready),
+    startTime: config.ready?.timeout === undefined ? undefined : config.ready.timeout * 1000,
     once: start === 'once',
     listsModels: config.modelList === 'golden',
     client: {

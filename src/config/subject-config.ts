@@ -68,8 +68,18 @@ const ready = z
       .describe(
         'It is ready when it prints a line that contains this text, or that matches a regular expression between slashes.',
       ),
+    timeout: z
+      .number()
+      .positive('must be above 0')
+      .max(86_400, 'must be at most 86400 seconds')
+      .optional()
+      .describe('How long to wait for that, in seconds: `--timeout` of `check` unless given.'),
   })
-  .refine(({ path, line }) => (path === undefined) !== (line === undefined), 'must have either path or line')
+  .refine(
+    ({ path, line, timeout }) =>
+      path === undefined ? line !== undefined || timeout !== undefined : line === undefined,
+    'must have either path or line',
+  )
   .refine(
     ({ status, line }) => status === undefined || line === undefined,
     'has a status, which belongs to path',
@@ -125,7 +135,7 @@ export const subjectConfig = z.strictObject({
     .array(setupRequest)
     .optional()
     .describe(
-      'HTTP requests to send to it when it is ready, such as one that adds an account. Cookies are kept between them. Each must be answered with a status below 400.',
+      'HTTP requests to send to it when it is ready, such as one that adds an account. Cookies are kept between them. With `start: once`, they are sent again before each scenario. Each must be answered with a status below 400.',
     ),
   start: z
     .enum(['per-scenario', 'once'])
