@@ -265,7 +265,9 @@ function neutralityRows(front: Track, back: Track): PairedExchange[] {
       backend: new Map(alignUnits(matcher, left, right, 'backend').pairs),
     };
     const isCounterpart = (one: Frame, other: Frame) =>
-      one.unit !== undefined && counterparts[one.data.from].get(one.unit) === other.unit;
+      one.unit === undefined || other.unit === undefined
+        ? one.unit === other.unit && one.data.title === other.data.title
+        : counterparts[one.data.from].get(one.unit) === other.unit;
     return {
       left: index < front.exchanges.length ? index : -1,
       right: index < back.exchanges.length ? index : -1,

@@ -306,9 +306,11 @@ function Scenarios({ page, causes }: ScenariosProps) {
     <section aria-labelledby="scenarios-title">
       <div class="section-head">
         <h2 id="scenarios-title">Scenarios</h2>
-        <p class="legend quiet" aria-hidden="true">
-          the number of findings, and the worst of them
-        </p>
+        {rows.length === 0 ? null : (
+          <p class="legend quiet" aria-hidden="true">
+            the number of findings, and the worst of them
+          </p>
+        )}
       </div>
       {rows.length === 0 ? null : (
         <div class="scroll">
@@ -332,7 +334,7 @@ function Scenarios({ page, causes }: ScenariosProps) {
         </div>
       )}
       {clean.length === 0 ? null : (
-        <details class="clean">
+        <details class="clean" open={rows.length === 0}>
           <summary>
             {rows.length === 0 ? 'All ' : ''}
             {clean.length} scenario{clean.length === 1 ? '' : 's'} without findings

@@ -87,7 +87,14 @@ export class ViewRows {
   }
 
   #lineRows(row: number, marks: readonly MarkData[], folds: ReadonlySet<string>): ViewRow[] {
-    const lines = this.linesOf(row).map((line) => ({ line, findings: findingsAt(line, marks) }));
+    const { left, right } = this.framesOf(row);
+    // Of a frame that only one side has, each line shows what was found about the whole.
+    const whole =
+      left === undefined || right === undefined ? marks.filter(({ path }) => path.length === 0) : [];
+    const lines = this.linesOf(row).map((line) => ({
+      line,
+      findings: [...new Set([...whole.map(({ finding }) => finding), ...findingsAt(line, marks)])],
+    }));
     const isShown = lines.map(() => false);
     for (const [index, { line, findings }] of lines.entries()) {
       if (line.state === 'same' && line.moved === undefined && findings.length === 0) continue;

@@ -98,7 +98,11 @@ export function SideBySide({ rows: source, titles, levels, target, onTarget }: S
         </button>
         <span class="spacer" />
         <span class="quiet">
-          {marked.length === 0 ? 'no findings in this view' : `${marked.length} places with findings`}
+          {marked.length === 0
+            ? 'no findings in this view'
+            : marked.length === 1
+              ? '1 frame with findings'
+              : `${marked.length} frames with findings`}
         </span>
         <button type="button" disabled={marked.length === 0} onClick={() => nextMarked(active, -1)}>
           previous <kbd>p</kbd>

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
+import type { Step } from '../../src/golden/trace/exchanges.ts';
 import { htmlReport } from '../../src/report/html.ts';
 import { type ReportPage, reportPage } from '../../src/report/page-data.ts';
 import type { Report, ReportedScenario } from '../../src/report/report.ts';
 import type { FrameData, SharedText, TrafficVariant } from '../../src/ui/model.ts';
 import {
   addsHeader,
+  type Change,
   changedScenario,
   changesOriginator,
   dropsCacheKey,
@@ -104,6 +106,26 @@ describe('the data of a page', () => {
     const report = reportPage(reportOf(changedScenario('0.171.0', 'fast', drops)));
     expect(marked(report, 0, 'parity')).toContain('response.create | –  transport/message-missing');
     expect(marked(report, 0, 'neutrality')).toContain('response.create | –  transport/message-missing');
+  });
+
+  it('does not pair a message with a close', () => {
+    const closes: Change = ({ steps, ...exchange }) => ({
+      ...exchange,
+      steps: steps.map((step, index): Step => {
+        const isLast =
+          index === steps.findLastIndex((one) => one.type === 'message' && one.from === 'client');
+        if (!isLast || step.type !== 'message') return step;
+        return { ...step, opcode: 'close', content: { kind: 'close', code: 1000 } };
+      }),
+    });
+    const report = reportPage(reportOf(changedScenario('0.171.0', 'fast', closes)));
+    expect(marked(report, 0, 'neutrality')).toContain('response.create | –  transport/message-missing');
+    const { views, tracks } = variantOf(report, 0);
+    const rows = views[1]?.rows.map(([, left, right]) => [
+      tracks[1]?.frames[left]?.title,
+      tracks[2]?.frames[right]?.title,
+    ]);
+    expect(rows).toContainEqual([undefined, 'close 1000']);
   });
 
   it('pairs the messages of a long response one by one', () => {
