@@ -3,6 +3,8 @@
  * a message for users, for wrong input.
  */
 import { resolve } from 'node:path';
+import { readBaseline } from './baseline/baseline-file.ts';
+import { judgeReport } from './baseline/judge-report.ts';
 import type { DriverKind } from './check/driver.ts';
 import { runChecks } from './check/run-checks.ts';
 import { configuredSubject, findSubject, type Subject, subjectAt } from './check/subject.ts';
@@ -11,13 +13,14 @@ import type { SubjectConfig } from './config/subject-config.ts';
 import type { Finding } from './diff/finding.ts';
 import { type LiveInformation, liveFindings } from './diff/live.ts';
 import { parityFindings } from './diff/parity.ts';
+import type { Severity } from './diff/severity.ts';
 import { ParityError } from './errors.ts';
 import { readGolden as readGoldenFile } from './golden/file.ts';
 import type { Golden } from './golden/golden.ts';
 import { defaultGoldens, fileNamed, type GoldenFolders, ownGoldens, versionNamed } from './golden/select.ts';
 import { exchangesOf } from './golden/trace/exchanges.ts';
 import { recordGoldens } from './record/record-goldens.ts';
-import { hasParity, type Report } from './report/report.ts';
+import { hasParity, passes, type Report } from './report/report.ts';
 import { findingText } from './report/text.ts';
 import { readTrace } from './trace/trace.ts';
 
@@ -27,6 +30,7 @@ export type { SubjectConfig } from './config/subject-config.ts';
 export type { Comparison } from './diff/comparison.ts';
 export type { Finding } from './diff/finding.ts';
 export type { LiveInformation } from './diff/live.ts';
+export type { Severity } from './diff/severity.ts';
 export type { Verdict } from './diff/verdict.ts';
 export { type ErrorCode, ParityError } from './errors.ts';
 export type { Golden, GoldenId } from './golden/golden.ts';
@@ -58,6 +62,10 @@ export type CheckInput = GoldenSource & {
   readonly backendPort?: number;
   /** Time limit of each scenario, in milliseconds. Default: 30,000. */
   readonly timeLimit?: number;
+  /** The file with the causes that are accepted, relative to `folder`. Default: none. */
+  readonly baseline?: string;
+  /** The mildest severity that counts for `passed`. Default: `shape`, so everything. */
+  readonly failOn?: Severity;
   /** The folder with the configuration file. Default: the working folder. */
   readonly folder?: string;
   /** Ends the check early: scenarios that are left have the verdict `not checked`. */
@@ -70,6 +78,8 @@ export type CheckInput = GoldenSource & {
 export type CheckReport = Report & {
   /** Whether nothing was found, and no scenario failed. */
   readonly parity: boolean;
+  /** Whether nothing counts: what was found is accepted by the baseline, or milder than `failOn`. */
+  readonly passed: boolean;
 };
 
 /**
@@ -85,6 +95,8 @@ export async function check({
 }: CheckInput): Promise<CheckReport> {
   const { driver = 'replay', lane = 'chatgpt', backendPort = 0, timeLimit = 30_000 } = options;
   const subject = subjectFrom(input, options);
+  const { baseline: file, folder = process.cwd(), failOn = 'shape' } = options;
+  const baseline = file === undefined ? undefined : readBaseline(resolve(folder, file));
   const run = await runChecks({
     ...{ subject, driver, lane, goldens, backendPort, timeLimit },
     versions: options.codex?.map((name) => versionNamed(goldens, name)),
@@ -93,8 +105,13 @@ export async function check({
     onProgress: options.onProgress ?? (() => {}),
   });
   if (run.error !== undefined) throw run.error;
-  const report = { subject: subject.name, driver, scenarios: run.results };
-  return { ...report, parity: hasParity(report) };
+  const coverage = options.scenarios === undefined ? 'all' : 'scenarios';
+  const report = judgeReport(
+    { subject: subject.name, driver, scenarios: run.results, selection: { coverage } },
+    baseline,
+    failOn,
+  );
+  return { ...report, parity: hasParity(report), passed: passes(report) };
 }
 
 function subjectFrom(

@@ -86,6 +86,20 @@ export function parseBaseline(text: string, file: string): Baseline {
   return { file, subject: data.subject, entries, document };
 }
 
+/** Reads a baseline. Throws ParityError. */
+export function readBaseline(file: string): Baseline {
+  return parseBaseline(readYaml(file), file);
+}
+
+/** The baseline that a user chose. */
+type BaselineChoice = {
+  readonly named: string | undefined;
+  /** Whether the file is written after the check, so that it may be missing. */
+  readonly created: boolean;
+  /** Receives a line if `parity-baseline.yaml` is for another subject. */
+  readonly onOther: (line: string) => void;
+};
+
 /**
  * The baseline for a subject: the file that was named, otherwise `parity-baseline.yaml` if that exists and is for the
  * subject. Undefined if there is none.
@@ -95,13 +109,16 @@ export function parseBaseline(text: string, file: string): Baseline {
  */
 export function findBaseline(
   subject: string,
-  { named, created }: { readonly named: string | undefined; readonly created: boolean },
+  { named, created, onOther }: BaselineChoice,
 ): Baseline | undefined {
   const file = named ?? baselineFile;
   if ((named === undefined || created) && !existsSync(file)) return undefined;
-  const baseline = parseBaseline(readYaml(file), file);
+  const baseline = readBaseline(file);
   if (baseline.subject === undefined || baseline.subject === subject) return baseline;
-  if (named === undefined && !created) return undefined;
+  if (named === undefined && !created) {
+    onOther(`${file} is not used: it is the baseline of subject ${baseline.subject}`);
+    return undefined;
+  }
   throw new ParityError(
     'usage',
     `${file} is the baseline of subject ${baseline.subject}, not of ${subject}: name another file with --baseline`,

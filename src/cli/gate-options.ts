@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Options } from 'yargs';
-import { applyBaseline, type BaselineRun } from '../baseline/apply-baseline.ts';
+import { applyBaseline } from '../baseline/apply-baseline.ts';
 import { type Baseline, baselineFile, findBaseline, parseBaseline } from '../baseline/baseline-file.ts';
+import { judgeReport, type RunReport, today } from '../baseline/judge-report.ts';
 import { updateBaseline } from '../baseline/update-baseline.ts';
 import { type Severity, severities } from '../diff/severity.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';
@@ -44,9 +45,6 @@ export const gateOptions = {
 /** The JSON schema of baselines in a project that has installed the package. */
 const installedSchema = 'node_modules/codex-parity/docs/baseline.schema.json';
 
-/** A report of a run, and what of all scenarios the run was to play. */
-type RunReport = Report & Pick<BaselineRun, 'selection'>;
-
 /** Decides what of a check counts. */
 export type CheckGate = {
   /** Whether a scenario that was just played fails. */
@@ -59,13 +57,16 @@ export type CheckGate = {
 export function openGate(subject: string, driver: string, options: GateOptions): CheckGate {
   const { 'fail-on': failOn, 'update-baseline': updates = false } = options;
   const file = options.baseline ?? baselineFile;
-  const baseline = findBaseline(subject, { named: options.baseline, created: updates });
+  const baseline = findBaseline(subject, {
+    named: options.baseline,
+    created: updates,
+    onOther: progress,
+  });
   if (updates) mustBeWritable(file);
-  const today = new Date().toISOString().slice(0, 10);
   const none = { file, entries: [] };
 
   const updated = (report: RunReport): Baseline | undefined => {
-    const run = { ...report, today };
+    const run = { ...report, today: today() };
     const applied = applyBaseline(baseline ?? none, run);
     const isInstalled = existsSync(join(dirname(file), installedSchema));
     const schema = isInstalled ? installedSchema : undefined;
@@ -82,16 +83,13 @@ export function openGate(subject: string, driver: string, options: GateOptions):
 
   return {
     fails: (scenario) => {
-      const run = { scenarios: [scenario], selection: { coverage: 'part' }, driver, today } as const;
+      const run = { scenarios: [scenario], selection: { coverage: 'part' }, driver, today: today() } as const;
       const [judged = scenario] = applyBaseline(baseline ?? none, run).scenarios;
       return fails(judged, { failOn });
     },
     judge: (report, { mayUpdate }) => {
       const used = updates && mayUpdate ? updated(report) : baseline;
-      if (used === undefined) return { ...report, gate: { failOn } };
-      const { entries } = used;
-      const { scenarios, problems } = applyBaseline(used, { ...report, today });
-      return { ...report, scenarios, gate: { failOn, baseline: { file, entries, problems } } };
+      return judgeReport(report, used, failOn);
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import { applyBaseline } from '../baseline/apply-baseline.ts';
+import { judgeReport } from '../baseline/judge-report.ts';
 import { mergeReports } from '../report/merge-reports.ts';
 import { readReport } from '../report/read-report.ts';
 import { passes, type Report } from '../report/report.ts';
@@ -44,7 +44,5 @@ export function mergeReportsCommand({ exit }: CommandContext): CommandModule<obj
 function judged(report: Report): Report {
   const { gate, selection } = report;
   if (gate?.baseline === undefined || selection === undefined) return report;
-  const today = new Date().toISOString().slice(0, 10);
-  const { scenarios, problems } = applyBaseline(gate.baseline, { ...report, selection, today });
-  return { ...report, scenarios, gate: { ...gate, baseline: { ...gate.baseline, problems } } };
+  return judgeReport({ ...report, selection }, gate.baseline, gate.failOn);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type CheckInput, check } from '../../src/index.ts';
 import { greenProject } from './green-project.ts';
 
 const renamed = 'renames the session header';
@@ -145,7 +146,9 @@ it('is not used for another subject than its own', async () => {
     'parity-baseline.yaml',
     'subject: other\naccepted:\n  - code: session/header-renamed\n    scenario: fast\n    reason: ticket 7\n',
   );
-  expect((await project.check('--scenario', 'fast')).exitCode).toBe(0);
+  const green = await project.check('--scenario', 'fast');
+  expect(green.stderr).toContain('parity-baseline.yaml is not used: it is the baseline of subject other\n');
+  expect(green.exitCode).toBe(0);
   const { exitCode, stderr } = await project.check(
     '--scenario',
     'fast',
@@ -156,6 +159,22 @@ it('is not used for another subject than its own', async () => {
     'codex-parity: parity-baseline.yaml is the baseline of subject other, not of mine: name another file with --baseline\n',
   );
   expect(exitCode).toBe(2);
+});
+
+it('applies to the library', async () => {
+  const project = greenProject(renamed);
+  project.write('known.yaml', 'accepted:\n  - code: session/header-renamed\n    reason: ticket 7\n');
+  const checked = async (options: Pick<CheckInput, 'baseline' | 'failOn'>) => {
+    const { parity, passed } = await check({
+      ...{ subject: 'mine', folder: project.folder, codex: ['0.169.0'], scenarios: ['fast'] },
+      ...options,
+    });
+    return { parity, passed };
+  };
+  expect(await checked({})).toEqual({ parity: false, passed: false });
+  expect(await checked({ baseline: 'known.yaml' })).toEqual({ parity: false, passed: true });
+  project.setFaults('adds a header');
+  expect(await checked({ failOn: 'identity' })).toEqual({ parity: false, passed: true });
 });
 
 it('does not accept a subject that fails in every scenario when the baseline is updated', async () => {

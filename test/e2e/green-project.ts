@@ -14,6 +14,7 @@ export function greenProject(...faults: readonly string[]) {
   };
   setFaults(...faults);
   return {
+    folder,
     setFaults,
     run: (...args: readonly string[]) => cli(args, { cwd: folder }),
     check: (...args: readonly string[]) =>
