@@ -328,27 +328,32 @@ function receiveStream(response: IncomingMessage, reception: Reception): void {
 }
 
 /** The text of a complete response's message, and undefined for any other. */
-export function completeText({ ending, events, body }: Received): string | undefined {
+function completeText({ ending, events, body }: Received): string | undefined {
   if (ending !== 'ended') return undefined;
-  if (body !== undefined) return textOfWhole(body);
-  const last = events.at(-1) ?? '';
-  if (last === '[DONE]') {
-    const chunks = events.slice(0, -1).map((event) => JSON.parse(event));
-    return chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('');
+  if (body !== undefined) return textOfWhole(parseJson(body));
+  if (events.at(-1) === '[DONE]') {
+    return events.map((event) => parseJson(event)?.choices?.[0]?.delta?.content ?? '').join('');
   }
-  return last.startsWith('{"type":"response.completed"')
-    ? textOfWhole(JSON.stringify(JSON.parse(last).response))
-    : undefined;
+  const last = parseJson(events.at(-1) ?? '');
+  return last?.type === 'response.completed' ? textOfWhole(last.response) : undefined;
 }
 
-function textOfWhole(body: string): string | undefined {
-  const { output, choices } = JSON.parse(body);
-  return choices?.[0]?.message.content ?? output?.[0]?.content[0]?.text;
+function textOfWhole(value: ReturnType<typeof parseJson>): string | undefined {
+  return value?.choices?.[0]?.message?.content ?? value?.output?.[0]?.content?.[0]?.text;
 }
 
 function responseIdIn({ events, body }: Received): string | undefined {
-  const last = JSON.parse(body ?? (events.at(-1)?.startsWith('{') ? (events.at(-1) ?? '{}') : '{}'));
-  return last.response?.id ?? last.id;
+  const last = parseJson(body ?? events.at(-1) ?? '');
+  return last?.response?.id ?? last?.id;
+}
+
+/** A value of any form, or undefined for what is not JSON: a faulty proxy may send anything. */
+export function parseJson(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function textOf(response: IncomingMessage | undefined): Promise<string> {

@@ -1,5 +1,5 @@
 import type { Attempt } from './backend.ts';
-import type { Outcome } from './client.ts';
+import { type Outcome, parseJson } from './client.ts';
 import { type PlannedSession, type PlannedTurn, turnId } from './plan.ts';
 
 /** What a turn came to. */
@@ -185,14 +185,6 @@ function publicEvents(events: readonly string[], previous: string): string[] {
   return events
     .filter((event) => String(parseJson(event)?.type ?? '').startsWith('response.'))
     .map((event) => event.replace(/(?<="previous_response_id":)(?:null|"\w+")/, previous));
-}
-
-function parseJson(text: string) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function excerpt(text: string): string {

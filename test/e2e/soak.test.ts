@@ -35,13 +35,21 @@ async function soakMutated({ file, change }: Mutation, args: readonly string[]) 
   });
 }
 
-/** Adds code to a function: before a text that occurs once in its file. */
-const insert = (file: string, before: string, code: string, top = ''): Mutation => ({
+/** Replaces a text that occurs once in a file. */
+function replaceOnce(source: string, text: string, replacement: string): string {
+  expect(source.split(text), `"${text}" must occur once`).toHaveLength(2);
+  return source.replace(text, () => replacement);
+}
+
+const replace = (file: string, text: string, replacement: string): Mutation => ({
   file,
-  change: (source) => {
-    expect(source.split(before), `${file} must have "${before}" once`).toHaveLength(2);
-    return `${source.replace(before, () => `${code}\n${before}`)}\n${top}`;
-  },
+  change: (source) => replaceOnce(source, text, replacement),
+});
+
+/** Adds code before a text that occurs once in a file, and at the file's end. */
+const insert = (file: string, text: string, code: string, end = ''): Mutation => ({
+  file,
+  change: (source) => `${replaceOnce(source, text, `${code}\n${text}`)}\n${end}`,
 });
 
 const sendSse = 'this.hasEvents = true;';
@@ -95,14 +103,11 @@ const faults: readonly (readonly [fault: string, mutation: Mutation, breach: Reg
   ],
   [
     'takes the session of another client',
-    {
-      file: 'sessions/session-store.ts',
-      change: (source) =>
-        source.replace(
-          'const known = key === undefined',
-          'const known = this.#byKey.size > 5 ? [...this.#byKey.values()][2] : key === undefined',
-        ),
-    },
+    replace(
+      'sessions/session-store.ts',
+      'const known = key === undefined',
+      'const known = this.#byKey.size > 5 ? [...this.#byKey.values()][2] : key === undefined',
+    ),
     /s\d+ (?:has the session id of|shares a connection to the backend with) s\d+/,
   ],
   [
@@ -116,26 +121,17 @@ const faults: readonly (readonly [fault: string, mutation: Mutation, breach: Reg
   ],
   [
     'forgets the conversation when it has another connection',
-    {
-      file: 'sessions/turn-request.ts',
-      change: (source) => source.replace("fullInput.join(',')", "fullInput.slice(-1).join(',')"),
-    },
+    replace('sessions/turn-request.ts', "fullInput.join(',')", "fullInput.slice(-1).join(',')"),
     /the backend received "u:\S+" instead of "u:\S+ a:/,
   ],
   [
     'ends a stream without an error',
-    {
-      file: 'surfaces/responses-http.ts',
-      change: (source) => source.replace("stream.send('error', error.event);", ''),
-    },
+    replace('surfaces/responses-http.ts', "stream.send('error', error.event);", ''),
     /\(responses\): the stream ended without an end/,
   ],
   [
     'ends when a client sends a malformed frame',
-    {
-      file: 'server.ts',
-      change: (source) => source.replace("client.on('error', () => client.terminate());", ''),
-    },
+    replace('server.ts', "client.on('error'", "client.on('nothing'"),
     /the proxy ended with exit code/,
   ],
 ];
@@ -150,14 +146,15 @@ it('finds nothing wrong with the proxy', async () => {
 it('fails when the proxy keeps sockets, timers and memory', async () => {
   const leaking: Mutation = {
     file: 'sessions/upstream-connection.ts',
-    change: (source) =>
-      source
-        .replace('  end(): void {\n    this.#socket.terminate();', '  end(): void {')
-        .replace(
-          'this.account = account;',
-          'this.account = account; setInterval(() => {}, 1e6).unref(); kept.push(Buffer.alloc(100_000));',
-        )
-        .concat('\nconst kept: Buffer[] = [];'),
+    change: (source) => {
+      const keeping = replaceOnce(
+        source,
+        '  end(): void {\n    this.#socket.terminate();',
+        '  end(): void {',
+      );
+      const more = 'setInterval(() => {}, 1e6).unref(); kept.push(Buffer.alloc(100_000));';
+      return `${replaceOnce(keeping, 'this.#socket = socket;', `this.#socket = socket; ${more}`)}\nconst kept: Buffer[] = [];`;
+    },
   };
   const { exitCode, stdout } = await soakMutated(leaking, ['--sessions', '30']);
   expect(stdout).toMatch(/breach: \d+ more descriptors are open/);
