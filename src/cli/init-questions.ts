@@ -30,6 +30,8 @@ export async function askForSubject(
           message: 'Which environment variables does it need?',
           placeholder: 'none, or such as UPSTREAM_URL={upstream} AUTH_FILE={auth}',
           defaultValue: '',
+          validate: (value = '') =>
+            wordsOf(value).every((word) => /^[^=]+=/.test(word)) ? undefined : 'Please write NAME=VALUE.',
           signal,
         }),
       path: () =>

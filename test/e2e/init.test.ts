@@ -1,0 +1,60 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { readConfig } from '../../src/config/config.ts';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+const file = 'codex-parity.config.yaml';
+
+async function init(args: readonly string[], cwd = temporaryFolder()) {
+  return { cwd, ...(await cli(['init', ...args], { cwd })) };
+}
+
+it('writes a configuration from options and a command, with which check works', async () => {
+  const program = join(repository, 'src', 'cli', 'main.ts');
+  const { cwd, stderr, exitCode } = await init([
+    ...['--name', 'mine', '--path', '/v1', '--env', 'CODEX_PARITY_PROXY_AUTH={auth}'],
+    ...['--env', 'CODEX_PARITY_API_KEY=a-key-of-the-clients', '--client-key', 'a-key-of-the-clients'],
+    ...['--', process.execPath, program, 'proxy', '--port', '{port}', '--upstream', '{upstream}'],
+  ]);
+  expect(stderr).toBe(
+    `wrote ${file}\ncheck it with: codex-parity check --subject mine --codex latest --scenario default,fast\n`,
+  );
+  expect(exitCode).toBe(0);
+  expect(readFileSync(join(cwd, file), 'utf8')).toMatch(/^# yaml-language-server: \$schema=/);
+  const checked = await cli(['check', '--subject', 'mine', '--codex', 'latest', '--scenario', 'fast'], {
+    cwd,
+  });
+  expect(checked).toMatchObject({ exitCode: 0 });
+});
+
+it('copies the configuration of a known proxy', async () => {
+  const { cwd, exitCode } = await init(['--example', 'codex-lb']);
+  expect(exitCode).toBe(0);
+  expect(readConfig(cwd).subjects).toHaveProperty('codex-lb');
+});
+
+it.each([
+  [['--example', 'codex-bl'], 'unknown example "codex-bl": did you mean "codex-lb"? choose from '],
+  [[], 'there is no terminal to ask in: give the command of your proxy after --, or --example'],
+  [['--env', 'NOTHING', '--', 'x'], '--env "NOTHING" is not NAME=VALUE'],
+  [
+    ['--', 'x', '{prot}'],
+    'subjects.mine.command.1 has the unknown placeholder {prot}: did you mean "port"? ',
+  ],
+])('rejects %j in one line', async (args, problem) => {
+  const { stderr, exitCode } = await init(['--name', 'mine', ...args]);
+  expect(stderr).toContain(problem);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(exitCode).toBe(2);
+});
+
+it('keeps a configuration that exists', async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'codex-parity.config.json'), '{}');
+  const { stderr, exitCode } = await init(['--', 'x'], folder);
+  expect(stderr).toContain(
+    'codex-parity.config.json exists already: add a subject to it, or remove it first',
+  );
+  expect(exitCode).toBe(2);
+});
