@@ -16,7 +16,7 @@ export class SharedTexts {
 
   /** The JSON text of a node. */
   json(node: JsonNode): SharedText {
-    return joined(this.#parts(node, true));
+    return joined(this.#write(node, true).parts);
   }
 
   /** Any text. */
@@ -24,24 +24,25 @@ export class SharedTexts {
     return text.length < minimumLength ? [text] : [this.#index(text, () => [text])];
   }
 
-  #parts(node: JsonNode, isRoot: boolean): (string | number)[] {
-    if (node.kind !== 'array' && node.kind !== 'object') return [...this.text(printJson(node))];
-    const text = printJson(node);
-    if (text.length < minimumLength) return [text];
-    const parts = () => this.#inner(node);
-    return isRoot ? parts() : [this.#index(text, () => joined(parts()))];
-  }
-
-  #inner(node: Extract<JsonNode, { kind: 'array' | 'object' }>): (string | number)[] {
-    if (node.kind === 'array') {
-      const items = node.items.flatMap((item, at) => [at === 0 ? '' : ',', ...this.#parts(item, false)]);
-      return ['[', ...items, ']'];
+  #write(node: JsonNode, isRoot: boolean): WrittenNode {
+    if (node.kind !== 'array' && node.kind !== 'object') {
+      const text = printJson(node);
+      return { text, parts: this.text(text) };
     }
-    const members = node.members.flatMap(([key, value, spelling], at) => [
-      `${at === 0 ? '' : ','}${spelling ?? JSON.stringify(key)}:`,
-      ...this.#parts(value, false),
-    ]);
-    return ['{', ...members, '}'];
+    const [open, close] = node.kind === 'array' ? ['[', ']'] : ['{', '}'];
+    const written: WrittenNode[] =
+      node.kind === 'array'
+        ? node.items.map((item) => this.#write(item, false))
+        : node.members.map(([key, value, spelling]) => {
+            const { text, parts } = this.#write(value, false);
+            const name = `${spelling ?? JSON.stringify(key)}:`;
+            return { text: name + text, parts: [name, ...parts] };
+          });
+    const text = `${open}${written.map((one) => one.text).join(',')}${close}`;
+    if (text.length < minimumLength) return { text, parts: [text] };
+    const inner = written.flatMap(({ parts }, at) => (at === 0 ? parts : [',', ...parts]));
+    const parts = [open, ...inner, close];
+    return { text, parts: isRoot ? parts : [this.#index(text, () => joined(parts))] };
   }
 
   #index(text: string, parts: () => SharedText): number {
@@ -54,6 +55,9 @@ export class SharedTexts {
     return index;
   }
 }
+
+/** The text of a node, whole and in parts. */
+type WrittenNode = { readonly text: string; readonly parts: SharedText };
 
 function joined(parts: readonly (string | number)[]): SharedText {
   const list: (string | number)[] = [];

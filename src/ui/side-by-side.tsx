@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Inspected, Inspector } from './inspector.tsx';
 import { LineTextView } from './line-text.tsx';
 import type { FrameData, Level } from './model.ts';
@@ -32,14 +32,21 @@ export function SideBySide({ rows: source, titles, levels, target, onTarget }: S
     setActive(rowAt(source.rows(opened, onlyMarked), row));
     setJump(jump + 1);
   };
+  /** The frame that the link names because the reader clicked it: it is in view already. */
+  const visited = useRef<number | undefined>(undefined);
   useEffect(() => {
-    if (target !== undefined) reveal(target);
+    if (target !== undefined && target !== visited.current) reveal(target);
+    visited.current = undefined;
   }, [target]);
   const show = (row: number) => (row === target ? reveal(row) : onTarget(row));
   const toggle = (index: number) => {
     const row = rows[index];
     switch (row?.kind) {
       case 'frame':
+        if (row.row !== target) {
+          visited.current = row.row;
+          onTarget(row.row);
+        }
         return setOpen({ ...open, frames: toggled(open.frames, row.row) });
       case 'fold':
         return setOpen({ ...open, folds: new Set([...open.folds, `${row.row} ${row.from}`]) });

@@ -190,6 +190,17 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     expect(await page.locator('.row.partner .label').textContent()).toBe('GET /backend-api/codex/responses');
     await page.locator('.row.moment.found').first().click();
     expect(await page.locator('.row.frame.active').count()).toBe(1);
+    // A frame that is clicked is in the link.
+    const frame = page.locator('.row.frame[aria-expanded=false]').first();
+    const title = await frame.textContent();
+    await frame.click();
+    expect(await page.locator('.row.frame.active[aria-expanded=true]').textContent()).toContain(
+      title?.slice(1),
+    );
+    const link = page.url();
+    await page.reload();
+    expect(page.url()).toBe(link);
+    expect(await page.locator('.row.frame.active').textContent()).toContain(title?.slice(1));
     expect(problems).toEqual([]);
   });
 
