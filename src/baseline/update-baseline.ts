@@ -2,6 +2,7 @@ import { Document, isMap, isSeq, type YAMLMap, type YAMLSeq } from 'yaml';
 import { codeOf, failedScenario } from '../diff/cause-code.ts';
 import type { Finding } from '../diff/finding.ts';
 import { causeKey, causeName } from '../diff/report-causes.ts';
+import { severities, severityOfCode } from '../diff/severity.ts';
 import { type BaselineEntry, counts, fails, type Gate } from '../report/gate.ts';
 import type { ReportedScenario } from '../report/report.ts';
 import {
@@ -125,6 +126,7 @@ function newEntries({ applied, baseline, run, failOn }: UpdateInput) {
     refused: [...new Set(refused.map(({ code }) => code))],
     entries: shown
       .filter((cause) => !refused.includes(cause))
+      .sort((a, b) => rankOf(a) - rankOf(b) || b.cells.size - a.cells.size)
       .flatMap(({ cells, ...cause }) =>
         selectorsFor(cells, run).map(
           (selectors): NewEntry => ({
@@ -135,6 +137,11 @@ function newEntries({ applied, baseline, run, failOn }: UpdateInput) {
         ),
       ),
   };
+}
+
+/** As in reports, the most harmful come first. */
+function rankOf({ code }: ShownCause): number {
+  return code === failedScenario ? 0 : severities.indexOf(severityOfCode(code));
 }
 
 /** What counts in a run, by cause; without what an expired entry is about, which keeps its entry. */

@@ -111,6 +111,14 @@ it('accepts a scenario that fails, but not a subject that fails in all', () => {
   });
 });
 
+it('writes the most harmful causes first', () => {
+  const run = runOf({ '0.169.0 fast': [agent, session], '0.169.0 default': [agent] });
+  expect([...update(run).text.matchAll(/code: (.*)/g)].map(([, code]) => code)).toEqual([
+    'session/header-missing',
+    'client/name-missing',
+  ]);
+});
+
 it('fills an empty file', () => {
   expect(update(runOf({ '0.169.0 fast': [session] }), '').text).toContain(
     'accepted:\n  - code: session/header-missing\n',
