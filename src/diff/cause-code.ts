@@ -123,12 +123,13 @@ export function codeOf(finding: Finding): CauseCode {
 }
 
 /** The code where the origin of a finding is known. */
-function originCode({ cause }: Finding): SingleCode | undefined {
-  switch (cause?.type) {
+function originCode(finding: Finding): SingleCode | undefined {
+  switch (finding.cause?.type) {
     case undefined:
       return undefined;
     case 'nothing upstream':
-      return 'setup/nothing-upstream';
+      // A subject that refuses its client has no reason to reach its upstream.
+      return isRefusal(finding) ? 'setup/refused' : 'setup/nothing-upstream';
     case 'foreign credentials':
       return 'account/foreign';
     case 'http':
@@ -138,6 +139,11 @@ function originCode({ cause }: Finding): SingleCode | undefined {
     case 'other version':
       return 'client/other-version';
   }
+}
+
+function isRefusal(finding: Finding): boolean {
+  const instead = finding.kind === 'missing' ? finding.instead : undefined;
+  return instead?.type === 'subject behaviour' && instead.refusal !== undefined;
 }
 
 /** The code of a difference that has one form only. */
@@ -163,7 +169,7 @@ function singleCode(finding: Finding): SingleCode | undefined {
     case 'missing':
       if (finding.instead?.type === 'incomplete response') return 'response/cut-off';
       if (finding.instead?.type === 'subject behaviour')
-        return finding.instead.refusal === undefined ? 'setup/stopped' : 'setup/refused';
+        return isRefusal(finding) ? 'setup/refused' : 'setup/stopped';
       if (place.part === 'connection') return 'transport/connection-kept';
       break;
     case 'changed':

@@ -4,7 +4,7 @@ import { type Fold, fold, type ScenarioTransport } from '../diff/fold.ts';
 import type { Cause } from '../diff/report-causes.ts';
 import type { Verdict } from '../diff/verdict.ts';
 import { comparedNode, lastName, type PathKey } from '../golden/match/mismatch.ts';
-import { type JsonNode, jsonString, member, stringAt } from '../wire/json.ts';
+import { type JsonNode, jsonString, member, stringAt, tryParseJson } from '../wire/json.ts';
 import { causeText } from './cause-texts.ts';
 import { explain } from './explain.ts';
 import { type Report, titleOf } from './report.ts';
@@ -71,7 +71,7 @@ const longestValue = 48;
 function titleOfCause({ code, name, example, cells }: Cause): string {
   const { title } = causeText(code);
   const { expected, actual } = differenceText(example);
-  if (code === 'setup/refused') return `${title}: ${actual}`;
+  if (code === 'setup/refused') return `${title}: ${refusalText(example) ?? actual}`;
   if (code === 'client/other-version' && example.cause?.type === 'other version')
     return `${title}: ${example.cause.version}`;
   if (lists.has(code))
@@ -108,6 +108,17 @@ function titleOfCause({ code, name, example, cells }: Cause): string {
           ? `${thing} is not the same everywhere`
           : `${thing} has the value of ${example.otherVariable}`;
   }
+}
+
+/** Status and message of a refusal; the message of an error object where it is one. */
+function refusalText(finding: Finding): string | undefined {
+  const instead = finding.kind === 'missing' ? finding.instead : undefined;
+  if (instead?.type !== 'subject behaviour' || instead.refusal === undefined) return undefined;
+  const { status, text } = instead.refusal;
+  const document = tryParseJson(text)?.node;
+  const message =
+    stringAt(document, 'error', 'message') ?? stringAt(document, 'message') ?? stringAt(document, 'detail');
+  return [...(status === undefined ? [] : [String(status)]), message ?? text].join(' ');
 }
 
 const lists: ReadonlySet<CauseCode> = new Set(['shape/header-case', 'shape/key-order', 'shape/header-order']);

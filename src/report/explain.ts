@@ -45,6 +45,10 @@ const refusals: readonly RefusalMeaning[] = [
     why: 'it does not know the model of the request: add the model to those that it serves (models)',
   },
   {
+    at: /no(?: available| active|_available|_active)?[ _]accounts?\b/i,
+    why: 'it has no account that it would use: after an error of an earlier scenario it may have put the account aside; start it for each scenario (start: per-scenario)',
+  },
+  {
     at: /^\w+ 401\b|unauthori[sz]ed|invalid_api_key|authentication/i,
     why: 'it has no valid sign-in, or it wants a key of its own from its client: give it the sign-in of {auth}, and let clients in without a key',
   },

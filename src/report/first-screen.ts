@@ -1,4 +1,4 @@
-import { failedScenario } from '../diff/cause-code.ts';
+import { failedScenario, partsOf } from '../diff/cause-code.ts';
 import { type Cause, reportCauses } from '../diff/report-causes.ts';
 import type { Severity } from '../diff/severity.ts';
 import { compareVersions } from '../wire/codex-version.ts';
@@ -30,8 +30,8 @@ export const plainScreen: Screen = { width: 140, paint: (_, text) => text };
 /** The most lines of a first screen, unless there are more reasons for a failure. */
 const mostLines = 40;
 
-/** The most causes that are shown. */
-const mostCauses = 26;
+/** The most causes, or groups of them, that are shown. */
+const mostRows = 26;
 
 const marks: Readonly<Record<Severity, { readonly mark: string; readonly colour: Colour }>> = {
   breaks: { mark: '✗', colour: 'red' },
@@ -50,8 +50,9 @@ export function firstScreen(report: Report, screen: Screen = plainScreen, page?:
   const [counted, others] = partitionCauses(report);
   const causes = [...counted, ...others];
   const write = causeWriter(report);
-  const shown = causes.slice(0, mostCauses).map((cause) => ({ cause, words: write(cause) }));
-  const hidden = causes.length - shown.length;
+  const rows = alikeTogether(causes.map((cause) => ({ causes: [cause], words: write(cause) })));
+  const shown = rows.slice(0, mostRows);
+  const hidden = rows.slice(mostRows).reduce((sum, row) => sum + row.causes.length, 0);
   const before = [heading(report, counted.length, screen), ...versionLines(report)];
   const after = [
     ...(hidden === 0 ? [] : [`  … and ${count(hidden, 'further cause')}: --verbose prints them`]),
@@ -145,12 +146,38 @@ function failedFirst(groups: readonly UnfinishedGroup[]): UnfinishedGroup[] {
   return [...groups.filter(isFailed), ...groups.filter((group) => !isFailed(group))];
 }
 
-type ShownCause = { readonly cause: Cause; readonly words: CauseWords };
+/** A cause, or several with one code. */
+type ShownCauses = { readonly causes: readonly [Cause, ...Cause[]]; readonly words: CauseWords };
+
+/** So many names that are missing, or added, in the same scenarios are one row. */
+const fewestAlike = 3;
+
+/** Rows of names with one code, such as the headers that an HTTP library adds, become one row at the first of them. */
+function alikeTogether(rows: readonly ShownCauses[]): ShownCauses[] {
+  const keyOf = ({ causes: [cause], words }: ShownCauses) => {
+    const verb = partsOf(cause.code)?.verb;
+    const isFoldable = cause.name !== '' && (verb === 'missing' || verb === 'added');
+    return isFoldable ? JSON.stringify([cause.code, words.where, cause.accepted]) : cause;
+  };
+  return [...Map.groupBy(rows, keyOf).values()].flatMap((group): readonly ShownCauses[] => {
+    const [first, ...others] = group;
+    if (first === undefined || group.length < fewestAlike) return group;
+    const names = group.map(({ causes: [cause] }) => cause.name);
+    const more = names.length > 3 ? `, ${names.length - 3} more` : '';
+    const title = `${names.slice(0, 3).join(', ')}${more}: ${partsOf(first.causes[0].code)?.verb}`;
+    return [
+      {
+        causes: [first.causes[0], ...others.map(({ causes: [cause] }) => cause)],
+        words: { ...first.words, title, expected: null, actual: null },
+      },
+    ];
+  });
+}
 
 /** A line for each cause; more about the first ones, while there is room. */
-function causeLines(shown: readonly ShownCause[], room: number, screen: Screen): string[] {
+function causeLines(shown: readonly ShownCauses[], room: number, screen: Screen): string[] {
   const longest = (texts: readonly string[]) => Math.max(0, ...texts.map(({ length }) => length));
-  const codeWidth = longest(shown.map(({ cause }) => cause.code));
+  const codeWidth = longest(shown.map(({ causes: [cause] }) => cause.code));
   const whereWidth = longest(shown.map(({ words }) => words.where));
   const effectWidth = longest(shown.map(({ words }) => words.effect ?? ''));
   const left = screen.width - codeWidth - whereWidth - 6;
@@ -160,7 +187,8 @@ function causeLines(shown: readonly ShownCause[], room: number, screen: Screen):
     Math.max(20, hasEffects ? left - effectWidth - 2 : left),
   );
   let free = room;
-  return shown.flatMap(({ cause, words }) => {
+  return shown.flatMap(({ causes, words }) => {
+    const [cause] = causes;
     const { mark, colour } = cause.accepted === undefined ? marks[cause.severity] : acceptedMark;
     const title = terminalLine(words.title);
     const line = [
@@ -173,7 +201,10 @@ function causeLines(shown: readonly ShownCause[], room: number, screen: Screen):
     ]
       .join('  ')
       .trimEnd();
-    const details = detailLines(cause, words, screen.width, title.length > titleWidth);
+    const details =
+      causes.length > 3
+        ? [cut(`    ${terminalLine(causes.map(({ name }) => name).join(', '))}`, screen.width)]
+        : detailLines(cause, words, screen.width, title.length > titleWidth);
     const fitting = details.length <= free ? details : [];
     free -= fitting.length;
     return [line, ...fitting.map((detail) => screen.paint('dim', detail))];

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
 import type { Finding } from '../../src/diff/finding.ts';
 import { fold } from '../../src/diff/fold.ts';
+import { reportCauses } from '../../src/diff/report-causes.ts';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import { jsonValue, type Place } from '../../src/golden/match/mismatch.ts';
+import { causeWriter } from '../../src/report/cause-words.ts';
 import { firstScreen, plainScreen } from '../../src/report/first-screen.ts';
 import { githubReport, githubSummary } from '../../src/report/github.ts';
 import type { Report, ReportedScenario } from '../../src/report/report.ts';
@@ -94,13 +96,24 @@ it('shows the causes by harm, with the scenarios that show them', () => {
 
 it('fits forty lines for a dozen causes, and says how many more there are', () => {
   const headers = (count: number) =>
-    Array.from({ length: count }, (_, at): Finding => ({ ...hint, places: [header(`x-${at}`)] }));
+    Array.from({ length: count }, (_, at): Finding => ({ ...agent, places: [header(`x-${at}`)] }));
   const lines = (count: number) =>
     firstScreen(report(scenarios(() => [order, ...headers(count)]))).split('\n');
   expect(lines(12).length).toBeLessThanOrEqual(40);
-  expect(lines(12).join('\n')).toContain('x-11 missing');
+  expect(lines(12).join('\n')).toContain('x-11: "proxy/1.0"');
   expect(lines(100).length).toBeLessThanOrEqual(41);
   expect(lines(100).join('\n')).toContain('… and 75 further causes: --verbose prints them');
+});
+
+it('shows names that are missing or added together in one row', () => {
+  const added = ['a', 'b', 'c', 'd', 'e'].map(
+    (name): Finding => ({ ...instructions, places: [header(`x-${name}`)] }),
+  );
+  const lines = firstScreen(report(scenarios(() => [hint, ...added]))).split('\n');
+  expect(lines[0]).toContain('6 causes');
+  expect(lines[2]).toBe('~ shape/header-added  x-a, x-b, x-c, 2 more: added  all 7  shows a proxy');
+  expect(lines[3]).toBe('    x-a, x-b, x-c, x-d, x-e');
+  expect(lines).toHaveLength(6);
 });
 
 it('cuts lines to the width of a terminal, and paints only there', () => {
@@ -149,4 +162,26 @@ it('gives GitHub ten annotations at most, and all causes in the summary', () => 
     '::notice title=codex-parity%3A 5 further annotations::The summary of the step has all causes.',
   );
   expect(githubSummary(one).match(/x-\d+ missing/g)).toHaveLength(14);
+});
+
+it('says how a subject refuses its client, even where nothing reached its upstream', () => {
+  const refused: Finding = {
+    ...{
+      comparison: 'parity',
+      kind: 'missing',
+      places: [{ exchange: 1, side: 'client', part: 'exchange', path: [] }],
+    },
+    expected: { type: 'request', method: 'GET', target: '/responses' },
+    instead: {
+      ...{ type: 'subject behaviour', requests: [] },
+      refusal: { method: 'GET', status: 503, text: '{"error":{"message":"No available accounts"}}' },
+    },
+    cause: { type: 'nothing upstream', subject: 'mine', url: 'http://127.0.0.1' },
+  };
+  const [, line] = firstScreen(report(scenarios(() => [refused]))).split('\n');
+  expect(line).toBe(
+    '✗ setup/refused  the subject refused its client: 503 No available accounts  all 7  the scenario ended there',
+  );
+  const [cause] = reportCauses(report(scenarios(() => [refused])).scenarios);
+  expect(cause === undefined ? '' : causeWriter(report([]))(cause).why).toContain('start: per-scenario');
 });
