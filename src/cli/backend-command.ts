@@ -9,15 +9,15 @@ import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certifi
 import { startInterceptingTap } from '../tap/intercept.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
-import { mustBePort } from './options.ts';
+import { type GoldensOption, goldenNames, goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 import { readRecording } from './read-recording.ts';
 
-type BackendCommandOptions = {
+type BackendCommandOptions = GoldensOption & {
   port: number;
   scenario: string | undefined;
   replay: string | undefined;
-  strict: boolean;
+  strict: boolean | undefined;
   tls: boolean;
 };
 
@@ -44,11 +44,12 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
         .option('replay', {
           type: 'string',
           conflicts: ['scenario', 'strict'],
-          describe: 'Golden or trace file: respond as in this recording, again and again, with new ids',
+          describe: `Respond as in this recording, again and again, with new ids: a trace, or ${goldenNames}`,
         })
+        .option('goldens', goldensOption())
         .option('strict', {
           type: 'boolean',
-          default: false,
+          // A default would conflict with --replay.
           describe: 'Refuse what the real backend is reported to refuse',
         })
         .option('tls', {
@@ -67,12 +68,12 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
             ],
           ]),
         ),
-    handler: async ({ port, scenario, replay, strict, tls }) => {
+    handler: async ({ port, scenario, replay, strict = false, tls, goldens }) => {
       mustBePort('port', port);
       const backend =
         replay === undefined
           ? await startBackend({ ...scripted(scenario), port, strict, repeats: true, onEvent: report })
-          : await startReplayBackend({ golden: readRecording(replay), port });
+          : await startReplayBackend({ golden: readRecording(replay, goldens), port });
       const close = [backend.close];
       try {
         for (const line of clientsOf(backend)) progress(line);

@@ -9,11 +9,12 @@ const values: Readonly<Record<string, () => readonly string[]>> = {
   '--since': versions,
   '--lane': () => lanes,
   '--subject': () => subjectNames(process.cwd()),
+  '--replay': () => ['latest', ...goldenNames()],
   '--report': () => ['text=', 'json=', 'junit=', 'github='],
 };
 
 /** The commands that take golden names. */
-const namesGoldens: ReadonlySet<string> = new Set(['diff', 'show']);
+const namesGoldens: ReadonlySet<string> = new Set(['diff', 'show', 'replay']);
 
 type YargsCompletions = (onCompleted: (error: Error | null, completions?: string[]) => void) => void;
 

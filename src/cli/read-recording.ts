@@ -2,13 +2,18 @@ import { ParityError } from '../errors.ts';
 import { readGolden } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
 import { goldenOfTrace } from '../golden/learn/golden-of-trace.ts';
+import { fileNamed, type GoldenFolders } from '../golden/select.ts';
 import { exchangesOf } from '../golden/trace/exchanges.ts';
 import { formatOf } from '../trace/line-file.ts';
 import { readTrace } from '../trace/trace.ts';
 import { progress } from './progress.ts';
 
-/** Reads a golden, or a trace as one. Throws ParityError if the file is neither, or has no model request. */
-export function readRecording(file: string): Golden {
+/**
+ * Reads a golden by its file or its name, or a trace as a golden. Throws ParityError if the file is neither, or has no model
+ * request.
+ */
+export function readRecording(name: string, goldens: GoldenFolders): Golden {
+  const file = fileNamed(goldens, name);
   if (formatOf(file) === 'golden') return readGolden(file);
   const exchanges = exchangesOf(readTrace(file, progress).events);
   if (exchanges.length === 0)

@@ -6,10 +6,16 @@ import { count } from '../report/count.ts';
 import { terminalLine } from '../report/escape.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
+import { type GoldensOption, goldenNames, goldensOption } from './options.ts';
 import { progress } from './progress.ts';
 import { readRecording } from './read-recording.ts';
 
-type ReplayOptions = { recording: string; to: string; out: string | undefined; timeout: number };
+type ReplayOptions = GoldensOption & {
+  recording: string;
+  to: string;
+  out: string | undefined;
+  timeout: number;
+};
 
 /** The variable with the bearer token for the server. Other users of the machine could read it on the command line. */
 const tokenVariable = 'CODEX_PARITY_TOKEN';
@@ -20,7 +26,11 @@ export function replayCommand({ signal, exit }: CommandContext): CommandModule<o
     describe: 'Send the requests of a golden or trace to a server, and record what it responds',
     builder: (yargs) =>
       yargs
-        .positional('recording', { type: 'string', demandOption: true, describe: 'Golden or trace file' })
+        .positional('recording', {
+          type: 'string',
+          demandOption: true,
+          describe: `A trace, or ${goldenNames}`,
+        })
         .option('to', {
           type: 'string',
           demandOption: true,
@@ -36,22 +46,23 @@ export function replayCommand({ signal, exit }: CommandContext): CommandModule<o
           default: 60,
           describe: 'Seconds until the replay is stopped',
         })
+        .option('goldens', goldensOption())
         .epilogue(
           'Headers have the recorded order and case. Ids and clocks are new, the same at all their places; a request ' +
             'continues the response that the server really sent. Frames follow what they wait for, not the clock. The ' +
             `sign-in is made up, unless ${tokenVariable} has a token for the server.\n\n${examples([
               [
                 'Send what the official client sends in fast mode to your proxy',
-                'codex-parity replay traces/0.169.0/chatgpt/fast.golden.jsonl --to http://127.0.0.1:8320/backend-api/codex',
+                'codex-parity replay 0.169.0/fast --to http://127.0.0.1:8320/backend-api/codex',
               ],
             ])}\n\nExit codes: 0 played to the end, 1 the server ended it, 2 wrong usage or input, 3 internal error.`,
         ),
-    handler: async ({ recording, to, out, timeout }) => {
+    handler: async ({ recording, to, out, timeout, goldens }) => {
       if (!(timeout > 0)) throw new ParityError('usage', '--timeout must be more than 0 seconds');
       const server = URL.canParse(to) ? new URL(to) : undefined;
       if (server === undefined || !/^https?:$/.test(server.protocol))
         throw new ParityError('usage', `--to "${to}" is not an http or https URL`);
-      const golden = readRecording(recording);
+      const golden = readRecording(recording, goldens);
       const path =
         out ??
         join('.codex-parity', `replay-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);

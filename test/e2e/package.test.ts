@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
 import { makeFolder } from '../../src/files.ts';
 import { cli, repository } from './cli.ts';
@@ -86,7 +87,12 @@ describe('the packed tarball, installed into an empty folder', () => {
     [['drift', '0.169.0', 'latest'], /0\.169\.0/],
     [['doctor'], /^ok +node +v/m],
     [['bench-tier', '--runs', '1'], /priority/],
-    [['proxy', '--help'], /codex-parity proxy/],
+    [['explain', 'session/header-renamed'], /session\/header-renamed/],
+    [['check', '--codex', 'latest', '--scenario', 'default', '--report', 'html=-'], /^<!doctype html>/i],
+    [['check', '--codex', 'latest', '--list'], /default/],
+    [['check', '--codex', 'latest', '--scenario', 'default', '--report', 'json=report.json'], /parity/],
+    [['merge-reports', 'report.json'], /parity/],
+    [['init', '--example', 'codex-lb'], /^$/],
     [['--version'], /^\d+\.\d+\.\d+$/m],
     [['completion'], /yargs command completion script/],
     [['--get-yargs-completions', 'codex-parity', 'check', '--lane', 'chat'], /^chatgpt$/m],
@@ -96,6 +102,46 @@ describe('the packed tarball, installed into an empty folder', () => {
     const { exitCode, stdout } = await installed(...args);
     expect(stdout).toMatch(output);
     expect(exitCode).toBe(0);
+  });
+
+  it('runs the backend, the proxy in front of it, and a replay to both', async () => {
+    const stopping = new AbortController();
+    /** Starts a server. Resolves with its URL when it listens, and with the end of its process. */
+    const start = (...args: readonly string[]) => {
+      const bin = join(folder, 'node_modules', '.bin', 'codex-parity');
+      const listening = Promise.withResolvers<string>();
+      const ended = runInGroup([bin, ...args], {
+        ...{ cwd: folder, env, signal: stopping.signal, graceMs: 5000 },
+        onStderrLine: (line) => {
+          const [, url] = /listening on (\S+)/.exec(line) ?? [];
+          if (url !== undefined) listening.resolve(url);
+        },
+      });
+      ended.then(({ stderr }) => listening.reject(new Error(stderr)));
+      return { listening: listening.promise, ended };
+    };
+    writeFileSync(
+      join(folder, 'auth.json'),
+      authJson(madeUpSignIn({ accountId: 'a', userId: 'u', email: 'e@example.com', plan: 'pro' })),
+    );
+    const backend = start('backend', '--port', '0', '--replay', 'latest');
+    const upstream = `${await backend.listening}/backend-api/codex`;
+    const proxy = start(
+      'proxy',
+      '--port',
+      '0',
+      '--upstream',
+      upstream,
+      '--auth',
+      'auth.json',
+      '--log-level',
+      'warn',
+    );
+    const replayed = await installed('replay', 'latest', '--to', await proxy.listening);
+    expect(replayed.stdout).toMatch(/^played \d+ exchange/);
+    expect(replayed.exitCode).toBe(0);
+    stopping.abort();
+    await Promise.all([backend.ended, proxy.ended]);
   });
 
   it('compares a trace with a golden that is named', async () => {
