@@ -54,11 +54,13 @@ it('builds a command line by the steps of the Dockerfile', installing, async () 
     if (instruction !== 'ENTRYPOINT') continue;
     const [program = ''] = z.array(z.string()).parse(JSON.parse(rest));
     const { stdout, exitCode } = await shell(
-      `${join(root, 'global', 'bin', program)} check --codex latest --scenario default`,
+      `${join(root, 'global', 'bin', program)} check --codex latest --scenario default --report html=report.html`,
       cwd,
     );
     expect(stdout).toContain('parity');
     expect(exitCode).toBe(0);
+    // The page is built with the package.
+    expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('"headline":"Parity in 1 scenario"');
   }
 });
 
