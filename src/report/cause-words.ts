@@ -4,11 +4,11 @@ import { type Fold, fold, type ScenarioTransport } from '../diff/fold.ts';
 import type { Cause } from '../diff/report-causes.ts';
 import type { Verdict } from '../diff/verdict.ts';
 import { comparedNode, lastName, type PathKey } from '../golden/match/mismatch.ts';
-import { type JsonNode, jsonString, member, stringAt, tryParseJson } from '../wire/json.ts';
+import { type JsonNode, jsonString, member, printJson, stringAt, tryParseJson } from '../wire/json.ts';
 import { causeText } from './cause-texts.ts';
 import { explain } from './explain.ts';
 import { type Report, titleOf } from './report.ts';
-import { brief, type DifferenceText, differenceText, isSealed, placeText } from './values.ts';
+import { type DifferenceText, differenceText, isSealed, placeText } from './values.ts';
 
 /** A cause in words. */
 export type CauseWords = DifferenceText & {
@@ -202,10 +202,10 @@ function addition(finding: Finding): string {
   const [expected, actual] = [comparedNode(finding, 'expected'), comparedNode(finding, 'actual')];
   if (expected?.kind !== 'string' || actual?.kind !== 'string') return 'text';
   const [before = '', ...after] = actual.value.split(expected.value);
-  return brief(jsonString(`${before}${after.join(expected.value)}`), longestValue);
+  return short(jsonString(`${before}${after.join(expected.value)}`), null);
 }
 
 function short(node: JsonNode | undefined, text: string | null): string {
-  if (node !== undefined) return brief(node, longestValue);
-  return text === null ? 'nothing' : text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
+  const whole = node === undefined ? (text ?? 'nothing') : printJson(node);
+  return whole.length > longestValue ? `${whole.slice(0, longestValue)}…` : whole;
 }
