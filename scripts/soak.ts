@@ -14,6 +14,7 @@ import { SoakClient } from './soak/client.ts';
 import { judgeTurn, type Verdict } from './soak/judge.ts';
 import { type PlannedSession, planSessions } from './soak/plan.ts';
 import { type Holdings, type RunningProxy, startProxyProcess } from './soak/running-proxy.ts';
+import { excess, settled } from './soak/settled.ts';
 
 const usage = 'npm run soak -- [--sessions N] [--seed N] [--fail-fast]';
 
@@ -23,14 +24,8 @@ const concurrency = 40;
 /** The most sessions that warm the proxy up before its holdings are measured. */
 const mostWarmUp = 40;
 
-/** Milliseconds for the proxy to let go of what it held. */
-const settleTime = 45_000;
-
 /** Breaches to print. */
 const mostBreaches = 50;
-
-/** Bytes of memory that may remain, for compiled code and tables that have grown. */
-const memoryMargin = 2_000_000;
 
 async function main(): Promise<number> {
   const { count, seed, failFast } = options();
@@ -43,7 +38,7 @@ async function main(): Promise<number> {
     const auth = writeSignIns(folder);
     const upstream = `${backend.origin}/backend-api/codex`;
     const codex = newestVersion([bundledGoldens]);
-    proxy = await startProxyProcess([upstream, codex, auth, `${backend.origin}/oauth/token`]);
+    proxy = await startProxyProcess({ upstream, codex, auth, tokenUrl: `${backend.origin}/oauth/token` });
     progress(`soaking the proxy of codex ${codex}: ${count} sessions, seed ${seed}`);
     const soak: Soak = { proxy, backend, failFast, verdicts: [], breaches: [] };
     await playAll(warmUp, soak);
@@ -133,30 +128,6 @@ async function play(session: PlannedSession, soak: Soak): Promise<void> {
     if (!(await client.echo(turn.id))) breaches.push(`${turn.id}: no echo of its own`);
   }
   client.close();
-}
-
-/** Waits until the proxy holds no sessions, and no more than it did before. Returns what it holds then. */
-async function settled(proxy: RunningProxy, before: Holdings | undefined): Promise<Holdings> {
-  const end = Date.now() + settleTime;
-  for (;;) {
-    const now = await proxy.holdings();
-    const isBack = before === undefined ? now.sessions === 0 : excess(before, now).length === 0;
-    if (isBack || Date.now() > end) return now;
-    await delay(250);
-  }
-}
-
-/** What a proxy holds more than it did before, a phrase each. */
-function excess(before: Holdings, after: Holdings): string[] {
-  const megabytes = ((after.memory - before.memory) / 1e6).toFixed(1);
-  return [
-    ...(after.sessions > 0 ? [`${after.sessions} sessions are remembered`] : []),
-    ...(after.descriptors > before.descriptors
-      ? [`${after.descriptors - before.descriptors} more descriptors are open`]
-      : []),
-    ...(after.timers > before.timers ? [`${after.timers - before.timers} more timers run`] : []),
-    ...(after.memory > before.memory + memoryMargin ? [`${megabytes} MB more memory is used`] : []),
-  ];
 }
 
 async function healthBreaches(proxy: RunningProxy): Promise<string[]> {

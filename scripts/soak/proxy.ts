@@ -7,13 +7,13 @@ import { bundledGoldens } from '../../src/golden/select.ts';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
 import { loadProxySetup } from '../../src/proxy/setup.ts';
-import type { Figures } from './running-proxy.ts';
+import type { Figures, ProxyArguments } from './running-proxy.ts';
 
 /**
  * Short times, so that each way to give up happens within seconds, and nothing is kept for long. They are long enough for a
  * busy machine.
  */
-const limits = {
+const soakLimits = {
   connectTime: 5000,
   firstByte: 5000,
   idle: 5000,
@@ -34,7 +34,7 @@ createHook({
 setFlagsFromString('--expose-gc');
 const collect: (how: object) => void = runInNewContext('gc');
 
-const [upstream = '', codex = '', auth = '', tokenUrl = ''] = process.argv.slice(2);
+const { upstream, codex, auth, tokenUrl, limits }: ProxyArguments = JSON.parse(process.argv[2] ?? '{}');
 const { options } = await loadProxySetup({
   goldens: [bundledGoldens],
   codex,
@@ -46,7 +46,7 @@ const proxy = await startProxy({
   upstream: new URL(upstream),
   port: 0,
   log: lineLogger(() => {}),
-  limits,
+  limits: { ...soakLimits, ...limits },
 });
 
 process.on('message', async () => {

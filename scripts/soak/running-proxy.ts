@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Limits } from '../../src/proxy/limits.ts';
 
 /** What a proxy holds: bytes of memory after a collection of garbage, and running timers. */
 export type Figures = { readonly memory: number; readonly timers: number };
@@ -19,9 +20,20 @@ export type RunningProxy = {
   readonly stop: () => Promise<void>;
 };
 
-/** Starts the program of `proxy.ts` with its arguments. */
-export async function startProxyProcess(args: readonly string[]): Promise<RunningProxy> {
-  const child = fork(join(import.meta.dirname, 'proxy.ts'), args, {
+/** The arguments of the program of `proxy.ts`. */
+export type ProxyArguments = {
+  readonly upstream: string;
+  readonly codex: string;
+  /** A file or folder. */
+  readonly auth: string;
+  readonly tokenUrl: string;
+  /** Replaces limits of the soak. */
+  readonly limits?: Partial<Limits>;
+};
+
+/** Starts the program of `proxy.ts`. */
+export async function startProxyProcess(args: ProxyArguments): Promise<RunningProxy> {
+  const child = fork(join(import.meta.dirname, 'proxy.ts'), [JSON.stringify(args)], {
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   });
   let errors = '';

@@ -1,11 +1,19 @@
 import { expect, it } from 'vitest';
 import { headerValue } from '../../src/wire/headers.ts';
 import {
+  hinted,
+  hostileResponse,
+  official,
+  sendHostileTexts,
+  session,
+  statusLines,
+  texts,
+} from './hostile-inputs.ts';
+import {
   fastRetries,
   openWebSocket,
   post,
   proxyTo,
-  receiveResponse,
   responseEvents,
   sendAll,
   startTestBackend,
@@ -15,64 +23,15 @@ import {
 // when its time is up, so that is short.
 const limits = { ...fastRetries, connectTime: 400, firstByte: 400 };
 
-const session = '01a20000-0000-7000-8000-000000000001';
-const official = { originator: 'codex_exec', 'x-codex-turn-metadata': '{}', 'session-id': session };
-const hinted = { ...official, 'x-codex-routing-hint': 'model=m' };
-
-/** Texts of which a header can carry none, or not as they are. */
-const texts = [
-  'gpt‑5',
-  '/home/中文',
-  'a\nb: c',
-  'a\r\n\r\nb',
-  '\u0000',
-  '\u007f',
-  'é',
-  '😀',
-  '\ud800',
-  ' ',
-  '',
-];
-
 const isAlive = async (proxy: string) => (await fetch(`${proxy}/healthz`)).status === 200;
 
 /** Waits for what an abandoned connection would do. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 2 * limits.connectTime));
 
-/** A request with a text at every place from which the golden's headers are filled. */
-function requestWith(text: string) {
-  const metadata = JSON.stringify({
-    session_id: text,
-    turn_id: text,
-    sandbox: text,
-    workspaces: { [text]: 1 },
-  });
-  const values = { session_id: text, thread_id: text, turn_id: text, 'x-codex-window-id': `${text}:0` };
-  return {
-    type: 'response.create',
-    model: text,
-    input: [{ type: 'message', role: 'user', content: text }],
-    service_tier: 'fast',
-    prompt_cache_key: text,
-    client_metadata: { ...values, 'x-codex-installation-id': text, 'x-codex-turn-metadata': metadata },
-    stream: true,
-  };
-}
-
 it('survives hostile texts of a client at every place', async () => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url, { limits });
-  for (const text of texts) {
-    const body = requestWith(text);
-    for (const headers of [{}, official, hinted]) {
-      await (await post(`${proxy}/v1/responses`, body, headers)).text();
-      const socket = await openWebSocket(`${proxy}/v1/responses`, headers);
-      const received = receiveResponse(socket).catch(() => []);
-      socket.send(JSON.stringify(body));
-      await received;
-    }
-    await post(`${proxy}/v1/chat/completions`, { model: text, messages: [{ role: 'user', content: text }] });
-  }
+  await sendHostileTexts(proxy);
   await settle();
   expect(await isAlive(proxy)).toBe(true);
 });
@@ -135,15 +94,12 @@ it('passes on only those headers of an error frame that mean something to a clie
   for (const name of ['server', 'set-cookie', 'trailer']) expect(response.headers.get(name)).toBeNull();
 });
 
-/** `Trailer` and `Upgrade` may not be in every response either. */
-const statusLines = '200 \u0001\u007f,000,099,100,101 x,103,204,304,400 \u0001,418 é,599,999'.split(',');
-
 it('survives hostile status lines of the backend', async () => {
   const proxies: string[] = [];
   const ending = async (sent: Promise<Response>) =>
     (await sent.catch(() => undefined))?.text().catch(() => '');
   for (const line of statusLines) {
-    const raw = `HTTP/1.1 ${line}\r\nupgrade: x\r\nconnection: upgrade\r\ntrailer: a\r\nx-a: \u00e9\t\u0080\r\ncontent-length: 2\r\n\r\n{}`;
+    const raw = hostileResponse(line);
     const backend = await startTestBackend({
       upgrade: () => raw,
       post: (response) => response.socket?.end(raw, 'latin1'),

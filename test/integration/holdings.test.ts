@@ -1,0 +1,271 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { zstdCompressSync } from 'node:zlib';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { startProxyProcess } from '../../scripts/soak/running-proxy.ts';
+import { excess, settled } from '../../scripts/soak/settled.ts';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
+import { temporaryFolder } from '../e2e/cli.ts';
+import {
+  hinted,
+  hostileResponse,
+  official,
+  sendHostileTexts,
+  statusLines,
+  texts,
+} from '../proxy/hostile-inputs.ts';
+import {
+  type BackendBehaviour,
+  errorFrame,
+  hello,
+  openWebSocket,
+  post,
+  receiveResponse,
+  responseEvents,
+  sendAll,
+  sse,
+  startTestBackend,
+} from '../proxy/setup.ts';
+
+// The proxies of other tests run in the process of the test, whose memory and descriptors are not the proxy's alone. Here the
+// proxy has a process of its own. It must hold no more after hostile clients and a failing backend than before.
+vi.setConfig({ testTimeout: 300_000 });
+
+const limits = {
+  retries: [0, 1, 1, 1, 1, 1],
+  connectTime: 500,
+  firstByte: 500,
+  idle: 500,
+  requestTime: 2000,
+  connectionIdle: 500,
+  sessionIdle: 2000,
+  ping: 500,
+  bodyBytes: 1024 * 1024,
+};
+
+/** Starts a backend whose behaviour can be changed, and a proxy to it in another process. */
+async function startProxyApart() {
+  let behaviour: BackendBehaviour = {};
+  const whole: Required<BackendBehaviour> = {
+    message: (socket) => sendAll(socket, responseEvents('OK')),
+    prewarm: (socket) => sendAll(socket, responseEvents('', 'resp_warm')),
+    upgrade: () => undefined,
+    post: (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end(responseEvents('OK').map(sse).join(''));
+    },
+  };
+  const backend = await startTestBackend({
+    message: (...args) => (behaviour.message ?? whole.message)(...args),
+    prewarm: (...args) => (behaviour.prewarm ?? whole.prewarm)(...args),
+    upgrade: (...args) => (behaviour.upgrade ?? whole.upgrade)(...args),
+    post: (...args) => (behaviour.post ?? whole.post)(...args),
+  });
+  const auth = join(temporaryFolder(), 'auth.json');
+  const account = { accountId: 'account', userId: 'user', email: 'a@example.com', plan: 'pro' } as const;
+  writeFileSync(auth, authJson(madeUpSignIn(account)), { mode: 0o600 });
+  const proxy = await startProxyProcess({
+    upstream: backend.url.href,
+    codex: '0.169.0',
+    auth,
+    tokenUrl: `http://127.0.0.1:${backend.port}/oauth/token`,
+    limits,
+  });
+  onTestFinished(() => proxy.stop());
+  return {
+    proxy,
+    origin: proxy.url.origin,
+    behave: (next: BackendBehaviour) => {
+      behaviour = next;
+    },
+  };
+}
+
+/** Sends requests twice, and compares what the proxy holds after the second time with the first: code is compiled then. */
+async function expectNothingKept(
+  proxy: Awaited<ReturnType<typeof startProxyApart>>['proxy'],
+  send: () => Promise<void>,
+) {
+  await send();
+  const before = await settled(proxy, undefined);
+  await send();
+  const after = await settled(proxy, before);
+  expect(proxy.ended()).toBeUndefined();
+  expect(excess(before, after)).toEqual([]);
+  expect(await proxy.isHealthy()).toBe(true);
+}
+
+const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }] };
+
+/** Makes a request on every API, as an official client too, and waits for whatever comes. */
+async function requestEverything(origin: string): Promise<void> {
+  const requests = [
+    ['/v1/responses', hello, {}],
+    ['/v1/responses', { ...hello, stream: false }, {}],
+    ['/v1/chat/completions', chat, {}],
+    ['/v1/chat/completions', { ...chat, stream: true }, {}],
+    ['/v1/responses/compact', hello, {}],
+    ['/backend-api/codex/responses', hello, official],
+    ['/backend-api/wham/usage', hello, official],
+  ] as const;
+  const signal = () => AbortSignal.timeout(3000);
+  await Promise.all([
+    ...requests.map(async ([path, body, headers]) => {
+      const options = { method: 'POST', headers, body: JSON.stringify(body), signal: signal() };
+      await fetch(`${origin}${path}`, options)
+        .then((response) => response.text(), String)
+        .catch(String);
+    }),
+    ...[{}, official, hinted].map(async (headers) => {
+      const socket = await openWebSocket(`${origin}/v1/responses`, headers).catch(() => undefined);
+      if (socket === undefined) return;
+      socket.on('error', () => {});
+      socket.send(JSON.stringify({ type: 'response.create', ...hello }));
+      await Promise.race([receiveResponse(socket).catch(() => []), delay(3000)]);
+      socket.terminate();
+    }),
+  ]);
+}
+
+/** Sends bytes over a new connection, and ends it as soon as the proxy does, or after a while. */
+async function sendBytes(origin: string, bytes: string | Buffer, wait = 100): Promise<void> {
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+  socket.on('error', () => {}).resume();
+  socket.write(bytes);
+  await Promise.race([once(socket, 'close').catch(() => {}), delay(wait)]);
+  socket.resetAndDestroy();
+}
+
+const start = (path: string, headers: string) =>
+  `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}\r\n\r\n`;
+const upgrade =
+  'GET /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+
+/** What clients send that is not a request, or not all of one. */
+const hostileBytes: readonly (string | Buffer)[] = [
+  '',
+  '\r\n\r\n',
+  'this is not HTTP\r\n\r\n',
+  Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]),
+  'GET /healthz HTTP/1.1\r\n',
+  start('/v1/responses', 'Content-Length: 1000'),
+  `${start('/v1/responses', 'Content-Length: 1000')}{"model":`,
+  start('/v1/responses', 'Content-Length: 99999999'),
+  `${start('/v1/responses', 'Transfer-Encoding: chunked')}ffffffff\r\n`,
+  `${start('/v1/responses', 'Transfer-Encoding: chunked')}zz\r\n`,
+  start('/backend-api/wham/usage', 'Content-Length: 1000'),
+  start('/v1/responses', Array.from({ length: 300 }, (_, n) => `X-${n}: x`).join('\r\n')),
+  start('/v1/responses', `X-Long: ${'x'.repeat(400_000)}`),
+  Buffer.concat([
+    Buffer.from(start('/v1/responses', 'Content-Encoding: zstd\r\nContent-Length: 100')),
+    Buffer.alloc(100, 7),
+  ]),
+  `${upgrade}\r\n`,
+  `${upgrade}Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n`,
+  // Malformed frames, part of a frame, and one that announces too much.
+  ...['8f80', '0102', '81fe1000', '81ff7fffffffffffffff', '8880', '8a80'].map((frame) =>
+    Buffer.concat([Buffer.from(`${upgrade}\r\n`), Buffer.from(frame, 'hex'), Buffer.alloc(8)]),
+  ),
+];
+
+it('keeps nothing of hostile clients', async () => {
+  const { proxy, origin } = await startProxyApart();
+  await expectNothingKept(proxy, async () => {
+    await sendHostileTexts(origin);
+    for (const name of [
+      'user-agent',
+      'x-codex-turn-metadata',
+      'session-id',
+      'thread-id',
+      'x-codex-window-id',
+    ]) {
+      for (const length of [4000, 60_000, 240_000]) {
+        await (
+          await post(`${origin}/v1/responses`, hello, { ...official, [name]: '('.repeat(length) })
+        ).text();
+      }
+    }
+    await Promise.all(hostileBytes.map((bytes) => sendBytes(origin, bytes)));
+    // More than is allowed after decompression.
+    const bomb = zstdCompressSync(Buffer.alloc(64 * 1024 * 1024));
+    const headers = { 'content-encoding': 'zstd' };
+    await (await fetch(`${origin}/v1/responses`, { method: 'POST', headers, body: bomb })).text();
+    // Clients that leave while the proxy works for them.
+    const body = JSON.stringify({ ...hello, input: 'x'.repeat(200_000) });
+    const request = `${start('/v1/responses', `Content-Length: ${body.length}`)}${body}`;
+    await Promise.all(Array.from({ length: 100 }, (_, n) => sendBytes(origin, request, n % 20)));
+    await Promise.all(Array.from({ length: 100 }, (_, n) => sendBytes(origin, `${upgrade}\r\n`, n % 20)));
+  });
+});
+
+/** Writes until the other side closes. */
+function writeEndlessly(stream: Writable): void {
+  const chunk = Buffer.alloc(64 * 1024, 'x');
+  const more = () => {
+    while (!stream.destroyed && stream.write(chunk));
+  };
+  stream.on('error', () => {}).on('drain', more);
+  more();
+}
+
+const [created = '', ...others] = responseEvents('OK');
+
+/** What the backend does wrong, over either transport. */
+const faults: readonly BackendBehaviour[] = [
+  ...statusLines.map((line): BackendBehaviour => {
+    const raw = hostileResponse(line);
+    return { upgrade: () => raw, post: (response) => void response.socket?.end(raw, 'latin1') };
+  }),
+  ...[400, 401, 404, 429, 500, 503].map(
+    (status): BackendBehaviour => ({
+      message: (socket) => socket.send(errorFrame(status, 'x')),
+      post: (response) => void response.writeHead(status).end('{"error":{"message":"no"}}'),
+    }),
+  ),
+  ...texts.map((text): BackendBehaviour => {
+    const headers = { trailer: text, 'retry-after': text, 'x-codex-turn-state': text };
+    const frame = { type: 'error', status: 400, error: { code: text, message: text }, headers };
+    const state = JSON.stringify({ type: 'response.metadata', headers });
+    return { message: (socket) => sendAll(socket, [state, created, JSON.stringify(frame)]) };
+  }),
+  // Silence, before and within a response.
+  { message: () => {}, post: () => {} },
+  {
+    prewarm: () => {},
+    message: (socket) => socket.send(created),
+    post: (response) => void response.write(sse(created)),
+  },
+  // Ends and resets.
+  { message: (socket) => socket.terminate(), post: (response) => void response.destroy() },
+  {
+    message: (socket) => sendAll(socket, [created]),
+    post: (response) => void response.socket?.resetAndDestroy(),
+  },
+  { message: (socket) => socket.close(1011), post: (response) => void response.end() },
+  { message: (socket) => socket.send(Buffer.alloc(10)), post: (response) => void response.end('no event') },
+  // More than is read.
+  { message: (socket) => socket.send('x'.repeat(2_000_000)), post: (response) => writeEndlessly(response) },
+  {
+    message: (socket) => sendAll(socket, [...others, ...others, created]),
+    post: (response) => writeEndlessly(response.writeHead(403)),
+  },
+];
+
+it('keeps nothing of a failing backend', async () => {
+  const { proxy, origin, behave } = await startProxyApart();
+  await expectNothingKept(proxy, async () => {
+    for (const fault of faults) {
+      behave(fault);
+      await requestEverything(origin);
+      // Over HTTP too, to which the upgrade of this session is refused.
+      behave({ ...fault, upgrade: fault.upgrade ?? (() => hostileResponse('426 Upgrade Required')) });
+      await requestEverything(origin);
+    }
+    behave({});
+  });
+});
