@@ -6,7 +6,13 @@ import type { VersionHeaders } from '../diff/version-fit.ts';
 import { ParityError, plainReason } from '../errors.ts';
 import { readGoldenOf } from '../golden/file.ts';
 import type { GoldenId } from '../golden/golden.ts';
-import { findGolden, type GoldenFile, type GoldenFolders, selectGoldens } from '../golden/select.ts';
+import {
+  type GoldenFile,
+  type GoldenFinder,
+  type GoldenFolders,
+  goldenFinder,
+  selectGoldens,
+} from '../golden/select.ts';
 import { loadScenario, type Scenario } from '../scenario/scenario.ts';
 import { type CheckResult, checkScenario, notPlayed } from './check-scenario.ts';
 import { type DriverKind, prepareDriver, whyNotDriven } from './driver.ts';
@@ -65,6 +71,7 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
   mustGoTogether(options);
   const files = selectedFiles(options);
   const run = new CheckProgress(options.endsRun);
+  const find = goldenFinder(options.goldens);
   const host = new SubjectHost(subject);
   const concurrency = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
   // A subject that starts once keeps its upstream.
@@ -80,7 +87,7 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
     if (reason !== undefined) return notPlayed(file, { type: 'not checked', reason });
     try {
       signal.throwIfAborted();
-      const check = scenarioCheck({ ...options, backendPort: port, knownVersions }, host, file);
+      const check = scenarioCheck({ ...options, backendPort: port, knownVersions, find }, host, file);
       if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check });
       begun += 1;
       onProgress(
@@ -198,9 +205,10 @@ export type PlannedCheck = GoldenId & { readonly reason?: string };
 export function planChecks(options: CheckOptions): PlannedCheck[] {
   mustGoTogether(options);
   const host = new SubjectHost(options.subject);
+  const find = goldenFinder(options.goldens);
   return selectedFiles(options).map((file) => {
     const { codex, lane, scenario } = file;
-    const check = scenarioCheck({ ...options, knownVersions: () => new Map() }, host, file);
+    const check = scenarioCheck({ ...options, knownVersions: () => new Map(), find }, host, file);
     return { codex, lane, scenario, ...(typeof check === 'string' ? { reason: check } : {}) };
   });
 }
@@ -212,7 +220,7 @@ function selectedFiles(options: CheckOptions): readonly GoldenFile[] {
 
 /** Reads what one check needs, except for the driver. Returns a reason if it cannot be made, or no subject can pass it. */
 function scenarioCheck(
-  options: CheckOptions & Pick<ScenarioCheck, 'knownVersions'>,
+  options: CheckOptions & Pick<ScenarioCheck, 'knownVersions'> & { readonly find: GoldenFinder },
   host: SubjectHost,
   file: GoldenFile,
 ): Omit<ScenarioCheck, 'driver'> | string {
@@ -233,7 +241,7 @@ function scenarioCheck(
   if (impossible !== undefined) return impossible;
   const golden = readGoldenOf(file, file.path);
   const direct = { ...file, lane: 'chatgpt' };
-  const upstream = isPointed(lane) ? readGoldenOf(direct, findGolden(goldens, direct).path) : golden;
+  const upstream = isPointed(lane) ? readGoldenOf(direct, options.find(direct).path) : golden;
   return (
     whyNotReproducible(golden, upstream) ?? {
       lane,

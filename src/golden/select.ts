@@ -81,6 +81,18 @@ export function newestVersion(folders: GoldenFolders): string {
   return newest.codex;
 }
 
+/** Finds the file of a golden. Throws ParityError `no-golden` if no folder has it. */
+export type GoldenFinder = (id: GoldenId) => GoldenFile;
+
+/** Finds goldens in folders, which are listed once: that takes some milliseconds. */
+export function goldenFinder(folders: GoldenFolders): GoldenFinder {
+  let listed: ReadonlyMap<string, GoldenFile> | undefined;
+  return (id) => {
+    listed ??= new Map(layeredGoldens(folders).map((file) => [goldenPath('', file), file]));
+    return listed.get(goldenPath('', id)) ?? findGolden(folders, id);
+  };
+}
+
 /** The file of a golden. Throws ParityError `no-golden` if no folder has it. */
 export function findGolden(folders: GoldenFolders, { codex, lane, scenario }: GoldenId): GoldenFile {
   const ofVersion = selectGoldens(folders, [codex], [scenario]);
