@@ -1,8 +1,10 @@
 import { subjectNames } from '../check/subject.ts';
 import { lanes } from '../client/official/lanes.ts';
+import { causeCodes } from '../diff/cause-code.ts';
 import { defaultGoldens, layeredGoldens } from '../golden/select.ts';
+import { reportFormats } from '../report/write.ts';
 
-/** The values of options whose values yargs does not know. */
+/** The values after a word that yargs does not know: of options, and of the command `explain`. */
 const values: Readonly<Record<string, () => readonly string[]>> = {
   '--scenario': () => distinct(layeredGoldens(defaultGoldens()).map(({ scenario }) => scenario)),
   '--codex': () => ['latest', ...versions()],
@@ -10,7 +12,8 @@ const values: Readonly<Record<string, () => readonly string[]>> = {
   '--lane': () => lanes,
   '--subject': () => subjectNames(process.cwd()),
   '--replay': () => ['latest', ...goldenNames()],
-  '--report': () => ['text=', 'json=', 'junit=', 'github='],
+  '--report': () => reportFormats.map((format) => `${format}=`),
+  explain: () => causeCodes,
 };
 
 /** The commands that take golden names. */

@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { ParityError } from '../errors.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';
+import { didYouMean } from '../suggestion.ts';
 import { ctrfReport } from './ctrf.ts';
 import { firstScreen, plainScreen, type Screen } from './first-screen.ts';
 import { githubReport, githubSummary } from './github.ts';
@@ -30,6 +31,9 @@ const formats: Readonly<Record<string, (report: Report, style: TextStyle) => str
   html: htmlReport,
 };
 
+/** The formats that `--report` takes. */
+export const reportFormats: readonly string[] = Object.keys(formats);
+
 export type ReportRequest = { readonly format: string; readonly file: string };
 
 /** A report goes to standard output where its file is this. */
@@ -53,9 +57,10 @@ export function parseReportRequests(texts: readonly string[]): ReportRequest[] {
 function parseReportRequest(text: string): ReportRequest {
   const [, format = '', file = ''] = /^([^=]*)=(.+)$/.exec(text) ?? [];
   if (Object.hasOwn(formats, format)) return { format, file };
+  const advice = didYouMean(format, reportFormats).trim();
   throw new ParityError(
     'usage',
-    `--report "${text}" must be FORMAT=FILE with a format of ${Object.keys(formats).join(', ')}`,
+    `--report "${text}" must be FORMAT=FILE with a format of ${reportFormats.join(', ')}${advice === '' ? '' : `: ${advice}`}`,
   );
 }
 

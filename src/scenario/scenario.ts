@@ -7,6 +7,7 @@ import { lanes } from '../client/official/lanes.ts';
 import { task } from '../client/official/task.ts';
 import { ParityError } from '../errors.ts';
 import { parseWith } from '../schema.ts';
+import { didYouMean } from '../suggestion.ts';
 import { isVersion } from '../wire/codex-version.ts';
 
 const version = z.string().refine(isVersion, 'must be a version, such as 0.169.0').exactOptional();
@@ -48,10 +49,11 @@ export function scenarioNames(): string[] {
 
 /** Reads a bundled scenario. Throws ParityError `unknown-scenario`, or `file-corrupt` as `parseScenario` does. */
 export function loadScenario(name: string): Scenario {
-  if (!scenarioNames().includes(name)) {
+  const known = scenarioNames();
+  if (!known.includes(name)) {
     throw new ParityError(
       'unknown-scenario',
-      `there is no scenario "${name}": choose from ${scenarioNames().join(', ')}`,
+      `there is no scenario "${name}": ${didYouMean(name, known)}choose from ${known.join(', ')}`,
     );
   }
   const path = join(scenarioFolder, `${name}.json`);
