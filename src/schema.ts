@@ -37,8 +37,11 @@ const problemOf: z.core.$ZodErrorMap = (issue) => {
       const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];
       return `is not known here: ${didYouMean(issue.keys[0] ?? '', known)}known are ${known.join(', ')}`;
     }
-    case 'invalid_value':
-      return `must be one of ${issue.values.join(', ')}`;
+    case 'invalid_value': {
+      const known = issue.values.map(String);
+      const advice = didYouMean(String(issue.input), known).trim();
+      return `must be one of ${known.join(', ')}${advice === '' ? '' : `: ${advice}`}`;
+    }
     case 'invalid_union':
       return `must be one of ${Array.isArray(issue.options) ? issue.options.join(', ') : 'several types'}`;
     case 'invalid_key':

@@ -67,6 +67,9 @@ export function readConfig(folder: string): Config {
   const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   const paths = configFiles.map((name) => join(folder, name)).filter(exists);
   const [path, another] = paths;
+  const misnamed = join(folder, 'codex-parity.config.yml');
+  if (exists(misnamed))
+    throw new ParityError('usage', `${misnamed} is not read: rename it to ${configFiles[1]}`);
   if (path === undefined) return {};
   if (another !== undefined)
     throw new ParityError('usage', `both ${path} and ${another} exist: keep one of them`);

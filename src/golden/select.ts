@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ParityError } from '../errors.ts';
+import { isFolder } from '../files.ts';
 import { didYouMean } from '../suggestion.ts';
 import { compareVersions } from '../wire/codex-version.ts';
 import { goldenPath, listGoldens } from './file.ts';
@@ -115,6 +116,6 @@ const goldenName = /^(latest|\d+\.\d+\.\d+[\w.-]*)(?:\/([\w-]+))??(?:\/([\w-]+))
  */
 export function fileNamed(folders: GoldenFolders, text: string): string {
   const [, version, lane = 'chatgpt', scenario = 'default'] = goldenName.exec(text) ?? [];
-  if (version === undefined || existsSync(text)) return text;
+  if (version === undefined || (existsSync(text) && !isFolder(text))) return text;
   return findGolden(folders, { codex: versionNamed(folders, version), lane, scenario }).path;
 }

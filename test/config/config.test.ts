@@ -35,6 +35,13 @@ it('reads an empty file as an empty configuration', () => {
   expect(parseConfig('', 'empty.yaml')).toEqual({});
 });
 
+it('rejects a file with another ending, which would be ignored', () => {
+  const folder = folderWith({ 'codex-parity.config.yml': '' });
+  expect(() => readConfig(folder)).toThrow(
+    /codex-parity\.config\.yml is not read: rename it to codex-parity\.config\.yaml$/,
+  );
+});
+
 it('rejects two files, as one of them would be ignored', () => {
   const folder = folderWith({ 'codex-parity.config.json': '{}', 'codex-parity.config.yaml': '' });
   expect(() => readConfig(folder)).toThrow(/config\.json and .*config\.yaml exist: keep one of them/);
@@ -110,8 +117,8 @@ it.each([
   ],
   [
     'a start that does not exist',
-    'subjects:\n  a:\n    command: [x]\n    start: twice\n',
-    'line 4: subjects.a.start must be one of per-scenario, once',
+    'subjects:\n  a:\n    command: [x]\n    start: onec\n',
+    'line 4: subjects.a.start must be one of per-scenario, once: did you mean "once"?',
   ],
   [
     'a key that no header can carry',

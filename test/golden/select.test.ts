@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import {
   bundledGoldens,
   defaultGoldens,
@@ -56,6 +56,13 @@ it.each(['a/file.golden.jsonl', './0.171.0/fast', 'live.trace.jsonl', '0.171.0/a
     expect(fileNamed([bundledGoldens], path)).toBe(path);
   },
 );
+
+it('finds a golden where a folder has its name', () => {
+  const before = process.cwd();
+  process.chdir(bundledGoldens);
+  onTestFinished(() => process.chdir(before));
+  expect(fileNamed([bundledGoldens], '0.171.0')).toMatch(/default\.golden\.jsonl$/);
+});
 
 it('takes a file that exists for a file, whatever its name', () => {
   const here = join(bundledGoldens, '..');
