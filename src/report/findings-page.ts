@@ -27,11 +27,11 @@ function section(topic: string, codes: readonly CauseCode[]): string {
   const [usual] = texts.filter(({ code }) => partsOf(code)?.verb === 'moved' || partsOf(code) === undefined);
   const rows = texts.map(({ code, severity, title, why, effect, fix }) => {
     const ofItsOwn = [
-      ...(why !== undefined && why !== usual?.why ? [sentence(why)] : []),
-      ...(effect !== undefined && effect !== usual?.effect ? [sentence(effect)] : []),
-      ...(fix === usual?.fix ? [] : [fix]),
+      ...(why !== undefined && why !== usual?.why ? [why] : []),
+      ...(effect !== undefined && effect !== usual?.effect ? [`effect: ${effect}`] : []),
+      ...(fix === usual?.fix ? [] : [`to mend it: ${fix}`]),
     ];
-    return `| \`${code}\` | ${severity} | ${markdownText([sentence(title), ...ofItsOwn].join(' '))} |`;
+    return `| \`${code}\` | ${severity} | ${markdownText([title, ...ofItsOwn].join('; '))} |`;
   });
   return [
     `## ${topic}`,
@@ -46,8 +46,4 @@ function common({ effect, why, fix }: CauseText): string[] {
     ...(effect === undefined ? [] : [`Effect: ${markdownText(effect)}.`]),
     `To mend it: ${markdownText(fix)}`,
   ];
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
