@@ -53,7 +53,7 @@ export function applyBaseline(
     const reason = reasonFor(scenario, ({ code }) => code === failedScenario);
     return { ...withFailure(scenario, reason), findings };
   });
-  const unused = entries.flatMap((entry) => uses.get(entry)?.unusedParts(run) ?? []);
+  const unused = entries.flatMap((entry) => uses.get(entry)?.unusedParts({ ...run, scenarios }) ?? []);
   const expired = entries.filter((entry) => hasExpired(entry, today));
   return {
     scenarios,
@@ -95,16 +95,23 @@ class EntryUse {
 }
 
 /**
- * Whether a run can show that an entry is unused: it played all that the entry is about, and the subject did not fail there.
- * A run of some scenarios only judges entries that name scenarios.
+ * Whether a run can show that an entry is unused: it played all that the entry is about. What is accepted to fail there is left
+ * out. A run of some scenarios only judges entries that name scenarios.
  */
 function isJudged(entry: BaselineEntry, { driver, scenarios, selection }: BaselineRun): boolean {
   if (selection.coverage === 'part' || selection.shard !== undefined) return false;
   if (selection.coverage === 'scenarios' && !namesScenarios(entry, scenarios)) return false;
-  const types = scenarios
-    .filter((scenario) => coversCell(entry, scenario, driver))
-    .map(({ verdict }): Verdict['type'] => verdict.type);
-  return types.some((type) => type === 'ok' || type === 'findings') && !types.includes('failed');
+  const played = scenarios.filter((scenario) => coversCell(entry, scenario, driver)).map(wasPlayed);
+  return played.includes('yes') && !played.includes('no');
+}
+
+/** Whether a scenario got far enough to show what is wrong in it; `left out` if it is accepted that it does not. */
+function wasPlayed({ verdict, findings }: ReportedScenario): 'yes' | 'no' | 'left out' {
+  if (verdict.type === 'not checked') return 'left out';
+  if (verdict.type === 'failed') return verdict.accepted === undefined ? 'no' : 'left out';
+  const setup = findings.filter((finding) => codeOf(finding).startsWith('setup/'));
+  if (setup.length === 0) return 'yes';
+  return setup.some(({ accepted }) => accepted === undefined) ? 'no' : 'left out';
 }
 
 /** Whether an entry names all its scenarios, and all of them were selected. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { applyBaseline, type BaselineRun } from '../../src/baseline/apply-baseline.ts';
 import { parseBaseline } from '../../src/baseline/baseline-file.ts';
 import { titleOf } from '../../src/report/report.ts';
-import { missingHeader, runOf } from './runs.ts';
+import { missingHeader, nothingUpstream, runOf } from './runs.ts';
 
 const session = missingHeader('session-id');
 const file = 'known.yaml';
@@ -90,6 +90,11 @@ describe('an entry that nothing matches', () => {
     ['its scenario was not checked', code, runOf({ '0.169.0 fast': 'not checked' })],
     ['the subject failed', code, runOf({ '0.169.0 fast': 'failed', '0.169.0 default': [] })],
     [
+      'the subject sent nothing upstream',
+      code,
+      runOf({ '0.169.0 fast': [nothingUpstream], '0.169.0 default': [] }),
+    ],
+    [
       'only some scenarios were selected',
       code,
       runOf({ '0.169.0 fast': [] }, { selection: { coverage: 'scenarios' } }),
@@ -111,6 +116,18 @@ describe('an entry that nothing matches', () => {
     ],
   ])('is not unused if %s', (_, entry, run) => {
     expect(apply(entry, run).problems).toEqual([]);
+  });
+
+  it.each([
+    ['scenario/failed', 'failed' as const],
+    ['setup/nothing-upstream', [nothingUpstream]],
+  ])('is unused in the other scenarios if %s is accepted in one', (accepted, outcome) => {
+    const text =
+      `accepted:\n  - { ${code}, reason: ticket 7 }\n` +
+      `  - { code: ${accepted}, scenario: fast, reason: ticket 8 }\n`;
+    const run = runOf({ '0.169.0 fast': outcome, '0.169.0 default': [] });
+    const { problems } = applyBaseline(parseBaseline(text, file), run);
+    expect(problems.map((problem) => problem.text)).toEqual(unused);
   });
 
   it('is unused if all its scenarios were selected', () => {

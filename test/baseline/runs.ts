@@ -1,7 +1,7 @@
 import type { BaselineRun } from '../../src/baseline/apply-baseline.ts';
 import { type Finding, findingOf } from '../../src/diff/finding.ts';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
-import { jsonValue } from '../../src/golden/match/mismatch.ts';
+import { jsonValue, requestValue } from '../../src/golden/match/mismatch.ts';
 import type { ReportedScenario } from '../../src/report/report.ts';
 import { jsonString } from '../../src/wire/json.ts';
 
@@ -13,6 +13,16 @@ export function missingHeader(name: string): Finding {
     expected: jsonValue(jsonString('a')),
   });
 }
+
+/** The finding that no request reached the backend. */
+export const nothingUpstream: Finding = {
+  ...findingOf('parity', {
+    kind: 'missing',
+    places: [{ exchange: 1, side: 'client', part: 'exchange', path: [] }],
+    expected: requestValue({ method: 'GET', target: jsonString('/') }),
+  }),
+  cause: { type: 'nothing upstream', subject: 'mine', url: 'http://127.0.0.1:1/' },
+};
 
 /** What came out of a scenario: findings, or the reason why it has no verdict. */
 type Outcome = readonly Finding[] | 'failed' | 'not checked';
