@@ -9,14 +9,17 @@ export type Judge = {
   readonly verdict: (mismatches: readonly Mismatch[]) => string;
 };
 
+/** The files that make texts. */
+const textFiles = ['values', 'explain', 'cause-texts', 'cause-words'].map(
+  (name) => `../../src/report/${name}.ts`,
+);
+
 /** The judge with the texts of reports, and one for which every text of a report is replaced by its length. */
 export async function judges(): Promise<{ readonly worded: Judge; readonly reworded: Judge }> {
   const worded = await freshJudge();
-  vi.doMock('../../src/report/values.ts', lengthsForTexts);
-  vi.doMock('../../src/report/explain.ts', lengthsForTexts);
+  for (const path of textFiles) vi.doMock(path, lengthsForTexts);
   const reworded = await freshJudge();
-  vi.doUnmock('../../src/report/values.ts');
-  vi.doUnmock('../../src/report/explain.ts');
+  for (const path of textFiles) vi.doUnmock(path);
   return { worded, reworded };
 }
 
@@ -33,7 +36,11 @@ async function freshJudge(): Promise<Judge> {
       const findings = byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
       const scenario = { codex: '', lane: '', scenario: '', ...verdictOf(findings, {}) };
       const report = jsonReport({ subject: '', driver: '', scenarios: [scenario] });
-      return report.replaceAll(/ {10}"words": \{.*?\n {10}\}/gs, '');
+      return JSON.stringify(
+        JSON.parse(report, (key, value) => (key === 'words' ? undefined : value)),
+        null,
+        1,
+      );
     },
   };
 }
