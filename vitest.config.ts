@@ -1,5 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that take minutes, mostly waiting. `npm run test:long` runs them; `npm test` runs all others. */
+export const longTests = [
+  'test/e2e/distribution.test.ts',
+  'test/e2e/soak.test.ts',
+  'test/integration/holdings.test.ts',
+];
+
 /** Tests that need the official client, npm, many processes or a minute. All others are unit tests. */
 export const systemTests = [
   'test/{clients,e2e,integration}/**/*.test.ts',
@@ -17,7 +24,8 @@ export default defineConfig({
     hookTimeout: 300_000,
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'system', include: systemTests } },
+      { extends: true, test: { name: 'long', include: longTests } },
+      { extends: true, test: { name: 'system', include: systemTests, exclude: longTests } },
       {
         extends: true,
         test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: systemTests },
