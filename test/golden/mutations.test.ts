@@ -93,7 +93,7 @@ it.each(representatives)('finds mutants of $codex $lane $scenario', async ({ pat
 /** How many mutants of one operator are tried: fewer of a long conversation, each of which takes longer. */
 function mutantsFor(golden: Golden): number {
   const share = 38_000 / printGolden(golden).length;
-  return Math.ceil(10 * Math.min(1, share ** 2));
+  return Math.ceil(25 * Math.min(1, share ** 2));
 }
 
 /** Mutates the first exchange: what was missed, and for each operator how many of how many were found. */
