@@ -22,6 +22,7 @@ export default defineConfig({
     // Limits for a test that hangs. They are long because a test may download the official client.
     testTimeout: 120_000,
     hookTimeout: 300_000,
+    expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'long', include: longTests } },

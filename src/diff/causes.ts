@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type ComparedMember,
   comparedNode,
@@ -6,7 +7,7 @@ import {
   type PathKey,
   type Place,
 } from '../golden/match/mismatch.ts';
-import { stringAt } from '../wire/json.ts';
+import { type JsonNode, jsonString, stringAt } from '../wire/json.ts';
 import { turnMetadata } from '../wire/turn-metadata.ts';
 
 /** Merges mismatches that have one cause into one mismatch with all their places. */
@@ -105,29 +106,47 @@ function listPlace(mismatch: Mismatch): Place {
 }
 
 /** Several mismatches in the turn metadata of one message: it is the metadata of another message. */
-function metadataKey({ places }: Mismatch): string | undefined {
-  const [place, ...others] = places;
-  if (place === undefined || others.length > 0) return undefined;
-  const depth = place.path.indexOf(turnMetadata);
-  const isInside = depth !== -1 && depth < place.path.length - 1;
-  return isInside ? JSON.stringify({ ...place, path: place.path.slice(0, depth) }) : undefined;
+function metadataKey(mismatch: Mismatch): string | undefined {
+  const metadata = metadataPlace(firstPlace(mismatch));
+  if (metadata === undefined) return undefined;
+  const isInside = (place: Place) => isDeepStrictEqual(metadataPlace(place), metadata);
+  // A value that another message has too is wrong in one of them: the first. Other mismatches have their own places.
+  const isOfMetadata = mismatch.kind === 'repeated' || mismatch.places.every(isInside);
+  return isOfMetadata ? JSON.stringify(metadata) : undefined;
+}
+
+/** The turn metadata that a place is in. */
+function metadataPlace(place: Place): Place | undefined {
+  const depth = place.path.indexOf(turnMetadata) + 1;
+  const isInside = depth > 0 && depth < place.path.length;
+  return isInside ? { ...place, path: place.path.slice(0, depth) } : undefined;
 }
 
 function mergeInMetadata(group: Group): Mismatch {
-  const place = firstPlace(group[0]);
-  const depth = place.path.indexOf(turnMetadata) + 1;
+  const metadata = metadataPlace(firstPlace(group[0])) ?? firstPlace(group[0]);
   const members = (side: 'expected' | 'actual') =>
-    group.map((mismatch): ComparedMember => {
-      const node = comparedNode(mismatch, side);
-      const path = firstPlace(mismatch).path.slice(depth);
-      return node === undefined ? { path } : { path, value: node };
+    group.flatMap((mismatch) => {
+      const value = memberValue(mismatch, side);
+      return mismatch.places
+        .filter((place) => isDeepStrictEqual(metadataPlace(place), metadata))
+        .map(({ path }): ComparedMember => {
+          const member = { path: path.slice(metadata.path.length) };
+          return value === undefined ? member : { ...member, value };
+        });
     });
   return {
     kind: 'changed',
-    places: [{ ...place, path: place.path.slice(0, depth) }],
+    places: [metadata],
     expected: { type: 'members', members: members('expected') },
     actual: { type: 'members', members: members('actual') },
   };
+}
+
+/** A value that is repeated should be that of its own variable. */
+function memberValue(mismatch: Mismatch, side: 'expected' | 'actual'): JsonNode | undefined {
+  return mismatch.kind === 'repeated' && side === 'expected'
+    ? jsonString(`{{${mismatch.variable}}}`)
+    : comparedNode(mismatch, side);
 }
 
 /**

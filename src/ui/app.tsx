@@ -5,7 +5,7 @@ import type { PageData } from './model.ts';
 import { Overview } from './overview.tsx';
 import { overview, type PageRoute, parseRoute, routeLink } from './route.ts';
 import { SharedReader } from './shared-reader.ts';
-import { applyTheme, readTheme, themes } from './theme.ts';
+import { applyTheme, nextTheme, readTheme } from './theme.ts';
 
 /** The page: the overview, or one conversation. The part of the URL after `#` says which. */
 export function App({ page }: { readonly page: PageData }) {
@@ -46,7 +46,8 @@ export function App({ page }: { readonly page: PageData }) {
     window.addEventListener('scroll', remember);
     return () => window.removeEventListener('scroll', remember);
   }, [isConversation]);
-  useEffect(() => {
+  // A layout effect: a key that follows at once must find the handler of the present state.
+  useLayoutEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (document.querySelector('dialog[open]') !== null) return;
@@ -68,7 +69,7 @@ export function App({ page }: { readonly page: PageData }) {
           setHelps(true);
           return true;
         case 't':
-          setTheme(themes[(themes.indexOf(theme) + 1) % themes.length] ?? 'system');
+          setTheme(nextTheme);
           return true;
         case '/': {
           if (isConversation) go(overview);
@@ -112,7 +113,7 @@ export function App({ page }: { readonly page: PageData }) {
         <button
           type="button"
           title="light, dark, or as the system has it (t)"
-          onClick={() => setTheme(themes[(themes.indexOf(theme) + 1) % themes.length] ?? 'system')}
+          onClick={() => setTheme(nextTheme)}
         >
           {theme === 'system' ? 'system colours' : theme} <kbd>t</kbd>
         </button>

@@ -1,13 +1,19 @@
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { mutationsOf } from '../../scripts/mutations/judge.ts';
 import { type Finding, together } from '../../src/diff/finding.ts';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
+import { goldenPath, readGolden } from '../../src/golden/file.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderField, MessageEvent } from '../../src/trace/trace-event.ts';
 import { type JsonMember, type JsonNode, jsonString, member, stringAt } from '../../src/wire/json.ts';
+import { fillGolden } from '../golden/fill-golden.ts';
 import { sampleId, sampleRunOfTwoTurns } from '../golden/sample-run.ts';
 import { line, rendered } from './rendered.ts';
+
+const traces = join(import.meta.dirname, '../../traces');
 
 /** A prewarm and two turns on one socket: client messages 1, 2 and 3. */
 const golden = generalise(sampleId, [1, 2, 3].map(sampleRunOfTwoTurns));
@@ -129,6 +135,28 @@ it('reports turn metadata of another message once, with its wrong members', () =
       why: 'each request has its own turn metadata: a copy from the handshake is stale',
     },
   ]);
+});
+
+it('reports turn metadata of another message once, even where ids that are unique or in several places came with it', () => {
+  const compaction = readGolden(
+    goldenPath(traces, { codex: '0.171.0', lane: 'chatgpt', scenario: 'compaction' }),
+  );
+  const copies = mutationsOf(compaction, fillGolden(compaction, 1), fillGolden(compaction, 2)).filter(
+    ({ operator, places: [place] }) =>
+      operator === 'send the metadata of another message' && place?.part === 'client message 4',
+  );
+  expect(copies.length).toBeGreaterThan(1);
+  for (const { findings } of copies) {
+    const found = findings();
+    expect(found.map(({ kind }) => kind)).toEqual(['changed']);
+    const names = found.flatMap((finding) =>
+      finding.kind === 'changed' && finding.expected.type === 'members'
+        ? finding.expected.members.map(({ path }) => path.join('.'))
+        : [],
+    );
+    expect(names).toContain('turn_started_at_unix_ms');
+    expect(names.includes('root_turn_id')).toBe(names.includes('turn_id'));
+  }
 });
 
 it('reports a key that is missing in every turn once, although its values differ', () => {

@@ -44,35 +44,37 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
 
   it('shows the causes first, the most harmful on top', async () => {
     const { page, problems } = await openFile(browser, html);
-    expect(await page.title()).toBe('mine · no parity · codex-parity');
-    expect(await page.locator('.headline').textContent()).toBe(
-      'No parity: 5 causes in 3 of 5 scenarios, 1 failed',
-    );
+    await expect.poll(() => page.title()).toBe('mine · no parity · codex-parity');
+    await expect
+      .poll(() => page.locator('.headline').textContent())
+      .toBe('No parity: 5 causes in 3 of 5 scenarios, 1 failed');
     expect((await titles(page)).slice(0, 2)).toEqual([
       'session-id sent as session_id',
       'prompt_cache_key missing',
     ]);
-    expect(await page.locator('.cause .severity').allTextContents()).toEqual([
-      ...['breaks', 'breaks', 'breaks', 'identity', 'shape'],
-    ]);
+    await expect
+      .poll(() => page.locator('.cause .severity').allTextContents())
+      .toEqual([...['breaks', 'breaks', 'breaks', 'identity', 'shape']]);
     // All of them are in view.
-    expect(await page.locator('.cause').last().isVisible()).toBe(true);
+    await expect.poll(() => page.locator('.cause').last().isVisible()).toBe(true);
     expect(problems).toEqual([]);
   });
 
   it('filters by severity and by code, in the matrix of scenarios too', async () => {
     const { page, problems } = await openFile(browser, html);
     await page.locator('.filter .identity').click();
-    expect(await titles(page)).toEqual(['originator: "my_proxy" instead of "codex_exec"']);
-    expect(await page.locator('.matrix-cell:not(.faint)').getAttribute('aria-label')).toContain('fast');
+    await expect.poll(() => titles(page)).toEqual(['originator: "my_proxy" instead of "codex_exec"']);
+    await expect
+      .poll(() => page.locator('.matrix-cell:not(.faint)').getAttribute('aria-label'))
+      .toContain('fast');
     await page.locator('.filter button').first().click();
     await page.keyboard.press('/');
     await page.keyboard.type('cache-key');
-    expect(await titles(page)).toEqual(['prompt_cache_key missing']);
+    await expect.poll(() => titles(page)).toEqual(['prompt_cache_key missing']);
     await page.keyboard.press('Escape');
     expect(page.url()).toContain('text=cache-key');
     await page.reload();
-    expect(await titles(page)).toEqual(['prompt_cache_key missing']);
+    await expect.poll(() => titles(page)).toEqual(['prompt_cache_key missing']);
     expect(problems).toEqual([]);
   });
 
@@ -86,10 +88,10 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
       await htmlReport({ subject: 'mine', driver: 'replay', scenarios: [...twice, clean] }),
     );
     const names = page.locator('.matrix tbody th');
-    expect(await names.allTextContents()).toEqual(['fastand 2 more alike']);
+    await expect.poll(() => names.allTextContents()).toEqual(['fastand 2 more alike']);
     await names.getByRole('button').click();
-    expect(await names.allTextContents()).toEqual(['fastand these', 'default', 'tool-turn']);
-    expect(await page.locator('.clean summary').textContent()).toBe('1 scenario without findings');
+    await expect.poll(() => names.allTextContents()).toEqual(['fastand these', 'default', 'tool-turn']);
+    await expect.poll(() => page.locator('.clean summary').textContent()).toBe('1 scenario without findings');
     expect(problems).toEqual([]);
   });
 
@@ -99,10 +101,12 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     await page.locator('.look').click();
     await page.waitForSelector('.row.line.found');
     const row = page.locator('.row.line.found.left-only', { hasText: 'prompt_cache_key' }).first();
-    expect(await row.isVisible()).toBe(true);
-    expect(await page.locator('.row.active .frame-title').first().textContent()).toBe('response.create');
+    await expect.poll(() => row.isVisible()).toBe(true);
+    await expect
+      .poll(() => page.locator('.row.active .frame-title').first().textContent())
+      .toBe('response.create');
     await page.goBack();
-    expect(await page.locator('.cause .detail').isVisible()).toBe(true);
+    await expect.poll(() => page.locator('.cause .detail').isVisible()).toBe(true);
     expect(problems).toEqual([]);
   });
 
@@ -112,13 +116,13 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     await page.locator('.list .variable.in-pattern[data-variable=session_id]').first().hover();
     const hot = page.locator('.list .variable.hot');
     const texts = new Set(await hot.allTextContents());
-    expect(await hot.count()).toBeGreaterThan(3);
+    await expect.poll(() => hot.count()).toBeGreaterThan(3);
     expect([...texts].filter((text) => text !== 'session_id')).toEqual([
       expect.stringMatching(/^[0-9a-f-]{36}$/),
     ]);
-    expect(await page.locator('aside button.hot').textContent()).toContain('session_id');
+    await expect.poll(() => page.locator('aside button.hot').textContent()).toContain('session_id');
     await page.mouse.move(0, 0);
-    expect(await hot.count()).toBe(0);
+    await expect.poll(() => hot.count()).toBe(0);
     expect(problems).toEqual([]);
   });
 
@@ -126,17 +130,17 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     const { page, open, problems } = await openFile(browser, html);
     await open('#/0.171.0/chatgpt/fast?view=parity');
     const row = page.locator('.row.line.found.changed', { hasText: 'session_id' }).first();
-    expect(await row.locator('.name').allTextContents()).toEqual(['session-id: ', 'session_id: ']);
+    await expect.poll(() => row.locator('.name').allTextContents()).toEqual(['session-id: ', 'session_id: ']);
     await page.locator('.row.frame.active .raw').click();
     const raw = page.locator('.inspector pre');
-    expect(await raw.last().textContent()).toMatch(
-      /^GET \/backend-api\/codex\/responses\n[\s\S]*session_id: /,
-    );
+    await expect
+      .poll(() => raw.last().textContent())
+      .toMatch(/^GET \/backend-api\/codex\/responses\n[\s\S]*session_id: /);
     await page.getByRole('button', { name: 'bytes' }).click();
-    expect(await raw.last().textContent()).toMatch(/^000000 {2}47 45 54 20 2f /);
+    await expect.poll(() => raw.last().textContent()).toMatch(/^000000 {2}47 45 54 20 2f /);
     await page.keyboard.press('Escape');
-    expect(await page.locator('.inspector').count()).toBe(0);
-    expect(await page.locator('.conversation').count()).toBe(1);
+    await expect.poll(() => page.locator('.inspector').count()).toBe(0);
+    await expect.poll(() => page.locator('.conversation').count()).toBe(1);
     expect(problems).toEqual([]);
   });
 
@@ -144,9 +148,11 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     const { page, problems } = await openFile(browser, html);
     await page.keyboard.press('j');
     await page.keyboard.press('j');
-    expect(await page.locator('.cause-row:focus .title').textContent()).toBe('prompt_cache_key missing');
+    await expect
+      .poll(() => page.locator('.cause-row:focus .title').textContent())
+      .toBe('prompt_cache_key missing');
     await page.keyboard.press('Enter');
-    expect(await page.locator('.cause-row:focus').getAttribute('aria-expanded')).toBe('true');
+    await expect.poll(() => page.locator('.cause-row:focus').getAttribute('aria-expanded')).toBe('true');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.list:focus');
@@ -157,50 +163,57 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     await page.keyboard.press('p');
     await expect.poll(() => active().getAttribute('id')).toBe(first);
     await page.keyboard.press('ArrowLeft');
-    expect(await active().getAttribute('aria-expanded')).toBe('false');
+    await expect.poll(() => active().getAttribute('aria-expanded')).toBe('false');
     await page.keyboard.press('ArrowRight');
     // What follows is a fold of equal lines, then the first of these lines.
     await page.keyboard.press('ArrowDown');
-    expect(await active().textContent()).toMatch(/equal lines/);
+    await expect.poll(() => active().textContent()).toMatch(/equal lines/);
     await page.keyboard.press('Enter');
-    expect(await active().textContent()).not.toMatch(/equal lines/);
+    await expect.poll(() => active().textContent()).not.toMatch(/equal lines/);
     await page.keyboard.press('Enter');
     await page.locator('.inspector:focus').waitFor();
     await page.keyboard.press('Escape');
-    expect(await page.locator('.inspector').count()).toBe(0);
+    await expect.poll(() => page.locator('.inspector').count()).toBe(0);
     await page.keyboard.press('3');
-    expect(await page.locator('[role=tab][aria-selected=true]').textContent()).toContain('timeline');
+    await expect
+      .poll(() => page.locator('[role=tab][aria-selected=true]').textContent())
+      .toContain('timeline');
     await page.keyboard.press(']');
-    expect(await page.locator('h1').textContent()).toBe('default');
+    await expect.poll(() => page.locator('h1').textContent()).toBe('default');
     await page.keyboard.press('?');
-    expect(await page.locator('dialog').isVisible()).toBe(true);
+    await expect.poll(() => page.locator('dialog').isVisible()).toBe(true);
     await page.keyboard.press('Escape');
+    await expect.poll(() => page.locator('dialog').count()).toBe(0);
     await page.keyboard.press('Escape');
-    expect(await page.locator('.overview').count()).toBe(1);
+    await expect.poll(() => page.locator('.overview').count()).toBe(1);
     expect(problems).toEqual([]);
   });
 
   it('shows both connections as a timeline, and what was passed on', async () => {
     const { page, open, problems } = await openFile(browser, html);
     await open('#/0.171.0/chatgpt/fast?view=timeline');
-    expect(await page.locator('.party').allTextContents()).toEqual(['client', 'subject', 'backend']);
+    await expect
+      .poll(() => page.locator('.party').allTextContents())
+      .toEqual(['client', 'subject', 'backend']);
     const rows = page.locator('.row.moment');
-    expect(await rows.count()).toBeGreaterThan(10);
+    await expect.poll(() => rows.count()).toBeGreaterThan(10);
     await rows.first().hover();
-    expect(await page.locator('.row.partner .label').textContent()).toBe('GET /backend-api/codex/responses');
+    await expect
+      .poll(() => page.locator('.row.partner .label').textContent())
+      .toBe('GET /backend-api/codex/responses');
     await page.locator('.row.moment.found').first().click();
-    expect(await page.locator('.row.frame.active').count()).toBe(1);
+    await expect.poll(() => page.locator('.row.frame.active').count()).toBe(1);
     // A frame that is clicked is in the link.
     const frame = page.locator('.row.frame[aria-expanded=false]').first();
     const title = await frame.textContent();
     await frame.click();
-    expect(await page.locator('.row.frame.active[aria-expanded=true]').textContent()).toContain(
-      title?.slice(1),
-    );
+    await expect
+      .poll(() => page.locator('.row.frame.active[aria-expanded=true]').textContent())
+      .toContain(title?.slice(1));
     const link = page.url();
     await page.reload();
     expect(page.url()).toBe(link);
-    expect(await page.locator('.row.frame.active').textContent()).toContain(title?.slice(1));
+    await expect.poll(() => page.locator('.row.frame.active').textContent()).toContain(title?.slice(1));
     expect(problems).toEqual([]);
   });
 
@@ -215,7 +228,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     await page.keyboard.press('n');
     const found = page.locator('.row.line.found', { hasText: 'delta' }).first();
     await found.waitFor();
-    expect(await found.locator('mark').allTextContents()).toContain('changed');
+    await expect.poll(() => found.locator('mark').allTextContents()).toContain('changed');
     expect(problems).toEqual([]);
   });
 
@@ -224,35 +237,38 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     const ground = () => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     const dark = await ground();
     await page.keyboard.press('t');
+    await expect.poll(ground).not.toBe(dark);
     const light = await ground();
     expect(brightness(dark)).toBeLessThan(60);
     expect(brightness(light)).toBeGreaterThan(200);
     await page.emulateMedia({ colorScheme: 'light' });
     await page.keyboard.press('t');
-    expect(await ground()).toBe(dark);
+    await expect.poll(ground).toBe(dark);
     expect(problems).toEqual([]);
   });
 
   it('shows what traffic and reasons contain as text', async () => {
     const { page, open, problems } = await openFile(browser, html);
-    expect(await page.locator('.notes').textContent()).toContain(
-      '</script><img src=x onerror=alert(1)><!--\\u202e',
-    );
+    await expect
+      .poll(() => page.locator('.notes').textContent())
+      .toContain('</script><img src=x onerror=alert(1)><!--\\u202e');
     await open('#/0.171.0/chatgpt/default');
     const row = page.locator('.row.right-only', { hasText: 'via' });
-    expect(await row.textContent()).toContain('</script><img src=x onerror=alert(1)><!--\\u202e\\u2028&amp;');
-    expect(await page.locator('img').count()).toBe(0);
+    await expect
+      .poll(() => row.textContent())
+      .toContain('</script><img src=x onerror=alert(1)><!--\\u202e\\u2028&amp;');
+    await expect.poll(() => page.locator('img').count()).toBe(0);
     expect(problems).toEqual([]);
   });
 
   it('says why there is no traffic', async () => {
     const { page, open, problems } = await openFile(browser, html);
     await open('#/0.171.0/chatgpt/http-fallback');
-    expect(await page.locator('.no-traffic').textContent()).toContain('Nothing was found');
+    await expect.poll(() => page.locator('.no-traffic').textContent()).toContain('Nothing was found');
     await open('#/0.171.0/chatgpt/review');
-    expect(await page.locator('.reason').textContent()).toContain('onerror');
+    await expect.poll(() => page.locator('.reason').textContent()).toContain('onerror');
     await open('#/no/such/scenario');
-    expect(await page.locator('.overview').count()).toBe(1);
+    await expect.poll(() => page.locator('.overview').count()).toBe(1);
     expect(problems).toEqual([]);
   });
 
@@ -261,8 +277,8 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
       const { page, open } = await openFile(browser, html, { colorScheme });
       for (const hash of ['#/', '#/0.171.0/chatgpt/fast', '#/0.171.0/chatgpt/fast?view=timeline']) {
         await open(hash);
-        expect(await inPage(page, 'nameless-controls.js')).toEqual([]);
-        expect(await inPage(page, 'faint-texts.js')).toEqual([]);
+        await expect.poll(() => inPage(page, 'nameless-controls.js')).toEqual([]);
+        await expect.poll(() => inPage(page, 'faint-texts.js')).toEqual([]);
       }
     }
   });
@@ -287,9 +303,9 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
       browser,
       readFileSync(join(folder, 'report.html'), 'utf8'),
     );
-    expect(await page.locator('.cause .code').allTextContents()).toEqual(['response/id-changed']);
+    await expect.poll(() => page.locator('.cause .code').allTextContents()).toEqual(['response/id-changed']);
     await open('#/0.169.0/chatgpt/fast');
-    expect(await page.locator('.row.line.found mark').count()).toBeGreaterThan(0);
+    await expect.poll(() => page.locator('.row.line.found mark').count()).toBeGreaterThan(0);
     await page.keyboard.press('3');
     const times = (await page.locator('.time').allTextContents()).map(Number);
     expect(times.length).toBeGreaterThan(10);
