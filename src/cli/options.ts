@@ -45,3 +45,18 @@ export function mustBeWhole(option: string, value: number, min: number, max: num
 export function mustBePort(option: string, value: number): void {
   mustBeWhole(option, value, 0, 65_535);
 }
+
+/**
+ * Whether a number is in the list of an option: `2`, or `1,3-5`; every number is if the option is absent. Throws
+ * ParityError for anything else.
+ */
+export function inNumbers(option: string, text: string | undefined): (number: number) => boolean {
+  if (text === undefined) return () => true;
+  const ranges = text.split(',').map((range) => {
+    const [, first, last = first] = /^\s*(\d{1,9})(?:-(\d{1,9}))?\s*$/.exec(range) ?? [];
+    return [Number(first), Number(last)] as const;
+  });
+  if (!ranges.every(([first, last]) => first >= 1 && first <= last))
+    throw new ParityError('usage', `--${option} "${text}" must be numbers from 1 on, such as 2, or 1,3-5`);
+  return (number) => ranges.some(([first, last]) => first <= number && number <= last);
+}

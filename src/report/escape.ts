@@ -49,6 +49,11 @@ export function jsonText(document: unknown, replacer?: (key: string, value: unkn
   return `${withoutCommands(text)}\n`;
 }
 
+/** JSON in one line of text for a terminal, still as JSON. */
+export function jsonLine(json: string): string {
+  return withoutCommands(json.replaceAll(invisible, utf16Escape));
+}
+
 /** A document as JSON in an element of HTML: nothing in it can end the element or begin another. */
 export function scriptJson(document: unknown): string {
   return JSON.stringify(document).replaceAll(invisible, utf16Escape).replaceAll(/[<>&]/g, utf16Escape);

@@ -1,14 +1,47 @@
 import { type Golden, jsonMark } from '../golden/golden.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { eventsOf } from '../golden/trace/exchanges.ts';
-import type { BodyEvent, MessageEvent, TraceEvent } from '../trace/trace-event.ts';
-import { type JsonNode, member, stringAt } from '../wire/json.ts';
-import { terminalLine } from './escape.ts';
+import { encodeEvent } from '../trace/codec.ts';
+import type { BodyEvent, Content, MessageEvent, ServerSentEvent, TraceEvent } from '../trace/trace-event.ts';
+import { type JsonNode, member, printJson } from '../wire/json.ts';
+import type { Side } from '../wire/message.ts';
+import { count } from './count.ts';
+import { jsonLine, terminalLine } from './escape.ts';
+import { foldedLine, indentedJson } from './indented-json.ts';
 import { table } from './text.ts';
-import { brief } from './values.ts';
+
+/**
+ * An event. `number` counts the messages and bodies of a side in its exchange, as in the places of findings; it is 0 for
+ * other events.
+ */
+export type NumberedEvent = { readonly event: TraceEvent; readonly number: number };
+
+export function numbered(events: Iterable<TraceEvent>): NumberedEvent[] {
+  const last = new Map<string, number>();
+  return Array.from(events, (event) => {
+    if (event.type !== 'message' && event.type !== 'body') return { event, number: 0 };
+    const side = `${event.exchange} ${event.from}`;
+    const number = (last.get(side) ?? 0) + 1;
+    last.set(side, number);
+    return { event, number };
+  });
+}
+
+/** Events as JSON: a list with an event per line, as a file has it. */
+export function eventsJson(events: readonly NumberedEvent[]): string {
+  return `[\n${events.map(({ event }) => jsonLine(printJson(encodeEvent(event)))).join(',\n')}\n]`;
+}
+
+export type ListingOptions = {
+  /** Do not fold long values. */
+  readonly full: boolean;
+  /** The sides whose messages take several lines; those of the others take one line each. */
+  readonly expanded: ReadonlySet<Side>;
+};
 
 /** A golden as text: its identity, its variables, then its events. */
-export function goldenListing({ codex, lane, scenario, runs, varied, variables, exchanges }: Golden): string {
+export function goldenListing(golden: Golden, options: ListingOptions): string {
+  const { codex, lane, scenario, runs, varied, variables, exchanges } = golden;
   const rows = [...variables.values()].map(({ name, kind }) => [`  {{${name}}}`, kinds[kind].description]);
   const about = [
     `golden: codex ${codex}, lane ${lane}, scenario ${scenario}, learned from ${runs} runs`,
@@ -17,16 +50,22 @@ export function goldenListing({ codex, lane, scenario, runs, varied, variables, 
   return [
     about.map(terminalLine).join('\n'),
     `variables, each with the same value at all its places:\n${table(rows)}`,
-    ...exchanges.flatMap(eventsOf).map(eventListing),
+    eventsListing(numbered(exchanges.flatMap(eventsOf)), options),
   ].join('\n\n');
 }
 
-/** An event as text: a heading, and its content below. Events of the backend take one line. */
-export function eventListing(event: TraceEvent): string {
-  return linesOf(event).map(terminalLine).join('\n');
+/** Events as text: a heading for each, and its content below. */
+export function eventsListing(events: readonly NumberedEvent[], options: ListingOptions): string {
+  return events
+    .map(({ event, number }) =>
+      event.type === 'message' || event.type === 'body'
+        ? payloadListing(event, number, options)
+        : linesOf(event).map(terminalLine).join('\n'),
+    )
+    .join('\n\n');
 }
 
-function linesOf(event: TraceEvent): string[] {
+function linesOf(event: Exclude<TraceEvent, BodyEvent | MessageEvent>): string[] {
   switch (event.type) {
     case 'connection': {
       const tls =
@@ -43,17 +82,6 @@ function linesOf(event: TraceEvent): string[] {
         `exchange ${event.exchange}: response ${event.status}`,
         ...event.headers.map(([name, value]) => `  ${name}: ${plain(value)}`),
       ];
-    case 'body':
-      return withContent(`exchange ${event.exchange}: body from the ${event.from}`, event);
-    case 'message': {
-      const { exchange, from, opcode, compressed, fragments } = event;
-      const carried = [
-        ...(compressed ? ['compressed'] : []),
-        ...(fragments === 1 ? [] : [`${fragments} frames`]),
-      ];
-      const how = carried.length === 0 ? '' : ` (${carried.join(', ')})`;
-      return withContent(`exchange ${exchange}: ${opcode} message from the ${from}${how}`, event);
-    }
     case 'end':
       return [`connection ${event.connection} ended by the ${event.by}`];
     case 'undecodable':
@@ -63,39 +91,46 @@ function linesOf(event: TraceEvent): string[] {
   }
 }
 
-/** A heading with the content of a message or body: behind it, or below it if it is JSON of the client. */
-function withContent(heading: string, { from, content }: BodyEvent | MessageEvent): string[] {
-  switch (content.kind) {
-    case 'json':
-      if (from === 'client') return [heading, ...indented(content.json, '  ')];
-      return [`${heading}: ${stringAt(content.json, 'type') ?? 'JSON'} ${brief(content.json)}`];
-    case 'text':
-      return [`${heading}: ${plain(content.text)}`];
-    case 'events':
-      return [`${heading}: ${content.events.length} events`];
-    case 'bytes':
-      return [`${heading}: ${content.bytes} bytes, sha256 ${content.sha256}`];
-    case 'close':
-      return [
-        `${heading}: close ${content.code ?? 'without a code'}${content.reason === undefined ? '' : ` ${plain(content.reason)}`}`,
-      ];
-  }
+function payloadListing(payload: BodyEvent | MessageEvent, number: number, options: ListingOptions): string {
+  const { exchange, from, content } = payload;
+  const part = payload.type === 'body' ? 'body' : `message ${number}`;
+  const notes = payload.type === 'body' ? [] : notesOf(payload);
+  const heading = terminalLine(
+    `exchange ${exchange}: ${from} ${part}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`,
+  );
+  if (content.kind !== 'json' && content.kind !== 'events')
+    return `${heading}: ${terminalLine(textOf(content))}`;
+  const json = content.kind === 'json' ? content.json : dataOf(content.events);
+  if (options.expanded.has(from))
+    return [heading, ...indentedJson(json, options).map((line) => `  ${jsonLine(line)}`)].join('\n');
+  return `${heading}: ${content.kind === 'json' ? jsonLine(foldedLine(json)) : count(content.events.length, 'event')}`;
 }
 
-/** JSON with one member or item per line. What fits on one line stays there. `name` is that of the member. */
-function indented(node: JsonNode, indent: string, name = ''): string[] {
-  const short = brief(node, Number.POSITIVE_INFINITY);
-  if ((node.kind !== 'object' && node.kind !== 'array') || short.length + indent.length <= 100)
-    return [`${indent}${name}${short}`];
-  const deeper = `${indent}  `;
-  if (node.kind === 'array')
-    return [`${indent}${name}[`, ...node.items.flatMap((item) => indented(item, deeper)), `${indent}]`];
-  const members = node.members.flatMap(([key, value]) => indented(value, deeper, `${JSON.stringify(key)}: `));
-  return [`${indent}${name}{`, ...members, `${indent}}`];
+function notesOf({ opcode, compressed, fragments, content }: MessageEvent): string[] {
+  return [
+    ...(opcode === 'text' || content.kind === 'close' ? [] : [opcode]),
+    ...(compressed ? ['compressed'] : []),
+    ...(fragments === 1 ? [] : [`${fragments} frames`]),
+  ];
+}
+
+/** The data of server-sent events, as a list. */
+function dataOf(events: readonly ServerSentEvent[]): JsonNode {
+  return { kind: 'array', items: events.map(({ data }) => data) };
+}
+
+function textOf(content: Exclude<Content, { kind: 'json' | 'events' }>): string {
+  switch (content.kind) {
+    case 'text':
+      return plain(content.text);
+    case 'bytes':
+      return `${content.bytes} bytes, sha256 ${content.sha256}`;
+    case 'close':
+      return `close ${content.code ?? 'without a code'}${content.reason === undefined ? '' : ` ${plain(content.reason)}`}`;
+  }
 }
 
 function plain(node: JsonNode): string {
   if (node.kind === 'string') return node.value;
-  const inner = member(node, jsonMark);
-  return brief(inner ?? node, Number.POSITIVE_INFINITY);
+  return printJson(member(node, jsonMark) ?? node);
 }

@@ -225,7 +225,7 @@ describe.each(Object.entries(payloads))('%s', (_, payload) => {
       variables: new Map([[name, variable]]),
       exchanges: [{ ...exchange, connection, request }],
     };
-    expectVisible(goldenListing(golden));
+    expectVisible(goldenListing(golden, { full: true, expanded: new Set(['client', 'backend']) }));
   });
 
   it('is visible in what a live session has of its own, and in the result of bench-tier', () => {

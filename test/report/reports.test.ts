@@ -299,17 +299,21 @@ it('writes a GitHub notice for parity', () => {
   expect(githubReport(clean)).toBe('::notice title=codex-parity::mine: parity\n');
 });
 
+const listed = { full: false, expanded: new Set(['client'] as const) };
+
 it('lists the number of runs of a golden, and what varied between them if known', () => {
   const about = 'golden: codex 0.169.0, lane chatgpt, scenario mini, learned from 3 runs\n';
-  expect(goldenListing({ ...sampleGolden(), varied: ['cwd', 'time zone'] })).toMatch(
+  expect(goldenListing({ ...sampleGolden(), varied: ['cwd', 'time zone'] }, listed)).toMatch(
     new RegExp(`^${about}varied between the runs: cwd, time zone\n\nvariables`),
   );
-  expect(goldenListing(sampleGolden())).toMatch(new RegExp(`^${about}\nvariables`));
+  expect(goldenListing(sampleGolden(), listed)).toMatch(new RegExp(`^${about}\nvariables`));
 });
 
 it('lists who ended a connection', () => {
   const golden = sampleGolden();
   const ended = golden.exchanges.map((exchange) => ({ ...exchange, end: 'client' as const }));
-  expect(goldenListing({ ...golden, exchanges: ended })).toMatch(/\n\nconnection 1 ended by the client$/);
-  expect(goldenListing(golden)).not.toContain('ended by');
+  expect(goldenListing({ ...golden, exchanges: ended }, listed)).toMatch(
+    /\n\nconnection 1 ended by the client$/,
+  );
+  expect(goldenListing(golden, listed)).not.toContain('ended by');
 });
