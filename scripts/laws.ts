@@ -17,6 +17,7 @@ import { loadScenario } from '../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../src/tap/certificate-authority.ts';
 import { compareVersions } from '../src/wire/codex-version.ts';
 import { randomFrom } from './random.ts';
+import { runMain } from './run-main.ts';
 
 const usage =
   'npm run laws -- [--sample N] [--seed N] [--goldens FOLDER] [--codex VERSIONS] [--scenario NAMES]';
@@ -142,10 +143,4 @@ function differences(name: string, committed: string, recorded: string): string[
   return [lines.join('\n')];
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof ParityError)) throw error;
-  console.error(error.message);
-  process.exitCode = 2;
-}
+await runMain(main);

@@ -11,6 +11,7 @@ import { count } from '../src/report/count.ts';
 import { fillGolden } from '../test/golden/fill-golden.ts';
 import { type Judgement, judge, type Mutation, mutationsOf } from './mutations/judge.ts';
 import { randomFrom } from './random.ts';
+import { runMain } from './run-main.ts';
 
 const usage =
   'npm run mutations -- [--sample N] [--seed N] [--most N] [--codex VERSIONS] [--scenario NAMES] [--write] [--list]';
@@ -183,10 +184,4 @@ function integer(name: string, text: string): number {
   throw new ParityError('usage', `--${name} must be a whole number (${usage})`);
 }
 
-try {
-  process.exitCode = main();
-} catch (error) {
-  if (!(error instanceof ParityError)) throw error;
-  console.error(`mutations: ${error.message}`);
-  process.exitCode = 2;
-}
+await runMain(main);

@@ -9,6 +9,7 @@ import { progress } from '../src/cli/progress.ts';
 import { authJson, madeUpSignIn } from '../src/client/official/made-up-sign-in.ts';
 import { ParityError } from '../src/errors.ts';
 import { bundledGoldens, newestVersion } from '../src/golden/select.ts';
+import { runMain } from './run-main.ts';
 import { type SoakBackend, startSoakBackend } from './soak/backend.ts';
 import { SoakClient } from './soak/client.ts';
 import { judgeTurn, type Verdict } from './soak/judge.ts';
@@ -152,10 +153,4 @@ function print({ verdicts, breaches, backend }: Soak, before?: Holdings, after?:
   );
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof ParityError)) throw error;
-  console.error(error.message);
-  process.exitCode = 2;
-}
+await runMain(main);

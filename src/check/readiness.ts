@@ -11,7 +11,7 @@ export type Readiness =
 /** A line that reports an error, as most programs do: `Error: …`, `ModuleNotFoundError: …`, `ERROR …`. */
 const errorLine = /\b\w*(?:error|exception|panic)\b['"\]]?[: ]/i;
 
-/** A line of a log that is no error, whatever its words: `INFO: uvicorn.error Started server process`. */
+/** A log line below the level of an error, whatever its words: `INFO: uvicorn.error Started server process`. */
 const harmlessLine = /\b(?:TRACE|DEBUG|INFO)\b/;
 
 /** The lines that a subject prints. */

@@ -106,7 +106,7 @@ async function chosen(options: InitOptions, signal: AbortSignal): Promise<{ name
   if (command.length === 0) {
     throw new ParityError(
       'usage',
-      'there is no terminal to ask in: give the command of your proxy after --, or --example (see codex-parity init --help)',
+      'init asks its questions in a terminal, and this is not one: give the command of your proxy after --, or use --example (see codex-parity init --help)',
     );
   }
   const { name = defaultName(), path, upstream, auth, 'client-key': clientKey } = options;

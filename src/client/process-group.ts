@@ -6,7 +6,7 @@ export type GroupOptions = {
   /** The whole environment; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds until the group is killed; absent is no limit. */
+  /** Milliseconds until the group is killed; without a limit if absent. */
   readonly timeoutMs?: number;
   /** Milliseconds that the group has to end after SIGTERM before it is killed. Absent: it is killed at once. */
   readonly graceMs?: number;

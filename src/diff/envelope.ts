@@ -90,7 +90,7 @@ function programEnvelope(request: JsonObject, surface: Surface, turns: number): 
 
 /**
  * A request without empty instructions. The backend refuses a model that is not lite without instructions (reported by
- * its users), so a subject may add empty ones for a program. They are no text.
+ * its users), so a subject may add empty ones for a program. They are not text.
  */
 export function withoutEmptyInstructions(request: JsonObject): JsonObject {
   return filterMembers(request, (key, value) => key !== 'instructions' || !isEmptyText(value));

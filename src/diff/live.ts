@@ -11,7 +11,7 @@ import { byCause } from './causes.ts';
 import { content, envelopeOf, envelopesOf, frontEnd } from './envelope.ts';
 import { type Finding, findingOf } from './finding.ts';
 
-/** What a live session has of its own, so that it is no fault. */
+/** What belongs to a live session alone, and therefore is not a fault. */
 export type LiveInformation =
   /** A setting of the user. Undefined where a request does not have it. */
   | {

@@ -16,7 +16,7 @@ type ScanRule = {
 /** Where tokens of well-known providers are in a text, as the rules of secretlint recognise them. */
 export type TokenRanges = readonly (readonly [start: number, end: number])[];
 
-/** Tokens have a long run of such characters, not all in lower case. UUIDs are no tokens. */
+/** Tokens have a long run of such characters, not all in lower case. UUIDs are not tokens. */
 const candidate = /(?=[\w-]*[\dA-Z])[\w-]{16}|:\/\/|-----BEGIN/;
 const uuid = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/gi;
 

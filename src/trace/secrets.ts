@@ -82,7 +82,7 @@ function readName(name: string): SecretName | undefined {
   return secretNames.find(({ names }) => names.test(whole ?? '') || names.test(words ?? ''));
 }
 
-/** Whether the value is a number or duration, which is no secret under a name that `counts`. */
+/** Whether the value is a number or duration, which is not a secret under a name that `counts`. */
 export function isCount({ counts }: SecretName, value: string): boolean {
   return counts === true && /^(?:[\d.,]+(?:ms|[smhdk])?)+$/i.test(value);
 }

@@ -36,7 +36,10 @@ it('copies the configuration of a known proxy', async () => {
 
 it.each([
   [['--example', 'codex-bl'], 'unknown example "codex-bl": did you mean "codex-lb"? choose from '],
-  [[], 'there is no terminal to ask in: give the command of your proxy after --, or --example'],
+  [
+    [],
+    'init asks its questions in a terminal, and this is not one: give the command of your proxy after --, or use --example',
+  ],
   [['--env', 'NOTHING', '--', 'x'], '--env "NOTHING" is not NAME=VALUE'],
   [
     ['--', 'x', '{prot}'],

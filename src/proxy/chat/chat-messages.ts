@@ -4,7 +4,7 @@ import { Param } from './param.ts';
 
 /**
  * Translates chat messages into input items, in the same order.
- * `instructions` is no place for system messages: several would have to be joined, and a later one would move before
+ * `instructions` cannot hold system messages: several would have to be joined, and a later one would move before
  * earlier messages.
  */
 export function itemsFromMessages(messages: Param): JsonNode[] {

@@ -88,7 +88,7 @@ export class Accounts {
     );
   }
 
-  /** A patient request for a sign-in retries. With another account at hand, there is no need to. */
+  /** A patient request for a sign-in retries. With another account at hand, it does not have to. */
   async #firstSignIn(
     session: string,
     request: (account: Account, patient: boolean) => Promise<SignIn>,

@@ -20,7 +20,7 @@ export type SignIn = {
     }
 );
 
-/** Returns what tells the holder of a sign-in from all others, also after the tokens were renewed. */
+/** Returns what identifies the holder of a sign-in, also after the tokens were renewed. */
 export function holderOf(signIn: SignIn): string {
   const { file = '' } = signIn;
   return `${file} ${signIn.lane === 'chatgpt' ? signIn.accountId : signIn.accessToken}`;
