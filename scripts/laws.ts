@@ -8,6 +8,7 @@ import type { OfficialClient } from '../src/client/install/installed.ts';
 import { type Lane, lanes } from '../src/client/official/lanes.ts';
 import { parityFindings } from '../src/diff/parity.ts';
 import { ParityError } from '../src/errors.ts';
+import { randomFrom } from '../src/fault/random.ts';
 import { printGolden, readGolden } from '../src/golden/file.ts';
 import { bundledGoldens, type GoldenFile, selectGoldens } from '../src/golden/select.ts';
 import { recordGolden, recordRuns } from '../src/record/record-golden.ts';
@@ -16,7 +17,6 @@ import { findingText } from '../src/report/text.ts';
 import { loadScenario } from '../src/scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../src/tap/certificate-authority.ts';
 import { compareVersions } from '../src/wire/codex-version.ts';
-import { randomFrom } from './random.ts';
 import { runMain } from './run-main.ts';
 
 const usage =

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { progress } from '../src/cli/progress.ts';
 import { ParityError } from '../src/errors.ts';
+import { randomFrom } from '../src/fault/random.ts';
 import { readGolden } from '../src/golden/file.ts';
 import { bundledGoldens, type GoldenFile, selectGoldens } from '../src/golden/select.ts';
 import { count } from '../src/report/count.ts';
 import { fillGolden } from '../test/golden/fill-golden.ts';
 import { type Judgement, judge, type Mutation, mutationsOf } from './mutations/judge.ts';
-import { randomFrom } from './random.ts';
 import { runMain } from './run-main.ts';
 
 const usage =

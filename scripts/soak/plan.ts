@@ -1,4 +1,4 @@
-import { randomFrom } from '../random.ts';
+import { randomFrom } from '../../src/fault/random.ts';
 
 /** How a client talks to the proxy. */
 export const surfaces = [

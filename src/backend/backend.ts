@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { listenLocally } from '../listening.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import { pairHeaders } from '../wire/headers.ts';
 import { type Faults, startFaults } from './faults.ts';
 import { respondToPost } from './http-responses.ts';
+import { listenWithFaults } from './listen-with-faults.ts';
 import type { ScriptedReply } from './reply.ts';
 import { type BackendRun, startScript } from './respond.ts';
 import { type HttpResponse, jsonResponse } from './scripted-response.ts';
@@ -19,6 +19,8 @@ export type BackendOptions = {
   /** Whether the script starts anew at its end, for any number of clients. Faults happen once. Absent: false. */
   readonly repeats?: boolean;
   readonly faults?: Faults;
+  /** The seed by which bytes, frames, pings and compression vary; absent varies nothing. */
+  readonly vary?: number | undefined;
   /** The models that it lists. Absent: none. */
   readonly models?: readonly string[];
   /** Refuses what the real backend refuses, and responds as it does, by what its users report. Absent: false. */
@@ -54,7 +56,7 @@ const notFound = jsonResponse(404, { detail: 'Not Found' });
  * @throws ParityError `port-in-use` when the port is in use.
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
-  const { port = 0, strict = false, replyTo = () => undefined, onEvent = () => {} } = options;
+  const { port = 0, vary, strict = false, replyTo = () => undefined, onEvent = () => {} } = options;
   const script = startScript(options.script, options.repeats);
   const faults = startFaults(options.faults ?? {});
   const run: BackendRun = { script, faults, strict, replyTo, onEvent };
@@ -81,22 +83,21 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
     onEvent({ type: 'upgrade', target, headers: pairHeaders(request.rawHeaders) });
     websockets.accept(request, socket, head);
   });
-  const listening = await listenLocally(server, port);
+  const listening = await listenWithFaults(server, { port, faults: options.faults?.wire ?? [], vary });
   return {
-    port: listening,
-    origin: `http://127.0.0.1:${listening}`,
+    port: listening.port,
+    origin: `http://127.0.0.1:${listening.port}`,
     used: script.used,
     deviations: () => [
       ...(script.used() === script.length ? [] : [`${script.used()} of ${script.length} replies used`]),
       ...(script.unanswered() === 0 ? [] : [`missing replies: ${script.unanswered()}`]),
       ...faults.left(),
+      ...listening.left().map((fault) => `fault ${fault} did not happen`),
     ],
-    close: () =>
-      new Promise((resolve) => {
-        websockets.close();
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: () => {
+      websockets.close();
+      return listening.close();
+    },
   };
 }
 

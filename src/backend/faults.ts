@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { faultText } from '../fault/fault.ts';
 
 const status = 'must be an HTTP status from 400 to 599';
 
@@ -10,6 +11,8 @@ export const faults = z.strictObject({
   stalledPrewarms: z.int().exactOptional(),
   /** The error code that refuses a token refresh, such as `refresh_token_reused`. */
   refresh: z.string().exactOptional(),
+  /** What goes wrong on the way to the client, such as `reset@response.completed`. */
+  wire: z.array(faultText).readonly().exactOptional(),
 });
 export type Faults = z.output<typeof faults>;
 

@@ -2,13 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import type { Fault } from '../fault/fault.ts';
 import type { Golden } from '../golden/golden.ts';
 import { Matcher } from '../golden/match/matcher.ts';
 import type { Place } from '../golden/match/mismatch.ts';
 import { Filler } from '../golden/pattern/fill.ts';
 import { clientJson, type Exchange, type Step } from '../golden/trace/exchanges.ts';
 import { variablesFromBackend } from '../golden/trace/variable-uses.ts';
-import { listenLocally } from '../listening.ts';
 import type { BodyEvent, HeaderField, MessageEvent, ResponseEvent } from '../trace/trace-event.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import { type HeaderList, pairHeaders } from '../wire/headers.ts';
@@ -17,6 +17,7 @@ import { isModelRoute } from '../wire/route.ts';
 import { encodeSse } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
 import { startFaults } from './faults.ts';
+import { listenWithFaults } from './listen-with-faults.ts';
 import { jsonResponse } from './scripted-response.ts';
 import { sideResponse } from './side-routes.ts';
 
@@ -24,6 +25,9 @@ type ReplayBackendOptions = {
   readonly golden: Golden;
   /** TCP port on 127.0.0.1; absent or 0 uses a free one. */
   readonly port?: number;
+  readonly faults?: readonly Fault[];
+  /** The seed by which bytes, frames, pings and compression vary; absent varies nothing. */
+  readonly vary?: number | undefined;
 };
 
 export type ReplayBackend = {
@@ -40,7 +44,8 @@ export type ReplayBackend = {
  *
  * @throws ParityError `port-in-use` when the port is in use.
  */
-export async function startReplayBackend({ golden, port = 0 }: ReplayBackendOptions): Promise<ReplayBackend> {
+export async function startReplayBackend(options: ReplayBackendOptions): Promise<ReplayBackend> {
+  const { golden, port = 0, faults: wireFaults = [], vary } = options;
   let round = new Round(golden);
   const next = (method: string, message?: JsonNode) => {
     const exchange = round.take(method, message);
@@ -99,16 +104,14 @@ export async function startReplayBackend({ golden, port = 0 }: ReplayBackendOpti
     websockets.handleUpgrade(request, socket, head, (client) => playMessages(client, exchange, round));
   });
 
-  const listening = await listenLocally(server, port);
+  const listening = await listenWithFaults(server, { port, faults: wireFaults, vary });
   return {
-    port: listening,
-    origin: `http://127.0.0.1:${listening}`,
-    close: () =>
-      new Promise((resolve) => {
-        for (const client of websockets.clients) client.terminate();
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    port: listening.port,
+    origin: `http://127.0.0.1:${listening.port}`,
+    close: () => {
+      for (const client of websockets.clients) client.terminate();
+      return listening.close();
+    },
   };
 }
 

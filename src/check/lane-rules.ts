@@ -3,12 +3,6 @@ import type { Golden } from '../golden/golden.ts';
 import { encodeEvent } from '../trace/codec.ts';
 import type { JsonNode } from '../wire/json.ts';
 
-/** The path of the base URL of a golden's requests: `/backend-api/codex`, or `/v1` with an API key. */
-export function basePathOf({ exchanges }: Golden): string {
-  const target = exchanges[0]?.request.target;
-  return target?.kind === 'string' ? target.value.slice(0, target.value.lastIndexOf('/responses')) : '';
-}
-
 /**
  * The keys that the official client sends upstream but leaves out in a lane, so that a subject has to add them.
  * `client` is the golden of the lane, `upstream` that of direct traffic; none if they are the same golden.

@@ -8,9 +8,11 @@ import {
   secretsOf,
 } from '../client/official/environment.ts';
 import { ParityError } from '../errors.ts';
+import { basePathOf } from '../golden/golden.ts';
 import type { ClientRefusal } from '../golden/match/mismatch.ts';
 import { type Exchange, exchangesOf } from '../golden/trace/exchanges.ts';
 import { modelsOf } from '../golden/trace/models.ts';
+import { timeFromNow } from '../record/record-live.ts';
 import { ownTexts } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { loadScenario } from '../scenario/scenario.ts';
@@ -23,7 +25,6 @@ import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 import { type CredentialUse, knownCredentials } from './credentials.ts';
 import { type DriveResult, driveInTime } from './drive.ts';
-import { basePathOf } from './lane-rules.ts';
 import { RefusalWatch } from './refusal-watch.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import type { SubjectStart } from './start-subject.ts';
@@ -92,8 +93,7 @@ async function observe(
   let acceptsFirst = false;
   /** How many events there were behind the subject when it got ready. It may forward the request that asks for that. */
   let untilReady = 0;
-  const start = performance.now();
-  const timed = (event: TraceEvent) => ({ ...event, at: performance.now() - start });
+  const timed = timeFromNow();
   const onFront = (event: TraceEvent) => {
     front.push(timed(event));
     if (event.type === 'response' && event.status === 101)

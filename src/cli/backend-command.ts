@@ -8,18 +8,20 @@ import { loadScenario } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import type { CommandContext } from './command-context.ts';
+import { type FaultOptions, faultHelp, faultOptions, readFaults } from './fault-options.ts';
 import { examples } from './help.ts';
 import { type GoldensOption, goldenNames, goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 import { readRecording } from './read-recording.ts';
 
-type BackendCommandOptions = GoldensOption & {
-  port: number;
-  scenario: string | undefined;
-  replay: string | undefined;
-  strict: boolean | undefined;
-  tls: boolean;
-};
+type BackendCommandOptions = GoldensOption &
+  FaultOptions & {
+    port: number;
+    scenario: string | undefined;
+    replay: string | undefined;
+    strict: boolean | undefined;
+    tls: boolean;
+  };
 
 /** What the backend replies to every request if it plays no scenario. */
 const defaultReply: ScriptedReply = { reply: 'text', text: 'Hello from the simulated Codex backend.' };
@@ -47,6 +49,7 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
           describe: `Respond as in this recording, again and again, with new ids: a trace, or ${goldenNames}`,
         })
         .option('goldens', goldensOption())
+        .options(faultOptions)
         .option('strict', {
           type: 'boolean',
           // A default would conflict with --replay.
@@ -58,22 +61,29 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
           describe: 'Also run an HTTPS proxy that plays chatgpt.com and auth.openai.com',
         })
         .epilogue(
-          examples([
+          `${faultHelp('backend')}\n\n${examples([
             ['Respond to every request with a text', 'codex-parity backend'],
             ['Reply with a tool call, then with a text', 'codex-parity backend --scenario tool-turn'],
             ['Respond as in a session that you recorded', 'codex-parity backend --replay live.trace.jsonl'],
             [
+              'Reset the connection before the end of the first response, and refuse the next upgrade',
+              'codex-parity backend --fault reset@response.completed --fault status:503@upgrade:2',
+            ],
+            [
               'Use it with a program of your own',
               'OPENAI_BASE_URL=http://127.0.0.1:8330/v1 OPENAI_API_KEY=any your-program',
             ],
-          ]),
+          ])}`,
         ),
-    handler: async ({ port, scenario, replay, strict = false, tls, goldens }) => {
+    handler: async ({ port, scenario, replay, strict = false, tls, goldens, ...options }) => {
       mustBePort('port', port);
+      const { faults, vary } = readFaults(options, 'backend');
+      const { script, faults: own = {} } = scripted(scenario);
+      const all = { ...own, wire: [...(own.wire ?? []), ...faults] };
       const backend =
         replay === undefined
-          ? await startBackend({ ...scripted(scenario), port, strict, repeats: true, onEvent: report })
-          : await startReplayBackend({ golden: readRecording(replay, goldens), port });
+          ? await startBackend({ script, faults: all, vary, port, strict, repeats: true, onEvent: report })
+          : await startReplayBackend({ golden: readRecording(replay, goldens), port, faults, vary });
       const close = [backend.close];
       try {
         for (const line of clientsOf(backend)) progress(line);

@@ -110,7 +110,15 @@ function optionNames({ parsed }: Argv): string[] {
 }
 
 /** Options that can be repeated. */
-const repeatable: ReadonlySet<string> = new Set(['_', 'files', 'report', 'goldens', 'allow-host', 'env']);
+const repeatable: ReadonlySet<string> = new Set([
+  '_',
+  'files',
+  'report',
+  'goldens',
+  'allow-host',
+  'env',
+  'fault',
+]);
 
 /** Commands that take a command after `--`. */
 const takesCommand: ReadonlySet<string> = new Set(['record', 'init']);

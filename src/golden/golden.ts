@@ -18,6 +18,12 @@ export type Golden = GoldenId & {
   readonly exchanges: readonly Exchange[];
 };
 
+/** The path of the base URL of a golden's requests: `/backend-api/codex`, or `/v1` with an API key. */
+export function basePathOf({ exchanges }: Golden): string {
+  const target = exchanges[0]?.request.target;
+  return target?.kind === 'string' ? target.value.slice(0, target.value.lastIndexOf('/responses')) : '';
+}
+
 export type Variable = {
   readonly name: string;
   readonly kind: VariableKind;

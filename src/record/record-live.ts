@@ -10,6 +10,7 @@ import { trustingVariables } from '../tap/trusted-authorities.ts';
 import type { Observe } from '../trace/observation.ts';
 import { Sealer } from '../trace/seal.ts';
 import { createTrace } from '../trace/trace.ts';
+import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 
 /** A recorded command. `hosts` are those of the backend; by default the official ones. */
@@ -35,9 +36,10 @@ export async function recordCommandThroughTap({
   let requests = 0;
   const problems = new Set<string>();
   const trace = createTrace(out, { recorded: 'live' });
+  const timed = timeFromNow();
   const recorder = new TraceRecorder(new Sealer({ secrets: { path: homePaths() } }), (event) => {
     if (event.type === 'request') requests += 1;
-    trace.write(event);
+    trace.write(timed(event));
   });
   const tap = await startInterceptingTap({
     authority,
@@ -101,7 +103,8 @@ function homePaths(): string[] {
 export async function recordUpstream(server: URL, folder: string, onProblem: (problem: string) => void) {
   const path = join(folder, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.trace.jsonl`);
   const trace = createTrace(path, { recorded: 'live' });
-  const recorder = new TraceRecorder(new Sealer(), trace.write);
+  const timed = timeFromNow();
+  const recorder = new TraceRecorder(new Sealer(), (event) => trace.write(timed(event)));
   const problems = new Set<string>();
   const reportOnce = (problem: string) => {
     if (!problems.has(problem)) onProblem(problem);
@@ -113,6 +116,12 @@ export async function recordUpstream(server: URL, folder: string, onProblem: (pr
     trace.finish();
   };
   return { url, path, finish };
+}
+
+/** Adds to events when they are passed in, counted from now. */
+export function timeFromNow(): (event: TraceEvent) => TraceEvent {
+  const start = performance.now();
+  return (event) => ({ ...event, at: performance.now() - start });
 }
 
 /** Starts a tap in front of a server. `url` is the URL to use instead of the server's. */

@@ -23,7 +23,7 @@ type AnyOf<T> = {
 export function encodeEvent(event: TraceEvent): JsonNode {
   const { type, connection, exchange, authority, tls, method, target, unordered }: AnyOf<TraceEvent> = event;
   const { from, by, opcode, complete, compressed, fragments, reason, status }: AnyOf<TraceEvent> = event;
-  const { version, headers, content }: AnyOf<TraceEvent> = event;
+  const { version, headers, content, at }: AnyOf<TraceEvent> = event;
   return jsonObject({
     ...{ type, connection, exchange, authority },
     tls: tls && jsonObject({ offered: toNode(tls.offered), chosen: tls.chosen }),
@@ -43,6 +43,7 @@ export function encodeEvent(event: TraceEvent): JsonNode {
     },
     headers: headers && encodeHeaders(headers),
     ...(content && encodeContent(content)),
+    at: at === undefined ? undefined : Math.round(at),
   });
 }
 
@@ -53,6 +54,11 @@ const opcodes: readonly Opcode[] = ['text', 'binary', 'close', 'ping', 'pong'];
 /** The event with this JSON form. Throws a FieldError that names the missing or wrong member. */
 export function decodeEvent(node: JsonNode): TraceEvent {
   const read = new Fields(node);
+  const event = decodeUntimed(read);
+  return read.has('at') ? { ...event, at: read.integer('at') } : event;
+}
+
+function decodeUntimed(read: Fields): TraceEvent {
   const type = read.text('type');
   switch (type) {
     case 'connection':

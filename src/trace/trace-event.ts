@@ -15,7 +15,13 @@ export type TraceEvent =
   | EndEvent
   | UndecodableEvent;
 
-export type ConnectionEvent = {
+/**
+ * When the tap saw an event, in milliseconds since the recording began. Goldens do not have it, so that they do not depend
+ * on the speed of the machine.
+ */
+type Timed = { readonly at?: number };
+
+export type ConnectionEvent = Timed & {
   readonly type: 'connection';
   readonly connection: number;
   /** The host that the client connects to, with the port unless it is the default of the scheme. */
@@ -25,12 +31,6 @@ export type ConnectionEvent = {
 };
 
 export type HeaderField = readonly [name: string, value: JsonNode];
-
-/**
- * When the tap saw an event, in milliseconds since the recording began. Only in memory: files do not have it, so that a
- * recording does not depend on the speed of the machine.
- */
-type Timed = { readonly at?: number };
 
 export type RequestEvent = Timed & {
   readonly type: 'request';
@@ -71,10 +71,10 @@ export type MessageEvent = Timed &
   };
 
 /** The first end of the connection. The end of the other side, which follows from it, is not observed. */
-export type EndEvent = { readonly type: 'end'; readonly connection: number; readonly by: Side };
+export type EndEvent = Timed & { readonly type: 'end'; readonly connection: number; readonly by: Side };
 
 /** Bytes that are neither HTTP/1.1 nor websocket. They are still passed through, but no longer decoded. */
-export type UndecodableEvent = {
+export type UndecodableEvent = Timed & {
   readonly type: 'undecodable';
   readonly connection: number;
   readonly from: Side;

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { playBothSides } from '../../scripts/replays/play.ts';
 import { startBackend } from '../../src/backend/backend.ts';
 import { startReplayBackend } from '../../src/backend/replay-backend.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
 import { goldenPath, readGolden } from '../../src/golden/file.ts';
 import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import { recordReplay } from '../../src/record/record-replay.ts';
-import { readTrace } from '../../src/trace/trace.ts';
+import { createTrace, readTrace } from '../../src/trace/trace.ts';
 import { line } from '../diff/rendered.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 
@@ -31,7 +32,7 @@ async function played(file: string, url: URL): Promise<readonly Exchange[]> {
     signal: AbortSignal.timeout(60_000),
     onProblem: (problem) => expect.fail(problem),
   });
-  expect(outcome).toEqual({ finished: true });
+  expect(outcome).toEqual({ finished: true, missed: [] });
   return exchangesOf(readTrace(out).events);
 }
 
@@ -52,6 +53,54 @@ it.each([
   for (const exchanges of rounds) expect(parityFindings(golden, exchanges).map(line)).toEqual([]);
   const ids = rounds.map((exchanges) => JSON.stringify(exchanges).match(/resp_[0-9a-f]{16,}/)?.[0]);
   if (ids[0] !== undefined) expect(ids[0]).not.toBe(ids[1]);
+});
+
+/** `npm run replays` plays all goldens in this way. */
+it.each([
+  ...['fast', 'tool-turn', 'resume', 'http-cut-off', 'close-1000', 'binary-message'].map(
+    (scenario, seed) => [seed, scenario, fileOf(scenario)] as const,
+  ),
+  [7, 'an API key', fileOf('default', 'api-key')] as const,
+])('does not change the verdict when both sides vary by seed %i: %s', async (seed, _, file) => {
+  expect(await playBothSides(readGolden(file), seed)).toEqual([]);
+});
+
+it('waits as in the recording, or less', async () => {
+  const folder = temporaryFolder();
+  const backend = await startBackend({ script: [{ reply: 'text', text: 'OK' }], repeats: true });
+  onTestFinished(backend.close);
+  const traces = ['first', 'second'].map((name) => join(folder, `${name}.trace.jsonl`));
+  const [first = '', second = ''] = traces;
+  await cli(['replay', fileOf('fast'), '--to', backend.origin, '--out', first]);
+  // The last message of the client came three seconds later than it did.
+  const times = (path: string) => readTrace(path).events.map(({ at = 0 }) => at);
+  const events = readTrace(first).events;
+  const last = events.findLastIndex((event) => event.type === 'message' && event.from === 'client');
+  const late = createTrace(join(folder, 'late.trace.jsonl'), { recorded: 'replay' });
+  for (const [index, event] of events.entries())
+    late.write({ ...event, at: (event.at ?? 0) + (index < last ? 0 : 3000) });
+  late.finish();
+  const args = ['replay', join(folder, 'late.trace.jsonl'), '--to', backend.origin, '--out', second];
+  expect(await cli([...args, '--timing', 'x6'])).toMatchObject({ exitCode: 0 });
+  expect(Math.max(...times(second))).toBeGreaterThan(500);
+  expect((await cli([...args, '--timing', 'x0'])).stderr).toContain(
+    '--timing "x0" is not none, recorded, or xN',
+  );
+  const golden = await cli(['replay', fileOf('fast'), '--to', backend.origin, '--timing', 'recorded']);
+  expect(golden.stderr).toContain('--timing recorded needs a recording with times: only traces have them');
+});
+
+it('lets the client fail, and says which faults did not happen', async () => {
+  const backend = await startBackend({ script: [{ reply: 'text', text: 'OK' }], repeats: true });
+  onTestFinished(backend.close);
+  const faults = ['--fault', 'reset@message:2', '--fault', 'malformed@message:9'];
+  const out = join(temporaryFolder(), 'out.trace.jsonl');
+  const { exitCode, stdout, stderr } = await cli([
+    ...['replay', fileOf('fast'), '--to', backend.origin, '--out', out, ...faults],
+  ]);
+  expect(stdout).toBe('stopped: the connection ended before response.completed\n');
+  expect(stderr).toContain('fault malformed@message:9 did not happen');
+  expect(exitCode).toBe(1);
 });
 
 it('chooses the exchange that a request fits, not the first', async () => {
@@ -153,6 +202,9 @@ it('says where a server ended the replay, and keeps the trace', async () => {
 it.each([
   [['replay', fileOf('fast'), '--to', 'localhost:80'], /--to "localhost:80" is not an http or https URL/],
   [['replay', 'nowhere.golden.jsonl', '--to', 'http://127.0.0.1:1/v1'], /cannot read nowhere\.golden\.jsonl/],
+  [['replay', fileOf('fast'), '--to', 'http://127.0.0.1:1', '--fault', 'status'], /only a backend can do it/],
+  [['backend', '--fault', 'rest'], /fault "rest": no kind "rest": did you mean "reset"\?/],
+  [['backend', '--vary', '-1'], /--vary must be a whole number/],
   [['backend', '--scenario', 'fst'], /there is no scenario "fst"/],
   [['backend', '--replay', fileOf('fast'), '--strict'], /replay.*strict/],
   [['backend', '--port', '70000'], /--port must be a whole number/],

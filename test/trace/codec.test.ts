@@ -39,6 +39,7 @@ const events: TraceEvent[] = [
   { type: 'response', exchange: 1, status: 101, headers: [] },
   { type: 'response', exchange: 1, version: '1.0', status: 200, headers: [] },
   { type: 'end', connection: 1, by: 'backend' },
+  { type: 'end', connection: 1, by: 'backend', at: 1500 },
   { type: 'undecodable', connection: 1, from: 'client', reason: 'no HTTP' },
   ...contents.flatMap((content): TraceEvent[] => [
     { type: 'body', exchange: 1, from: 'backend', complete: false, content },

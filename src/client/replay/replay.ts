@@ -4,10 +4,10 @@ import type { Golden } from '../../golden/golden.ts';
 import { Matcher } from '../../golden/match/matcher.ts';
 import type { Place } from '../../golden/match/mismatch.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
-import type { Exchange } from '../../golden/trace/exchanges.ts';
+import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import { modelsOf } from '../../golden/trace/models.ts';
 import { variablesFromBackend } from '../../golden/trace/variable-uses.ts';
-import type { Content, HeaderField } from '../../trace/trace-event.ts';
+import type { Content, HeaderField, RequestEvent } from '../../trace/trace-event.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { type JsonNode, jsonString, printJson } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';
@@ -48,18 +48,29 @@ export async function replay(
   golden: Golden,
   subject: URL,
   signal: AbortSignal,
-  { settings = officialSettings, authority = subject.host }: ReplayOptions = {},
+  { settings = officialSettings, authority = subject.host, speed }: ReplayOptions = {},
 ): Promise<ReplayOutcome> {
-  return new Replay(golden, { subject, signal, settings, authority }).run();
+  return new Replay(golden, { subject, signal, settings, authority, speed }).run();
 }
 
-type ReplayOptions = {
+export type ReplayOptions = {
   readonly settings?: ClientSettings;
+  /** How many times as fast as in the recording the client is between two events; absent does not wait. */
+  readonly speed?: number | undefined;
   /** The host that requests name; absent is that of the subject's URL. */
   readonly authority?: string;
 };
 
 type ReplayTarget = Required<ReplayOptions> & { readonly subject: URL; readonly signal: AbortSignal };
+
+/** Milliseconds between each event of a recording and the one before it, as far as it has times. */
+function pausesIn({ exchanges }: Golden): ReadonlyMap<RequestEvent | Step, number> {
+  const timed = exchanges
+    .flatMap(({ request, steps }) => [request, ...steps])
+    .flatMap((event) => (event.at === undefined ? [] : [{ event, at: event.at }]))
+    .sort((a, b) => a.at - b.at);
+  return new Map(timed.map(({ event, at }, index) => [event, at - (timed[index - 1]?.at ?? at)]));
+}
 
 class Replay {
   readonly #golden: Golden;
@@ -72,8 +83,12 @@ class Replay {
   /** Reads the values that the client needs again, such as response ids, from what the subject sends. */
   readonly #reader: Matcher;
   readonly #open = new Set<RawConnection>();
+  readonly #pauses: ReadonlyMap<RequestEvent | Step, number>;
+  readonly #speed: number;
 
-  constructor(golden: Golden, { subject, signal, settings, authority }: ReplayTarget) {
+  constructor(golden: Golden, { subject, signal, settings, authority, speed }: ReplayTarget) {
+    this.#pauses = speed === undefined ? new Map() : pausesIn(golden);
+    this.#speed = speed ?? 1;
     this.#golden = golden;
     this.#subject = subject;
     this.#signal = signal;
@@ -111,11 +126,15 @@ class Replay {
 
   /** Plays an exchange. Returns why it did not reach its end; undefined when it did. */
   async #exchange(exchange: Exchange): Promise<string | undefined> {
+    await this.#pauseBefore(exchange.request);
     const connection = new RawConnection(this.#subject.hostname, Number(this.#subject.port || 80));
     this.#open.add(connection);
     await this.#request(connection, exchange);
     for (const [index, { message, expected }] of replayTurns(exchange).entries()) {
-      if (message !== undefined) connection.send(message.opcode, this.#bytes(message.content));
+      if (message !== undefined) {
+        await this.#pauseBefore(message);
+        connection.send(message.opcode, this.#bytes(message.content));
+      }
       const sent = index === 0 ? requestName(exchange) : `client message ${index}`;
       const reason = await this.#receive(connection, expected, sent);
       if (reason !== undefined) return reason;
@@ -126,6 +145,11 @@ class Replay {
     this.#open.delete(connection);
     if (exchange.end === 'client') await delay(forwardingTime);
     return undefined;
+  }
+
+  async #pauseBefore(event: RequestEvent | Step): Promise<void> {
+    const pause = (this.#pauses.get(event) ?? 0) / this.#speed;
+    if (pause > 0) await delay(pause, undefined, { signal: this.#signal }).catch(() => {});
   }
 
   async #request(connection: RawConnection, exchange: Exchange): Promise<void> {

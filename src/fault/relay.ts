@@ -1,0 +1,65 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { listenLocally } from '../listening.ts';
+import type { Side } from '../wire/message.ts';
+import { type Fault, PendingWireFaults } from './fault.ts';
+import { RelayedConnection } from './relayed-connection.ts';
+import { Variation } from './variation.ts';
+
+export type FaultRelayOptions = {
+  /** The server that connections are passed on to. */
+  readonly upstream: { readonly host: string; readonly port: number };
+  /** TCP port on 127.0.0.1; absent or 0 uses a free one. */
+  readonly port?: number;
+  /** The side whose messages vary and fail. */
+  readonly side: Side;
+  readonly faults?: readonly Fault[];
+  /** The seed of the variation; absent passes on bytes as they arrive. */
+  readonly vary?: number | undefined;
+};
+
+export type FaultRelay = {
+  readonly port: number;
+  /** Replaces the faults, and counts their occasions anew. */
+  arm(faults: readonly Fault[]): void;
+  /** The faults that have not happened, as they were written. */
+  left(): string[];
+  /** Stops listening and ends every connection. */
+  close(): Promise<void>;
+};
+
+/**
+ * Starts a relay on loopback in front of a server, without TLS. It plays one side of each connection as that side might
+ * behave on a bad day: with the given faults, and varied in what the protocols leave open. All else passes unchanged.
+ *
+ * @throws ParityError `port-in-use` when the port is in use.
+ */
+export async function startFaultRelay(options: FaultRelayOptions): Promise<FaultRelay> {
+  const { upstream, port = 0, side, faults = [], vary } = options;
+  const pending = new PendingWireFaults(faults);
+  const open = new Set<Socket>();
+  let connections = 0;
+  const track = (socket: Socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+    // The connection reads errors as ends. Without a listener they would end the process.
+    socket.on('error', () => {});
+    return socket;
+  };
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    connections += 1;
+    const backend = connect({ ...upstream, allowHalfOpen: true, noDelay: true });
+    const variation = vary === undefined ? undefined : new Variation(vary, connections);
+    const sockets = { client: track(client), backend: track(backend) };
+    void new RelayedConnection(sockets, { side, faults: pending, variation }).run();
+  });
+  return {
+    port: await listenLocally(server, port),
+    arm: (next) => pending.arm(next),
+    left: () => pending.left(),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of open) socket.destroy();
+      }),
+  };
+}
