@@ -15,7 +15,8 @@ type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
 const commands: Readonly<Record<string, Register>> = {
   record: async (cli, context) => cli.command((await import('./record-command.ts')).recordCommand(context)),
   check: async (cli, context) => cli.command((await import('./check-command.ts')).checkCommand(context)),
-  explain: async (cli) => cli.command((await import('./explain-command.ts')).explainCommand()),
+  explain: async (cli, context) =>
+    cli.command((await import('./explain-command.ts')).explainCommand(context)),
   'merge-reports': async (cli, context) =>
     cli.command((await import('./merge-reports-command.ts')).mergeReportsCommand(context)),
   diff: async (cli, context) => cli.command((await import('./diff-command.ts')).diffCommand(context)),

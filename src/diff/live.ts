@@ -40,9 +40,9 @@ export function liveFindings(
   const live = sessions.map(({ kept }) => kept);
   const expected = {
     ...golden,
-    exchanges: golden.exchanges.map((one, index) => withSettings(one, live[index])),
+    exchanges: golden.exchanges.map((one, index) => withSettings(one, live.slice(index))),
   };
-  const settings = differingSettings(golden.exchanges[0], live[0]);
+  const settings = differingSettings(golden.exchanges, live);
   const isOwn = (mismatch: Mismatch) => isOwnMember(mismatch, new Set(settings.map(({ name }) => name)));
   const mismatches = unify(envelopeOf(expected), envelopesOf(live));
   const differing = unify(expected, live).filter(({ places }) => places.every(isContent));
@@ -99,11 +99,13 @@ function settingsOf(exchange: Exchange, body: JsonNode | undefined): OwnSettings
   };
 }
 
-function differingSettings(golden: Exchange | undefined, live: Exchange | undefined) {
-  if (golden === undefined || live === undefined) return [];
-  const [expected, actual] = [golden, live].map((exchange) => settingsOf(exchange, bodiesOf(exchange)[0]));
+function differingSettings(golden: readonly Exchange[], live: readonly Exchange[]) {
+  const [expected, actual] = [golden, live].map((exchanges) =>
+    exchanges[0] === undefined ? undefined : settingsOf(exchanges[0], exchanges.flatMap(bodiesOf)[0]),
+  );
+  if (expected === undefined || actual === undefined) return [];
   return (['model', 'reasoning effort', 'front end'] as const)
-    .map((name) => ({ type: 'setting', name, expected: expected?.[name], actual: actual?.[name] }) as const)
+    .map((name) => ({ type: 'setting', name, expected: expected[name], actual: actual[name] }) as const)
     .filter(
       ({ name, expected, actual }) =>
         expected !== actual && (name === 'reasoning effort' || actual !== undefined),
@@ -120,12 +122,18 @@ function bodiesOf({ steps }: Exchange): JsonNode[] {
 
 /**
  * An exchange of a golden with the settings of a live one: those of each request in its body and in its metadata, and
- * those of the first request in the handshake. So a header that names another model than the body still differs.
+ * those of the first request in the handshake. So a header that names another model than the body still differs. An
+ * upgrade that was refused has the settings of the request that follows it in a later exchange.
  */
-function withSettings(golden: Exchange, live: Exchange | undefined): Exchange {
+function withSettings(golden: Exchange, [live, ...later]: readonly Exchange[]): Exchange {
   if (live === undefined) return golden;
   const bodies = bodiesOf(live);
-  const first = settingsOf(live, bodies[0]);
+  const body = bodies[0] ?? later.flatMap(bodiesOf)[0];
+  if (body === undefined) return golden;
+  const own = settingsOf(live, body);
+  // The user agent spells the name of the front end in two ways (measured: codex 0.118.0), so it stays if it is the same.
+  const isSame = own['front end'] === settingsOf(golden, undefined)['front end'];
+  const first = isSame ? { ...own, 'front end': undefined } : own;
   let request = 0;
   return {
     ...golden,

@@ -87,19 +87,31 @@ export function trafficVariant(
   };
 }
 
-function track(name: string, pattern: boolean, exchanges: readonly Exchange[], texts: SharedTexts): Track {
+/** The frames of exchanges. `hasHead` says whether the head of an exchange is one of them. */
+export function track(
+  name: string,
+  pattern: boolean,
+  exchanges: readonly Exchange[],
+  texts: SharedTexts,
+  hasHead: (exchange: number) => boolean = () => true,
+): Track {
   let count = 0;
   const framed = exchanges.map((exchange, at) =>
-    framesOf(exchange, at, texts).map((frame): Frame => ({ ...frame, index: count++ })),
+    framesOf(exchange, at, texts)
+      .filter(({ data }) => data.kind !== 'request' || hasHead(at))
+      .map((frame): Frame => ({ ...frame, index: count++ })),
   );
   return { name, pattern, exchanges: framed };
 }
 
-function trackData({ name, pattern, exchanges }: Track): TrackData {
+export function trackData({ name, pattern, exchanges }: Track): TrackData {
   return {
     name,
     pattern,
-    exchanges: exchanges.map(([request], index) => `exchange ${index + 1}: ${request?.data.line ?? ''}`),
+    exchanges: exchanges.map(([first], index) => {
+      const line = first?.data.kind === 'request' ? first.data.line : 'on a connection that was open';
+      return `exchange ${index + 1}: ${line}`;
+    }),
     frames: exchanges.flat().map(({ data }) => data),
   };
 }
@@ -229,7 +241,7 @@ type PairedExchange = {
 };
 
 /** As `unify` compares them. */
-function parityRows(golden: Track, actual: Track, matched: Correspondence): PairedExchange[] {
+export function parityRows(golden: Track, actual: Track, matched: Correspondence): PairedExchange[] {
   const { pairs, missing, added } = matched.exchanges;
   const all: (readonly [number, number])[] = [
     ...pairs,
@@ -255,7 +267,7 @@ function parityRows(golden: Track, actual: Track, matched: Correspondence): Pair
 }
 
 /** Exchanges by position, and content by likeness, as neutrality is compared. */
-function neutralityRows(front: Track, back: Track): PairedExchange[] {
+export function neutralityRows(front: Track, back: Track): PairedExchange[] {
   const matcher = new Matcher(undefined, { mismatch: () => {}, occurrence: () => {} });
   const length = Math.max(front.exchanges.length, back.exchanges.length);
   return Array.from({ length }, (_, index) => {
@@ -347,7 +359,7 @@ function pairFrames(
 
 type RowIndex = { readonly left: Map<string, number>; readonly right: Map<string, number> };
 
-function view(
+export function view(
   about: Omit<ViewData, 'rows' | 'marks'>,
   exchanges: readonly PairedExchange[],
   findings: readonly Finding[],

@@ -1,0 +1,83 @@
+import type { PageData, TrafficData } from './model.ts';
+
+/** What the live page shows: the newest sessions and turns. All texts are plain, and secrets in them are sealed. */
+export type WatchState = {
+  /** The base URL that clients use, and where requests go. */
+  readonly listen: string;
+  readonly upstream: string;
+  readonly sessions: readonly SessionData[];
+  readonly dropped: DroppedData;
+};
+
+/** What is not kept, so that the memory stays constant. */
+export type DroppedData = {
+  readonly sessions: number;
+  readonly turns: number;
+  /** Turns whose frames are no longer kept. */
+  readonly frames: number;
+  /** Bytes that the analysis could not take in time. */
+  readonly bytes: number;
+};
+
+export type SessionData = {
+  readonly number: number;
+  readonly id: string;
+  /** Client and version, in a few words. */
+  readonly client: string;
+  readonly golden: GoldenVerdictData;
+  readonly turns: readonly TurnData[];
+  /** How many earlier turns are not kept. */
+  readonly earlier: number;
+  readonly notes: readonly NoteOfSession[];
+};
+
+/** How the start of the session compares with a golden. */
+export type GoldenVerdictData = {
+  readonly type: 'pending' | 'parity' | 'findings' | 'not compared';
+  /** The golden, or why there is no verdict. */
+  readonly text: string;
+  readonly findings: readonly SessionFinding[];
+  /** The turn whose frames show them. */
+  readonly turn?: number;
+};
+
+export type SessionFinding = {
+  readonly code: string;
+  readonly level: 'breaks' | 'identity' | 'shape';
+  readonly title: string;
+  readonly effect: string | null;
+};
+
+/** `after` is the id of the turn that came before it. */
+export type NoteOfSession = { readonly after: number; readonly text: string; readonly mark: Mark };
+
+/** `note` is neither right nor wrong, but worth a look. */
+export type Mark = 'ok' | 'wrong' | 'note' | 'none';
+
+/** A verdict: a few words, a mark, and what stands behind it. */
+export type TurnPart = {
+  readonly topic: 'tier' | 'hint' | 'transport' | 'cache key' | 'chain' | 'cache' | 'time' | 'ending';
+  readonly text: string;
+  readonly mark: Mark;
+  readonly why: string;
+  readonly fix?: string;
+};
+
+export type TurnData = {
+  readonly id: number;
+  readonly title: string;
+  readonly model: string;
+  readonly parts: readonly TurnPart[];
+  readonly running: boolean;
+  readonly tokens?: { readonly input: number; readonly cached: number; readonly output: number };
+  readonly firstToken?: number;
+  readonly duration?: number;
+};
+
+/** What the page receives while it is open. */
+export type WatchMessage =
+  | { readonly type: 'state'; readonly state: WatchState }
+  | { readonly type: 'session'; readonly session: SessionData; readonly dropped: DroppedData };
+
+/** A turn with its frames: one conversation of a page like the HTML report's. */
+export type TurnPage = { readonly page: PageData; readonly traffic: TrafficData };
