@@ -59,7 +59,8 @@ export function faultHelp(side: Side): string {
   return (
     `Kinds of faults:\n${lines.join('\n')}\n\n` +
     'Places: request (an upgrade or POST), upgrade, post, token (a renewal of the sign-in); message, or the type of an event such ' +
-    'as response.completed, for what happens before it; byte. With :N, the nth occasion (default 1), or :every.\n\n' +
+    'as response.completed, for what happens before it; byte. :N is the nth request, or the nth message or byte of a connection ' +
+    '(default 1). A fault happens once; with :every, at every request or on every connection.\n\n' +
     `--vary varies ${varied}. It never changes a verdict.`
   );
 }

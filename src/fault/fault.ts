@@ -119,13 +119,17 @@ export const faultKinds = Object.keys(faultRules).filter(isFaultKind);
 const requestPlaces = ['request', 'upgrade', 'post', 'token'] as const;
 type RequestPlace = (typeof requestPlaces)[number];
 
-/** Where a fault happens: at the nth occasion of its sort over all connections, or at every one. */
-export type FaultPlace =
-  | { readonly at: RequestPlace; readonly nth: number | 'every' }
+/**
+ * Where a fault happens: at the nth request of all connections, or the nth message or byte of a connection. It happens once, or
+ * at every such request and on every such connection.
+ */
+export type FaultPlace = { readonly nth: number; readonly every: boolean } & (
+  | { readonly at: RequestPlace }
   /** Before a message or server-sent event, of this type if given. */
-  | { readonly at: 'message'; readonly type?: string; readonly nth: number | 'every' }
-  /** After so many bytes of connections for responses. */
-  | { readonly at: 'byte'; readonly nth: number };
+  | { readonly at: 'message'; readonly type?: string }
+  /** After so many bytes of a connection for responses. */
+  | { readonly at: 'byte' }
+);
 
 /** Something that goes wrong with a connection. */
 export type Fault = {
@@ -137,10 +141,10 @@ export type Fault = {
   readonly place: FaultPlace;
 };
 
-const syntax = /^([a-z0-9-]+)(?::(\d+))?(?:@([a-z_.]+)(?::(\d+|every))?)?$/;
+const syntax = /^([a-z0-9-]+)(?::(\d+))?(?:@([a-z_.]+)(?::(\d+))?(:every)?)?$/;
 
 /** The form of a fault, for help and error messages. */
-export const faultSyntax = 'KIND[:NUMBER][@PLACE[:N]]';
+export const faultSyntax = 'KIND[:NUMBER][@PLACE[:N][:every]]';
 
 /**
  * Reads a fault such as `status:503@upgrade`, `reset@response.completed:2` or `stall@token:every`. Throws ParityError
@@ -148,7 +152,7 @@ export const faultSyntax = 'KIND[:NUMBER][@PLACE[:N]]';
  */
 export function parseFault(text: string): Fault {
   const wrong = (problem: string) => new ParityError('usage', `fault "${text}": ${problem}`);
-  const [, kind = '', number, place, nth] = syntax.exec(text) ?? [];
+  const [, kind = '', number, place, nth, every] = syntax.exec(text) ?? [];
   if (kind === '') throw wrong(`write it as ${faultSyntax}, such as reset@response.completed`);
   if (!isFaultKind(kind))
     throw wrong(`no kind "${kind}": ${didYouMean(kind, faultKinds)}choose from ${faultKinds.join(', ')}`);
@@ -158,30 +162,31 @@ export function parseFault(text: string): Fault {
   const value = Number(number ?? range?.default ?? 0);
   if (range !== undefined && (value < range.min || value > range.max))
     throw wrong(`the ${range.name} must be from ${range.min} to ${range.max}`);
-  return { text, kind, number: value, place: placeOf(rule, place ?? rule.place, nth, wrong) };
+  const occasion = { nth: Number(nth ?? 1), every: every !== undefined };
+  if (occasion.nth === 0) throw wrong('places are counted from 1');
+  if (place === 'byte' && nth === undefined) throw wrong('name the byte, as in reset@byte:1000');
+  return { text, kind, number: value, place: placeOf(rule, place ?? rule.place, occasion, wrong) };
 }
 
 function placeOf(
   { scope }: FaultRule,
   name: string,
-  nth: string | undefined,
+  occasion: Pick<FaultPlace, 'nth' | 'every'>,
   wrong: (problem: string) => ParityError,
 ): FaultPlace {
-  if (nth === '0') throw wrong('occasions are counted from 1');
-  const occasion = nth === 'every' ? nth : Number(nth ?? 1);
   if (isRequestPlace(name)) {
     if (scope === 'message') throw wrong(`it happens within a response, not at ${name}`);
-    return { at: name, nth: occasion };
+    if (occasion.every && occasion.nth > 1) throw wrong(`write :N or :every after ${name}, not both`);
+    return { at: name, ...occasion };
   }
   if (scope === 'request')
     throw wrong(`it happens at a request: choose the place from ${requestPlaces.join(', ')}`);
   if (name === 'byte') {
     if (scope !== 'any') throw wrong('it happens at a message, not within one');
-    if (occasion === 'every' || nth === undefined) throw wrong('name the byte, as in reset@byte:1000');
-    return { at: 'byte', nth: occasion };
+    return { at: 'byte', ...occasion };
   }
-  if (name === 'message') return { at: 'message', nth: occasion };
-  if (name.includes('.')) return { at: 'message', type: name, nth: occasion };
+  if (name === 'message') return { at: 'message', ...occasion };
+  if (name.includes('.')) return { at: 'message', type: name, ...occasion };
   const known = [...requestPlaces, 'message', 'byte'];
   throw wrong(
     `no place "${name}": ${didYouMean(name, known)}choose from ${known.join(', ')}, or the type of an event, such as response.completed`,
@@ -211,19 +216,24 @@ export type Occasion =
   | { readonly at: Exclude<RequestPlace, 'request'> }
   | { readonly at: 'message'; readonly type: string | undefined; readonly over: 'websocket' | 'http' };
 
+type PendingFault = {
+  readonly fault: Fault;
+  happened: boolean;
+  /** How many occasions there were: by connection, except for requests. */
+  readonly seen: Map<number, number>;
+};
+
 /** The faults that have not happened yet. All connections of a relay share them. */
 export class PendingWireFaults {
-  #pending: { readonly fault: Fault; seen: number; happened: boolean }[] = [];
-  #bytes = 0;
+  #pending: readonly PendingFault[] = [];
 
   constructor(faults: readonly Fault[]) {
     this.arm(faults);
   }
 
-  /** Replaces all faults, and counts occasions anew. */
+  /** Replaces all faults, and counts their occasions anew. */
   arm(faults: readonly Fault[]): void {
-    this.#pending = faults.map((fault) => ({ fault, seen: 0, happened: false }));
-    this.#bytes = 0;
+    this.#pending = faults.map((fault) => ({ fault, happened: false, seen: new Map() }));
   }
 
   /** Whether any fault can still happen. */
@@ -231,45 +241,52 @@ export class PendingWireFaults {
     return this.#pending.some(isOpen);
   }
 
-  /** The fault that happens at this occasion, the first of several. */
-  at(occasion: Occasion): Fault | undefined {
+  /** The fault that happens at this occasion of a connection, the first of several. */
+  at(occasion: Occasion, connection: number): Fault | undefined {
+    const counted = occasion.at === 'message' ? connection : 0;
     const due = this.#pending.filter((pending) => {
       if (!isOpen(pending) || !isAt(pending.fault, occasion)) return false;
-      pending.seen += 1;
-      return pending.fault.place.nth === 'every' || pending.seen === pending.fault.place.nth;
+      const { nth, every, at } = pending.fault.place;
+      const seen = count(pending, counted, 1);
+      return seen === nth || (every && at !== 'message');
     });
-    return this.#happens(due[0]);
+    return happens(due[0]);
   }
 
-  /** The fault that happens within the next bytes, and after how many of them. */
-  within(bytes: number): { readonly fault: Fault; readonly after: number } | undefined {
-    const before = this.#bytes;
-    this.#bytes += bytes;
-    const due = this.#pending.find(
-      (pending) =>
-        isOpen(pending) &&
-        pending.fault.place.at === 'byte' &&
-        pending.fault.place.nth > before &&
-        pending.fault.place.nth <= this.#bytes,
-    );
-    const fault = this.#happens(due);
-    return fault?.place.at !== 'byte' ? undefined : { fault, after: fault.place.nth - before };
+  /** The fault that happens within the next bytes of a connection, and after how many of them. */
+  within(bytes: number, connection: number): { readonly fault: Fault; readonly after: number } | undefined {
+    for (const pending of this.#pending) {
+      const { at, nth } = pending.fault.place;
+      if (at !== 'byte' || !isOpen(pending)) continue;
+      const seen = count(pending, connection, bytes);
+      const after = nth - (seen - bytes);
+      const fault = after > 0 && nth <= seen ? happens(pending) : undefined;
+      if (fault !== undefined) return { fault, after };
+    }
+    return undefined;
   }
 
   /** The faults that have not happened, as they were written. */
   left(): string[] {
     return this.#pending.filter(({ happened }) => !happened).map(({ fault }) => fault.text);
   }
-
-  #happens(pending: { readonly fault: Fault; happened: boolean } | undefined): Fault | undefined {
-    if (pending === undefined) return undefined;
-    pending.happened = true;
-    return pending.fault;
-  }
 }
 
-function isOpen({ fault, happened }: { readonly fault: Fault; readonly happened: boolean }): boolean {
-  return !happened || fault.place.nth === 'every';
+function isOpen({ fault, happened }: PendingFault): boolean {
+  return !happened || fault.place.every;
+}
+
+/** Counts occasions, and returns how many there were. */
+function count({ seen }: PendingFault, connection: number, more: number): number {
+  const sum = (seen.get(connection) ?? 0) + more;
+  seen.set(connection, sum);
+  return sum;
+}
+
+function happens(pending: PendingFault | undefined): Fault | undefined {
+  if (pending === undefined) return undefined;
+  pending.happened = true;
+  return pending.fault;
 }
 
 function isAt({ kind, place }: Fault, occasion: Occasion): boolean {

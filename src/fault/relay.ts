@@ -21,6 +21,10 @@ export type FaultRelay = {
   readonly port: number;
   /** Replaces the faults, and counts their occasions anew. */
   arm(faults: readonly Fault[]): void;
+  /** Passes new connections on to another port of the server's host. */
+  forwardTo(port: number): void;
+  /** How many websockets the side that does not fail has left open. */
+  openWebSockets(): number;
   /** The faults that have not happened, as they were written. */
   left(): string[];
   /** Stops listening and ends every connection. */
@@ -37,6 +41,8 @@ export async function startFaultRelay(options: FaultRelayOptions): Promise<Fault
   const { upstream, port = 0, side, faults = [], vary } = options;
   const pending = new PendingWireFaults(faults);
   const open = new Set<Socket>();
+  const relaying = new Set<RelayedConnection>();
+  let target = upstream;
   let connections = 0;
   const track = (socket: Socket) => {
     open.add(socket);
@@ -47,14 +53,20 @@ export async function startFaultRelay(options: FaultRelayOptions): Promise<Fault
   };
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     connections += 1;
-    const backend = connect({ ...upstream, allowHalfOpen: true, noDelay: true });
+    const backend = connect({ ...target, allowHalfOpen: true, noDelay: true });
     const variation = vary === undefined ? undefined : new Variation(vary, connections);
     const sockets = { client: track(client), backend: track(backend) };
-    void new RelayedConnection(sockets, { side, faults: pending, variation }).run();
+    const relayed = new RelayedConnection(sockets, { side, faults: pending, variation, number: connections });
+    relaying.add(relayed);
+    void relayed.run().finally(() => relaying.delete(relayed));
   });
   return {
     port: await listenLocally(server, port),
     arm: (next) => pending.arm(next),
+    forwardTo: (next) => {
+      target = { ...target, port: next };
+    },
+    openWebSockets: () => [...relaying].filter(({ isOpenWebSocket }) => isOpenWebSocket).length,
     left: () => pending.left(),
     close: () =>
       new Promise((resolve) => {

@@ -19,6 +19,8 @@ type RelayedConnectionOptions = {
   readonly side: Side;
   readonly faults: PendingWireFaults;
   readonly variation: Variation | undefined;
+  /** The number of the connection. */
+  readonly number: number;
 };
 
 /** A message of a websocket, or the text of a server-sent event with its empty line. */
@@ -53,6 +55,7 @@ export class RelayedConnection {
   readonly #side: Side;
   readonly #faults: PendingWireFaults;
   readonly #variation: Variation | undefined;
+  readonly #number: number;
   /** The socket of the side that varies and fails, and that of the other side. */
   readonly #from: Socket;
   readonly #to: Socket;
@@ -80,12 +83,18 @@ export class RelayedConnection {
 
   constructor(
     { client, backend }: Readonly<Record<Side, Socket>>,
-    { side, faults, variation }: RelayedConnectionOptions,
+    { side, faults, variation, number }: RelayedConnectionOptions,
   ) {
     this.#side = side;
     this.#faults = faults;
     this.#variation = variation;
+    this.#number = number;
     [this.#from, this.#to] = side === 'backend' ? [backend, client] : [client, backend];
+  }
+
+  /** Whether it is a websocket that the other side has not ended. What nobody reads cannot be known to have ended. */
+  get isOpenWebSocket(): boolean {
+    return this.#isWebSocket && this.#passing !== 'frozen' && !this.#to.destroyed;
   }
 
   /** Relays until both sides have ended. */
@@ -132,7 +141,7 @@ export class RelayedConnection {
   async #onRequest(head: RequestHead): Promise<void> {
     this.#onHead(head);
     const at = requestPlace(head);
-    const fault = at === undefined ? undefined : this.#faults.at({ at });
+    const fault = at === undefined ? undefined : this.#faults.at({ at }, this.#number);
     if (fault === undefined) return;
     if (fault.kind === 'status') {
       this.#refusal = fault;
@@ -221,7 +230,7 @@ export class RelayedConnection {
     if (isRequest) {
       this.#isModel = isModelRoute(head.target);
       const at = requestPlace(head);
-      const fault = at === undefined ? undefined : this.#faults.at({ at });
+      const fault = at === undefined ? undefined : this.#faults.at({ at }, this.#number);
       if (fault !== undefined) await this.#fail(fault, 'ignored');
     }
     const isEvents = !isRequest && this.#faults.isArmed && this.#isModel && mayBeEvents(head);
@@ -273,7 +282,9 @@ export class RelayedConnection {
       this.#skips = !isLast;
       return;
     }
-    const fault = this.#isModel ? this.#faults.at({ at: 'message', type, over: message.over }) : undefined;
+    const fault = this.#isModel
+      ? this.#faults.at({ at: 'message', type, over: message.over }, this.#number)
+      : undefined;
     if (fault !== undefined && fault.kind !== 'twice') await this.#fail(fault, 'stalled');
     if (this.#skips) {
       this.#skips = !isLast;
@@ -375,7 +386,7 @@ export class RelayedConnection {
   /** Sends bytes of the varied side, up to a fault that happens within them. */
   async #send(bytes: Buffer | undefined): Promise<void> {
     if (bytes === undefined || this.#passing !== 'all') return;
-    const due = this.#isModel ? this.#faults.within(bytes.length) : undefined;
+    const due = this.#isModel ? this.#faults.within(bytes.length, this.#number) : undefined;
     await this.#write(this.#to, due === undefined ? bytes : bytes.subarray(0, due.after));
     if (due === undefined) return;
     await this.#fail(due.fault, 'stalled');

@@ -11,15 +11,22 @@ import {
 import { parseScenario } from '../../src/scenario/scenario.ts';
 
 it.each([
-  ['reset', { kind: 'reset', number: 0, place: { at: 'message', nth: 1 } }],
-  ['status', { kind: 'status', number: 503, place: { at: 'upgrade', nth: 1 } }],
-  ['status:401@token:every', { kind: 'status', number: 401, place: { at: 'token', nth: 'every' } }],
-  ['twice', { kind: 'twice', number: 0, place: { at: 'message', type: 'response.completed', nth: 1 } }],
+  ['reset', { kind: 'reset', number: 0, place: { at: 'message', nth: 1, every: false } }],
+  ['status', { kind: 'status', number: 503, place: { at: 'upgrade', nth: 1, every: false } }],
+  ['status:401@token:every', { kind: 'status', number: 401, place: { at: 'token', nth: 1, every: true } }],
+  [
+    'twice',
+    { kind: 'twice', number: 0, place: { at: 'message', type: 'response.completed', nth: 1, every: false } },
+  ],
   [
     'stall@response.output_text.delta:3',
-    { kind: 'stall', number: 0, place: { at: 'message', type: 'response.output_text.delta', nth: 3 } },
+    {
+      kind: 'stall',
+      number: 0,
+      place: { at: 'message', type: 'response.output_text.delta', nth: 3, every: false },
+    },
   ],
-  ['drop@byte:1000', { kind: 'drop', number: 0, place: { at: 'byte', nth: 1000 } }],
+  ['drop@byte:1000', { kind: 'drop', number: 0, place: { at: 'byte', nth: 1000, every: false } }],
 ])('reads %s', (text, fault) => {
   expect(parseFault(text)).toEqual({ text, ...fault });
 });
@@ -29,13 +36,13 @@ it.each(faultKinds)('reads %s without a place', (kind) => {
 });
 
 it.each([
-  ['', 'write it as KIND[:NUMBER][@PLACE[:N]], such as reset@response.completed'],
+  ['', 'write it as KIND[:NUMBER][@PLACE[:N][:every]], such as reset@response.completed'],
   ['reset@', 'write it as KIND'],
   ['rest', 'no kind "rest": did you mean "reset"?'],
   ['reset:5', 'reset takes no number'],
   ['status:200', 'the HTTP status must be from 400 to 599'],
   ['reset@upgrad', 'no place "upgrad": did you mean "upgrade"?'],
-  ['reset@message:0', 'occasions are counted from 1'],
+  ['reset@message:0', 'places are counted from 1'],
   ['status@message', 'it happens at a request'],
   ['malformed@upgrade', 'it happens within a response, not at upgrade'],
   ['malformed@byte:5', 'it happens at a message, not within one'],
@@ -54,23 +61,32 @@ it('is part of scenario files', () => {
   );
 });
 
-it('happens at its occasion alone', () => {
-  const pending = new PendingWireFaults(
-    ['reset@message:2', 'status@post:every', 'drop@byte:10'].map(parseFault),
-  );
-  const message = () => pending.at({ at: 'message', type: 'a', over: 'http' })?.text;
-  expect([message(), message(), message()]).toEqual([undefined, 'reset@message:2', undefined]);
-  expect([1, 2].map(() => pending.at({ at: 'post' })?.text)).toEqual([
-    'status@post:every',
-    'status@post:every',
-  ]);
-  expect(pending.left()).toEqual(['drop@byte:10']);
-  expect([pending.within(6), pending.within(6), pending.within(6)]).toEqual([
-    undefined,
+const message = { at: 'message', type: 'a', over: 'http' } as const;
+
+it('counts messages and bytes on each connection, and happens once', () => {
+  const pending = new PendingWireFaults(['reset@message:2', 'drop@byte:10'].map(parseFault));
+  expect(pending.left()).toEqual(['reset@message:2', 'drop@byte:10']);
+  const at = (connection: number) => pending.at(message, connection)?.text;
+  expect([at(1), at(2), at(2), at(1)]).toEqual([undefined, undefined, 'reset@message:2', undefined]);
+  expect([pending.within(6, 1), pending.within(6, 2), pending.within(6, 1), pending.within(6, 2)]).toEqual([
+    ...[undefined, undefined],
     { fault: parseFault('drop@byte:10'), after: 4 },
     undefined,
   ]);
   expect(pending.left()).toEqual([]);
+});
+
+it('happens on every connection, and at every request', () => {
+  const pending = new PendingWireFaults(['reset@message:2:every', 'status@post:every'].map(parseFault));
+  const at = (connection: number) => pending.at(message, connection)?.kind;
+  expect([at(1), at(1), at(1), at(2), at(2)]).toEqual([undefined, 'reset', undefined, undefined, 'reset']);
+  expect([1, 1, 2].map((connection) => pending.at({ at: 'post' }, connection)?.kind)).toEqual([
+    ...['status', 'status', 'status'],
+  ]);
+  const second = new PendingWireFaults([parseFault('status@post:2')]);
+  expect([1, 2, 3].map((connection) => second.at({ at: 'post' }, connection)?.kind)).toEqual([
+    ...[undefined, 'status', undefined],
+  ]);
 });
 
 it('is described in docs/format.md (npx vitest run test/fault/fault.test.ts -u writes it)', async () => {
