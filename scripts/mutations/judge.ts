@@ -109,9 +109,8 @@ function socketMutations(golden: Golden, official: readonly Exchange[], index: n
     ...(end === 'client'
       ? [mutation('keep a dropped connection', 'connection', official.with(index, { ...rest, connection }))]
       : []),
-    ...(connection.tls === null
-      ? []
-      : [
+    ...(connection.tls
+      ? [
           mutation(
             'offer another ALPN protocol',
             'handshake',
@@ -123,7 +122,8 @@ function socketMutations(golden: Golden, official: readonly Exchange[], index: n
               },
             }),
           ),
-        ]),
+        ]
+      : []),
   ];
 }
 

@@ -237,7 +237,7 @@ function playMessages(client: WebSocket, exchange: Exchange, round: Round): void
 }
 
 async function sendMessage(client: WebSocket, step: MessageEvent, round: Round): Promise<void> {
-  const { opcode, content, compressed } = step;
+  const { opcode, content, compressed = true } = step;
   if (content.kind === 'events') return;
   const bytes = round.bytes(content);
   if (content.kind === 'close') {

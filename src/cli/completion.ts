@@ -17,7 +17,7 @@ const values: Readonly<Record<string, () => readonly string[]>> = {
 };
 
 /** The commands that take golden names. */
-const namesGoldens: ReadonlySet<string> = new Set(['diff', 'show', 'replay']);
+const namesGoldens: ReadonlySet<string> = new Set(['diff', 'show', 'replay', 'export']);
 
 type YargsCompletions = (onCompleted: (error: Error | null, completions?: string[]) => void) => void;
 

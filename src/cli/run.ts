@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import yargs, { type Argv } from 'yargs';
 import { ParityError, plainReason } from '../errors.ts';
@@ -8,6 +6,7 @@ import type { CommandContext } from './command-context.ts';
 import { complete } from './completion.ts';
 import { exitCodes } from './help.ts';
 import { usageError } from './usage.ts';
+import { version } from './version.ts';
 
 type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
 
@@ -21,6 +20,8 @@ const commands: Readonly<Record<string, Register>> = {
     cli.command((await import('./merge-reports-command.ts')).mergeReportsCommand(context)),
   diff: async (cli, context) => cli.command((await import('./diff-command.ts')).diffCommand(context)),
   show: async (cli) => cli.command((await import('./show-command.ts')).showCommand()),
+  export: async (cli) => cli.command((await import('./export-command.ts')).exportCommand()),
+  import: async (cli) => cli.command((await import('./import-command.ts')).importCommand()),
   drift: async (cli) => cli.command((await import('./drift-command.ts')).driftCommand()),
   replay: async (cli, context) => cli.command((await import('./replay-command.ts')).replayCommand(context)),
   backend: async (cli, context) =>
@@ -166,11 +167,4 @@ function subjectOf(error: Error): string {
   if ('path' in error) return `${error.path}: `;
   if ('port' in error) return `port ${error.port}: `;
   return 'hostname' in error ? `${error.hostname}: ` : '';
-}
-
-function version(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'),
-  );
-  return manifest.version;
 }

@@ -3,7 +3,15 @@ import { count } from '../report/count.ts';
 import { didYouMean } from '../suggestion.ts';
 
 /** The number of arguments of each command that takes any. */
-const argumentCounts: Readonly<Record<string, number>> = { diff: 2, show: 1, drift: 2, explain: 1 };
+const argumentCounts: Readonly<Record<string, number>> = {
+  diff: 2,
+  show: 1,
+  export: 1,
+  import: 1,
+  replay: 1,
+  drift: 2,
+  explain: 1,
+};
 
 /** The names that the command line knows. */
 type KnownNames = { readonly commands: readonly string[]; readonly options: readonly string[] };

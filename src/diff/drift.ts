@@ -195,7 +195,7 @@ function plain(golden: Golden, { connection, request, steps, end }: Exchange): P
 }
 
 function offered(tls: Exchange['connection']['tls']): string {
-  return tls === null ? 'plain' : `TLS, ALPN ${tls.offered.join(' ') || 'none'}`;
+  return tls ? `TLS, ALPN ${tls.offered.join(' ') || 'none'}` : 'plain';
 }
 
 function requestOf(step: Step): JsonNode[] {

@@ -91,7 +91,7 @@ async function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv
 }
 
 /** The home folders of the user, unless they are too short to distinguish from other text. */
-function homePaths(): string[] {
+export function homePaths(): string[] {
   return [homedir(), userInfo().homedir].filter((path) => path.split(/[\\/]/).length > 2);
 }
 

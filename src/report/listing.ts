@@ -2,7 +2,14 @@ import { type Golden, jsonMark } from '../golden/golden.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { eventsOf } from '../golden/trace/exchanges.ts';
 import { encodeEvent } from '../trace/codec.ts';
-import type { BodyEvent, Content, MessageEvent, ServerSentEvent, TraceEvent } from '../trace/trace-event.ts';
+import type {
+  BodyEvent,
+  ConnectionEvent,
+  Content,
+  MessageEvent,
+  ServerSentEvent,
+  TraceEvent,
+} from '../trace/trace-event.ts';
 import { type JsonNode, member, printJson } from '../wire/json.ts';
 import type { Side } from '../wire/message.ts';
 import { count } from './count.ts';
@@ -68,9 +75,7 @@ export function eventsListing(events: readonly NumberedEvent[], options: Listing
 function linesOf(event: Exclude<TraceEvent, BodyEvent | MessageEvent>): string[] {
   switch (event.type) {
     case 'connection': {
-      const tls =
-        event.tls === null ? 'plain' : `TLS, ALPN offered: ${event.tls.offered.join(', ') || 'none'}`;
-      return [`connection ${event.connection} to ${event.authority} (${tls})`];
+      return [`connection ${event.connection} to ${event.authority} (${transportOf(event)})`];
     }
     case 'request':
       return [
@@ -89,6 +94,12 @@ function linesOf(event: Exclude<TraceEvent, BodyEvent | MessageEvent>): string[]
         `connection ${event.connection}: the ${event.from} sent bytes that are neither HTTP/1.1 nor websocket frames: ${event.reason}`,
       ];
   }
+}
+
+function transportOf({ tls, imported }: ConnectionEvent): string {
+  if (imported !== undefined)
+    return `imported from ${imported}: TLS, frames, closes and its end are not known`;
+  return tls ? `TLS, ALPN offered: ${tls.offered.join(', ') || 'none'}` : 'plain';
 }
 
 function payloadListing(payload: BodyEvent | MessageEvent, number: number, options: ListingOptions): string {
@@ -110,7 +121,7 @@ function notesOf({ opcode, compressed, fragments, content }: MessageEvent): stri
   return [
     ...(opcode === 'text' || content.kind === 'close' ? [] : [opcode]),
     ...(compressed ? ['compressed'] : []),
-    ...(fragments === 1 ? [] : [`${fragments} frames`]),
+    ...(fragments === undefined || fragments === 1 ? [] : [`${fragments} frames`]),
   ];
 }
 

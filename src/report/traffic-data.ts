@@ -211,7 +211,7 @@ function notesOf(step: Exclude<Step, { type: 'response' }>, content: Content): s
   return [
     ...(step.opcode === 'text' || content.kind === 'close' ? [] : [step.opcode]),
     ...(step.compressed ? ['compressed'] : []),
-    ...(step.fragments === 1 ? [] : [`${step.fragments} frames`]),
+    ...(step.fragments === undefined || step.fragments === 1 ? [] : [`${step.fragments} frames`]),
     ...spaced,
   ];
 }

@@ -21,11 +21,22 @@ type AnyOf<T> = {
  * deterministic.
  */
 export function encodeEvent(event: TraceEvent): JsonNode {
-  const { type, connection, exchange, authority, tls, method, target, unordered }: AnyOf<TraceEvent> = event;
+  const {
+    type,
+    connection,
+    exchange,
+    authority,
+    imported,
+    tls,
+    method,
+    target,
+    unordered,
+  }: AnyOf<TraceEvent> = event;
   const { from, by, opcode, complete, compressed, fragments, reason, status }: AnyOf<TraceEvent> = event;
   const { version, headers, content, at }: AnyOf<TraceEvent> = event;
   return jsonObject({
     ...{ type, connection, exchange, authority },
+    imported,
     tls: tls && jsonObject({ offered: toNode(tls.offered), chosen: tls.chosen }),
     ...{
       method,
@@ -66,7 +77,9 @@ function decodeUntimed(read: Fields): TraceEvent {
         type,
         connection: read.integer('connection'),
         authority: read.text('authority'),
-        tls: decodeTls(read),
+        ...(read.has('imported')
+          ? { imported: read.oneOf('imported', ['HAR'] as const) }
+          : { tls: decodeTls(read) }),
       };
     case 'request':
       return {
@@ -101,8 +114,8 @@ function decodeUntimed(read: Fields): TraceEvent {
         exchange: read.integer('exchange'),
         from: read.oneOf('from', sides),
         opcode: read.oneOf('opcode', opcodes),
-        compressed: read.flag('compressed'),
-        fragments: read.integer('fragments'),
+        ...(read.has('compressed') ? { compressed: read.flag('compressed') } : {}),
+        ...(read.has('fragments') ? { fragments: read.integer('fragments') } : {}),
         content: decodeContent(read),
       };
     case 'end':

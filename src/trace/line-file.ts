@@ -104,7 +104,7 @@ export function decodeLine<T>(path: string, { line, node }: FileLine, read: (nod
 function checkHeader(path: string, node: JsonNode): Format {
   const name = stringAt(node, 'format');
   const format = (Object.keys(formats) as Format[]).find((key) => formats[key] === name);
-  if (format === undefined) throw corrupt(path, 1, 'not a trace or golden (the line does not name a format)');
+  if (format === undefined) throw notARecording(path, 'the line does not name a format');
   const version = decodeLine(path, { line: 1, node }, () => new Fields(node).integer('version'));
   if (version > formatVersion) {
     throw new ParityError(
@@ -121,12 +121,17 @@ function parseLine(path: string, line: number, text: string): JsonNode {
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     // A file whose first line is not JSON is of another kind, not a damaged trace or golden.
-    if (line === 1) throw corrupt(path, line, 'not a trace or golden (the line is not JSON)');
+    if (line === 1) throw notARecording(path, 'the line is not JSON');
     throw corrupt(path, line, `not valid JSON (${error.message}). ${remedy}`);
   }
 }
 
 const remedy = 'Restore the file, or record it again.';
+
+function notARecording(path: string, reason: string): ParityError {
+  const advice = /\.har$/i.test(path) ? `. Make a trace of it with "codex-parity import ${path}"` : '';
+  return corrupt(path, 1, `not a trace or golden (${reason})${advice}`);
+}
 
 function corrupt(path: string, line: number, problem: string): ParityError {
   return new ParityError('file-corrupt', `${path}:${line}: ${problem}`);

@@ -1,6 +1,6 @@
 import type { ContentDigest } from '../wire/content-collector.ts';
 import type { HeaderList } from '../wire/headers.ts';
-import type { RequestHead, ResponseHead, Side, WebSocketMessage } from '../wire/message.ts';
+import type { ObservedMessage, RequestHead, ResponseHead, Side } from '../wire/message.ts';
 import type { ConnectionEvent, EndEvent, UndecodableEvent } from './trace-event.ts';
 
 /**
@@ -14,6 +14,8 @@ export type Observation =
       readonly connection: number;
       readonly exchange: number;
       readonly head: RequestHead;
+      /** Neither the order nor the capitalisation of the headers is known. */
+      readonly unordered?: true;
     }
   | { readonly type: 'response'; readonly exchange: number; readonly head: ResponseHead }
   | {
@@ -34,7 +36,7 @@ export type Observation =
       readonly type: 'message';
       readonly exchange: number;
       readonly from: Side;
-      readonly message: WebSocketMessage;
+      readonly message: ObservedMessage;
     }
   | EndEvent
   | UndecodableEvent;

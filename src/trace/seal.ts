@@ -34,7 +34,7 @@ const eachSeal = new RegExp(`(${seals.source})`);
 const toolFrame = /^((?:Script [a-z]+\n)?Wall time:? )(?:\d+\.\d+|<<elapsed>>)( seconds\nOutput:\n)/;
 
 /** Credentials after the scheme of an Authorization header (RFC 9110, section 11.4), in whatever header they are. */
-const authScheme = /^(?:Bearer|Basic) +(?=\S+$)/i;
+const authScheme = /^(?:Bearer|Basic) +(?=(?:\S+|<<secret [^<>]*>>)$)/i;
 const credential: SecretName = { kind: 'token', names: /^$/ };
 
 /** Distinguishes prose from values of the protocol. */

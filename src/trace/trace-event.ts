@@ -1,5 +1,5 @@
 import type { JsonNode } from '../wire/json.ts';
-import type { Side, WebSocketMessage } from '../wire/message.ts';
+import type { ObservedMessage, Side } from '../wire/message.ts';
 import type { SseBlock } from '../wire/sse.ts';
 
 /**
@@ -26,8 +26,13 @@ export type ConnectionEvent = Timed & {
   readonly connection: number;
   /** The host that the client connects to, with the port unless it is the default of the scheme. */
   readonly authority: string;
-  /** The ALPN protocols offered and the one chosen. Null on a plain connection. */
-  readonly tls: { readonly offered: readonly string[]; readonly chosen: string | null } | null;
+  /** The ALPN protocols offered and the one chosen. Null on a plain connection. Absent on an imported one. */
+  readonly tls?: { readonly offered: readonly string[]; readonly chosen: string | null } | null;
+  /**
+   * Where the connection was imported from; absent if a tap observed it. Not known of an imported one: TLS, how it ended,
+   * pings, pongs and closes, and the frames of its messages.
+   */
+  readonly imported?: 'HAR';
 };
 
 export type HeaderField = readonly [name: string, value: JsonNode];
@@ -40,7 +45,10 @@ export type RequestEvent = Timed & {
   readonly target: JsonNode;
   /** Absent for HTTP/1.1. */
   readonly version?: '1.0';
-  /** Only in goldens: the headers may come in any order. */
+  /**
+   * In goldens: the headers may come in any order. In traces: neither the order nor the capitalisation of the headers is
+   * known.
+   */
   readonly unordered?: true;
   readonly headers: readonly HeaderField[];
 };
@@ -63,7 +71,7 @@ export type BodyEvent = Timed & {
 };
 
 export type MessageEvent = Timed &
-  Omit<WebSocketMessage, 'payload'> & {
+  Omit<ObservedMessage, 'payload'> & {
     readonly type: 'message';
     readonly exchange: number;
     readonly from: Side;

@@ -3,7 +3,7 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type ContentDigest, contentLimit } from '../wire/content-collector.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { jsonString, tryParseJson } from '../wire/json.ts';
-import type { WebSocketMessage } from '../wire/message.ts';
+import type { ObservedMessage } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { isUsualForm, sseBlocks } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
@@ -70,7 +70,7 @@ export class TraceRecorder {
     return isEventStream ? this.#eventsContent(text) : this.#textContent(text);
   }
 
-  #message({ opcode, payload }: WebSocketMessage): Content {
+  #message({ opcode, payload }: ObservedMessage): Content {
     if (!Buffer.isBuffer(payload)) return bytesContent(payload);
     if (opcode === 'text') return this.#textContent(payload.toString('utf8'));
     if (opcode === 'close') {

@@ -30,5 +30,9 @@ export type WebSocketMessage = {
   readonly fragments: number;
 };
 
+/** A message. Its frames are not known if it was imported. */
+export type ObservedMessage = Pick<WebSocketMessage, 'opcode' | 'payload'> &
+  Partial<Pick<WebSocketMessage, 'compressed' | 'fragments'>>;
+
 /** One end of a tapped connection. The backend is the server that the tap connects to. */
 export type Side = 'client' | 'backend';

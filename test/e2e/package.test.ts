@@ -225,15 +225,23 @@ describe('the bin', () => {
   });
 });
 
-it.concurrent.each(['record', 'check', 'diff', 'show', 'drift', 'proxy', 'bench-tier', 'init'])(
-  'prints an example in the help of %s',
-  async (command) => {
-    const { exitCode, stdout } = await cli([command, '--help']);
-    expect(stdout).toContain('Examples:');
-    expect(stdout).toMatch(new RegExp(`codex-parity ${command}`));
-    expect(exitCode).toBe(0);
-  },
-);
+it.concurrent.each([
+  'record',
+  'check',
+  'diff',
+  'show',
+  'drift',
+  'proxy',
+  'bench-tier',
+  'init',
+  'import',
+  'export',
+])('prints an example in the help of %s', async (command) => {
+  const { exitCode, stdout } = await cli([command, '--help']);
+  expect(stdout).toContain('Examples:');
+  expect(stdout).toMatch(new RegExp(`codex-parity ${command}`));
+  expect(exitCode).toBe(0);
+});
 
 it('prints the state of the installation with doctor', async () => {
   const { stdout } = await cli(['doctor']);

@@ -25,6 +25,7 @@ const contents: Content[] = [
 const events: TraceEvent[] = [
   { type: 'connection', connection: 1, authority: 'a:1', tls: null },
   { type: 'connection', connection: 2, authority: 'a', tls: { offered: ['h2', 'http/1.1'], chosen: 'h2' } },
+  { type: 'connection', connection: 3, authority: 'a', imported: 'HAR' },
   {
     type: 'request',
     connection: 1,
@@ -43,6 +44,7 @@ const events: TraceEvent[] = [
   { type: 'undecodable', connection: 1, from: 'client', reason: 'no HTTP' },
   ...contents.flatMap((content): TraceEvent[] => [
     { type: 'body', exchange: 1, from: 'backend', complete: false, content },
+    { type: 'message', exchange: 1, from: 'client', opcode: 'text', content },
     { type: 'message', exchange: 1, from: 'client', opcode: 'text', compressed: true, fragments: 2, content },
   ]),
 ];

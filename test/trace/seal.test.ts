@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Sealer, type SealerOptions, seals } from '../../src/trace/seal.ts';
-import { type JsonNode, parseJson, printJson, toNode } from '../../src/wire/json.ts';
+import { type JsonNode, jsonString, parseJson, printJson, toNode } from '../../src/wire/json.ts';
 
 /** The text of a value after sealing. */
 function sealed(value: unknown, options?: SealerOptions): string {
@@ -294,6 +294,15 @@ it('does not change what is already sealed', () => {
       expect(printJson(again.json(again.json(toNode(value))))).toBe(printJson(once));
     }),
   );
+});
+
+it('does not change sealed credentials', () => {
+  const headers = [
+    ['authorization', 'Bearer <<secret token 7>>'],
+    ['x-other', 'Basic <<secret token 8>>'],
+  ] as const;
+  const sealed = new Sealer().headers(headers);
+  expect(sealed).toEqual(headers.map(([name, value]) => [name, jsonString(value)]));
 });
 
 it('leaves no secret in its output', () => {

@@ -114,6 +114,7 @@ export class StepUnifier {
   #payload(expected: Payload, actual: Payload, place: Place): void {
     const report = (difference: Difference) => this.#report({ ...difference, places: [place] });
     for (const [aspect, before, after] of framing(expected, actual)) {
+      if (before === undefined || after === undefined) continue;
       if (before !== after) report({ kind: 'reframed', aspect, expected: before, actual: after });
     }
     const [before, after] = [expected.content, actual.content];
@@ -129,7 +130,7 @@ export class StepUnifier {
   }
 }
 
-/** The aspects of framing of two payloads, each with its two values. */
+/** The aspects of framing of two payloads, each with its two values; undefined where a value is not known. */
 function framing(expected: Payload, actual: Payload) {
   if (expected.type === 'message' && actual.type === 'message') {
     return (['opcode', 'compressed', 'fragments'] as const).map(

@@ -1,3 +1,4 @@
+import type { HeaderField } from '../../trace/trace-event.ts';
 import { type JsonNode, jsonString, toNode } from '../../wire/json.ts';
 import type { Golden } from '../golden.ts';
 import { authorityMark, officialHost, replaceHost } from '../pattern/authority.ts';
@@ -148,12 +149,18 @@ class Unification {
     const version = ({ request }: SplitExchange) => jsonString(request.version ?? '1.1');
     this.#compare(version(expected), version(actual), place, 'HTTP version');
     this.#alpn(expected, actual, place);
+    const headers = replaceHost(expected.request.headers, [authorityMark], authority);
+    // A proxy may connect to a relay and still name the official host, as RFC 9110, section 7.2, has it.
+    const sent = replaceHost(
+      actual.request.headers,
+      [actual.connection.authority, this.#officialHost],
+      authority,
+    );
     this.#matcher.fields(
-      replaceHost(expected.request.headers, [authorityMark], authority),
-      // A proxy may connect to a relay and still name the official host, as RFC 9110, section 7.2, has it.
-      replaceHost(actual.request.headers, [actual.connection.authority, this.#officialHost], authority),
+      headers,
+      actual.request.unordered === true ? inCaseOf(headers, sent) : sent,
       place,
-      expected.request.unordered !== true,
+      expected.request.unordered !== true && actual.request.unordered !== true,
     );
   }
 
@@ -161,11 +168,17 @@ class Unification {
     this.#matcher.node(expected, actual, { ...place, path: [name] });
   }
 
-  /** ALPN is comparable only if both connections use TLS. */
+  /** ALPN is comparable only if both connections use TLS, and are not imported. */
   #alpn({ connection: expected }: SplitExchange, { connection: actual }: SplitExchange, place: Place): void {
-    if (expected.tls === null || actual.tls === null) return;
+    if (!expected.tls || !actual.tls) return;
     this.#compare(toNode(expected.tls.offered), toNode(actual.tls.offered), place, 'ALPN offered');
   }
+}
+
+/** The headers of a trace whose capitalisation is not known, with that of the golden. */
+function inCaseOf(expected: readonly HeaderField[], actual: readonly HeaderField[]): HeaderField[] {
+  const names = new Map(expected.map(([name]) => [name.toLowerCase(), name]));
+  return actual.map(([name, value]) => [names.get(name.toLowerCase()) ?? name, value]);
 }
 
 /** Replaces the connection's own authority while headers are compared. No host has this name. */
