@@ -74,8 +74,8 @@ export function plainReason(error: unknown): string {
   return reasons[code] ?? error.message;
 }
 
-/** The reason why a program could not be started, for a user. */
-export function startFailure(error: unknown): string {
+/** Why a program could not be started, for a user, with its name. */
+export function startFailure(program: string, error: unknown): string {
   const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-  return isMissing ? 'program not found' : plainReason(error);
+  return `cannot run ${program}: ${isMissing ? 'program not found' : plainReason(error)}`;
 }

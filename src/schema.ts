@@ -28,14 +28,23 @@ export function parseWith<Schema extends z.ZodType>(
   return { ok: false, path: [...issue.path.map(String), ...unknown], problem: issue.message };
 }
 
-const typeNames: Readonly<Record<string, string>> = { record: 'object', int: 'whole number' };
+/** What a value must be, by the name of its type. */
+const typeNames: Readonly<Record<string, string>> = {
+  record: 'an object',
+  object: 'an object',
+  array: 'a list',
+  int: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+};
 
 /** Undefined leaves the message to the schema. */
 const problemOf: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];
-      return `is not known here: ${didYouMean(issue.keys[0] ?? '', known)}known are ${known.join(', ')}`;
+      return `is not a known key: ${didYouMean(issue.keys[0] ?? '', known)}choose from ${known.join(', ')}`;
     }
     case 'invalid_value': {
       const known = issue.values.map(String);
@@ -49,8 +58,14 @@ const problemOf: z.core.$ZodErrorMap = (issue) => {
     case 'invalid_type':
       return issue.input === undefined
         ? 'is missing'
-        : `must be of type ${typeNames[issue.expected] ?? issue.expected}`;
+        : `must be ${typeNames[issue.expected] ?? issue.expected}${inQuotes(issue)}`;
     default:
       return undefined;
   }
 };
+
+/** YAML reads `8080` and `true` as other types than text, unless they are in quotes. */
+function inQuotes({ expected, input }: { readonly expected: string; readonly input?: unknown }): string {
+  const isPlain = typeof input === 'number' || typeof input === 'boolean';
+  return expected === 'string' && isPlain ? `: put ${input} in quotes` : '';
+}

@@ -30,7 +30,7 @@ const accepted = z.strictObject({
   code: z
     .enum(causeCodes, {
       error: ({ input }) =>
-        `is not the code of a cause: ${didYouMean(String(input), causeCodes)}Reports have the codes`,
+        `is not the code of a cause: ${didYouMean(String(input), causeCodes)}"codex-parity explain" lists all codes`,
     })
     .describe('The code of the cause, such as session/header-renamed.'),
   name: z

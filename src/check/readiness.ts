@@ -11,8 +11,11 @@ export type Readiness =
 /** A line that reports an error, as most programs do: `Error: …`, `ModuleNotFoundError: …`, `ERROR …`. */
 const errorLine = /\b\w*(?:error|exception|panic)\b['"\]]?[: ]/i;
 
-/** A log line below the level of an error, whatever its words: `INFO: uvicorn.error Started server process`. */
-const harmlessLine = /\b(?:TRACE|DEBUG|INFO)\b/;
+/**
+ * A line that does not say what is wrong: one below the level of an error, whatever its words (`INFO: uvicorn.error Started
+ * server process`), and one before a stack trace of Python (`Exception in thread Thread-1 (serve):`).
+ */
+const harmlessLine = /\b(?:TRACE|DEBUG|INFO)\b|^\s*(?:Exception in |During handling of |Traceback ).*:\s*$/;
 
 /** The lines that a subject prints. */
 export class PrintedLines {

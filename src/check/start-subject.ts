@@ -103,21 +103,19 @@ async function startCommand(subject: CommandSubject, start: SubjectStart): Promi
     remove();
     throw new ParityError(
       'subject-failed',
-      `cannot run subject ${subject.name}: its cwd ${cwd} is not a folder`,
+      `subject ${subject.name} cannot start: its cwd ${cwd} is not a folder`,
     );
   }
-  const run = runInGroup(
-    subject.command.map((word) => filled(word, values)),
-    {
-      cwd,
-      env: { ...definedOnly(process.env), ...outgoingVariables(start, folder), ...Object.fromEntries(own) },
-      signal: AbortSignal.any([signal, stopping.signal]),
-      graceMs: stopGrace,
-      onStdoutLine: lines.push,
-      onStderrLine: lines.push,
-    },
-  );
-  const exited = exitOf(run, subject.name, lines);
+  const command = subject.command.map((word) => filled(word, values));
+  const run = runInGroup(command, {
+    cwd,
+    env: { ...definedOnly(process.env), ...outgoingVariables(start, folder), ...Object.fromEntries(own) },
+    signal: AbortSignal.any([signal, stopping.signal]),
+    graceMs: stopGrace,
+    onStdoutLine: lines.push,
+    onStderrLine: lines.push,
+  });
+  const exited = exitOf(run, { name: subject.name, program: command[0] ?? '' }, lines);
   // Nobody may be waiting for it when the subject dies.
   exited.catch(() => {});
   const stop = async () => {
@@ -182,10 +180,14 @@ async function startBundled(
   };
 }
 
-async function exitOf(run: Promise<GroupRun>, name: string, lines: PrintedLines): Promise<never> {
+async function exitOf(
+  run: Promise<GroupRun>,
+  { name, program }: { readonly name: string; readonly program: string },
+  lines: PrintedLines,
+): Promise<never> {
   const outcome = await run.catch((error: Error) => error);
   if (outcome instanceof Error) {
-    throw new ParityError('subject-failed', `cannot run subject ${name}: ${startFailure(outcome)}`);
+    throw new ParityError('subject-failed', `subject ${name}: ${startFailure(program, outcome)}`);
   }
   throw new ParityError(
     'subject-failed',

@@ -1,5 +1,5 @@
 import { type ClientSettings, officialSettings } from '../client/client-settings.ts';
-import { configFiles, readConfig } from '../config/config.ts';
+import { bundledName, configFiles, readConfig } from '../config/config.ts';
 import {
   linePattern,
   type Placeholder,
@@ -78,8 +78,8 @@ export function programPath({ kind }: Subject, url: URL): string {
   return kind === 'bundled' ? '/v1' : url.pathname;
 }
 
-export const bundledName = 'bundled';
-export const [subjectsFile] = configFiles;
+/** The file that `codex-parity init` writes. */
+export const subjectsFile = configFiles[1];
 
 /** The names that `findSubject` knows. Throws ParityError for a configuration file that is not valid. */
 export function subjectNames(folder: string): string[] {

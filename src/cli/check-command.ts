@@ -1,8 +1,9 @@
 import type { CommandModule } from 'yargs';
 import { type DriverKind, driverKinds } from '../check/driver.ts';
 import { type CheckOptions, planChecks, runChecks } from '../check/run-checks.ts';
-import { bundledName, findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
+import { findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
+import { bundledName } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 import { type GoldenFolders, versionNamed } from '../golden/select.ts';
 import { passes } from '../report/report.ts';

@@ -83,15 +83,36 @@ export function initCommand({ signal }: CommandContext): CommandModule<object, I
           ])}`,
         ),
     handler: async (options) => {
+      mustBeAlone(options);
       const existing = configFiles.find((name) => existsSync(name));
       if (existing !== undefined)
         throw new ParityError('usage', `${existing} exists already: add a subject to it, or remove it first`);
       const { name, text } = await chosen(options, signal);
       writeWhole(fileToWrite, text);
       progress(`wrote ${fileToWrite}`);
-      progress(`check it with: codex-parity check --subject ${name} --codex latest --scenario default,fast`);
+      const word = /^[\w.-]+$/.test(name) ? name : JSON.stringify(name);
+      progress(`check it with: codex-parity check --subject ${word} --codex latest --scenario default,fast`);
     },
   };
+}
+
+/** Throws ParityError for an example together with what describes another proxy. */
+function mustBeAlone(options: InitOptions): void {
+  if (options.example === undefined) return;
+  const { '--': command = [], env } = options;
+  const single = (['name', 'path', 'upstream', 'auth', 'client-key'] as const).filter(
+    (name) => options[name] !== undefined,
+  );
+  const [ignored] = [
+    ...single.map((name) => `--${name}`),
+    ...(env.length > 0 ? ['--env'] : []),
+    ...(command.length > 0 ? ['a command after --'] : []),
+  ];
+  if (ignored === undefined) return;
+  throw new ParityError(
+    'usage',
+    `use --example or ${ignored}, not both: edit the file that --example writes`,
+  );
 }
 
 /** The name of the first subject, and the text of the file. */

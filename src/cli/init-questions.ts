@@ -1,6 +1,7 @@
 import { cancel, group, select, text } from '@clack/prompts';
 import { officialPath } from '../check/subject.ts';
-import type { SubjectConfig } from '../config/subject-config.ts';
+import { bundledName } from '../config/config.ts';
+import { type SubjectConfig, unknownPlaceholder, unknownText } from '../config/subject-config.ts';
 import { ParityError } from '../errors.ts';
 
 /** Asks in the terminal how to start a proxy. Throws ParityError `interrupted` if the user cancels. */
@@ -16,13 +17,17 @@ export async function askForSubject(
           message: 'What is your proxy called?',
           defaultValue: defaultName,
           placeholder: defaultName,
+          validate: (value) =>
+            value?.trim() === bundledName
+              ? 'That is the bundled proxy: please choose another name.'
+              : undefined,
           signal,
         }),
       command: () =>
         text({
-          message: 'Which command starts it? {port}, {upstream} and {auth} stand for what it is given.',
+          message: 'Which command starts it? A check replaces {port}, {upstream} and {auth}.',
           placeholder: './my-proxy --port {port} --upstream {upstream} --auth {auth}',
-          validate: required,
+          validate: (value) => required(value) ?? placeholderProblem(value),
           signal,
         }),
       env: () =>
@@ -31,7 +36,9 @@ export async function askForSubject(
           placeholder: 'none, or such as UPSTREAM_URL={upstream} AUTH_FILE={auth}',
           defaultValue: '',
           validate: (value = '') =>
-            wordsOf(value).every((word) => /^[^=]+=/.test(word)) ? undefined : 'Please write NAME=VALUE.',
+            wordsOf(value).every((word) => /^[^=]+=/.test(word))
+              ? placeholderProblem(value)
+              : 'Please write NAME=VALUE.',
           signal,
         }),
       path: () =>
@@ -79,6 +86,14 @@ export async function askForSubject(
       ...(clientKey === '' ? {} : { clientKey }),
     },
   };
+}
+
+/** What is wrong with the placeholders of an answer. */
+function placeholderProblem(answer = ''): string | undefined {
+  const unknown = wordsOf(answer)
+    .map(unknownPlaceholder)
+    .find((name) => name !== undefined);
+  return unknown === undefined ? undefined : `This has the ${unknownText(unknown)}.`;
 }
 
 /** The words of a command line; words with spaces stand in quotes. */

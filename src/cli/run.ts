@@ -83,6 +83,8 @@ export async function run(args: readonly string[]): Promise<number> {
       })
       .parserConfiguration({
         'populate--': true,
+        // Otherwise the command after `--` gets 16 for 0x10, and 7 for 007.
+        'parse-positional-numbers': false,
         // Otherwise `--goldens A 0.169.0 0.171.0` takes the versions for folders.
         'greedy-arrays': false,
         'dot-notation': false,

@@ -46,11 +46,19 @@ const proxy = z.strictObject({
   limits: limits.optional(),
 });
 
+/** The name of the bundled proxy as a subject. */
+export const bundledName = 'bundled';
+
+const subjectName = z
+  .string()
+  .min(1)
+  .refine((name) => name !== bundledName, 'is the name of the bundled proxy: choose another name');
+
 /** Exported for its JSON schema. */
 export const config = z.strictObject({
   $schema: z.string().optional().describe('The JSON schema of this file, for editors.'),
   subjects: z
-    .record(z.string().min(1), subjectConfig)
+    .record(subjectName, subjectConfig)
     .optional()
     .describe('Proxies to check, by the name that `check --subject` takes.'),
   proxy: proxy.optional().describe('Options of `codex-parity proxy`.'),

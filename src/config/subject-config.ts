@@ -28,14 +28,31 @@ export type Placeholder = keyof typeof placeholders;
 
 /** A text with placeholders. Others than the known ones are an error, which a template of `files` may have. */
 const filledText = z.string().refine((text) => unknownPlaceholder(text) === undefined, {
-  error: ({ input }) => {
-    const [unknown = '', known] = [unknownPlaceholder(String(input)), Object.keys(placeholders)];
-    return `has the unknown placeholder {${unknown}}: ${didYouMean(unknown, known)}choose from {${known.join('}, {')}}`;
-  },
+  error: ({ input }) => `has the ${unknownText(unknownPlaceholder(String(input)))}`,
 });
 
+/** A JSON value whose texts are filled. */
+const filledValue = z.unknown().refine((value) => unknownIn(value) === undefined, {
+  error: ({ input }) => `has the ${unknownText(unknownIn(input))}`,
+});
+
+/** The name of a placeholder that does not exist, and those that exist. */
+export function unknownText(name = ''): string {
+  const known = Object.keys(placeholders);
+  return `unknown placeholder {${name}}: ${didYouMean(name, known)}choose from {${known.join('}, {')}}`;
+}
+
+/** A placeholder that does not exist, in any text of a JSON value. */
+function unknownIn(value: unknown): string | undefined {
+  if (typeof value === 'string') return unknownPlaceholder(value);
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.values(value)
+    .map(unknownIn)
+    .find((name) => name !== undefined);
+}
+
 /** A placeholder that does not exist. A text with white space may be a script with braces of its own. */
-function unknownPlaceholder(text: string): string | undefined {
+export function unknownPlaceholder(text: string): string | undefined {
   if (/\s/.test(text)) return undefined;
   const used = [...text.matchAll(/(?<!\$)\{([a-z_]+)\}/g)].map(([, name = '']) => name);
   return used.find((name) => !Object.hasOwn(placeholders, name));
@@ -91,7 +108,7 @@ const setupRequest = z
     method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).default('POST').describe('Its method.'),
     path: z.string().startsWith('/', aPath).describe('Its path, below the origin of the proxy.'),
     headers: z.record(headerName, filledText).optional().describe('Headers to send.'),
-    json: z.unknown().optional().describe('A JSON body. Its texts may have placeholders.'),
+    json: filledValue.optional().describe('A JSON body. Its texts may have placeholders.'),
     form: z
       .record(z.string(), filledText)
       .optional()

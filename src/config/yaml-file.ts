@@ -36,7 +36,9 @@ export function parseYaml<Schema extends z.ZodType>(
   if (broken !== undefined) {
     const [problem = ''] = broken.message.split('\n');
     const message =
-      broken.code === 'MULTIPLE_DOCS' ? 'a second document begins' : problem.replace(/ at line .*$/, '');
+      broken.code === 'MULTIPLE_DOCS'
+        ? 'a second document begins: keep one of them'
+        : `not valid YAML or JSON (${problem.replace(/ at line .*$/, '').replace(/:$/, '')})`;
     throw wrong(path, lineCounter.linePos(broken.pos[0]).line, message);
   }
   const checked = parseWith(schema, contentOf(document, path));

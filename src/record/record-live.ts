@@ -81,7 +81,7 @@ async function runInteractive(command: readonly string[], env: NodeJS.ProcessEnv
     const terminate = () => child.kill('SIGTERM');
     process.once('SIGTERM', terminate);
     child.once('error', (error) => {
-      reject(new ParityError('usage', `cannot run ${program}: ${startFailure(error)}`));
+      reject(new ParityError('usage', startFailure(program, error)));
     });
     child.once('exit', (code, signal) => {
       process.removeListener('SIGTERM', terminate);

@@ -166,7 +166,7 @@ it.each([
   [
     'an unknown code',
     'code: session/header-lost',
-    'accepted.0.code is not the code of a cause: did you mean "session/header-moved"? Reports have the codes',
+    'accepted.0.code is not the code of a cause: did you mean "session/header-moved"? "codex-parity explain" lists all codes',
   ],
   ['no reason', 'code: shape/header-order', 'accepted.0.reason is missing'],
   [
@@ -191,7 +191,7 @@ it.each([
     `${code}, reason: x, until: 2027-02-30`,
     'accepted.0.until must be a date such as 2027-01-31',
   ],
-  ['an unknown key', `${code}, reason: x, cause: y`, 'accepted.0.cause is not known here'],
+  ['an unknown key', `${code}, reason: x, cause: y`, 'accepted.0.cause is not a known key'],
 ])('rejects a baseline with %s', (_, entry, message) => {
   expect(() => parseBaseline(`accepted:\n  - { ${entry} }\n`, file)).toThrow(
     `known.yaml, line 2: ${message}`,

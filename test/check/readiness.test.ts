@@ -8,6 +8,8 @@ it.each([
   ['panic: no upstream', true],
   ['2026-01-01 INFO:     uvicorn.error Started server process [1]', false],
   ['DEBUG error handler registered', false],
+  ['Exception in thread Thread-1 (serve):', false],
+  ['Exception in ASGI application: no upstream', true],
   ['listening', false],
 ])('knows whether a line reports an error: %s', (line, isError) => {
   const lines = new PrintedLines({ type: 'http', path: '/' });

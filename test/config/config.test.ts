@@ -48,12 +48,12 @@ it('rejects two files, as one of them would be ignored', () => {
 });
 
 it.each([
-  ['text that is not JSON', '{\n  "subjects": {]\n}', 'line 2: '],
-  ['a list', '[]', 'line 1: the file must be of type object'],
+  ['text that is not JSON', '{\n  "subjects": {]\n}', 'line 2: not valid YAML or JSON ('],
+  ['a list', '[]', 'line 1: the file must be an object'],
   [
     'an unknown key',
     '{\n  "subject": {}\n}',
-    'line 2: subject is not known here: did you mean "subjects"? known are $schema, subjects, proxy',
+    'line 2: subject is not a known key: did you mean "subjects"? choose from $schema, subjects, proxy',
   ],
   [
     'an unknown key of a subject',
@@ -66,6 +66,11 @@ it.each([
     'line 3: subjects.a.command is missing',
   ],
   [
+    'a subject with the name of the bundled proxy',
+    'subjects:\n  bundled: { command: [x] }\n',
+    'line 2: subjects.bundled is the name of the bundled proxy: choose another name',
+  ],
+  [
     'an empty command',
     'subjects:\n  a:\n    command: []\n',
     'line 3: subjects.a.command must name the program',
@@ -73,7 +78,7 @@ it.each([
   [
     'an argument that is a number',
     'subjects:\n  a:\n    command:\n      - x\n      - 1\n',
-    'line 5: subjects.a.command.1 must be of type string',
+    'line 5: subjects.a.command.1 must be text: put 1 in quotes',
   ],
   [
     'a path without a slash',
@@ -99,6 +104,11 @@ it.each([
     'a placeholder that does not exist',
     'subjects:\n  a:\n    command: [x]\n    env:\n      UP: "{upsteam}"\n',
     'line 5: subjects.a.env.UP has the unknown placeholder {upsteam}: did you mean "upstream"? choose from {port}',
+  ],
+  [
+    'a placeholder that does not exist, in a JSON body',
+    'subjects:\n  a:\n    command: [x]\n    setup:\n      - path: /a\n        json: { keys: [{ key: "{tokn}" }] }\n',
+    'line 6: subjects.a.setup.0.json has the unknown placeholder {tokn}: did you mean "token"? choose from {port}',
   ],
   [
     'a file outside of the folder of the subject',
@@ -133,7 +143,7 @@ it.each([
   [
     'a number as the value of a variable',
     'subjects:\n  a:\n    command: [x]\n    env:\n      PORT: 1\n',
-    'line 5: subjects.a.env.PORT must be of type string',
+    'line 5: subjects.a.env.PORT must be text: put 1 in quotes',
   ],
 ])('names the line and the key of %s', (_, text, message) => {
   expect(() => parseConfig(text, 'codex-parity.config.json')).toThrow(`codex-parity.config.json, ${message}`);

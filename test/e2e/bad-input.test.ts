@@ -71,7 +71,7 @@ it.each([
     wrong: 'an unknown subject',
     args: ['check', '--subject', 'nope'],
     expected:
-      /unknown subject "nope": choose bundled; or add it to codex-parity\.config\.json, as .codex-parity init. does; or use --subject-url$/,
+      /unknown subject "nope": choose bundled; or add it to codex-parity\.config\.yaml, as .codex-parity init. does; or use --subject-url$/,
   },
   { wrong: 'an unknown driver', args: ['check', '--driver', 'nope'], expected: /driver/ },
   {
@@ -93,7 +93,7 @@ it.each([
   {
     wrong: 'a baseline that is not YAML of this form',
     args: ['check', '--baseline', 'package.json'],
-    expected: /: package\.json, line 2: name is not known here: known are subject, accepted$/,
+    expected: /: package\.json, line 2: name is not a known key: choose from subject, accepted$/,
   },
   {
     wrong: 'two baselines',

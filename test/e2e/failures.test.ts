@@ -152,7 +152,7 @@ it.concurrent('reports a subject whose program does not exist', async ({ onTestF
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
   const check = ['check', '--verbose', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast'];
   const { stdout } = await cli(check, { cwd: folder });
-  expect(stdout).toContain('cannot run subject bad: program not found');
+  expect(stdout).toContain('subject bad: cannot run /nope/prog: program not found');
 });
 
 it.concurrent('rejects an unknown placeholder', async ({ onTestFinished }) => {

@@ -28,6 +28,13 @@ it('writes a configuration from options and a command, with which check works', 
   expect(checked).toMatchObject({ exitCode: 0 });
 });
 
+it('keeps each word of the command as it is, and quotes a name with a space', async () => {
+  const words = ['./my-proxy', '0x10', '007', '1e3', '8080', 'true', '{port}'];
+  const { cwd, stderr } = await init(['--name', 'my proxy', '--', ...words]);
+  expect(stderr).toContain('--subject "my proxy" ');
+  expect(readConfig(cwd).subjects).toMatchObject({ 'my proxy': { command: words } });
+});
+
 it('copies the configuration of a known proxy', async () => {
   const { cwd, exitCode } = await init(['--example', 'codex-lb']);
   expect(exitCode).toBe(0);
@@ -42,11 +49,16 @@ it.each([
   ],
   [['--env', 'NOTHING', '--', 'x'], '--env "NOTHING" is not NAME=VALUE'],
   [
-    ['--', 'x', '{prot}'],
+    ['--example', 'codex-lb', '--name', 'mine'],
+    'use --example or --name, not both: edit the file that --example writes',
+  ],
+  [['--example', 'codex-lb', '--', 'x'], 'use --example or a command after --, not both'],
+  [
+    ['--name', 'mine', '--', 'x', '{prot}'],
     'subjects.mine.command.1 has the unknown placeholder {prot}: did you mean "port"? ',
   ],
 ])('rejects %j in one line', async (args, problem) => {
-  const { stderr, exitCode } = await init(['--name', 'mine', ...args]);
+  const { stderr, exitCode } = await init(args);
   expect(stderr).toContain(problem);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(exitCode).toBe(2);

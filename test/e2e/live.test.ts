@@ -6,11 +6,11 @@ import { cli, repository, temporaryFolder } from './cli.ts';
 it('runs a command through the tap, keeps its exit code, and writes a trace for diff', async () => {
   const folder = temporaryFolder();
   const script =
-    'console.log(process.env.HTTPS_PROXY, process.env.CODEX_CA_CERTIFICATE); process.exitCode = 5';
-  const recorded = await cli(['record', '--out', 'live.trace.jsonl', '--', process.execPath, '-e', script], {
-    cwd: folder,
-  });
-  expect(recorded.stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+ .*ca\.pem$/m);
+    'console.log(process.env.HTTPS_PROXY, process.env.CODEX_CA_CERTIFICATE, ...process.argv.slice(1)); process.exitCode = 5';
+  // Words that look like numbers must not be rewritten.
+  const command = [process.execPath, '-e', script, '0x10', '007'];
+  const recorded = await cli(['record', '--out', 'live.trace.jsonl', '--', ...command], { cwd: folder });
+  expect(recorded.stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+ .*ca\.pem 0x10 007$/m);
   expect(recorded.stderr).toContain('wrote live.trace.jsonl');
   expect(recorded.exitCode).toBe(5);
   expect(readFileSync(join(folder, 'live.trace.jsonl'), 'utf8')).toBe(

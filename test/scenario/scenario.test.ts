@@ -69,12 +69,12 @@ it.each([
   {
     wrong: 'an unknown member',
     change: { clients: {} },
-    message: 'clients is not known here: did you mean "client"? known are name, why, versions,',
+    message: 'clients is not a known key: did you mean "client"? choose from name, why, versions,',
   },
   {
     wrong: 'an unknown option',
     change: client({ image: 'a.png' }),
-    message: 'client.image is not known here: did you mean "images"? known are config, model, images,',
+    message: 'client.image is not a known key: did you mean "images"? choose from config, model, images,',
   },
   {
     wrong: 'a list in the configuration',
@@ -99,7 +99,7 @@ it.each([
   {
     wrong: 'a schema that is not an object',
     change: client({ outputSchema: 'number' }),
-    message: 'client.outputSchema must be of type object',
+    message: 'client.outputSchema must be an object',
   },
   {
     wrong: 'a server name that cannot be part of a tool name',
@@ -114,7 +114,7 @@ it.each([
   {
     wrong: 'a header that is not a string',
     change: { backend: [{ reply: 'error', status: 429, error: {}, headers: { 'retry-after': 17 } }] },
-    message: 'backend.0.headers.retry-after must be of type string',
+    message: 'backend.0.headers.retry-after must be text',
   },
   { wrong: 'a reply of no tool calls', change: calls(), message: 'backend.0.calls must contain a call' },
   {
