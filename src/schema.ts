@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { didYouMean } from './suggestion.ts';
+import { chooseFrom, didYouMean } from './suggestion.ts';
 
 /** A JSON object of an input file, read as JSON text so that it is sent with its keys in the same order. */
 export const jsonObjectText = z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value));
@@ -44,7 +44,7 @@ const problemOf: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];
-      return `is not a known key: ${didYouMean(issue.keys[0] ?? '', known)}choose from ${known.join(', ')}`;
+      return `is not a known key: ${chooseFrom(issue.keys[0] ?? '', known)}`;
     }
     case 'invalid_value': {
       const known = issue.values.map(String);

@@ -7,6 +7,17 @@ export function didYouMean(word: string, known: readonly string[]): string {
   return nearest === undefined ? '' : `did you mean "${nearest.candidate}"? `;
 }
 
+/** A list with more words is not printed if one of them is meant. */
+const longestList = 20;
+
+/** Advice about an unknown word: the known word most like it, and all known ones. */
+export function chooseFrom(word: string, known: readonly string[]): string {
+  const meant = didYouMean(word, known);
+  return meant !== '' && known.length > longestList
+    ? meant.trim()
+    : `${meant}choose from ${known.join(', ')}`;
+}
+
 /** How many characters must be inserted, removed or replaced to make one word the other (Levenshtein's distance). */
 function editsBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);

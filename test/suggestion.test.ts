@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { didYouMean } from '../src/suggestion.ts';
+import { chooseFrom, didYouMean } from '../src/suggestion.ts';
 
 const scenarios = ['default', 'fast', 'http-fallback', 'tool-turn'];
 
@@ -16,4 +16,13 @@ it.each([
 
 it('suggests nothing if nothing is known', () => {
   expect(didYouMean('fast', [])).toBe('');
+});
+
+it('lists the known words, unless they are many and one of them is meant', () => {
+  const many = [...scenarios, ...Array.from({ length: 20 }, (_, at) => `scenario-${at}`)];
+  expect(chooseFrom('fsat', scenarios)).toBe(
+    'did you mean "fast"? choose from default, fast, http-fallback, tool-turn',
+  );
+  expect(chooseFrom('fsat', many)).toBe('did you mean "fast"?');
+  expect(chooseFrom('x', many)).toMatch(/^choose from default, .*, scenario-19$/);
 });

@@ -5,7 +5,7 @@ import { configFiles, configText } from '../config/config.ts';
 import { placeholders, type SubjectConfig } from '../config/subject-config.ts';
 import { ParityError } from '../errors.ts';
 import { writeWhole } from '../files.ts';
-import { didYouMean } from '../suggestion.ts';
+import { chooseFrom } from '../suggestion.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { progress } from './progress.ts';
@@ -163,8 +163,5 @@ function exampleNames(): string[] {
 function exampleText(name: string): string {
   const known = exampleNames();
   if (known.includes(name)) return readFileSync(join(exampleFolder, name, fileToWrite), 'utf8');
-  throw new ParityError(
-    'usage',
-    `unknown example "${name}": ${didYouMean(name, known)}choose from ${known.join(', ')}`,
-  );
+  throw new ParityError('usage', `unknown example "${name}": ${chooseFrom(name, known)}`);
 }

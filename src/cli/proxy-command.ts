@@ -20,6 +20,7 @@ import {
   type SetupOptions,
   setupOptions,
 } from './proxy-setup.ts';
+import { environmentPrefix } from './usage.ts';
 
 type ProxyCommandOptions = SetupOptions & {
   port: number;
@@ -37,9 +38,6 @@ const levels = ['debug', 'info', 'warn', 'silent'] as const;
 
 /** The variable with the API key of clients. Other users of the machine could read it on the command line. */
 const keyVariable = 'CODEX_PARITY_API_KEY';
-
-/** The prefix of options in the environment. */
-const environmentPrefix = 'CODEX_PARITY_PROXY';
 
 export function proxyCommand({ signal }: CommandContext): CommandModule<object, ProxyCommandOptions> {
   return {

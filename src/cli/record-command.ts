@@ -4,7 +4,7 @@ import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { recordGoldens } from '../record/record-goldens.ts';
 import { recordCommandThroughTap } from '../record/record-live.ts';
-import { didYouMean } from '../suggestion.ts';
+import { chooseFrom } from '../suggestion.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { commaList, mustBeWhole } from './options.ts';
@@ -149,8 +149,5 @@ function parse(options: RecordOptions) {
 function parseLane(text: string): Lane {
   const lane = lanes.find((candidate) => candidate === text);
   if (lane !== undefined) return lane;
-  throw new ParityError(
-    'usage',
-    `unknown lane "${text}": ${didYouMean(text, lanes)}choose from ${lanes.join(', ')}`,
-  );
+  throw new ParityError('usage', `unknown lane "${text}": ${chooseFrom(text, lanes)}`);
 }

@@ -1,6 +1,9 @@
 import { ParityError } from '../errors.ts';
 import { count } from '../report/count.ts';
-import { didYouMean } from '../suggestion.ts';
+import { chooseFrom, didYouMean } from '../suggestion.ts';
+
+/** The prefix of options of `proxy` in the environment. */
+export const environmentPrefix = 'CODEX_PARITY_PROXY';
 
 /** The number of arguments of each command that takes any. */
 const argumentCounts: Readonly<Record<string, number>> = {
@@ -36,6 +39,7 @@ const messages: readonly (readonly [RegExp, Reword])[] = [
     /^Unknown arguments?: (.*)$/,
     ([, names = ''], args, { options }) => unknownArgument(names.split(', '), args, options),
   ],
+  [/^Missing required arguments?: (\S+)$/, ([, option]) => `--${option} is missing: give it a value`],
   [
     /^Arguments since and (?:from|to) are mutually exclusive$/,
     () => 'use --since VERSION or two versions, not both',
@@ -58,10 +62,21 @@ function unknownArgument(
       option,
       known.map((name) => `--${name}`),
     )}`;
+  const [name = ''] = names;
+  if (!args.includes(name)) {
+    const variable = variableOf(name);
+    return `unknown variable ${variable}${suggestion(variable, known.map(variableOf))}`;
+  }
   const command = args[0] ?? '';
   const number = argumentCounts[command] ?? 0;
   const takes = number === 0 ? 'no arguments' : count(number, 'argument');
-  return `unexpected argument "${names[0]}": ${command} takes ${takes}`;
+  return `unexpected argument "${name}": ${command} takes ${takes}`;
+}
+
+/** The environment variable of an option. */
+function variableOf(option: string): string {
+  const words = option.replaceAll(/[A-Z]/g, '_$&').replaceAll('-', '_');
+  return `${environmentPrefix}_${words.toUpperCase()}`;
 }
 
 /** What is added to a sentence about a word that is not known. */
@@ -77,10 +92,7 @@ export function usageError(message: string, args: readonly string[], known: Know
   const isCommand = commands.includes(word);
   const help = `(see codex-parity ${isCommand ? `${word} ` : ''}--help)`;
   if (!isCommand && word !== '' && !word.startsWith('-')) {
-    return new ParityError(
-      'usage',
-      `unknown command "${word}": ${didYouMean(word, commands)}choose from ${commands.join(', ')} ${help}`,
-    );
+    return new ParityError('usage', `unknown command "${word}": ${chooseFrom(word, commands)} ${help}`);
   }
   const line = message.replaceAll(/\s*\n\s*/g, ' ');
   for (const [pattern, reword] of messages) {

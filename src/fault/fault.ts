@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ParityError } from '../errors.ts';
-import { didYouMean } from '../suggestion.ts';
+import { chooseFrom, didYouMean } from '../suggestion.ts';
 
 /** Where a fault can happen: at a request, within what follows it, or at both. */
 type Scope = 'request' | 'message' | 'any';
@@ -154,8 +154,7 @@ export function parseFault(text: string): Fault {
   const wrong = (problem: string) => new ParityError('usage', `fault "${text}": ${problem}`);
   const [, kind = '', number, place, nth, every] = syntax.exec(text) ?? [];
   if (kind === '') throw wrong(`write it as ${faultSyntax}, such as reset@response.completed`);
-  if (!isFaultKind(kind))
-    throw wrong(`no kind "${kind}": ${didYouMean(kind, faultKinds)}choose from ${faultKinds.join(', ')}`);
+  if (!isFaultKind(kind)) throw wrong(`no kind "${kind}": ${chooseFrom(kind, faultKinds)}`);
   const rule: FaultRule = faultRules[kind];
   const range = rule.number;
   if (range === undefined && number !== undefined) throw wrong(`${kind} takes no number`);

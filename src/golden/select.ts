@@ -2,8 +2,8 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { isFolder } from '../files.ts';
-import { didYouMean } from '../suggestion.ts';
-import { compareVersions } from '../wire/codex-version.ts';
+import { chooseFrom, didYouMean } from '../suggestion.ts';
+import { compareVersions, isVersion } from '../wire/codex-version.ts';
 import { goldenPath, listGoldens } from './file.ts';
 import type { GoldenId } from './golden.ts';
 
@@ -53,19 +53,16 @@ export function selectGoldens(
   const known = [...new Set(all.map(({ codex }) => codex))];
   for (const version of versions ?? []) {
     if (known.includes(version)) continue;
-    throw new ParityError(
-      'unknown-version',
-      `no golden for codex ${version}: choose from ${known.join(', ')}, or record it with "codex-parity record --codex ${version}"`,
-    );
+    const advice = isVersion(version)
+      ? `choose from ${known.join(', ')}, or record it with "codex-parity record --codex ${version}"`
+      : chooseFrom(version, ['latest', ...known]);
+    throw new ParityError('unknown-version', `no golden for codex ${version}: ${advice}`);
   }
   const ofVersions = all.filter(({ codex }) => versions?.includes(codex) ?? true);
   const names = [...new Set(ofVersions.map(({ scenario }) => scenario))];
   for (const name of scenarios ?? []) {
     if (names.includes(name)) continue;
-    throw new ParityError(
-      'unknown-scenario',
-      `no golden for scenario "${name}": ${didYouMean(name, names)}choose from ${names.join(', ')}`,
-    );
+    throw new ParityError('unknown-scenario', `no golden for scenario "${name}": ${chooseFrom(name, names)}`);
   }
   return ofVersions.filter(({ scenario }) => scenarios?.includes(scenario) ?? true);
 }

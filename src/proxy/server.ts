@@ -123,10 +123,10 @@ class ProxyServer {
     this.#websockets.on('headers', (lines, request) => {
       lines.push(...(this.#handshakes.get(request) ?? []).map(([name, value]) => `${name}: ${value}`));
     });
-    // Such as too many open files. Without a listener it would end the process.
-    this.#server.on('error', (error) =>
-      options.log.warn({}, `cannot accept a connection: ${reasonOf(error)}`),
-    );
+    // Such as too many open files. Without a listener it would end the process. Before it listens, listenAt throws.
+    this.#server.on('error', (error) => {
+      if (this.#server.listening) options.log.warn({}, `cannot accept a connection: ${reasonOf(error)}`);
+    });
     this.#server.on('connection', (socket) => this.#countConnection(socket));
     this.#server.on('request', (request, response) => void this.#serveHttp(request, response));
     this.#server.on('upgrade', (request, socket, head) => void this.#serveUpgrade(request, socket, head));

@@ -93,18 +93,21 @@ function heading(report: Report, causes: number, { paint }: Screen): string {
   const number = (type: string) => scenarios.filter(({ verdict }) => verdict.type === type).length;
   const [unchecked, failed] = [number('not checked'), number('failed')];
   const checked = count(scenarios.length - unchecked, 'scenario');
+  const allFailed = failed > 0 && failed === scenarios.length;
   const result =
     causes > 0
       ? paint('red', `${count(causes, 'cause')} in ${checked}`)
-      : hasParity(report)
-        ? paint('green', `parity in ${checked}`)
-        : `nothing that counts in ${checked}`;
+      : allFailed
+        ? paint('red', failed === 1 ? 'the scenario failed' : `all ${failed} scenarios failed`)
+        : hasParity(report)
+          ? paint('green', `parity in ${checked}`)
+          : `nothing that counts in ${checked}`;
   const lanes = [...new Set(scenarios.map(({ lane }) => lane))].filter((lane) => lane !== 'chatgpt');
   return [
     terminalLine(`${subject} vs codex ${versionsText(scenarios.map(({ codex }) => codex))}`),
     ...(lanes.length === 0 ? [] : [terminalLine(`lane ${lanes.join(', ')}`)]),
     result,
-    ...(failed === 0 ? [] : [paint('red', `${failed} failed`)]),
+    ...(failed === 0 || (allFailed && causes === 0) ? [] : [paint('red', `${failed} failed`)]),
     ...(unchecked === 0 ? [] : [`${unchecked} not checked`]),
     ...notCounted(scenarios, gate).map(terminalLine),
     ...(driver === 'replay' ? [] : [terminalLine(`driver ${driver}`)]),

@@ -7,7 +7,7 @@ import { lanes } from '../client/official/lanes.ts';
 import { task } from '../client/official/task.ts';
 import { ParityError } from '../errors.ts';
 import { parseWith } from '../schema.ts';
-import { didYouMean } from '../suggestion.ts';
+import { chooseFrom } from '../suggestion.ts';
 import { isVersion } from '../wire/codex-version.ts';
 
 const version = z.string().refine(isVersion, 'must be a version, such as 0.169.0').exactOptional();
@@ -51,10 +51,7 @@ export function scenarioNames(): string[] {
 export function loadScenario(name: string): Scenario {
   const known = scenarioNames();
   if (!known.includes(name)) {
-    throw new ParityError(
-      'unknown-scenario',
-      `there is no scenario "${name}": ${didYouMean(name, known)}choose from ${known.join(', ')}`,
-    );
+    throw new ParityError('unknown-scenario', `unknown scenario "${name}": ${chooseFrom(name, known)}`);
   }
   const path = join(scenarioFolder, `${name}.json`);
   return parseScenario(readFileSync(path, 'utf8'), path);

@@ -63,6 +63,11 @@ it.each([
     expected: /no golden for codex 0\.1\.0: choose from 0\.118\.0, .*0\.169\.0/,
   },
   {
+    wrong: 'a word instead of a version',
+    args: ['check', '--codex', 'lates'],
+    expected: /no golden for codex lates: did you mean "latest"\? choose from latest, 0\.118\.0, [\d., ]+$/,
+  },
+  {
     wrong: 'a scenario without goldens',
     args: ['check', '--scenario', 'nope'],
     expected: /no golden for scenario "nope"/,
@@ -176,6 +181,11 @@ it.each([
     expected: /--backend-port must be a number/,
   },
   { wrong: 'an option without its value', args: ['proxy', '--port'], expected: /--port needs a value/ },
+  {
+    wrong: 'an option that is missing',
+    args: ['replay', golden],
+    expected: /: --to is missing: give it a value \(see codex-parity replay --help\)$/,
+  },
   { wrong: 'nothing to record', args: ['record'], expected: /give a version with --codex/ },
   {
     wrong: 'an invalid version',
@@ -185,7 +195,7 @@ it.each([
   {
     wrong: 'an unknown scenario to record',
     args: ['record', '--codex', '0.169.0', '--scenario', 'nope'],
-    expected: /no scenario "nope": choose from agents-md, bad-request/,
+    expected: /unknown scenario "nope": choose from agents-md, bad-request/,
   },
   {
     wrong: 'an unknown lane',
@@ -298,7 +308,7 @@ it.each([
   {
     wrong: 'a sign-in that does not exist',
     args: ['proxy', '--auth', '{folder}/auth.json'],
-    expected: /cannot read the sign-in/,
+    expected: /cannot read the sign-in .*auth\.json \(no such file or folder\): run "codex login", or name /,
   },
   {
     wrong: 'a file that does not exist',

@@ -64,7 +64,20 @@ it('uses the port of the file if the variable is empty', async () => {
   onTestFinished(() => void taken.close());
   const port = await listenLocally(taken);
   const folder = folderWith({ proxy: { port, auth: 'auth.json', codex: '0.118.0' } });
-  expect(await startOutput(folder, [], { CODEX_PARITY_PROXY_PORT: '' })).toContain(`port ${port} is in use`);
+  expect(await startOutput(folder, [], { CODEX_PARITY_PROXY_PORT: '' })).toMatch(
+    new RegExp(`^codex-parity: port ${port} is in use.*\n$`),
+  );
+});
+
+it.each([
+  ['CODEX_PARITY_PROXY_PROT', 'CODEX_PARITY_PROXY_PORT'],
+  ['CODEX_PARITY_PROXY_LOG_LEVE', 'CODEX_PARITY_PROXY_LOG_LEVEL'],
+])('rejects the unknown variable %s', async (name, meant) => {
+  const { exitCode, stderr } = await cli(['proxy'], { cwd: temporaryFolder(), env: { [name]: '1' } });
+  expect(stderr).toBe(
+    `codex-parity: unknown variable ${name}: did you mean "${meant}"? (see codex-parity proxy --help)\n`,
+  );
+  expect(exitCode).toBe(2);
 });
 
 /** The status of the proxy's health for each Host. */

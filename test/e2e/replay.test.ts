@@ -205,7 +205,7 @@ it.each([
   [['replay', fileOf('fast'), '--to', 'http://127.0.0.1:1', '--fault', 'status'], /only a backend can do it/],
   [['backend', '--fault', 'rest'], /fault "rest": no kind "rest": did you mean "reset"\?/],
   [['backend', '--vary', '-1'], /--vary must be a whole number/],
-  [['backend', '--scenario', 'fst'], /there is no scenario "fst"/],
+  [['backend', '--scenario', 'fst'], /unknown scenario "fst": did you mean "fast"\?/],
   [['backend', '--replay', fileOf('fast'), '--strict'], /replay.*strict/],
   [['backend', '--port', '70000'], /--port must be a whole number/],
 ])('explains wrong usage in one line: %#', async (args, message) => {

@@ -70,7 +70,7 @@ it('takes a file that exists for a file, whatever its name', () => {
 });
 
 it.each([
-  ['0.171.0/fsat', 'no golden for scenario "fsat": did you mean "fast"? choose from '],
+  ['0.171.0/fsat', 'no golden for scenario "fsat": did you mean "fast"?'],
   ['0.171.1/fast', 'no golden for codex 0.171.1: choose from '],
   [
     '0.171.0/api-kye/fast',

@@ -94,6 +94,17 @@ it('shows the causes by harm, with the scenarios that show them', () => {
   `);
 });
 
+it.each([
+  [['fast'], 'mine vs codex 0.169.0 · the scenario failed'],
+  [['fast', 'flex'], 'mine vs codex 0.169.0 · all 2 scenarios failed'],
+])('says that all of %j failed', (names, line) => {
+  const dead = allUnfinished({ type: 'failed', reason: 'it died' });
+  const failed = names.map((scenario): ReportedScenario => {
+    return { codex: '0.169.0', lane: 'chatgpt', scenario, ...verdictOf([], dead) };
+  });
+  expect(firstScreen(report(failed)).split('\n')[0]).toBe(line);
+});
+
 it('fits forty lines for a dozen causes, and says how many more there are', () => {
   const headers = (count: number) =>
     Array.from({ length: count }, (_, at): Finding => ({ ...agent, places: [header(`x-${at}`)] }));

@@ -1,6 +1,6 @@
 import { chmodSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ParityError } from '../../errors.ts';
+import { ParityError, plainReason } from '../../errors.ts';
 import type { SignIn } from './sign-in.ts';
 import { decodeSignIn, parseAuthFile, type StoredSignIn } from './stored-sign-in.ts';
 
@@ -39,11 +39,11 @@ export class AuthFile {
       version = versionOf(this.path);
       if (version !== undefined && version === this.#last?.version) return this.#last;
       text = readFileSync(this.path, 'utf8');
-    } catch {
+    } catch (error) {
       this.#last = undefined;
       throw new ParityError(
         'bad-sign-in',
-        `cannot read the sign-in ${this.path} (it must be a regular file of up to 1 MiB): run "codex login", or name another file with --auth`,
+        `cannot read the sign-in ${this.path} (${plainReason(error)}): run "codex login", or name another file with --auth`,
       );
     }
     if (this.#last?.text === text) {
@@ -82,7 +82,7 @@ const largestFile = 1024 * 1024;
 function versionOf(path: string): string | undefined {
   const stats = statSync(path);
   const { ino, size, mtimeMs, ctimeMs } = stats;
-  if (!stats.isFile() || size > largestFile) throw new RangeError('not a regular file, or too large');
+  if (!stats.isFile() || size > largestFile) throw new RangeError('it is not a regular file of up to 1 MiB');
   return Date.now() - ctimeMs < clockTick ? undefined : `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 

@@ -92,7 +92,7 @@ it('reads only regular files', async () => {
   mkdirSync(join(folder, 'd.json'));
   expect(served(new Accounts(folder, endpointAt(1)), '1', '2', '3')).toEqual(['a', 'a', 'a']);
   const accounts = new Accounts(join(folder, 'b.json'), endpointAt(1));
-  expect(() => accounts.check()).toThrow('must be a regular file');
+  expect(() => accounts.check()).toThrow('is not a regular file');
 });
 
 /** How the token endpoint fails for one account, and what the account's file contains. */
