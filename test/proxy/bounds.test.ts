@@ -66,6 +66,34 @@ it('does not forget a running session when there are too many', async () => {
   expect(backend.received).toHaveLength(3);
 });
 
+const manyMembers = Object.fromEntries(Array.from({ length: 1001 }, (_, n) => [`m${n}`, true]));
+
+it.each(['responses', 'responses/compact', 'chat/completions'])(
+  'refuses a request to %s with more than 1000 members',
+  async (path) => {
+    const backend = await startTestBackend();
+    const response = await post(`${await proxyTo(backend.url)}/v1/${path}`, { ...hello, ...manyMembers });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain('up to 1000 members');
+    expect(backend.received).toEqual([]);
+  },
+);
+
+it('refuses such a request over the websocket, too', async () => {
+  const client = await openWebSocket(`${await proxyTo((await startTestBackend()).url)}/v1/responses`);
+  const response = receiveResponse(client);
+  client.send(JSON.stringify({ type: 'response.create', ...hello, ...manyMembers }));
+  expect((await response).join()).toContain('up to 1000 members');
+});
+
+it('forwards a request of an official client with more than 1000 members unchanged', async () => {
+  const backend = await startTestBackend();
+  const headers = { originator: 'codex_exec', 'x-codex-turn-metadata': '{}', 'session-id': 'a' };
+  const text = JSON.stringify({ ...hello, ...manyMembers });
+  await (await post(`${await proxyTo(backend.url)}/v1/responses`, text, headers)).text();
+  expect(backend.received[0]?.messages).toEqual([text]);
+});
+
 /** A backend that does not respond, and a client's websocket with one turn running. */
 async function startTurn(limits = {}) {
   const waiting: WebSocket[] = [];

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hello, post, proxyTo, startTestBackend } from './setup.ts';
+import { hello, post, proxyTo, startTestBackend, user } from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
 const official = { originator: 'codex_exec', 'x-codex-turn-metadata': '{}', 'session-id': session };
@@ -50,11 +50,35 @@ it.each(names)('delays no other request by a long %s', async (name) => {
   }
 });
 
-it('delays no other request for long by a body whose values are too long for headers', async () => {
+const members = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`m${n}`, 'x']));
+const item = user('hello');
+const items = Array(20_000).fill(item);
+
+it.each<[string, object, space?: string]>([
+  ['a model that is too long for headers', { model: '\n'.repeat(3_000_000) }],
+  ['turn metadata that is too long for headers', { client_metadata: { turn_id: '"'.repeat(1_500_000) } }],
+  ['many members', members(100_000)],
+  ['client metadata of many members', { client_metadata: members(100_000) }],
+  ['white space', { input: items }, ' '],
+  ['system messages', { input: items.map(() => ({ ...item, role: 'system' })) }],
+  ['references to items', { input: items.map(() => ({ type: 'item_reference', id: 'x' })) }],
+  ['stop sequences', { stop: Array(500_000).fill('x') }],
+])('delays no other request for long by %s', async (_, body, space) => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url);
-  const body = JSON.stringify({ ...hello, model: '\n'.repeat(3_000_000) });
-  const send = async (text: string) => (await post(`${proxy}/v1/responses`, text, official)).text();
-  await send(JSON.stringify(hello));
-  expect(await cpuTime(() => send(body))).toBeLessThan(1000);
+  const text = JSON.stringify(
+    { ...hello, messages: [{ role: 'user', content: 'hello' }], ...body },
+    null,
+    space,
+  );
+  for (const [path, headers] of [
+    ['responses', official],
+    ['responses', {}],
+    ['chat/completions', {}],
+  ] as const) {
+    const send = async (request: string) => (await post(`${proxy}/v1/${path}`, request, headers)).text();
+    await send(JSON.stringify(hello));
+    expect(await cpuTime(() => send(text)), path).toBeLessThan(1000);
+  }
 });

@@ -1,4 +1,5 @@
 import { type JsonNode, type JsonObject, printJson, stringAt } from '../../wire/json.ts';
+import { mostMembers } from '../http/body.ts';
 import { itemsFromMessages } from './chat-messages.ts';
 import { objectNode } from './object-node.ts';
 import { Param } from './param.ts';
@@ -11,7 +12,10 @@ import { responseFormat, responseToolChoice, responseTools } from './tools.ts';
  */
 export function chatRequest(body: JsonNode) {
   const request = new Param('', body);
-  for (const [key] of request.object().members) requireTranslatable(request.member(key));
+  if (request.object().members.length > mostMembers) {
+    throw request.error(`The body must have up to ${mostMembers} members.`);
+  }
+  for (const key of unsupportedMembers.keys()) requireTranslatable(request.member(key));
   const includesUsage = request.member('stream_options').member('include_usage');
   return {
     body: responseRequest(request),

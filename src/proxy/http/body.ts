@@ -14,6 +14,9 @@ const decompressors = {
 /** Bodies up to this many bytes are decompressed synchronously: in the background each takes megabytes, and twice the time. */
 const smallBody = 128 * 1024;
 
+/** The most members of a request, and of an object in it that the proxy reads. The official client sends a few. */
+export const mostMembers = 1000;
+
 /** Reads the body of a client's request. Rejects with ApiError when it is longer than `limit` bytes. */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

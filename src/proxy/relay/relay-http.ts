@@ -3,6 +3,7 @@ import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { keyHeaders } from '../guard.ts';
 import { readBody, tooLargeStatus, unpackBody } from '../http/body.ts';
 import { ApiError } from '../http/errors.ts';
+import { giveWay } from '../http/give-way.ts';
 import { sendBackendResponse, streamBackendResponse } from '../http/send.ts';
 import {
   endToEnd,
@@ -32,7 +33,10 @@ export async function relayPost(context: HttpContext, identity: Identity): Promi
     if (error instanceof ApiError && error.status === tooLargeStatus) return undefined;
     throw error;
   });
+  const length = text?.length ?? 0;
+  await giveWay(length);
   const members = text === undefined ? undefined : requestMembers(text);
+  await giveWay(length);
   if (members === undefined || !shape.speaksHttp) return passThrough(context, body);
   const shaper = shape.shaper('http', { identity, clientHeaders: headers });
   const { signIns } = context;

@@ -2,12 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import { headerValue, pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import { ApiError, errorFromEvent, proxyError } from '../http/errors.ts';
+import { giveWay } from '../http/give-way.ts';
 import { decodedBody, longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
+import { valuesLength } from '../shape/raw-json.ts';
 import type { PackedPost } from '../shape/request-shaper.ts';
 import { holderOf, type SignIn } from '../sign-in/sign-in.ts';
 import { eventType, turnStateName } from './event-fields.ts';
@@ -83,6 +85,7 @@ export class HttpTransport {
     const signIn = await signIns.current(session);
     const account = watchAccount(attempt, holderOf(signIn), signIns.hasSeveral);
     const members = continuedMembers(request, fullInput, undefined);
+    await giveWay(valuesLength(members));
     const packed = await shaper.post({ members, host, signIn, turnValues: turn.values });
     const response = await this.#send(packed, attempt.signal);
     if (isEventStream(response)) {

@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { ApiError } from '../http/errors.ts';
+import { giveWay } from '../http/give-way.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
+import { valuesLength } from '../shape/raw-json.ts';
 import { eventType } from './event-fields.ts';
 import { Session } from './session.ts';
 import { sessionKeyOf } from './session-key.ts';
@@ -19,6 +21,7 @@ export type RunTurnOptions = Omit<TurnOptions, 'signal'> & {
 export async function runTurn(context: RequestContext, options: RunTurnOptions): Promise<TurnResult> {
   const { headers, sessions, signal, metrics, log } = context;
   const { request, webSocketSession } = options;
+  await giveWay(valuesLength(request.members));
   const caller = callerOf(headers);
   const sessionKey = sessionKeyOf(headers, request, caller);
   const session =

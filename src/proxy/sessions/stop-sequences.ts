@@ -18,11 +18,15 @@ import type { EventHandler } from './upstream-connection.ts';
 const mostSequences = 4;
 const longestSequence = 1024;
 
+/** The most UTF-16 code units of JSON for them: each escaped, with quotes and a comma. */
+const longestStop = 2 + mostSequences * (6 * longestSequence + 3);
+
 /**
  * Reads the member `stop` of a request: the texts at which the output ends. Empty texts have no effect. Throws ApiError if
  * it is invalid.
  */
 export function readStop(stop: string | undefined): readonly string[] {
+  if (stop !== undefined && stop.length > longestStop) throw invalidStop();
   const node = tryParseJson(stop ?? 'null')?.node;
   if (node?.kind === 'literal' && node.value === null) return [];
   const items = node?.kind === 'array' ? node.items : [node];

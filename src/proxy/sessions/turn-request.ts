@@ -1,4 +1,5 @@
 import { tryParseJson } from '../../wire/json.ts';
+import { mostMembers } from '../http/body.ts';
 import { proxyError } from '../http/errors.ts';
 import {
   printMembers,
@@ -41,7 +42,9 @@ export type TurnRequest = {
 /** Reads a request from a client that is not official. Throws ApiError if it is invalid. */
 export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): TurnRequest {
   const request = readRequest(text);
-  if (request === undefined) throw proxyError(400, 'invalid_json', 'the body is not a JSON object');
+  if (request === undefined) {
+    throw proxyError(400, 'invalid_json', `the body is not a JSON object of up to ${mostMembers} members`);
+  }
   const { members } = request;
   const model = rawString(members, 'model');
   if (model === undefined || model === '') {

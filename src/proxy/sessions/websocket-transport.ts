@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { retryAfter } from '../http/account-limit.ts';
 import { errorFromEvent } from '../http/errors.ts';
+import { giveWay } from '../http/give-way.ts';
 import { openUpstream, SilentUpgrade } from '../http/upstream/open-upstream.ts';
 import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import type { RawMember } from '../shape/raw-json.ts';
+import { type RawMember, valuesLength } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
 import { holderOf } from '../sign-in/sign-in.ts';
 import { afterRefusedUpgrade, reconnectError } from './retry-policy.ts';
@@ -73,6 +74,7 @@ export class WebSocketTransport {
     const { request, fullInput, turn, signal } = attempt;
     const { shape, limits, signIns } = this.#context;
     const { session } = this.#identity;
+    await giveWay(valuesLength(request.members));
     const signIn = await signIns.current(session);
     if (!signIn.websockets) {
       return { kind: 'unsupported', reason: 'the sign-in forbids websockets', isFinal: true };
@@ -184,8 +186,7 @@ function useHttp(reason: string) {
 }
 
 function isTooLarge(members: readonly RawMember[], limit: number): boolean {
-  const sizes = (sizeOf: (text: string) => number) =>
-    members.reduce((sum, [, value]) => sum + sizeOf(value), longestEnvelope);
   // A UTF-16 code unit has up to three bytes in UTF-8. Counting them takes time, and few requests are large.
-  return 3 * sizes((text) => text.length) >= limit && sizes((text) => Buffer.byteLength(text)) >= limit;
+  if (3 * valuesLength(members) + longestEnvelope < limit) return false;
+  return members.reduce((sum, [, value]) => sum + Buffer.byteLength(value), longestEnvelope) >= limit;
 }

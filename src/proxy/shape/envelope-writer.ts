@@ -3,7 +3,7 @@ import { printJson } from '../../wire/json.ts';
 import { type CompiledPattern, fillText, type ObjectPattern, type TextPattern } from './compiled-pattern.ts';
 import type { Identity } from './identity.ts';
 import { keyOrder } from './key-order.ts';
-import { printMembers, type RawMember, rawMember, rawMembers, stringIn } from './raw-json.ts';
+import { printMembers, type RawMember, rawMembers, stringIn } from './raw-json.ts';
 
 export type EnvelopeOptions = {
   readonly filler: Filler;
@@ -44,25 +44,27 @@ export class EnvelopeWriter {
 
   /** Returns the client's members together with those that only the pattern has. */
   members(pattern: ObjectPattern, sent: readonly RawMember[] = []): RawMember[] {
-    return orderedKeys(pattern, sent).flatMap((key) => this.#member(pattern, sent, key));
+    const values = new Map(sent);
+    return orderedKeys(pattern, sent).flatMap((key) => this.#member(pattern, values, key));
   }
 
   /** Embedded turn metadata from a client is complete: add nothing to it. */
   #embeddedMembers(pattern: ObjectPattern, sent: readonly RawMember[] | undefined): RawMember[] {
     if (sent !== undefined) {
-      const keys = orderedKeys(pattern, sent).filter((key) => rawMember(sent, key) !== undefined);
-      return keys.flatMap((key) => this.#member(pattern, sent, key));
+      const values = new Map(sent);
+      const keys = orderedKeys(pattern, sent).filter((key) => values.has(key));
+      return keys.flatMap((key) => this.#member(pattern, values, key));
     }
     const { requestValues } = this.#options;
     return [...pattern.members.keys()].flatMap((key): RawMember[] => {
-      if (!requestValues.has(key)) return this.#member(pattern, [], key);
+      if (!requestValues.has(key)) return this.#member(pattern, noValues, key);
       const value = requestValues.get(key);
       return value === undefined ? [] : [[key, value]];
     });
   }
 
-  #member(pattern: ObjectPattern, sent: readonly RawMember[], key: string): RawMember[] {
-    const [inner, value] = [pattern.members.get(key), rawMember(sent, key)];
+  #member(pattern: ObjectPattern, sent: ReadonlyMap<string, string>, key: string): RawMember[] {
+    const [inner, value] = [pattern.members.get(key), sent.get(key)];
     if (inner !== undefined) return [[key, this.value(inner, value, key)]];
     return value === undefined ? [] : [[key, value]];
   }
@@ -87,6 +89,8 @@ export class EnvelopeWriter {
     return pattern.number ? text : JSON.stringify(text);
   }
 }
+
+const noValues: ReadonlyMap<string, string> = new Map();
 
 function orderedKeys({ members, ordered }: ObjectPattern, sent: readonly RawMember[]): string[] {
   const [known, own] = [[...members.keys()], sent.map(([key]) => key)];

@@ -1,17 +1,22 @@
 /**
  * Merges several key lists into one order. The first list keeps its order. Each further key goes directly after the key
  * that precedes it in its own list: so `service_tier`, which only a fast request has, has a position in every request.
+ * Takes linear time: a client may send any number of keys.
  */
 export function keyOrder([first = [], ...others]: readonly (readonly string[])[]): string[] {
-  const placed = new Set(first);
-  const order = [...placed];
-  for (const list of others) {
-    list.forEach((key, index) => {
-      if (placed.has(key)) return;
-      placed.add(key);
-      const before = list[index - 1];
-      order.splice(before === undefined ? 0 : order.indexOf(before) + 1, 0, key);
-    });
+  /** The key after each key; the first one after undefined. */
+  const next = new Map<string | undefined, string | undefined>();
+  for (const list of [new Set(first), ...others]) {
+    let before: string | undefined;
+    for (const key of list) {
+      if (!next.has(key)) {
+        next.set(key, next.get(before));
+        next.set(before, key);
+      }
+      before = key;
+    }
   }
+  const order: string[] = [];
+  for (let key = next.get(undefined); key !== undefined; key = next.get(key)) order.push(key);
   return order;
 }

@@ -1,8 +1,9 @@
-import { printJson, tryParseJson } from '../../wire/json.ts';
+import { mostMembers } from '../http/body.ts';
 
 /** A member of a JSON object, with its value as unparsed JSON text. */
 export type RawMember = readonly [key: string, value: string];
 
+const space = 0x20;
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
@@ -13,7 +14,7 @@ const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
 /**
- * Returns the members of a JSON object, or undefined if the text is not an object. Only finds where each value ends: most
+ * Returns the members of a JSON object, or undefined if the text is not an object of up to `mostMembers`. Only finds where each value ends: most
  * of a request of 60 KB is content that the proxy does not read. So an invalid value is returned as it is.
  */
 export function rawMembers(text: string): RawMember[] | undefined {
@@ -43,6 +44,7 @@ function parseRawObject(text: string, arrayKey: string | undefined): RawJsonObje
     const end = array?.end ?? afterValue(text, start);
     if (end === -1) return undefined;
     members.push([key, text.slice(start, end)]);
+    if (members.length > mostMembers) return undefined;
     at = afterBlank(text, end);
     const next = text.charCodeAt(at);
     if (next === closeBrace) return isBlankFrom(text, at + 1) ? { members, items } : undefined;
@@ -53,16 +55,39 @@ function parseRawObject(text: string, arrayKey: string | undefined): RawJsonObje
 
 /**
  * Reads a client's request: its members as compact JSON, and the items of `input` if that is an array. Returns undefined
- * if the text is not a JSON object.
+ * if the text is not a JSON object of up to `mostMembers`.
  */
 export function readRequest(text: string): RawJsonObject | undefined {
   const request = parseRawObject(text, 'input');
   if (request === undefined || printedLength(request.members) === text.length) return request;
-  const members = request.members.map(([key, value]): RawMember => {
-    const node = tryParseJson(value)?.node;
-    return [key, node === undefined ? value : printJson(node)];
-  });
-  return { members, items: rawItems(rawMember(members, 'input') ?? '') };
+  return parseRawObject(withoutBlanks(text), 'input');
+}
+
+/** Returns JSON without white space between tokens. Words stay apart, so what is not JSON does not become so. */
+function withoutBlanks(text: string): string {
+  const bytes = Buffer.from(text);
+  let [length, isInString, isAfterBlank] = [0, false, false];
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (!isInString && isBlank(byte)) {
+      isAfterBlank = true;
+      continue;
+    }
+    if (isAfterBlank && isOfWord(byte) && isOfWord(bytes[length - 1] ?? 0)) {
+      bytes[length] = space;
+      length += 1;
+    }
+    isAfterBlank = false;
+    bytes[length] = byte;
+    length += 1;
+    if (byte === quote) isInString = !isInString;
+    else if (byte === backslash && isInString && at + 1 < bytes.length) {
+      at += 1;
+      bytes[length] = bytes[at] ?? 0;
+      length += 1;
+    }
+  }
+  return bytes.toString('utf8', 0, length);
 }
 
 export function requestMembers(text: string): RawMember[] | undefined {
@@ -106,6 +131,11 @@ function printedLength(members: readonly RawMember[]): number {
     (sum, [key, value]) => sum + JSON.stringify(key).length + 1 + value.length,
     punctuation,
   );
+}
+
+/** Returns the length of all values, in UTF-16 code units. */
+export function valuesLength(members: readonly RawMember[]): number {
+  return members.reduce((sum, [, value]) => sum + value.length, 0);
 }
 
 /** Returns the value of the last member with the key, as JSON parsers do, or undefined if there is none. */
@@ -156,10 +186,14 @@ function afterNested(text: string, start: number): number {
 
 /** Returns the index after the string that begins at `start`, or -1 if it does not end. */
 function afterString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let before = end - 1;
-    while (text.charCodeAt(before) === backslash) before -= 1;
-    if ((end - before) % 2 === 1) return end + 1;
+  const first = text.indexOf('"', start + 1);
+  if (first === -1) return -1;
+  // Most strings have no escaped quote. Each further search would take longer than to read some characters.
+  if (text.charCodeAt(first - 1) !== backslash) return first + 1;
+  for (let at = start + 1; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === quote) return at + 1;
+    if (code === backslash) at += 1;
   }
   return -1;
 }

@@ -266,10 +266,13 @@ function isOfKind(kind: VariableKind | undefined, value: string): boolean {
   return kind !== undefined && kinds[kind === 'secret_uuid4' ? 'uuid4' : kind].accepts(value);
 }
 
-/** Returns a string member as JSON, or undefined for another kind of value. */
+/** UTF-16 code units of JSON. Longer values are not repeated in turn metadata, which goes into a header. */
+const longestRepeated = 4096;
+
+/** Returns a string member as JSON, or undefined for another kind of value, and for one that is too long to repeat. */
 function rawStringJson(members: readonly RawMember[], key: string): string | undefined {
   const json = rawMember(members, key);
-  return json?.startsWith('"') ? json : undefined;
+  return json?.startsWith('"') && json.length <= longestRepeated ? json : undefined;
 }
 
 /** The routing hint (since 0.149): the model, and the tier if there is one (measured: codex 0.169.0). */

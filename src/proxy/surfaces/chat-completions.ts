@@ -3,6 +3,7 @@ import { ChatChunks } from '../chat/chat-chunks.ts';
 import { chatCompletion } from '../chat/chat-completion.ts';
 import { chatRequest } from '../chat/chat-request.ts';
 import { ApiError, proxyError } from '../http/errors.ts';
+import { giveWay } from '../http/give-way.ts';
 import { SseResponse } from '../http/sse-response.ts';
 import { readEvent } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
@@ -11,10 +12,14 @@ import { droppedHeaders, readText, runHttpTurn, sendWholeResponse } from './http
 
 /** Serves `POST /v1/chat/completions`: translates the request, and the response back into a completion or chunks. */
 export async function serveChatCompletions(context: HttpContext): Promise<void> {
-  const body = tryParseJson(await readText(context))?.node;
+  const text = await readText(context);
+  const body = tryParseJson(text)?.node;
   if (body === undefined) throw proxyError(400, 'invalid_json', 'the body is not JSON');
+  await giveWay(text.length);
   const chat = chatRequest(body);
-  const read = readTurnRequest(printJson(chat.body), context.shape);
+  const translated = printJson(chat.body);
+  await giveWay(translated.length);
+  const read = readTurnRequest(translated, context.shape);
   const request = chat.hasNames ? { ...read, droppedParams: [...read.droppedParams, 'messages.name'] } : read;
   if (chat.streams) return streamChunks(context, request, chat.includesUsage);
   await sendWholeResponse(context, request, chatCompletion);

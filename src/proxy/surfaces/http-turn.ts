@@ -2,6 +2,7 @@ import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, member, printJson } from '../../wire/json.ts';
 import { readBody, unpackBody } from '../http/body.ts';
 import { errorFromBackend, errorFromFailedResponse } from '../http/errors.ts';
+import { giveWay } from '../http/give-way.ts';
 import { sendBackendResponse, sendJson } from '../http/send.ts';
 import { ResponseCollector, readEvent, streamEndedEarly } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
@@ -10,7 +11,9 @@ import type { TurnRequest } from '../sessions/turn-request.ts';
 
 /** The text of a request's body. Throws ApiError when it cannot be read. */
 export async function readText({ request, headers, limits }: HttpContext): Promise<string> {
-  return unpackBody(await readBody(request, limits.bodyBytes), headers, limits.bodyBytes);
+  const text = await unpackBody(await readBody(request, limits.bodyBytes), headers, limits.bodyBytes);
+  await giveWay(text.length);
+  return text;
 }
 
 /**
