@@ -9,11 +9,11 @@ import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { representatives } from './committed-goldens.ts';
 import { fillGolden } from './fill-golden.ts';
-import { judges } from './reworded.ts';
+import { verdicts } from './reworded.ts';
 import { sampleGolden, sampleId, sampleRun, sampleRunOfTwoTurns } from './sample-run.ts';
 
 /** No finding depends on a sentence: rewording changes no kind, place, severity or grouping of any mutant. */
-const { worded, reworded } = await judges();
+const { worded, reworded } = await verdicts();
 
 /**
  * The third law: every single-point mutation of what the official client said is found, at its place. Left out are
@@ -106,8 +106,8 @@ function attack(golden: Golden, official: readonly Exchange[], other: readonly E
       const mutants = all.filter((_, at) => at % step === 0);
       const findings = mutants.map(({ mutate }) => {
         const mutated = [mutate(), ...rest];
-        const mismatches = worded.mismatches(golden, mutated);
-        expect(reworded.verdict(reworded.mismatches(golden, mutated))).toBe(worded.verdict(mismatches));
+        const mismatches = unify(golden, mutated);
+        expect(reworded(mismatches)).toBe(worded(mismatches));
         return mismatches;
       });
       const found = mutants.filter((mutant, at) => names(findings[at] ?? [], mutant));

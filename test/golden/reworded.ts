@@ -1,47 +1,49 @@
-import { vi } from 'vitest';
-import type { Golden } from '../../src/golden/golden.ts';
+import { expect, vi } from 'vitest';
 import type { Mismatch } from '../../src/golden/match/mismatch.ts';
-import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 
-/** Unifies a trace with a golden, and groups the mismatches as a JSON report does, without their words. */
-export type Judge = {
-  readonly mismatches: (golden: Golden, actual: readonly Exchange[]) => Mismatch[];
-  readonly verdict: (mismatches: readonly Mismatch[]) => string;
-};
+/** Groups mismatches as a JSON report does, without their words. */
+export type Verdict = (mismatches: readonly Mismatch[]) => string;
 
 /** The files that make texts. */
 const textFiles = ['values', 'explain', 'cause-texts', 'cause-words'].map(
   (name) => `../../src/report/${name}.ts`,
 );
 
-/** The judge with the texts of reports, and one for which every text of a report is replaced by its length. */
-export async function judges(): Promise<{ readonly worded: Judge; readonly reworded: Judge }> {
-  const worded = await freshJudge();
-  for (const path of textFiles) vi.doMock(path, lengthsForTexts);
-  const reworded = await freshJudge();
+/** The verdict with the texts of reports, and one for which every text of a report is replaced by its length. */
+export async function verdicts(): Promise<{ readonly worded: Verdict; readonly reworded: Verdict }> {
+  const worded = await freshVerdict();
+  const loaded: string[] = [];
+  for (const path of textFiles) {
+    vi.doMock(path, (original: () => Promise<object>) => {
+      loaded.push(path);
+      return lengthsForTexts(original);
+    });
+  }
+  // Mismatches cannot depend on texts: what finds them loads no file that makes one.
+  vi.resetModules();
+  await import('../../src/golden/match/unify.ts');
+  expect(loaded).toEqual([]);
+  const reworded = await freshVerdict();
+  expect(loaded.toSorted()).toEqual(textFiles.toSorted());
   for (const path of textFiles) vi.doUnmock(path);
   return { worded, reworded };
 }
 
-async function freshJudge(): Promise<Judge> {
+async function freshVerdict(): Promise<Verdict> {
   vi.resetModules();
-  const { unify } = await import('../../src/golden/match/unify.ts');
   const { byCause } = await import('../../src/diff/causes.ts');
   const { findingOf } = await import('../../src/diff/finding.ts');
   const { verdictOf } = await import('../../src/diff/verdict.ts');
   const { jsonReport } = await import('../../src/report/json.ts');
-  return {
-    mismatches: unify,
-    verdict: (mismatches) => {
-      const findings = byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
-      const scenario = { codex: '', lane: '', scenario: '', ...verdictOf(findings, {}) };
-      const report = jsonReport({ subject: '', driver: '', scenarios: [scenario] });
-      return JSON.stringify(
-        JSON.parse(report, (key, value) => (key === 'words' ? undefined : value)),
-        null,
-        1,
-      );
-    },
+  return (mismatches) => {
+    const findings = byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
+    const scenario = { codex: '', lane: '', scenario: '', ...verdictOf(findings, {}) };
+    const report = jsonReport({ subject: '', driver: '', scenarios: [scenario] });
+    return JSON.stringify(
+      JSON.parse(report, (key, value) => (key === 'words' ? undefined : value)),
+      null,
+      1,
+    );
   };
 }
 

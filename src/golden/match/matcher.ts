@@ -92,7 +92,10 @@ export class Matcher {
     const length = (node: JsonNode) => (node.kind === 'string' ? node.value.length : 0);
     if (!this.#spend(length(expected) + length(actual))) return 0;
     if (expected.kind === 'object' && actual.kind === 'object') {
-      const [before, after] = [firstMembers(this.#members(expected)), firstMembers(actual.members)];
+      const members = this.#members(expected);
+      if (haveSameKeys(members, actual.members))
+        return this.#meanLikeness(members.map(([, value], index) => [value, actual.members[index]?.[1]]));
+      const [before, after] = [firstMembers(members), firstMembers(actual.members)];
       const keys = new Set([...before.keys(), ...after.keys()]);
       return this.#meanLikeness([...keys].map((key) => [before.get(key), after.get(key)]));
     }
@@ -120,6 +123,8 @@ export class Matcher {
 
   #matches(expected: JsonNode, actual: JsonNode): boolean {
     if (expected.kind === 'number' || expected.kind === 'literal') return sameJson(expected, actual);
+    if (expected.kind === 'string' && actual.kind === 'string' && !this.#isTemplate(expected.value))
+      return expected.value === actual.value && sameEscapes(expected, actual);
     let matches = true;
     const listener: MatchListener = {
       mismatch: () => {
@@ -160,7 +165,7 @@ export class Matcher {
   }
 
   #string(expected: JsonString, actual: JsonNode, place: Place): void {
-    const sole = soleVariable(expected.value);
+    const sole = this.#isTemplate(expected.value) ? soleVariable(expected.value) : undefined;
     const values = actual.kind === 'string' ? this.#split(expected.value, actual.value) : undefined;
     if (sole !== undefined && this.#variables?.get(sole)?.number === true) {
       if (actual.kind === 'number') this.#listener.occurrence(sole, actual.text, place);
@@ -176,9 +181,14 @@ export class Matcher {
     this.#spelling(expected, actual, place);
   }
 
+  /** Whether a pattern can match any other text than itself. */
+  #isTemplate(pattern: string): boolean {
+    return this.#variables !== undefined && pattern.includes('{{');
+  }
+
   /** The values of the variables in a pattern; undefined where the text does not match it. */
   #split(pattern: string, text: string): readonly (readonly [string, string])[] | undefined {
-    if (this.#variables === undefined) return pattern === text ? [] : undefined;
+    if (this.#variables === undefined || !this.#isTemplate(pattern)) return pattern === text ? [] : undefined;
     const parts = parseTemplate(pattern);
     const values = compileTemplate(parts, this.#variables)(text);
     return values !== undefined && fitsHostText(parts, values, this.#variables) ? values : undefined;
@@ -197,7 +207,7 @@ export class Matcher {
 
   /** The members of an object, without the marks of a pattern. */
   #members({ members }: JsonObject): readonly JsonMember[] {
-    if (this.#variables === undefined) return members;
+    if (this.#variables === undefined || !members.some(([key]) => key.startsWith('{{'))) return members;
     return members
       .filter(([key]) => key !== unorderedMark)
       .map(([key, value, spelling]) => jsonMember(unescapeKey(key), value, spelling));
@@ -293,6 +303,15 @@ function ordersOf(
     expected: byExpected.filter((pair) => shown.has(pair)).map(([a]) => before(a)[0]),
     actual: byActual.filter((pair) => shown.has(pair)).map(([, b]) => after(b)[0]),
   };
+}
+
+/** Whether both have the same keys in the same order, each of them once. */
+function haveSameKeys(expected: readonly JsonMember[], actual: readonly JsonMember[]): boolean {
+  return (
+    expected.length === actual.length &&
+    expected.every(([key], index) => key === actual[index]?.[0]) &&
+    new Set(expected.map(([key]) => key)).size === expected.length
+  );
 }
 
 /** Members by key; of duplicate keys the first. */

@@ -26,6 +26,10 @@ export function matchNames(
   actual: readonly string[],
   sameValue: (expected: number, actual: number) => boolean,
 ): NameMatch {
+  if (expected.length === actual.length && expected.every((name, index) => name === actual[index])) {
+    const pairs = expected.map((_, index): NamePair => [index, index]);
+    return { pairs, missing: [], added: [], renamed: [], moved: [] };
+  }
   const spelled = (keyOf: (name: string) => string, missing: Iterable<number>, added: Iterable<number>) =>
     pairEqual(keysOf(expected, missing, keyOf), keysOf(actual, added, keyOf));
   const equal = spelled((name) => name, expected.keys(), actual.keys());

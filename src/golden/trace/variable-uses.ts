@@ -16,8 +16,17 @@ export function variablesFromBackend(exchanges: readonly Exchange[]): ReadonlySe
   return new Set(first.map(([name]) => name));
 }
 
+/** What firstAppearances returned for the exchanges of a golden. */
+const appearances = new WeakMap<readonly Exchange[], ReadonlyMap<string, number>>();
+
 /** For each variable, the index of the event in which it first appears. */
 export function firstAppearances(exchanges: readonly Exchange[]): ReadonlyMap<string, number> {
+  const known = appearances.get(exchanges) ?? findFirstAppearances(exchanges);
+  appearances.set(exchanges, known);
+  return known;
+}
+
+function findFirstAppearances(exchanges: readonly Exchange[]): ReadonlyMap<string, number> {
   const first = new Map<string, number>();
   for (const [index, event] of exchanges.flatMap(eventsOf).entries()) {
     for (const name of variablesInEvent(event)) if (!first.has(name)) first.set(name, index);
