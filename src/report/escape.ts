@@ -10,8 +10,16 @@
 const invisible =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
 
+/** The same without the line feed, for text that has lines. */
+const invisibleInLines =
+  /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
+
+/** What a line may have that needs an escape. Most lines have none of it, and this is much faster than to replace. */
+const conspicuous = /[^ -~]|##\[|::/;
+
 /** One line of text for a terminal or the log of a CI system. */
 export function terminalLine(text: string): string {
+  if (!conspicuous.test(text)) return text;
   // GitHub Actions runs lines that begin with "::", and older commands anywhere in a line.
   return withoutCommands(text.replaceAll(invisible, unicodeEscape)).replace(/^(\s*):(?=:)/, '$1\\u003a');
 }
@@ -43,9 +51,7 @@ export function xmlText(text: string): string {
 
 /** A document as JSON, with the same escapes: these do not change its values. `replacer` is that of JSON.stringify. */
 export function jsonText(document: unknown, replacer?: (key: string, value: unknown) => unknown): string {
-  const text = JSON.stringify(document, replacer, 2).replaceAll(invisible, (character) =>
-    character === '\n' ? character : utf16Escape(character),
-  );
+  const text = JSON.stringify(document, replacer, 2).replaceAll(invisibleInLines, utf16Escape);
   return `${withoutCommands(text)}\n`;
 }
 

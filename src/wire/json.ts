@@ -212,6 +212,8 @@ export function jsonMember(key: string, value: JsonNode, spelling?: string): Jso
 
 /** A node for a plain value. Object keys are in insertion order; undefined members are omitted. */
 export function toNode(value: unknown): JsonNode {
+  if (typeof value === 'string') return { kind: 'string', value };
+  if (typeof value === 'boolean') return { kind: 'literal', value };
   const text = JSON.stringify(value);
   if (text === undefined) throw new TypeError('not a JSON value');
   return parseJson(text).node;
@@ -266,7 +268,8 @@ export function filterMembers<N extends JsonNode>(
 /** Calls `visit` for every node of the tree, a parent before its children, in document order. */
 export function visitJson(node: JsonNode, visit: (node: JsonNode) => void): void {
   visit(node);
-  for (const child of childrenOf(node)) visitJson(child, visit);
+  if (node.kind === 'array') for (const item of node.items) visitJson(item, visit);
+  if (node.kind === 'object') for (const [, value] of node.members) visitJson(value, visit);
 }
 
 /** The values of all strings in the tree, in document order; keys are not included. Empty for undefined. */

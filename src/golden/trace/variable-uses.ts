@@ -42,6 +42,7 @@ export function variablesInEvent(event: TraceEvent): string[] {
 /** The names of the variables in a node, in document order. */
 export function variablesInJson(node: JsonNode | undefined): string[] {
   return stringsIn(node)
+    .filter((text) => text.includes('{{'))
     .flatMap(parseTemplate)
     .flatMap((part) => ('variable' in part ? [part.variable] : []));
 }
