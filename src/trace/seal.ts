@@ -37,6 +37,10 @@ const toolFrame = /^((?:Script [a-z]+\n)?Wall time:? )(?:\d+\.\d+|<<elapsed>>)( 
 const authScheme = /^(?:Bearer|Basic) +(?=(?:\S+|<<secret [^<>]*>>)$)/i;
 const credential: SecretName = { kind: 'token', names: /^$/ };
 
+/** How many sealed texts are kept, and how long they may be. */
+const mostKept = 4096;
+const longestKept = 512;
+
 /** Distinguishes prose from values of the protocol. */
 const threeWords = /\p{L}{2,} \p{L}{2,} \p{L}{2,}/u;
 
@@ -55,6 +59,10 @@ export class Sealer {
   /** Seals by kind and value. */
   readonly #secrets = new Map<string, Map<string, string>>();
   readonly #known = new KnownSecrets();
+  /** How many secrets were found. */
+  #found = 0;
+  /** Texts without the secrets found so far. The same keys and values occur again and again. */
+  readonly #sealed = new Map<string, string>();
   readonly #onText: NonNullable<SealerOptions['onText']>;
 
   constructor(options: SealerOptions = {}) {
@@ -66,7 +74,7 @@ export class Sealer {
   }
 
   headers(headers: HeaderList): HeaderField[] {
-    return twice(() => headers.map(([name, value]) => [name, this.#header(name, value)]));
+    return this.#untilKnown(() => headers.map(([name, value]) => [name, this.#header(name, value)]));
   }
 
   /** A request target. Secrets in the query are sealed. The path stays, except for known secrets. */
@@ -75,7 +83,7 @@ export class Sealer {
   }
 
   json(node: JsonNode): JsonNode {
-    return twice(() => this.#node('', node));
+    return this.#untilKnown(() => this.#node('', node));
   }
 
   /** Text that is not JSON, such as an error page or a stray line in an event stream. */
@@ -91,6 +99,13 @@ export class Sealer {
   /** A text that is to be shown: only its secrets are sealed. */
   withoutSecrets(text: string): string {
     return this.#sealSecretsIn(text);
+  }
+
+  /** Seals again after a pass that found new secrets: they are then replaced at earlier places too. */
+  #untilKnown<T>(seal: () => T): T {
+    const before = this.#found;
+    const sealed = seal();
+    return this.#found === before ? sealed : seal();
   }
 
   #header(name: string, value: string): JsonNode {
@@ -178,10 +193,18 @@ export class Sealer {
   }
 
   #sealSecretsIn(text: string): string {
-    return text
+    const known = this.#sealed.get(text);
+    if (known !== undefined) return known;
+    const before = this.#found;
+    const safe = text
       .split(eachSeal)
       .map((part) => (seals.test(part) ? part : this.#replaceSecrets(part)))
       .join('');
+    // A secret found in the text may also be before its place.
+    if (text.length > longestKept || this.#found !== before) return safe;
+    if (this.#sealed.size >= mostKept) this.#sealed.clear();
+    this.#sealed.set(text, safe);
+    return safe;
   }
 
   /**
@@ -234,6 +257,8 @@ export class Sealer {
     const shape = isUuid4(value) ? ' uuid4' : isUuid7(value) ? ' uuid7' : '';
     const seal = `<<secret ${kind} ${sealsOfKind.size + 1}${shape}>>`;
     sealsOfKind.set(value, seal);
+    this.#found += 1;
+    this.#sealed.clear();
     this.#known.add(value, seal);
     return seal;
   }
@@ -248,12 +273,6 @@ export class Sealer {
 /** Seals do not count as words or characters. Text on both sides of a seal is not joined. */
 function withoutSeals(text: string): string {
   return text.split(seals).join('|');
-}
-
-/** Seals twice: secrets that the first pass recognises by their key are then replaced at earlier places too. */
-function twice<T>(seal: () => T): T {
-  seal();
-  return seal();
 }
 
 /**

@@ -296,6 +296,12 @@ it('does not change what is already sealed', () => {
   );
 });
 
+it('seals a secret that only a later place of the text reveals', () => {
+  expect(sealed({ a: 'x=abc9secret0&token=abc9secret0' })).toBe(
+    '{"a":"x=<<secret token 1>>&token=<<secret token 1>>"}',
+  );
+});
+
 it('does not change sealed credentials', () => {
   const headers = [
     ['authorization', 'Bearer <<secret token 7>>'],
