@@ -64,8 +64,8 @@ export function drift(before: readonly Golden[], after: readonly Golden[]): Chan
     const newer = counterpartOf(older, after);
     if (newer === undefined) continue;
     const name = nameOf(older);
-    for (const { area, mismatch } of compare(older, newer)) {
-      const change = changeOf(area, mismatch, name);
+    const ofScenario = compare(older, newer).map(({ area, mismatch }) => changeOf(area, mismatch, name));
+    for (const change of withToolsOnce(ofScenario)) {
       const { group, kind, path, item, difference } = change;
       // A new or removed name is one change, whatever its values; of prompts only the fact of a change matters.
       const once = kind === 'added' || kind === 'missing' || group === 'prompts';
@@ -79,6 +79,24 @@ export function drift(before: readonly Golden[], after: readonly Golden[]): Chan
   return withModelOnce([...changes.values()]).sort(
     (a, b) => driftGroups.indexOf(a.group) - driftGroups.indexOf(b.group),
   );
+}
+
+/** A tool that is removed and added, with another description or other parameters, is one change. */
+function withToolsOnce(changes: readonly Change[]): Change[] {
+  const isTool = ({ group, path, item }: Change) =>
+    group === 'prompts' && item !== undefined && path.length === 2 && path[0] === 'tools';
+  const ofTool = (item: string | undefined) =>
+    changes.filter((change) => isTool(change) && change.item === item).map(({ difference }) => difference);
+  return changes.flatMap((change): Change[] => {
+    if (!isTool(change)) return [change];
+    const differences = ofTool(change.item);
+    const removed = differences.find((difference) => difference.kind === 'missing');
+    const added = differences.find((difference) => difference.kind === 'added');
+    if (removed === undefined || added === undefined || change.kind === 'moved') return [change];
+    if (change.kind !== 'missing') return [];
+    const difference = { kind: 'changed', expected: removed.expected, actual: added.actual } as const;
+    return [{ ...change, kind: 'changed', difference }];
+  });
 }
 
 /** Another model is one change: its name is also in the hint, and in the turn metadata. */

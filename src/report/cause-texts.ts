@@ -82,7 +82,7 @@ const topicTexts: Readonly<Record<Topic, TopicText>> = {
     noun: 'header of the account or its sign-in',
     effect: 'another account, or none',
     why: 'the backend finds the account by it: it refuses the request, or serves another account',
-    fix: 'Send authorization and the headers of the account as the sign-in has them.',
+    fix: 'Send authorization and the headers of the account as the sign-in has them now: its token is renewed from time to time.',
   },
   'content/instructions': {
     noun: 'instructions',

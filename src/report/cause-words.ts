@@ -4,6 +4,7 @@ import { type Fold, fold, type ScenarioTransport } from '../diff/fold.ts';
 import type { Cause } from '../diff/report-causes.ts';
 import type { Verdict } from '../diff/verdict.ts';
 import { comparedNode, lastName, type PathKey } from '../golden/match/mismatch.ts';
+import { baseName } from '../golden/pattern/unique-names.ts';
 import { type JsonNode, jsonString, member, printJson, stringAt, tryParseJson } from '../wire/json.ts';
 import { causeText } from './cause-texts.ts';
 import { explain } from './explain.ts';
@@ -106,8 +107,19 @@ function titleOfCause({ code, name, example, cells }: Cause): string {
         ? `${thing} is that of an earlier ${example.lifetime}`
         : example.kind === 'disagrees'
           ? `${thing} is not the same everywhere`
-          : `${thing} has the value of ${example.otherVariable}`;
+          : repetition(thing, example);
   }
+}
+
+/** That two values agree which always differ: those of two things, or an earlier and a later one of the same thing. */
+function repetition(
+  thing: string,
+  { places, otherVariable }: Finding & { readonly kind: 'repeated' },
+): string {
+  const other = baseName(otherVariable);
+  return other === thing
+    ? `${lastName(places[0]?.path ?? []) || thing} repeats an earlier value`
+    : `${thing} has the value of ${other}`;
 }
 
 /** Status and message of a refusal; the message of an error object where it is one. */

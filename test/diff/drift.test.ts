@@ -93,6 +93,13 @@ it('reports that a prompt changed, not each hash', () => {
   ).toContain('removed instructions');
 });
 
+it('reports a tool with another description as changed, not as removed and added', async () => {
+  const tools = drift(await goldensOf('0.130.0'), await goldensOf('0.133.0'))
+    .filter(({ place }) => place === 'tools[view_image]')
+    .map(({ kind, before, after }) => [kind, typeof before, typeof after]);
+  expect(tools).toEqual([['changed', 'string', 'string']]);
+});
+
 it('reports another request path and another ALPN offer', () => {
   const moved = young.map((golden) => ({
     ...golden,

@@ -95,6 +95,20 @@ it('shows the causes by harm, with the scenarios that show them', () => {
 });
 
 it.each([
+  ['token', 'authorization repeats an earlier value'],
+  ['account_id', 'token has the value of account_id'],
+])('says of which value a repeated one is: %s', (otherVariable, title) => {
+  const repeated: Finding = {
+    ...{ comparison: 'parity', kind: 'repeated', places: [header('authorization')] },
+    ...{ variable: 'token_2', otherVariable, value: 'a' },
+  };
+  const id = { codex: '0.169.0', lane: 'chatgpt', scenario: 'token-refresh' };
+  expect(firstScreen(report([{ ...id, ...verdictOf([repeated], {}) }]))).toContain(
+    `✗ account/credentials-repeated  ${title}  1 of 1`,
+  );
+});
+
+it.each([
   [['fast'], 'mine vs codex 0.169.0 · the scenario failed'],
   [['fast', 'flex'], 'mine vs codex 0.169.0 · all 2 scenarios failed'],
 ])('says that all of %j failed', (names, line) => {
