@@ -16,6 +16,7 @@ const positiveInteger = z.int('must be a whole number').positive('must be above 
 /** Names and units as in src/proxy/limits.ts: milliseconds and bytes. */
 const limits = z.strictObject({
   bodyBytes: positiveInteger,
+  requestBytes: positiveInteger,
   messageBytes: positiveInteger,
   headers: positiveInteger,
   connections: positiveInteger,

@@ -11,6 +11,8 @@ export const defaultLimits = {
    * largest event of the backend. It takes ten times as much memory to serve a request.
    */
   bodyBytes: 64 * mebibyte,
+  /** The most bytes of all requests that are read and served at a time. Further ones receive 503. */
+  requestBytes: 128 * mebibyte,
   /**
    * The backend closes its websocket at a message of this size, and takes the same request over HTTP (reported: 16,777,000
    * bytes are accepted, 16,777,300 are not).

@@ -8,6 +8,7 @@ const definitions = {
   http_retries_total: ['counter', 'Requests over HTTP retried within a turn.'],
   http_fallbacks_total: ['counter', 'Sessions that changed to HTTP.'],
   sessions: ['gauge', 'Sessions remembered.'],
+  request_bytes: ['gauge', 'Bytes of requests that are read and served.'],
   clients: ['gauge', 'Connections of clients.'],
   running_turns: ['gauge', 'Requests being served.'],
 } as const satisfies Record<string, readonly ['counter' | 'gauge', string]>;

@@ -1,3 +1,4 @@
+import type { RequestBytes } from './http/request-bytes.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -19,6 +20,7 @@ export type ProxyContext = {
   /** Threads of official clients that must use HTTP; see relay/use-http.ts. */
   readonly withoutWebsockets: Set<string>;
   readonly limits: Limits;
+  readonly requestBytes: RequestBytes;
   readonly log: Logger;
   readonly metrics: Metrics;
 };

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { HeaderList } from '../wire/headers.ts';
+import type { HeldBytes } from './http/request-bytes.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { SessionStore } from './sessions/session-store.ts';
 import type { Identity } from './shape/identity.ts';
@@ -16,6 +17,8 @@ export type RequestContext = ProxyContext & {
   readonly headers: HeaderList;
   /** The session and thread that an official client states. Undefined for every other client. */
   readonly identity: Identity | undefined;
+  /** Its bytes, or those of the websocket's messages. They are forgotten when the response or the connection ends. */
+  readonly heldBytes: HeldBytes;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
   /** Whether the proxy is stopping, and takes no further turns. */

@@ -95,8 +95,9 @@ const prefixRoutes: readonly (readonly [prefix: string, route: ProxyRoute])[] = 
   ],
 ];
 
-function sendMetrics({ metrics, sessions, response }: HttpContext): void {
+function sendMetrics({ metrics, sessions, requestBytes, response }: HttpContext): void {
   metrics.set('sessions', sessions.size);
+  metrics.set('request_bytes', requestBytes.held);
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   response.end(metrics.print());
 }

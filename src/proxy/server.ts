@@ -11,6 +11,7 @@ import { hostTexts } from './host.ts';
 import { watchClient } from './http/client-liveness.ts';
 import { ApiError, methodError, proxyError, toApiError } from './http/errors.ts';
 import { isMessageTooBig } from './http/message-too-big.ts';
+import { type HeldBytes, RequestBytes } from './http/request-bytes.ts';
 import { endWithError, sendError } from './http/send.ts';
 import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
 import { checkWayOut } from './http/upstream/way-out.ts';
@@ -67,6 +68,9 @@ const mostSurplus = 64;
 /** The largest request head, in bytes. */
 const longestHead = 256 * 1024;
 
+/** Milliseconds for a client to read why its websocket is closed, while nothing more is read from it. */
+const refusalTime = 1000;
+
 class ProxyServer {
   readonly #context: ProxyContext;
   readonly #access: AccessRules;
@@ -96,6 +100,7 @@ class ProxyServer {
       host: options.host ?? options.upstream.host,
       withoutWebsockets: new Set(),
       limits,
+      requestBytes: new RequestBytes(limits.requestBytes),
       log: options.log,
       metrics: new Metrics(),
     };
@@ -175,7 +180,9 @@ class ProxyServer {
     const { socket } = request;
     if (this.#surplus.has(socket)) response.shouldKeepAlive = false;
     this.#responses.set(socket, response);
+    const heldBytes = this.#context.requestBytes.open();
     response.once('close', () => {
+      heldBytes.release();
       this.#requests.delete(gone);
       if (this.#responses.get(socket) === response) this.#responses.delete(socket);
       if (!response.writableFinished) gone.abort(clientLeft);
@@ -184,7 +191,7 @@ class ProxyServer {
     response.on('error', () => {});
     metrics.add('running_turns');
     try {
-      const context = this.#contextOf(request, gone.signal);
+      const context = this.#contextOf(request, heldBytes, gone.signal);
       // OpenAI's libraries show it to their programs. An id of the backend takes its place.
       if (context.identity === undefined)
         response.setHeader('x-request-id', `req_${uuid4().replaceAll('-', '')}`);
@@ -210,17 +217,23 @@ class ProxyServer {
     socket.on('error', () => {});
     const gone = new AbortController();
     this.#requests.add(gone);
+    const heldBytes = this.#context.requestBytes.open();
     socket.once('close', () => {
+      heldBytes.release();
       this.#requests.delete(gone);
       gone.abort(clientLeft);
     });
     try {
-      const context = this.#contextOf(request, gone.signal);
+      const context = this.#contextOf(request, heldBytes, gone.signal);
       const route = this.#admit(context);
       if (route.websocket === undefined) {
         throw proxyError(404, 'not_found', 'websockets are served at /v1/responses only');
       }
-      const accept = (headers: HeaderList) => this.#accept(request, socket, head, headers);
+      const accept = async (headers: HeaderList) => {
+        const client = await this.#accept(request, socket, head, headers);
+        countMessages(client, socket, heldBytes);
+        return client;
+      };
       await route.websocket({ ...context, socket, accept });
     } catch (error) {
       const apiError = this.#report(gone.signal.reason ?? error);
@@ -242,7 +255,7 @@ class ProxyServer {
     });
   }
 
-  #contextOf(request: IncomingMessage, signal: AbortSignal): RequestContext {
+  #contextOf(request: IncomingMessage, heldBytes: HeldBytes, signal: AbortSignal): RequestContext {
     const headers = pairHeaders(request.rawHeaders);
     return {
       ...this.#context,
@@ -252,6 +265,7 @@ class ProxyServer {
       target: usualTarget(request.url ?? ''),
       headers,
       identity: officialIdentity(headers),
+      heldBytes,
       signal,
       isStopping: () => this.#stopping,
     };
@@ -295,6 +309,24 @@ class ProxyServer {
     metrics.add('refusals_total', 1, `code=${(apiError.code ?? 'none').replaceAll(/\W/g, '_')}`);
     return apiError;
   }
+}
+
+/** Counts the bytes of a client's messages as they are read. Ends the websocket when all requests have too many. */
+function countMessages(client: WebSocket, socket: Duplex, heldBytes: HeldBytes): void {
+  const count = (bytes: Buffer) => {
+    try {
+      heldBytes.read(bytes.length);
+    } catch (error) {
+      // These bytes may complete a message, and the client may send more.
+      socket.off('data', count);
+      client.removeAllListeners('message').pause();
+      client.send(toApiError(error).event);
+      client.close(1013);
+      setTimeout(() => client.terminate(), refusalTime);
+    }
+  };
+  // Before the message is complete, which the same bytes may do.
+  socket.prependListener('data', count);
 }
 
 /** The errors for a request that Node could not parse, by Node's error code. */

@@ -1,15 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { promisify } from 'node:util';
-import { gunzip, type ZstdOptions, zstdDecompress, zstdDecompressSync } from 'node:zlib';
+import { createGunzip, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import { type ApiError, proxyError } from './errors.ts';
-
-const decompressInBackground = promisify(zstdDecompress);
-const decompressors = {
-  gzip: promisify(gunzip),
-  zstd: async (body: Buffer, options: ZstdOptions): Promise<Buffer> =>
-    body.length > smallBody ? decompressInBackground(body, options) : zstdDecompressSync(body, options),
-};
+import { ApiError, proxyError } from './errors.ts';
+import type { HeldBytes } from './request-bytes.ts';
 
 /** Bodies up to this many bytes are decompressed synchronously: in the background each takes megabytes, and twice the time. */
 const smallBody = 128 * 1024;
@@ -17,19 +10,26 @@ const smallBody = 128 * 1024;
 /** The most members of a request, and of an object in it that the proxy reads. The official client sends a few. */
 export const mostMembers = 1000;
 
-/** Reads the body of a client's request. Rejects with ApiError when it is longer than `limit` bytes. */
-export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+/** How many bytes a body may have, and what counts them. */
+export type BodyBounds = { readonly limit: number; readonly heldBytes: HeldBytes };
+
+/** Reads the body of a client's request. Rejects with ApiError when it, or all requests together, are too long. */
+export function readBody(request: IncomingMessage, { limit, heldBytes }: BodyBounds): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     // A request whose client has left has no more events.
     if (request.destroyed) reject(new Error('the client disconnected'));
     const chunks: Buffer[] = [];
     let length = 0;
     const onData = (chunk: Buffer) => {
-      length += chunk.length;
-      chunks.push(chunk);
-      if (length <= limit) return;
-      request.off('data', onData).pause();
-      reject(tooLarge(limit));
+      try {
+        length += chunk.length;
+        if (length > limit) throw tooLarge(limit);
+        heldBytes.read(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        request.off('data', onData).pause();
+        reject(error);
+      }
     };
     request.on('data', onData);
     request.once('end', () =>
@@ -39,8 +39,12 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
   });
 }
 
-/** Decompresses a body. Rejects with ApiError for an unknown encoding, a broken body, or more than `limit` bytes. */
-export async function unpackBody(body: Buffer, headers: HeaderList, limit: number): Promise<string> {
+/** Decompresses a body. Rejects with ApiError as readBody does, and for an unknown encoding or a broken body. */
+export async function unpackBody(
+  body: Buffer,
+  headers: HeaderList,
+  { limit, heldBytes }: BodyBounds,
+): Promise<string> {
   // Names of codings have no case, and `x-gzip` is `gzip` (RFC 9110, section 8.4.1).
   const encoding = headerValue(headers, 'content-encoding')?.trim().toLowerCase().replace(/^x-/, '') ?? '';
   if (encoding === 'identity' || encoding === '') return body.toString('utf8');
@@ -49,8 +53,24 @@ export async function unpackBody(body: Buffer, headers: HeaderList, limit: numbe
     throw proxyError(415, 'unknown_encoding', message);
   }
   try {
-    return (await decompressors[encoding](body, { maxOutputLength: limit })).toString('utf8');
+    if (encoding === 'zstd' && body.length <= smallBody) {
+      const unpacked = zstdDecompressSync(body, { maxOutputLength: limit });
+      heldBytes.read(unpacked.length);
+      return unpacked.toString('utf8');
+    }
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const decompressor = encoding === 'zstd' ? createZstdDecompress() : createGunzip();
+    for await (const chunk of decompressor.end(body)) {
+      const bytes: Buffer = chunk;
+      length += bytes.length;
+      if (length > limit) throw tooLarge(limit);
+      heldBytes.read(bytes.length);
+      chunks.push(bytes);
+    }
+    return Buffer.concat(chunks).toString('utf8');
   } catch (error) {
+    if (error instanceof ApiError) throw error;
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit);
     throw proxyError(400, 'broken_encoding', `the body is not valid ${encoding}`);

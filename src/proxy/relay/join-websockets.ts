@@ -36,7 +36,7 @@ export function joinWebSockets(
   { context, identity, shaper }: RelayedUpgrade,
   { client, backend, account, waiting }: JoinedWebSockets,
 ): void {
-  const { socket, metrics, signal, limits } = context;
+  const { socket, metrics, signal, limits, heldBytes } = context;
   let running = false;
   let isPrewarm = false;
   const setRunning = (value: boolean) => {
@@ -53,9 +53,16 @@ export function joinWebSockets(
   };
   const frames = new FrameWriter(socket);
   const forward = (data: Buffer, binary: boolean, onSent?: () => void) => {
-    if (backend.readyState !== WebSocket.OPEN) return;
+    const forget = heldBytes.complete();
+    if (backend.readyState !== WebSocket.OPEN) return forget();
     const message = binary ? data : shaped(data);
-    if (Buffer.byteLength(message) < limits.messageBytes) return backend.send(message, { binary }, onSent);
+    if (Buffer.byteLength(message) < limits.messageBytes) {
+      return backend.send(message, { binary }, () => {
+        forget();
+        onSent?.();
+      });
+    }
+    forget();
     // The client connects again, and then learns to use HTTP. After 1009 alone it would try six times (measured: codex
     // 0.118.0 and 0.169.0; 0.171.0 uses HTTP then).
     useHttp(context, identity);

@@ -4,6 +4,7 @@ import { keyHeaders } from '../guard.ts';
 import { readBody, tooLargeStatus, unpackBody } from '../http/body.ts';
 import { ApiError } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
+import { tooManyBytesCode } from '../http/request-bytes.ts';
 import { sendBackendResponse, streamBackendResponse } from '../http/send.ts';
 import {
   endToEnd,
@@ -25,12 +26,16 @@ import { isAccountStatus, reportRefusal, watchResponse } from './relayed-account
  * not a request or too large to be read, the POST is forwarded unchanged.
  */
 export async function relayPost(context: HttpContext, identity: Identity): Promise<void> {
-  const { request, response, headers, shape, limits, host, signal } = context;
-  // The client could send it directly. So forward what is too large to be read here.
-  if (Number(headerValue(headers, 'content-length')) > limits.bodyBytes) return passThrough(context);
-  const body = await readBody(request, limits.bodyBytes);
-  const text = await unpackBody(body, headers, limits.bodyBytes).catch((error: unknown) => {
-    if (error instanceof ApiError && error.status === tooLargeStatus) return undefined;
+  const { request, response, headers, shape, limits, requestBytes, heldBytes, host, signal } = context;
+  // The client could send it directly. So forward what is too large to be read here, or too large at present.
+  const most = Math.min(limits.bodyBytes, requestBytes.free);
+  if (Number(headerValue(headers, 'content-length')) > most) return passThrough(context);
+  const bounds = { limit: limits.bodyBytes, heldBytes };
+  const body = await readBody(request, bounds);
+  const text = await unpackBody(body, headers, bounds).catch((error: unknown) => {
+    const isTooLarge =
+      error instanceof ApiError && (error.status === tooLargeStatus || error.code === tooManyBytesCode);
+    if (isTooLarge) return undefined;
     throw error;
   });
   const length = text?.length ?? 0;

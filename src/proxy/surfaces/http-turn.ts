@@ -10,8 +10,9 @@ import { type RunTurnOptions, runTurn } from '../sessions/run-turn.ts';
 import type { TurnRequest } from '../sessions/turn-request.ts';
 
 /** The text of a request's body. Throws ApiError when it cannot be read. */
-export async function readText({ request, headers, limits }: HttpContext): Promise<string> {
-  const text = await unpackBody(await readBody(request, limits.bodyBytes), headers, limits.bodyBytes);
+export async function readText({ request, headers, limits, heldBytes }: HttpContext): Promise<string> {
+  const bounds = { limit: limits.bodyBytes, heldBytes };
+  const text = await unpackBody(await readBody(request, bounds), headers, bounds);
   await giveWay(text.length);
   return text;
 }

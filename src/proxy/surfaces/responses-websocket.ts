@@ -22,13 +22,16 @@ export async function serveResponsesWebSocket(context: UpgradeContext): Promise<
   client.once('close', () => queue.end());
 }
 
+/** A request, and what forgets its bytes. */
+type WaitingRequest = { readonly text: string; readonly forget: () => void };
+
 /** The requests of one websocket. The first one runs, the others wait. */
 class RequestQueue {
   readonly #context: UpgradeContext;
   readonly #client: WebSocket;
   readonly #frames: FrameWriter;
   readonly #closing = new AbortController();
-  readonly #waiting: string[] = [];
+  readonly #waiting: WaitingRequest[] = [];
   #running = false;
   /** The session of all requests that name none. */
   #session: Session | undefined;
@@ -53,7 +56,9 @@ class RequestQueue {
    */
   add(text: string): void {
     if (this.#closing.signal.aborted) return;
-    const { bodyBytes } = this.#context.limits;
+    const { limits, heldBytes } = this.#context;
+    const { bodyBytes } = limits;
+    const forget = heldBytes.complete();
     // A client that reads no responses to its messages would fill the memory.
     if (this.#client.bufferedAmount > 2 * bodyBytes) {
       this.#client.terminate();
@@ -61,10 +66,11 @@ class RequestQueue {
     }
     const refusal = refusalOf(text);
     if (refusal !== undefined) {
+      forget();
       this.#send(refusal);
       return;
     }
-    this.#waiting.push(text);
+    this.#waiting.push({ text, forget });
     if (!this.#running) {
       void this.#runAll();
     } else if (isTooLong(this.#waiting, bodyBytes)) {
@@ -77,8 +83,9 @@ class RequestQueue {
 
   async #runAll(): Promise<void> {
     this.#running = true;
-    for (let text = this.#waiting.shift(); text !== undefined; text = this.#waiting.shift()) {
-      await this.#run(text);
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      await this.#run(next.text);
+      next.forget();
     }
     this.#running = false;
   }
@@ -161,6 +168,6 @@ function withDropped(type: string, event: string, { droppedParams }: TurnRequest
 }
 
 /** Whether a queue has too many requests, or too many bytes in all. */
-function isTooLong(queue: readonly string[], bytes: number): boolean {
-  return queue.length > longestQueue || queue.reduce((sum, text) => sum + text.length, 0) > bytes;
+function isTooLong(queue: readonly WaitingRequest[], bytes: number): boolean {
+  return queue.length > longestQueue || queue.reduce((sum, { text }) => sum + text.length, 0) > bytes;
 }
