@@ -188,8 +188,9 @@ export class Sealer {
   /** Prose is any text under a content key, three words in a row, or more than 80 characters. */
   #isProse(key: string, text: string): boolean {
     if (text === '' || this.#ownTexts.has(text)) return false;
+    if (contentKeys.has(key)) return true;
     const rest = withoutSeals(text);
-    return contentKeys.has(key) || rest.length > 80 || threeWords.test(rest);
+    return rest.length > 80 || threeWords.test(rest);
   }
 
   #sealSecretsIn(text: string): string {
@@ -272,7 +273,7 @@ export class Sealer {
 
 /** Seals do not count as words or characters. Text on both sides of a seal is not joined. */
 function withoutSeals(text: string): string {
-  return text.split(seals).join('|');
+  return text.includes('<<') ? text.split(seals).join('|') : text;
 }
 
 /**
