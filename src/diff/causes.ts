@@ -14,10 +14,9 @@ import { turnMetadata } from '../wire/turn-metadata.ts';
 export function byCause(mismatches: readonly Mismatch[]): Mismatch[] {
   const isConsequence = consequencesAmong(mismatches);
   const causes = mismatches.filter((mismatch) => !isConsequence(mismatch));
-  return merged(
-    merged(merged(causes, listKey, mergeInList), metadataKey, mergeInMetadata),
-    causeKey,
-    (group) => withAllPlaces(group[0], group),
+  const lists = merged(causes, listKey, mergeInList);
+  return merged(merged(lists, metadataKeys(lists), mergeInMetadata), causeKey, (group) =>
+    withAllPlaces(group[0], group),
   );
 }
 
@@ -105,14 +104,25 @@ function listPlace(mismatch: Mismatch): Place {
   return { ...place, path: place.path.slice(0, -1) };
 }
 
-/** Several mismatches in the turn metadata of one message: it is the metadata of another message. */
-function metadataKey(mismatch: Mismatch): string | undefined {
-  const metadata = metadataPlace(firstPlace(mismatch));
-  if (metadata === undefined) return undefined;
-  const isInside = (place: Place) => isDeepStrictEqual(metadataPlace(place), metadata);
-  // A value that another message has too is wrong in one of them: the first. Other mismatches have their own places.
-  const isOfMetadata = mismatch.kind === 'repeated' || mismatch.places.every(isInside);
-  return isOfMetadata ? JSON.stringify(metadata) : undefined;
+/**
+ * Several mismatches in the turn metadata of one message: it is the metadata of another message. Of two messages with the
+ * same value either may be wrong: it is the one whose metadata has other mismatches.
+ */
+function metadataKeys(mismatches: readonly Mismatch[]): (mismatch: Mismatch) => string | undefined {
+  const ownKey = ({ kind, places }: Mismatch) => {
+    const [key, ...others] = new Set(places.map(metadataKey));
+    return kind === 'repeated' || others.length > 0 ? undefined : key;
+  };
+  const wrong = new Set(mismatches.map(ownKey));
+  return (mismatch) =>
+    mismatch.kind === 'repeated'
+      ? mismatch.places.map(metadataKey).find((key) => key !== undefined && wrong.has(key))
+      : ownKey(mismatch);
+}
+
+function metadataKey(place: Place): string | undefined {
+  const metadata = metadataPlace(place);
+  return metadata === undefined ? undefined : JSON.stringify(metadata);
 }
 
 /** The turn metadata that a place is in. */
@@ -123,7 +133,8 @@ function metadataPlace(place: Place): Place | undefined {
 }
 
 function mergeInMetadata(group: Group): Mismatch {
-  const metadata = metadataPlace(firstPlace(group[0])) ?? firstPlace(group[0]);
+  const place = firstPlace(group.find(({ kind }) => kind !== 'repeated') ?? group[0]);
+  const metadata = metadataPlace(place) ?? place;
   const members = (side: 'expected' | 'actual') =>
     group.flatMap((mismatch) => {
       const value = memberValue(mismatch, side);

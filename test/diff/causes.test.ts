@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { mutationsOf } from '../../scripts/mutations/judge.ts';
+import { type Mutation, mutationsOf } from '../../scripts/mutations/judge.ts';
 import { type Finding, together } from '../../src/diff/finding.ts';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
@@ -137,16 +137,19 @@ it('reports turn metadata of another message once, with its wrong members', () =
   ]);
 });
 
-it('reports turn metadata of another message once, even where ids that are unique or in several places came with it', () => {
-  const compaction = readGolden(
-    goldenPath(traces, { codex: '0.171.0', lane: 'chatgpt', scenario: 'compaction' }),
-  );
-  const copies = mutationsOf(compaction, fillGolden(compaction, 1), fillGolden(compaction, 2)).filter(
+/** Sessions in which the turn metadata of one client message is a copy of that of another. */
+function metadataCopies(codex: string, scenario: string, message: number): Mutation[] {
+  const of = readGolden(goldenPath(traces, { codex, lane: 'chatgpt', scenario }));
+  const copies = mutationsOf(of, fillGolden(of, 1), fillGolden(of, 2)).filter(
     ({ operator, places: [place] }) =>
-      operator === 'send the metadata of another message' && place?.part === 'client message 4',
+      operator === 'send the metadata of another message' && place?.part === `client message ${message}`,
   );
   expect(copies.length).toBeGreaterThan(1);
-  for (const { findings } of copies) {
+  return copies;
+}
+
+it('reports turn metadata of another message once, with the ids and clocks that came with it', () => {
+  for (const { findings } of metadataCopies('0.171.0', 'compaction', 4)) {
     const found = findings();
     expect(found.map(({ kind }) => kind)).toEqual(['changed']);
     const names = found.flatMap((finding) =>
@@ -156,6 +159,15 @@ it('reports turn metadata of another message once, even where ids that are uniqu
     );
     expect(names).toContain('turn_started_at_unix_ms');
     expect(names.includes('root_turn_id')).toBe(names.includes('turn_id'));
+  }
+});
+
+it('names both messages where their turn metadata has only ids and clocks in common: either may be wrong', () => {
+  for (const { findings } of metadataCopies('0.128.0', 'second-turn', 2)) {
+    const found = findings();
+    expect(found).not.toEqual([]);
+    for (const { places } of found)
+      expect(places.map((place) => 'number' in place && place.number)).toContain(2);
   }
 });
 
