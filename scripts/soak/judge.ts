@@ -42,7 +42,7 @@ export function judgeTurn(played: PlayedTurn): Verdict {
   return { kind, breaches: breaches.map((breach) => `${turn.id} (${session.surface}): ${breach}`) };
 }
 
-/** Whether the turn must get its content: without a fault, or with one that a retry mends. */
+/** Whether the turn must get its content: without a fault, or with one that a retry fixes. */
 function mustSucceed({ session, turn, attempts }: PlayedTurn): boolean {
   const { fault } = turn;
   if (fault === undefined) return true;

@@ -189,7 +189,7 @@ function expiredProblem(entry: BaselineEntry): BaselineProblem {
   return {
     line: entry.line,
     type: 'expired',
-    text: `${titleOfEntry(entry)} was accepted until ${entry.until}: mend it, or move the date`,
+    text: `${titleOfEntry(entry)} was accepted until ${entry.until}: fix it, or move the date`,
   };
 }
 

@@ -34,7 +34,7 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
       yargs
         .usage(
           '$0 backend [options]\n\n' +
-            'Serves the Responses API over websocket and HTTP, and what else the official client requests, without an ' +
+            'Serves the Responses API over websocket and HTTP, and everything else that the official client requests, without an ' +
             'account. When it prints "listening on", it is ready. Stop it with SIGINT (Ctrl-C), SIGTERM or SIGHUP.',
         )
         .option('port', { requiresArg: true, type: 'number', default: 8330, describe: 'Port to listen on' })

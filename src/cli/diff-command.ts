@@ -16,8 +16,8 @@ import { progress } from './progress.ts';
 
 const liveHelp =
   'Of a live session, the protocol is compared: envelope, identity, tier, order, framing and relations. Model, reasoning ' +
-  'effort, front end, prompts, tools, working folder and further turns are its own. They are listed as information and do not change the ' +
-  'exit code.';
+  'effort, front end, prompts, tools, working folder and further turns vary from session to session: they are listed as ' +
+  'information, and do not change the exit code.';
 
 type DiffOptions = GoldensOption & { golden: string; trace: string };
 

@@ -9,7 +9,7 @@ export const goldensOption = () =>
     type: 'string',
     array: true,
     default: defaultGoldens(),
-    defaultDescription: `./${ownGoldens} over the bundled goldens`,
+    defaultDescription: `./${ownGoldens}, then the bundled goldens`,
     describe: 'Folder of goldens; repeatable: of a golden in several folders, the first is used',
   }) as const satisfies Options;
 

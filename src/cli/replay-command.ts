@@ -61,8 +61,8 @@ export function replayCommand({ signal, exit }: CommandContext): CommandModule<o
         .option('goldens', goldensOption())
         .options(faultOptions)
         .epilogue(
-          'Headers have the recorded order and case. Ids and clocks are new, the same at all their places; a request ' +
-            'continues the response that the server really sent. Frames follow what they wait for, not the clock. The ' +
+          'Headers have the recorded order and case. Ids and clocks are new, and agree with each other; a request ' +
+            'continues the response that the server really sent. A frame is sent when what it waits for has arrived. The ' +
             `sign-in is made up, unless ${tokenVariable} has a token for the server.\n\n` +
             `${faultHelp('client')}\n\n${examples([
               [

@@ -4,7 +4,7 @@ import { ParityError, plainReason } from '../errors.ts';
 import { terminalLine, terminalText } from '../report/escape.ts';
 import type { CommandContext } from './command-context.ts';
 import { complete } from './completion.ts';
-import { exitCodes } from './help.ts';
+import { examples, exitCodes } from './help.ts';
 import { usageError } from './usage.ts';
 import { version } from './version.ts';
 
@@ -12,16 +12,17 @@ type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
 
 /** The commands, in the order of the help. Each is loaded when needed, which halves the start-up time of a proxy. */
 const commands: Readonly<Record<string, Register>> = {
-  record: async (cli, context) => cli.command((await import('./record-command.ts')).recordCommand(context)),
+  init: async (cli, context) => cli.command((await import('./init-command.ts')).initCommand(context)),
   check: async (cli, context) => cli.command((await import('./check-command.ts')).checkCommand(context)),
   explain: async (cli, context) =>
     cli.command((await import('./explain-command.ts')).explainCommand(context)),
   'merge-reports': async (cli, context) =>
     cli.command((await import('./merge-reports-command.ts')).mergeReportsCommand(context)),
-  diff: async (cli, context) => cli.command((await import('./diff-command.ts')).diffCommand(context)),
+  record: async (cli, context) => cli.command((await import('./record-command.ts')).recordCommand(context)),
   show: async (cli) => cli.command((await import('./show-command.ts')).showCommand()),
-  export: async (cli) => cli.command((await import('./export-command.ts')).exportCommand()),
+  diff: async (cli, context) => cli.command((await import('./diff-command.ts')).diffCommand(context)),
   import: async (cli) => cli.command((await import('./import-command.ts')).importCommand()),
+  export: async (cli) => cli.command((await import('./export-command.ts')).exportCommand()),
   drift: async (cli) => cli.command((await import('./drift-command.ts')).driftCommand()),
   replay: async (cli, context) => cli.command((await import('./replay-command.ts')).replayCommand(context)),
   backend: async (cli, context) =>
@@ -29,7 +30,6 @@ const commands: Readonly<Record<string, Register>> = {
   proxy: async (cli, context) => cli.command((await import('./proxy-command.ts')).proxyCommand(context)),
   'bench-tier': async (cli, context) =>
     cli.command((await import('./bench-tier-command.ts')).benchTierCommand(context)),
-  init: async (cli, context) => cli.command((await import('./init-command.ts')).initCommand(context)),
   doctor: async (cli, context) => cli.command((await import('./doctor-command.ts')).doctorCommand(context)),
 };
 
@@ -69,9 +69,16 @@ export async function run(args: readonly string[]): Promise<number> {
       .demandCommand(1, `missing command: choose from ${Object.keys(commands).join(', ')}`)
       .strict()
       .recommendCommands()
-      .completion('completion', 'Print a script for shell completion', complete)
       .version(version())
-      .epilogue(`codex-parity COMMAND --help prints the options of a command.\n\n${exitCodes('success')}`)
+      .epilogue(
+        `${examples([
+          ['Write a configuration for your proxy', 'codex-parity init'],
+          [
+            'Check your proxy against the newest version of Codex',
+            'codex-parity check --subject mine --codex latest',
+          ],
+        ])}\n\ncodex-parity COMMAND --help prints the options of a command.\n\n${exitCodes('success')}`,
+      )
       .wrap(110)
       .fail((message, error) => {
         // Yargs passes most of its own errors as messages, and some as a YError.
@@ -92,6 +99,7 @@ export async function run(args: readonly string[]): Promise<number> {
       })
       .check(checkOptions);
     for (const register of commandsFor(args[0] ?? '')) await register(cli, context);
+    cli.completion('completion', 'Print a script for shell completion', complete);
     await cli.parseAsync();
     return exitCode;
   } catch (error) {

@@ -13,7 +13,7 @@ export const bundledGoldens = join(import.meta.dirname, '..', '..', 'traces');
 /** Where `record` writes goldens unless told otherwise, below the working folder. */
 export const ownGoldens = 'traces';
 
-/** Folders of goldens that lie over each other: of a golden that several of them have, the first is used. */
+/** Folders of goldens in the order of precedence: of a golden that several of them have, the first is used. */
 export type GoldenFolders = readonly string[];
 
 /** A golden, its file, and the one of the folders that it is in. */

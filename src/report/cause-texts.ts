@@ -15,7 +15,7 @@ export type CauseText = {
   readonly effect?: string;
   /** Why it matters, in a sentence; absent where only the kind of the difference is known. */
   readonly why?: string;
-  /** How to mend it. */
+  /** How to fix it. */
   readonly fix: string;
 };
 

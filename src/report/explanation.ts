@@ -12,7 +12,7 @@ export function explanation(code: CauseCode): string {
     `  what    ${title}`,
     ...(effect === undefined ? [] : [`  effect  ${effect}`]),
     ...(why === undefined ? [] : [`  why     ${why}`]),
-    `  mend    ${fix}`,
+    `  fix     ${fix}`,
     `  page    docs/findings/${familyOf(code)}.md`,
     '',
   ].join('\n');

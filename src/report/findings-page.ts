@@ -29,7 +29,7 @@ function section(topic: string, codes: readonly CauseCode[]): string {
     const ofItsOwn = [
       ...(why !== undefined && why !== usual?.why ? [why] : []),
       ...(effect !== undefined && effect !== usual?.effect ? [`effect: ${effect}`] : []),
-      ...(fix === usual?.fix ? [] : [`to mend it: ${fix}`]),
+      ...(fix === usual?.fix ? [] : [`to fix it: ${fix}`]),
     ];
     return `| \`${code}\` | ${severity} | ${markdownText([title, ...ofItsOwn].join('; '))} |`;
   });
@@ -44,6 +44,6 @@ function common({ effect, why, fix }: CauseText): string[] {
   return [
     ...(why === undefined ? [] : [`Why: ${markdownText(why)}.`]),
     ...(effect === undefined ? [] : [`Effect: ${markdownText(effect)}.`]),
-    `To mend it: ${markdownText(fix)}`,
+    `To fix it: ${markdownText(fix)}`,
   ];
 }

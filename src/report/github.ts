@@ -68,7 +68,7 @@ function annotations(report: Report): Annotation[] {
       return {
         level: isCounted(cause) ? levels[cause.severity] : 'notice',
         title: cause.code,
-        lines: [`${title} (${where})`, `at: ${place}`, ...values, `why: ${why}`, `mend: ${fix}`],
+        lines: [`${title} (${where})`, `at: ${place}`, ...values, `why: ${why}`, `fix: ${fix}`],
       };
     }),
     ...unfinishedGroups(report).map((group): Annotation => {

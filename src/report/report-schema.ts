@@ -291,7 +291,7 @@ export const reportSchema = z.strictObject({
             actual: z.string().nullable(),
             effect: z.string().nullable().describe('What follows, in a few words.'),
             why: z.string(),
-            fix: z.string().describe('How to mend it.'),
+            fix: z.string().describe('How to fix it.'),
           })
           .describe('The same for people.'),
         cells: z

@@ -213,7 +213,7 @@ function CauseDetail({ page, cause }: { readonly page: PageData; readonly cause:
         <dd>{why}</dd>
         {fix === null ? null : (
           <>
-            <dt>how to mend it</dt>
+            <dt>how to fix it</dt>
             <dd>{fix}</dd>
           </>
         )}

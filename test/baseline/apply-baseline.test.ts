@@ -148,7 +148,7 @@ describe('an entry that nothing matches', () => {
   it('is expired, and not unused too, after its end', () => {
     const run = runOf({ '0.169.0 fast': [] }, { today: '2027-02-01' });
     expect(apply(`${code}, until: 2027-01-31`, run).problems).toEqual([
-      'known.yaml, line 2: session/header-missing was accepted until 2027-01-31: mend it, or move the date',
+      'known.yaml, line 2: session/header-missing was accepted until 2027-01-31: fix it, or move the date',
     ]);
   });
 });

@@ -10,7 +10,7 @@ import { runInProcess } from './run-in-process.ts';
 const golden = join(repository, 'traces', '0.169.0', 'chatgpt', 'fast.golden.jsonl');
 
 it.each([
-  { wrong: 'no command', args: [], expected: /missing command: choose from record/ },
+  { wrong: 'no command', args: [], expected: /missing command: choose from init, check/ },
   {
     wrong: 'an unknown driver',
     args: ['check', '--driver', 'nobody'],
@@ -20,7 +20,7 @@ it.each([
     wrong: 'an unknown command',
     args: ['chekc'],
     expected:
-      /unknown command "chekc": did you mean "check"\? choose from record, check, .*doctor, completion \(see codex-parity --help\)/,
+      /unknown command "chekc": did you mean "check"\? choose from init, check, .*doctor, completion \(see codex-parity --help\)/,
   },
   {
     wrong: 'a command without its arguments',

@@ -53,7 +53,7 @@ describe('a proxy with a known gap', () => {
     project.write('parity-baseline.yaml', entry('2026-01-31'));
     const { exitCode, stdout } = await project.check(...scenarios);
     expect(stdout).toContain(
-      'parity-baseline.yaml, line 2: session/header-renamed was accepted until 2026-01-31: mend it, or move the date\n',
+      'parity-baseline.yaml, line 2: session/header-renamed was accepted until 2026-01-31: fix it, or move the date\n',
     );
     expect(stdout).toMatch(/^✗ session\/header-renamed /m);
     expect(exitCode).toBe(1);

@@ -50,9 +50,9 @@ it('plays only the scenarios that failed last', async () => {
   expect(again.exitCode).toBe(1);
 
   project.setFaults('none');
-  const mended = await project.check('--last-failed');
-  expect(played(mended)).toEqual(['fast', 'flex']);
-  expect(mended.exitCode).toBe(0);
+  const fixed = await project.check('--last-failed');
+  expect(played(fixed)).toEqual(['fast', 'flex']);
+  expect(fixed.exitCode).toBe(0);
 
   const nothing = await project.check('--last-failed');
   expect(nothing.stderr).toBe(

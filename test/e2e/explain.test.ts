@@ -18,7 +18,7 @@ function traceOf(events: readonly TraceEvent[]): string {
   return path;
 }
 
-it('explains what a code means, what follows, and how to mend it', async () => {
+it('explains what a code means, what follows, and how to fix it', async () => {
   const { stdout, exitCode } = await runInProcess(['explain', 'tier/literal-default']);
   expect(exitCode).toBe(0);
   expect(stdout).toBe(
@@ -28,7 +28,7 @@ it('explains what a code means, what follows, and how to mend it', async () => {
       '  what    service_tier "default" sent',
       '  effect  the backend refuses it',
       '  why     the official client omits the field for the default tier, and the backend refuses the literal "default"',
-      '  mend    Leave service_tier out unless the client sends it.',
+      '  fix     Leave service_tier out unless the client sends it.',
       '  page    docs/findings/tier.md',
       '',
     ].join('\n'),

@@ -130,7 +130,7 @@ it('reports what failed or was not checked with a verdict of its own, never as o
     "
   `);
   expect(githubReport(partial)).toMatchInlineSnapshot(`
-    "::error title=codex-parity%3A session/header-inconsistent::session_id is not the same everywhere (1 of 3)%0Aat: exchange 1 › handshake › session-id%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Awhy: a conversation has one identity, the same in headers, body and turn metadata%0Amend: Send the id of the session in session-id, thread-id and x-client-request-id, as the golden does, and keep it for the whole session.
+    "::error title=codex-parity%3A session/header-inconsistent::session_id is not the same everywhere (1 of 3)%0Aat: exchange 1 › handshake › session-id%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Awhy: a conversation has one identity, the same in headers, body and turn metadata%0Afix: Send the id of the session in session-id, thread-id and x-client-request-id, as the golden does, and keep it for the whole session.
     ::error title=codex-parity%3A 0.169.0 default%3A failed::it died; it last printed: \\u001b[31m<oops>
     ::notice title=codex-parity%3A 0.169.0 review%2C 0.169.0 steering%2C 0.169.0 resume%2C 1 more%3A not checked::not for programs
     ::notice title=codex-parity%3A 0.169.0 flex (request neutrality)%3A not checked::another API
@@ -289,8 +289,8 @@ it.each([clean, broken])('writes well-formed XML', (report) => {
 
 it('writes one GitHub command per finding, with percent signs and line ends escaped', () => {
   expect(githubReport(broken)).toMatchInlineSnapshot(`
-    "::error title=codex-parity%3A session/header-inconsistent::session_id is not the same everywhere (1 of 2)%0Aat: exchange 1 › handshake › session-id%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Awhy: a conversation has one identity, the same in headers, body and turn metadata%0Amend: Send the id of the session in session-id, thread-id and x-client-request-id, as the golden does, and keep it for the whole session.
-    ::error title=codex-parity%3A request/member-added::a<b>&"c"\\u000a::error::x: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a added (1 of 2)%0Aat: exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Awhy: the content of the request reached the backend changed%0Amend: Pass on the members of a request unchanged, and add none. The backend refuses members that it does not know.
+    "::error title=codex-parity%3A session/header-inconsistent::session_id is not the same everywhere (1 of 2)%0Aat: exchange 1 › handshake › session-id%0Aexpected: session_id, which is a at exchange 1 › client message 1 › prompt_cache_key%0Aactual: b%0Awhy: a conversation has one identity, the same in headers, body and turn metadata%0Afix: Send the id of the session in session-id, thread-id and x-client-request-id, as the golden does, and keep it for the whole session.
+    ::error title=codex-parity%3A request/member-added::a<b>&"c"\\u000a::error::x: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a added (1 of 2)%0Aat: exchange 1 › client message 1 › a<b>&"c"\\u000a::error::x%0Aexpected: nothing%0Aactual: 100 %25 ]]> \\u0000\\u001b[31m \\u000d\\u000a%0Awhy: the content of the request reached the backend changed%0Afix: Pass on the members of a request unchanged, and add none. The backend refuses members that it does not know.
     "
   `);
 });

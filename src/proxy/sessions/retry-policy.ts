@@ -26,7 +26,7 @@ const longestPause = 5_000;
 const passingStatuses: ReadonlySet<number> = new Set([401, 408, 409, 425]);
 
 /**
- * Whether the same request may succeed in a moment. Programs retry by themselves, so an error that they can only mend by
+ * Whether the same request may succeed in a moment. Programs retry by themselves, so an error that they can only fix by
  * another request, such as 404, is theirs at once. The official client retries such errors too, for up to 81 seconds
  * (measured: codex 0.169.0).
  */
