@@ -36,36 +36,36 @@ const accepted = z.strictObject({
   name: z
     .string()
     .optional()
-    .describe('The header, key or variable that it is about; any unless given. * stands for any text.'),
+    .describe('The header, key or variable that it is about. Default: any. * stands for any text.'),
   place: z
     .string()
     .optional()
-    .describe('All its places, as reports print them, with * for any text; any unless given.'),
+    .describe('All its places, as reports print them, with * for any text. Default: any.'),
   scenario: oneOrMore(scenarioPattern, aScenario)
     .optional()
-    .describe('The scenarios in which it is accepted; all unless given. * stands for any text.'),
+    .describe('The scenarios in which it is accepted. Default: all. * stands for any text.'),
   except: oneOrMore(scenarioPattern, aScenario)
     .optional()
     .describe('Scenarios in which it is not accepted. * stands for any text.'),
   codex: oneOrMore(z.string().min(1), 'must be a version in quotes, or a list of them')
     .optional()
-    .describe('The versions at which it is accepted; all unless given. * stands for any text.'),
+    .describe('The versions at which it is accepted. Default: all. * stands for any text.'),
   lane: oneOrMore(z.enum(lanes), `must be one of ${lanes.join(', ')}, or a list of them`)
     .optional()
-    .describe('The lanes in which it is accepted; chatgpt unless given.'),
+    .describe('The lanes in which it is accepted. Default: chatgpt.'),
   driver: oneOrMore(z.enum(driverKinds), `must be one of ${driverKinds.join(', ')}, or a list of them`)
     .optional()
-    .describe('The drivers with which it is accepted; replay unless given.'),
+    .describe('The drivers with which it is accepted. Default: replay.'),
   reason: z.string().min(1, 'must say why it is accepted').describe('Why it is accepted. Reports show it.'),
   until: z.iso
     .date('must be a date such as 2027-01-31')
     .optional()
-    .describe('The last day on which it is accepted, in UTC; without end unless given.'),
+    .describe('The last day on which it is accepted, in UTC. Default: no end.'),
 });
 
 /** A baseline. Exported for its JSON schema. */
 export const baselineSchema = z.strictObject({
-  subject: z.string().min(1).optional().describe('The subject that the baseline is for; any unless given.'),
+  subject: z.string().min(1).optional().describe('The subject that the baseline is for. Default: any.'),
   accepted: z.array(accepted).optional().describe('The causes that are accepted.'),
 });
 

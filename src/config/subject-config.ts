@@ -73,7 +73,7 @@ const ready = z
       .min(100, aStatus)
       .max(599, aStatus)
       .optional()
-      .describe('The status of the answer; any status unless given.'),
+      .describe('The status of the answer. Default: any status.'),
     line: z
       .string()
       .min(1, 'must not be empty')
@@ -90,7 +90,7 @@ const ready = z
       .positive('must be above 0')
       .max(86_400, 'must be at most 86400 seconds')
       .optional()
-      .describe('How long to wait for that, in seconds: `--timeout` of `check` unless given.'),
+      .describe('How long to wait for that, in seconds. Default: `--timeout` of `check`.'),
   })
   .refine(
     ({ path, line, timeout }) =>
@@ -130,12 +130,12 @@ export const subjectConfig = z.strictObject({
     .string()
     .startsWith('/', aPath)
     .optional()
-    .describe("Base path of the proxy's Responses API: `/backend-api/codex` unless given, often `/v1`."),
+    .describe("Base path of the proxy's Responses API, often `/v1`. Default: `/backend-api/codex`."),
   env: z
     .record(z.string().regex(/^[^=\0]+$/, 'is not a valid name of a variable'), filledText)
     .optional()
     .describe('Environment variables, besides those of codex-parity itself.'),
-  cwd: filledText.optional().describe('Its working folder: that of codex-parity unless given.'),
+  cwd: filledText.optional().describe('Its working folder. Default: that of codex-parity.'),
   files: z
     .record(
       z.string().refine((path) => isBelow(path), 'must be a relative path that stays below {folder}'),
@@ -158,7 +158,7 @@ export const subjectConfig = z.strictObject({
     .enum(['per-scenario', 'once'])
     .optional()
     .describe(
-      '`per-scenario` (default): it starts anew for each scenario, and several run at a time. `once`: it starts once, and scenarios run one after the other.',
+      '`per-scenario` (default): it is started for each scenario, and several run at a time. `once`: it is started once, and scenarios run one after the other.',
     ),
   auth: z
     .enum(['codex', 'cliproxyapi'])

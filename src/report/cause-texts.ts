@@ -62,7 +62,7 @@ const topicTexts: Readonly<Record<Topic, TopicText>> = {
   },
   'session/chain': {
     noun: 'id of the response that a request continues',
-    effect: 'the turn starts anew',
+    effect: 'the turn starts again',
     why: 'it chains the turn to what the backend already has',
     fix: 'Pass on previous_response_id, and the ids of responses that it comes from.',
   },
@@ -146,7 +146,7 @@ const topicTexts: Readonly<Record<Topic, TopicText>> = {
   'metadata/turn': {
     noun: 'turn metadata (x-codex-turn-metadata)',
     effect: 'shows another client or turn',
-    fix: 'Make the turn metadata anew for each request, with the members of the golden.',
+    fix: 'Make new turn metadata for each request, with the members of the golden.',
   },
   'metadata/client': {
     noun: 'client metadata (client_metadata)',

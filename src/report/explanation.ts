@@ -1,7 +1,11 @@
+import { join, relative } from 'node:path';
 import { type CauseCode, causeCodes, partsOf, verbs } from '../diff/cause-code.ts';
 import { severityOfCode } from '../diff/severity.ts';
 import { causeText } from './cause-texts.ts';
 import { familyOf } from './findings-page.ts';
+
+/** The bundled pages about codes. */
+const pages = join(import.meta.dirname, '..', '..', 'docs', 'findings');
 
 /** What `codex-parity explain CODE` prints. */
 export function explanation(code: CauseCode): string {
@@ -13,7 +17,7 @@ export function explanation(code: CauseCode): string {
     ...(effect === undefined ? [] : [`  effect  ${effect}`]),
     ...(why === undefined ? [] : [`  why     ${why}`]),
     `  fix     ${fix}`,
-    `  page    docs/findings/${familyOf(code)}.md`,
+    `  page    ${relative(process.cwd(), join(pages, `${familyOf(code)}.md`))}`,
     '',
   ].join('\n');
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { causeCodes } from '../../src/diff/cause-code.ts';
@@ -7,7 +8,7 @@ import { createTrace } from '../../src/trace/trace.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 import { madeUpSession } from '../watch/made-up-session.ts';
-import { repository, temporaryFolder } from './cli.ts';
+import { cli, repository, temporaryFolder } from './cli.ts';
 import { runInProcess } from './run-in-process.ts';
 
 function traceOf(events: readonly TraceEvent[]): string {
@@ -33,6 +34,13 @@ it('explains what a code means, what follows, and how to fix it', async () => {
       '',
     ].join('\n'),
   );
+});
+
+it('names a page that exists, also outside of the repository', async () => {
+  const cwd = temporaryFolder();
+  const { stdout } = await cli(['explain', 'tier/literal-default'], { cwd });
+  const page = /^ {2}page {4}(.+)$/m.exec(stdout)?.[1] ?? 'none';
+  expect(readFileSync(join(cwd, page), 'utf8')).toContain('`tier/literal-default`');
 });
 
 it('lists every code without an argument, those of one topic in one line', async () => {
