@@ -1,11 +1,11 @@
-// Runs the examples: installs each proxy from its registry into a temporary folder, and checks it with its configuration. An
-// example works if every scenario was played and reached the simulated backend. What the proxy sends is its own affair.
+// Runs the examples: installs each proxy or client from its registry into a temporary folder, and checks it with its configuration.
+// An example works if every scenario was played and reached the simulated backend. What it sends is its own affair.
 //
 // Usage: npm run examples -- [NAME…]
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
-  copyFileSync,
+  cpSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -27,6 +27,8 @@ const examples = z
       /** Packages to install with pip, which needs Python 3.13 or later. */
       pip: z.array(z.string()).default([]),
       npm: z.array(z.string()).default([]),
+      /** Whether it is a client, and not a proxy. */
+      client: z.boolean().default(false),
       /** Options of `codex-parity check`. */
       check: z.array(z.string()),
     }),
@@ -69,9 +71,9 @@ function run(name: string, example: Example): string[] {
   try {
     console.log(`${name}: installing ${[...example.pip, ...example.npm].join(', ')}`);
     const path = [...install(example, work), dirname(process.execPath), process.env.PATH].join(delimiter);
-    const config = 'codex-parity.config.yaml';
-    copyFileSync(join(folder, name, config), join(work, config));
-    const command = [join(repository, 'src/cli/main.ts'), 'check', '--subject', name, ...example.check];
+    cpSync(join(folder, name), work, { recursive: true });
+    const kind = example.client ? '--client' : '--subject';
+    const command = [join(repository, 'src/cli/main.ts'), 'check', kind, name, ...example.check];
     const { status, stderr } = spawnSync(
       process.execPath,
       [...command, '--timeout', '90', '--report', 'text=report.txt', '--report', 'json=report.json'],
@@ -104,22 +106,29 @@ function install({ pip, npm }: Example, work: string): string[] {
     writeFileSync(join(work, 'package.json'), '{"private":true}');
     const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
     execFileSync('npm', ['install', ...options, ...npm], { cwd: work, stdio: 'inherit' });
-    bins.push(join(work, 'node_modules', '.bin'), ...bunFolder(work));
+    bins.push(join(work, 'node_modules', '.bin'), ...platformFolders(work));
   }
   return bins;
 }
 
-/** The program of the package `bun` is in a package of its platform; a script that does not run here would link it. */
-function bunFolder(work: string): string[] {
-  const packages = join(work, 'node_modules', '@oven');
-  if (!existsSync(packages)) return [];
-  return readdirSync(packages).flatMap((name) => {
-    const bin = join(packages, name, 'bin');
-    if (!existsSync(join(bin, 'bun'))) return [];
-    chmodSync(join(bin, 'bun'), 0o755);
-    rmSync(join(work, 'node_modules', '.bin', 'bun'), { force: true });
-    return [bin];
-  });
+/**
+ * The folders of programs that are in a package of their platform: the packages `bun` and `opencode-ai` would link them with a
+ * script that does not run here.
+ */
+function platformFolders(work: string): string[] {
+  const modules = join(work, 'node_modules');
+  const packages = readdirSync(modules).flatMap((name) =>
+    name === '@oven' ? readdirSync(join(modules, name)).map((inner) => join(name, inner)) : [name],
+  );
+  return packages.flatMap((name) =>
+    ['bun', 'opencode'].flatMap((program) => {
+      const bin = join(modules, name, 'bin');
+      if (!name.includes(process.platform) || !existsSync(join(bin, program))) return [];
+      chmodSync(join(bin, program), 0o755);
+      rmSync(join(modules, '.bin', program), { force: true });
+      return [bin];
+    }),
+  );
 }
 
 /** A Python of version 3.13 or later. */

@@ -174,14 +174,11 @@ function withFailure(scenario: ReportedScenario, reason: string | undefined): Re
     return reason === undefined ? failure : { ...failure, accepted: reason };
   };
   const { parity, ...neutrality } = scenario.comparisons;
+  const marked = Object.entries(neutrality).map(([comparison, verdict]) => [comparison, mark(verdict)]);
   return {
     ...scenario,
     verdict: mark(scenario.verdict),
-    comparisons: {
-      parity: mark(parity),
-      'request neutrality': mark(neutrality['request neutrality']),
-      'response neutrality': mark(neutrality['response neutrality']),
-    },
+    comparisons: { parity: mark(parity), ...Object.fromEntries(marked) },
   };
 }
 

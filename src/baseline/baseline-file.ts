@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Document } from 'yaml';
 import { z } from 'zod';
+import { clientDriver } from '../check/client-under-test.ts';
 import { driverKinds } from '../check/driver.ts';
 import { lanes } from '../client/official/lanes.ts';
 import { parseYaml, readYaml } from '../config/yaml-file.ts';
@@ -19,6 +20,8 @@ function oneOrMore<Item extends z.ZodType<string>>(item: Item, problem: string) 
     .union([item, z.array(item).min(1)], problem)
     .transform((value): string[] => (typeof value === 'string' ? [value] : value));
 }
+
+const drivers = [...driverKinds, clientDriver] as const;
 
 const aScenario = 'must be a scenario, or a list of them';
 const scenarioPattern = z.string().refine(isScenario, {
@@ -53,9 +56,11 @@ const accepted = z.strictObject({
   lane: oneOrMore(z.enum(lanes), `must be one of ${lanes.join(', ')}, or a list of them`)
     .optional()
     .describe('The lanes in which it is accepted. Default: chatgpt.'),
-  driver: oneOrMore(z.enum(driverKinds), `must be one of ${driverKinds.join(', ')}, or a list of them`)
+  driver: oneOrMore(z.enum(drivers), `must be one of ${drivers.join(', ')}, or a list of them`)
     .optional()
-    .describe('The drivers with which it is accepted. Default: replay.'),
+    .describe(
+      'The drivers with which it is accepted. Default: replay. client is a client that is checked itself.',
+    ),
   reason: z.string().min(1, 'must say why it is accepted').describe('Why it is accepted. Reports show it.'),
   until: z.iso
     .date('must be a date such as 2027-01-31')

@@ -1,8 +1,8 @@
 import { type ClientSettings, clientModel } from '../client/client-settings.ts';
 import { byCause } from '../diff/causes.ts';
 import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
-import { type Finding, findingOf, isOf, together } from '../diff/finding.ts';
-import { type ScenarioTransport, transportIn } from '../diff/fold.ts';
+import { type Finding, findingOf, together } from '../diff/finding.ts';
+import { transportIn } from '../diff/fold.ts';
 import type { KeptTraffic } from '../diff/kept-traffic.ts';
 import { isResponse, showStop } from '../diff/neutrality/exchange.ts';
 import type { LibraryUse } from '../diff/neutrality/library.ts';
@@ -10,19 +10,11 @@ import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrali
 import { withOrigins } from '../diff/origins.ts';
 import { clientDifferences, envelopeFindings, parityFindings } from '../diff/parity.ts';
 import { revealed } from '../diff/revealed.ts';
-import {
-  allUnfinished,
-  type ClientDifferences,
-  type NoVerdict,
-  type ScenarioVerdict,
-  type Unfinished,
-  verdictOf,
-} from '../diff/verdict.ts';
-import { versionFit, withVersion } from '../diff/version-fit.ts';
-import type { GoldenId } from '../golden/golden.ts';
+import { allUnfinished, type ClientDifferences, type Unfinished, verdictOf } from '../diff/verdict.ts';
 import { comparedNode, type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
+import { type CheckResult, idOf, isCutOff, withSender } from './check-result.ts';
 import { foreignCredentials, withoutRenewals } from './credentials.ts';
 import { keepTraces, type RecordedTraffic } from './keep-traces.ts';
 import { changesContent, suppliedKeys } from './lane-rules.ts';
@@ -30,18 +22,6 @@ import { observeScenario, type ScenarioTraffic } from './observe.ts';
 import { inBothModes, type JudgedTraffic } from './openai-scenarios.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import { clientSettings, servesOneAtATime } from './subject.ts';
-
-/** What came out of one scenario at one version. */
-export type CheckResult = GoldenId &
-  ScenarioVerdict & {
-    readonly transport?: ScenarioTransport;
-    /** Milliseconds since 1970. */
-    readonly started?: number;
-    /** Milliseconds. */
-    readonly duration?: number;
-    /** The traffic of a scenario that is not ok, if the check keeps it; once for each mode of OpenAI's library. */
-    readonly traffic?: readonly KeptTraffic[];
-  };
 
 /**
  * Plays one scenario through a subject with a tap on either side. Compares the traffic behind it with the golden, and
@@ -89,11 +69,6 @@ function modeOf(use: LibraryUse | undefined): Pick<KeptTraffic, 'mode'> {
   return use === undefined ? {} : { mode: use.streams ? 'streamed' : 'whole' };
 }
 
-/** The result of a scenario that was not played. */
-export function notPlayed(id: GoldenId, verdict: NoVerdict): CheckResult {
-  return { ...idOf(id), ...verdictOf([], allUnfinished(verdict)) };
-}
-
 function judge(check: ScenarioCheck, traffic: ScenarioTraffic, use?: LibraryUse): JudgedTraffic {
   const { end, back } = traffic;
   if (end.type === 'stopped' && acceptsRefused(check, traffic))
@@ -125,20 +100,6 @@ function isModelName(finding: Finding, settings: ClientSettings): boolean {
   const [sent, upstream] = [comparedNode(finding, 'expected'), comparedNode(finding, 'actual')];
   if (sent?.kind !== 'string' || upstream?.kind !== 'string') return false;
   return sent.value === clientModel(settings, upstream.value);
-}
-
-/** Which version a subject looks like whose requests are not those of the golden, and what follows from that. */
-function withSender(
-  { knownVersions, golden: { codex } }: ScenarioCheck,
-  findings: readonly Finding[],
-  [first]: readonly Exchange[],
-): Pick<JudgedTraffic, 'findings' | 'sender'> {
-  if (first === undefined || !findings.some((finding) => isOf('parity', finding))) return { findings };
-  const known = knownVersions();
-  const sender = versionFit(first, known);
-  return sender === undefined
-    ? { findings }
-    : { findings: withVersion(findings, sender, { codex, known }), sender };
 }
 
 function clientSummary(own: readonly Mismatch[]): ClientDifferences {
@@ -206,18 +167,6 @@ function unfinishedAfter({ end, back, url }: ScenarioTraffic): Unfinished {
       return allUnfinished({ type: 'failed', reason: `${end.reason}${idle}` });
     }
   }
-}
-
-/** Whether a finding only shows that a subject which failed did nothing more. */
-function isCutOff(finding: Mismatch): boolean {
-  const { kind, places } = finding;
-  if (kind === 'reframed') return true;
-  if (kind !== 'missing' || finding.instead?.type === 'subject behaviour') return false;
-  return places.every(({ path }) => path.length === 0);
-}
-
-function idOf({ codex, lane, scenario }: GoldenId): GoldenId {
-  return { codex, lane, scenario };
 }
 
 /** The finding if no model request reached the backend: most likely, the subject has another upstream. */

@@ -10,8 +10,8 @@ import type { TraceEvent } from '../trace/trace-event.ts';
 export type RecordedTraffic = {
   /** How OpenAI's library read the responses, if it played the client. */
   readonly mode?: 'streamed' | 'whole';
-  /** Between client and subject. */
-  readonly client: readonly TraceEvent[];
+  /** Between client and subject. Absent where the subject is the client. */
+  readonly client?: readonly TraceEvent[];
   /** Between subject and backend. */
   readonly upstream: readonly TraceEvent[];
 };
@@ -42,9 +42,16 @@ export function keepTraces(
       const files = filesOf(folder, result, traffic);
       for (const file of Object.values(files)) rmSync(file, { force: true });
       if (!kept) return [];
-      writeTrace(files.client, result, traffic.client);
-      writeTrace(files.upstream, result, traffic.upstream);
-      return [{ ...(traffic.mode === undefined ? {} : { mode: traffic.mode }), ...files }];
+      const { mode, client, upstream } = traffic;
+      if (client !== undefined) writeTrace(files.client, result, client);
+      writeTrace(files.upstream, result, upstream);
+      return [
+        {
+          ...(mode === undefined ? {} : { mode }),
+          ...(client === undefined ? {} : { client: files.client }),
+          upstream: files.upstream,
+        },
+      ];
     });
   } catch (error) {
     onProblem(`the traces of ${result.codex} ${result.scenario} are not kept: ${plainReason(error)}`);

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { changesRequests } from '../client/client-settings.ts';
 import { isPointed, type Lane } from '../client/official/lanes.ts';
+import { type Comparison, comparisons } from '../diff/comparison.ts';
 import type { VersionHeaders } from '../diff/version-fit.ts';
 import { ParityError, plainReason } from '../errors.ts';
 import { readGoldenOf } from '../golden/file.ts';
@@ -14,28 +15,28 @@ import {
   selectGoldens,
 } from '../golden/select.ts';
 import { loadScenario, type Scenario } from '../scenario/scenario.ts';
-import { type CheckResult, checkScenario, notPlayed } from './check-scenario.ts';
+import { checkClient, clientComparisons } from './check-client.ts';
+import { type CheckResult, notPlayed } from './check-result.ts';
+import { checkScenario } from './check-scenario.ts';
+import { type ClientUnderTest, whyNotByClient } from './client-under-test.ts';
 import { type DriverKind, prepareDriver, whyNotDriven } from './driver.ts';
 import { inParallel } from './in-parallel.ts';
 import type { TraceKeeping } from './keep-traces.ts';
 import { whyNotReproducible } from './lane-rules.ts';
+import type { ClientCheck } from './observe-client.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import { freePort } from './start-subject.ts';
 import { clientSettings, type Subject, servesOneAtATime } from './subject.ts';
 import { SubjectHost } from './subject-host.ts';
 import { versionHeaders } from './version-headers.ts';
 
-/** What to check, with which client, and how. */
-export type CheckOptions = {
-  readonly subject: Subject;
-  readonly driver: DriverKind;
+/** Which scenarios to check, and how, whatever the subject is. */
+export type RunOptions = {
   readonly lane: Lane;
   readonly goldens: GoldenFolders;
   /** All versions and scenarios that have goldens, unless given. */
   readonly versions: readonly string[] | undefined;
   readonly scenarios: readonly string[] | undefined;
-  /** Port of the simulated backend; 0 is any free one. */
-  readonly backendPort: number;
   /** Milliseconds that one scenario may take. */
   readonly timeLimit: number;
   /** Which of the selected scenarios to check; all unless given. */
@@ -50,6 +51,17 @@ export type CheckOptions = {
   readonly onProgress: (line: string) => void;
 };
 
+/** What to check, with which client, and how. */
+export type CheckOptions = RunOptions & {
+  readonly subject: Subject;
+  readonly driver: DriverKind;
+  /** Port of the simulated backend; 0 is any free one. */
+  readonly backendPort: number;
+};
+
+/** A client to check, and how. */
+export type ClientCheckOptions = RunOptions & { readonly client: ClientUnderTest };
+
 export type CheckRun = {
   /** One result for each selected golden, in order. */
   readonly results: readonly CheckResult[];
@@ -62,51 +74,104 @@ export type CheckRun = {
 /** If the subject fails in this many scenarios before it gets through any, the others are not tried. */
 const maxFailures = 3;
 
+/** Plays the scenarios of a run with one subject. */
+type Checker = {
+  readonly name: string;
+  /** The comparisons that it makes. */
+  readonly comparisons: readonly Comparison[];
+  /** How many scenarios it plays at a time. */
+  readonly concurrency: number;
+  /** How to play a scenario, or why it cannot be played. */
+  readonly prepare: (file: GoldenFile) => (() => Promise<CheckResult>) | string;
+  readonly close: () => Promise<void>;
+};
+
 /**
  * Checks a subject against every selected golden, several scenarios at a time where the subject allows it. Whatever
  * happens in one scenario, the results of the others are returned. Throws ParityError if nothing can be checked.
  */
 export async function runChecks(options: CheckOptions): Promise<CheckRun> {
-  const { subject, driver, backendPort, signal, onProgress } = options;
+  const { subject, driver, signal, onProgress } = options;
   mustGoTogether(options);
+  const host = new SubjectHost(subject);
+  // A subject that starts once keeps its upstream.
+  const backendPort = host.startsOnce && options.backendPort === 0 ? await freePort() : options.backendPort;
+  const shared = { ...options, backendPort, ...sharedReading(options) };
+  return runWith(options, {
+    name: subject.name,
+    comparisons,
+    concurrency: servesOneAtATime(subject, options.backendPort) ? 1 : availableParallelism(),
+    prepare: (file) => {
+      const check = scenarioCheck(shared, host, file);
+      if (typeof check === 'string') return check;
+      return async () => {
+        const played = await prepareDriver(driver, file.codex, { signal, onProgress });
+        return checkScenario({ ...check, driver: played });
+      };
+    },
+    close: () => host.close(),
+  });
+}
+
+/** Checks a client as `runChecks` checks a proxy: it sends its requests to the simulated backend itself. */
+export async function runClientChecks(options: ClientCheckOptions): Promise<CheckRun> {
+  const shared = { ...options, ...sharedReading(options) };
+  return runWith(options, {
+    name: options.client.name,
+    comparisons: clientComparisons,
+    concurrency: availableParallelism(),
+    prepare: (file) => {
+      const check = clientCheck(shared, file);
+      return typeof check === 'string' ? check : () => checkClient(check);
+    },
+    close: async () => {},
+  });
+}
+
+async function runWith(
+  options: RunOptions,
+  { name, comparisons: made, ...checker }: Checker,
+): Promise<CheckRun> {
+  const { signal, onProgress } = options;
   const files = selectedFiles(options);
   const run = new CheckProgress(options.endsRun);
-  const find = goldenFinder(options.goldens);
-  const host = new SubjectHost(subject);
-  const concurrency = servesOneAtATime(subject, backendPort) ? 1 : availableParallelism();
-  // A subject that starts once keeps its upstream.
-  const port = host.startsOnce && backendPort === 0 ? await freePort() : backendPort;
   let begun = 0;
-  let known: VersionHeaders | undefined;
-  const knownVersions = () => {
-    known ??= versionHeaders(options.goldens, isPointed(options.lane) ? 'chatgpt' : options.lane);
-    return known;
-  };
   const checkFile = async (file: GoldenFile): Promise<CheckResult> => {
     const reason = run.skipReason();
-    if (reason !== undefined) return notPlayed(file, { type: 'not checked', reason });
+    if (reason !== undefined) return notPlayed(file, { type: 'not checked', reason }, made);
     try {
       signal.throwIfAborted();
-      const check = scenarioCheck({ ...options, backendPort: port, knownVersions, find }, host, file);
-      if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check });
+      const check = checker.prepare(file);
+      if (typeof check === 'string') return notPlayed(file, { type: 'not checked', reason: check }, made);
       begun += 1;
-      onProgress(
-        `checking ${subject.name}: codex ${file.codex}, ${file.scenario} (${begun} of ${files.length})`,
-      );
-      const played = await prepareDriver(driver, file.codex, { signal, onProgress });
+      onProgress(`checking ${name}: codex ${file.codex}, ${file.scenario} (${begun} of ${files.length})`);
       const started = Date.now();
-      const result = await checkScenario({ ...check, driver: played });
+      const result = await check();
       return run.add({ ...result, started, duration: Date.now() - started });
     } catch (error) {
-      return notPlayed(file, { type: 'not checked', reason: run.stop(error) });
+      return notPlayed(file, { type: 'not checked', reason: run.stop(error) }, made);
     }
   };
   try {
-    return run.end(await inParallel(files, concurrency, checkFile));
+    return run.end(await inParallel(files, checker.concurrency, checkFile));
   } finally {
-    await host.close();
+    await checker.close();
   }
 }
+
+/** What the scenarios of a run read once. */
+function sharedReading({ goldens, lane }: RunOptions): SharedReading {
+  let known: VersionHeaders | undefined;
+  return {
+    find: goldenFinder(goldens),
+    knownVersions: () => {
+      known ??= versionHeaders(goldens, isPointed(lane) ? 'chatgpt' : lane);
+      return known;
+    },
+  };
+}
+
+type SharedReading = Pick<ScenarioCheck, 'knownVersions'> & { readonly find: GoldenFinder };
 
 /** Throws ParityError for a driver and a lane, or settings of the client, that do not go together. */
 function mustGoTogether({ subject, driver, lane }: CheckOptions): void {
@@ -186,7 +251,7 @@ function nothingToCheck(results: readonly CheckResult[]): string {
 }
 
 /** The goldens of a lane. Throws ParityError if there are none. */
-function inLane(files: readonly GoldenFile[], { lane, versions, scenarios }: CheckOptions): GoldenFile[] {
+function inLane(files: readonly GoldenFile[], { lane, versions, scenarios }: RunOptions): GoldenFile[] {
   const found = files.filter((file) => file.lane === lane);
   if (found.length > 0) return found;
   const known = [...new Set(files.map((file) => file.lane))].join(', ');
@@ -205,22 +270,44 @@ export type PlannedCheck = GoldenId & { readonly reason?: string };
 export function planChecks(options: CheckOptions): PlannedCheck[] {
   mustGoTogether(options);
   const host = new SubjectHost(options.subject);
-  const find = goldenFinder(options.goldens);
+  const shared = { ...options, ...sharedReading(options) };
+  return planOf(options, (file) => scenarioCheck(shared, host, file));
+}
+
+/** The same for `runClientChecks`. */
+export function planClientChecks(options: ClientCheckOptions): PlannedCheck[] {
+  const shared = { ...options, ...sharedReading(options) };
+  return planOf(options, (file) => clientCheck(shared, file));
+}
+
+function planOf(options: RunOptions, check: (file: GoldenFile) => object | string): PlannedCheck[] {
   return selectedFiles(options).map((file) => {
     const { codex, lane, scenario } = file;
-    const check = scenarioCheck({ ...options, knownVersions: () => new Map(), find }, host, file);
-    return { codex, lane, scenario, ...(typeof check === 'string' ? { reason: check } : {}) };
+    const reason = check(file);
+    return { codex, lane, scenario, ...(typeof reason === 'string' ? { reason } : {}) };
   });
 }
 
-function selectedFiles(options: CheckOptions): readonly GoldenFile[] {
+function selectedFiles(options: RunOptions): readonly GoldenFile[] {
   const { goldens, versions, scenarios, narrow = (files) => files } = options;
   return narrow(inLane(selectGoldens(goldens, versions, scenarios), options));
 }
 
+/** Reads what the check of a client needs. Returns a reason if the client cannot play the scenario. */
+function clientCheck(options: ClientCheckOptions & SharedReading, file: GoldenFile): ClientCheck | string {
+  const { client, lane, timeLimit, knownVersions, keepsTraffic = false, signal, traces } = options;
+  const scenario = loadScenario(file.scenario);
+  const golden = readGoldenOf(file, file.path);
+  return (
+    whyNotByClient(client, scenario) ?? {
+      ...{ lane, golden, scenario, knownVersions, client, timeLimit, keepsTraffic, signal, traces },
+    }
+  );
+}
+
 /** Reads what one check needs, except for the driver. Returns a reason if it cannot be made, or no subject can pass it. */
 function scenarioCheck(
-  options: CheckOptions & Pick<ScenarioCheck, 'knownVersions'> & { readonly find: GoldenFinder },
+  options: CheckOptions & SharedReading,
   host: SubjectHost,
   file: GoldenFile,
 ): Omit<ScenarioCheck, 'driver'> | string {

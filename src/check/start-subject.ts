@@ -10,8 +10,7 @@ import { lineLogger } from '../proxy/log.ts';
 import { startProxy } from '../proxy/server.ts';
 import { loadProxySetup } from '../proxy/setup.ts';
 import type { loadShape } from '../proxy/shape/shape.ts';
-import type { CertificateAuthority } from '../tap/certificate-authority.ts';
-import { trustingVariables } from '../tap/trusted-authorities.ts';
+import { type OutgoingProxy, outgoingVariables } from './outgoing-proxy.ts';
 import { notReady, PrintedLines } from './readiness.ts';
 import { setUp } from './setup-requests.ts';
 import {
@@ -44,7 +43,7 @@ export type SubjectStart = {
   /** Base URL of the backend: http://127.0.0.1:PORT/backend-api/codex, or http://127.0.0.1:PORT/v1 with an API key. */
   readonly upstream: string;
   /** The HTTP proxy that serves the official hosts, if the subject has to use one. */
-  readonly outgoing?: { readonly url: string; readonly authority: CertificateAuthority };
+  readonly outgoing?: OutgoingProxy;
   readonly signIn: SubjectSignIn;
   /** The client's own sign-in file. Only the bundled proxy shares it. */
   readonly clientAuth: string;
@@ -109,7 +108,11 @@ async function startCommand(subject: CommandSubject, start: SubjectStart): Promi
   const command = subject.command.map((word) => filled(word, values));
   const run = runInGroup(command, {
     cwd,
-    env: { ...definedOnly(process.env), ...outgoingVariables(start, folder), ...Object.fromEntries(own) },
+    env: {
+      ...definedOnly(process.env),
+      ...(start.outgoing === undefined ? {} : outgoingVariables(start.outgoing, folder)),
+      ...Object.fromEntries(own),
+    },
     signal: AbortSignal.any([signal, stopping.signal]),
     graceMs: stopGrace,
     onStdoutLine: lines.push,
@@ -140,19 +143,6 @@ async function startCommand(subject: CommandSubject, start: SubjectStart): Promi
     exited,
     setUpAgain,
     stop,
-  };
-}
-
-/** The variables that make a program reach the official hosts through an HTTP proxy, and trust its certificates. */
-function outgoingVariables({ outgoing }: SubjectStart, folder: string): Record<string, string> {
-  if (outgoing === undefined) return {};
-  const { url, authority } = outgoing;
-  const direct = '127.0.0.1,localhost,::1';
-  return {
-    ...{ HTTPS_PROXY: url, https_proxy: url, NO_PROXY: direct, no_proxy: direct },
-    // Without it, the fetch and the WebSocket of Node ignore the others.
-    NODE_USE_ENV_PROXY: '1',
-    ...trustingVariables(authority, folder),
   };
 }
 

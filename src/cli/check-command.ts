@@ -1,6 +1,15 @@
 import type { CommandModule } from 'yargs';
+import { clientDriver, findClient } from '../check/client-under-test.ts';
 import { type DriverKind, driverKinds } from '../check/driver.ts';
-import { type CheckOptions, planChecks, runChecks } from '../check/run-checks.ts';
+import {
+  type CheckRun,
+  type PlannedCheck,
+  planChecks,
+  planClientChecks,
+  type RunOptions,
+  runChecks,
+  runClientChecks,
+} from '../check/run-checks.ts';
 import { findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { bundledName } from '../config/config.ts';
@@ -27,11 +36,13 @@ type CheckCommandOptions = ReportOptions &
   SelectionOptions & {
     subject: string | undefined;
     'subject-url': string | undefined;
+    client: string | undefined;
+    '--'?: readonly string[];
     codex: string | undefined;
-    driver: DriverKind;
+    driver: DriverKind | undefined;
     scenario: string | undefined;
     lane: Lane;
-    'backend-port': number;
+    'backend-port': number | undefined;
     timeout: number;
     goldens: GoldenFolders;
   };
@@ -59,10 +70,12 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
     builder: (yargs) =>
       yargs
         .usage(
-          '$0 check [options]\n\n' +
+          '$0 check [options]\n$0 check --client [NAME] [options] -- COMMAND\n\n' +
             'Runs each scenario with a client in front of the proxy and a simulated backend behind it. Compares what the proxy ' +
             'sends upstream with the golden (parity), and what it receives with what it passes on, in both directions ' +
-            '(request and response neutrality). Needs no account.',
+            '(request and response neutrality). Needs no account.\n\n' +
+            'With --client, a client is checked instead: COMMAND runs for each scenario of one prompt, and what it sends is ' +
+            'compared with what the official client sends. Its own prompts, instructions and tools are listed, not judged.',
         )
         .option('subject', {
           type: 'string',
@@ -73,6 +86,11 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           type: 'string',
           describe: 'Check a proxy that is already running, by its base URL; needs --backend-port',
           conflicts: 'subject',
+        })
+        .option('client', {
+          type: 'string',
+          describe: `Check a client: the command after --, or a name from ${subjectsFile}`,
+          conflicts: ['subject', 'subject-url', 'driver', 'backend-port'],
         })
         .option('codex', {
           type: 'string',
@@ -94,13 +112,13 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         .option('driver', {
           requiresArg: true,
           choices: driverKinds,
-          default: 'replay' as const,
+          // A default would conflict with --client.
+          defaultDescription: 'replay',
           describe: "What plays the client: a replay of the golden, the official client, or OpenAI's library",
         })
         .option('backend-port', {
           requiresArg: true,
           type: 'number',
-          default: 0,
           describe: 'Port of the simulated backend; point the upstream of your proxy there',
           defaultDescription: 'any free port',
         })
@@ -134,31 +152,31 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
               'codex-parity check --subject mine --lane provider',
             ],
             [
+              'Check a client in fast mode: its command, with placeholders',
+              'codex-parity check --client --scenario fast -- my-client --url={baseUrl} --tier={tier} {prompt}',
+            ],
+            [
               'Check with the real official client, installed from npm when needed',
               'codex-parity check --driver codex --codex 0.169.0',
             ],
           ])}\n\n${exitCodes('parity')}`,
         ),
     handler: async (options) => {
-      mustBePort('backend-port', options['backend-port']);
-      const subject = subjectOf(options);
+      const tested = testedBy(options);
       const reports = parseReportRequests(options.report);
       if (!(options.timeout > 0 && options.timeout <= longestTimeout)) {
         throw new ParityError('usage', `--timeout must be above 0 and at most ${longestTimeout} seconds`);
       }
-      const { driver, lane, goldens } = options;
-      const about = { subject: subject.name, driver };
+      const { lane, goldens } = options;
+      const { about } = tested;
       const selection = openSelection({ ...about, namesScenarios: options.scenario !== undefined }, options);
-      const gate = openGate(subject.name, driver, options);
+      const gate = openGate(about.subject, about.driver, options);
       const line = new ProgressLine();
-      const checks: CheckOptions = {
-        subject,
-        driver,
+      const checks: RunOptions = {
         lane,
         goldens,
         versions: commaList('codex', options.codex)?.map((name) => versionNamed(goldens, name)),
         scenarios: commaList('scenario', options.scenario),
-        backendPort: options['backend-port'],
         timeLimit: options.timeout * 1000,
         narrow: selection.narrow,
         ...(options.bail === true ? { endsRun: gate.fails } : {}),
@@ -167,8 +185,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         signal,
         onProgress: line.show,
       };
-      if (options.list === true) return printPlan(about, planChecks(checks), reports);
-      const run = await runChecks(checks).finally(() => line.clear());
+      if (options.list === true) return printPlan(about, tested.plan(checks), reports);
+      const run = await tested.run(checks).finally(() => line.clear());
       const report = gate.judge(
         { ...about, scenarios: run.results, selection: selection.selection(run.isComplete) },
         { mayUpdate: run.error === undefined },
@@ -181,10 +199,46 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
   };
 }
 
+/** What a command line checks, and how. */
+type Tested = {
+  readonly about: { readonly subject: string; readonly driver: string };
+  readonly plan: (options: RunOptions) => readonly PlannedCheck[];
+  readonly run: (options: RunOptions) => Promise<CheckRun>;
+};
+
+function testedBy(options: CheckCommandOptions): Tested {
+  const {
+    client: clientName,
+    '--': command = [],
+    driver = 'replay',
+    'backend-port': backendPort = 0,
+  } = options;
+  if (clientName !== undefined) {
+    const client = findClient(clientName, command, process.cwd());
+    return {
+      about: { subject: client.name, driver: clientDriver },
+      plan: (run) => planClientChecks({ ...run, client }),
+      run: (run) => runClientChecks({ ...run, client }),
+    };
+  }
+  if (command.length > 0)
+    throw new ParityError(
+      'usage',
+      'a command after -- is a client: add --client, or describe a proxy in a file',
+    );
+  mustBePort('backend-port', backendPort);
+  const subject = subjectOf(options);
+  return {
+    about: { subject: subject.name, driver },
+    plan: (run) => planChecks({ ...run, subject, driver, backendPort }),
+    run: (run) => runChecks({ ...run, subject, driver, backendPort }),
+  };
+}
+
 function subjectOf({
   subject: name,
   'subject-url': subjectUrl,
-  'backend-port': backendPort,
+  'backend-port': backendPort = 0,
 }: CheckCommandOptions): Subject {
   if (subjectUrl === undefined) return findSubject(name ?? bundledName, process.cwd());
   const subject = subjectAt(subjectUrl);

@@ -1,7 +1,8 @@
 import { cancel, group, select, text } from '@clack/prompts';
 import { officialPath } from '../check/subject.ts';
 import { bundledName } from '../config/config.ts';
-import { type SubjectConfig, unknownPlaceholder, unknownText } from '../config/subject-config.ts';
+import { placeholders, type SubjectConfig } from '../config/subject-config.ts';
+import { unknownPlaceholder, unknownText } from '../config/texts.ts';
 import { ParityError } from '../errors.ts';
 
 /** Asks in the terminal how to start a proxy. Throws ParityError `interrupted` if the user cancels. */
@@ -91,9 +92,9 @@ export async function askForSubject(
 /** What is wrong with the placeholders of an answer. */
 function placeholderProblem(answer = ''): string | undefined {
   const unknown = wordsOf(answer)
-    .map(unknownPlaceholder)
+    .map((word) => unknownPlaceholder(word, placeholders))
     .find((name) => name !== undefined);
-  return unknown === undefined ? undefined : `This has the ${unknownText(unknown)}.`;
+  return unknown === undefined ? undefined : `This has the ${unknownText(unknown, placeholders)}.`;
 }
 
 /** The words of a command line; words with spaces stand in quotes. */

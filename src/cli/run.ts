@@ -61,7 +61,7 @@ export async function run(args: readonly string[]): Promise<number> {
           'trace: the recorded traffic of a session, without secrets\n' +
           'golden: the pattern learned from several traces of a scenario\n' +
           'lane: how the client signs in, and how it is configured to use a proxy\n' +
-          'subject: the proxy that is checked\n' +
+          'subject: the proxy or client that is checked\n' +
           "driver: what plays the client: a replay of the golden, the official client, or OpenAI's library\n" +
           'parity: the proxy sends what the official client sends\n' +
           'neutrality: the proxy passes on requests and responses unchanged',
@@ -133,7 +133,10 @@ const repeatable: ReadonlySet<string> = new Set([
 ]);
 
 /** Commands that take a command after `--`. */
-const takesCommand: ReadonlySet<string> = new Set(['record', 'init']);
+const takesCommand: ReadonlySet<string> = new Set(['record', 'init', 'check']);
+
+/** Options that need no value. */
+const mayBeEmpty: ReadonlySet<string> = new Set(['client']);
 
 /** Options whose value is a list. */
 const lists: ReadonlySet<string> = new Set(['codex', 'scenario', 'lane']);
@@ -141,12 +144,13 @@ const lists: ReadonlySet<string> = new Set(['codex', 'scenario', 'lane']);
 /** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
 function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {
   if (command !== undefined && !(Array.isArray(options._) && takesCommand.has(String(options._[0])))) {
-    throw new ParityError('usage', 'only record and init take a command after --');
+    throw new ParityError('usage', 'only record, init and check --client take a command after --');
   }
   for (const [name, value] of Object.entries(options)) {
     // Yargs adds a camel-case copy of each option.
     if (/[A-Z]/.test(name)) continue;
-    if (value === '') throw new ParityError('usage', `--${name} is empty: give it a value`);
+    if (value === '' && !mayBeEmpty.has(name))
+      throw new ParityError('usage', `--${name} is empty: give it a value`);
     if (Number.isNaN(value)) throw new ParityError('usage', `--${name} must be a number`);
     if (!Array.isArray(value) || repeatable.has(name)) continue;
     const advice = lists.has(name) ? 'separate its values with commas' : 'give it once';

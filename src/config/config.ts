@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ParityError } from '../errors.ts';
+import { clientConfig } from './client-config.ts';
 import { type SubjectConfig, subjectConfig } from './subject-config.ts';
 import { parseYaml, readYaml } from './yaml-file.ts';
 
@@ -62,6 +63,10 @@ export const config = z.strictObject({
     .record(subjectName, subjectConfig)
     .optional()
     .describe('Proxies to check, by the name that `check --subject` takes.'),
+  clients: z
+    .record(z.string().min(1), clientConfig)
+    .optional()
+    .describe('Clients to check, by the name that `check --client` takes.'),
   proxy: proxy.optional().describe('Options of `codex-parity proxy`.'),
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { didYouMean } from '../suggestion.ts';
+import { fileBelow, textWith, unknownPlaceholder, unknownText, variableName } from './texts.ts';
 
 const aPath = 'must begin with a slash';
 const aStatus = 'must be a status from 100 to 599';
@@ -26,36 +26,20 @@ export const placeholders = {
 
 export type Placeholder = keyof typeof placeholders;
 
-/** A text with placeholders. Others than the known ones are an error, which a template of `files` may have. */
-const filledText = z.string().refine((text) => unknownPlaceholder(text) === undefined, {
-  error: ({ input }) => `has the ${unknownText(unknownPlaceholder(String(input)))}`,
-});
+const filledText = textWith(placeholders);
 
 /** A JSON value whose texts are filled. */
 const filledValue = z.unknown().refine((value) => unknownIn(value) === undefined, {
-  error: ({ input }) => `has the ${unknownText(unknownIn(input))}`,
+  error: ({ input }) => `has the ${unknownText(unknownIn(input) ?? '', placeholders)}`,
 });
-
-/** The name of a placeholder that does not exist, and those that exist. */
-export function unknownText(name = ''): string {
-  const known = Object.keys(placeholders);
-  return `unknown placeholder {${name}}: ${didYouMean(name, known)}choose from {${known.join('}, {')}}`;
-}
 
 /** A placeholder that does not exist, in any text of a JSON value. */
 function unknownIn(value: unknown): string | undefined {
-  if (typeof value === 'string') return unknownPlaceholder(value);
+  if (typeof value === 'string') return unknownPlaceholder(value, placeholders);
   if (typeof value !== 'object' || value === null) return undefined;
   return Object.values(value)
     .map(unknownIn)
     .find((name) => name !== undefined);
-}
-
-/** A placeholder that does not exist. A text with white space may be a script with braces of its own. */
-export function unknownPlaceholder(text: string): string | undefined {
-  if (/\s/.test(text)) return undefined;
-  const used = [...text.matchAll(/(?<!\$)\{([a-z_]+)\}/g)].map(([, name = '']) => name);
-  return used.find((name) => !Object.hasOwn(placeholders, name));
 }
 
 const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'is not a valid name of a header');
@@ -132,15 +116,12 @@ export const subjectConfig = z.strictObject({
     .optional()
     .describe("Base path of the proxy's Responses API, often `/v1`. Default: `/backend-api/codex`."),
   env: z
-    .record(z.string().regex(/^[^=\0]+$/, 'is not a valid name of a variable'), filledText)
+    .record(variableName, filledText)
     .optional()
     .describe('Environment variables, besides those of codex-parity itself.'),
   cwd: filledText.optional().describe('Its working folder. Default: that of codex-parity.'),
   files: z
-    .record(
-      z.string().refine((path) => isBelow(path), 'must be a relative path that stays below {folder}'),
-      z.string(),
-    )
+    .record(fileBelow('{folder}'), z.string())
     .optional()
     .describe(
       'Files to write to `{folder}` before it starts: path and text. Braces without a known name stay.',
@@ -202,8 +183,4 @@ export function linePattern(text: string): RegExp | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isBelow(path: string): boolean {
-  return path !== '' && !/^[/\\]|^[A-Za-z]:/.test(path) && !path.split(/[/\\]/).includes('..');
 }

@@ -6,6 +6,7 @@ import {
   type Mismatch,
   type PathKey,
   type Place,
+  type PlacePart,
 } from '../golden/match/mismatch.ts';
 import { type JsonNode, jsonString, stringAt } from '../wire/json.ts';
 import { turnMetadata } from '../wire/turn-metadata.ts';
@@ -24,14 +25,17 @@ function consequencesAmong(mismatches: readonly Mismatch[]): (mismatch: Mismatch
   const unoffered = new Set(mismatches.filter(isMissingOffer).map((offer) => firstPlace(offer).exchange));
   const missing = mismatches.filter(isMissingMessage).map(firstPlace);
   const messages = new Set(missing.map((place) => messageKey(place)));
-  const incomplete = new Set(missing.map(({ exchange }) => exchange));
+  const isFollowed = (place: Place) =>
+    missing.some(
+      ({ exchange, ...other }) => exchange === place.exchange && numberOf(other) >= numberOf(place),
+    );
   return (mismatch) => {
     const place = firstPlace(mismatch);
     // Compression is missing because the handshake does not offer it.
     if (mismatch.kind === 'reframed' && mismatch.aspect === 'compressed' && mismatch.actual === false)
       return unoffered.has(place.exchange);
-    // A subject that does not send a message closes the connection.
-    if (mismatch.kind === 'added') return mismatch.actual.type === 'close' && incomplete.has(place.exchange);
+    // A subject that does not send a message closes the connection instead.
+    if (mismatch.kind === 'added') return mismatch.actual.type === 'close' && isFollowed(place);
     // A request does not continue the response to a request that is missing itself.
     const isChain = mismatch.kind === 'missing' && lastName(place.path) === 'previous_response_id';
     return isChain && messages.has(messageKey(place, -1));
@@ -52,6 +56,10 @@ function isMissingOffer(mismatch: Mismatch): boolean {
 /** A message, or one before or after it, as one string. */
 function messageKey(place: Place, offset = 0): string {
   return `${place.exchange} ${place.part === 'message' ? place.number + offset : ''}`;
+}
+
+function numberOf(place: PlacePart): number {
+  return place.part === 'message' ? place.number : 0;
 }
 
 /** At least one mismatch. */

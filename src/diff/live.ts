@@ -17,46 +17,93 @@ export type LiveInformation =
   | {
       readonly type: 'setting';
       readonly name: keyof OwnSettings;
-      readonly expected: string | undefined;
-      readonly actual: string | undefined;
+      readonly expected?: string | undefined;
+      readonly actual?: string | undefined;
     }
   /** Content, or a member that depends on model, configuration or working folder, and the messages where it differs. */
   | { readonly type: 'difference'; readonly name: string; readonly places: readonly Place[] }
   /** What the session has more than the golden, and is not compared. */
   | { readonly type: 'further'; readonly exchanges: number; readonly messages: number };
 
+/** What was found in the requests of somebody's own client, and what it has of its own. */
+export type OwnComparison = {
+  readonly findings: readonly Finding[];
+  readonly information: readonly LiveInformation[];
+};
+
 /**
  * Compares a live session with a golden: its envelope, identity, tier, order and framing are those of the golden. Its
  * prompts, settings and number of turns are the user's own: they are returned as information.
  */
-export function liveFindings(
-  golden: Golden,
-  exchanges: readonly Exchange[],
-): { readonly findings: readonly Finding[]; readonly information: readonly LiveInformation[] } {
+export function liveFindings(golden: Golden, exchanges: readonly Exchange[]): OwnComparison {
   const sessions = golden.exchanges.flatMap((exchange, index) => {
     const live = exchanges[index];
     return live === undefined ? [] : [likeGolden(exchange, live)];
   });
   const live = sessions.map(({ kept }) => kept);
-  const expected = {
-    ...golden,
-    exchanges: golden.exchanges.map((one, index) => withSettings(one, live.slice(index))),
-  };
-  const settings = differingSettings(golden.exchanges, live);
-  const isOwn = (mismatch: Mismatch) => isOwnMember(mismatch, new Set(settings.map(({ name }) => name)));
-  const mismatches = unify(envelopeOf(expected), envelopesOf(live));
-  const differing = unify(expected, live).filter(({ places }) => places.every(isContent));
+  const { findings, information } = ownComparison(golden, live);
   const messages = sessions.reduce((sum, { further }) => sum + further, 0);
   const further = { type: 'further', exchanges: exchanges.length - live.length, messages } as const;
+  const hasFurther = further.exchanges + further.messages > 0;
+  return { findings, information: hasFurther ? [...information, further] : information };
+}
+
+/** What a client was told to send. */
+export type ClientInstructions = {
+  readonly model?: string | undefined;
+  /** Whether it was told the reasoning effort of the golden: another one is a finding. */
+  readonly effort?: boolean;
+};
+
+/**
+ * The same for a client that played the scenario of the golden: it sends as many requests as the official client. If it was
+ * told the model, its requests to another one are its own, such as one for a title.
+ */
+export function clientFindings(
+  golden: Golden,
+  exchanges: readonly Exchange[],
+  { model, effort = false }: ClientInstructions = {},
+): OwnComparison {
+  const isOwn = (exchange: Exchange) => {
+    const models = bodiesOf(exchange).map((body) => stringAt(body, 'model'));
+    return model !== undefined && models.length > 0 && !models.includes(model);
+  };
+  const own = exchanges.filter(isOwn);
+  const { findings, information } = ownComparison(
+    golden,
+    exchanges.filter((exchange) => !isOwn(exchange)),
+    effort ? ['reasoning effort'] : [],
+  );
+  const further = { type: 'further', exchanges: own.length, messages: 0 } as const;
+  return { findings, information: own.length === 0 ? information : [...information, further] };
+}
+
+/** `told`: the settings that are not the session's own. */
+function ownComparison(
+  golden: Golden,
+  live: readonly Exchange[],
+  told: readonly (keyof OwnSettings)[] = [],
+): OwnComparison {
+  const known = settingsOfAll(golden.exchanges);
+  const fixed = Object.fromEntries(told.map((name) => [name, known?.[name]]));
+  const expected = {
+    ...golden,
+    exchanges: golden.exchanges.map((one, index) => {
+      // Where no request follows, a trace does not show how the connection ends.
+      const { end, ...open } = one;
+      const isLast = live.length < golden.exchanges.length && index >= live.length - 1;
+      return withSettings(isLast ? open : one, live.slice(Math.min(index, live.length - 1)), fixed);
+    }),
+  };
+  const settings = differingSettings(golden.exchanges, live).filter(({ name }) => !told.includes(name));
+  const isOwn = (mismatch: Mismatch) => isOwnMember(mismatch, new Set(settings.map(({ name }) => name)));
+  const mismatches = unify(envelopeOf(expected), envelopesOf(live), 'in order');
+  const differing = unify(expected, live, 'in order').filter(({ places }) => places.every(isContent));
   return {
     findings: byCause(mismatches.filter((mismatch) => !isOwn(mismatch))).map((mismatch) =>
       findingOf('parity', mismatch),
     ),
-    information: [
-      ...settings,
-      ...differences([...mismatches.filter(isOwn), ...differing]),
-      ...(further.exchanges + further.messages === 0 ? [] : [further]),
-    ],
+    information: [...settings, ...differences([...mismatches.filter(isOwn), ...differing])],
   };
 }
 
@@ -81,6 +128,9 @@ function isOfTurn(step: Step | undefined): boolean {
   return member(clientJson(step), 'generate') === undefined;
 }
 
+/** What a session has of its own, and shows at several places of a request. */
+type SessionSettings = OwnSettings & { readonly tier: string | undefined };
+
 /** The settings of a user that show at several places of a request. */
 type OwnSettings = {
   readonly model: string | undefined;
@@ -89,10 +139,11 @@ type OwnSettings = {
   readonly 'front end': string | undefined;
 };
 
-function settingsOf(exchange: Exchange, body: JsonNode | undefined): OwnSettings {
+function settingsOf(exchange: Exchange, body: JsonNode | undefined): SessionSettings {
   const originator = requestHeader(exchange.request, /^originator$/i);
   return {
     model: stringAt(body, 'model'),
+    tier: stringAt(body, 'service_tier'),
     'reasoning effort': stringAt(body, 'reasoning', 'effort'),
     'front end':
       originator?.kind === 'string' && /^codex[-_ ]/i.test(originator.value) ? originator.value : undefined,
@@ -100,9 +151,7 @@ function settingsOf(exchange: Exchange, body: JsonNode | undefined): OwnSettings
 }
 
 function differingSettings(golden: readonly Exchange[], live: readonly Exchange[]) {
-  const [expected, actual] = [golden, live].map((exchanges) =>
-    exchanges[0] === undefined ? undefined : settingsOf(exchanges[0], exchanges.flatMap(bodiesOf)[0]),
-  );
+  const [expected, actual] = [golden, live].map(settingsOfAll);
   if (expected === undefined || actual === undefined) return [];
   return (['model', 'reasoning effort', 'front end'] as const)
     .map((name) => ({ type: 'setting', name, expected: expected[name], actual: actual[name] }) as const)
@@ -110,6 +159,13 @@ function differingSettings(golden: readonly Exchange[], live: readonly Exchange[
       ({ name, expected, actual }) =>
         expected !== actual && (name === 'reasoning effort' || actual !== undefined),
     );
+}
+
+/** The settings of the first request for a response; undefined if there is none. */
+function settingsOfAll(exchanges: readonly Exchange[]): SessionSettings | undefined {
+  const [first] = exchanges;
+  const [body] = exchanges.flatMap(bodiesOf);
+  return first === undefined || body === undefined ? undefined : settingsOf(first, body);
 }
 
 /** The requests for a response in an exchange. */
@@ -123,33 +179,42 @@ function bodiesOf({ steps }: Exchange): JsonNode[] {
 /**
  * An exchange of a golden with the settings of a live one: those of each request in its body and in its metadata, and
  * those of the first request in the handshake. So a header that names another model than the body still differs. An
- * upgrade that was refused has the settings of the request that follows it in a later exchange.
+ * upgrade that was refused has the settings of the request that follows it in a later exchange. `fixed`: settings that are
+ * not the session's own.
  */
-function withSettings(golden: Exchange, [live, ...later]: readonly Exchange[]): Exchange {
+function withSettings(
+  golden: Exchange,
+  [live, ...later]: readonly Exchange[],
+  fixed: Partial<OwnSettings>,
+): Exchange {
   if (live === undefined) return golden;
+  const settings = (request: JsonNode | undefined) => ({ ...settingsOf(live, request), ...fixed });
   const bodies = bodiesOf(live);
   const body = bodies[0] ?? later.flatMap(bodiesOf)[0];
   if (body === undefined) return golden;
-  const own = settingsOf(live, body);
+  const own = settings(body);
   // The user agent spells the name of the front end in two ways (measured: codex 0.118.0), so it stays if it is the same.
   const isSame = own['front end'] === settingsOf(golden, undefined)['front end'];
   const first = isSame ? { ...own, 'front end': undefined } : own;
   let request = 0;
   return {
     ...golden,
-    request: { ...golden.request, headers: golden.request.headers.map((field) => headerWith(field, first)) },
+    request: {
+      ...golden.request,
+      headers: golden.request.headers.map((field) => headerWith(field, first, live)),
+    },
     steps: golden.steps.map((step): Step => {
       const json = clientJson(step);
       if (step.type === 'response' || step.content.kind !== 'json' || member(json, 'model') === undefined)
         return step;
-      const own = settingsOf(live, bodies[request] ?? bodies.at(-1));
+      const own = settings(bodies[request] ?? bodies.at(-1) ?? body);
       request += 1;
       return { ...step, content: { ...step.content, json: bodyWith(step.content.json, own) } };
     }),
   };
 }
 
-function headerWith([name, value]: HeaderField, settings: OwnSettings): HeaderField {
+function headerWith([name, value]: HeaderField, settings: SessionSettings, live: Exchange): HeaderField {
   const text = value.kind === 'string' ? value.value : '';
   const literal = (setting: string | undefined) => printTemplate([{ literal: setting ?? '' }]);
   const program = settings['front end'];
@@ -157,7 +222,12 @@ function headerWith([name, value]: HeaderField, settings: OwnSettings): HeaderFi
     case turnMetadata:
       return [name, metadataWith(value, settings)];
     case 'x-codex-routing-hint':
-      return [name, jsonString(text.replace(/^model=[^;]*/, () => `model=${literal(settings.model)}`))];
+      return [
+        name,
+        hasOwnHint(live, settings)
+          ? jsonString(literal(hintOf(settings)))
+          : jsonString(text.replace(/^model=[^;]*/, () => `model=${literal(settings.model)}`)),
+      ];
     case 'originator':
       return [name, program === undefined ? value : jsonString(literal(program))];
     case 'user-agent':
@@ -170,6 +240,17 @@ function headerWith([name, value]: HeaderField, settings: OwnSettings): HeaderFi
     default:
       return [name, value];
   }
+}
+
+/** Whether the hint in a handshake is that of the request: one with a wrong tier follows from the tier. */
+function hasOwnHint({ request }: Exchange, settings: SessionSettings): boolean {
+  const hint = requestHeader(request, /^x-codex-routing-hint$/i);
+  return hint?.kind === 'string' && hint.value === hintOf(settings);
+}
+
+/** The hint of a request with these settings. */
+function hintOf({ model = '', tier }: SessionSettings): string {
+  return `model=${model}${tier === undefined ? '' : `;tier=${tier}`}`;
 }
 
 function bodyWith(body: JsonNode, settings: OwnSettings): JsonNode {

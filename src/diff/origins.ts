@@ -1,23 +1,34 @@
 import { comparedNode, lastName, type Place } from '../golden/match/mismatch.ts';
+import type { Exchange } from '../golden/trace/exchanges.ts';
 import { type Finding, isOf } from './finding.ts';
 import { causeKey } from './report-causes.ts';
 
 /**
  * The findings of a scenario, each with its origin where others show it: a subject that uses HTTP instead of the websocket
- * cannot send what only a websocket has, and one that writes responses anew changes much of them.
+ * cannot send what only a websocket has, and one that writes responses anew changes much of them. `sent` is what a client
+ * sent: one that never asks for an upgrade uses HTTP where an upgrade is refused too.
  */
-export function withOrigins(findings: readonly Finding[]): Finding[] {
+export function withOrigins(findings: readonly Finding[], sent: readonly Exchange[] = []): Finding[] {
+  const upgrades = sent.length === 0 || sent.some(({ request }) => request.method === 'GET');
   const overHttp = new Set(findings.flatMap((finding) => (isHttp(finding) ? exchangesOf(finding) : [])));
   const rebuilt = findings.filter(isOfResponseContent);
   const isRebuilt = new Set(rebuilt.map(causeKey)).size >= fewestDifferences;
   return findings.map((finding): Finding => {
     if (finding.cause !== undefined) return finding;
+    if (!upgrades && isMissingUpgrade(finding)) return { ...finding, cause: { type: 'http' } };
     if (overHttp.size > 0 && followsFromHttp(finding, overHttp))
       return { ...finding, cause: { type: 'http' } };
     return isRebuilt && isOfResponseContent(finding)
       ? { ...finding, cause: { type: 'rebuilt response' } }
       : finding;
   });
+}
+
+/** Whether a request for an upgrade is missing. */
+function isMissingUpgrade(finding: Finding): boolean {
+  return (
+    finding.kind === 'missing' && finding.expected.type === 'request' && finding.expected.method === 'GET'
+  );
 }
 
 /** A response with so many differences was not passed on. */
@@ -77,11 +88,12 @@ function dependsOnTransport({ kind }: Finding, { part, side, path }: Place): boo
   }
 }
 
-/** Headers that the official client sends over one transport only. */
+/** Headers that the official client sends over one transport only, and what it offers over TLS. */
 const ofTransport: ReadonlySet<string> = new Set([
   ...['method', 'upgrade', 'connection', 'openai-beta', 'accept', 'accept-encoding'],
   ...['sec-websocket-version', 'sec-websocket-key', 'sec-websocket-extensions'],
   ...['content-type', 'content-length', 'content-encoding', 'transfer-encoding'],
+  'alpn offered',
 ]);
 
 /** Members that the official client sends over a websocket only. */

@@ -1,5 +1,6 @@
-import type { Comparison } from './comparison.ts';
+import { comparisons as allComparisons, type Comparison } from './comparison.ts';
 import { type Finding, isOf } from './finding.ts';
+import type { LiveInformation } from './live.ts';
 import type { VersionFit } from './version-fit.ts';
 
 /** The result of a scenario, or of one comparison in it. */
@@ -16,12 +17,19 @@ export type NoVerdict =
       readonly accepted?: string;
     };
 
+/** The verdicts of the comparisons that are made: parity alone where the subject is a client, which passes nothing on. */
+export type ComparisonVerdicts = { readonly parity: Verdict } & Readonly<
+  Partial<Record<Comparison, Verdict>>
+>;
+
 /** What came out of a scenario. */
 export type ScenarioVerdict = {
   readonly verdict: Verdict;
-  readonly comparisons: Readonly<Record<Comparison, Verdict>>;
+  readonly comparisons: ComparisonVerdicts;
   readonly findings: readonly Finding[];
   readonly client?: ClientDifferences;
+  /** What a client under test has of its own: it is listed, and not judged. */
+  readonly information?: readonly LiveInformation[];
   /** Which version the subject looks like, where its requests differ. */
   readonly sender?: VersionFit;
   /** The traces that it kept; two of them with OpenAI's library, which runs in two modes. */
@@ -31,8 +39,8 @@ export type ScenarioVerdict = {
 /** Paths of the traces of a scenario. */
 export type KeptTraces = {
   readonly mode?: 'streamed' | 'whole';
-  /** Between client and subject. */
-  readonly client: string;
+  /** Between client and subject. Absent where the subject is the client. */
+  readonly client?: string;
   /** Between subject and backend. */
   readonly upstream: string;
 };
@@ -52,16 +60,22 @@ export function allUnfinished(verdict: NoVerdict): Unfinished {
   return { parity: verdict, 'request neutrality': verdict, 'response neutrality': verdict };
 }
 
-/** Judges a scenario. Without a finding, a comparison is only ok if it was made to its end. */
-export function verdictOf(findings: readonly Finding[], unfinished: Unfinished): ScenarioVerdict {
+/**
+ * Judges a scenario by the comparisons that were to be made. Without a finding, a comparison is only ok if it was made to its
+ * end.
+ */
+export function verdictOf(
+  findings: readonly Finding[],
+  unfinished: Unfinished,
+  made: readonly Comparison[] = allComparisons,
+): ScenarioVerdict {
   const judge = (comparison: Comparison): Verdict =>
     findings.some((finding) => isOf(comparison, finding))
       ? { type: 'findings' }
       : (unfinished[comparison] ?? { type: 'ok' });
-  const comparisons = {
+  const comparisons: ComparisonVerdicts = {
     parity: judge('parity'),
-    'request neutrality': judge('request neutrality'),
-    'response neutrality': judge('response neutrality'),
+    ...Object.fromEntries(made.map((comparison) => [comparison, judge(comparison)])),
   };
   // From the worst to the best: a scenario is not checked only if nothing in it was.
   const all: readonly Verdict[] = [...Object.values(unfinished), ...Object.values(comparisons)];

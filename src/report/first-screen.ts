@@ -6,6 +6,7 @@ import { type CauseWords, causeWriter } from './cause-words.ts';
 import { count } from './count.ts';
 import { terminalLine } from './escape.ts';
 import { counts, notCounted, strictGate } from './gate.ts';
+import { ownNotes } from './information.ts';
 import {
   clientNotes,
   hasParity,
@@ -65,7 +66,7 @@ export function firstScreen(report: Report, screen: Screen = plainScreen, page?:
       const mark = type === 'failed' ? failed : '? not checked';
       return `${mark}  ${terminalLine(`${titlesText(group)}: ${reason}`)}`;
     }),
-    ...clientNotes(report).map((note) => terminalLine(`note: ${note}`)),
+    ...[...clientNotes(report), ...ownNotes(report)].map((note) => terminalLine(`note: ${note}`)),
     ...(gate.baseline?.problems ?? []).map(
       ({ text }) => `${screen.paint('red', '✗ baseline')}  ${terminalLine(text)}`,
     ),

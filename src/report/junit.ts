@@ -1,6 +1,7 @@
 import { codeOf } from '../diff/cause-code.ts';
 import { type Comparison, comparisons } from '../diff/comparison.ts';
 import { type Finding, isOf } from '../diff/finding.ts';
+import type { Verdict } from '../diff/verdict.ts';
 import { terminalLine, xmlText } from './escape.ts';
 import { counts, type Gate, strictGate } from './gate.ts';
 import type { Report, ReportedScenario } from './report.ts';
@@ -14,14 +15,16 @@ import { findingText, wordsOf } from './text.ts';
 export function junitReport({ subject, scenarios, gate = strictGate }: Report): string {
   const suites = scenarios.map((result) => {
     const name = `${subject} ${result.codex} ${result.lane} ${result.scenario}`;
-    const cases = comparisons.map((comparison) => {
+    const cases = comparisons.flatMap((comparison) => {
+      const verdict = result.comparisons[comparison];
+      if (verdict === undefined) return [];
       const start = `    <testcase classname="${xmlText(name)}" name="${comparison}"`;
-      const content = caseContent(result, comparison, gate);
+      const content = caseContent(result, { comparison, verdict }, gate);
       return content === undefined ? `${start}/>` : `${start}>\n      ${content}\n    </testcase>`;
     });
     const number = (element: string) => cases.filter((text) => text.includes(`<${element} `)).length;
     const attributes = [
-      ['tests', comparisons.length],
+      ['tests', cases.length],
       ['failures', number('failure')],
       ['errors', number('error')],
       ['skipped', number('skipped')],
@@ -60,11 +63,10 @@ function timesOf({ started, duration }: ReportedScenario): [string, string][] {
 
 /** What a test case contains; undefined if it passed. Its message names the causes. */
 function caseContent(
-  { comparisons, findings, scenario }: ReportedScenario,
-  comparison: Comparison,
+  { findings, scenario }: ReportedScenario,
+  { comparison, verdict }: { readonly comparison: Comparison; readonly verdict: Verdict },
   gate: Gate,
 ): string | undefined {
-  const verdict = comparisons[comparison];
   switch (verdict.type) {
     case 'ok':
       return undefined;

@@ -126,7 +126,10 @@ function conversationData(
     group: hasLanes ? `${codex} ${lane}` : codex,
     name: scenario.scenario,
     verdict,
-    comparisons: comparisons.map((name) => ({ name, verdict: scenario.comparisons[name] })),
+    comparisons: comparisons.flatMap((name) => {
+      const verdict = scenario.comparisons[name];
+      return verdict === undefined ? [] : [{ name, verdict }];
+    }),
     findings: findings.map((finding): FindingData => {
       const { places, expected, actual } = wordsOf(finding);
       return {
@@ -135,7 +138,9 @@ function conversationData(
         ...{ places, expected, actual },
       };
     }),
-    files: (scenario.traces ?? []).flatMap(({ client, upstream }) => [client, upstream]),
+    files: (scenario.traces ?? []).flatMap(({ client, upstream }) =>
+      client === undefined ? [upstream] : [client, upstream],
+    ),
     traffic,
   };
 }

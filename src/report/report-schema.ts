@@ -96,6 +96,21 @@ const value = z
   ])
   .meta({ id: 'value' });
 
+const information = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('setting'),
+    name: z.enum(['model', 'reasoning effort', 'front end']),
+    expected: z.string().exactOptional(),
+    actual: z.string().exactOptional(),
+  }),
+  z.strictObject({ type: z.literal('difference'), name: z.string(), places: z.array(place) }),
+  z.strictObject({
+    type: z.literal('further'),
+    exchanges: z.int().nonnegative(),
+    messages: z.int().nonnegative(),
+  }),
+]);
+
 const severity = z
   .enum(severities)
   .describe(
@@ -322,11 +337,13 @@ export const reportSchema = z.strictObject({
         .exactOptional()
         .describe('How the official client speaks in it.'),
       verdict: verdict.describe('The worst of the scenario: failed, findings, ok, not checked.'),
-      comparisons: z.strictObject({
-        parity: verdict,
-        'request neutrality': verdict,
-        'response neutrality': verdict,
-      }),
+      comparisons: z
+        .strictObject({
+          parity: verdict,
+          'request neutrality': verdict.exactOptional(),
+          'response neutrality': verdict.exactOptional(),
+        })
+        .describe('Where the subject is a client, only parity.'),
       findings: z.array(findings),
       client: z
         .strictObject({
@@ -335,11 +352,20 @@ export const reportSchema = z.strictObject({
         })
         .exactOptional()
         .describe('Differences between the golden and what the client itself sent. Parity leaves them out.'),
+      information: z
+        .array(information)
+        .exactOptional()
+        .describe('What a client that is checked has of its own. It is not judged.'),
       traces: z
         .array(
           z.strictObject({
             mode: z.enum(['streamed', 'whole']).exactOptional(),
-            client: z.string().describe('Path of the trace between client and subject.'),
+            client: z
+              .string()
+              .exactOptional()
+              .describe(
+                'Path of the trace between client and subject; absent where the subject is a client.',
+              ),
             upstream: z.string().describe('Path of the trace between subject and backend.'),
           }),
         )

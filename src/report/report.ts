@@ -67,7 +67,7 @@ export function unfinishedGroups({ scenarios }: Report): UnfinishedGroup[] {
     if (verdict.type === 'failed' || verdict.type === 'not checked') return [{ titles: [title], verdict }];
     const unfinished = comparisons.flatMap((comparison) => {
       const own = scenario.comparisons[comparison];
-      return own.type === 'failed' || own.type === 'not checked' ? [{ comparison, verdict: own }] : [];
+      return own?.type === 'failed' || own?.type === 'not checked' ? [{ comparison, verdict: own }] : [];
     });
     const reasons = Map.groupBy(unfinished, ({ verdict }) => JSON.stringify(verdict));
     return [...reasons.values()].flatMap((group) =>

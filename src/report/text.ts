@@ -7,6 +7,7 @@ import { count } from './count.ts';
 import { terminalLine } from './escape.ts';
 import { explain } from './explain.ts';
 import { notCounted, strictGate } from './gate.ts';
+import { informationText } from './information.ts';
 import {
   clientNotes,
   hasParity,
@@ -21,10 +22,13 @@ import { type DifferenceText, differenceText, placeText } from './values.ts';
 /** For people: a table of scenarios and comparisons, each finding, and what has no verdict. */
 export function textReport(report: Report): string {
   const { scenarios } = report;
+  const made = comparisons.filter((comparison) =>
+    scenarios.some((scenario) => scenario.comparisons[comparison] !== undefined),
+  );
   const rows = scenarios.map((result) => [
     `${result.codex} ${result.lane}`,
     result.scenario,
-    ...comparisons.map((comparison) => cell(result, comparison)),
+    ...made.map((comparison) => cell(result, comparison)),
   ]);
   const found = scenarios.flatMap(({ findings, ...id }) =>
     findings.map((finding) => findingText(titleOf(id), finding)),
@@ -33,12 +37,25 @@ export function textReport(report: Report): string {
     terminalLine(`${group.verdict.type}: ${titlesText(group)}: ${group.verdict.reason}`),
   );
   const notes = clientNotes(report).map((note) => terminalLine(`note: ${note}`));
-  const head = ['codex', 'scenario', ...comparisons];
+  const information = scenarios.flatMap(({ information: own = [], ...id }) =>
+    own.map((one) => informationText(titleOf(id), one)),
+  );
+  const head = ['codex', 'scenario', ...made];
   const problems = (report.gate?.baseline?.problems ?? []).map(({ text }) => terminalLine(text));
   const traces = scenarios.flatMap(({ traces: kept = [], ...id }) =>
-    kept.map(({ client, upstream }) => terminalLine(`traces: ${titleOf(id)}: ${client}, ${upstream}`)),
+    kept.map(({ client, upstream }) =>
+      terminalLine(`traces: ${titleOf(id)}: ${client === undefined ? '' : `${client}, `}${upstream}`),
+    ),
   );
-  const parts = [...found, ...unfinished, ...notes, ...traces, ...problems, terminalLine(summary(report))];
+  const parts = [
+    ...found,
+    ...unfinished,
+    ...notes,
+    ...(information.length === 0 ? [] : [information.join('\n')]),
+    ...traces,
+    ...problems,
+    terminalLine(summary(report)),
+  ];
   return `${[table([head, ...rows]), ...parts].join('\n\n')}\n`;
 }
 
@@ -105,7 +122,7 @@ export function table(cells: readonly (readonly string[])[]): string {
 }
 
 function cell({ comparisons, findings }: ReportedScenario, comparison: Comparison): string {
-  const { type } = comparisons[comparison];
+  const type = comparisons[comparison]?.type ?? '';
   return type === 'findings'
     ? count(findings.filter((finding) => isOf(comparison, finding)).length, 'finding')
     : type;

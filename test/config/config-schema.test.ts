@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { constantPlaceholders, settingPlaceholders } from '../../src/config/client-config.ts';
 import { config, configFiles } from '../../src/config/config.ts';
 import { placeholders } from '../../src/config/subject-config.ts';
 
@@ -17,39 +18,52 @@ it('docs/config.schema.json is the schema of the configuration file', async () =
 });
 
 it('docs/subjects.md has all fields and placeholders', async () => {
-  const path = join(repository, 'docs', 'subjects.md');
-  const text = readFileSync(path, 'utf8');
   const subject = part(part(schema, 'properties', 'subjects'), 'additionalProperties');
-  const tables = {
+  await expectTables('subjects.md', {
     fields: fieldTable(subject),
     ready: fieldTable(part(subject, 'properties', 'ready')),
     setup: fieldTable(part(subject, 'properties', 'setup', 'items')),
-    placeholders: table(
-      ['placeholder', 'meaning'],
-      Object.entries(placeholders).map(([name, meaning]) => [`\`{${name}}\``, meaning]),
-    ),
-  };
-  const written = Object.entries(tables).reduce(
-    (document, [name, rows]) =>
-      document.replace(
-        new RegExp(`(<!-- table: ${name} -->\n)[\\s\\S]*?(<!-- end -->)`),
-        (_, start: string, end: string) => `${start}\n${rows}\n\n${end}`,
-      ),
-    text,
-  );
-  await expect(written).toMatchFileSnapshot(path);
+    placeholders: placeholderTable(placeholders),
+  });
 });
 
-it.each(['codex-lb', '9router', 'omp', 'cliproxyapi'])(
-  'the example %s is valid and names its schema',
-  (name) => {
-    const text = readFileSync(join(repository, 'examples', name, 'codex-parity.config.yaml'), 'utf8');
-    expect(text).toMatch(
-      /^# yaml-language-server: \$schema=\.\/node_modules\/codex-parity\/docs\/config\.schema\.json\n/,
-    );
-    expect(config.parse(parse(text)).subjects).toHaveProperty(name);
-  },
-);
+it('docs/clients-under-test.md has all fields and placeholders', async () => {
+  await expectTables('clients-under-test.md', {
+    fields: fieldTable(part(part(schema, 'properties', 'clients'), 'additionalProperties')),
+    placeholders: placeholderTable(constantPlaceholders),
+    settings: placeholderTable(settingPlaceholders),
+  });
+});
+
+it.each([
+  ...['codex-lb', '9router', 'omp', 'cliproxyapi'].map((name) => ['subjects', name] as const),
+  ...['codex', 'codex-acp', 'pi', 'opencode'].map((name) => ['clients', name] as const),
+])('in %s, the example %s is valid and names its schema', (section, name) => {
+  const text = readFileSync(join(repository, 'examples', name, 'codex-parity.config.yaml'), 'utf8');
+  expect(text).toMatch(
+    /^# yaml-language-server: \$schema=\.\/node_modules\/codex-parity\/docs\/config\.schema\.json\n/,
+  );
+  expect(config.parse(parse(text))[section]).toHaveProperty(name);
+});
+
+/** Writes the tables of a document, each between its marks. */
+async function expectTables(name: string, tables: Readonly<Record<string, string>>): Promise<void> {
+  const path = join(repository, 'docs', name);
+  const written = Object.entries(tables).reduce(
+    (document, [mark, rows]) =>
+      document.replace(
+        new RegExp(`(<!-- table: ${mark} -->\n)[\\s\\S]*?(<!-- end -->)`),
+        (_, start: string, end: string) => `${start}\n${rows}\n\n${end}`,
+      ),
+    readFileSync(path, 'utf8'),
+  );
+  await expect(written).toMatchFileSnapshot(path);
+}
+
+function placeholderTable(known: Readonly<Record<string, string>>): string {
+  const rows = Object.entries(known).map(([name, meaning]) => [`\`{${name}}\``, meaning]);
+  return table(['placeholder', 'meaning'], rows);
+}
 
 type Schema = {
   readonly required?: readonly string[] | undefined;

@@ -53,7 +53,7 @@ it.each([
   [
     'an unknown key',
     '{\n  "subject": {}\n}',
-    'line 2: subject is not a known key: did you mean "subjects"? choose from $schema, subjects, proxy',
+    'line 2: subject is not a known key: did you mean "subjects"? choose from $schema, subjects, clients, proxy',
   ],
   [
     'an unknown key of a subject',

@@ -268,7 +268,47 @@ it.each([
   {
     wrong: 'a command after -- for check',
     args: ['check', '--', 'x'],
-    expected: /only record and init take a command/,
+    expected: /a command after -- is a client: add --client/,
+  },
+  {
+    wrong: 'a command after -- for a command without one',
+    args: ['doctor', '--', 'x'],
+    expected: /only record, init and check --client take a command/,
+  },
+  {
+    wrong: 'a client without a command',
+    args: ['check', '--client'],
+    expected: /--client needs a command: put it after --/,
+  },
+  {
+    wrong: 'an unknown client',
+    args: ['check', '--client', 'other'],
+    expected: /unknown client "other": put a command after --, or add it to "clients"/,
+  },
+  {
+    wrong: 'an unknown placeholder for a client',
+    args: ['check', '--client', '--', 'x', '--tier={teir}'],
+    expected: /the unknown placeholder \{teir\}: did you mean "tier"\?/,
+  },
+  {
+    wrong: 'a client and a proxy',
+    args: ['check', '--client', '--subject', 'bundled', '--', 'x'],
+    expected: /use --client or --subject, not both/,
+  },
+  {
+    wrong: 'a client that cannot be started',
+    args: [
+      'check',
+      '--client',
+      '--codex',
+      '0.171.0',
+      '--scenario',
+      'default',
+      '--',
+      '/nowhere/client',
+      '{prompt}',
+    ],
+    expected: /cannot run \/nowhere\/client: program not found/,
   },
   {
     wrong: 'a report in a folder that cannot be made',

@@ -46,14 +46,14 @@ export type ClientResult = Pick<GroupRun, 'exitCode' | 'stdout' | 'stderr'>;
  * 0.169.0). A version ignores keys that it does not know. Not included: `features.apps=false` removes tools in 0.118.0,
  * and `analytics.enabled=false` changes the turn metadata.
  */
-const quiet: readonly string[] = [
-  'features.plugins=false',
-  'otel.exporter="none"',
-  'otel.metrics_exporter="none"',
-  'check_for_update_on_startup=false',
+const quiet: Readonly<Record<string, ConfigValue | readonly string[]>> = {
+  'features.plugins': false,
+  'otel.exporter': 'none',
+  'otel.metrics_exporter': 'none',
+  check_for_update_on_startup: false,
   // Otherwise an AGENTS.md or .agents/skills in a folder around the working folder becomes part of the request.
-  'project_root_markers=[]',
-];
+  project_root_markers: [],
+};
 
 /**
  * Writes the files of a task and runs the client for it: `codex exec` for a prompt, `codex app-server` for steps. A
@@ -104,16 +104,35 @@ const exec = ['exec', '--skip-git-repo-check', '--ephemeral'];
 const serve = ['app-server', '--analytics-default-enabled'];
 
 /** The configuration of a run, as command-line options. */
-function settingsOf({ config, connect, ...run }: ClientRun, taskArguments: TaskArguments): string[] {
-  const values = {
-    ...(connect.kind === 'intercepted' ? {} : pointers[connect.kind](connect.baseUrl)),
-    ...('steps' in run && run.model !== undefined ? { model: run.model } : {}),
-    ...taskArguments.config,
-    ...config,
-  };
+function settingsOf({ connect, ...run }: ClientRun, taskArguments: TaskArguments): string[] {
+  const model = 'steps' in run ? run.model : undefined;
+  return settingLines({ ...run, model, connect }, taskArguments).flatMap((setting) => ['-c', setting]);
+}
+
+/** The settings of a task. `model` is absent where an option of the command line names it. */
+type TaskSettings = Pick<ClientRun, 'config'> & {
+  readonly model: string | undefined;
+  readonly connect: Pick<ClientConnection, 'kind'> & { readonly baseUrl?: string };
+};
+
+/** The configuration of a task as lines `key=value`, which `-c` takes, and which make a `config.toml`. */
+export function settingLines({ config, connect, model }: TaskSettings, task: TaskArguments): string[] {
+  const { kind, baseUrl = '' } = connect;
+  const layers = [
+    quiet,
+    kind === 'intercepted' ? {} : pointers[kind](baseUrl),
+    model === undefined ? {} : { model },
+    task.config,
+    config,
+  ];
+  // TOML has each key once: the last layer takes precedence.
+  const values = new Map<string, unknown>();
+  for (const [key, value] of layers.flatMap(Object.entries)) {
+    values.delete(key);
+    values.set(key, value);
+  }
   // These values are written alike in JSON and TOML.
-  const settings = Object.entries(values).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-  return [...quiet, ...settings].flatMap((setting) => ['-c', setting]);
+  return [...values].map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
 
 /** The configuration with which users point the client at a proxy. */

@@ -11,6 +11,9 @@ export type TaskArguments = {
   readonly options: readonly string[];
   /** Configuration by dotted key. */
   readonly config: Readonly<Record<string, ConfigValue | readonly string[]>>;
+  /** The files that `options` name. */
+  readonly image?: string;
+  readonly schema?: string;
 };
 
 /** The bundled MCP server. Its first argument is the JSON of its tools. */
@@ -28,18 +31,22 @@ export async function writeTaskFiles(task: Task, environment: ClientEnvironment)
   const options: string[] = [];
   if (model !== undefined) options.push('--model', model);
   if (images.length > 0 || outputSchema !== undefined) makeFolder(folder);
+  const files: { image?: string; schema?: string } = {};
   for (const { name, base64 } of images) {
     const path = join(folder, name);
+    files.image ??= path;
     await writeFile(path, Buffer.from(base64, 'base64'));
     options.push('--image', path);
   }
   if (outputSchema !== undefined) {
     const path = join(folder, 'schema.json');
+    files.schema = path;
     await writeFile(path, outputSchema);
     options.push('--output-schema', path);
   }
   if (repository !== undefined) await makeRepository(repository, environment);
   return {
+    ...files,
     options,
     config: {
       // Without it, `quiet` of run-client.ts hides the AGENTS.md of the repository.

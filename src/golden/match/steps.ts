@@ -1,3 +1,4 @@
+import { member } from '../../wire/json.ts';
 import { type Alignment, align, likenessOfForm } from './align.ts';
 import { contentNode } from './content-node.ts';
 import type { Matcher } from './matcher.ts';
@@ -105,7 +106,7 @@ export class StepUnifier {
   }
 
   #likeness(expected: Payload, actual: Payload): number {
-    if (expected.type !== actual.type) return 0;
+    if (expected.type !== actual.type || roleOf(expected) !== roleOf(actual)) return 0;
     const [before, after] = [contentNode(expected.content), contentNode(actual.content)];
     const form = expected.content.kind === actual.content.kind ? likenessOfForm(before, after) : 0;
     return Math.max(form, this.#matcher.likeness(before, after));
@@ -128,6 +129,12 @@ export class StepUnifier {
     }
     this.#matcher.node(contentNode(before), contentNode(after), place);
   }
+}
+
+/** What a payload is for, whatever it holds: one that prewarms never stands for a turn. */
+function roleOf({ content }: Payload): 'prewarm' | 'turn' | 'other' {
+  if (content.kind !== 'json' || member(content.json, 'model') === undefined) return 'other';
+  return member(content.json, 'generate') === undefined ? 'turn' : 'prewarm';
 }
 
 /** The aspects of framing of two payloads, each with its two values; undefined where a value is not known. */

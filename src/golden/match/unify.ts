@@ -14,12 +14,22 @@ import { type SplitExchange, splitExchange } from './split-exchange.ts';
 import { maximumPairs, type PayloadAlignment, StepUnifier } from './steps.ts';
 
 /**
+ * How exchanges are paired where the numbers differ: by likeness, or the nth of a method with the nth of that method. A client
+ * that fails to retry sent the first attempt, however much that looks like the retry.
+ */
+export type ExchangePairing = 'by likeness' | 'in order';
+
+/**
  * Unifies the model traffic of a trace with a golden. Returns every mismatch, in the order of the golden; none when the
  * client sent what the official client sends. Backend messages never mismatch: they are read only for the values that
  * they give the client, such as response ids.
  */
-export function unify(golden: Golden, actual: readonly Exchange[]): Mismatch[] {
-  return new Unification(golden, actual).run();
+export function unify(
+  golden: Golden,
+  actual: readonly Exchange[],
+  pairing: ExchangePairing = 'by likeness',
+): Mismatch[] {
+  return new Unification(golden, actual, pairing).run();
 }
 
 /** Which parts of a golden and a trace are compared with each other, and the values that the variables have. */
@@ -32,8 +42,12 @@ export type Correspondence = {
 };
 
 /** What `unify` compares, for a reader who wants to see both sides. */
-export function correspondence(golden: Golden, actual: readonly Exchange[]): Correspondence {
-  const unification = new Unification(golden, actual);
+export function correspondence(
+  golden: Golden,
+  actual: readonly Exchange[],
+  pairing: ExchangePairing = 'by likeness',
+): Correspondence {
+  const unification = new Unification(golden, actual, pairing);
   unification.run();
   return unification.correspondence();
 }
@@ -52,10 +66,12 @@ class Unification {
   /** Reads what the backend sent: for its values only. */
   readonly #reader: Matcher;
   readonly #steps: StepUnifier;
+  readonly #pairing: ExchangePairing;
   #exchanges: Alignment = { pairs: [], missing: [], added: [] };
   readonly #payloads = new Map<number, PayloadAlignment>();
 
-  constructor({ lane, variables, exchanges }: Golden, actual: readonly Exchange[]) {
+  constructor({ lane, variables, exchanges }: Golden, actual: readonly Exchange[], pairing: ExchangePairing) {
+    this.#pairing = pairing;
     this.#officialHost = officialHost(lane);
     const given = variablesFromBackend(exchanges);
     const bindings = new Bindings(variables, firstAppearances(exchanges));
@@ -99,16 +115,32 @@ class Unification {
     const [expected, actual] = [this.#expected, this.#actual];
     const inOrder = (_: unknown, index: number): [number, number] => [index, index];
     if (expected.length === actual.length) return { pairs: expected.map(inOrder), missing: [], added: [] };
-    const { pairs, missing, added } = align(
+    const { pairs, missing, added } = this.#pairing === 'in order' ? this.#byMethod() : this.#byLikeness();
+    // Comparing two unlike exchanges says more than reporting one as missing and one as added.
+    const both = Math.min(missing.length, added.length);
+    const unlike = missing.slice(0, both).map((a, index): [number, number] => [a, added[index] ?? a]);
+    return { pairs: [...pairs, ...unlike], missing: missing.slice(both), added: added.slice(both) };
+  }
+
+  #byLikeness(): Alignment {
+    const [expected, actual] = [this.#expected, this.#actual];
+    return align(
       expected.length,
       actual.length,
       (a, b) => this.#likeness(expected[a], actual[b]),
       maximumPairs,
     );
-    // Comparing two unlike exchanges says more than reporting one as missing and one as added.
-    const both = Math.min(missing.length, added.length);
-    const unlike = missing.slice(0, both).map((a, index): [number, number] => [a, added[index] ?? a]);
-    return { pairs: [...pairs, ...unlike], missing: missing.slice(both), added: added.slice(both) };
+  }
+
+  #byMethod(): Alignment {
+    const left = Map.groupBy(this.#actual.keys(), (index) => this.#actual[index]?.request.method);
+    const missing: number[] = [];
+    const pairs = this.#expected.flatMap(({ request }, index): [number, number][] => {
+      const next = left.get(request.method)?.shift();
+      if (next === undefined) missing.push(index);
+      return next === undefined ? [] : [[index, next]];
+    });
+    return { pairs, missing, added: [...left.values()].flat().sort((a, b) => a - b) };
   }
 
   #likeness(expected: SplitExchange | undefined, actual: SplitExchange | undefined): number {
