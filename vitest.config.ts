@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** Tests that take minutes, mostly waiting. `npm run test:long` runs them; `npm test` runs all others. */
@@ -24,6 +26,8 @@ export default defineConfig({
     hookTimeout: 300_000,
     expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
+    // Node then compiles each file once for all programs that the tests start, and not once for each.
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
     projects: [
       { extends: true, test: { name: 'long', include: longTests } },
       { extends: true, test: { name: 'system', include: systemTests, exclude: longTests } },

@@ -1,5 +1,6 @@
 // The proxy of a soak, in a process of its own. The parent asks for its figures by a message.
 import { createHook } from 'node:async_hooks';
+import { flushCompileCache } from 'node:module';
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -60,3 +61,5 @@ process.on('message', async () => {
   process.send?.(figures);
 });
 process.send?.({ port: proxy.port });
+// The parent ends this process by a signal, after which nothing is written.
+flushCompileCache();

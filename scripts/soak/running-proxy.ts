@@ -15,6 +15,8 @@ export type RunningProxy = {
   /** Describes how the process ended, if it did. */
   readonly ended: () => string | undefined;
   readonly holdings: () => Promise<Holdings>;
+  /** How many sessions it remembers. Costs much less than `holdings`. */
+  readonly sessions: () => Promise<number>;
   /** Whether it says that it is well. */
   readonly isHealthy: () => Promise<boolean>;
   readonly stop: () => Promise<void>;
@@ -48,16 +50,20 @@ export async function startProxyProcess(args: ProxyArguments): Promise<RunningPr
   const [message] = await Promise.race([started, once(child, 'exit').then(() => [])]);
   if (message === undefined) throw new Error(`the proxy did not start: ${errors.trim()}`);
   const url = new URL(`http://127.0.0.1:${message.port}`);
+  const sessionsOf = async () => {
+    const metrics = await fetchText(new URL('/metrics', url));
+    return Number(/^codex_parity_proxy_sessions (\d+)$/m.exec(metrics)?.[1] ?? Number.NaN);
+  };
   return {
     url,
     ended: () => ended,
     holdings: async () => {
       // The connection of this request must be gone when the descriptors are counted.
-      const metrics = await fetchText(new URL('/metrics', url));
-      const sessions = Number(/^codex_parity_proxy_sessions (\d+)$/m.exec(metrics)?.[1] ?? Number.NaN);
+      const sessions = await sessionsOf();
       const figures = await figuresOf(child);
       return { ...figures, descriptors: descriptorsOf(child), sessions };
     },
+    sessions: sessionsOf,
     isHealthy: async () => (await fetchText(new URL('/healthz', url)).catch(() => '')) === '{"status":"ok"}',
     stop: async () => {
       if (ended !== undefined) return;

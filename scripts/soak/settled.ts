@@ -10,11 +10,12 @@ const memoryMargin = 2_000_000;
 /** Waits until the proxy holds no sessions, and no more than it did before. Returns what it holds then. */
 export async function settled(proxy: RunningProxy, before: Holdings | undefined): Promise<Holdings> {
   const end = Date.now() + settleTime;
+  while ((await proxy.sessions()) > 0 && Date.now() < end) await delay(250);
   for (;;) {
     const now = await proxy.holdings();
     const isBack = before === undefined ? now.sessions === 0 : excess(before, now).length === 0;
     if (isBack || Date.now() > end) return now;
-    await delay(250);
+    await delay(1000);
   }
 }
 

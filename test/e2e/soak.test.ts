@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, it, vi } from 'vitest';
+import { expect, it, type onTestFinished, vi } from 'vitest';
 import { repository, temporaryFolder } from './cli.ts';
 import type { Mutation } from './mutation.ts';
 
-// A soak to its end takes a minute, most of which is waiting until the proxy forgets its sessions.
-vi.setConfig({ testTimeout: 300_000 });
+// A soak to its end takes half a minute, most of which is waiting until the proxy forgets its sessions. So some run at once.
+vi.setConfig({ testTimeout: 300_000, maxConcurrency: 4 });
 
 /** Runs scripts/soak.ts with few sessions. */
 function soak(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -22,11 +22,15 @@ function soak(args: readonly string[], env: Readonly<Record<string, string>> = {
 }
 
 /** Soaks a proxy with a fault in one file. */
-async function soakMutated({ file, change }: Mutation, args: readonly string[]) {
+async function soakMutated(
+  { file, change }: Mutation,
+  args: readonly string[],
+  finished: typeof onTestFinished,
+) {
   const path = join(repository, 'src', 'proxy', file);
   const source = readFileSync(path, 'utf8');
   expect(change(source), `the mutation of ${file} changes nothing`).not.toBe(source);
-  const mutated = join(temporaryFolder(), 'mutated.ts');
+  const mutated = join(temporaryFolder(finished), 'mutated.ts');
   writeFileSync(mutated, change(source));
   return soak(args, {
     NODE_OPTIONS: `--import=${pathToFileURL(join(import.meta.dirname, 'mutate.mjs'))}`,
@@ -136,14 +140,14 @@ const faults: readonly (readonly [fault: string, mutation: Mutation, breach: Reg
   ],
 ];
 
-it('finds nothing wrong with the proxy', async () => {
+it.concurrent('finds nothing wrong with the proxy', async () => {
   const { exitCode, stdout } = await soak(['--sessions', '30']);
   expect(stdout).toMatch(/^\d+ turns: \d+ with their content, \d+ with an error, \d+ left by the client; /);
   expect(stdout).toContain('the proxy holds (30 sessions, seed 27)\n');
   expect(exitCode).toBe(0);
 });
 
-it('fails when the proxy keeps sockets, timers and memory', async () => {
+it.concurrent('fails when the proxy keeps sockets, timers and memory', async ({ onTestFinished }) => {
   const leaking: Mutation = {
     file: 'sessions/upstream-connection.ts',
     change: (source) => {
@@ -156,21 +160,25 @@ it('fails when the proxy keeps sockets, timers and memory', async () => {
       return `${replaceOnce(keeping, 'this.#socket = socket;', `this.#socket = socket; ${more}`)}\nconst kept: Buffer[] = [];`;
     },
   };
-  const { exitCode, stdout } = await soakMutated(leaking, ['--sessions', '30']);
+  const { exitCode, stdout } = await soakMutated(leaking, ['--sessions', '30'], onTestFinished);
   expect(stdout).toMatch(/breach: \d+ more descriptors are open/);
   expect(stdout).toMatch(/breach: \d+ more timers run/);
   expect(stdout).toMatch(/breach: [\d.]+ MB more memory is used/);
   expect(exitCode).toBe(1);
 });
 
-it.each(faults)('fails when the proxy %s', async (_, mutation, breach) => {
-  const { exitCode, stdout } = await soakMutated(mutation, ['--sessions', '30', '--fail-fast']);
+it.concurrent.for(faults)('fails when the proxy %s', async ([, mutation, breach], { onTestFinished }) => {
+  const { exitCode, stdout } = await soakMutated(
+    mutation,
+    ['--sessions', '30', '--fail-fast'],
+    onTestFinished,
+  );
   expect(stdout).toMatch(breach);
   expect(stdout).toContain('the proxy does not hold (30 sessions, seed 27)\n');
   expect(exitCode).toBe(1);
 });
 
-it('rejects invalid numbers before it starts anything', async () => {
+it.concurrent('rejects invalid numbers before it starts anything', async () => {
   const { exitCode, stderr } = await soak(['--sessions', 'many']);
   expect(stderr).toMatch(/^--sessions and --seed must be whole numbers: npm run soak/);
   expect(exitCode).toBe(2);
