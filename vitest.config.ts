@@ -24,6 +24,7 @@ export default defineConfig({
     // Limits for a test that hangs. They are long because a test may download the official client.
     testTimeout: 120_000,
     hookTimeout: 300_000,
+    // For a machine on which other programs run. The usual second is not enough there.
     expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
     // Node then compiles each file once for all programs that the tests start, and not once for each.
@@ -33,7 +34,8 @@ export default defineConfig({
       { extends: true, test: { name: 'system', include: systemTests, exclude: longTests } },
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: systemTests },
+        // Without isolation: a worker loads each module once, and not once for each file. Unit tests restore what they change.
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: systemTests, isolate: false },
       },
     ],
   },

@@ -334,7 +334,8 @@ it('watches compressed responses, and passes those on that cannot be decompresse
   };
   expect(String(await send())).toBe('not gzip');
   expect(String(gunzipSync(await send()))).toContain('usage_limit_reached');
-  expect(String(gunzipSync(await send()))).toContain('response.completed');
+  // The limit is read from a copy of the response, maybe after the client has the end of it.
+  await expect.poll(async () => String(gunzipSync(await send()))).toContain('response.completed');
 });
 
 it("compacts a program's conversation with the account of its session", async () => {
