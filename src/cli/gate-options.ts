@@ -18,7 +18,7 @@ export type GateOptions = {
   readonly 'fail-on': Severity;
 };
 
-export const failOnOption = {
+const failOnOption = {
   requiresArg: true,
   choices: severities,
   default: 'shape' as const,

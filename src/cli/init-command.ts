@@ -90,10 +90,22 @@ export function initCommand({ signal }: CommandContext): CommandModule<object, I
       const { name, text } = await chosen(options, signal);
       writeWhole(fileToWrite, text);
       progress(`wrote ${fileToWrite}`);
+      for (const lack of lacksOf(text)) progress(`note: ${lack}`);
       const word = /^[\w.-]+$/.test(name) ? name : JSON.stringify(name);
       progress(`check it with: codex-parity check --subject ${word} --codex latest --scenario default,fast`);
     },
   };
+}
+
+/** What a configuration must have in some form, and has not. */
+function lacksOf(text: string): string[] {
+  const has = (...words: readonly string[]) => words.some((word) => text.includes(word));
+  return [
+    ...(has('{port}') ? [] : ['nothing uses {port}: the proxy must listen on this port']),
+    ...(has('{upstream}', '{origin}', 'upstream: https')
+      ? []
+      : ['nothing uses {upstream} or {origin}: the requests of the proxy must go to this URL']),
+  ];
 }
 
 /** Throws ParityError for an example together with what describes another proxy. */

@@ -63,7 +63,7 @@ export type Verb = (typeof verbs)[number];
 export const failedScenario = 'scenario/failed';
 
 /** The codes of causes that have one form only. */
-export const singleCodes = [
+const singleCodes = [
   failedScenario,
   'setup/nothing-upstream',
   'setup/refused',

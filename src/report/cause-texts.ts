@@ -415,8 +415,3 @@ export function causeText(code: CauseCode): CauseText {
   const { noun, ...text } = topicTexts[topic];
   return { title: verbTitles[verb](noun), ...text, ...own[code] };
 }
-
-/** The noun of a topic. */
-export function topicNoun(topic: Topic): string {
-  return topicTexts[topic].noun;
-}

@@ -52,7 +52,7 @@ function isJudged({ type }: Verdict): boolean {
 }
 
 /** Which scenarios, in a few words. */
-export function foldText(folded: Fold): string {
+function foldText(folded: Fold): string {
   switch (folded.type) {
     case 'all':
       return folded.total === 1 ? '1 of 1' : `all ${folded.total}`;

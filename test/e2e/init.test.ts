@@ -35,6 +35,17 @@ it('keeps each word of the command as it is, and quotes a name with a space', as
   expect(readConfig(cwd).subjects).toMatchObject({ 'my proxy': { command: words } });
 });
 
+it('says which placeholders a check needs', async () => {
+  const lacks = [
+    'note: nothing uses {port}: the proxy must listen on this port',
+    'note: nothing uses {upstream} or {origin}: the requests of the proxy must go to this URL',
+  ];
+  const notesOf = async (...args: readonly string[]) =>
+    (await init(args)).stderr.split('\n').filter((line) => line.startsWith('note: '));
+  expect(await notesOf('--', './my-proxy')).toEqual(lacks);
+  expect(await notesOf('--upstream', 'https', '--env', 'PORT={port}', '--', './my-proxy')).toEqual([]);
+});
+
 it('copies the configuration of a known proxy', async () => {
   const { cwd, exitCode } = await init(['--example', 'codex-lb']);
   expect(exitCode).toBe(0);

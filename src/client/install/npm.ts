@@ -123,7 +123,7 @@ function npmError(run: GroupRun): { code: string; summary: string } {
 }
 
 /** The registry that npm uses for this package, without credentials in its URL. */
-export async function configuredRegistry(folder: string): Promise<string> {
+async function configuredRegistry(folder: string): Promise<string> {
   for (const key of ['@openai:registry', 'registry']) {
     const { stdout } = await npm(['config', 'get', key], folder, {});
     if (!URL.canParse(stdout.trim())) continue;
