@@ -40,7 +40,7 @@ export { textReport } from './report/text.ts';
 
 /** Where to look for goldens. */
 export type GoldenSource = {
-  /** Folders of goldens; of a golden in several of them, the first is used. Default: `./traces` over the bundled goldens. */
+  /** Folders of goldens; of a golden in several of them, the first is used. Default: `./traces`, then the bundled goldens. */
   readonly goldens?: GoldenFolders;
 };
 

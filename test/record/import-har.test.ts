@@ -140,7 +140,7 @@ const url = 'https://chatgpt.com/backend-api/codex/responses';
 
 it.each([
   ['not JSON', '{"log":', /is not a HAR: it is not valid JSON\. Export it again$/],
-  ['another document', '[]', /is not a HAR: the document must be of type object\. Export it again$/],
+  ['another document', '[]', /is not a HAR: the document must be an object\. Export it again$/],
   [
     'no entries',
     '{"log":{"creator":{"name":"x"}}}',
