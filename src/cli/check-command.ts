@@ -16,7 +16,8 @@ import { bundledName } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 import { type GoldenFolders, versionNamed } from '../golden/select.ts';
 import { passes } from '../report/report.ts';
-import { parseReportRequests, showsTraffic } from '../report/write.ts';
+import { parseReportRequests, type ReportRequest, showsTraffic } from '../report/write.ts';
+import { checkFaults, type FaultCheck } from './check-faults.ts';
 import type { CommandContext } from './command-context.ts';
 import { type GateOptions, gateOptions, openGate } from './gate-options.ts';
 import { examples, exitCodes } from './help.ts';
@@ -43,6 +44,7 @@ type CheckCommandOptions = ReportOptions &
     scenario: string | undefined;
     lane: Lane;
     'backend-port': number | undefined;
+    faults: boolean | undefined;
     timeout: number;
     goldens: GoldenFolders;
   };
@@ -122,6 +124,22 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           describe: 'Port of the simulated backend; point the upstream of your proxy there',
           defaultDescription: 'any free port',
         })
+        .option('faults', {
+          type: 'boolean',
+          conflicts: [
+            'client',
+            'driver',
+            'list',
+            'last-failed',
+            'shard',
+            'bail',
+            'baseline',
+            'update-baseline',
+          ],
+          describe:
+            'Let the backend fail at every step of some scenarios, and compare what clients of the proxy see with what they see ' +
+            'without it',
+        })
         .option('timeout', {
           requiresArg: true,
           type: 'number',
@@ -156,6 +174,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
               'codex-parity check --client --scenario fast -- my-client --url={baseUrl} --tier={tier} {prompt}',
             ],
             [
+              'Check what clients of your proxy see when the backend fails',
+              'codex-parity check --subject mine --faults',
+            ],
+            [
               'Check with the real official client, installed from npm when needed',
               'codex-parity check --driver codex --codex 0.169.0',
             ],
@@ -169,6 +191,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       }
       const { lane, goldens } = options;
       const { about } = tested;
+      if (options.faults === true) return checkFaults(faultCheckOf(options, reports), { signal, exit });
       const selection = openSelection({ ...about, namesScenarios: options.scenario !== undefined }, options);
       const gate = openGate(about.subject, about.driver, options);
       const line = new ProgressLine();
@@ -196,6 +219,18 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       if (run.error !== undefined) throw run.error;
       if (!passes(report)) exit(1);
     },
+  };
+}
+
+/** What `--faults` checks. Throws ParityError. */
+function faultCheckOf(options: CheckCommandOptions, reports: readonly ReportRequest[]): FaultCheck {
+  if (options.lane !== 'chatgpt') throw new ParityError('usage', '--faults plays the lane chatgpt only');
+  return {
+    ...{ subject: subjectOf(options), goldens: options.goldens, reports },
+    versions: commaList('codex', options.codex),
+    scenarios: commaList('scenario', options.scenario),
+    backendPort: options['backend-port'] ?? 0,
+    timeLimit: options.timeout * 1000,
   };
 }
 

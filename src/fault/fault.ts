@@ -52,7 +52,7 @@ export const faultRules = {
     place: 'message',
   },
   close: {
-    effect: 'closes the websocket with this code; over HTTP, ends the body early',
+    effect: 'closes the websocket with this code; over HTTP, ends the body before its time',
     scope: 'message',
     place: 'message',
     number: { default: 1011, min: 1000, max: 4999, name: 'close code' },

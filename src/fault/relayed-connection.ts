@@ -76,6 +76,8 @@ export class RelayedConnection {
   #isEarly = false;
   /** Whether the rest of a response is left out, up to its last event. */
   #skips = false;
+  /** Whether the body of an HTTP response has ended before its time. */
+  #skipsBody = false;
   /** The messages since the last event of a response. */
   #sent: RelayedMessage[] = [];
   /** What the varied side sends is passed on one after the other. */
@@ -246,19 +248,26 @@ export class RelayedConnection {
   }
 
   async #passBody(bytes: Buffer): Promise<void> {
+    if (this.#skipsBody) return;
     if (!this.#body.isEvents) return this.#sendBody(bytes);
     this.#block = Buffer.concat([this.#block, bytes]);
     for (let end = this.#block.indexOf('\n\n'); end >= 0; end = this.#block.indexOf('\n\n')) {
       const block = this.#block.subarray(0, end + 2);
       this.#block = this.#block.subarray(end + 2);
       await this.#passData({ over: 'http', block }, eventType(block));
+      if (this.#skipsBody) return;
     }
   }
 
   async #passBodyEnd(isComplete: boolean): Promise<void> {
     if (this.#isWebSocket) return;
-    await this.#sendBody(this.#block);
+    const rest = this.#block;
     this.#block = Buffer.alloc(0);
+    if (this.#skipsBody) {
+      this.#skipsBody = false;
+      return;
+    }
+    await this.#sendBody(rest);
     if (isComplete && this.#body.isChunked) await this.#send(lastChunk);
   }
 
@@ -286,6 +295,7 @@ export class RelayedConnection {
       ? this.#faults.at({ at: 'message', type, over: message.over }, this.#number)
       : undefined;
     if (fault !== undefined && fault.kind !== 'twice') await this.#fail(fault, 'stalled');
+    if (this.#skipsBody) return;
     if (this.#skips) {
       this.#skips = !isLast;
       return;
@@ -327,7 +337,8 @@ export class RelayedConnection {
         await this.#write(this.#to, tlsAlert);
         return this.#end();
       case 'close':
-        await (this.#isWebSocket ? this.#send(this.#writer?.close(number)) : this.#send(this.#lastBytes()));
+        if (!this.#isWebSocket) return this.#endBody();
+        await this.#send(this.#writer?.close(number));
         return this.#end();
       case 'error':
         return this.#sendError(number);
@@ -364,17 +375,18 @@ export class RelayedConnection {
       return;
     }
     await this.#sendBody(Buffer.from(encodeSse(frame, 'error')));
-    await this.#send(this.#lastBytes());
-    this.#end();
+    await this.#endBody();
+  }
+
+  /** Ends the body of an HTTP response, whose connection stays open. */
+  async #endBody(): Promise<void> {
+    await this.#send(lastChunk);
+    this.#skipsBody = true;
   }
 
   async #sendText(text: string): Promise<void> {
     if (this.#isWebSocket) await this.#send(this.#writer?.uncompressed('text', Buffer.from(text)));
     else await this.#sendBody(Buffer.from(encodeSse(text)));
-  }
-
-  #lastBytes(): Buffer {
-    return this.#body.isChunked ? lastChunk : Buffer.alloc(0);
   }
 
   async #sendBody(bytes: Buffer): Promise<void> {

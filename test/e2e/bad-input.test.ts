@@ -63,6 +63,26 @@ it.each([
     expected: /no golden for codex 0\.1\.0: choose from 0\.118\.0, .*0\.169\.0/,
   },
   {
+    wrong: 'faults in a lane that they are not played in',
+    args: ['check', '--faults', '--lane', 'api-key'],
+    expected: /--faults plays the lane chatgpt only$/,
+  },
+  {
+    wrong: 'faults in several versions',
+    args: ['check', '--faults', '--codex', '0.169.0,latest'],
+    expected: /--faults checks one version: name one with --codex$/,
+  },
+  {
+    wrong: 'a report that faults do not have',
+    args: ['check', '--faults', '--report', 'junit=-'],
+    expected: /--faults writes no junit report: choose text or json$/,
+  },
+  {
+    wrong: 'faults of a scenario that does not exist',
+    args: ['check', '--faults', '--scenario', 'nope'],
+    expected: /no golden for scenario "nope"/,
+  },
+  {
     wrong: 'a word instead of a version',
     args: ['check', '--codex', 'lates'],
     expected: /no golden for codex lates: did you mean "latest"\? choose from latest, 0\.118\.0, [\d., ]+$/,

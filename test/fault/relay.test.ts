@@ -110,8 +110,12 @@ const seen: readonly (readonly [fault: string, websocket: readonly string[], htt
   ['drop@message:4', ['101', ...start.slice(0, 3), 'end'], ['200', ...start.slice(0, 3), 'body', 'end']],
   ['stall@message:4', ['101', ...start.slice(0, 3), 'silence'], ['200', ...start.slice(0, 3), 'silence']],
   ['half-open@message:4', ['101', ...start.slice(0, 3), 'silence'], ['200', ...start.slice(0, 3), 'silence']],
-  ['close:1008@message:5', ['101', ...start, 'close 1008', 'end'], ['200', ...start, 'body', 'end']],
-  ['error:503@message:5', ['101', ...start, 'error', 'silence'], ['200', ...start, 'error', 'body', 'end']],
+  ['close:1008@message:5', ['101', ...start, 'close 1008', 'end'], ['200', ...start, 'body', 'silence']],
+  [
+    'error:503@message:5',
+    ['101', ...start, 'error', 'silence'],
+    ['200', ...start, 'error', 'body', 'silence'],
+  ],
   [
     'malformed@message:5',
     ['101', ...start, '{"type":"res of 45', ...rest, 'silence'],

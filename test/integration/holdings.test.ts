@@ -9,6 +9,8 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { startProxyProcess } from '../../scripts/soak/running-proxy.ts';
 import { excess, settled } from '../../scripts/soak/settled.ts';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
+import { type Fault, parseFault } from '../../src/fault/fault.ts';
+import { startFaultRelay } from '../../src/fault/relay.ts';
 import { temporaryFolder } from '../e2e/cli.ts';
 import {
   hinted,
@@ -20,7 +22,6 @@ import {
 } from '../proxy/hostile-inputs.ts';
 import {
   type BackendBehaviour,
-  errorFrame,
   hello,
   openWebSocket,
   post,
@@ -65,22 +66,30 @@ async function startProxyApart() {
     upgrade: (...args) => (behaviour.upgrade ?? whole.upgrade)(...args),
     post: (...args) => (behaviour.post ?? whole.post)(...args),
   });
+  const relay = await startFaultRelay({
+    upstream: { host: '127.0.0.1', port: backend.port },
+    side: 'backend',
+  });
+  onTestFinished(relay.close);
+  const origin = `http://127.0.0.1:${relay.port}`;
   const auth = join(temporaryFolder(), 'auth.json');
   const account = { accountId: 'account', userId: 'user', email: 'a@example.com', plan: 'pro' } as const;
   writeFileSync(auth, authJson(madeUpSignIn(account)), { mode: 0o600 });
   const proxy = await startProxyProcess({
-    upstream: backend.url.href,
+    upstream: new URL(backend.url.pathname, origin).href,
     codex: '0.169.0',
     auth,
-    tokenUrl: `http://127.0.0.1:${backend.port}/oauth/token`,
+    tokenUrl: `${origin}/oauth/token`,
     limits,
   });
   onTestFinished(() => proxy.stop());
   return {
     proxy,
     origin: proxy.url.origin,
-    behave: (next: BackendBehaviour) => {
+    /** What the backend does, and what goes wrong on its connections. */
+    behave: (next: BackendBehaviour, faults: readonly Fault[] = []) => {
       behaviour = next;
+      relay.arm(faults);
     },
   };
 }
@@ -216,54 +225,55 @@ function writeEndlessly(stream: Writable): void {
 const [created = '', ...others] = responseEvents('OK');
 
 /** What the backend does wrong, over either transport. */
-const faults: readonly BackendBehaviour[] = [
+const behaviours: readonly BackendBehaviour[] = [
   ...statusLines.map((line): BackendBehaviour => {
     const raw = hostileResponse(line);
     return { upgrade: () => raw, post: (response) => void response.socket?.end(raw, 'latin1') };
   }),
-  ...[400, 401, 404, 429, 500, 503].map(
-    (status): BackendBehaviour => ({
-      message: (socket) => socket.send(errorFrame(status, 'x')),
-      post: (response) => void response.writeHead(status).end('{"error":{"message":"no"}}'),
-    }),
-  ),
   ...texts.map((text): BackendBehaviour => {
     const headers = { trailer: text, 'retry-after': text, 'x-codex-turn-state': text };
     const frame = { type: 'error', status: 400, error: { code: text, message: text }, headers };
     const state = JSON.stringify({ type: 'response.metadata', headers });
     return { message: (socket) => sendAll(socket, [state, created, JSON.stringify(frame)]) };
   }),
-  // Silence, before and within a response.
-  { message: () => {}, post: () => {} },
-  {
-    prewarm: () => {},
-    message: (socket) => socket.send(created),
-    post: (response) => void response.write(sse(created)),
-  },
-  // Ends and resets.
-  { message: (socket) => socket.terminate(), post: (response) => void response.destroy() },
-  {
-    message: (socket) => sendAll(socket, [created]),
-    post: (response) => void response.socket?.resetAndDestroy(),
-  },
-  { message: (socket) => socket.close(1011), post: (response) => void response.end() },
-  { message: (socket) => socket.send(Buffer.alloc(10)), post: (response) => void response.end('no event') },
   // More than is read.
-  { message: (socket) => socket.send('x'.repeat(2_000_000)), post: (response) => writeEndlessly(response) },
+  { post: (response) => writeEndlessly(response) },
   {
     message: (socket) => sendAll(socket, [...others, ...others, created]),
     post: (response) => writeEndlessly(response.writeHead(403)),
   },
 ];
 
+/** What goes wrong on every connection of the backend. */
+const wireFaults = [
+  ...[400, 401, 404, 429, 500, 503].flatMap((status) => [
+    `error:${status}@message`,
+    `status:${status}@request`,
+  ]),
+  ...['stall', 'half-open', 'reset', 'drop', 'tls-alert'].flatMap((kind) => [
+    ...[`${kind}@request`, `${kind}@message`, `${kind}@response.output_item.added`],
+  ]),
+  ...['close:1011', 'binary', 'oversize:2000000', 'malformed', 'invalid-utf8', 'bad-deflate', 'masking'].map(
+    (kind) => `${kind}@response.output_item.added`,
+  ),
+  ...['twice@response.completed', 'early@request', 'status:500@token'],
+].map((text) => parseFault(`${text}:every`));
+
 it('keeps nothing of a failing backend', async () => {
   const { proxy, origin, behave } = await startProxyApart();
+  const refuse = () => hostileResponse('426 Upgrade Required');
   await expectNothingKept(proxy, async () => {
-    for (const fault of faults) {
-      behave(fault);
+    for (const behaviour of behaviours) {
+      behave(behaviour);
       await requestEverything(origin);
       // Over HTTP too, to which the upgrade of this session is refused.
-      behave({ ...fault, upgrade: fault.upgrade ?? (() => hostileResponse('426 Upgrade Required')) });
+      behave({ ...behaviour, upgrade: behaviour.upgrade ?? refuse });
+      await requestEverything(origin);
+    }
+    for (const fault of wireFaults) {
+      behave({}, [fault]);
+      await requestEverything(origin);
+      behave({ upgrade: refuse }, [fault]);
       await requestEverything(origin);
     }
     behave({});

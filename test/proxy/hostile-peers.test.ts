@@ -3,7 +3,10 @@ import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+import { startBackend } from '../../src/backend/backend.ts';
+import { parseFault } from '../../src/fault/fault.ts';
 import { Metrics } from '../../src/proxy/metrics.ts';
 import { decodeSse } from '../../src/wire/sse.ts';
 import {
@@ -123,6 +126,28 @@ it('sends an event with any line ends as one event of the stream', async () => {
   expect(events.map(({ data }) => JSON.parse(data))).toEqual(
     [first, injecting, ...others].map((event) => JSON.parse(event)),
   );
+});
+
+it('passes a text that is not UTF-8 on to an official client, and what follows', async () => {
+  const backend = await startBackend({
+    script: [{ reply: 'text', text: 'OK' }],
+    faults: { wire: [parseFault('invalid-utf8@message:4')] },
+  });
+  onTestFinished(backend.close);
+  const url = new URL('/backend-api/codex', backend.origin);
+  const socket = new WebSocket(`${await proxyTo(url)}/v1/responses`, {
+    headers: official,
+    skipUTF8Validation: true,
+  });
+  onTestFinished(() => socket.terminate());
+  await once(socket, 'open');
+  const received = receiveResponse(socket);
+  socket.send(JSON.stringify({ type: 'response.create', ...hello }));
+  const types = (await received).map((text) => /^\{"type":"response\.([\w.]+)"/.exec(text)?.[1] ?? text);
+  expect(types).toEqual([
+    ...['created', 'in_progress', 'output_item.added', '\ufffd\ufffd\ufffd', 'content_part.added'],
+    ...['output_text.delta', 'output_text.done', 'content_part.done', 'output_item.done', 'completed'],
+  ]);
 });
 
 it('does not take events that the backend sends before a request for its response', async () => {

@@ -48,15 +48,17 @@ export async function replay(
   golden: Golden,
   subject: URL,
   signal: AbortSignal,
-  { settings = officialSettings, authority = subject.host, speed }: ReplayOptions = {},
+  { settings = officialSettings, authority = subject.host, speed, linger }: ReplayOptions = {},
 ): Promise<ReplayOutcome> {
-  return new Replay(golden, { subject, signal, settings, authority, speed }).run();
+  return new Replay(golden, { subject, signal, settings, authority, speed, linger }).run();
 }
 
 export type ReplayOptions = {
   readonly settings?: ClientSettings;
   /** How many times as fast as in the recording the client is between two events; absent does not wait. */
   readonly speed?: number | undefined;
+  /** What the replay waits for at its end before it ends its connections. */
+  readonly linger?: (() => Promise<void>) | undefined;
   /** The host that requests name; absent is that of the subject's URL. */
   readonly authority?: string;
 };
@@ -85,10 +87,12 @@ class Replay {
   readonly #open = new Set<RawConnection>();
   readonly #pauses: ReadonlyMap<RequestEvent | Step, number>;
   readonly #speed: number;
+  readonly #linger: (() => Promise<void>) | undefined;
 
-  constructor(golden: Golden, { subject, signal, settings, authority, speed }: ReplayTarget) {
+  constructor(golden: Golden, { subject, signal, settings, authority, speed, linger }: ReplayTarget) {
     this.#pauses = speed === undefined ? new Map() : pausesIn(golden);
     this.#speed = speed ?? 1;
+    this.#linger = linger;
     this.#golden = golden;
     this.#subject = subject;
     this.#signal = signal;
@@ -109,15 +113,21 @@ class Replay {
     const abort = () => this.#dropAll();
     this.#signal.addEventListener('abort', abort, { once: true });
     try {
-      for (const exchange of this.#golden.exchanges) {
-        const reason = await this.#exchange(exchange);
-        if (reason !== undefined) return { finished: false, reason };
-      }
-      return { finished: true };
+      const outcome = await this.#play();
+      await this.#linger?.();
+      return outcome;
     } finally {
       this.#signal.removeEventListener('abort', abort);
       this.#dropAll();
     }
+  }
+
+  async #play(): Promise<ReplayOutcome> {
+    for (const exchange of this.#golden.exchanges) {
+      const reason = await this.#exchange(exchange);
+      if (reason !== undefined) return { finished: false, reason };
+    }
+    return { finished: true };
   }
 
   #dropAll(): void {

@@ -92,6 +92,7 @@ async function openBackend(
   const upgrade = await openUpstream(context, {
     url: upstreamUrl(context.upstream, context.target),
     signal,
+    passesAnyText: true,
     headers: (key) => shaper.handshakeHeaders({ host, signIn, key, model, tier }),
   });
   if (upgrade.kind === 'accepted') {

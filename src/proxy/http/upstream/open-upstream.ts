@@ -13,6 +13,11 @@ export type UpgradeRequest = {
   readonly url: URL;
   /** Cancels the attempt. It does not end a websocket that is open. */
   readonly signal: AbortSignal;
+  /**
+   * Whether texts are passed on as they come, even if they are not UTF-8. Otherwise the library ends the connection, but not
+   * before it has read some later bytes as a message (measured: ws 8.23.0, test/proxy/hostile-peers.test.ts).
+   */
+  readonly passesAnyText?: true;
   /** Returns the handshake's headers. `key` is the Sec-WebSocket-Key that the library chose. */
   readonly headers: (key: string) => HeaderList;
 };
@@ -51,13 +56,14 @@ export async function openUpstream(context: ProxyContext, request: UpgradeReques
  */
 function connect(
   { shape, limits }: ProxyContext,
-  { url, signal, headers }: UpgradeRequest,
+  { url, signal, headers, passesAnyText }: UpgradeRequest,
 ): Promise<UpgradeResult> {
   return new Promise((resolve, reject) => {
     const socket = new UpstreamSocket(url.href.replace(/^http/, 'ws'), {
       // The official client compresses every message, however short (measured: codex 0.169.0).
       perMessageDeflate: shape.compresses ? { threshold: 0 } : false,
       maxPayload: limits.bodyBytes,
+      skipUTF8Validation: passesAnyText === true,
       maxHeaderSize: longestHead,
       agent: wayOut(url, limits.connectTime),
       finishRequest: (request) => {

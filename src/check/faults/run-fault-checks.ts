@@ -1,0 +1,338 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Backend, startBackend } from '../../backend/backend.ts';
+import type { ScriptedReply } from '../../backend/reply.ts';
+import { type ClientEnvironment, inFreshFolder, makeEnvironment } from '../../client/official/environment.ts';
+import { replay } from '../../client/replay/replay.ts';
+import { type ClientView, clientView } from '../../diff/client-view.ts';
+import { compareViews, type FaultResult, type FaultVerdict, judgeView } from '../../diff/judge-view.ts';
+import { ParityError, plainReason } from '../../errors.ts';
+import { parseFault } from '../../fault/fault.ts';
+import { type FaultRelay, startFaultRelay } from '../../fault/relay.ts';
+import { readGoldenOf } from '../../golden/file.ts';
+import { basePathOf, type Golden } from '../../golden/golden.ts';
+import { type GoldenFolders, selectGoldens } from '../../golden/select.ts';
+import { ownTexts } from '../../scenario/own-texts.ts';
+import { loadScenario, type Scenario } from '../../scenario/scenario.ts';
+import { startReverseTap } from '../../tap/reverse.ts';
+import { Sealer } from '../../trace/seal.ts';
+import type { TraceEvent } from '../../trace/trace-event.ts';
+import { TraceRecorder } from '../../trace/trace-recorder.ts';
+import { inParallel } from '../in-parallel.ts';
+import { shapeLoader } from '../kept-shapes.ts';
+import { type RunningSubject, startSubject } from '../start-subject.ts';
+import { clientSettings, hostOf, type Subject, servesOneAtATime } from '../subject.ts';
+import { type FaultCase, faultCases } from './fault-cases.ts';
+
+/** The scenarios that are played with faults unless others are named: one turn, two turns, and a turn over HTTP. */
+export const coreScenarios = ['default', 'second-turn', 'http-fallback'] as const;
+
+export type FaultCheckOptions = {
+  readonly subject: Subject;
+  readonly goldens: GoldenFolders;
+  readonly codex: string;
+  readonly scenarios: readonly string[];
+  /** Port of the simulated backend; 0 is any free one. */
+  readonly backendPort: number;
+  /** Milliseconds in which the subject has to respond. */
+  readonly timeLimit: number;
+  /** Which of the faults to play; all unless given. */
+  readonly narrow?: (fault: FaultCase) => boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress: (line: string) => void;
+};
+
+/** How many sessions have the same fault at the same time. */
+const sessions = 3;
+
+/** Milliseconds without an event after which a client has seen everything: one whose replay has ended, and one that waits. */
+const quiet = { ended: 400, waiting: 2000 };
+
+/** Milliseconds for more events to come, once a client of the subject has seen what it had to. */
+const grace = 150;
+
+/** Milliseconds between two looks at what clients have seen. */
+const look = 20;
+
+/**
+ * Plays scenarios with every fault at every step, through the subject and directly, in several sessions at a time. Then plays each
+ * without the fault, through the same subject. Throws ParityError if nothing can be played.
+ */
+export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultResult[]> {
+  const { subject, goldens, codex, backendPort, signal, onProgress } = options;
+  if (subject.kind === 'command' && subject.upstream === 'https')
+    throw new ParityError('usage', `--faults cannot check ${subject.name}: its upstream must be http`);
+  const files = selectGoldens(goldens, [codex], options.scenarios).filter(({ lane }) => lane === 'chatgpt');
+  const setup = { ...loadScenario(coreScenarios[0]).client, lane: 'chatgpt' } as const;
+  return inFreshFolder(async (root) => {
+    const environment = await makeEnvironment(root, 0, setup);
+    const concurrency = servesOneAtATime(subject, backendPort) ? 1 : Math.max(2, availableParallelism());
+    const lines = await inParallel(
+      Array.from({ length: concurrency }, (_, index) => index),
+      concurrency,
+      () => FaultLine.start(options, environment),
+    );
+    try {
+      const played: PlayedScenario[] = [];
+      for (const file of files) {
+        const scenario = loadScenario(file.scenario);
+        const golden = readGoldenOf(file, file.path);
+        const [line] = lines;
+        if (line !== undefined)
+          played.push({ scenario, golden, plain: await line.direct({ scenario, golden }, []) });
+      }
+      const { narrow = () => true } = options;
+      const cases = played.flatMap((one) =>
+        faultCases(one.plain)
+          .filter(narrow)
+          .map((fault) => ({ ...one, fault })),
+      );
+      let done = 0;
+      const free = [...lines];
+      return await inParallel(cases, concurrency, async ({ fault, ...one }) => {
+        signal.throwIfAborted();
+        const line = free.pop();
+        if (line === undefined) throw new RangeError('more cases than lines');
+        try {
+          done += 1;
+          onProgress(`${subject.name}: ${one.scenario.name}, ${fault.fault} (${done} of ${cases.length})`);
+          const verdict = await line.judge(one, fault);
+          const { step, what } = fault;
+          return { scenario: one.scenario.name, step, what, fault: fault.fault, verdict };
+        } finally {
+          free.push(line);
+        }
+      });
+    } finally {
+      for (const line of lines) await line.close();
+    }
+  });
+}
+
+type ScenarioToPlay = { readonly scenario: Scenario; readonly golden: Golden };
+
+type PlayedScenario = ScenarioToPlay & {
+  /** What a client sees directly, without a fault. */
+  readonly plain: ClientView;
+};
+
+/** A subject with a relay behind it that fails, for one fault after the other. */
+class FaultLine {
+  readonly #options: FaultCheckOptions;
+  readonly #environment: ClientEnvironment;
+  readonly #relay: FaultRelay;
+  readonly #load = shapeLoader();
+  #subject: Promise<RunningSubject> | undefined;
+  /** Why the subject ended by itself. */
+  #ended: string | undefined;
+
+  private constructor(options: FaultCheckOptions, environment: ClientEnvironment, relay: FaultRelay) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#relay = relay;
+  }
+
+  static async start(options: FaultCheckOptions, environment: ClientEnvironment): Promise<FaultLine> {
+    const upstream = { host: '127.0.0.1', port: 0 };
+    const relay = await startFaultRelay({ upstream, port: options.backendPort, side: 'backend' });
+    return new FaultLine(options, environment, relay);
+  }
+
+  /** What a client sees that is connected to the failing backend directly. */
+  async direct(one: ScenarioToPlay, faults: readonly string[]): Promise<ClientView> {
+    const target = new URL(basePathOf(one.golden), `http://127.0.0.1:${this.#relay.port}`);
+    const isDone = ({ hasEnded, quietFor }: SessionState) =>
+      quietFor > (hasEnded ? quiet.ended : quiet.waiting);
+    return this.#withFaults(one, faults, async () => (await this.#play(one, target, isDone)).view);
+  }
+
+  /** Plays a fault through the subject and directly. */
+  async judge(one: PlayedScenario, fault: FaultCase): Promise<FaultVerdict> {
+    const { plain } = one;
+    const direct = await this.direct(one, [fault.fault]);
+    const verdict = await this.#withFaults(one, [fault.fault], () =>
+      this.#throughSubject(one, (view) => judgeView(view, { ...fault, plain, direct })),
+    );
+    if (verdict.type === 'wrong') return verdict;
+    const after = await this.#withFaults(one, [], () =>
+      this.#throughSubject(one, (view) => {
+        const problems = compareViews(plain, view).map(
+          (problem) => `without the fault, afterwards: ${problem}`,
+        );
+        return problems.length === 0 ? verdict : { type: 'wrong', problems };
+      }),
+    );
+    return after;
+  }
+
+  async close(): Promise<void> {
+    const running = await this.#subject?.catch(() => undefined);
+    await running?.stop();
+    await this.#relay.close();
+  }
+
+  async #withFaults<T>(
+    { scenario }: ScenarioToPlay,
+    faults: readonly string[],
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const backend = await startScenario(scenario);
+    this.#relay.forwardTo(backend.port);
+    const [refusal] = scenario.faults?.upgrades ?? [];
+    const own = refusal === undefined ? [] : [`status:${refusal}@upgrade:every`];
+    this.#relay.arm([...own, ...faults].map(parseFault));
+    try {
+      return await work();
+    } finally {
+      await backend.close();
+    }
+  }
+
+  /** Plays several sessions through the subject at the same time. Returns the worst of their verdicts. */
+  async #throughSubject(
+    one: ScenarioToPlay,
+    judge: (view: ClientView) => FaultVerdict,
+  ): Promise<FaultVerdict> {
+    const { timeLimit } = this.#options;
+    let running: RunningSubject;
+    try {
+      running = await this.#running(one.golden);
+    } catch (error) {
+      return { type: 'wrong', problems: [`the subject did not start: ${plainReason(error)}`] };
+    }
+    const isDone = ({ view, hasEnded, quietFor, lasted }: SessionState) => {
+      if (this.#ended !== undefined || lasted > timeLimit) return true;
+      const isWrong = judge(view()).type === 'wrong';
+      return isWrong ? hasEnded && quietFor > quiet.waiting : quietFor > grace;
+    };
+    const played = await Promise.all(
+      Array.from({ length: sessions }, () => this.#play(one, running.url, isDone)),
+    );
+    const problems = [
+      ...(this.#ended === undefined ? [] : [this.#ended]),
+      ...mixed(played.map(({ view }) => view)),
+      ...(await this.#leftOpen()),
+    ];
+    const verdicts = played.map(({ view, lasted }): FaultVerdict => {
+      const verdict = judge(view);
+      if (verdict.type !== 'wrong' || lasted <= timeLimit) return verdict;
+      return { type: 'wrong', problems: [...verdict.problems, `not done after ${timeLimit / 1000} s`] };
+    });
+    problems.push(
+      ...new Set(verdicts.flatMap((verdict) => (verdict.type === 'wrong' ? verdict.problems : []))),
+    );
+    if (problems.length > 0) return { type: 'wrong', problems };
+    return verdicts.find(({ type }) => type === 'reported') ?? verdicts[0] ?? { type: 'wrong', problems: [] };
+  }
+
+  /** The subject, started if it does not run. */
+  #running(golden: Golden): Promise<RunningSubject> {
+    if (this.#ended !== undefined) this.#subject = undefined;
+    this.#ended = undefined;
+    this.#subject ??= this.#start(golden);
+    return this.#subject;
+  }
+
+  async #start(golden: Golden): Promise<RunningSubject> {
+    const { subject, goldens, codex, timeLimit, signal } = this.#options;
+    const running = await startSubject(
+      subject,
+      {
+        upstream: `http://127.0.0.1:${this.#relay.port}${basePathOf(golden)}`,
+        signIn: { signIn: this.#environment.signIn, byKey: false, expired: false },
+        clientAuth: join(this.#environment.codexHome, 'auth.json'),
+        ...{ codex, goldens, goldensFolder: goldens[0] ?? '', timeLimit, signal },
+      },
+      this.#load,
+    );
+    running.exited.catch((error: unknown) => {
+      this.#ended = plainReason(error);
+    });
+    return running;
+  }
+
+  /** Plays the client of a golden, until it is done. */
+  async #play(
+    { scenario, golden }: ScenarioToPlay,
+    target: URL,
+    isDone: (state: SessionState) => boolean,
+  ): Promise<{ readonly view: ClientView; readonly lasted: number }> {
+    const events: TraceEvent[] = [];
+    const started = performance.now();
+    let last = started;
+    const recorder = new TraceRecorder(new Sealer({ ownTexts: ownTexts(scenario) }), (event) => {
+      events.push(event);
+      last = performance.now();
+    });
+    const tap = await startReverseTap({ upstream: hostOf(target), observe: recorder.observe });
+    const stop = new AbortController();
+    let hasEnded = false;
+    let lasted = 0;
+    const watch = async () => {
+      const state = () => {
+        const now = performance.now();
+        lasted = now - started;
+        return { view: () => clientView(events), hasEnded, lasted, quietFor: now - last };
+      };
+      while (!this.#options.signal.aborted && !isDone(state())) await delay(look);
+      stop.abort();
+    };
+    const watching = watch();
+    try {
+      const linger = () => {
+        hasEnded = true;
+        return watching;
+      };
+      const settings = clientSettings(this.#options.subject);
+      await replay(golden, new URL(target.pathname, tap.url), stop.signal, { settings, linger });
+      this.#options.signal.throwIfAborted();
+      return { view: clientView(events), lasted };
+    } finally {
+      stop.abort();
+      await watching;
+      await tap.close();
+    }
+  }
+
+  /** Waits until the subject has closed its websockets to the backend, after its clients have left. */
+  async #leftOpen(): Promise<string[]> {
+    const { timeLimit } = this.#options;
+    const started = performance.now();
+    while (this.#relay.openWebSockets() > 0 && performance.now() - started < timeLimit) await delay(look);
+    const open = this.#relay.openWebSockets();
+    if (open === 0) return [];
+    return [`websockets to the backend left open for ${timeLimit / 1000} s: ${open}`];
+  }
+}
+
+/** What is known of a session that is being played. Times are in milliseconds. */
+type SessionState = {
+  readonly view: () => ClientView;
+  /** Whether the replay came to its end, or cannot go on. */
+  readonly hasEnded: boolean;
+  readonly lasted: number;
+  /** For how long nothing has happened. */
+  readonly quietFor: number;
+};
+
+/** Starts a backend that plays a scenario for each session. */
+function startScenario({ backend: script }: Scenario): Promise<Backend> {
+  const played = new Map<string | null, number>();
+  return startBackend({
+    script,
+    repeats: true,
+    replyTo: ({ promptCacheKey }): ScriptedReply | undefined => {
+      const index = played.get(promptCacheKey) ?? 0;
+      played.set(promptCacheKey, index + 1);
+      return script[Math.min(index, script.length - 1)];
+    },
+  });
+}
+
+/** Whether any session saw what was for another one. */
+function mixed(views: readonly ClientView[]): string[] {
+  const all = views.flatMap(({ ids }) => [...ids]).filter((id) => id !== 'resp_early');
+  const twice = all.length - new Set(all).size;
+  return twice === 0 ? [] : [`mixed: responses that two sessions saw: ${twice}`];
+}

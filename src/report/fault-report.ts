@@ -1,0 +1,75 @@
+import type { SeenEnd } from '../diff/client-view.ts';
+import { type FaultResult, faultSteps } from '../diff/judge-view.ts';
+import { count } from './count.ts';
+import { terminalLine } from './escape.ts';
+
+/** The results of a subject whose backend fails. */
+export type FaultReport = {
+  readonly subject: string;
+  readonly codex: string;
+  readonly results: readonly FaultResult[];
+};
+
+/** Whether every client saw what it sees directly, or a failure that lost nothing. */
+export function toleratesFaults({ results }: FaultReport): boolean {
+  return results.every(({ verdict }) => verdict.type !== 'wrong');
+}
+
+/** The first line of the report, and a line for each fault that went wrong, by what went wrong. */
+export function faultScreen(report: FaultReport): string {
+  const { subject, codex, results } = report;
+  const wrong = results.flatMap(({ verdict, ...result }) =>
+    verdict.type === 'wrong' ? verdict.problems.map((problem) => ({ problem, result })) : [],
+  );
+  const scenarios = count(new Set(results.map(({ scenario }) => scenario)).size, 'scenario');
+  const faults = count(results.length, 'fault');
+  const verdict = toleratesFaults(report)
+    ? `${faults} in ${scenarios}: nothing lost, doubled, reordered or mixed`
+    : `${results.filter((one) => one.verdict.type === 'wrong').length} of ${faults} in ${scenarios} go wrong`;
+  const groups = Map.groupBy(wrong, ({ problem }) => problem);
+  const lines = [...groups].flatMap(([problem, cases]) => [
+    `✗ ${problem}`,
+    ...cases.slice(0, mostCases).map(({ result }) => `    ${result.scenario}: ${result.fault}`),
+    ...(cases.length > mostCases ? [`    and ${cases.length - mostCases} more`] : []),
+  ]);
+  return [`${subject} with faults vs codex ${codex} · ${verdict}`, ...lines, ''].map(terminalLine).join('\n');
+}
+
+/** How many faults with one problem are listed. */
+const mostCases = 3;
+
+/** What a client of the subject sees of each fault, as a table in Markdown: one for each scenario. */
+export function faultTables({ results }: FaultReport): string {
+  const scenarios = Map.groupBy(results, ({ scenario }) => scenario);
+  return [...scenarios].map(([scenario, list]) => `### ${scenario}\n\n${faultTable(list)}`).join('\n\n');
+}
+
+function faultTable(results: readonly FaultResult[]): string {
+  const kinds = [...new Set(results.map(({ what }) => what))];
+  const rows = kinds.map((what) => [
+    `\`${what}\``,
+    ...faultSteps.map((step) => {
+      const result = results.find((one) => one.what === what && one.step === step);
+      return result === undefined ? '–' : faultCell(result);
+    }),
+  ]);
+  const table = [
+    ['fault', 'at the request', 'before the first message', 'in the middle', 'before the last'],
+    ...rows,
+  ];
+  const widths = [0, 1, 2, 3, 4].map((at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
+  return [line(table[0] ?? []), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+/** What a client of the subject sees of a fault: `same` is what it sees directly. */
+export function faultCell({ verdict }: FaultResult): string {
+  if (verdict.type === 'wrong') return `**${verdict.problems.join('; ')}**`;
+  return verdict.type === 'same' ? 'same' : endNames(verdict.end);
+}
+
+function endNames(end: SeenEnd): string {
+  if (end === 'refused') return 'refused with 5xx';
+  return end === 'lost' ? 'connection ends' : end;
+}

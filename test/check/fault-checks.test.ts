@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { playedFaults } from '../../src/check/faults/fault-cases.ts';
+import { coreScenarios, runFaultChecks } from '../../src/check/faults/run-fault-checks.ts';
+import { freePort } from '../../src/check/start-subject.ts';
+import { type Subject, subjectAt } from '../../src/check/subject.ts';
+import type { FaultResult } from '../../src/diff/judge-view.ts';
+import { bundledGoldens } from '../../src/golden/select.ts';
+import { listenLocally } from '../../src/listening.ts';
+import { faultCell, faultScreen, toleratesFaults } from '../../src/report/fault-report.ts';
+
+const document = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'reliability.md'), 'utf8');
+
+type Played = {
+  readonly subject: Subject;
+  readonly faults: readonly string[];
+  readonly backendPort?: number;
+};
+
+/** Plays some faults of a scenario, each as `WHAT@STEP`. */
+function played({ subject, faults, backendPort = 0 }: Played, scenario = 'default'): Promise<FaultResult[]> {
+  return runFaultChecks({
+    ...{ subject, goldens: [bundledGoldens], codex: '0.171.0', scenarios: [scenario], backendPort },
+    timeLimit: 3000,
+    narrow: ({ what, step }) => faults.includes(`${what}@${step}`),
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
+}
+
+/** The cell of docs/reliability.md for a result. */
+function documented({ scenario, what, step }: FaultResult): string | undefined {
+  const [, section = ''] = document.split(`### ${scenario}\n`);
+  const cells = section.match(new RegExp(`^\\| \`${what}\` .*$`, 'm'))?.[0].split('|');
+  return cells?.[2 + ['request', 'first', 'middle', 'last'].indexOf(step)]?.trim();
+}
+
+const bundled: Subject = { kind: 'bundled', name: 'bundled' };
+
+it.each([
+  ['default', ['status:401@request', 'reset@request', 'reset@middle', 'bad-deflate@first', 'twice@last']],
+  ['http-fallback', ['drop@last', 'error:500@middle']],
+])('finds of the bundled proxy what docs/reliability.md has: %s', async (scenario, faults) => {
+  const results = await played({ subject: bundled, faults }, scenario);
+  expect(results).toHaveLength(faults.length);
+  expect(results.map(faultCell)).toEqual(results.map(documented));
+  expect(results.filter(({ verdict }) => verdict.type === 'wrong')).toEqual([]);
+});
+
+it('has every fault and core scenario in docs/reliability.md, and its first line in README.md', () => {
+  const [line = ''] = /^bundled with faults vs codex .*$/m.exec(document) ?? [];
+  expect(readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8')).toContain(`\n${line}\n`);
+  const sections = document.split('\n### ').slice(1);
+  expect(sections.map((section) => section.split('\n')[0])).toEqual([...coreScenarios].sort());
+  for (const what of playedFaults) expect(sections[0]).toContain(`\n| \`${what}\` `);
+});
+
+/** A proxy that passes on bytes. `onEnd` decides what becomes of one side when the other has ended. */
+async function byteProxy(
+  onEnd: (side: 'client' | 'backend', other: Socket) => void,
+  change: (bytes: Buffer) => Buffer | undefined = (bytes) => bytes,
+): Promise<Omit<Played, 'faults'>> {
+  const backendPort = await freePort();
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    const backend = connect({ port: backendPort, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    for (const socket of [client, backend]) sockets.add(socket.on('error', () => {}));
+    client.on('data', (bytes) => backend.write(bytes)).once('close', () => onEnd('client', backend));
+    client.once('end', () => onEnd('client', backend));
+    backend.on('data', (bytes: Buffer) => {
+      const changed = change(bytes);
+      if (changed !== undefined) client.write(changed);
+    });
+    backend.once('end', () => onEnd('backend', client)).once('close', () => onEnd('backend', client));
+  });
+  const port = await listenLocally(server);
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { subject: subjectAt(`http://127.0.0.1:${port}/backend-api/codex`), backendPort };
+}
+
+it('accepts a proxy that ends one side with the other', async () => {
+  const proxy = await byteProxy((_, other) => other.end());
+  const results = await played({ ...proxy, faults: ['reset@middle', 'status:500@request', 'stall@last'] });
+  expect(results.map(faultCell)).toEqual(['same', 'same', 'same']);
+});
+
+it('finds a proxy that leaves its client waiting', async () => {
+  const proxy = await byteProxy((side, other) => (side === 'client' ? other.end() : undefined));
+  const results = await played({ ...proxy, faults: ['reset@middle'] });
+  const report = { subject: 'mine', codex: '0.171.0', results };
+  expect(toleratesFaults(report)).toBe(false);
+  expect(faultScreen(report).split('\n')).toEqual([
+    'mine with faults vs codex 0.171.0 · 1 of 1 fault in 1 scenario go wrong',
+    '✗ exchange 1: silent after 6 messages instead of a failure',
+    '    default: reset@message:7:every',
+    '✗ not done after 3 s',
+    '    default: reset@message:7:every',
+    '',
+  ]);
+});
+
+it('finds a proxy that leaves its connections to the backend open', async () => {
+  const proxy = await byteProxy((side, other) => (side === 'backend' ? other.end() : undefined));
+  const [result] = await played({ ...proxy, faults: ['twice@last'] });
+  expect(result?.verdict).toEqual({
+    type: 'wrong',
+    problems: ['websockets to the backend left open for 3 s: 3'],
+  });
+});
+
+it('finds a proxy that loses bytes only when the backend fails', async () => {
+  const proxy = await byteProxy(
+    (_, other) => other.end(),
+    // The error frame of the fault is not compressed.
+    (bytes) => (bytes.includes('fault_429') ? undefined : bytes),
+  );
+  const results = await played({ ...proxy, faults: ['error:429@middle', 'error:500@middle'] });
+  expect(results.map(({ verdict }) => verdict.type)).toEqual(['wrong', 'same']);
+  expect(JSON.stringify(results[0]?.verdict)).toContain('exchange 1: lost error');
+});
