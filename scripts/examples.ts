@@ -71,8 +71,8 @@ function run(name: string, example: Example): string[] {
   try {
     console.log(`${name}: installing ${[...example.pip, ...example.npm].join(', ')}`);
     const path = [...install(example, work), dirname(process.execPath), process.env.PATH].join(delimiter);
-    cpSync(join(folder, name), work, { recursive: true });
-    const kind = example.client ? '--client' : '--subject';
+    const [kind, place] = example.client ? ['--client', join(folder, 'clients')] : ['--subject', folder];
+    cpSync(join(place, name), work, { recursive: true });
     const command = [join(repository, 'src/cli/main.ts'), 'check', kind, name, ...example.check];
     const { status, stderr } = spawnSync(
       process.execPath,

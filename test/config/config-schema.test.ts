@@ -36,10 +36,12 @@ it('docs/clients-under-test.md has all fields and placeholders', async () => {
 });
 
 it.each([
-  ...['codex-lb', '9router', 'omp', 'cliproxyapi'].map((name) => ['subjects', name] as const),
-  ...['codex', 'codex-acp', 'pi', 'opencode'].map((name) => ['clients', name] as const),
-])('in %s, the example %s is valid and names its schema', (section, name) => {
-  const text = readFileSync(join(repository, 'examples', name, 'codex-parity.config.yaml'), 'utf8');
+  ...['codex-lb', '9router', 'omp', 'cliproxyapi'].map((name) => ['subjects', name, name] as const),
+  ...['codex', 'codex-acp', 'pi', 'opencode'].map(
+    (name) => ['clients', name, join('clients', name)] as const,
+  ),
+])('in %s, the example %s is valid and names its schema', (section, name, folder) => {
+  const text = readFileSync(join(repository, 'examples', folder, 'codex-parity.config.yaml'), 'utf8');
   expect(text).toMatch(
     /^# yaml-language-server: \$schema=\.\/node_modules\/codex-parity\/docs\/config\.schema\.json\n/,
   );

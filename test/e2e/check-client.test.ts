@@ -6,7 +6,7 @@ import { installOfficialClient } from '../../src/client/install/install.ts';
 import type { ClientConfig } from '../../src/config/client-config.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 
-const example = join(repository, 'examples', 'client', 'ws-client.mjs');
+const example = join(repository, 'examples', 'clients', 'ws-client.mjs');
 const played = ['--codex', '0.171.0', '--scenario', 'default,fast'];
 const options = ['--url={baseUrl}', '--auth={auth}', '--model={model}', '--tier={tier}', '{prompt}'];
 
