@@ -34,7 +34,7 @@ export async function checkClient(check: ClientCheck): Promise<CheckResult> {
     ...verdict,
     ...(information.length === 0 || back.length === 0 ? {} : { information }),
     ...(sender === undefined ? {} : { sender }),
-    ...(keeps ? { traffic: [{ golden, compared: 'envelope', texts: new Map(), front: [], back }] } : {}),
+    ...(keeps ? { traffic: [{ golden, compared: 'envelope', texts: new Map(), back }] } : {}),
   };
   const traces = check.traces === undefined ? [] : keepTraces(result, [{ upstream: events }], check.traces);
   return traces.length === 0 ? result : { ...result, traces };

@@ -2,7 +2,7 @@ import type { Golden } from '../golden/golden.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import type { Surface } from './envelope.ts';
 
-/** The traffic of a scenario on both sides of a subject, kept for a reader of the report. */
+/** The traffic of a scenario on the sides of a subject, kept for a reader of the report. */
 export type KeptTraffic = {
   /** How OpenAI's library read the responses, in a check that runs both ways. */
   readonly mode?: 'streamed' | 'whole';
@@ -12,6 +12,7 @@ export type KeptTraffic = {
   readonly compared: 'everything' | 'envelope' | Surface;
   /** Sealed texts that can be read, by their seals: those that the subject made up. */
   readonly texts: ReadonlyMap<string, string>;
-  readonly front: readonly Exchange[];
+  /** Between client and subject. Absent where the subject is the client. */
+  readonly front?: readonly Exchange[];
   readonly back: readonly Exchange[];
 };

@@ -49,16 +49,21 @@ export function trafficVariant(
 ): TrafficVariant {
   const { golden, front, back, mode, compared, texts: known } = traffic;
   const readable = (exchange: Exchange) => mapExchange(exchange, (value) => revealedNode(value, known));
-  const tracks = [
-    track('golden', true, golden.exchanges, texts),
-    track('client ↔ subject', false, front.map(readable), texts),
-    track('subject ↔ backend', false, back.map(readable), texts),
-  ] as const;
+  const expected = track('golden', true, golden.exchanges, texts);
+  const sent = track(
+    front === undefined ? 'client ↔ backend' : 'subject ↔ backend',
+    false,
+    back.map(readable),
+    texts,
+  );
+  const received =
+    front === undefined ? undefined : track('client ↔ subject', false, front.map(readable), texts);
   const surface = compared === 'everything' || compared === 'envelope' ? undefined : compared;
+  const pairing = front === undefined ? 'in order' : 'by likeness';
   const matched =
     compared === 'everything'
-      ? correspondence(golden, back)
-      : correspondence(envelopeOf(golden, surface), envelopesOf(back, surface));
+      ? correspondence(golden, back, pairing)
+      : correspondence(envelopeOf(golden, surface), envelopesOf(back, surface), pairing);
   const variables = [...golden.variables.values()].map(({ name, kind }): VariableData => {
     const value = matched.values.get(name);
     return { name, description: kinds[kind].description, ...(value === undefined ? {} : { value }) };
@@ -67,19 +72,25 @@ export function trafficVariant(
     ...finding,
     places: finding.places.filter((place) => place.mode === undefined || place.mode === mode),
   }));
+  const rows = parityRows(expected, sent, matched);
+  const parity = { id: 'parity', label: 'golden and upstream', left: 0 } as const;
+  const shared = { label: mode ?? '', variables };
+  if (received === undefined) {
+    return {
+      ...shared,
+      tracks: [expected, sent].map(trackData),
+      views: [view({ ...parity, right: 1 }, rows, own)],
+      timeline: { parties: ['client', 'backend'], tracks: [1] },
+    };
+  }
   return {
-    label: mode ?? '',
-    variables,
-    tracks: tracks.map(trackData),
+    ...shared,
+    tracks: [expected, received, sent].map(trackData),
     views: [
-      view(
-        { id: 'parity', label: 'golden and upstream', left: 0, right: 2 },
-        parityRows(tracks[0], tracks[2], matched),
-        own,
-      ),
+      view({ ...parity, right: 2 }, rows, own),
       view(
         { id: 'neutrality', label: 'both sides of the subject', left: 1, right: 2 },
-        neutralityRows(tracks[1], tracks[2]),
+        neutralityRows(received, sent),
         own,
       ),
     ],

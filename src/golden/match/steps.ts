@@ -22,10 +22,19 @@ export class StepUnifier {
   /** Reads what the backend sent: for its values only. */
   readonly #reader: Matcher;
 
-  constructor(report: (mismatch: Mismatch) => void, matcher: Matcher, reader: Matcher) {
+  readonly #byRole: boolean;
+
+  /** `byRole`: whether prewarms are paired with prewarms and turns with turns, rather than by likeness alone. */
+  constructor(
+    report: (mismatch: Mismatch) => void,
+    matcher: Matcher,
+    reader: Matcher,
+    { byRole }: { readonly byRole: boolean },
+  ) {
     this.#report = report;
     this.#matcher = matcher;
     this.#reader = reader;
+    this.#byRole = byRole;
   }
 
   /** Unifies what both sides sent in an exchange. Returns which payloads were compared. */
@@ -106,10 +115,17 @@ export class StepUnifier {
   }
 
   #likeness(expected: Payload, actual: Payload): number {
-    if (expected.type !== actual.type || roleOf(expected) !== roleOf(actual)) return 0;
+    if (expected.type !== actual.type) return 0;
     const [before, after] = [contentNode(expected.content), contentNode(actual.content)];
-    const form = expected.content.kind === actual.content.kind ? likenessOfForm(before, after) : 0;
-    return Math.max(form, this.#matcher.likeness(before, after));
+    const isSameKind = expected.content.kind === actual.content.kind;
+    const likeness = Math.max(
+      isSameKind ? likenessOfForm(before, after) : 0,
+      this.#matcher.likeness(before, after),
+    );
+    if (!this.#byRole || !isSameKind || likeness === 1) return likeness;
+    return roleOf(expected) === roleOf(actual)
+      ? Math.max(likeness, alikeByRole)
+      : Math.min(likeness, unlikeByRole);
   }
 
   #payload(expected: Payload, actual: Payload, place: Place): void {
@@ -131,7 +147,11 @@ export class StepUnifier {
   }
 }
 
-/** What a payload is for, whatever it holds: one that prewarms never stands for a turn. */
+/** The least likeness of two requests of one role, and the most of two roles: a prewarm is paired with a turn only if none else is left. */
+const alikeByRole = 0.6;
+const unlikeByRole = 0.5;
+
+/** What a payload is for, whatever it holds. */
 function roleOf({ content }: Payload): 'prewarm' | 'turn' | 'other' {
   if (content.kind !== 'json' || member(content.json, 'model') === undefined) return 'other';
   return member(content.json, 'generate') === undefined ? 'turn' : 'prewarm';

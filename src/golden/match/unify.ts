@@ -14,8 +14,9 @@ import { type SplitExchange, splitExchange } from './split-exchange.ts';
 import { maximumPairs, type PayloadAlignment, StepUnifier } from './steps.ts';
 
 /**
- * How exchanges are paired where the numbers differ: by likeness, or the nth of a method with the nth of that method. A client
- * that fails to retry sent the first attempt, however much that looks like the retry.
+ * How exchanges are paired where the numbers differ, and their messages: by likeness, or in order. In order, the nth exchange of
+ * a method is paired with the nth of that method, prewarms with prewarms and turns with turns: a client that fails to retry sent
+ * the first attempt, however much that looks like the retry.
  */
 export type ExchangePairing = 'by likeness' | 'in order';
 
@@ -90,7 +91,7 @@ class Unification {
         if (given.has(variable)) bindings.add(variable, { value, place, given: true });
       },
     });
-    this.#steps = new StepUnifier(report, this.#matcher, this.#reader);
+    this.#steps = new StepUnifier(report, this.#matcher, this.#reader, { byRole: pairing === 'in order' });
   }
 
   run(): Mismatch[] {
