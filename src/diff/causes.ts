@@ -117,15 +117,18 @@ function listPlace(mismatch: Mismatch): Place {
  * same value either may be wrong: it is the one whose metadata has other mismatches.
  */
 function metadataKeys(mismatches: readonly Mismatch[]): (mismatch: Mismatch) => string | undefined {
-  const ownKey = ({ kind, places }: Mismatch) => {
-    const [key, ...others] = new Set(places.map(metadataKey));
-    return kind === 'repeated' || others.length > 0 ? undefined : key;
+  const keysOf = ({ places }: Mismatch) => [...new Set(places.map(metadataKey))];
+  const ownKey = (mismatch: Mismatch) => {
+    const [key, ...others] = keysOf(mismatch);
+    return mismatch.kind === 'repeated' || others.length > 0 ? undefined : key;
   };
   const wrong = new Set(mismatches.map(ownKey));
-  return (mismatch) =>
-    mismatch.kind === 'repeated'
-      ? mismatch.places.map(metadataKey).find((key) => key !== undefined && wrong.has(key))
-      : ownKey(mismatch);
+  return (mismatch) => {
+    if (mismatch.kind !== 'repeated') return ownKey(mismatch);
+    const keys = keysOf(mismatch);
+    // A value that is outside of turn metadata too did not come with it.
+    return keys.includes(undefined) ? undefined : keys.find((key) => wrong.has(key));
+  };
 }
 
 function metadataKey(place: Place): string | undefined {

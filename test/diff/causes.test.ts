@@ -137,19 +137,19 @@ it('reports turn metadata of another message once, with its wrong members', () =
   ]);
 });
 
-/** Sessions in which the turn metadata of one client message is a copy of that of another. */
-function metadataCopies(codex: string, scenario: string, message: number): Mutation[] {
-  const of = readGolden(goldenPath(traces, { codex, lane: 'chatgpt', scenario }));
-  const copies = mutationsOf(of, fillGolden(of, 1), fillGolden(of, 2)).filter(
-    ({ operator, places: [place] }) =>
-      operator === 'send the metadata of another message' && place?.part === `client message ${message}`,
+/** Sessions of a golden with one mutation of an operator, which change the part. */
+function mutants(codex: string, scenario: string, mutation: { operator: string; part: string }): Mutation[] {
+  const mutated = readGolden(goldenPath(traces, { codex, lane: 'chatgpt', scenario }));
+  const all = mutationsOf(mutated, fillGolden(mutated, 1), fillGolden(mutated, 2)).filter(
+    ({ operator, places: [place] }) => operator === mutation.operator && place?.part === mutation.part,
   );
-  expect(copies.length).toBeGreaterThan(1);
-  return copies;
+  expect(all.length).toBeGreaterThan(1);
+  return all;
 }
 
 it('reports turn metadata of another message once, with the ids and clocks that came with it', () => {
-  for (const { findings } of metadataCopies('0.171.0', 'compaction', 4)) {
+  const operator = 'send the metadata of another message';
+  for (const { findings } of mutants('0.171.0', 'compaction', { operator, part: 'client message 4' })) {
     const found = findings();
     expect(found.map(({ kind }) => kind)).toEqual(['changed']);
     const names = found.flatMap((finding) =>
@@ -163,12 +163,21 @@ it('reports turn metadata of another message once, with the ids and clocks that 
 });
 
 it('names both messages where their turn metadata has only ids and clocks in common: either may be wrong', () => {
-  for (const { findings } of metadataCopies('0.128.0', 'second-turn', 2)) {
+  const operator = 'send the metadata of another message';
+  for (const { findings } of mutants('0.128.0', 'second-turn', { operator, part: 'client message 2' })) {
     const found = findings();
     expect(found).not.toEqual([]);
     for (const { places } of found)
       expect(places.map((place) => 'number' in place && place.number)).toContain(2);
   }
+});
+
+it('reports a value that two variables have by itself if it is outside of turn metadata too', () => {
+  const operator = 'use an identifier twice';
+  for (const { findings } of mutants('0.171.0', 'http-fallback', { operator, part: 'handshake' }))
+    expect(findings()).toContainEqual(
+      expect.objectContaining({ kind: expect.stringMatching(/^(?:repeated|disagrees)$/) }),
+    );
 });
 
 it('reports a key that is missing in every turn once, although its values differ', () => {
