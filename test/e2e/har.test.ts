@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { startBackend } from '../../src/backend/backend.ts';
 import { startBrowser, whyNoBrowser } from './browser.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
-import { runInProcess } from './run-in-process.ts';
+import { type CliResult, runInProcess } from './run-in-process.ts';
 
 const recorded = join(repository, 'test', 'record', 'mitmproxy-websocket.har');
 
@@ -67,24 +67,55 @@ describe.skipIf(whyNoBrowser !== undefined)('in Chromium', () => {
   });
 });
 
-it('runs the examples of docs/format.md', async () => {
-  const document = readFileSync(join(repository, 'docs', 'format.md'), 'utf8');
-  const [, section = ''] = document.split('\n## HAR\n');
-  const [, block = ''] = /```sh\n([^`]*)```/.exec(section) ?? [];
-  const lines = block.split('\n').flatMap((line) => /^codex-parity ([^#]*)/.exec(line)?.[1]?.trim() ?? []);
-  expect(lines).toHaveLength(3);
+/** The command lines that README.md, docs/format.md and the help show, without those of other commands. */
+async function documented(): Promise<string[][]> {
+  const help: string[] = [];
+  for (const name of ['show', 'import', 'export']) {
+    const { stdout } = await cli([name, '--help']);
+    // Its first line is the synopsis.
+    help.push(stdout.slice(stdout.indexOf('\n')));
+  }
+  const [readme = '', format = ''] = ['README.md', 'docs/format.md'].map((file) =>
+    readFileSync(join(repository, file), 'utf8'),
+  );
+  const [, section = ''] = format.split('\n## HAR\n');
+  const texts = [readme, ...help];
+  const lines = texts.flatMap((text) => text.match(/^ *codex-parity (?:show|import|export) [^#\n]*/gm) ?? []);
+  const all = [...lines, ...(section.match(/^codex-parity [^#\n]*/gm) ?? [])].map((line) => line.trim());
+  return [...new Set(all)].map((line) => line.split(' ').slice(1));
+}
+
+it('runs the examples of README.md, docs/format.md and the help', async () => {
+  const commands = await documented();
+  // Others need what it writes.
+  const imports = commands.filter(([name]) => name === 'import');
+  const others = commands.filter(([name]) => name !== 'import');
+  expect(imports).toHaveLength(1);
+  expect(
+    others
+      .map(([name]) => name)
+      .sort()
+      .join(' '),
+  ).toBe('diff export export export show show show show show');
   const folder = temporaryFolder();
-  // mitmproxy writes the file before them.
+  // mitmproxy writes the first file, and `record` the second.
   writeFileSync(join(folder, 'session.har'), readFileSync(recorded));
-  const results = [];
-  for (const line of lines) results.push(await cli(line.split(' '), { cwd: folder }));
-  expect(results.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
-  expect(results[0]?.stderr).toBe(
+  await runInProcess(['import', recorded, '--out', join(folder, 'live.trace.jsonl')]);
+  const results = new Map<string, CliResult>();
+  for (const args of [...imports, ...others]) {
+    // The examples of `show` need no folder.
+    const result = args[0] === 'show' ? runInProcess(args) : cli(args, { cwd: folder });
+    results.set(args.join(' '), await result);
+  }
+  expect([...results].filter(([, { exitCode }]) => exitCode !== 0)).toEqual([]);
+  expect(results.get('import session.har')?.stderr).toBe(
     'left out 1 request to other hosts\nwrote .codex-parity/session.trace.jsonl with 3 requests, 1 of them for a model: print it with "codex-parity show .codex-parity/session.trace.jsonl"\n',
   );
-  expect(results[1]?.stdout).toMatch(/^parity: .* follows the protocol of 0\.171\.0 fast$/m);
-  expect(results[1]?.stderr).toMatch(/was imported: .* not compared$/m);
-  expect(existsSync(join(folder, 'sealed.har'))).toBe(true);
+  const compared = results.get('diff 0.171.0/fast .codex-parity/session.trace.jsonl');
+  expect(compared?.stdout).toMatch(/^parity: .* follows the protocol of 0\.171\.0 fast$/m);
+  expect(compared?.stderr).toMatch(/was imported: .* not compared$/m);
+  for (const file of ['sealed.har', 'fast.har', 'live.har'])
+    expect(existsSync(join(folder, file))).toBe(true);
 });
 
 it.each([

@@ -84,6 +84,7 @@ describe('the packed tarball, installed into an empty folder', () => {
   it.each([
     [['show', '0.171.0/fast'], /^golden: codex 0\.171\.0, lane chatgpt, scenario fast/],
     [['show', 'latest'], /^golden: codex \d+\.\d+\.\d+, lane chatgpt, scenario default/],
+    [['export', '0.171.0/fast'], /"_webSocketMessages"/],
     [['drift', '0.169.0', 'latest'], /0\.169\.0/],
     [['doctor'], /^ok +node +v/m],
     [['bench-tier', '--runs', '1'], /priority/],
