@@ -7,6 +7,7 @@ import { runSdk } from '../client/openai/run-sdk.ts';
 import type { SdkResponse } from '../client/openai/sdk-conversation.ts';
 import { replay } from '../client/replay/replay.ts';
 import { ParityError } from '../errors.ts';
+import { startFaultRelay } from '../fault/relay.ts';
 import { promptsOf } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
@@ -14,7 +15,7 @@ import type { Driver } from './driver.ts';
 import { toolResultsOf } from './openai-scenarios.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
 import { lastPrinted, type RunningSubject } from './start-subject.ts';
-import { clientSettings } from './subject.ts';
+import { clientSettings, hostOf } from './subject.ts';
 
 /** Milliseconds after the end of a connection in which the end of its process becomes known. */
 const exitDelay = 300;
@@ -107,15 +108,24 @@ function abortion(signal: AbortSignal): Promise<never> {
 }
 
 async function driveReplay(
-  { golden, subject }: ScenarioCheck,
+  { golden, subject, vary }: ScenarioCheck,
   { url }: DriveSetup,
   signal: AbortSignal,
 ): Promise<DriveResult> {
-  const outcome = await replay(golden, url, signal, { settings: clientSettings(subject) });
-  return {
-    end: outcome.finished ? { type: 'finished' } : { type: 'stopped', reason: outcome.reason },
-    responses: [],
-  };
+  const relay =
+    vary === undefined ? undefined : await startFaultRelay({ upstream: hostOf(url), side: 'client', vary });
+  const entrance = new URL(url);
+  if (relay !== undefined) entrance.port = String(relay.port);
+  try {
+    const options = { settings: clientSettings(subject), authority: url.host };
+    const outcome = await replay(golden, entrance, signal, options);
+    return {
+      end: outcome.finished ? { type: 'finished' } : { type: 'stopped', reason: outcome.reason },
+      responses: [],
+    };
+  } finally {
+    await relay?.close();
+  }
 }
 
 async function driveOpenAi(

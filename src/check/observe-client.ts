@@ -42,7 +42,7 @@ import type { ScenarioCheck } from './scenario-check.ts';
 /** One scenario for a client to play, and all that it needs. */
 export type ClientCheck = Pick<
   ScenarioCheck,
-  'lane' | 'knownVersions' | 'timeLimit' | 'keepsTraffic' | 'signal' | 'traces'
+  'lane' | 'knownVersions' | 'timeLimit' | 'vary' | 'keepsTraffic' | 'signal' | 'traces'
 > & {
   readonly client: ClientUnderTest;
   readonly scenario: Scenario;
@@ -99,6 +99,7 @@ async function observe(
     const model = usesPlaceholder(client, 'model') ? modelOf(check) : undefined;
     const backend = await startBackend({
       script: scenario.backend,
+      vary: check.vary,
       // Its own requests, such as one for a title, use no reply of the scenario.
       replyTo: (request) => (model === undefined || request.model === model ? undefined : ownReply),
       ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),

@@ -106,6 +106,7 @@ async function observe(
   try {
     const backend = await startBackend({
       script: scenario.backend,
+      vary: check.vary,
       ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),
       models: listsModels(subject) ? modelsOf(check.upstream.exchanges) : [],
     });

@@ -39,6 +39,8 @@ export type RunOptions = {
   readonly scenarios: readonly string[] | undefined;
   /** Milliseconds that one scenario may take. */
   readonly timeLimit: number;
+  /** The seed by which both sides vary what the protocols leave open; absent varies nothing. */
+  readonly vary?: number | undefined;
   /** Which of the selected scenarios to check; all unless given. */
   readonly narrow?: (files: readonly GoldenFile[]) => readonly GoldenFile[];
   /** Whether a result ends the run. Scenarios that are being played are finished. */
@@ -295,12 +297,12 @@ function selectedFiles(options: RunOptions): readonly GoldenFile[] {
 
 /** Reads what the check of a client needs. Returns a reason if the client cannot play the scenario. */
 function clientCheck(options: ClientCheckOptions & SharedReading, file: GoldenFile): ClientCheck | string {
-  const { client, lane, timeLimit, knownVersions, keepsTraffic = false, signal, traces } = options;
+  const { client, lane, timeLimit, vary, knownVersions, keepsTraffic = false, signal, traces } = options;
   const scenario = loadScenario(file.scenario);
   const golden = readGoldenOf(file, file.path);
   return (
     whyNotByClient(client, scenario) ?? {
-      ...{ lane, golden, scenario, knownVersions, client, timeLimit, keepsTraffic, signal, traces },
+      ...{ lane, golden, scenario, knownVersions, client, timeLimit, vary, keepsTraffic, signal, traces },
     }
   );
 }
@@ -318,6 +320,7 @@ function scenarioCheck(
     goldens,
     backendPort,
     timeLimit,
+    vary,
     knownVersions,
     keepsTraffic = false,
     signal,
@@ -341,6 +344,7 @@ function scenarioCheck(
       host,
       backendPort,
       timeLimit,
+      vary,
       keepsTraffic,
       signal,
       traces,

@@ -28,6 +28,8 @@ export type ScenarioCheck = {
   readonly backendPort: number;
   /** Milliseconds that the scenario may take. */
   readonly timeLimit: number;
+  /** The seed by which both sides vary what the protocols leave open; undefined varies nothing. */
+  readonly vary: number | undefined;
   /** Whether the result has the traffic of a scenario that is not ok. */
   readonly keepsTraffic: boolean;
   readonly signal: AbortSignal;

@@ -19,6 +19,7 @@ import { passes } from '../report/report.ts';
 import { parseReportRequests, type ReportRequest, showsTraffic } from '../report/write.ts';
 import { checkFaults, type FaultCheck } from './check-faults.ts';
 import type { CommandContext } from './command-context.ts';
+import { mustBeSeed } from './fault-options.ts';
 import { type GateOptions, gateOptions, openGate } from './gate-options.ts';
 import { examples, exitCodes } from './help.ts';
 import { commaList, goldensOption, mustBePort } from './options.ts';
@@ -45,6 +46,7 @@ type CheckCommandOptions = ReportOptions &
     lane: Lane;
     'backend-port': number | undefined;
     faults: boolean | undefined;
+    vary: number | undefined;
     timeout: number;
     goldens: GoldenFolders;
   };
@@ -140,6 +142,13 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
             'Let the backend fail at every step of some scenarios, and compare what clients of the proxy see with what they see ' +
             'without it',
         })
+        .option('vary', {
+          requiresArg: true,
+          type: 'number',
+          conflicts: 'faults',
+          describe:
+            'Vary by this seed how bytes are split, frames, pings, compression and speed: it must not change a verdict',
+        })
         .option('timeout', {
           requiresArg: true,
           type: 'number',
@@ -189,6 +198,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       if (!(options.timeout > 0 && options.timeout <= longestTimeout)) {
         throw new ParityError('usage', `--timeout must be above 0 and at most ${longestTimeout} seconds`);
       }
+      if (options.vary !== undefined) mustBeSeed(options.vary);
       const { lane, goldens } = options;
       const { about } = tested;
       if (options.faults === true) return checkFaults(faultCheckOf(options, reports), { signal, exit });
@@ -201,6 +211,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         versions: commaList('codex', options.codex)?.map((name) => versionNamed(goldens, name)),
         scenarios: commaList('scenario', options.scenario),
         timeLimit: options.timeout * 1000,
+        vary: options.vary,
         narrow: selection.narrow,
         ...(options.bail === true ? { endsRun: gate.fails } : {}),
         traces: traceKeeping(options['keep-traces'], gate),

@@ -37,12 +37,17 @@ export function readFaults(
   { fault = [], vary }: FaultOptions,
   side: Side,
 ): { readonly faults: readonly Fault[]; readonly vary: number | undefined } {
-  if (vary !== undefined) mustBeWhole('vary', vary, 0, 2 ** 31 - 1);
+  if (vary !== undefined) mustBeSeed(vary);
   const faults = fault.map(parseFault);
   const impossible = side === 'client' ? faults.find(({ kind }) => isBackendOnly(kind)) : undefined;
   if (impossible !== undefined)
     throw new ParityError('usage', `fault "${impossible.text}": only a backend can do it`);
   return { faults, vary };
+}
+
+/** Throws ParityError unless the value of `--vary` is a seed. */
+export function mustBeSeed(vary: number): void {
+  mustBeWhole('vary', vary, 0, 2 ** 31 - 1);
 }
 
 /** The part of the help about faults and variation. */

@@ -119,8 +119,9 @@ createServer({ noDelay: true }, (client) => {
     [client, backend],
     [backend, client],
   ] as const) {
-    a.on('error', () => b.destroy());
-    a.on('close', () => b.destroy());
+    // What has come by then is still sent: a slow reader must not lose it.
+    a.on('error', () => b.destroySoon());
+    a.on('close', () => b.destroySoon());
   }
 }).listen(Number(port), '127.0.0.1');
 
