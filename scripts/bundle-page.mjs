@@ -1,4 +1,4 @@
-// Bundles the page of the HTML report (src/ui) into one script and one style.
+// Bundles a page of src/ui into one script and one style: `page` is that of the HTML report, `watch` that of the live view.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,10 +6,13 @@ import { rolldown } from 'rolldown';
 
 const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'src', 'ui');
 
+const entries = { page: 'main.tsx', watch: 'watch-main.tsx' };
+export const pages = Object.keys(entries);
+
 /** @returns {Promise<{ script: string, style: string }>} */
-export async function bundlePage() {
+export async function bundlePage(page) {
   const bundle = await rolldown({
-    input: join(source, 'main.tsx'),
+    input: join(source, entries[page]),
     platform: 'browser',
     // src/ui/tsconfig.json says how JSX is compiled.
     tsconfig: join(source, 'tsconfig.json'),

@@ -1,4 +1,4 @@
-// Compiles the package and bundles its page: npm runs this before it packs, and after it installs from a git URL or in the repository. Without the
+// Compiles the package and bundles its pages: npm runs this before it packs, and after it installs from a git URL or in the repository. Without the
 // compiler, as after "npm ci --omit=dev", there is nothing to do.
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,10 +13,12 @@ if (existsSync(compiler)) {
   execFileSync(process.execPath, [compiler, '--project', join(repository, 'tsconfig.build.json')], {
     stdio: 'inherit',
   });
-  const { bundlePage } = await import('./bundle-page.mjs');
-  const { script, style } = await bundlePage();
-  writeFileSync(join(repository, 'dist', 'ui', 'page.js'), script);
-  writeFileSync(join(repository, 'dist', 'ui', 'page.css'), style);
+  const { bundlePage, pages } = await import('./bundle-page.mjs');
+  for (const page of pages) {
+    const { script, style } = await bundlePage(page);
+    writeFileSync(join(repository, 'dist', 'ui', `${page}.js`), script);
+    writeFileSync(join(repository, 'dist', 'ui', 'page.css'), style);
+  }
 } else {
   console.error('codex-parity: typescript is not installed, so dist/ is not compiled');
 }

@@ -7,7 +7,7 @@ import { ParityError } from '../errors.ts';
 import { isLoopback, nameIn } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
 import { type RunningProxy, startProxy } from '../proxy/server.ts';
-import { recordUpstream } from '../record/record-live.ts';
+import { recordUpstream, tapInFrontOf } from '../record/record-live.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { returnIdleMemory } from './idle-memory.ts';
@@ -21,15 +21,18 @@ import {
   setupOptions,
 } from './proxy-setup.ts';
 import { environmentPrefix } from './usage.ts';
+import { openWatch, type WatchViewOptions, watchViewOptions } from './watch-options.ts';
 
-type ProxyCommandOptions = SetupOptions & {
-  port: number;
-  host: string;
-  'allow-host': string[];
-  record: string | undefined;
-  grace: number;
-  'log-level': (typeof levels)[number];
-};
+type ProxyCommandOptions = SetupOptions &
+  WatchViewOptions & {
+    port: number;
+    host: string;
+    'allow-host': string[];
+    record: string | undefined;
+    watch: boolean;
+    grace: number;
+    'log-level': (typeof levels)[number];
+  };
 
 /** The longest grace period in seconds: a day. */
 const longestGrace = 86_400;
@@ -73,6 +76,12 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           type: 'string',
           describe: 'Folder for a trace of the upstream traffic, without secrets',
         })
+        .option('watch', {
+          type: 'boolean',
+          default: false,
+          describe: 'Show live what goes upstream, as the command watch does',
+        })
+        .options(watchViewOptions(', with --watch'))
         .option('grace', {
           requiresArg: true,
           type: 'number',
@@ -115,10 +124,14 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         options.record === undefined
           ? undefined
           : await recordUpstream(upstream, resolve(options.record), progress);
+      let watching: WatchedUpstream | undefined;
       try {
+        watching = options.watch
+          ? await watchUpstream(options, upstream, recording?.url ?? upstream)
+          : undefined;
         const proxy = await startProxy({
           ...setup.options,
-          upstream: recording?.url ?? upstream,
+          upstream: watching?.url ?? recording?.url ?? upstream,
           host: upstream.host,
           address: host,
           port,
@@ -135,16 +148,41 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
         );
         if (recording !== undefined) progress(`recording to ${recording.path}`);
+        if (watching !== undefined) progress(`live page ${watching.page}`);
         returnIdleMemory();
         await new Promise<void>((aborted) =>
           signal.addEventListener('abort', () => aborted(), { once: true }),
         );
         await stop(proxy, grace * 1000);
       } finally {
+        await watching?.close();
         await recording?.finish();
       }
     },
   };
+}
+
+type WatchedUpstream = {
+  /** What the proxy uses in place of its upstream. */
+  readonly url: URL;
+  readonly page: string | undefined;
+  readonly close: () => Promise<void>;
+};
+
+/** Starts a live view of what goes to an upstream, in front of `server`. */
+async function watchUpstream(
+  options: WatchViewOptions,
+  upstream: URL,
+  server: URL,
+): Promise<WatchedUpstream> {
+  const watch = await openWatch(options, { listen: 'the proxy', upstream: upstream.href });
+  const { observe, listen } = watch;
+  const tap = await tapInFrontOf(server, { observe, listen, onProblem: progress, authority: upstream.host });
+  const close = async () => {
+    await tap.close();
+    await watch.close();
+  };
+  return { url: tap.url, page: watch.url, close };
 }
 
 /** Stops the proxy. A second signal ends the grace period. */

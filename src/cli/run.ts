@@ -27,6 +27,7 @@ const commands: Readonly<Record<string, Register>> = {
   replay: async (cli, context) => cli.command((await import('./replay-command.ts')).replayCommand(context)),
   backend: async (cli, context) =>
     cli.command((await import('./backend-command.ts')).backendCommand(context)),
+  watch: async (cli, context) => cli.command((await import('./watch-command.ts')).watchCommand(context)),
   proxy: async (cli, context) => cli.command((await import('./proxy-command.ts')).proxyCommand(context)),
   'bench-tier': async (cli, context) =>
     cli.command((await import('./bench-tier-command.ts')).benchTierCommand(context)),

@@ -196,6 +196,8 @@ function withSettings(
   // The user agent spells the name of the front end in two ways (measured: codex 0.118.0), so it stays if it is the same.
   const isSame = own['front end'] === settingsOf(golden, undefined)['front end'];
   const first = isSame ? { ...own, 'front end': undefined } : own;
+  // What a server does not accept, a client cannot use.
+  const refuses = live.steps.some((step) => step.type === 'response' && !acceptsExtension(step));
   let request = 0;
   return {
     ...golden,
@@ -203,7 +205,8 @@ function withSettings(
       ...golden.request,
       headers: golden.request.headers.map((field) => headerWith(field, first, live)),
     },
-    steps: golden.steps.map((step): Step => {
+    steps: golden.steps.map((recorded): Step => {
+      const step = refuses && recorded.type === 'message' ? { ...recorded, compressed: false } : recorded;
       const json = clientJson(step);
       if (step.type === 'response' || step.content.kind !== 'json' || member(json, 'model') === undefined)
         return step;
@@ -212,6 +215,10 @@ function withSettings(
       return { ...step, content: { ...step.content, json: bodyWith(step.content.json, own) } };
     }),
   };
+}
+
+function acceptsExtension({ headers }: Extract<Step, { type: 'response' }>): boolean {
+  return headers.some(([name]) => name.toLowerCase() === 'sec-websocket-extensions');
 }
 
 function headerWith([name, value]: HeaderField, settings: SessionSettings, live: Exchange): HeaderField {

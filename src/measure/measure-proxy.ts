@@ -66,7 +66,7 @@ async function measure(
   const model = options.model ?? defaultModel(options.goldens, setup);
   const events: TraceEvent[] = [];
   const recorder = new TraceRecorder(new Sealer(), (event) => events.push(event));
-  const tap = await tapInFrontOf(upstream, recorder.observe);
+  const tap = await tapInFrontOf(upstream, { observe: recorder.observe });
   try {
     const proxy = await startProxy({
       ...setup.options,

@@ -6,8 +6,8 @@ import { ParityError, startFailure } from '../errors.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
 import { startReverseTap } from '../tap/reverse.ts';
+import type { TapOptions } from '../tap/tap.ts';
 import { trustingVariables } from '../tap/trusted-authorities.ts';
-import type { Observe } from '../trace/observation.ts';
 import { Sealer } from '../trace/seal.ts';
 import { createTrace } from '../trace/trace.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
@@ -110,7 +110,10 @@ export async function recordUpstream(server: URL, folder: string, onProblem: (pr
     if (!problems.has(problem)) onProblem(problem);
     problems.add(problem);
   };
-  const { url, close } = await tapInFrontOf(server, recorder.observe, reportOnce);
+  const { url, close } = await tapInFrontOf(server, {
+    observe: recorder.observe,
+    onProblem: reportOnce,
+  });
   const finish = async () => {
     await close();
     trace.finish();
@@ -124,18 +127,19 @@ export function timeFromNow(): (event: TraceEvent) => TraceEvent {
   return (event) => ({ ...event, at: performance.now() - start });
 }
 
+/** A tap in front of a server. `authority` is the host to record; default: that of the server. */
+type TapInFront = Pick<TapOptions, 'observe' | 'onProblem' | 'listen'> & { readonly authority?: string };
+
 /** Starts a tap in front of a server. `url` is the URL to use instead of the server's. */
 export async function tapInFrontOf(
   server: URL,
-  observe: Observe,
-  onProblem: (problem: string) => void = () => {},
+  options: TapInFront,
 ): Promise<{ readonly url: URL; readonly close: () => Promise<void> }> {
   const tls = server.protocol === 'https:';
   const tap = await startReverseTap({
     upstream: { host: server.hostname, port: Number(server.port || (tls ? 443 : 80)), tls },
-    observe,
-    onProblem,
     authority: server.host,
+    ...options,
   });
   return { url: new URL(server.pathname, tap.url), close: tap.close };
 }

@@ -51,7 +51,7 @@ export async function recordReplay(recording: ReplayRecording): Promise<Recorded
     trace.write(timed(event));
   });
   const base = new URL(server.pathname === '/' ? basePathOf(golden) : server.pathname, server);
-  const tap = await tapInFrontOf(base, recorder.observe, onProblem);
+  const tap = await tapInFrontOf(base, { observe: recorder.observe, onProblem });
   const upstream = { host: '127.0.0.1', port: Number(tap.url.port) };
   const isPlain = faults.length === 0 && vary === undefined;
   const relay = isPlain ? undefined : await startFaultRelay({ upstream, side: 'client', faults, vary });

@@ -5,15 +5,20 @@ import { pathToFileURL } from 'node:url';
 /** The program and the style of a page (src/ui). */
 export type PageBundle = { readonly script: string; readonly style: string };
 
-/** In the package the page is built; from source it is bundled each time, which takes about 0.1 seconds. */
-export async function pageBundle(): Promise<PageBundle> {
+/** The pages of src/ui: that of the HTML report, and that of the live view. */
+export type PageName = 'page' | 'watch';
+
+/** In the package the pages are built; from source a page is bundled each time, which takes about 0.1 seconds. */
+export async function pageBundle(page: PageName): Promise<PageBundle> {
   const built = (name: string) => join(import.meta.dirname, '..', 'ui', name);
-  if (existsSync(built('page.js')))
+  if (existsSync(built(`${page}.js`)))
     return {
-      script: readFileSync(built('page.js'), 'utf8'),
+      script: readFileSync(built(`${page}.js`), 'utf8'),
       style: readFileSync(built('page.css'), 'utf8'),
     };
   const bundler = join(import.meta.dirname, '..', '..', 'scripts', 'bundle-page.mjs');
-  const { bundlePage }: { bundlePage: () => Promise<PageBundle> } = await import(pathToFileURL(bundler).href);
-  return bundlePage();
+  const { bundlePage }: { bundlePage: (page: PageName) => Promise<PageBundle> } = await import(
+    pathToFileURL(bundler).href
+  );
+  return bundlePage(page);
 }

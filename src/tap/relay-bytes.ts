@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Transform } from 'node:stream';
 import type { Side } from '../wire/message.ts';
 
 /** One end of a tapped connection. */
@@ -7,10 +8,12 @@ export type Leg = {
   readonly stream: Socket;
   /** The TCP socket underneath. Only this one can send a reset. */
   readonly tcp: Socket;
+  /** Changes the bytes that this end sent, on their way to the other one. */
+  readonly through?: Transform;
 };
 
 /** Receives what passes through a relay. Called before the bytes are sent on, so that no response can arrive first. */
-type RelayListener = {
+export type RelayListener = {
   /** Bytes that are on their way to the other side. The listener must not change them. */
   onData(side: Side, bytes: Buffer): void;
   /** A side sent its last byte. */
@@ -20,7 +23,7 @@ type RelayListener = {
 };
 
 /**
- * Passes bytes between two sockets, unchanged. A slow reader slows the other side down, the end of one direction leaves
+ * Passes bytes between two sockets, unchanged unless an end says otherwise. A slow reader slows the other side down, the end of one direction leaves
  * the other open, and a reset becomes a reset on the other side. Both sockets must allow half-open connections, and
  * nothing may have been read from them. Resolves when both are closed. `stop` breaks both off.
  */
@@ -70,7 +73,8 @@ function relayDirection(
       if (!stream.readableEnded || !stream.writableFinished) breakOff(side);
       resolve();
     });
-    stream.pipe(to.stream);
+    if (from.through === undefined) stream.pipe(to.stream);
+    else stream.pipe(from.through).pipe(to.stream);
   });
 }
 

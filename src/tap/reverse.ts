@@ -1,5 +1,6 @@
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { connectionProblem, connectUpstream, type UpstreamTarget } from './connect-upstream.ts';
+import { HostRewriter } from './host-rewriter.ts';
 import type { Leg } from './relay-bytes.ts';
 import {
   announceConnection,
@@ -15,6 +16,11 @@ type ReverseTapOptions = TapOptions & {
   readonly upstream: { readonly host: string; readonly port: number; readonly tls?: boolean };
   /** The host to record as the client's destination. Default: the tap's own `127.0.0.1:PORT`. */
   readonly authority?: string;
+  /**
+   * The value of Host to send upstream, for clients that take the tap for the server: a server that serves several hosts
+   * refuses another name. Requests are observed as the client sent them. Default: what the client sent.
+   */
+  readonly host?: string;
 };
 
 /**
@@ -25,17 +31,23 @@ export async function startReverseTap(options: ReverseTapOptions): Promise<Tap> 
   const server = createServer({ allowHalfOpen: true, noDelay: true });
   const { tap, context } = await openTap(server, options);
   const { host, port, tls = false } = options.upstream;
+  const through = () => (options.host === undefined ? {} : { through: new HostRewriter(options.host) });
   const authority = options.authority ?? `127.0.0.1:${tap.port}`;
   server.on('connection', (socket) => {
     const connection = announceConnection(context, { authority, tls: null });
-    void serveConnection(socket, connection, { host, port, tls }, context);
+    void serveConnection(
+      { stream: socket, tcp: socket, ...through() },
+      connection,
+      { host, port, tls },
+      context,
+    );
   });
   return tap;
 }
 
 /** Serves one connection until it is closed. */
 async function serveConnection(
-  client: Socket,
+  client: Leg,
   connection: number,
   target: UpstreamTarget,
   context: TapContext,
@@ -46,8 +58,8 @@ async function serveConnection(
   } catch (error) {
     context.onProblem(connectionProblem(target.host, error));
     context.observe({ type: 'end', connection, by: 'backend' });
-    client.destroy();
+    client.stream.destroy();
     return;
   }
-  await tapConnection(context, connection, { stream: client, tcp: client }, backend);
+  await tapConnection(context, connection, client, backend);
 }

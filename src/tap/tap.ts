@@ -4,7 +4,7 @@ import { listenLocally } from '../listening.ts';
 import type { Observe } from '../trace/observation.ts';
 import type { ConnectionEvent } from '../trace/trace-event.ts';
 import { ConnectionDecoder } from './connection-decoder.ts';
-import { type Leg, relayBytes } from './relay-bytes.ts';
+import { type Leg, type RelayListener, relayBytes } from './relay-bytes.ts';
 
 /** A tap that is listening. */
 export type Tap = {
@@ -20,6 +20,7 @@ export type TapContext = {
   /** Must not throw. */
   readonly observe: Observe;
   readonly onProblem: (problem: string) => void;
+  readonly listen: ((connection: number) => RelayListener) | undefined;
   /** Returns the next number, starting from 1. */
   readonly nextConnection: () => number;
   readonly nextExchange: () => number;
@@ -36,6 +37,8 @@ export type TapOptions = {
   readonly onProblem?: (problem: string) => void;
   /** Default: any free port. */
   readonly port?: number;
+  /** Receives the bytes of a connection, instead of a decoder that observes what they carry. Must not throw. */
+  readonly listen?: (connection: number) => RelayListener;
 };
 
 /**
@@ -43,7 +46,7 @@ export type TapOptions = {
  */
 export async function openTap(
   server: Server,
-  { observe, onProblem = () => {}, port: requestedPort }: TapOptions,
+  { observe, onProblem = () => {}, port: requestedPort, listen }: TapOptions,
 ): Promise<{ tap: Tap; context: TapContext }> {
   const stop = new AbortController();
   const sockets = new OpenSockets();
@@ -60,7 +63,7 @@ export async function openTap(
     },
   };
   const numbers = { nextConnection: counter(), nextExchange: counter() };
-  return { tap, context: { observe, onProblem, ...numbers, sockets, stop: stop.signal } };
+  return { tap, context: { observe, onProblem, listen, ...numbers, sockets, stop: stop.signal } };
 }
 
 function counter(): () => number {
@@ -85,7 +88,8 @@ export async function tapConnection(
   client: Leg,
   backend: Leg,
 ): Promise<void> {
-  await relayBytes(client, backend, new ConnectionDecoder({ connection, ...context }), context.stop);
+  const listener = context.listen?.(connection) ?? new ConnectionDecoder({ connection, ...context });
+  await relayBytes(client, backend, listener, context.stop);
 }
 
 /** The sockets of a tap, so that closing it leaves none behind. */

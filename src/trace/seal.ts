@@ -73,6 +73,11 @@ export class Sealer {
     }
   }
 
+  /** How many secrets it knows. */
+  get secrets(): number {
+    return [...this.#secrets.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   headers(headers: HeaderList): HeaderField[] {
     return this.#untilKnown(() => headers.map(([name, value]) => [name, this.#header(name, value)]));
   }

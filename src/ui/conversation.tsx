@@ -37,7 +37,7 @@ export function Conversation({ page, index, route, texts, go }: ConversationProp
         {variant === undefined ? (
           <NoTraffic conversation={conversation} page={page} />
         ) : (
-          <Body
+          <ConversationBody
             key={`${index} ${route.variant}`}
             {...{ page, conversation, variant, levels, texts, route, go }}
             variants={traffic?.variants ?? []}
@@ -160,7 +160,17 @@ type BodyProps = {
   readonly go: ConversationProps['go'];
 };
 
-function Body({ page, conversation, variant, variants, levels, texts, route, go }: BodyProps) {
+/** The findings and variables of a conversation, and its traffic in several views. */
+export function ConversationBody({
+  page,
+  conversation,
+  variant,
+  variants,
+  levels,
+  texts,
+  route,
+  go,
+}: BodyProps) {
   const sources = useMemo(
     () => new Map(variant.views.map((view) => [view.id, new ViewRows(variant, view, texts)])),
     [variant],
@@ -184,22 +194,27 @@ function Body({ page, conversation, variant, variants, levels, texts, route, go 
       if (mark !== undefined) return show(id, mark.row);
     }
   };
+  const { findings, verdict, files } = conversation;
+  const hasAside =
+    findings.length + variant.variables.length + files.length > 0 || verdict.reason !== undefined;
   const tabs = [
     ...variant.views.map(({ id, label, marks }) => ({ id, label, found: marks.length > 0 })),
     { id: timelineId, label: 'timeline', found: false },
   ];
   return (
-    <div class="body">
-      <aside>
-        <h2>Findings</h2>
-        {conversation.verdict.reason === undefined ? null : (
-          <p class="reason">{conversation.verdict.reason}</p>
-        )}
-        <Findings page={page} conversation={conversation} onShow={showFinding} />
-        <h2>Variables</h2>
-        <VariableList variant={variant} />
-        <Files conversation={conversation} />
-      </aside>
+    <div class={hasAside ? 'body' : 'body wide'}>
+      {hasAside ? (
+        <aside>
+          <h2>Findings</h2>
+          {conversation.verdict.reason === undefined ? null : (
+            <p class="reason">{conversation.verdict.reason}</p>
+          )}
+          <Findings page={page} conversation={conversation} onShow={showFinding} />
+          <h2>Variables</h2>
+          <VariableList variant={variant} />
+          <Files conversation={conversation} />
+        </aside>
+      ) : null}
       <section class="traffic" role="tabpanel" aria-label="traffic">
         <div class="tabs">
           <div role="tablist" aria-label="views">

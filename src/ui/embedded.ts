@@ -4,7 +4,7 @@ import { visible } from './visible.ts';
 /** Reads the data that is embedded in the page. */
 export function readPage(): PageData {
   const { shared, ...page } = readElement('page-data') as PageData;
-  return { ...mapTexts(page), shared };
+  return { ...visibleTexts(page), shared };
 }
 
 /** The traffic of a conversation; undefined if the page does not have it. */
@@ -19,10 +19,10 @@ function readElement(id: string): unknown {
 }
 
 /** The value with every text in it made visible. */
-function mapTexts<T>(value: T): T;
-function mapTexts(value: unknown): unknown {
+export function visibleTexts<T>(value: T): T;
+export function visibleTexts(value: unknown): unknown {
   if (typeof value === 'string') return visible(value);
-  if (Array.isArray(value)) return value.map((item: unknown) => mapTexts(item));
+  if (Array.isArray(value)) return value.map((item: unknown) => visibleTexts(item));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapTexts(item)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, visibleTexts(item)]));
 }

@@ -5,7 +5,10 @@ export type WatchState = {
   /** The base URL that clients use, and where requests go. */
   readonly listen: string;
   readonly upstream: string;
+  /** From the one that was used longest ago. */
   readonly sessions: readonly SessionData[];
+  /** How many sessions, and turns of each, are kept. */
+  readonly limits: { readonly sessions: number; readonly turns: number };
   readonly dropped: DroppedData;
 };
 
@@ -15,8 +18,6 @@ export type DroppedData = {
   readonly turns: number;
   /** Turns whose frames are no longer kept. */
   readonly frames: number;
-  /** Bytes that the analysis could not take in time. */
-  readonly bytes: number;
 };
 
 export type SessionData = {
@@ -74,10 +75,15 @@ export type TurnData = {
   readonly duration?: number;
 };
 
-/** What the page receives while it is open. */
+/** What the page receives while it is open: everything at first, and then what changed. */
 export type WatchMessage =
   | { readonly type: 'state'; readonly state: WatchState }
-  | { readonly type: 'session'; readonly session: SessionData; readonly dropped: DroppedData };
+  | {
+      readonly type: 'update';
+      /** With those of its turns that changed. */
+      readonly session: SessionData;
+      readonly dropped: DroppedData;
+    };
 
 /** A turn with its frames: one conversation of a page like the HTML report's. */
 export type TurnPage = { readonly page: PageData; readonly traffic: TrafficData };

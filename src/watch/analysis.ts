@@ -33,7 +33,7 @@ export type AnalysisUpdate =
   | { readonly type: 'golden'; readonly session: SeenSession; readonly golden: GoldenVerdict };
 
 /** What is kept at most. */
-const most = { sessions: 32, turns: 200, notes: 50 };
+export const mostKept = { sessions: 32, turns: 200, notes: 50 };
 
 type SessionRecord = {
   readonly session: SeenSession;
@@ -53,12 +53,12 @@ export class Analysis {
   readonly #reader = new TurnReader();
   readonly #frames = new FrameRing();
   readonly #goldens: GoldenChoice;
-  readonly #sessions = new BoundedMap<number, SessionRecord>(most.sessions);
+  readonly #sessions = new BoundedMap<number, SessionRecord>(mostKept.sessions);
   /** Events of exchanges whose session is not known yet. */
   readonly #early = new Map<number, TraceEvent[]>();
   readonly #connections = new Map<number, TraceEvent>();
   /** The ends of turns that were passed on, by the id of the turn and the number of its requests. */
-  readonly #over = new BoundedMap<number, number>(most.turns);
+  readonly #over = new BoundedMap<number, number>(mostKept.turns);
   #droppedTurns = 0;
 
   constructor(goldens: GoldenChoice) {
@@ -140,7 +140,7 @@ export class Analysis {
     if (record === undefined) return [];
     const { session, notes, turns } = record;
     notes.push({ note, after: [...turns.keys()].at(-1) ?? 0 });
-    if (notes.length > most.notes) notes.shift();
+    if (notes.length > mostKept.notes) notes.shift();
     return [{ type: 'note', session, note }];
   }
 
@@ -149,7 +149,7 @@ export class Analysis {
     if (record === undefined) return [];
     if (turn.agent === '') record.firstTurn ??= turn.id;
     record.turns.set(turn.id, turn);
-    if (record.turns.size > most.turns) {
+    if (record.turns.size > mostKept.turns) {
       const [oldest] = record.turns.keys();
       if (oldest !== undefined) record.turns.delete(oldest);
       record.earlier += 1;

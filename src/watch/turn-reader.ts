@@ -56,7 +56,10 @@ type ExchangeState = {
   request: AwaitedResponse | undefined;
   /** The status of a refusal over HTTP, whose body follows. */
   refusal: number | undefined;
-  close: number | null | undefined;
+  /** The first close message: who sends it decides, and which side then ends the connection is chance. */
+  close: { readonly by: Side; readonly code: number | null } | undefined;
+  /** Whether its end is that of a turn already. */
+  wasCutOff: boolean;
   /** When the last response on it ended. */
   idleSince: number | undefined;
 };
@@ -153,7 +156,14 @@ export class TurnReader {
     const transport = event.method === 'GET' ? 'websocket' : 'http';
     this.#exchanges.set(event.exchange, {
       ...{ connection: event.connection, head: headFacts(event), transport, first: undefined },
-      ...{ state: undefined, request: undefined, refusal: undefined, close: undefined, idleSince: undefined },
+      ...{
+        state: undefined,
+        request: undefined,
+        refusal: undefined,
+        close: undefined,
+        wasCutOff: false,
+        idleSince: undefined,
+      },
     });
     const own = this.#connections.get(event.connection) ?? new Set();
     this.#connections.set(event.connection, own.add(event.exchange));
@@ -179,8 +189,11 @@ export class TurnReader {
     if (exchange === undefined) return undefined;
     const { content } = event;
     if (event.opcode === 'close') {
-      exchange.close ??= content.kind === 'close' ? content.code : null;
-      return exchange.request?.turn?.id;
+      const id = exchange.request?.turn?.id;
+      exchange.close ??= { by: event.from, code: content.kind === 'close' ? content.code : null };
+      const { by, code } = exchange.close;
+      if (id !== undefined) this.#end(exchange, { type: 'cut off', by, close: code });
+      return id;
     }
     if (content.kind !== 'json') return exchange.request?.turn?.id;
     if (event.from === 'client') return this.#onRequest(exchange, content.json);
@@ -257,6 +270,7 @@ export class TurnReader {
     if (request === undefined) return;
     const at = this.#at;
     exchange.request = undefined;
+    exchange.wasCutOff = ending.type === 'cut off';
     exchange.idleSince = at;
     const { thread, turn, id, facts } = request;
     // An interrupted response can be continued (measured: codex 0.169.0, scenario steering).
@@ -267,13 +281,14 @@ export class TurnReader {
     this.#updateTurn(turn);
   }
 
-  #onEnd(connection: number, by: Side): void {
+  #onEnd(connection: number, endedBy: Side): void {
     for (const number of this.#connections.get(connection) ?? []) {
       const exchange = this.#exchanges.get(number);
       if (exchange === undefined) continue;
-      const { close, state, idleSince, request } = exchange;
+      const { state, idleSince, request } = exchange;
+      const { by, code: close } = exchange.close ?? { by: endedBy, code: undefined };
       if (request?.turn !== undefined) this.#end(exchange, { type: 'cut off', by, close });
-      else if (exchange.transport === 'websocket' && state !== undefined)
+      else if (exchange.transport === 'websocket' && state !== undefined && !exchange.wasCutOff)
         this.#note(state, { type: 'connection ended', by, close, idle: since(idleSince, this.#at) });
     }
     this.#endConnection(connection);

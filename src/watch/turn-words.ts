@@ -296,7 +296,7 @@ function timeParts({ firstToken, duration, ending }: JudgedTurn): TurnPart[] {
     return [
       part('time', `first token ${timeText(firstToken)}`, 'none', 'From the request to the first delta.'),
     ];
-  if (duration === undefined || ending.type === 'refused') return [];
+  if (duration === undefined || (ending.type !== 'completed' && ending.type !== 'tools')) return [];
   return [part('time', `took ${timeText(duration)}`, 'none', 'From the request to the end of the response.')];
 }
 

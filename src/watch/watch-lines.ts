@@ -15,6 +15,9 @@ const marks: Readonly<Record<Mark, { readonly text: string; readonly colour?: 'g
     none: { text: '' },
   };
 
+/** How many causes a live view prints. */
+const fewCauses = 8;
+
 /** The lines of a live view: one for each turn, and one for each other thing that happens to a session. */
 export class WatchLines {
   readonly #screen: Screen;
@@ -89,10 +92,13 @@ export class WatchLines {
       case 'findings':
         return [
           `  ${this.#marked(`${count(findings.length, 'cause')} beside the golden ${text}`, 'wrong')}`,
-          ...findings.map(({ code, title, effect }) => {
+          ...findings.slice(0, this.#explains ? undefined : fewCauses).map(({ code, title, effect }) => {
             const effectText = this.#explains && effect !== null ? ` (${effect})` : '';
             return `    ${terminalLine(`${code}  ${title}${effectText}`)}`;
           }),
+          ...(this.#explains || findings.length <= fewCauses
+            ? []
+            : [`    and ${findings.length - fewCauses} more, on the page`]),
         ];
     }
   }

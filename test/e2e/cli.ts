@@ -12,11 +12,13 @@ export type CliOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Called with each chunk of standard error, and the process. */
   readonly onStderr?: (text: string, child: ChildProcess) => void;
+  /** Called with each chunk of standard output. */
+  readonly onStdout?: (text: string) => void;
 };
 
 /** Runs the command line as a process, as a user does: for what is about the process, or its working folder. */
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const { cwd = repository, env = {}, onStderr } = options;
+  const { cwd = repository, env = {}, onStderr, onStdout } = options;
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [join(repository, 'src', 'cli', 'main.ts'), ...args], {
       cwd,
@@ -27,6 +29,7 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
+      onStdout?.(text);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;

@@ -1,0 +1,44 @@
+import { styleText } from 'node:util';
+import { parentPort, workerData } from 'node:worker_threads';
+import { ParityError } from '../errors.ts';
+import { plainScreen, type Screen } from '../report/first-screen.ts';
+import { Analysis } from './analysis.ts';
+import type { ByteBatch } from './byte-queue.ts';
+import { GoldenChoice } from './golden-choice.ts';
+import { LiveAnalysis } from './live-analysis.ts';
+import { startPageServer } from './page-server.ts';
+import type { WatchWorkerData, WorkerMessage } from './start-watch.ts';
+import { WatchLines } from './watch-lines.ts';
+
+/** The thread of a live view: it analyses what the relay saw, prints lines and serves the page. */
+const { goldens, golden, pagePort, about, colours, waiting }: WatchWorkerData = workerData;
+const post = (message: WorkerMessage) => parentPort?.postMessage(message);
+
+const screen: Screen = {
+  ...plainScreen,
+  ...(colours
+    ? {
+        paint: (colour: Parameters<Screen['paint']>[0], text: string) =>
+          styleText(colour, text, { validateStream: false }),
+      }
+    : {}),
+};
+const lines = new WatchLines(screen);
+const analysis = new Analysis(new GoldenChoice(goldens, golden));
+try {
+  const page =
+    pagePort === undefined ? undefined : await startPageServer({ analysis, port: pagePort, about });
+  const live = new LiveAnalysis(analysis, (update) => {
+    page?.update(update.session.number, update.type === 'turn' ? update.turn.id : undefined);
+    const text = lines.linesOf(update);
+    if (text.length > 0) post({ type: 'lines', lines: text });
+  });
+  parentPort?.on('message', (batch: ByteBatch) => {
+    live.take(batch);
+    Atomics.sub(waiting, 0, batch.bytes.byteLength);
+  });
+  post({ type: 'ready', url: page?.url });
+} catch (error) {
+  const code = error instanceof ParityError ? error.code : 'internal';
+  post({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) });
+}
