@@ -2,13 +2,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
-/** Tests that take minutes, mostly waiting. `npm run test:long` runs them; `npm test` runs all others. */
-export const longTests = [
-  'test/e2e/distribution.test.ts',
-  'test/e2e/soak.test.ts',
-  'test/integration/holdings.test.ts',
-];
-
 /** Tests that need the official client, npm, many processes or a minute. All others are unit tests. */
 export const systemTests = [
   'test/{clients,e2e,integration}/**/*.test.ts',
@@ -26,12 +19,12 @@ export default defineConfig({
     hookTimeout: 300_000,
     // For a machine on which other programs run. The usual second is not enough there.
     expect: { poll: { timeout: 20_000 } },
-    maxWorkers: 2,
+    // One more than the cores of a small CI machine: system tests wait for much of their time.
+    maxWorkers: 3,
     // Node then compiles each file once for all programs that the tests start, and not once for each.
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
     projects: [
-      { extends: true, test: { name: 'long', include: longTests } },
-      { extends: true, test: { name: 'system', include: systemTests, exclude: longTests } },
+      { extends: true, test: { name: 'system', include: systemTests } },
       {
         extends: true,
         // Without isolation: a worker loads each module once, and not once for each file. Unit tests restore what they change.
