@@ -28,6 +28,9 @@ const settings = {
 /** The most milliseconds by which a request may delay another. */
 const longestDelay = 50;
 
+/** The most groups to print. */
+const mostGroups = 30;
+
 /** In milliseconds. */
 type Delay = Omit<SweptRequest, 'send'> & { readonly delay: number; readonly turn: number };
 
@@ -94,7 +97,7 @@ async function delayBy(
     turn = Math.min(turn, await longestTurn(() => send(port)));
     const times = await Promise.all(probes.map((probe) => probe.times()));
     const delays = times.map((each, index) => Math.max(...each) - (usual[index] ?? 0));
-    least = Math.min(least, Math.max(...delays));
+    least = Math.min(least, Math.max(0, ...delays));
   }
   return { ...request, delay: least, turn };
 }
@@ -103,7 +106,7 @@ async function delayBy(
 function report(name: string, delays: readonly Delay[]): void {
   console.log('   delay   CPU time');
   const slowestFirst = delays.toSorted((a, b) => b.turn - a.turn);
-  for (const [first] of Map.groupBy(slowestFirst, ({ group }) => group).values()) {
+  for (const [first] of [...Map.groupBy(slowestFirst, ({ group }) => group).values()].slice(0, mostGroups)) {
     if (first === undefined) continue;
     const times = [first.delay, first.turn].map((time) => `${time.toFixed(1).padStart(8)} ms`);
     console.log(`${times.join('')}  ${first.group}: ${first.kind}, ${first.bytes} bytes`);
