@@ -10,6 +10,12 @@ const names = ['user-agent', 'x-codex-turn-metadata', 'x-codex-window-id', 'sess
 /** Texts that are hard to divide: by the literals of the golden's user agent, by JSON, by digits. */
 const units = ['x', '(', '; ', ' (a; b) ', '0', '"{', 'codex_exec/0.169.0 (', '00000000-'];
 
+/** What stands around a text: nothing, or the first and last literals of the golden's user agent, as its pattern requires. */
+const frames = [
+  ['', ''],
+  ['codex_exec/0.169.0 (', ' (codex_exec; 0.169.0)'],
+] as const;
+
 /** Milliseconds by which a request may delay another. */
 const longestDelay = 50;
 
@@ -42,10 +48,13 @@ it.each(names)('delays no other request by a long %s', async (name) => {
     (await post(`${proxy}/v1/responses`, hello, headers)).text();
   await send(official);
   for (const unit of units) {
-    for (const length of [4000, 60_000, 120_000, 240_000]) {
-      const value = unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
-      const time = await leastCpuTime(() => send({ ...official, [name]: value }));
-      expect(time, `${unit} ${length}`).toBeLessThan(longestDelay);
+    for (const length of [4000, 60_000, 240_000]) {
+      const text = unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
+      for (const [start, end] of frames) {
+        const value = start + text + end;
+        const time = await leastCpuTime(() => send({ ...official, [name]: value }));
+        expect(time, `${start}${unit} ${length}`).toBeLessThan(longestDelay);
+      }
     }
   }
 });

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { SseResponse } from '../../src/proxy/http/sse-response.ts';
-import { fastRetries, hello, listen, post, proxyTo, startTestBackend } from './setup.ts';
+import { fastRetries, hello, listen, post, proxyTo, refusedWith, startTestBackend } from './setup.ts';
 
 /** A metric of the proxy. */
 async function metric(proxy: string, name: string): Promise<number> {
@@ -32,6 +33,25 @@ it('ends a request whose client disconnects while the sign-in is renewed', async
     // The request for the metric is one.
     await expect.poll(() => metric(proxy, 'running_turns'), { timeout: 2000 }).toBe(1);
   }
+});
+
+it('survives a client that resets its connection before the backend refuses its upgrade', async () => {
+  const server = createServer();
+  const upgrades: Duplex[] = [];
+  server.on('upgrade', (_request, socket) => upgrades.push(socket.on('error', () => {})));
+  onTestFinished(() => void server.close());
+  const proxy = await proxyTo(new URL(`http://127.0.0.1:${await listen(server)}/backend-api/codex`));
+  const client = connect(Number(new URL(proxy).port), '127.0.0.1');
+  client.write(
+    'GET /v1/responses HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n' +
+      'sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\noriginator: codex_exec\r\n' +
+      'x-codex-turn-metadata: {}\r\nsession-id: a\r\nx-codex-routing-hint: model=m\r\n\r\n',
+  );
+  await expect.poll(() => upgrades.length).toBe(1);
+  client.resetAndDestroy();
+  upgrades[0]?.end(refusedWith('403 Forbidden'));
+  await expect.poll(() => metric(proxy, 'clients')).toBe(1);
+  expect((await fetch(`${proxy}/healthz`)).status).toBe(200);
 });
 
 it('keeps no timer for a client that left before its stream began', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Accounts } from '../../../src/proxy/sign-in/accounts.ts';
@@ -104,7 +104,10 @@ const failures: {
   { failure: 'the endpoint responds with 500', respond: () => ({ status: 500, body: '' }) },
   { failure: 'the endpoint hangs up', respond: () => 'hang up' },
   { failure: 'the endpoint does not respond', respond: () => new Promise(() => {}) },
-  { failure: 'the response is too long', respond: () => ({ status: 200, body: ' '.repeat(2 ** 21) }) },
+  {
+    failure: 'the response is too long',
+    respond: () => ({ status: 200, body: `${' '.repeat(2 ** 21)}{"access_token":"${token(60, 'late')}"}` }),
+  },
   {
     failure: 'the token cannot be sent',
     respond: () => ({ status: 200, body: JSON.stringify({ access_token: 'a\nb' }) }),
@@ -129,6 +132,16 @@ it.each(failures)(
     expect(requests.length).toBeLessThan(2);
   },
 );
+
+it('uses another account while the renewal of one goes on', async () => {
+  const renewed = Promise.withResolvers<TokenResponse>();
+  const { endpoint } = await tokenEndpoint(() => renewed.promise);
+  const folder = folderOf('b');
+  writeAccount(folder, 'a', -60);
+  expect(await new Accounts(folder, endpoint).signIn('1')).toMatchObject({ accountId: 'b' });
+  renewed.resolve({ status: 200, body: '{"access_token":"a-new-token"}' });
+  await expect.poll(() => readFileSync(join(folder, 'a.json'), 'utf8')).toContain('a-new-token');
+});
 
 it('uses another account after one was refused and cannot be renewed', async () => {
   const { endpoint } = await tokenEndpoint(() => ({ status: 500, body: '' }));
