@@ -35,6 +35,7 @@ export type ClientPlaceholders = Readonly<
  */
 export function findClient(name: string, command: readonly string[], folder: string): ClientUnderTest {
   const [program] = command;
+  if (program === '') throw new ParityError('usage', 'the command after -- is empty: name a program to run');
   if (program !== undefined) {
     const unknown = command
       .map((word) => unknownPlaceholder(word, clientPlaceholders))

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { withPayloads } from '../../scripts/mutations/sites.ts';
+import { codeOf } from '../../src/diff/cause-code.ts';
 import { clientFindings } from '../../src/diff/live.ts';
+import { withOrigins } from '../../src/diff/origins.ts';
 import { readGolden } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { bundledGoldens } from '../../src/golden/select.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
-import { type JsonNode, jsonString, mapChildren, member } from '../../src/wire/json.ts';
+import type { MessageEvent } from '../../src/trace/trace-event.ts';
+import { filterMembers, type JsonNode, jsonString, mapChildren, member } from '../../src/wire/json.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 import { line } from './rendered.ts';
 
@@ -58,6 +61,11 @@ function withText(node: JsonNode, name: string, text: string): JsonNode {
   return mapChildren(node, (value, key) => (key === name ? jsonString(text) : value));
 }
 
+const close: MessageEvent = {
+  ...{ type: 'message', exchange: 1, from: 'client', opcode: 'close', compressed: false, fragments: 1 },
+  content: { kind: 'close', code: 1000 },
+};
+
 it.each(['default', 'fast', 'tool-turn', 'error-500', 'http-fallback', 'upgrade-500', 'refresh-refused'])(
   'finds nothing in what the official client sends in scenario %s',
   (scenario) => {
@@ -72,6 +80,53 @@ it('compares turns with turns where the prewarm is missing', () => {
   );
   expect(findings).toHaveLength(1);
   expect(findings[0]).toMatch(/^missing \| client message 1 \| \{"type":"response\.create"/);
+});
+
+it('compares a turn that has little of what the official client sends with the turn', () => {
+  const few = ['type', 'model', 'input'];
+  const { findings } = sent(
+    goldenOf('default'),
+    withRequests((request) =>
+      member(request, 'generate') === undefined
+        ? filterMembers(request, (key) => few.includes(key))
+        : undefined,
+    ),
+  );
+  expect(findings).toContainEqual(expect.stringMatching(/^missing \| client message 1 \|/));
+  expect(findings).toContainEqual(expect.stringMatching(/^missing \| client message 2 › store \|/));
+  expect(findings).not.toContainEqual(expect.stringMatching(/^added \|/));
+});
+
+it('compares the only attempt of a client without a prewarm with the first attempt', () => {
+  const { findings } = sent(goldenOf('error-500'), (exchanges) =>
+    withRequests((request) =>
+      member(request, 'generate') === undefined
+        ? filterMembers(request, (key) => key !== 'previous_response_id')
+        : undefined,
+    )(exchanges.slice(0, 1)),
+  );
+  expect(findings).toContain('missing | exchange 2 › request | GET /backend-api/codex/responses | ');
+  expect(findings).toContainEqual(expect.stringMatching(/^missing \| client message 1 \|/));
+});
+
+it.each([
+  ['the prewarm', (request: JsonNode) => member(request, 'generate') !== undefined, 2],
+  ['the turn', (request: JsonNode) => member(request, 'generate') === undefined, 1],
+] as const)('knows what a close message follows from where %s is missing', (_, isMissing, count) => {
+  const { findings } = sent(goldenOf('default'), (exchanges) =>
+    withRequests((request) => (isMissing(request) ? undefined : request))(exchanges).map((exchange) => ({
+      ...exchange,
+      steps: [...exchange.steps, close],
+    })),
+  );
+  expect(findings).toHaveLength(count);
+});
+
+it('takes a missing upgrade for HTTP instead of the websocket', () => {
+  const golden = goldenOf('http-fallback');
+  const overHttp = fillGolden(golden, 3).slice(1);
+  const codes = withOrigins(clientFindings(golden, overHttp).findings, overHttp).map(codeOf);
+  expect(codes).toEqual(['transport/http']);
 });
 
 it('reports a missing retry as the retry, and not the end of the connection before it', () => {

@@ -301,6 +301,11 @@ it.each([
     expected: /--client needs a command: put it after --/,
   },
   {
+    wrong: 'a client without a name',
+    args: ['check', '--client', '--', ''],
+    expected: /the command after -- is empty: name a program/,
+  },
+  {
     wrong: 'an unknown client',
     args: ['check', '--client', 'other'],
     expected: /unknown client "other": put a command after --, or add it to "clients"/,

@@ -48,7 +48,7 @@ const wrongProxies: readonly WrongProxy[] = [
   {
     fault: 'adds a header',
     code: 'shape/header-added',
-    line: '~ shape/header-added  x-forwarded-for: "127.0.0.1" added  all 4  shows a proxy',
+    line: '~ shape/header-added  x-forwarded-for: "127.0.0.1" added  all 4  shows another sender',
   },
   {
     fault: 'speaks as 0.130.0',
