@@ -64,7 +64,9 @@ export function* longHeaders(): Generator<SweptRequest> {
     for (const name of headerNames) {
       for (const unit of units) {
         for (const length of lengths) {
-          const value = unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
+          const text = unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
+          // The golden's pattern is not tried with another start and end.
+          const value = name === 'user-agent' ? `codex_exec/0.169.0 (${text} (codex_exec; 0.169.0)` : text;
           const others = headers.filter(([other]) => other !== name);
           const body = method === 'POST' ? Buffer.from(JSON.stringify(small)) : undefined;
           yield {

@@ -188,6 +188,17 @@ it('gives new sessions the account whose limit is reset first when none can serv
   expect(accounts.limited('1', limitOf(folder, 'b', 60_000))).toBe(false);
 });
 
+it('forgets the limit of an account that serves a request before its reset', () => {
+  const folder = folderOf('a', 'b');
+  const accounts = new Accounts(folder, endpointAt(1));
+  accounts.limited('', limitOf(folder, 'a', 60_000));
+  accounts.limited('', limitOf(folder, 'b', 90_000));
+  expect(served(accounts, '1')).toEqual(['a']);
+  accounts.served('1', limitOf(folder, 'a', 0).holder);
+  accounts.limited('', limitOf(folder, 'b', 1000));
+  expect(served(accounts, '2')).toEqual(['a']);
+});
+
 it('keeps the account that has served a session, although its limit is reached', () => {
   const folder = folderOf('a', 'b');
   const accounts = new Accounts(folder, endpointAt(1));
