@@ -52,8 +52,30 @@ function marked(page: ReportPage, index: number, id: string): string[] {
   });
 }
 
+/** A scenario in which a client was checked: there is one connection, and only parity. */
+function clientScenario(scenario: ReportedScenario): ReportedScenario {
+  const { findings, traffic = [], comparisons: _, ...rest } = scenario;
+  const parity = findings.filter(({ comparison }) => comparison === 'parity');
+  return {
+    ...rest,
+    ...verdictOf(parity, {}, ['parity']),
+    information: [{ type: 'difference', name: 'input', places: [] }],
+    traffic: traffic.map(({ front: _front, ...kept }) => ({ ...kept, compared: 'envelope' })),
+  };
+}
+
 describe('the data of a page', () => {
   const page = reportPage(broken);
+
+  it('shows one connection of a client, and parity alone', () => {
+    const client = clientScenario(changedScenario('0.171.0', 'fast', dropsCacheKey));
+    const own = reportPage(reportOf(client));
+    const { tracks, views, timeline } = variantOf(own, 0);
+    expect(tracks.map(({ name }) => name)).toEqual(['golden', 'client ↔ backend']);
+    expect(views.map(({ id, marks }) => [id, marks.length])).toEqual([['parity', 2]]);
+    expect(timeline).toEqual({ parties: ['client', 'backend'], tracks: [1] });
+    expect(own.page.conversations[0]?.comparisons.map(({ name }) => name)).toEqual(['parity']);
+  });
 
   it('says what is wrong in one sentence, and orders causes by harm', () => {
     expect(page.page.headline).toBe('No parity: 4 causes in 2 of 4 scenarios, 1 failed');

@@ -3,11 +3,13 @@ import { codeOf } from '../../src/diff/cause-code.ts';
 import type { Finding } from '../../src/diff/finding.ts';
 import { severityOf } from '../../src/diff/severity.ts';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
+import { firstScreen } from '../../src/report/first-screen.ts';
 import { githubReport } from '../../src/report/github.ts';
 import { jsonReport } from '../../src/report/json.ts';
 import { junitReport } from '../../src/report/junit.ts';
 import { goldenListing } from '../../src/report/listing.ts';
 import type { Report } from '../../src/report/report.ts';
+import { reportSchema } from '../../src/report/report-schema.ts';
 import { textReport, wordsOf } from '../../src/report/text.ts';
 import { parseJson } from '../../src/wire/json.ts';
 import { sampleGolden } from '../golden/sample-run.ts';
@@ -45,6 +47,38 @@ const broken: Report = {
     { ...scenario, scenario: 'default', ...verdictOf([], {}) },
   ],
 };
+
+it('shows parity alone where the subject is a client, and lists what is its own', () => {
+  const report: Report = {
+    subject: 'mine',
+    driver: 'client',
+    scenarios: [
+      {
+        ...scenario,
+        ...verdictOf([], {}, ['parity']),
+        information: [
+          { type: 'setting', name: 'model', expected: 'gpt-5', actual: 'small' },
+          { type: 'difference', name: 'tools', places: nasty.places.slice(0, 1) },
+          { type: 'further', exchanges: 2, messages: 0 },
+        ],
+      },
+    ],
+  };
+  expect(firstScreen(report)).toBe(
+    'mine vs codex 0.169.0 · parity in 1 scenario · driver client\n' +
+      'note: its own, and not judged: tools, model small (golden: gpt-5), 2 requests to another model\n',
+  );
+  expect(textReport(report).split('\n').slice(0, 2)).toEqual([
+    'codex            scenario  parity',
+    '0.169.0 chatgpt  fast      ok',
+  ]);
+  expect(textReport(report)).toContain('information: 0.169.0 fast › model: small (golden: gpt-5)');
+  expect(junitReport(report)).toContain('tests="1" failures="0"');
+  expect(reportSchema.parse(JSON.parse(jsonReport(report))).scenarios[0]).toMatchObject({
+    comparisons: { parity: { type: 'ok' } },
+    information: report.scenarios[0]?.information,
+  });
+});
 
 it('prints a table, the findings and the verdict as text', () => {
   expect(textReport(broken)).toMatchInlineSnapshot(`
