@@ -5,6 +5,7 @@
  */
 
 import { createServer, request } from 'node:http';
+import { flushCompileCache } from 'node:module';
 import type { Socket } from 'node:net';
 import { acceptKey, WebSocketDecoder, WebSocketEncoder } from '../../src/wire/websocket.ts';
 
@@ -37,7 +38,8 @@ createServer((_, response) => response.writeHead(404).end())
       }
     });
   })
-  .listen(Number(port), '127.0.0.1');
+  // A signal ends it, after which nothing is written.
+  .listen(Number(port), '127.0.0.1', flushCompileCache);
 
 /** Removes members in the text: JSON that is written again spells a clock such as 1700000000.0 differently. */
 function withoutChain(message: string): string {

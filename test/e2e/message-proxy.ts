@@ -4,6 +4,7 @@
  *     node message-proxy.ts PORT UPSTREAM FAULT…
  */
 
+import { flushCompileCache } from 'node:module';
 import { connect, createServer, type Socket } from 'node:net';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { HeaderList } from '../../src/wire/headers.ts';
@@ -123,7 +124,8 @@ createServer({ noDelay: true }, (client) => {
     a.on('error', () => b.destroySoon());
     a.on('close', () => b.destroySoon());
   }
-}).listen(Number(port), '127.0.0.1');
+  // A signal ends it, after which nothing is written.
+}).listen(Number(port), '127.0.0.1', flushCompileCache);
 
 /** Changes the requests in the bytes of a client that was not upgraded: head and body. Returns what is incomplete. */
 function forwardRequests(bytes: Buffer, backend: Socket, { head: changeHead, json }: Fault): Buffer {
