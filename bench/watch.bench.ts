@@ -14,12 +14,12 @@ import { forSession, turnOf } from './proxy/turn.ts';
  */
 const settings = {
   /** Measured turns of each subject for each number of events. */
-  rounds: Number(process.env.BENCH_ROUNDS ?? 300),
+  rounds: Number(process.env.BENCH_ROUNDS ?? 200),
   /** Unmeasured turns of each subject before them. */
-  warmUp: Number(process.env.BENCH_WARMING ?? 100),
+  warmUp: Number(process.env.BENCH_WARMING ?? 60),
   events: (process.env.BENCH_EVENTS ?? '20,500').split(',').map(Number),
-  /** Milliseconds between two turns. */
-  pause: 10,
+  /** Milliseconds between two turns: in a session they are seconds apart, so that the analysis of one is over before the next. */
+  pause: 40,
   /** Turns during which the memory must not grow. */
   turns: Number(process.env.BENCH_TURNS ?? 10_000),
 };

@@ -21,6 +21,12 @@ export type ByteEntry =
 
 export type ByteBatch = { readonly bytes: ArrayBuffer; readonly entries: readonly ByteEntry[] };
 
+/**
+ * Milliseconds for which what was seen is collected. A machine with few cores would otherwise analyse a request while the
+ * relay still has its response to pass on.
+ */
+const delay = 25;
+
 /** The most bytes that wait for the analysis. */
 const mostWaiting = 32 * 1024 * 1024;
 
@@ -34,7 +40,7 @@ type ByteQueueOptions = {
 
 /**
  * Copies what passes through a relay, for an analysis in another thread. The relay never waits for it: copies are posted
- * after the bytes were passed on, and a connection for which there is no room is left out from then on.
+ * some time after the bytes were passed on, and a connection for which there is no room is left out from then on.
  */
 export class ByteQueue {
   readonly #options: ByteQueueOptions;
@@ -91,8 +97,7 @@ export class ByteQueue {
     this.#entries.push(entry);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    // By then the relay has passed on what it received.
-    setImmediate(() => this.#flush());
+    setTimeout(() => this.#flush(), delay);
   }
 
   #flush(): void {

@@ -16,7 +16,7 @@ export type TurnExchange = Exchange & { readonly isContinued: boolean };
 
 /** How much is kept: turns, frames of one, and characters of all of them. */
 export type FrameLimits = { readonly turns: number; readonly frames: number; readonly characters: number };
-const standardLimits: FrameLimits = { turns: 60, frames: 2000, characters: 24_000_000 };
+const standardLimits: FrameLimits = { turns: 40, frames: 2000, characters: 8_000_000 };
 
 type KeptTurn = {
   readonly exchanges: Map<number, TurnExchange & { readonly steps: Step[] }>;

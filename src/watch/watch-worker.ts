@@ -1,3 +1,5 @@
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { styleText } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ParityError } from '../errors.ts';
@@ -23,6 +25,7 @@ const screen: Screen = {
       }
     : {}),
 };
+giveWay();
 const lines = new WatchLines(screen);
 const analysis = new Analysis(new GoldenChoice(goldens, golden));
 try {
@@ -41,4 +44,14 @@ try {
 } catch (error) {
   const code = error instanceof ParityError ? error.code : 'internal';
   post({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) });
+}
+
+/** The relay goes first: on Linux a thread has a priority of its own. */
+function giveWay(): void {
+  try {
+    const [, thread] = /task\/(\d+)$/.exec(readlinkSync('/proc/thread-self')) ?? [];
+    if (thread !== undefined) setPriority(Number(thread), constants.priority.PRIORITY_LOW);
+  } catch {
+    // Elsewhere, or where that is not allowed, all threads have one priority.
+  }
 }

@@ -105,34 +105,38 @@ describe('the packed tarball, installed into an empty folder', () => {
     expect(exitCode).toBe(0);
   });
 
-  it('runs the backend, the proxy in front of it, and a replay to both', async () => {
+  it('runs the backend, watch and the proxy in front of it, and a replay to all', async () => {
     const stopping = new AbortController();
     /** Starts a server. Resolves with its URL when it listens, and with the end of its process. */
     const start = (...args: readonly string[]) => {
       const bin = join(folder, 'node_modules', '.bin', 'codex-parity');
       const listening = Promise.withResolvers<string>();
+      const page = Promise.withResolvers<string>();
       const ended = runInGroup([bin, ...args], {
         ...{ cwd: folder, env, signal: stopping.signal, graceMs: 5000 },
         onStderrLine: (line) => {
           const [, url] = /listening on (\S+)/.exec(line) ?? [];
           if (url !== undefined) listening.resolve(url);
+          const [, address] = /live page (\S+)/.exec(line) ?? [];
+          if (address !== undefined) page.resolve(address);
         },
       });
       ended.then(({ stderr }) => listening.reject(new Error(stderr)));
-      return { listening: listening.promise, ended };
+      return { listening: listening.promise, page: page.promise, ended };
     };
     writeFileSync(
       join(folder, 'auth.json'),
       authJson(madeUpSignIn({ accountId: 'a', userId: 'u', email: 'e@example.com', plan: 'pro' })),
     );
     const backend = start('backend', '--port', '0', '--replay', 'latest');
-    const upstream = `${await backend.listening}/backend-api/codex`;
+    const responds = `${await backend.listening}/backend-api/codex`;
+    const watch = start('watch', '--listen', '0', '--page', '0', '--upstream', responds);
     const proxy = start(
       'proxy',
       '--port',
       '0',
       '--upstream',
-      upstream,
+      await watch.listening,
       '--auth',
       'auth.json',
       '--log-level',
@@ -141,8 +145,12 @@ describe('the packed tarball, installed into an empty folder', () => {
     const replayed = await installed('replay', 'latest', '--to', await proxy.listening);
     expect(replayed.stdout).toMatch(/^played \d+ exchange/);
     expect(replayed.exitCode).toBe(0);
+    const page = await watch.page;
+    expect(await (await fetch(page)).text()).toContain('<title>watch · codex-parity</title>');
+    await expect.poll(async () => (await fetch(new URL('turns/1', page))).status).toBe(200);
     stopping.abort();
-    await Promise.all([backend.ended, proxy.ended]);
+    const [, , watched] = await Promise.all([backend.ended, proxy.ended, watch.ended]);
+    expect(watched.stdout).toMatch(/^session 1 · /);
   });
 
   it('compares a trace with a golden that is named', async () => {
@@ -232,6 +240,8 @@ it.concurrent.each([
   'diff',
   'show',
   'drift',
+  'watch',
+  'explain',
   'proxy',
   'bench-tier',
   'init',

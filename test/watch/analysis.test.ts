@@ -229,8 +229,8 @@ describe('bounds', () => {
     expect(session?.turns.at(-1)?.number).toBe(10_000);
     expect(session?.earlier).toBe(9800);
     const kept = Array.from({ length: 10_000 }, (_, id) => analysis.framesOf(id + 1)).filter(Boolean);
-    expect(kept.length).toBe(60);
-    expect(analysis.dropped).toEqual({ sessions: 0, turns: 9800, frames: 9940 });
+    expect(kept.length).toBe(40);
+    expect(analysis.dropped).toEqual({ sessions: 0, turns: 9800, frames: 9960 });
   });
 
   it('forgets the session that was used longest ago', () => {
