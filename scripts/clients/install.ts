@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultClientCache, makeCacheFolder } from '../../src/client/install/installed.ts';
@@ -14,7 +14,7 @@ export type Packages =
 /** The programs that may be Python, newest first. The packages need 3.10 or newer. */
 const pythons = ['python3.13', 'python3.12', 'python3.11', 'python3.10', 'python3'];
 
-/** Later releases are not installed: so the packages that the pinned ones need are always the same. pip has no such option. */
+/** Later npm releases are not installed: so the packages that the pinned ones need are always the same. */
 const before = '2026-11-27T00:00:00Z';
 
 /** The longest that an installation may take, in milliseconds. */
@@ -28,7 +28,8 @@ const installTimeout = 300_000;
  */
 export async function installPackages(wanted: Packages): Promise<string> {
   const cache = join(defaultClientCache(process.env), '..', 'packages');
-  const identity = hash('sha256', [before, ...wanted.packages].join(' ')).slice(0, 16);
+  const pins = wanted.registry === 'npm' ? before : readFileSync(constraintsOf(wanted), 'utf8');
+  const identity = hash('sha256', [pins, ...wanted.packages].join(' ')).slice(0, 16);
   const name = `${wanted.registry}-${identity}`.toLowerCase();
   const folder = join(cache, name);
   if (existsSync(join(folder, 'complete'))) return folder;
@@ -36,7 +37,7 @@ export async function installPackages(wanted: Packages): Promise<string> {
   // A Python environment contains its own path, so it cannot be renamed.
   if (wanted.registry === 'PyPI') {
     await rm(folder, { recursive: true, force: true });
-    await installFromPyPi(wanted.packages, folder);
+    await installFromPyPi(wanted, folder);
     await complete(folder, wanted);
     return folder;
   }
@@ -65,10 +66,19 @@ function complete(folder: string, { packages }: Packages): Promise<void> {
   return writeFile(join(folder, 'complete'), `${packages.join('\n')}\n`);
 }
 
-async function installFromPyPi(packages: readonly string[], folder: string): Promise<void> {
+/**
+ * The file with the versions of all packages that the first one needs: pip has no option for a date. `pip freeze` in a new
+ * environment writes it.
+ */
+function constraintsOf({ packages: [first = ''] }: Packages): string {
+  return join(import.meta.dirname, 'constraints', `${first.replace(/[[=].*/, '')}.txt`);
+}
+
+async function installFromPyPi(wanted: Packages, folder: string): Promise<void> {
   await run([await findPython(), '-m', 'venv', folder], process.cwd());
   const pip = [join(folder, 'bin', 'python'), '-m', 'pip', 'install'];
-  await run([...pip, '--quiet', '--disable-pip-version-check', ...packages], folder);
+  const pins = ['--constraint', constraintsOf(wanted)];
+  await run([...pip, '--quiet', '--disable-pip-version-check', ...pins, ...wanted.packages], folder);
 }
 
 export async function findPython(): Promise<string> {
