@@ -58,7 +58,13 @@ export async function startFaultRelay(options: FaultRelayOptions): Promise<Fault
     const sockets = { client: track(client), backend: track(backend) };
     const relayed = new RelayedConnection(sockets, { side, faults: pending, variation, number: connections });
     relaying.add(relayed);
-    void relayed.run().finally(() => relaying.delete(relayed));
+    void relayed
+      .run()
+      .catch(() => {
+        client.destroy();
+        backend.destroy();
+      })
+      .finally(() => relaying.delete(relayed));
   });
   return {
     port: await listenLocally(server, port),

@@ -37,6 +37,9 @@ type RelayedBody = { readonly isChunked: boolean; readonly isEvents: boolean };
  */
 type Passing = 'all' | 'stalled' | 'ignored' | 'frozen';
 
+/** While more bytes than this wait to be passed on, a side is not read. */
+const mostWaiting = 1024 * 1024;
+
 /** Milliseconds for bytes to arrive before a reset, which may overtake them. */
 const beforeReset = 20;
 
@@ -66,6 +69,8 @@ export class RelayedConnection {
   #isWebSocket = false;
   #decoder: WebSocketDecoder | undefined;
   #writer: WebSocketWriter | undefined;
+  /** Whether the client does not learn that the backend accepted compression. It may leave its messages uncompressed. */
+  #declines = false;
   #body: RelayedBody = { isChunked: false, isEvents: false };
   /** The start of a server-sent event that is not complete. */
   #block: Buffer = Buffer.alloc(0);
@@ -109,18 +114,45 @@ export class RelayedConnection {
     await Promise.all([from, to]);
   }
 
-  /** Reads a side to its end, and ends the other like it. */
-  async #read(socket: Socket, peer: Socket, onData: (bytes: Buffer) => Promise<void>): Promise<void> {
-    try {
-      for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
-        if (this.#passing === 'frozen') return;
-        await onData(bytes);
+  /**
+   * Reads a side to its end, and ends the other like it. What arrives is read at once, even if it is passed on slowly: a socket
+   * that is reset loses what has not been read.
+   */
+  #read(socket: Socket, peer: Socket, onData: (bytes: Buffer) => Promise<void>): Promise<void> {
+    let work = Promise.resolve();
+    let waiting = 0;
+    let hasFinished = false;
+    socket.on('data', (bytes: Buffer) => {
+      if (this.#passing === 'frozen') {
+        socket.pause();
+        return;
       }
-      await this.#sequence;
-      if (this.#passing === 'all' || peer === this.#from) peer.end();
-    } catch {
-      if (this.#passing === 'all' || peer === this.#from) peer.resetAndDestroy();
-    }
+      waiting += bytes.length;
+      if (waiting > mostWaiting) socket.pause();
+      work = work
+        .then(() => onData(bytes))
+        .then(() => {
+          waiting -= bytes.length;
+          if (waiting <= mostWaiting && this.#passing !== 'frozen') socket.resume();
+        });
+    });
+    const passesEnd = () => this.#passing === 'all' || peer === this.#from;
+    socket.once('end', () => {
+      hasFinished = true;
+      work = work.then(() => {
+        if (passesEnd()) peer.end();
+      });
+    });
+    return new Promise((resolve) => {
+      socket.once('close', () => {
+        const ended = hasFinished ? work : work.then(() => delay(beforeReset));
+        resolve(
+          ended.then(() => {
+            if (!hasFinished && passesEnd()) peer.resetAndDestroy();
+          }),
+        );
+      });
+    });
   }
 
   /** Passes on what the other side sends. Its requests are where a backend can fail before it responds. */
@@ -185,7 +217,8 @@ export class RelayedConnection {
     const deflate = negotiatedDeflate(head.headers);
     this.#isWebSocket = true;
     this.#decoder = new WebSocketDecoder(this.#side, deflate);
-    this.#writer = new WebSocketWriter(this.#side, deflate, this.#variation);
+    this.#declines = this.#side === 'backend' && this.#variation?.declinesCompression() === true;
+    this.#writer = new WebSocketWriter(this.#side, this.#declines ? null : deflate, this.#variation);
     const held = this.#requests.settleUpgrade(true);
     if (this.#side === 'client') this.#onEvents(held);
   }
@@ -237,7 +270,10 @@ export class RelayedConnection {
     }
     const isEvents = !isRequest && this.#faults.isArmed && this.#isModel && mayBeEvents(head);
     // What is sent between the events has no place in a body of known length.
-    const headers = isEvents ? asChunks(head.headers) : head.headers;
+    const negotiated = this.#declines
+      ? head.headers.filter(([name]) => !extensions.test(name))
+      : head.headers;
+    const headers = isEvents ? asChunks(negotiated) : negotiated;
     const isChunked = /chunked/i.test(headerValue(headers, 'transfer-encoding') ?? '');
     this.#body = { isChunked, isEvents };
     await this.#send(headBytes({ ...head, headers }));
@@ -428,6 +464,7 @@ const lastEvents: ReadonlySet<string> = new Set([
   'error',
 ]);
 
+const extensions = /^sec-websocket-extensions$/i;
 const lineEnd = Buffer.from('\r\n');
 const lastChunk = Buffer.from('0\r\n\r\n');
 

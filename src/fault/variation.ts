@@ -50,6 +50,11 @@ export class Variation {
     return this.#random() < 0.25 ? Buffer.from(`varied ${this.#below(1000)}`) : undefined;
   }
 
+  /** Whether a backend declines the compression that the client of this connection offers. */
+  declinesCompression(): boolean {
+    return this.#random() < 0.25;
+  }
+
   /** Whether a message is compressed, where both sides agreed that messages may be. */
   compresses(): boolean {
     return this.#random() < 0.5;

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
 import { RawConnection, type ReceivedEvent } from '../../src/client/replay/raw-connection.ts';
 import { faultKinds, parseFault } from '../../src/fault/fault.ts';
 import { startFaultRelay } from '../../src/fault/relay.ts';
+import { listenLocally } from '../../src/listening.ts';
 import { textOf } from '../../src/wire/content-collector.ts';
 import type { HeaderList } from '../../src/wire/headers.ts';
 import { connect as connectTo } from '../backend/backend-client.ts';
@@ -216,4 +217,34 @@ it('passes on everything where nothing varies and nothing fails', async () => {
   onTestFinished(relay.close);
   expect(await overWebSocket(relay.port, wholeOverWebSocket)).toEqual(wholeOverWebSocket);
   expect(await overHttp(relay.port, wholeOverHttp)).toEqual(wholeOverHttp);
+});
+
+it.each([1, 2, 3])('passes on all that came before a reset, however slowly, with seed %i', async (vary) => {
+  const body = Buffer.alloc(400_000, 'x');
+  const server = createServer((socket) => {
+    socket
+      .on('error', () => {})
+      .once('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${2 * body.length}\r\n\r\n`);
+        // Half of the body. It has left when the connection is reset.
+        socket.write(body, () => setTimeout(() => socket.resetAndDestroy(), 20));
+      });
+  });
+  const port = await listenLocally(server);
+  const relay = await startFaultRelay({ upstream: { host: '127.0.0.1', port }, side: 'backend', vary });
+  onTestFinished(async () => {
+    await relay.close();
+    server.close();
+  });
+  const socket = connect(relay.port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  let bytes = 0;
+  socket
+    .on('error', () => {})
+    .on('data', (chunk) => {
+      bytes += chunk.length;
+    });
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  await new Promise((closed) => socket.once('close', closed));
+  expect(bytes).toBeGreaterThanOrEqual(body.length);
 });
