@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Sealer, type SealerOptions, seals } from '../../src/trace/seal.ts';
@@ -367,4 +369,21 @@ it('replaces the duration in the frame of a tool output, and keeps output of the
   const text = 'Script completed\nWall time <<elapsed>> seconds\nOutput:\nalpha';
   expect(sealed).toEqual(toNode({ text }));
   expect(sealer.json(sealed)).toEqual(sealed);
+});
+
+it.each([
+  ['a secret', (index: number) => `{"token":"secret-number-${index}","text":"`],
+  ['an id', (index: number) => `{"id":"id-number-${index}","text":"`],
+])('does not keep the texts in which it found %s in memory', (_, start) => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const sealer = new Sealer();
+  const rest = 'word '.repeat(60_000);
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let index = 0; index < 200; index += 1)
+    sealer.json(parseJson(`${start(index)}${rest.slice(index)}"}`).node);
+  collect();
+  // The texts have 60 MB.
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(20_000_000);
 });
