@@ -25,6 +25,8 @@ const settings = {
   turns: Number(process.env.BENCH_TURNS ?? 20_000),
   /** Events per response. */
   events: (process.env.BENCH_EVENTS ?? '20,2000').split(',').map(Number),
+  /** The ways to measure. */
+  ways: ways.filter((way) => (process.env.BENCH_WAYS?.split(',') ?? ways).includes(way)),
   /** Concurrent sessions. */
   sessions: (process.env.BENCH_SESSIONS ?? '1,20,256').split(',').map(Number),
 };
@@ -63,14 +65,14 @@ try {
 
   for (const subject of subjects) {
     process.stderr.write(`warming up ${subject.name}\n`);
-    for (const way of subject.ways) {
+    for (const way of settings.ways.filter((one) => subject.ways.includes(one))) {
       await round(subject, { way, events: 20, sessions: 20, seconds: settings.warmUp });
     }
   }
   const rows: Row[] = [];
   for (const events of settings.events) {
     for (const sessions of settings.sessions) {
-      for (const way of ways) {
+      for (const way of settings.ways) {
         process.stderr.write(`${way}, ${events} events, ${sessions} sessions\n`);
         const capable = subjects.filter((subject) => subject.ways.includes(way));
         const measured = new Map<Subject, Measured[]>(capable.map((subject) => [subject, []]));
@@ -137,7 +139,11 @@ async function startSubjects(backend: number): Promise<Subject[]> {
     ['http-proxy-3', 'mockttp', 'bare'].map(async (name): Promise<Subject> => {
       const script = join(import.meta.dirname, 'proxy', `${name}.ts`);
       const { port } = await keep(startNode([script, String(backend)]));
-      return { name, port, ways: ['websocket', 'post'] };
+      return {
+        name,
+        port,
+        ways: name === 'http-proxy-3' ? ['websocket', 'post', 'official post'] : ['websocket', 'post'],
+      };
     }),
   );
   return [
@@ -152,6 +158,11 @@ async function startSubjects(backend: number): Promise<Subject[]> {
 async function sessionFor(way: Way, turn: BenchTurn): Promise<LoadSession> {
   const { handshake, message, post } = forSession(turn, uuid7());
   if (way === 'websocket') return { transport: 'websocket', handshake, message };
+  if (way === 'rewritten websocket') {
+    // A client of another provider names no version.
+    const others = handshake.filter(([name]) => name.toLowerCase() !== 'version');
+    return { transport: 'websocket', handshake: others, message };
+  }
   if (way === 'post') {
     return { transport: 'http', headers: [['content-type', 'application/json']], body: Buffer.from(post) };
   }

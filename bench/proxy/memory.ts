@@ -32,7 +32,9 @@ export async function measureMemory({ proxy, path, turns, newSession }: MemoryOp
   const idle = proxy.memory();
   for (const connection of connections) connection.close();
 
-  const sessions = await Promise.all(Array.from({ length: busySessions }, () => newSession('post')));
+  const sessions = await Promise.all(
+    Array.from({ length: busySessions }, (_, n) => newSession(n % 2 === 0 ? 'post' : 'websocket')),
+  );
   const memoryAfter = async (count: number) => {
     await Promise.all(
       sessions.map(async (session) => {

@@ -2,9 +2,12 @@ import { goal } from '../goal.ts';
 import type { Measured } from './load.ts';
 import type { Memory } from './memory.ts';
 
-export const ways = ['websocket', 'post', 'official post'] as const;
+export const ways = ['websocket', 'rewritten websocket', 'post', 'official post'] as const;
 
-/** How a client sends: the official one over its websocket or by a compressed POST, an API client by a plain POST. */
+/**
+ * How a client sends: the official one over its websocket, which the proxy tunnels, or as a client of another provider, whose
+ * messages the proxy completes; or by a compressed POST. An API client by a plain POST.
+ */
 export type Way = (typeof ways)[number];
 
 export type Row = Measured & {
@@ -76,18 +79,32 @@ function rowOf(
 function printTurnGoals(rows: readonly Row[]): void {
   const failed = rows.filter(({ subject }) => subject === 'codex-parity').flatMap(({ failures }) => failures);
   goal(failed.length === 0, `${failed.length} requests through the proxy failed`, 'none');
-  for (const { events, sessions } of rows.filter((row) => row.subject === 'direct' && row.way === 'post')) {
+  for (const { events, sessions } of rows.filter(
+    (row) => row.subject === 'direct' && row.way === rows[0]?.way,
+  )) {
     const added = (subject: string, way: Way) => {
       const row = rowOf(rows, { subject, way, events, sessions });
       return row === undefined ? Number.NaN : row.last.p50 - directRow(rows, row).last.p50;
     };
     const load = `${events} events, ${sessions} sessions`;
-    const [relayed, httpProxy] = [added('codex-parity', 'websocket'), added('http-proxy-3', 'websocket')];
-    goal(
-      relayed <= httpProxy,
-      `${load}: websocket to websocket adds ${relayed.toFixed(2)} ms`,
-      `at most http-proxy-3's ${httpProxy.toFixed(2)} ms`,
-    );
+    for (const way of ['websocket', 'official post'] as const) {
+      if (!rows.some((row) => row.way === way)) continue;
+      const [own, other] = ['codex-parity', 'http-proxy-3'].map(
+        (subject) => rowOf(rows, { subject, way, events, sessions })?.turnsPerSecond ?? Number.NaN,
+      ) as [number, number];
+      goal(
+        own >= other * 0.9,
+        `${load}: a tunnelled ${way} makes ${Math.round(own)} turns per second, ${(own / other).toFixed(2)} of http-proxy-3's`,
+        '0.9',
+      );
+      const [adds, httpProxy] = [added('codex-parity', way), added('http-proxy-3', way)];
+      goal(
+        adds <= httpProxy * 1.1,
+        `${load}: a tunnelled ${way} adds ${adds.toFixed(2)} ms`,
+        `at most http-proxy-3's ${httpProxy.toFixed(2)} ms and a tenth`,
+      );
+    }
+    if (!rows.some((row) => row.way === 'post')) continue;
     const [translated, mockttp] = [added('codex-parity', 'post'), added('mockttp', 'post')];
     goal(
       translated < mockttp,
@@ -95,6 +112,7 @@ function printTurnGoals(rows: readonly Row[]): void {
       `less than mockttp's ${mockttp.toFixed(2)} ms`,
     );
   }
+  if (!rows.some((row) => row.way === 'post')) return;
   const speedOf = (subject: string) =>
     rowOf(rows, { subject, way: 'post', events: 20, sessions: 20 })?.turnsPerSecond;
   const speed = speedOf('codex-parity') ?? Number.NaN;

@@ -5,7 +5,7 @@ import { type JsonNode, jsonString, parseJson, printJson, stringAt } from '../..
 
 /** One turn as the official client sends it, for any number of sessions. */
 export type BenchTurn = {
-  /** Headers of the upgrade or POST, without Host and compression offers. */
+  /** Headers of the upgrade or POST, without Host. */
   readonly handshake: HeaderList;
   /** The request, about 60 KB of JSON. */
   readonly message: string;
@@ -31,7 +31,7 @@ export async function turnOf(path: string): Promise<BenchTurn> {
   const handshake = exchange.request.headers.flatMap(([name, value]): HeaderList => {
     const filled = filler.node(value);
     const text = filled.kind === 'string' ? filled.value : printJson(filled);
-    return /^(?:host|sec-websocket-extensions)$/i.test(name) ? [] : [[name, text]];
+    return /^host$/i.test(name) ? [] : [[name, text]];
   });
   return {
     handshake,

@@ -4,6 +4,7 @@ const definitions = {
   turns_total: ['counter', 'Turns of clients other than the official one, by their last event.'],
   upstream_connections_total: ['counter', 'Upstream connections opened, by transport.'],
   upstream_refusals_total: ['counter', 'Upgrades that the backend refused, by status.'],
+  tunnels_total: ['counter', 'Upgrades and requests of official clients that are tunnelled.'],
   reconnects_total: ['counter', 'Upstream connections replaced within a turn.'],
   http_retries_total: ['counter', 'Requests over HTTP retried within a turn.'],
   http_fallbacks_total: ['counter', 'Sessions that changed to HTTP.'],

@@ -30,6 +30,8 @@ export type HttpContext = RequestContext & { readonly response: ServerResponse }
 export type UpgradeContext = RequestContext & {
   /** The raw socket, below the websocket that `accept` returns. */
   readonly socket: Duplex;
+  /** What the client has sent after its upgrade already. */
+  readonly head: Buffer;
   /** Accepts the upgrade. `headers` are added to the response. */
   readonly accept: (headers: HeaderList) => Promise<WebSocket>;
 };

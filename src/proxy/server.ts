@@ -234,7 +234,7 @@ class ProxyServer {
         countMessages(client, socket, heldBytes);
         return client;
       };
-      await route.websocket({ ...context, socket, accept });
+      await route.websocket({ ...context, socket, head, accept });
     } catch (error) {
       const apiError = this.#report(gone.signal.reason ?? error);
       if (gone.signal.reason !== clientLeft) endWithError(socket, apiError, apiError.event);

@@ -139,10 +139,10 @@ function writeHeader(frame: Buffer, at: number, first: number, maskBit: number, 
 }
 
 /**
- * Masks or unmasks into new memory, because the tap decodes bytes that are still being forwarded. Works on four bytes
+ * Masks or unmasks into new memory, because the bytes are still being forwarded. Works on four bytes
  * at a time, because messages are large.
  */
-function masked(payload: Buffer, mask: Buffer): Buffer {
+export function masked(payload: Buffer, mask: Buffer): Buffer {
   const result = Buffer.allocUnsafeSlow(payload.length);
   payload.copy(result);
   const words = new Uint32Array(result.buffer, 0, payload.length >> 2);

@@ -30,6 +30,7 @@ import {
   sendAll,
   sse,
   startTestBackend,
+  tunnelled,
 } from '../proxy/setup.ts';
 
 // The proxies of other tests run in the process of the test, whose memory and descriptors are not the proxy's alone. Here the
@@ -51,7 +52,7 @@ const limits = {
 /** Starts a backend whose behaviour can be changed, and a proxy to it in another process. */
 async function startProxyApart() {
   let behaviour: BackendBehaviour = {};
-  const whole: Required<BackendBehaviour> = {
+  const whole: Required<Omit<BackendBehaviour, 'deflate'>> = {
     message: (socket) => sendAll(socket, responseEvents('OK')),
     prewarm: (socket) => sendAll(socket, responseEvents('', 'resp_warm')),
     upgrade: () => undefined,
@@ -119,6 +120,7 @@ async function requestEverything(origin: string): Promise<void> {
     ['/v1/chat/completions', { ...chat, stream: true }, {}],
     ['/v1/responses/compact', hello, {}],
     ['/backend-api/codex/responses', hello, official],
+    ['/backend-api/codex/responses', hello, { ...tunnelled, version: '0.1.0' }],
     ['/backend-api/wham/usage', hello, official],
   ] as const;
   const signal = () => AbortSignal.timeout(3000);
@@ -129,7 +131,7 @@ async function requestEverything(origin: string): Promise<void> {
         .then((response) => response.text(), String)
         .catch(String);
     }),
-    ...[{}, official, hinted].map(async (headers) => {
+    ...[{}, official, hinted, tunnelled].map(async (headers) => {
       const socket = await openWebSocket(`${origin}/v1/responses`, headers).catch(() => undefined);
       if (socket === undefined) return;
       socket.on('error', () => {});
@@ -155,6 +157,10 @@ const upgrade =
   'GET /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
   'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
 
+const tunnelledUpgrade = `${upgrade}${Object.entries(tunnelled)
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('')}Sec-WebSocket-Extensions: permessage-deflate\r\n`;
+
 /** What clients send that is not a request, or not all of one. */
 const hostileBytes: readonly (string | Buffer)[] = [
   '',
@@ -177,8 +183,10 @@ const hostileBytes: readonly (string | Buffer)[] = [
   `${upgrade}\r\n`,
   `${upgrade}Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n`,
   // Malformed frames, part of a frame, and one that announces too much.
-  ...['8f80', '0102', '81fe1000', '81ff7fffffffffffffff', '8880', '8a80'].map((frame) =>
-    Buffer.concat([Buffer.from(`${upgrade}\r\n`), Buffer.from(frame, 'hex'), Buffer.alloc(8)]),
+  ...[upgrade, tunnelledUpgrade].flatMap((head) =>
+    ['8f80', '0102', '81fe1000', '81ff7fffffffffffffff', '8880', '8a80', 'c180', 'c1ff00000000ffffffff'].map(
+      (frame) => Buffer.concat([Buffer.from(`${head}\r\n`), Buffer.from(frame, 'hex'), Buffer.alloc(8)]),
+    ),
   ),
 ];
 
@@ -208,7 +216,9 @@ it('keeps nothing of hostile clients', async () => {
     const body = JSON.stringify({ ...hello, input: 'x'.repeat(200_000) });
     const request = `${start('/v1/responses', `Content-Length: ${body.length}`)}${body}`;
     await Promise.all(Array.from({ length: 100 }, (_, n) => sendBytes(origin, request, n % 20)));
-    await Promise.all(Array.from({ length: 100 }, (_, n) => sendBytes(origin, `${upgrade}\r\n`, n % 20)));
+    for (const head of [upgrade, tunnelledUpgrade]) {
+      await Promise.all(Array.from({ length: 100 }, (_, n) => sendBytes(origin, `${head}\r\n`, n % 20)));
+    }
   });
 });
 

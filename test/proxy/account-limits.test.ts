@@ -23,6 +23,7 @@ import {
   sse,
   startTestBackend,
   type TestBackend,
+  tunnelled,
   user,
 } from './setup.ts';
 import { endpointAt, temporaryFolder, token } from './sign-in/endpoint.ts';
@@ -53,7 +54,7 @@ const failed = (error: object) =>
   JSON.stringify({ type: 'response.failed', response: { id: 'resp_x', status: 'failed', error } });
 
 /** Starts a backend for which some accounts have reached their limit. `limits` may change. */
-async function startLimited(form: Form, limits: Limits) {
+async function startLimited(form: Form, limits: Limits, deflate = false) {
   const limitOf = (request: ReceivedRequest | IncomingMessage): object | undefined => {
     const id = Array.isArray(request.headers)
       ? headerValue(request.headers, 'chatgpt-account-id')
@@ -62,6 +63,7 @@ async function startLimited(form: Form, limits: Limits) {
   };
   const json = (error: object) => JSON.stringify({ error });
   return startTestBackend({
+    deflate,
     upgrade: (_, request) => {
       if (form.endsWith('HTTP')) return refusedWith('426 Upgrade Required');
       const error = limitOf(request);
@@ -248,9 +250,12 @@ const official = {
 const create = (more = {}) =>
   JSON.stringify({ type: 'response.create', model: 'm', input: [user('hello')], ...more });
 
-it('makes the refused upgrade of an official client for another account', async () => {
+it.each([
+  { client: 'an official client', headers: official },
+  { client: 'an official client that is tunnelled', headers: tunnelled },
+])('makes the refused upgrade of $client for another account', async ({ headers }) => {
   const backend = await startLimited('a refused upgrade', { a: usageLimit(60) });
-  const client = await openWebSocket(`${await proxyWith(backend, ['a', 'b'])}/v1/responses`, official);
+  const client = await openWebSocket(`${await proxyWith(backend, ['a', 'b'])}/v1/responses`, headers);
   client.send(create());
   expect((await receiveResponse(client)).at(-1)).toContain('response.completed');
   expect(accountsOf(backend)).toEqual(['a', 'b']);
@@ -262,44 +267,57 @@ it('refuses the upgrade of an official client with the soonest reset', async () 
   expect([refusal.status, JSON.parse(refusal.body)]).toEqual([429, { error: usageLimit(60) }]);
 });
 
-it.each(['an error frame', 'a failed response'] as const)(
-  'passes %s on to an official client, and uses another account for its next request, unless it was served',
-  async (form) => {
+const officialClients = [
+  { client: 'an official client', headers: official, deflate: false },
+  { client: 'an official client that is tunnelled', headers: tunnelled, deflate: false },
+  { client: 'an official client that is tunnelled and compresses', headers: tunnelled, deflate: true },
+];
+
+it.each(
+  (['an error frame', 'a failed response'] as const).flatMap((form) =>
+    officialClients.map((client) => ({ form, ...client })),
+  ),
+)(
+  'passes $form on to $client, and uses another account for its next request, unless it was served',
+  async ({ form, headers, deflate }) => {
     const limits: Limits = { a: usageLimit(60) };
-    const backend = await startLimited(form, limits);
+    const backend = await startLimited(form, limits, deflate);
     const url = `${await proxyWith(backend, ['a', 'b'])}/v1/responses`;
-    const first = await openWebSocket(url, official);
+    const first = await openWebSocket(url, headers);
     const closed = new Promise((resolve) => first.once('close', resolve));
     first.send(create({ generate: false }));
     await receiveResponse(first);
     first.send(create());
     expect((await receiveResponse(first)).at(-1)).toContain('usage_limit_reached');
     expect(await closed).toBe(1000);
-    const second = await openWebSocket(url, official);
+    const second = await openWebSocket(url, headers);
     second.send(create());
     expect((await receiveResponse(second)).at(-1)).toContain('response.completed');
     Object.assign(limits, { a: undefined, b: usageLimit(60) });
     second.send(create());
     expect((await receiveResponse(second)).at(-1)).toContain('usage_limit_reached');
     second.close();
-    const third = await openWebSocket(url, official);
+    const third = await openWebSocket(url, headers);
     third.send(create());
     expect((await receiveResponse(third)).at(-1)).toContain('usage_limit_reached');
     expect(accountsOf(backend)).toEqual(['a', 'b']);
   },
 );
 
-it('makes the POST of an official client for another account, and passes the soonest reset on', async () => {
+it.each([
+  { client: 'an official client', headers: official },
+  { client: 'an official client that is tunnelled', headers: { ...tunnelled, version: '0.1.0' } },
+])('makes the POST of $client for another account, and passes the soonest reset on', async ({ headers }) => {
   const limits: Limits = { a: usageLimit(60) };
   const backend = await startLimited('HTTP', limits);
   const url = `${await proxyWith(backend, ['a', 'b'])}/v1/responses`;
   const request = { model: 'm', input: [user('hello')], stream: true };
-  expect(await (await post(url, request, official)).text()).toContain('response.completed');
+  expect(await (await post(url, request, headers)).text()).toContain('response.completed');
   expect(accountsOf(backend)).toEqual(['a', 'b']);
   limits.b = usageLimit(90);
   // The session was served, so it stays.
-  expect(await (await post(url, request, official)).json()).toEqual({ error: usageLimit(90) });
-  const other = { ...official, 'session-id': '01a20000-0000-7000-8000-000000000002' };
+  expect(await (await post(url, request, headers)).json()).toEqual({ error: usageLimit(90) });
+  const other = { ...headers, 'session-id': '01a20000-0000-7000-8000-000000000002' };
   const refusal = await post(url, request, other);
   expect([refusal.status, await refusal.json()]).toEqual([429, { error: usageLimit(60) }]);
 });

@@ -1,4 +1,4 @@
-import { openWebSocket, post, receiveResponse } from './setup.ts';
+import { openWebSocket, post, receiveResponse, tunnelled } from './setup.ts';
 
 export const session = '01a20000-0000-7000-8000-000000000001';
 export const official = { originator: 'codex_exec', 'x-codex-turn-metadata': '{}', 'session-id': session };
@@ -43,7 +43,7 @@ function requestWith(text: string) {
 export async function sendHostileTexts(proxy: string): Promise<void> {
   for (const text of texts) {
     const body = requestWith(text);
-    for (const headers of [{}, official, hinted]) {
+    for (const headers of [{}, official, hinted, tunnelled]) {
       await (await post(`${proxy}/v1/responses`, body, headers)).text();
       const socket = await openWebSocket(`${proxy}/v1/responses`, headers);
       const received = receiveResponse(socket).catch(() => []);

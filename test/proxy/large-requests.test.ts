@@ -21,6 +21,7 @@ import {
   sse,
   startTestBackend,
   type TestBackend,
+  tunnelled,
   user,
 } from './setup.ts';
 
@@ -98,25 +99,49 @@ it('uses HTTP at once when the backend closes the websocket because a request is
   expect(transports(backend)).toEqual(['websocket', 'http']);
 });
 
+const asOther = (thread?: string) => ({ ...tunnelled, 'thread-id': thread ?? tunnelled['thread-id'] });
+const refuse = (socket: WebSocket) => socket.close(1009);
+
 it.each([
-  ['the client sends', undefined, large],
-  ['the backend refuses', (socket: WebSocket) => socket.close(1009), 'hello'],
-] as const)(
-  'tells an official client to use HTTP after a message that is too big: %s it',
-  async (_, message, input) => {
-    const backend = await startTestBackend(message === undefined ? {} : { message });
+  { client: 'an official client', case: 'the client sends', input: large, headersOf: official },
+  {
+    client: 'an official client',
+    case: 'the backend refuses',
+    message: refuse,
+    input: 'hello',
+    headersOf: official,
+  },
+  { client: 'a tunnelled client', case: 'the client sends', input: large, headersOf: asOther },
+  {
+    client: 'a tunnelled client',
+    case: 'the client compresses and sends',
+    deflate: true,
+    input: large,
+    headersOf: asOther,
+  },
+  {
+    client: 'a tunnelled client',
+    case: 'the backend refuses',
+    message: refuse,
+    input: 'hello',
+    headersOf: asOther,
+  },
+])(
+  'tells $client to use HTTP after a message that is too big: $case it',
+  async ({ message, input, deflate = false, headersOf }) => {
+    const backend = await startTestBackend({ deflate, ...(message === undefined ? {} : { message }) });
     const url = `${await proxyTo(backend.url, { limits })}/v1/responses`;
-    const client = await openWebSocket(url, official());
+    const client = await openWebSocket(url, headersOf());
     client.send(create(input));
     expect((await once(client, 'close'))[0]).toBe(1009);
     expect(backend.turns()).toHaveLength(message === undefined ? 0 : 1);
-    expect((await refusedUpgrade(url, official())).status).toBe(426);
-    const response = await post(url, JSON.parse(create(large, { stream: true })), official());
+    expect((await refusedUpgrade(url, headersOf())).status).toBe(426);
+    const response = await post(url, JSON.parse(create(large, { stream: true })), headersOf());
     expect(await response.text()).toContain('response.completed');
     // The client remembers it; when the session is resumed, its history may be shorter.
-    (await openWebSocket(url, official())).close();
+    (await openWebSocket(url, headersOf())).close();
     // Another thread of the session has another history.
-    const other = await openWebSocket(url, official('01a20000-0000-7000-8000-000000000002'));
+    const other = await openWebSocket(url, headersOf('01a20000-0000-7000-8000-000000000002'));
     other.close();
   },
 );

@@ -18,6 +18,7 @@ import {
   sentHeader,
   shape,
   startTestBackend,
+  tunnelled,
 } from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
@@ -73,13 +74,18 @@ it('stops when the client of the last running turn disconnects at its end', asyn
   await stopped;
 });
 
-it("finishes an official client's running turn before it stops", async () => {
+it.each([
+  { client: 'an official client', headers: official, deflate: false },
+  { client: 'a tunnelled client', headers: tunnelled, deflate: false },
+  { client: 'a tunnelled client that compresses', headers: tunnelled, deflate: true },
+])('finishes the running turn of $client before it stops', async ({ headers, deflate }) => {
   const held: (() => void)[] = [];
   const backend = await startTestBackend({
     message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
+    deflate,
   });
   const proxy = await startStoppable(backend.url);
-  const client = await openWebSocket(`http://127.0.0.1:${proxy.port}/v1/responses`, official);
+  const client = await openWebSocket(`http://127.0.0.1:${proxy.port}/v1/responses`, headers);
   client.send('{"type":"response.create","model":"m","input":[]}');
   await expect.poll(() => held.length).toBe(1);
   const answered = receiveResponse(client);

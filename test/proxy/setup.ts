@@ -59,6 +59,8 @@ export type BackendBehaviour = {
   /** Refuses the nth upgrade, if it returns a complete HTTP response. */
   readonly upgrade?: (count: number, request: IncomingMessage) => string | typeof noResponse | undefined;
   readonly post?: (response: ServerResponse, body: string, request: IncomingMessage) => void;
+  /** Whether it compresses its messages, however short. */
+  readonly deflate?: boolean;
 };
 
 /** What a backend returns for an upgrade that it does not respond to. */
@@ -88,6 +90,7 @@ export async function startTestBackend(behaviour: BackendBehaviour = {}): Promis
     prewarm = (socket) => sendAll(socket, responseEvents('', 'resp_warm')),
     upgrade = () => undefined,
     post = streamResponse,
+    deflate = false,
   } = behaviour;
   const received: ReceivedRequest[] = [];
   const server = createServer((request, response) => {
@@ -103,7 +106,10 @@ export async function startTestBackend(behaviour: BackendBehaviour = {}): Promis
       post(response, body, request);
     });
   });
-  const sockets = new WebSocketServer({ noServer: true });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: deflate ? { threshold: 0 } : false,
+  });
   let upgrades = 0;
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {});
@@ -183,6 +189,29 @@ export async function proxyTo(upstream: URL, options: Partial<ProxyOptions> = {}
   return `http://127.0.0.1:${proxy.port}`;
 }
 
+/** Headers of an official client of the golden's version that leaves nothing out: its websocket is tunnelled. */
+export const tunnelled = {
+  'chatgpt-account-id': 'account-of-the-client',
+  authorization: 'Bearer token-of-the-client',
+  'user-agent': 'codex_exec/0.169.0 (a system) a-terminal (codex_exec; 0.169.0)',
+  originator: 'codex_exec',
+  'openai-beta': 'responses_websockets=2026-02-06',
+  version: '0.169.0',
+  'x-codex-beta-features': 'a_feature',
+  'x-client-request-id': '01a20000-0000-7000-8000-000000000001',
+  'session-id': '01a20000-0000-7000-8000-000000000001',
+  'thread-id': '01a20000-0000-7000-8000-000000000001',
+  'x-codex-window-id': '01a20000-0000-7000-8000-000000000001:0',
+  'x-codex-turn-metadata': '{"a":"text of the client"}',
+  'x-codex-routing-hint': 'model=m',
+};
+
+/** The value of one of the proxy's metrics; 0 if it has not been counted. */
+export async function metric(origin: string, name: string): Promise<number> {
+  const text = await (await fetch(`${origin}/metrics`)).text();
+  return Number(new RegExp(`^codex_parity_proxy_${name}(?:\\{.*\\})? (\\d+)`, 'm').exec(text)?.[1] ?? 0);
+}
+
 /** A logger that keeps all lines. */
 export function recordLogs(): { log: Logger; lines: string[] } {
   const lines: string[] = [];
@@ -191,7 +220,7 @@ export function recordLogs(): { log: Logger; lines: string[] } {
 }
 
 export async function openWebSocket(url: string, headers: Record<string, string> = {}): Promise<WebSocket> {
-  const socket = new WebSocket(url.replace(/^http/, 'ws'), { headers });
+  const socket = new WebSocket(url.replace(/^http/, 'ws'), { headers, perMessageDeflate: { threshold: 0 } });
   onTestFinished(() => socket.terminate());
   await once(socket, 'open');
   return socket;

@@ -10,6 +10,7 @@ import {
   proxyTo,
   receiveResponse,
   startTestBackend,
+  tunnelled,
 } from './setup.ts';
 
 const official = {
@@ -32,6 +33,7 @@ async function connectSilently(proxy: string) {
 
 it.each([
   { client: 'an official client', headers: official },
+  { client: 'an official client that is tunnelled', headers: tunnelled },
   { client: 'another client', headers: {} },
 ])('disconnects $client that no longer responds to pings', async ({ headers }) => {
   const backend = await startTestBackend();
@@ -42,19 +44,25 @@ it.each([
   await expect.poll(() => backend.sockets.clients.size).toBe(0);
 });
 
-it('keeps a silent websocket whose client responds to pings, and closes it when it is idle for long', async () => {
-  const backend = await startTestBackend();
-  const limits = { ...fastRetries, ping: 40, sessionIdle: 800 };
-  const socket = await openWebSocket(`${await proxyTo(backend.url, { limits })}/v1/responses`);
-  const closed = once(socket, 'close');
-  await pause(500);
-  const response = receiveResponse(socket);
-  socket.send(JSON.stringify({ type: 'response.create', ...hello }));
-  expect((await response).at(-1)).toContain('response.completed');
-  const used = Date.now();
-  expect((await closed)[0]).toBe(1001);
-  expect(Date.now() - used).toBeGreaterThan(700);
-});
+it.each([
+  { client: 'of a program', headers: {} },
+  { client: 'that is tunnelled', headers: tunnelled },
+])(
+  'keeps a silent websocket $client while pings are responded to, and closes it when it is idle for long',
+  async ({ headers }) => {
+    const backend = await startTestBackend();
+    const limits = { ...fastRetries, ping: 40, sessionIdle: 800 };
+    const socket = await openWebSocket(`${await proxyTo(backend.url, { limits })}/v1/responses`, headers);
+    const closed = once(socket, 'close');
+    await pause(500);
+    const response = receiveResponse(socket);
+    socket.send(JSON.stringify({ type: 'response.create', ...hello }));
+    expect((await response).at(-1)).toContain('response.completed');
+    const used = Date.now();
+    expect((await closed)[0]).toBe(1001);
+    expect(Date.now() - used).toBeGreaterThan(700);
+  },
+);
 
 it('responds with 503 to connections beyond the limit, and keeps /healthz reachable', async () => {
   const backend = await startTestBackend();

@@ -10,6 +10,7 @@ import {
   responseEvents,
   sendAll,
   startTestBackend,
+  tunnelled,
 } from './setup.ts';
 
 const hello = {
@@ -65,6 +66,7 @@ async function unreadBytes(unsent: () => number): Promise<number> {
 
 it.each([
   ['an official client', official],
+  ['an official client that is tunnelled', tunnelled],
   ['a program', {}],
 ])('pauses the backend while %s does not read its websocket, and loses nothing', async (_, headers) => {
   const backend = await startLargeResponses();

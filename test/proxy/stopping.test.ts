@@ -12,6 +12,7 @@ import {
   shape,
   sse,
   startTestBackend,
+  tunnelled,
 } from './setup.ts';
 
 const official = {
@@ -57,6 +58,12 @@ it.each([
   { client: 'chunks', path: 'chat/completions', body: { model: 'm', messages, stream: true } },
   { client: 'a whole chat', path: 'chat/completions', body: { model: 'm', messages } },
   { client: 'an official client', path: 'responses', body: hello, headers: official },
+  {
+    client: 'an official client that is tunnelled',
+    path: 'responses',
+    body: hello,
+    headers: { ...tunnelled, version: '0.1.0' },
+  },
 ])('responds with 503 to a turn that the end of grace cuts before it began: $client', async (one) => {
   const { origin, hangs, stop } = await startHanging(0);
   const response = post(`${origin}/v1/${one.path}`, one.body, one.headers);
@@ -70,6 +77,12 @@ it.each([
   { client: 'a stream', path: 'responses', body: hello },
   { client: 'chunks', path: 'chat/completions', body: { model: 'm', messages, stream: true } },
   { client: 'an official client', path: 'responses', body: hello, headers: official },
+  {
+    client: 'an official client that is tunnelled',
+    path: 'responses',
+    body: hello,
+    headers: { ...tunnelled, version: '0.1.0' },
+  },
 ])('ends a stream that the end of grace cuts with an error: $client', async ({ path, body, headers }) => {
   const { origin, hangs, stop } = await startHanging(3);
   const response = await post(`${origin}/v1/${path}`, body, headers);
@@ -82,6 +95,7 @@ it.each([
 
 it.each([
   { client: 'an official client', headers: official },
+  { client: 'an official client that is tunnelled', headers: tunnelled },
   { client: 'another client', headers: {} },
 ])('ends a websocket whose turn the end of grace cuts with an error: $client', async ({ headers }) => {
   const { origin, hangs, stop } = await startHanging(3);

@@ -4,6 +4,7 @@ import { closingResponse } from '../../wire/closing-response.ts';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import { encodeSse } from '../../wire/sse.ts';
 import { ApiError } from './errors.ts';
+import { countPassedBytes } from './passed-bytes.ts';
 import { type BackendResponse, endToEnd, headersForClient } from './upstream/send-upstream.ts';
 
 /** What Node accepts as the name and the value of a header. */
@@ -68,7 +69,15 @@ export function streamBackendResponse(
     reason: backend.statusMessage,
     headers: endToEnd(pairHeaders(backend.rawHeaders)),
   });
-  response.flushHeaders();
+  let begun = false;
+  backend.on('data', (chunk: Buffer) => {
+    begun = true;
+    countPassedBytes(chunk.length);
+  });
+  // If the body has begun already, the head leaves with it.
+  setImmediate(() => {
+    if (!begun && !response.destroyed && !response.writableEnded) response.flushHeaders();
+  });
   return new Promise((resolve) => {
     backend.once('close', () => {
       const cut: unknown = signal.reason;

@@ -2,11 +2,11 @@ import { type RawData, WebSocket } from 'ws';
 import { ApiError } from '../http/errors.ts';
 import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { isMessageTooBig, messageTooBig } from '../http/message-too-big.ts';
-import { isLastEvent } from '../http/upstream-events.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawMember, rawString, requestMembers } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
+import { lastEventOf, mayBeLastEvent } from './last-event.ts';
 import { type RelayedAccount, reportEvent } from './relayed-account.ts';
 import { useHttp } from './use-http.ts';
 
@@ -79,7 +79,9 @@ export function joinWebSockets(
   });
   backend.on('message', (raw: RawData, binary: boolean) => {
     const data = toBuffer(raw);
-    const last = lastEventType(data);
+    const last = mayBeLastEvent(data, 0, data.length)
+      ? lastEventOf(data.toString('latin1', 0, 64))
+      : undefined;
     if (last !== undefined) setRunning(false);
     if (client.readyState !== WebSocket.OPEN) return;
     frames.send(binary ? 'binary' : 'text', data);
@@ -132,19 +134,3 @@ export function joinWebSockets(
   client.resume();
   backend.resume();
 }
-
-/**
- * Returns the type of an event that ends a response, and undefined for any other message. Reads only its first bytes: no
- * event is parsed on its way.
- */
-function lastEventType(data: Buffer): string | undefined {
-  // Nearly all events can be excluded by one letter of their type.
-  if (data[9] === letter('r') && !lastEventLetters.has(data[18] ?? 0)) return undefined;
-  const type = /^\{"type":"([\w.]+)"/.exec(data.toString('latin1', 0, 64))?.[1] ?? '';
-  return isLastEvent(type) ? type : undefined;
-}
-
-const letter = (text: string) => text.charCodeAt(0);
-
-/** First letters after `{"type":"response.`: completed, incomplete, failed. */
-const lastEventLetters: ReadonlySet<number> = new Set(['c', 'i', 'f'].map(letter));

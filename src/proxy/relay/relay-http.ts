@@ -1,36 +1,57 @@
-import type { IncomingMessage } from 'node:http';
-import { type HeaderList, headerValue } from '../../wire/headers.ts';
-import { keyHeaders } from '../guard.ts';
+import type { Agent, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { headerValue } from '../../wire/headers.ts';
 import { readBody, tooLargeStatus, unpackBody } from '../http/body.ts';
 import { ApiError } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
 import { tooManyBytesCode } from '../http/request-bytes.ts';
 import { sendBackendResponse, streamBackendResponse } from '../http/send.ts';
 import {
-  endToEnd,
   longestRefusal,
   readResponse,
   sendUpstream,
+  type UpstreamRequest,
   upstreamUrl,
 } from '../http/upstream/send-upstream.ts';
+import { keptWayOut } from '../http/upstream/way-out.ts';
 import type { HttpContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { requestMembers } from '../shape/raw-json.ts';
 import { mostAccountChanges } from '../sign-in/renewals.ts';
 import { holderOf, type SignIn } from '../sign-in/sign-in.ts';
 import { isAccountStatus, reportRefusal, watchResponse } from './relayed-account.ts';
+import { signedHeaders } from './signed-headers.ts';
+import { tunnelHeaders } from './tunnel-headers.ts';
+
+/** Bytes of a body that is read before it is sent, so that it can be sent again. */
+const smallBody = 1024 * 1024;
 
 /**
- * Relays the POST of an official client, which does its own retries: sends one request in the golden's shape, and
- * streams the backend's response to the client. Without a golden of the version's HTTP requests, or when the body is
- * not a request or too large to be read, the POST is forwarded unchanged.
+ * Relays the POST of an official client, which does its own retries. If nothing is missing from it, its body goes upstream as
+ * it came. Otherwise the proxy sends a request in the golden's shape. Without a golden of the version's HTTP requests, or when
+ * the body is not a request or too large to be read, the POST is forwarded unchanged. The backend's response is streamed to
+ * the client.
  */
 export async function relayPost(context: HttpContext, identity: Identity): Promise<void> {
-  const { request, response, headers, shape, limits, requestBytes, heldBytes, host, signal } = context;
+  const { request, headers, shape, limits, requestBytes, heldBytes, host, signIns } = context;
   // The client could send it directly. So forward what is too large to be read here, or too large at present.
   const most = Math.min(limits.bodyBytes, requestBytes.free);
-  if (Number(headerValue(headers, 'content-length')) > most) return passThrough(context);
+  const announced = Number(headerValue(headers, 'content-length'));
   const bounds = { limit: limits.bodyBytes, heldBytes };
+  const first = await signIns.current(identity.session);
+  const firstHeaders = tunnelHeaders('http', context, { identity, signIn: first });
+  if (firstHeaders !== undefined) {
+    context.metrics.add('tunnels_total');
+    // Another account may need the body again, and so may a kept connection that has just ended.
+    const canRepeat = announced <= Math.min(most, signIns.hasSeveral ? limits.bodyBytes : smallBody);
+    const body = canRepeat ? await readBody(request, bounds) : request;
+    return relayTo(context, { identity, first, canRepeat }, (signIn) => {
+      const own = signIn === first ? firstHeaders : tunnelHeaders('http', context, { identity, signIn });
+      // The account may be of another kind after a change.
+      return { headers: own ?? signedHeaders(headers, signIn, host), body, agent: keptAgent(context) };
+    });
+  }
+  if (announced > most) return passThrough(context);
   const body = await readBody(request, bounds);
   const text = await unpackBody(body, headers, bounds).catch((error: unknown) => {
     const isTooLarge =
@@ -44,17 +65,35 @@ export async function relayPost(context: HttpContext, identity: Identity): Promi
   await giveWay(length);
   if (members === undefined || !shape.speaksHttp) return passThrough(context, body);
   const shaper = shape.shaper('http', { identity, clientHeaders: headers });
-  const { signIns } = context;
-  const { session } = identity;
+  return relayTo(context, { identity, first, canRepeat: true }, (signIn) =>
+    shaper.post({ members, host, signIn }),
+  );
+}
+
+type RelayedPost = {
+  readonly identity: Identity;
+  /** The sign-in of the first attempt. */
+  readonly first: SignIn;
+  /** Whether the body can be sent again. */
+  readonly canRepeat: boolean;
+};
+
+/** Sends a POST with the sign-in of its session, and streams the response to the client. */
+async function relayTo(
+  context: HttpContext,
+  { identity: { session }, first, canRepeat }: RelayedPost,
+  requestFor: (signIn: SignIn) => MaybePromise<Pick<UpstreamRequest, 'headers' | 'body' | 'agent'>>,
+): Promise<void> {
+  const { response, limits, signal, signIns } = context;
   const url = upstreamUrl(context.upstream, context.target);
   for (let changes = 0; ; changes += 1) {
-    const signIn = await signIns.current(session);
-    const packed = await shaper.post({ members, host, signIn });
+    const signIn = changes === 0 ? first : await signIns.current(session);
+    const packed = await requestFor(signIn);
     context.metrics.add('upstream_connections_total', 1, 'transport=http');
     const backend = await sendUpstream({ url, method: 'POST', ...packed, signal });
     if (backend.statusCode === 401) signIns.refused(session, signIn);
     const account = { signIns, session, holder: holderOf(signIn) };
-    if (!signIns.hasSeveral || !isAccountStatus(backend.statusCode)) {
+    if (!signIns.hasSeveral || !canRepeat || !isAccountStatus(backend.statusCode)) {
       watchResponse(backend, account);
       return streamBackendResponse(backend, response, signal);
     }
@@ -63,6 +102,20 @@ export async function relayPost(context: HttpContext, identity: Identity): Promi
     if (reportRefusal(account, refusal) && changes < mostAccountChanges) continue;
     return sendBackendResponse(response, refusal, []);
   }
+}
+
+type MaybePromise<Value> = Value | Promise<Value>;
+
+/** The connection to the backend that belongs to a client's connection. The official client keeps its own, too. */
+const keptAgents = new WeakMap<Socket, Agent>();
+
+function keptAgent({ request: { socket }, upstream, limits }: HttpContext): Agent {
+  const known = keptAgents.get(socket);
+  if (known !== undefined) return known;
+  const agent = keptWayOut(upstream, limits.connectionIdle);
+  keptAgents.set(socket, agent);
+  socket.once('close', () => agent.destroy());
+  return agent;
 }
 
 /**
@@ -88,32 +141,4 @@ export async function passThrough(context: HttpContext, body?: Buffer): Promise<
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-}
-
-/** Headers that contain the proxy's key or name the client's account. */
-const ownHeaders: ReadonlySet<string> = new Set([
-  ...keyHeaders,
-  'chatgpt-account-id',
-  'x-openai-fedramp',
-  'host',
-]);
-
-/** The client's headers in their order and case, with the proxy's sign-in and `host` in place of the client's. */
-export function signedHeaders(headers: HeaderList, signIn: SignIn, host: string): HeaderList {
-  const replacements = new Map([
-    ['host', host],
-    ['authorization', `Bearer ${signIn.accessToken}`],
-  ]);
-  if (signIn.lane === 'chatgpt') {
-    replacements.set('chatgpt-account-id', signIn.accountId);
-    if (signIn.fedramp === true) replacements.set('x-openai-fedramp', 'true');
-  }
-  const replaced = endToEnd(headers).flatMap(([name, value]): HeaderList => {
-    const lower = name.toLowerCase();
-    const replacement = replacements.get(lower);
-    replacements.delete(lower);
-    if (replacement !== undefined) return [[name, replacement]];
-    return ownHeaders.has(lower) ? [] : [[name, value]];
-  });
-  return [...replaced, ...replacements];
 }

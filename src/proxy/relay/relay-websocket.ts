@@ -1,18 +1,23 @@
 import type { RawData } from 'ws';
-import { headerValue } from '../../wire/headers.ts';
+import { type HeaderList, headerValue } from '../../wire/headers.ts';
+import { negotiatedDeflate } from '../../wire/websocket-deflate.ts';
 import { proxyError, toApiError } from '../http/errors.ts';
 import { toBuffer } from '../http/frame-writer.ts';
 import { endWithError, refuseUpgrade } from '../http/send.ts';
-import { openUpstream, type UpgradeResult } from '../http/upstream/open-upstream.ts';
+import { type AcceptedTunnel, openTunnel } from '../http/upstream/open-tunnel.ts';
+import { openUpstream, type RefusedUpgrade, type UpgradeResult } from '../http/upstream/open-upstream.ts';
 import { upstreamUrl } from '../http/upstream/send-upstream.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawString, requestMembers } from '../shape/raw-json.ts';
 import { wireTier } from '../shape/tier.ts';
 import { mostAccountChanges } from '../sign-in/renewals.ts';
-import { holderOf } from '../sign-in/sign-in.ts';
+import { holderOf, type SignIn } from '../sign-in/sign-in.ts';
 import { joinWebSockets, type RelayedUpgrade } from './join-websockets.ts';
 import { type RelayedAccount, reportRefusal } from './relayed-account.ts';
+import { signedUpgradeHeaders } from './signed-headers.ts';
+import { joinTunnel } from './tunnel.ts';
+import { tunnelHeaders } from './tunnel-headers.ts';
 import { useHttp } from './use-http.ts';
 
 /** The model and tier of the first request, which the golden's handshake states. */
@@ -20,16 +25,19 @@ type RoutingHint = { readonly model: string; readonly tier: string | undefined }
 
 /**
  * Relays the websocket of an official client, which does its own retries. Connects to the backend before it responds
- * to the client, so that a refusal by the backend becomes a refusal of the client's upgrade.
+ * to the client, so that a refusal by the backend becomes a refusal of the client's upgrade. If nothing is missing from the
+ * client's handshake, nothing is missing from its messages either, and the websocket is tunnelled.
  */
 export async function relayWebSocket(context: UpgradeContext, identity: Identity): Promise<void> {
-  const { websockets } = await context.signIns.current(identity.session);
+  const signIn = await context.signIns.current(identity.session);
   // The client remembers it. When its session is resumed later, its history may be shorter.
-  if (!websockets || context.withoutWebsockets.delete(identity.thread)) {
-    const message = websockets ? 'this thread must use HTTP' : 'the sign-in forbids websockets';
+  if (!signIn.websockets || context.withoutWebsockets.delete(identity.thread)) {
+    const message = signIn.websockets ? 'this thread must use HTTP' : 'the sign-in forbids websockets';
     const error = proxyError(upgradeRequired, 'upstream_refused', message);
     return endWithError(context.socket, error, error.event);
   }
+  const ownHeaders = tunnelHeaders('websocket', context, { identity, signIn });
+  if (ownHeaders !== undefined) return tunnel(context, identity, { signIn, headers: ownHeaders });
   const shaper = context.shape.shaper('websocket', { identity, clientHeaders: context.headers });
   const relayed = { context, identity, shaper };
   const hint = hintOf(context);
@@ -39,6 +47,63 @@ export async function relayWebSocket(context: UpgradeContext, identity: Identity
   const { socket: backend, headers, account } = upgrade;
   const client = await context.accept(headers);
   joinWebSockets(relayed, { client, backend, account, waiting: [] });
+}
+
+/** Sends the client's own handshake upstream, and the backend's response to the client. Bytes then pass as they are. */
+async function tunnel(
+  context: UpgradeContext,
+  identity: Identity,
+  first: { readonly signIn: SignIn; readonly headers: HeaderList },
+): Promise<void> {
+  requireHandshake(context);
+  const { host, headers, socket, signal, metrics } = context;
+  const url = upstreamUrl(context.upstream, context.target);
+  const upgrade = await openFor(context, identity, (signIn) => {
+    const sent =
+      signIn.accessToken === first.signIn.accessToken
+        ? first.headers
+        : tunnelHeaders('websocket', context, { identity, signIn });
+    // The account may be of another kind after a change.
+    return openTunnel(context, { url, signal, headers: sent ?? signedUpgradeHeaders(headers, signIn, host) });
+  });
+  if (upgrade.kind === 'refused') return refuseUpgrade(socket, upgrade.response);
+  metrics.add('tunnels_total');
+  socket.write(switchingResponse(upgrade));
+  joinTunnel({
+    context,
+    identity,
+    backend: upgrade,
+    deflate: negotiatedDeflate(upgrade.headers) !== null,
+    account: upgrade.account,
+  });
+}
+
+/** The backend's 101 response, without what could announce a body. */
+function switchingResponse({ reason, headers }: AcceptedTunnel): Buffer {
+  const kept = headers.filter(([name]) => !/^(?:content-length|transfer-encoding|trailer)$/i.test(name));
+  const lines = [`HTTP/1.1 101 ${reason}`, ...kept.map((field) => field.join(': '))];
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+}
+
+/**
+ * Refuses a handshake that two servers could understand differently. The others need no such check: the proxy's own websocket
+ * ends there. Throws ApiError.
+ */
+function requireHandshake({ headers, request }: UpgradeContext): void {
+  const values = (name: string) =>
+    headers.filter(([one]) => one.toLowerCase() === name).map(([, value]) => value.trim());
+  const isValid =
+    request.httpVersion === '1.1' &&
+    values('upgrade').join().toLowerCase() === 'websocket' &&
+    values('connection')
+      .join()
+      .toLowerCase()
+      .split(/\s*,\s*/)
+      .includes('upgrade') &&
+    values('sec-websocket-version').join() === '13' &&
+    /^[+/\dA-Za-z]{22}==$/.test(values('sec-websocket-key').join()) &&
+    values('content-length').length + values('transfer-encoding').length === 0;
+  if (!isValid) throw proxyError(400, 'bad_handshake', 'this is not a handshake of websocket version 13');
 }
 
 /**
@@ -75,36 +140,48 @@ async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
   client.close(1011);
 }
 
-/**
- * Opens the backend's websocket. It ends when the client disconnects. An upgrade that is refused because the limit of the
- * account is reached is made again for another account, if the session has not begun.
- */
+/** Opens the backend's websocket in the golden's shape. It ends when the client disconnects. */
 async function openBackend(
-  relayed: RelayedUpgrade,
+  { context, identity, shaper }: RelayedUpgrade,
   { model, tier }: RoutingHint,
-  changes = 0,
 ): Promise<UpgradeResult & { readonly account: RelayedAccount }> {
-  const { context, identity, shaper } = relayed;
-  const { signal, host, signIns } = context;
-  const { session } = identity;
-  const signIn = await signIns.current(session);
-  const account = { signIns, session, holder: holderOf(signIn) };
-  const upgrade = await openUpstream(context, {
-    url: upstreamUrl(context.upstream, context.target),
-    signal,
-    passesAnyText: true,
-    headers: (key) => shaper.handshakeHeaders({ host, signIn, key, model, tier }),
-  });
+  const { signal, host } = context;
+  const url = upstreamUrl(context.upstream, context.target);
+  const upgrade = await openFor(context, identity, (signIn) =>
+    openUpstream(context, {
+      url,
+      signal,
+      passesAnyText: true,
+      headers: (key) => shaper.handshakeHeaders({ host, signIn, key, model, tier }),
+    }),
+  );
   if (upgrade.kind === 'accepted') {
     const { socket } = upgrade;
     signal.addEventListener('abort', () => socket.terminate(), { once: true });
     if (signal.aborted) socket.terminate();
-  } else if (upgrade.response.status === 401) {
-    signIns.refused(session, signIn);
-  } else if (reportRefusal(account, upgrade.response) && changes < mostAccountChanges) {
-    return openBackend(relayed, { model, tier }, changes + 1);
   }
-  return { ...upgrade, account };
+  return upgrade;
+}
+
+/**
+ * Makes an upgrade with the sign-in of its session. One that is refused because the limit of the account is reached is made
+ * again for another account, if the session has not begun.
+ */
+async function openFor<Accepted extends { readonly kind: 'accepted' }>(
+  { signIns }: UpgradeContext,
+  { session }: Identity,
+  open: (signIn: SignIn) => Promise<Accepted | RefusedUpgrade>,
+): Promise<(Accepted | RefusedUpgrade) & { readonly account: RelayedAccount }> {
+  for (let changes = 0; ; changes += 1) {
+    const signIn = await signIns.current(session);
+    const account = { signIns, session, holder: holderOf(signIn) };
+    const upgrade = await open(signIn);
+    if (upgrade.kind === 'refused') {
+      if (upgrade.response.status === 401) signIns.refused(session, signIn);
+      else if (reportRefusal(account, upgrade.response) && changes < mostAccountChanges) continue;
+    }
+    return { ...upgrade, account };
+  }
 }
 
 /**

@@ -48,6 +48,16 @@ export type ShaperOptions = {
   readonly sessionValues?: Map<string, string>;
 };
 
+/** Headers that are about the proxy's connection and sign-in, whatever a client sends in them. */
+const proxyHeaderNames: ReadonlySet<string> = new Set([
+  'host',
+  'connection',
+  'upgrade',
+  'authorization',
+  'chatgpt-account-id',
+  'x-openai-fedramp',
+]);
+
 /** What the headers of a request contain besides the identity. */
 export type HeaderFacts = {
   readonly host: string;
@@ -58,6 +68,8 @@ export type HeaderFacts = {
   readonly key?: string;
   /** The turn metadata of the request to send. Without it, the golden's own, which is that of a prewarm, is filled. */
   readonly metadata?: string | undefined;
+  /** Whether every value that the client sends takes precedence over the golden's. */
+  readonly keepsSent?: true;
 };
 
 export type PostFacts = Pick<HeaderFacts, 'host' | 'signIn'> & {
@@ -105,6 +117,18 @@ export class RequestShaper {
   /** Returns the headers of an upgrade in the golden's order and case. */
   handshakeHeaders(facts: HeaderFacts): HeaderList {
     return this.#headers(facts, true, this.#filler());
+  }
+
+  /**
+   * Returns the headers of a tunnelled upgrade or POST: the client's own values in the golden's order and case, with the
+   * proxy's sign-in, and with what a client leaves out because it is configured with a proxy.
+   */
+  tunnelHeaders({ host, signIn }: Pick<HeaderFacts, 'host' | 'signIn'>): HeaderList {
+    return this.#headers(
+      { host, signIn, model: '', tier: undefined, keepsSent: true },
+      false,
+      this.#filler(),
+    );
   }
 
   /** Returns a POST. Its body is compressed if the golden's headers say so. */
@@ -177,8 +201,9 @@ export class RequestShaper {
     const isFedramp = signIn.lane === 'chatgpt' && signIn.fedramp === true;
     return [...(isFedramp ? fedrampHeaders : headers)].flatMap(
       ([lower, { name, required, value }]): HeaderList => {
-        if (lower === liteHeader && !lite) return [];
         const sent = headerValue(this.#clientHeaders, name);
+        if (facts.keepsSent && sent !== undefined && !proxyHeaderNames.has(lower)) return [[name, sent]];
+        if (lower === liteHeader && !lite) return [];
         if (!required) return sent === undefined ? [] : [[name, sent]];
         if (lower === 'x-codex-routing-hint') return [[name, escapeForHeader(routingHint(facts))]];
         if (lower === turnMetadata && facts.metadata !== undefined && sent === undefined) {

@@ -3,6 +3,7 @@ import { readGolden } from '../../golden/file.ts';
 import type { Golden } from '../../golden/golden.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import { type GoldenFolders, layeredGoldens } from '../../golden/select.ts';
+import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { type CompiledPattern, fillText } from './compiled-pattern.ts';
 import {
   type FurtherGoldens,
@@ -19,6 +20,8 @@ export type ShapeGoldens = Partial<FurtherGoldens> & { readonly http?: Golden | 
 export class Shape {
   readonly #websocket: RequestPattern;
   readonly #http: RequestPattern | undefined;
+  /** The headers of a complete client, in lower case; undefined for a transport without a golden. */
+  readonly #requiredNames: Readonly<Record<Transport, readonly string[] | undefined>>;
 
   /**
    * `golden` has a turn over the websocket; `http` has the same turn over HTTP, if the version has such a golden.
@@ -30,6 +33,10 @@ export class Shape {
     if (websocket === undefined) throw new RangeError(`${golden.scenario}: the golden has no websocket`);
     this.#websocket = websocket;
     this.#http = http === undefined ? undefined : requestPattern(http, further, 'http');
+    this.#requiredNames = {
+      websocket: requiredNames(websocket),
+      http: this.#http && requiredNames(this.#http),
+    };
   }
 
   get codex(): string {
@@ -73,12 +80,41 @@ export class Shape {
     return this.#websocket.bodies.some(({ isPrewarm }) => isPrewarm);
   }
 
+  /**
+   * Whether an official client's upgrade or POST has all headers of the golden's, so that nothing is missing from its messages
+   * either: clients leave out both if they are configured with the proxy as another provider (measured: codex 0.171.0, lanes
+   * `provider` and `provider-openai`). A client of another version cannot be compared. It is complete if it names its version,
+   * which it leaves out, too, as such a provider's client.
+   */
+  isComplete(transport: Transport, clientHeaders: HeaderList): boolean {
+    const version = headerValue(clientHeaders, 'version');
+    if (version !== this.codex) return version !== undefined;
+    const required = this.#requiredNames[transport];
+    const names = new Set(clientHeaders.map(([name]) => name.toLowerCase()));
+    return required?.every((name) => names.has(name)) === true;
+  }
+
   /** Returns a shaper for requests over a transport. Throws RangeError for `http` unless `speaksHttp`. */
   shaper(transport: Transport, options: ShaperOptions): RequestShaper {
     const pattern = transport === 'http' ? this.#http : this.#websocket;
     if (pattern === undefined) throw new RangeError(`codex ${this.codex}: the shape has no HTTP`);
     return new RequestShaper(pattern, options);
   }
+}
+
+/**
+ * Headers that a complete client may leave out: the first one because it is configured with a proxy's `openai_base_url`, the
+ * second one because its model is not lite (measured: codex 0.171.0). The account decides about the third.
+ */
+const optionalHeaderNames: ReadonlySet<string> = new Set([
+  'x-openai-account-routing-override',
+  'x-openai-internal-codex-responses-lite',
+  'chatgpt-account-id',
+]);
+
+function requiredNames({ headers }: RequestPattern): string[] {
+  const required = [...headers].filter(([, header]) => header.required);
+  return required.map(([name]) => name).filter((name) => !optionalHeaderNames.has(name));
 }
 
 function constantText(pattern: CompiledPattern | undefined): string {

@@ -3,7 +3,8 @@ import { itemsOf, type JsonNode, member, stringAt, tryParseJson } from '../../wi
 import { methodError, proxyError } from '../http/errors.ts';
 import { sendJson } from '../http/send.ts';
 import { readResponse, sendUpstream, upstreamUrl } from '../http/upstream/send-upstream.ts';
-import { passThrough, signedHeaders } from '../relay/relay-http.ts';
+import { passThrough } from '../relay/relay-http.ts';
+import { signedHeaders } from '../relay/signed-headers.ts';
 import type { HttpContext } from '../request-context.ts';
 
 /** Headers of the request for the backend's models. `signedHeaders` fills in the host. */

@@ -7,7 +7,9 @@ import { connectionError, wayOut } from './way-out.ts';
 /** How the backend responded to an upgrade. */
 export type UpgradeResult =
   | { readonly kind: 'accepted'; readonly socket: WebSocket; readonly headers: HeaderList }
-  | { readonly kind: 'refused'; readonly response: BackendResponse };
+  | RefusedUpgrade;
+
+export type RefusedUpgrade = { readonly kind: 'refused'; readonly response: BackendResponse };
 
 export type UpgradeRequest = {
   readonly url: URL;
@@ -39,15 +41,21 @@ export class SilentUpgrade extends Error {
 
 /** Opens a websocket with the given handshake, and counts it. Rejects when the backend cannot be reached. */
 export async function openUpstream(context: ProxyContext, request: UpgradeRequest): Promise<UpgradeResult> {
-  const { metrics, log } = context;
   const upgrade = await connect(context, request);
-  metrics.add('upstream_connections_total', 1, 'transport=websocket');
-  if (upgrade.kind === 'refused') {
-    const { status } = upgrade.response;
-    metrics.add('upstream_refusals_total', 1, `status=${status}`);
-    log.info({ status }, `the backend refused the upgrade with ${status}`);
-  }
+  countUpgrade(context, upgrade);
   return upgrade;
+}
+
+/** Counts an upgrade that the backend has responded to. */
+export function countUpgrade(
+  { metrics, log }: ProxyContext,
+  upgrade: RefusedUpgrade | { readonly kind: 'accepted' },
+): void {
+  metrics.add('upstream_connections_total', 1, 'transport=websocket');
+  if (upgrade.kind === 'accepted') return;
+  const { status } = upgrade.response;
+  metrics.add('upstream_refusals_total', 1, `status=${status}`);
+  log.info({ status }, `the backend refused the upgrade with ${status}`);
 }
 
 /**

@@ -1,4 +1,10 @@
-import { type IncomingMessage, request as requestHttp, validateHeaderValue } from 'node:http';
+import {
+  type Agent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as requestHttp,
+  validateHeaderValue,
+} from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
@@ -14,6 +20,11 @@ export type UpstreamRequest = {
   readonly signal: AbortSignal;
   /** Milliseconds within which the response's head must arrive. Default: no limit. */
   readonly firstByte?: number;
+  /**
+   * Keeps the connection for the next request. One that the backend ends just then costs a body that is a Buffer nothing: it is
+   * sent again over a new connection. Default: a connection for this request alone.
+   */
+  readonly agent?: Agent;
 };
 
 /** A whole response of the backend that is not a stream of events. */
@@ -34,6 +45,22 @@ const longestTunnel = 30_000;
 
 /** Sends a request. Resolves to the response's head, before its body. Rejects when no response begins in time. */
 export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMessage> {
+  const { agent, ...others } = options;
+  if (agent === undefined || !Buffer.isBuffer(options.body)) return send(others);
+  let wasKept = false;
+  return send(options, (request) => {
+    wasKept = request.reusedSocket;
+  }).catch((error: unknown) => {
+    const isReset = error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
+    if (wasKept && isReset && !options.signal.aborted) return send(others);
+    throw error;
+  });
+}
+
+async function send(
+  options: UpstreamRequest,
+  onFailure: (request: ClientRequest) => void = () => {},
+): Promise<IncomingMessage> {
   const { url, method, headers, body, signal, firstByte = longestTimer } = options;
   signal.throwIfAborted();
   // A request that has begun must not be abandoned, so check first what Node would refuse.
@@ -43,7 +70,7 @@ export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMe
     method,
     setHost: false,
     maxHeaderSize: longestHead,
-    agent: wayOut(url, Math.min(firstByte, longestTunnel)),
+    agent: options.agent ?? wayOut(url, Math.min(firstByte, longestTunnel)),
     signal,
   });
   // Node adds a Connection header, which the official client does not send.
@@ -61,7 +88,10 @@ export async function sendUpstream(options: UpstreamRequest): Promise<IncomingMe
     late = setTimeout(() => cancel(new Error(`no response within ${firstByte / 1000} s`)), firstByte);
     signal.addEventListener('abort', abort, { once: true });
     // Stays after the head: later failures also reach the response's own listeners.
-    request.on('error', (error) => reject(connectionError(error)));
+    request.on('error', (error) => {
+      onFailure(request);
+      reject(connectionError(error));
+    });
     request.once('response', resolve);
     request.once('upgrade', (_response, socket) => {
       socket.on('error', () => {}).destroy();

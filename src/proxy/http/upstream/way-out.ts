@@ -1,4 +1,4 @@
-import { Agent as HttpAgent } from 'node:http';
+import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { ParityError } from '../../../errors.ts';
 
@@ -8,7 +8,16 @@ import { ParityError } from '../../../errors.ts';
  * milliseconds within which the tunnel must be open.
  */
 export function wayOut(url: URL, timeout: number): HttpAgent {
-  const options = isHere(url) ? {} : { proxyEnv: proxyEnvironment(), timeout };
+  return agentFor(url, isHere(url) ? {} : { proxyEnv: proxyEnvironment(), timeout });
+}
+
+/** The same for several requests, one after the other. Unused connections end after `idle` milliseconds. */
+export function keptWayOut(url: URL, idle: number): HttpAgent {
+  const proxy = isHere(url) ? {} : { proxyEnv: proxyEnvironment() };
+  return agentFor(url, { ...proxy, keepAlive: true, maxSockets: 1, timeout: idle });
+}
+
+function agentFor(url: URL, options: AgentOptions): HttpAgent {
   return url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
 }
 
