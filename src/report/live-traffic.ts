@@ -9,7 +9,7 @@ import type { SharedTexts } from './shared-texts.ts';
 import { neutralityRows, parityRows, track, trackData, view } from './traffic-data.ts';
 
 /** The traffic of a turn, and what a reader wants to see beside it. */
-export type LiveTraffic = {
+type LiveTraffic = {
   readonly turn: LiveFrames;
   /** The turn before it in the same thread, if it is known. */
   readonly before: LiveFrames | undefined;
@@ -23,7 +23,7 @@ export type LiveTraffic = {
     | undefined;
 };
 
-export type LiveFrames = {
+type LiveFrames = {
   readonly name: string;
   /** An exchange is continued if an earlier turn opened its connection: its head is not of this turn. */
   readonly exchanges: readonly (Exchange & { readonly isContinued: boolean })[];

@@ -1,6 +1,6 @@
 /**
- * The data of a page, as it is embedded. It says nothing of where it comes from: a check writes all of it at once, and a
- * live view could add to it. All texts are plain: the page shows them as text, never as markup.
+ * The data of a page, as it is embedded. It says nothing of where it comes from: a check writes all of it at once, and
+ * the live page fetches that of a turn. All texts are plain: the page shows them as text, never as markup.
  */
 export type PageData = {
   /** What was compared. */

@@ -13,7 +13,7 @@ export type WatchState = {
 };
 
 /** What is not kept, so that the memory stays constant. */
-export type DroppedData = {
+type DroppedData = {
   readonly sessions: number;
   readonly turns: number;
   /** Turns whose frames are no longer kept. */

@@ -243,7 +243,7 @@ export function markClass(mark: Mark): string {
 }
 
 /** Verdicts, each with what stands behind it as its title. */
-export function Chips({ parts }: { readonly parts: readonly TurnPart[] }): JSX.Element {
+function Chips({ parts }: { readonly parts: readonly TurnPart[] }): JSX.Element {
   return (
     <ul class="chips">
       {parts.map(({ topic, text, mark, why }) => (

@@ -19,7 +19,7 @@ export type WatchedSession = {
 };
 
 /** `after` is the id of the last turn before it, 0 if there was none. */
-export type WatchedNote = { readonly note: SessionNote; readonly after: number };
+type WatchedNote = { readonly note: SessionNote; readonly after: number };
 
 /** What changed with an event, in order. */
 export type AnalysisUpdate =

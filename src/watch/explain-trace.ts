@@ -7,7 +7,7 @@ import { sessionData } from './watch-data.ts';
 import { WatchLines } from './watch-lines.ts';
 
 /** The verdicts of a recorded session. */
-export type TraceExplanation = {
+type TraceExplanation = {
   /** The lines that a live view would have printed, each with the reasons for what is wrong in it. */
   readonly lines: readonly string[];
   readonly sessions: number;

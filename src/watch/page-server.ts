@@ -14,7 +14,7 @@ type PageServerOptions = {
 };
 
 /** The server of the live page. */
-export type PageServer = {
+type PageServer = {
   readonly url: string;
   /** Passes on that something in a session changed, and in which of its turns. */
   readonly update: (session: number, turn?: number) => void;

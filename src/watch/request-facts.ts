@@ -38,7 +38,7 @@ export type RequestFacts = {
 /** An item of the input, by its content. Two items with one digest are equal to the model. */
 export type HistoryItem = { readonly kind: PromptPart; readonly digest: string };
 
-export type PromptPart = 'tools' | 'instructions' | 'message';
+type PromptPart = 'tools' | 'instructions' | 'message';
 
 /** The most items of a history that are kept, and compared. */
 export const mostItems = 4096;

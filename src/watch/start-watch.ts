@@ -25,7 +25,7 @@ export type WorkerMessage =
   | { readonly type: 'lines'; readonly lines: readonly string[] }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };
 
-export type WatchOptions = Omit<WatchWorkerData, 'waiting'> & {
+type WatchOptions = Omit<WatchWorkerData, 'waiting'> & {
   readonly onLine: (line: string) => void;
   /** Gets a sentence if the view has to stop. The relay goes on. */
   readonly onProblem: (problem: string) => void;
@@ -40,8 +40,8 @@ export type RunningWatch = {
   readonly close: () => Promise<void>;
 };
 
-/** The most memory of the thread, in megabytes: far above what it keeps. */
-const mostMemory = 1024;
+/** The most memory of the thread, in megabytes: far above the 25 MB that it keeps, for messages of 16 MB. */
+const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
 
 /**
  * Starts a live view in a thread of its own. The relay is not slowed down by it, and outlives it. Throws ParityError
@@ -53,7 +53,7 @@ export async function startWatch({ onLine, onProblem, ...options }: WatchOptions
   const workerData: WatchWorkerData = { ...options, waiting };
   // The name of this file has the ending that the file of the thread has.
   const file = join(import.meta.dirname, `watch-worker${extname(import.meta.filename)}`);
-  const worker = new Worker(file, { workerData, resourceLimits: { maxOldGenerationSizeMb: mostMemory } });
+  const worker = new Worker(file, { workerData, resourceLimits });
   let isClosed = false;
   const stop = (reason: string) => {
     if (isClosed) return;

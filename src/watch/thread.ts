@@ -1,7 +1,7 @@
 import { type HistoryItem, mostItems, type RequestFacts } from './request-facts.ts';
 
 /** A part of the prompt that a request changes; of the messages, the ordinal of the first that differs. */
-export type ChangedPart =
+type ChangedPart =
   | { readonly kind: 'tools' | 'instructions' }
   | { readonly kind: 'message'; readonly item: number };
 

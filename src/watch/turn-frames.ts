@@ -12,10 +12,10 @@ export type TurnFrames = {
 };
 
 /** `isContinued` if an earlier turn opened the connection, so that the head is not of this one. */
-export type TurnExchange = Exchange & { readonly isContinued: boolean };
+type TurnExchange = Exchange & { readonly isContinued: boolean };
 
 /** How much is kept: turns, frames of one, and characters of all of them. */
-export type FrameLimits = { readonly turns: number; readonly frames: number; readonly characters: number };
+type FrameLimits = { readonly turns: number; readonly frames: number; readonly characters: number };
 const standardLimits: FrameLimits = { turns: 40, frames: 2000, characters: 8_000_000 };
 
 type KeptTurn = {

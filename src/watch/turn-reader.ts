@@ -23,7 +23,7 @@ export type WatchUpdate =
   | { readonly type: 'note'; readonly session: number; readonly note: SessionNote };
 
 /** The updates of an event, and where it belongs: the id of the turn, and the session and the agent of its exchange. */
-export type ReadEvent = {
+type ReadEvent = {
   readonly updates: readonly WatchUpdate[];
   readonly turn?: number;
   readonly session?: number;

@@ -376,12 +376,12 @@ function closeText(close: number | null | undefined): string {
 }
 
 /** A number of tokens: `950`, `17.2k`. */
-export function tokensText(tokens: number): string {
+function tokensText(tokens: number): string {
   return tokens < 1000 ? String(tokens) : `${(tokens / 1000).toFixed(1)}k`;
 }
 
 /** A time: `410 ms`, `2.3 s`, `4 min`. */
-export function timeText(milliseconds: number): string {
+function timeText(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 120_000) return `${(milliseconds / 1000).toFixed(1)} s`;
   return `${Math.round(milliseconds / 60_000)} min`;
