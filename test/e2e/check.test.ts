@@ -32,9 +32,11 @@ it.each([
   expect(exitCode).toBe(0);
 });
 
+// Messages of a complete client are passed on as they are. They are rewritten in lanes in which they lack something.
 it.each([
   {
     broken: 'does not set prompt_cache_key',
+    lane: 'provider-openai',
     change: (source: string) => source.replace(/^.*members\.set\('prompt_cache_key'.*$/m, ''),
     finding: /client message 1 › prompt_cache_key: missing/,
   },
@@ -59,11 +61,13 @@ it.each([
   },
   {
     broken: 'sends the literal default tier',
+    lane: 'provider-openai',
     change: (source: string) => source.replace('JSON.stringify(tier)', "JSON.stringify('default')"),
     finding: /service_tier: changed\n(?:.*\n)*? {2}why .*refuses the literal "default"/,
   },
   {
     broken: 'sends the turn metadata of the handshake in each message',
+    lane: 'provider-openai',
     change: (source: string) =>
       source.replace(
         "rawMembers(clientMetadata ?? '')",
@@ -73,8 +77,8 @@ it.each([
     finding:
       /client message 2 › client_metadata\.x-codex-turn-metadata: changed\n(?:.*\n)*? {2}expected .*turn_id /,
   },
-])('reports the place if the proxy $broken', async ({ change, finding }) => {
-  const check = ['check', '--verbose', '--codex', '0.169.0', '--scenario', 'fast'];
+])('reports the place if the proxy $broken', async ({ lane = 'chatgpt', change, finding }) => {
+  const check = ['check', '--verbose', '--codex', '0.169.0', '--lane', lane, '--scenario', 'fast'];
   const [result] = await runMutated({ file: shaper, change }, [check]);
   expect(result?.stdout).toMatch(finding);
   expect(result?.exitCode).toBe(1);
