@@ -269,23 +269,31 @@ const wireFaults = [
   ...['twice@response.completed', 'early@request', 'status:500@token'],
 ].map((text) => parseFault(`${text}:every`));
 
+/** How many proxies play the failures. Each waits for most of its time. */
+const proxies = 4;
+
 it('keeps nothing of a failing backend', async () => {
-  const { proxy, origin, behave } = await startProxyApart();
+  const failures: readonly (readonly [BackendBehaviour, readonly Fault[]])[] = [
+    ...behaviours.map((behaviour) => [behaviour, []] as const),
+    ...wireFaults.map((fault) => [{}, [fault]] as const),
+  ];
   const refuse = () => hostileResponse('426 Upgrade Required');
-  await expectNothingKept(proxy, async () => {
-    for (const behaviour of behaviours) {
-      behave(behaviour);
-      await requestEverything(origin);
-      // Over HTTP too, to which the upgrade of this session is refused.
-      behave({ ...behaviour, upgrade: behaviour.upgrade ?? refuse });
-      await requestEverything(origin);
-    }
-    for (const fault of wireFaults) {
-      behave({}, [fault]);
-      await requestEverything(origin);
-      behave({ upgrade: refuse }, [fault]);
-      await requestEverything(origin);
-    }
-    behave({});
-  });
+  const groups = Array.from({ length: proxies }, (_, group) =>
+    failures.filter((_failure, index) => index % proxies === group),
+  );
+  await Promise.all(
+    groups.map(async (group) => {
+      const { proxy, origin, behave } = await startProxyApart();
+      await expectNothingKept(proxy, async () => {
+        for (const [behaviour, faults] of group) {
+          behave(behaviour, faults);
+          await requestEverything(origin);
+          // Over HTTP too, to which the upgrade of this session is refused.
+          behave({ ...behaviour, upgrade: behaviour.upgrade ?? refuse }, faults);
+          await requestEverything(origin);
+        }
+        behave({});
+      });
+    }),
+  );
 });
