@@ -16,7 +16,7 @@ export async function checkClient(check: ClientCheck): Promise<CheckResult> {
   const { golden, keepsTraffic } = check;
   const traffic = await observeClient(check);
   const { back, events, model } = traffic;
-  // A client that is not told the effort does not play such a scenario.
+  // Without a way to pass on the effort, such a scenario is not played.
   const effort = check.scenario.client.config.model_reasoning_effort !== undefined;
   const unfinished = unfinishedBy(check, traffic);
   const { findings: found, information } = clientFindings(golden, back, { model, effort });

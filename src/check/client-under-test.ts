@@ -113,7 +113,7 @@ export function settingValues({ client }: Scenario): Partial<Record<SettingPlace
   );
 }
 
-/** Why a client cannot play a scenario; undefined if it can. A client that is not told a setting would only seem to be wrong. */
+/** Why a client cannot play a scenario; undefined if it can. Without a setting it would only seem to be wrong. */
 export function whyNotByClient(client: ClientUnderTest, scenario: Scenario): string | undefined {
   const task = scenario.client;
   if (!('prompt' in task)) return 'it takes more than one prompt, or what only the official client does';
@@ -140,7 +140,7 @@ export function whyNotByClient(client: ClientUnderTest, scenario: Scenario): str
 
 function untoldText(what: string, ...placeholders: readonly ClientPlaceholder[]): string {
   const names = placeholders.map((name) => `{${name}}`);
-  return `nothing tells the client ${what}: add ${names.join(' or ')}`;
+  return `the command does not pass on ${what}: add ${names.join(' or ')}`;
 }
 
 /** Words with the values of their placeholders, without those that have a placeholder without a value. */

@@ -56,7 +56,7 @@ export type ObservedClient = CredentialUse & {
   readonly run: GroupRun;
   /** Where its model requests were expected: a URL, or `{baseUrl}`. */
   readonly url: string;
-  /** The model of the scenario, if the client is told it: what it sends to another model is its own. */
+  /** The model of the scenario, if the command passes it on: what it sends to another model is its own. */
   readonly model: string | undefined;
   /** The first lines of all its requests, such as `GET /v1/models`. */
   readonly requests: readonly string[];
@@ -64,7 +64,7 @@ export type ObservedClient = CredentialUse & {
 
 /**
  * Runs a client for the prompt of a scenario, with a tap between it and the simulated backend. The client is observed at the
- * base URL if it is told that, and otherwise at the official hosts, which an HTTP proxy serves.
+ * base URL if it has one, and otherwise at the official hosts, which an HTTP proxy serves.
  *
  * @throws ParityError `usage` if the client cannot be started, `interrupted` when the signal fires.
  */

@@ -26,7 +26,7 @@ export function explainCommand({ exit }: CommandContext): CommandModule<object, 
           '$0 explain [CODE | TRACE]\n\n' +
             'Of a code: what follows from the cause, and how to fix it. Without an argument, lists all codes.\n' +
             'Of a trace: whether each turn had fast mode, hit the prompt cache and continued its session, and if not, why. ' +
-            'These are the verdicts of watch. Traces hold no times, so there are no latencies.',
+            'These are the verdicts of watch.',
         )
         .positional('what', {
           type: 'string',

@@ -131,7 +131,7 @@ it('runs a client of the configuration file, with variables, files and its home'
   expect(run.stdout).toMatch(/^codes?/);
   expect(run.stdout.match(/code {5}.*/g)).toEqual(['code     session/cache-key-missing']);
   expect(run.stdout).toMatch(
-    /not checked: 0\.171\.0 fast: nothing tells the client the service tier: add \{tier\}/,
+    /not checked: 0\.171\.0 fast: the command does not pass on the service tier: add \{tier\}/,
   );
 });
 
