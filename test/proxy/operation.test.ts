@@ -88,12 +88,12 @@ it.each([
   const client = await openWebSocket(`http://127.0.0.1:${proxy.port}/v1/responses`, headers);
   client.send('{"type":"response.create","model":"m","input":[]}');
   await expect.poll(() => held.length).toBe(1);
-  const answered = receiveResponse(client);
+  const [answered, closed] = [receiveResponse(client), once(client, 'close')];
   const begun = Date.now();
   const stopped = proxy.close(5000);
   for (const go of held) go();
   expect((await answered).at(-1)).toContain('response.completed');
-  await once(client, 'close');
+  await closed;
   await stopped;
   expect(Date.now() - begun).toBeLessThan(4000);
 });

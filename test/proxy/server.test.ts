@@ -192,11 +192,12 @@ it('forwards messages that a client sends before the backend is connected', asyn
 it('sends an error event to a connected client when the backend cannot be reached', async () => {
   const client = await openWebSocket(`${await proxyTo(new URL('http://127.0.0.1:1'))}/v1/responses`);
   client.send(request);
-  expect(JSON.parse(String((await once(client, 'message'))[0]))).toMatchObject({
+  const [message, closed] = [once(client, 'message'), once(client, 'close')];
+  expect(JSON.parse(String((await message)[0]))).toMatchObject({
     type: 'error',
     error: { code: 'upstream_unreachable' },
   });
-  expect((await once(client, 'close'))[0]).toBe(1011);
+  expect((await closed)[0]).toBe(1011);
 });
 
 it('stops while the backend has not responded yet', async () => {
