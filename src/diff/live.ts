@@ -51,13 +51,13 @@ export function liveFindings(golden: Golden, exchanges: readonly Exchange[]): Ow
 /** What a client was told to send. */
 export type ClientInstructions = {
   readonly model?: string | undefined;
-  /** Whether it was told the reasoning effort of the golden: another one is a finding. */
+  /** Whether its settings have the reasoning effort of the golden: another one is a finding. */
   readonly effort?: boolean;
 };
 
 /**
- * The same for a client that played the scenario of the golden: it sends as many requests as the official client. If it was
- * told the model, its requests to another one are its own, such as one for a title.
+ * The same for a client that played the scenario of the golden: it sends as many requests as the official client. If its
+ * settings have the model, its requests to another one are its own, such as one for a title.
  */
 export function clientFindings(
   golden: Golden,

@@ -201,7 +201,7 @@ function messageOf(exchange: number, { type, opcode: number, data }: HarMessage)
   ];
 }
 
-/** Without the fields of HTTP/2 that are no headers, such as `:authority`, which Chrome writes. */
+/** Without the fields of HTTP/2 that are not headers, such as `:authority`, which Chrome writes. */
 function headersOf(list: HarEntry['request']['headers']): HeaderList {
   return list.filter(({ name }) => !name.startsWith(':')).map(({ name, value }) => [name, value]);
 }

@@ -94,7 +94,7 @@ function heading(report: Report, causes: number, { paint }: Screen): string {
   const number = (type: string) => scenarios.filter(({ verdict }) => verdict.type === type).length;
   const [unchecked, failed] = [number('not checked'), number('failed')];
   const checked = count(scenarios.length - unchecked, 'scenario');
-  const allFailed = failed > 0 && failed === scenarios.length;
+  const allFailed = failed > 0 && failed === scenarios.length - unchecked;
   const result =
     causes > 0
       ? paint('red', `${count(causes, 'cause')} in ${checked}`)

@@ -109,14 +109,18 @@ it.each([
 });
 
 it.each([
-  [['fast'], 'mine vs codex 0.169.0 · the scenario failed'],
-  [['fast', 'flex'], 'mine vs codex 0.169.0 · all 2 scenarios failed'],
-])('says that all of %j failed', (names, line) => {
-  const dead = allUnfinished({ type: 'failed', reason: 'it died' });
-  const failed = names.map((scenario): ReportedScenario => {
-    return { codex: '0.169.0', lane: 'chatgpt', scenario, ...verdictOf([], dead) };
-  });
-  expect(firstScreen(report(failed)).split('\n')[0]).toBe(line);
+  [['fast'], [], 'mine vs codex 0.169.0 · the scenario failed'],
+  [['fast', 'flex'], [], 'mine vs codex 0.169.0 · all 2 scenarios failed'],
+  // A subject that does not start: the others are not tried.
+  [['fast', 'flex'], ['default'], 'mine vs codex 0.169.0 · all 2 scenarios failed · 1 not checked'],
+])('says that all of %j failed, without %j', (failed, skipped, line) => {
+  const scenariosOf = (names: readonly string[], type: 'failed' | 'not checked') =>
+    names.map((scenario): ReportedScenario => {
+      const verdicts = verdictOf([], allUnfinished({ type, reason: 'it died' }));
+      return { codex: '0.169.0', lane: 'chatgpt', scenario, ...verdicts };
+    });
+  const all = [...scenariosOf(failed, 'failed'), ...scenariosOf(skipped, 'not checked')];
+  expect(firstScreen(report(all)).split('\n')[0]).toBe(line);
 });
 
 it('fits forty lines for a dozen causes, and says how many more there are', () => {

@@ -30,7 +30,7 @@ export type TunnelRequest = {
 
 /**
  * Opens a websocket to the backend with a client's own handshake, and counts it. Checks that the backend has accepted that
- * handshake before any further byte is exchanged. Rejects when the backend cannot be reached, or its response is no valid one.
+ * handshake before any further byte is exchanged. Rejects when the backend cannot be reached, or its response is not valid.
  */
 export async function openTunnel(
   context: ProxyContext,
