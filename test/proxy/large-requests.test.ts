@@ -114,7 +114,16 @@ it.each([
   { client: 'a tunnelled client', case: 'the client sends', input: large, headersOf: asOther },
   {
     client: 'a tunnelled client',
-    case: 'the client compresses and sends',
+    case: 'the client compresses and sends a part of',
+    deflate: true,
+    isPart: true,
+    input: large,
+    headersOf: asOther,
+  },
+  {
+    client: 'a tunnelled client',
+    case: 'the client compresses and the backend refuses',
+    message: refuse,
     deflate: true,
     input: large,
     headersOf: asOther,
@@ -128,11 +137,11 @@ it.each([
   },
 ])(
   'tells $client to use HTTP after a message that is too big: $case it',
-  async ({ message, input, deflate = false, headersOf }) => {
+  async ({ message, input, deflate = false, isPart = false, headersOf }) => {
     const backend = await startTestBackend({ deflate, ...(message === undefined ? {} : { message }) });
     const url = `${await proxyTo(backend.url, { limits })}/v1/responses`;
     const client = await openWebSocket(url, headersOf());
-    client.send(create(input));
+    client.send(create(input), { fin: !isPart });
     expect((await once(client, 'close'))[0]).toBe(1009);
     expect(backend.turns()).toHaveLength(message === undefined ? 0 : 1);
     expect((await refusedUpgrade(url, headersOf())).status).toBe(426);
@@ -145,6 +154,19 @@ it.each([
     other.close();
   },
 );
+
+it('leaves a large message that was passed on to the backend, which gets it once', async () => {
+  const backend = await startTestBackend({ deflate: true });
+  const url = `${await proxyTo(backend.url, { limits })}/v1/responses`;
+  const client = await openWebSocket(url, tunnelled);
+  for (const turns of [1, 2]) {
+    const response = receiveResponse(client);
+    client.send(create(large));
+    expect((await response).at(-1)).toContain('response.completed');
+    expect(backend.turns()).toHaveLength(turns);
+  }
+  (await openWebSocket(url, tunnelled)).close();
+});
 
 it('tells an official client to use HTTP after a message that is too big to be read', async () => {
   const backend = await startTestBackend();

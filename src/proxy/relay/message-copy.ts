@@ -33,6 +33,7 @@ export class MessageCopy {
   readonly #waiting: (() => void)[] = [];
   /** Whether the copy cannot be read any more. */
   #broken = false;
+  #messages = 0;
   #length = 0;
   #head: Buffer = Buffer.alloc(0);
   /** Undefined until `onHead` was called. */
@@ -46,6 +47,11 @@ export class MessageCopy {
   /** Compressed bytes that wait to be read. */
   get behind(): number {
     return this.#behind;
+  }
+
+  /** How many messages have been read to their end. */
+  get messages(): number {
+    return this.#messages;
   }
 
   push(part: MessagePart): void {
@@ -132,6 +138,7 @@ export class MessageCopy {
   #end(): void {
     if (this.#keeps === undefined) this.#begin();
     const text = this.#keeps === true ? Buffer.concat(this.#kept).toString('utf8') : '';
+    this.#messages += 1;
     this.#length = 0;
     this.#head = Buffer.alloc(0);
     this.#keeps = undefined;

@@ -172,8 +172,12 @@ class Tunnel {
     if (reportEvent(this.#account, type, text)) this.#end({ code: 1000 });
   }
 
-  /** The client connects again, and then learns to use HTTP. */
+  /**
+   * The client connects again, and then learns to use HTTP. What a copy shows after the message was passed on completely comes
+   * too late: the backend serves or refuses it, and must not get it a second time.
+   */
   #refuseLength(): void {
+    if (this.#requests.passedMessages > this.#requests.copy.messages) return;
     useHttp(this.#context, this.#identity);
     this.#end({ code: messageTooBig });
   }
@@ -303,6 +307,7 @@ class OneWay {
   readonly scanner: FrameScanner;
   /** The start of a frame that is not understood yet. */
   #held: Buffer | undefined;
+  #passedMessages = 0;
   /** Where frames of the current chunk are taken out. */
   #cuts: readonly { readonly start: number; readonly end: number }[] = [];
 
@@ -321,6 +326,11 @@ class OneWay {
     });
   }
 
+  /** How many messages were passed on to their end. */
+  get passedMessages(): number {
+    return this.#passedMessages;
+  }
+
   /** Passes bytes on, once they are understood. Pauses the source if they cannot be sent at once. Throws UndecodableError. */
   pass(chunk: Buffer): void {
     countPassedBytes(chunk.length);
@@ -337,6 +347,8 @@ class OneWay {
     this.#cuts = [];
     if (understood > from)
       this.target.write(understood - from === bytes.length ? bytes : bytes.subarray(from, understood));
+    const { messages, betweenMessages } = this.scanner;
+    this.#passedMessages = betweenMessages ? messages : messages - 1;
     if (this.copy.behind > farthestBehind) this.copy.whenRead(() => this.resume());
     if (!this.#hasRoom) this.source.pause();
   }
