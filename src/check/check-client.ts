@@ -1,7 +1,9 @@
 import { transportIn } from '../diff/fold.ts';
 import { clientFindings } from '../diff/live.ts';
 import { withOrigins } from '../diff/origins.ts';
+import { tlsLibraries } from '../diff/tls-library.ts';
 import { type Unfinished, verdictOf } from '../diff/verdict.ts';
+import { hasClientHellos } from '../golden/client-hello.ts';
 import { type CheckResult, idOf, isCutOff, withSender } from './check-result.ts';
 import { foreignCredentials, withoutRenewals } from './credentials.ts';
 import { keepTraces } from './keep-traces.ts';
@@ -34,6 +36,7 @@ export async function checkClient(check: ClientCheck): Promise<CheckResult> {
     ...verdict,
     ...(information.length === 0 || back.length === 0 ? {} : { information }),
     ...(sender === undefined ? {} : { sender }),
+    ...(hasClientHellos(golden) ? { tls: tlsLibraries(back) } : {}),
     ...(keeps ? { traffic: [{ golden, compared: 'envelope', texts: new Map(), back }] } : {}),
   };
   const traces = check.traces === undefined ? [] : keepTraces(result, [{ upstream: events }], check.traces);

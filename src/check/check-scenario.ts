@@ -10,7 +10,9 @@ import { libraryFindings, neutralityFindings } from '../diff/neutrality/neutrali
 import { withOrigins } from '../diff/origins.ts';
 import { clientDifferences, envelopeFindings, parityFindings } from '../diff/parity.ts';
 import { revealed } from '../diff/revealed.ts';
+import { tlsLibraries } from '../diff/tls-library.ts';
 import { allUnfinished, type ClientDifferences, type Unfinished, verdictOf } from '../diff/verdict.ts';
+import { hasClientHellos } from '../golden/client-hello.ts';
 import { comparedNode, type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
@@ -31,9 +33,11 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
   const { golden, driver, subject, backendPort } = check;
   const recorded: RecordedTraffic[] = [];
   const kept: KeptTraffic[] = [];
+  const libraries: string[] = [];
   const play = async (use?: LibraryUse): Promise<JudgedTraffic> => {
     const traffic = await observeScenario(check, use?.streams ?? false);
     recorded.push({ ...modeOf(use), ...traffic.events });
+    libraries.push(...tlsLibraries(traffic.back));
     kept.push(keptTraffic(check, traffic, use));
     return judge(check, traffic, use);
   };
@@ -53,6 +57,7 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
     ...verdict,
     ...(client === undefined ? {} : { client }),
     ...(sender === undefined ? {} : { sender }),
+    ...(hasClientHellos(check.upstream) ? { tls: [...new Set(libraries)] } : {}),
     ...(keeps ? { traffic: kept } : {}),
   };
   const traces = check.traces === undefined ? [] : keepTraces(result, recorded, check.traces);

@@ -5,8 +5,9 @@ import { isPointed, type Lane } from '../client/official/lanes.ts';
 import { type Comparison, comparisons } from '../diff/comparison.ts';
 import type { VersionHeaders } from '../diff/version-fit.ts';
 import { ParityError, plainReason } from '../errors.ts';
+import { type ClientHellos, findClientHellos, withClientHellos } from '../golden/client-hello.ts';
 import { readGoldenOf } from '../golden/file.ts';
-import type { GoldenId } from '../golden/golden.ts';
+import type { Golden, GoldenId } from '../golden/golden.ts';
 import {
   type GoldenFile,
   type GoldenFinder,
@@ -18,7 +19,7 @@ import { loadScenario, type Scenario } from '../scenario/scenario.ts';
 import { checkClient, clientComparisons } from './check-client.ts';
 import { type CheckResult, notPlayed } from './check-result.ts';
 import { checkScenario } from './check-scenario.ts';
-import { type ClientUnderTest, whyNotByClient } from './client-under-test.ts';
+import { type ClientUnderTest, usesPlaceholder, whyNotByClient } from './client-under-test.ts';
 import { type DriverKind, prepareDriver, whyNotDriven } from './driver.ts';
 import { inParallel } from './in-parallel.ts';
 import type { TraceKeeping } from './keep-traces.ts';
@@ -39,6 +40,8 @@ export type RunOptions = {
   readonly scenarios: readonly string[] | undefined;
   /** Milliseconds that one scenario may take. */
   readonly timeLimit: number;
+  /** Whether TLS handshakes are compared too. */
+  readonly comparesTls?: boolean;
   /** The seed by which both sides vary what the protocols leave open; absent varies nothing. */
   readonly vary?: number | undefined;
   /** Which of the selected scenarios to check; all unless given. */
@@ -117,6 +120,7 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
 
 /** Checks a client as `runChecks` checks a proxy: it sends its requests to the simulated backend itself. */
 export async function runClientChecks(options: ClientCheckOptions): Promise<CheckRun> {
+  mustUseTls(options);
   const shared = { ...options, ...sharedReading(options) };
   return runWith(options, {
     name: options.client.name,
@@ -164,8 +168,14 @@ async function runWith(
 /** What the scenarios of a run read once. */
 function sharedReading({ goldens, lane }: RunOptions): SharedReading {
   let known: VersionHeaders | undefined;
+  const read = new Map<string, ClientHellos>();
   return {
     find: goldenFinder(goldens),
+    hellos: (codex) => {
+      const hellos = read.get(codex) ?? findClientHellos(goldens, codex);
+      read.set(codex, hellos);
+      return hellos;
+    },
     knownVersions: () => {
       known ??= versionHeaders(goldens, isPointed(lane) ? 'chatgpt' : lane);
       return known;
@@ -173,10 +183,19 @@ function sharedReading({ goldens, lane }: RunOptions): SharedReading {
   };
 }
 
-type SharedReading = Pick<ScenarioCheck, 'knownVersions'> & { readonly find: GoldenFinder };
+type SharedReading = Pick<ScenarioCheck, 'knownVersions'> & {
+  readonly find: GoldenFinder;
+  readonly hellos: (codex: string) => ClientHellos;
+};
 
 /** Throws ParityError for a driver and a lane, or settings of the client, that do not go together. */
-function mustGoTogether({ subject, driver, lane }: CheckOptions): void {
+function mustGoTogether({ subject, driver, lane, comparesTls = false }: CheckOptions): void {
+  if (comparesTls && !(subject.kind === 'command' && subject.upstream === 'https')) {
+    throw new ParityError(
+      'usage',
+      `--wire tls: ${subject.name} reaches the simulated backend without TLS: describe it as a subject with "upstream: https"`,
+    );
+  }
   if (driver.startsWith('openai') && isPointed(lane)) {
     throw new ParityError(
       'usage',
@@ -187,6 +206,15 @@ function mustGoTogether({ subject, driver, lane }: CheckOptions): void {
   throw new ParityError(
     'usage',
     `subject ${subject.name} has clientKey, headers or models, which the official client does not send: use another driver than codex`,
+  );
+}
+
+/** Throws ParityError for a client that is observed without TLS where TLS is compared. */
+function mustUseTls({ client, lane, comparesTls = false }: ClientCheckOptions): void {
+  if (!comparesTls || !(isPointed(lane) || usesPlaceholder(client, 'baseUrl', 'origin'))) return;
+  throw new ParityError(
+    'usage',
+    `--wire tls: client ${client.name} is given a URL without TLS: leave out {baseUrl}, so that it uses the official hosts`,
   );
 }
 
@@ -278,6 +306,7 @@ export function planChecks(options: CheckOptions): PlannedCheck[] {
 
 /** The same for `runClientChecks`. */
 export function planClientChecks(options: ClientCheckOptions): PlannedCheck[] {
+  mustUseTls(options);
   const shared = { ...options, ...sharedReading(options) };
   return planOf(options, (file) => clientCheck(shared, file));
 }
@@ -299,12 +328,17 @@ function selectedFiles(options: RunOptions): readonly GoldenFile[] {
 function clientCheck(options: ClientCheckOptions & SharedReading, file: GoldenFile): ClientCheck | string {
   const { client, lane, timeLimit, vary, knownVersions, keepsTraffic = false, signal, traces } = options;
   const scenario = loadScenario(file.scenario);
-  const golden = readGoldenOf(file, file.path);
+  const golden = comparable(options, readGoldenOf(file, file.path));
   return (
     whyNotByClient(client, scenario) ?? {
       ...{ lane, golden, scenario, knownVersions, client, timeLimit, vary, keepsTraffic, signal, traces },
     }
   );
+}
+
+/** A golden with the TLS handshakes of its version, if they are compared. */
+function comparable({ comparesTls = false, hellos }: RunOptions & SharedReading, golden: Golden): Golden {
+  return comparesTls ? withClientHellos(golden, hellos(golden.codex)) : golden;
 }
 
 /** Reads what one check needs, except for the driver. Returns a reason if it cannot be made, or no subject can pass it. */
@@ -329,9 +363,11 @@ function scenarioCheck(
   const scenario = loadScenario(file.scenario);
   const impossible = whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
   if (impossible !== undefined) return impossible;
-  const golden = readGoldenOf(file, file.path);
+  const golden = comparable(options, readGoldenOf(file, file.path));
   const direct = { ...file, lane: 'chatgpt' };
-  const upstream = isPointed(lane) ? readGoldenOf(direct, options.find(direct).path) : golden;
+  const upstream = isPointed(lane)
+    ? comparable(options, readGoldenOf(direct, options.find(direct).path))
+    : golden;
   return (
     whyNotReproducible(golden, upstream) ?? {
       lane,

@@ -22,7 +22,7 @@ import type { CommandContext } from './command-context.ts';
 import { mustBeSeed } from './fault-options.ts';
 import { type GateOptions, gateOptions, openGate } from './gate-options.ts';
 import { examples, exitCodes } from './help.ts';
-import { commaList, goldensOption, mustBePort } from './options.ts';
+import { commaList, goldensOption, mustBePort, wireOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
 import { type ReportOptions, reportOptions, writeReports } from './report-options.ts';
 import {
@@ -47,6 +47,7 @@ type CheckCommandOptions = ReportOptions &
     'backend-port': number | undefined;
     faults: boolean | undefined;
     vary: number | undefined;
+    wire: 'tls' | undefined;
     timeout: number;
     goldens: GoldenFolders;
   };
@@ -149,6 +150,13 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           describe:
             'Vary by this seed how bytes are split, frames, pings, compression and speed: it must not change a verdict',
         })
+        .option('wire', {
+          ...wireOption,
+          conflicts: 'faults',
+          describe:
+            'Compare TLS handshakes too: of a client at the official hosts, or of a proxy with upstream: https',
+          defaultDescription: 'tls if the baseline names wire/tls-…',
+        })
         .option('timeout', {
           requiresArg: true,
           type: 'number',
@@ -212,6 +220,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         scenarios: commaList('scenario', options.scenario),
         timeLimit: options.timeout * 1000,
         vary: options.vary,
+        comparesTls: options.wire === 'tls' || gate.names('wire/tls'),
         narrow: selection.narrow,
         ...(options.bail === true ? { endsRun: gate.fails } : {}),
         traces: traceKeeping(options['keep-traces'], gate),

@@ -1,6 +1,8 @@
 import type { CommandModule } from 'yargs';
 import { liveFindings } from '../diff/live.ts';
 import { parityFindings } from '../diff/parity.ts';
+import { tlsLibraries } from '../diff/tls-library.ts';
+import { findClientHellos, withClientHellos } from '../golden/client-hello.ts';
 import { readGolden } from '../golden/file.ts';
 import { fileNamed } from '../golden/select.ts';
 import { exchangesOf } from '../golden/trace/exchanges.ts';
@@ -11,7 +13,7 @@ import { findingText } from '../report/text.ts';
 import { readTrace } from '../trace/trace.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples, exitCodes } from './help.ts';
-import { type GoldensOption, goldenNames, goldensOption } from './options.ts';
+import { type GoldensOption, goldenNames, goldensOption, wireOption } from './options.ts';
 import { progress } from './progress.ts';
 
 const liveHelp =
@@ -19,7 +21,7 @@ const liveHelp =
   'effort, front end, prompts, tools, working folder and further turns vary from session to session: they are listed as ' +
   'information, and do not change the exit code.';
 
-type DiffOptions = GoldensOption & { golden: string; trace: string };
+type DiffOptions = GoldensOption & { golden: string; trace: string; wire: 'tls' | undefined };
 
 export function diffCommand({ exit }: CommandContext): CommandModule<object, DiffOptions> {
   return {
@@ -38,6 +40,7 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
           describe: 'Trace file, from record -- COMMAND or proxy --record',
         })
         .option('goldens', goldensOption())
+        .option('wire', wireOption)
         .epilogue(
           `${liveHelp}\n\n${examples([
             [
@@ -46,8 +49,10 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
             ],
           ])}\n\n${exitCodes('parity')}`,
         ),
-    handler: ({ golden, trace, goldens }) => {
-      const expected = readGolden(fileNamed(goldens, golden));
+    handler: ({ golden, trace, goldens, wire }) => {
+      const plain = readGolden(fileNamed(goldens, golden));
+      const expected =
+        wire === 'tls' ? withClientHellos(plain, findClientHellos(goldens, plain.codex)) : plain;
       const name = `${expected.codex} ${expected.scenario}`;
       const { live, events } = readTrace(trace, progress);
       const exchanges = exchangesOf(events);
@@ -55,6 +60,8 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
         progress(
           `${trace} was imported: TLS, frames, closes and ends of connections are not known, so not compared`,
         );
+      if (wire === 'tls' && tlsLibraries(exchanges).length === 0)
+        progress(`${trace} has no TLS handshakes, so they are not compared`);
       const { findings, information } = live
         ? liveFindings(expected, exchanges)
         : { findings: parityFindings(expected, exchanges), information: [] };

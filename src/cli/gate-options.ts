@@ -47,6 +47,8 @@ const installedSchema = 'node_modules/codex-parity/docs/baseline.schema.json';
 
 /** Decides what of a check counts. */
 export type CheckGate = {
+  /** Whether the baseline accepts causes of a family, such as `wire/tls`. */
+  readonly names: (family: string) => boolean;
   /** Whether a scenario that was just played fails. */
   readonly fails: (scenario: ReportedScenario) => boolean;
   /** Marks in a report what is accepted, and what counts. With `mayUpdate`, updates the baseline if that was asked for. */
@@ -82,6 +84,7 @@ export function openGate(subject: string, driver: string, options: GateOptions):
   };
 
   return {
+    names: (family) => baseline?.entries.some(({ code }) => code.startsWith(`${family}-`)) ?? false,
     fails: (scenario) => {
       const run = { scenarios: [scenario], selection: { coverage: 'part' }, driver, today: today() } as const;
       const [judged = scenario] = applyBaseline(baseline ?? none, run).scenarios;

@@ -13,6 +13,13 @@ export const goldensOption = () =>
     describe: 'Folder of goldens; repeatable: of a golden in several folders, the first is used',
   }) as const satisfies Options;
 
+/** What to compare below HTTP and websockets. */
+export const wireOption = {
+  requiresArg: true,
+  choices: ['tls'] as const,
+  describe: 'Compare TLS handshakes too',
+} as const satisfies Options;
+
 /** How to name a golden where a file is expected, for the help. */
 export const goldenNames =
   'a golden by its file, or by its name, such as latest, 0.169.0/fast or 0.169.0/api-key/fast';

@@ -1,3 +1,4 @@
+import { helloPlaces } from '../golden/match/hello-mismatches.ts';
 import { comparedNode, type Difference, type PathKey, type Place } from '../golden/match/mismatch.ts';
 import { contentKeys } from '../trace/secrets.ts';
 import { turnMetadata } from '../wire/turn-metadata.ts';
@@ -91,6 +92,12 @@ const singleCodes = [
   'shape/event-form',
   'shape/compression',
   'shape/fragments',
+  'wire/tls-versions',
+  'wire/tls-ciphers',
+  'wire/tls-groups',
+  'wire/tls-key-shares',
+  'wire/tls-signatures',
+  'wire/tls-extensions',
 ] as const;
 export type SingleCode = (typeof singleCodes)[number];
 
@@ -207,6 +214,12 @@ const requestLine: ReadonlyMap<PathKey | undefined, SingleCode> = new Map([
   ['target', 'transport/target'],
   ['HTTP version', 'transport/http-version'],
   ['ALPN offered', 'transport/alpn'],
+  [helloPlaces.versions, 'wire/tls-versions'],
+  [helloPlaces.ciphers, 'wire/tls-ciphers'],
+  [helloPlaces.groups, 'wire/tls-groups'],
+  [helloPlaces.keyShares, 'wire/tls-key-shares'],
+  [helloPlaces.signatures, 'wire/tls-signatures'],
+  [helloPlaces.extensions, 'wire/tls-extensions'],
 ]);
 
 function topicOf({ places }: Finding): Topic {

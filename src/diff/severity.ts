@@ -37,6 +37,13 @@ const mildCodes: Readonly<Partial<Record<SingleCode, Severity>>> = {
   // Compression and fragments are undone by the receiver.
   'shape/compression': 'shape',
   'shape/fragments': 'shape',
+  // Visible to the backend, without a known effect.
+  'wire/tls-versions': 'shape',
+  'wire/tls-ciphers': 'shape',
+  'wire/tls-groups': 'shape',
+  'wire/tls-key-shares': 'shape',
+  'wire/tls-signatures': 'shape',
+  'wire/tls-extensions': 'shape',
 };
 
 /** The severity of a cause. */

@@ -32,6 +32,8 @@ export type ScenarioVerdict = {
   readonly information?: readonly LiveInformation[];
   /** Which version the subject looks like, where its requests differ. */
   readonly sender?: VersionFit;
+  /** The TLS libraries that its connections look like, where the ClientHello is compared. */
+  readonly tls?: readonly string[];
   /** The traces that it kept; two of them with OpenAI's library, which runs in two modes. */
   readonly traces?: readonly KeptTraces[];
 };

@@ -40,6 +40,8 @@ type GoldenRecordingOptions = {
   readonly signal: AbortSignal;
   /** Called before each run, with its number from 1. */
   readonly onRun?: (run: number) => void;
+  /** Called with the model traffic of all runs. */
+  readonly onRecorded?: (runs: readonly Exchange[][]) => void;
   /** Number of the first environment. New numbers give environments that no golden was learned in. */
   readonly firstEnvironment?: number;
 };
@@ -50,6 +52,7 @@ type GoldenRecordingOptions = {
  */
 export async function recordGolden(options: GoldenRecordingOptions): Promise<Golden> {
   const recordings = await recordRuns(options);
+  options.onRecorded?.(recordings);
   const { client, scenario, lane = 'chatgpt', firstEnvironment = 0 } = options;
   return generalise(
     { codex: client.version, lane, scenario: scenario.name },

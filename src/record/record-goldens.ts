@@ -4,7 +4,9 @@ import { latestVersion, unknownVersion } from '../client/install/npm.ts';
 import type { Lane } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { mustBeWritable } from '../files.ts';
+import { type ClientHellos, learnClientHellos, writeClientHellos } from '../golden/client-hello.ts';
 import { writeGolden } from '../golden/file.ts';
+import type { Exchange } from '../golden/trace/exchanges.ts';
 import { playableBy } from '../scenario/playable.ts';
 import { loadScenario, scenarioNames } from '../scenario/scenario.ts';
 import {
@@ -107,9 +109,15 @@ async function recordCell(
 ): Promise<string> {
   const name = `codex ${client.version}, ${scenario.name}${lane === 'chatgpt' ? '' : ` (${lane})`}`;
   const onRun = (run: number) => onProgress(`${name}: run ${run} of ${runs}`);
-  const golden = await recordGolden({ client, authority, scenario, lane, runs, signal, onRun });
+  let hellos: ClientHellos = {};
+  const onRecorded = (recordings: readonly Exchange[][]) => {
+    hellos = learnClientHellos(recordings);
+  };
+  const golden = await recordGolden({ client, authority, scenario, lane, runs, signal, onRun, onRecorded });
   const { path, changed } = writeGolden(out, golden);
   onProgress(`${changed ? 'wrote' : 'unchanged:'} ${path}`);
+  const helloFile = writeClientHellos(out, client.version, hellos);
+  if (helloFile !== undefined) onProgress(`wrote ${helloFile}`);
   return path;
 }
 

@@ -368,6 +368,42 @@ const singleTexts: Readonly<Record<SingleCode, CauseText>> = {
     why: 'the message is the same, but the official client frames it differently',
     fix: 'Send each message in one frame.',
   },
+  'wire/tls-versions': {
+    title: 'other TLS versions',
+    effect: 'shows another TLS library',
+    why: 'the ClientHello offers other versions',
+    fix: 'Use the library of the official client, rustls, or accept it in the baseline: no effect is known.',
+  },
+  'wire/tls-ciphers': {
+    title: 'other TLS ciphers',
+    effect: 'shows another TLS library',
+    why: 'the ClientHello offers other ciphers, or in another order',
+    fix: 'Use the library of the official client, rustls, or accept it in the baseline: no effect is known.',
+  },
+  'wire/tls-groups': {
+    title: 'other TLS groups',
+    effect: 'shows another TLS library',
+    why: 'the ClientHello offers other groups for the key exchange, or in another order',
+    fix: 'Use the library of the official client, rustls, or accept it in the baseline: no effect is known.',
+  },
+  'wire/tls-key-shares': {
+    title: 'TLS keys for other groups',
+    effect: 'shows another TLS library',
+    why: 'the ClientHello sends keys for other groups',
+    fix: 'Use the library of the official client, rustls, or accept it in the baseline: no effect is known.',
+  },
+  'wire/tls-signatures': {
+    title: 'other TLS signature algorithms',
+    effect: 'shows another TLS library',
+    why: 'the ClientHello accepts other signatures, or in another order',
+    fix: 'Use the library of the official client, rustls, or accept it in the baseline: no effect is known.',
+  },
+  'wire/tls-extensions': {
+    title: 'other TLS extensions',
+    effect: 'shows another TLS library',
+    why: 'the ClientHello has other extensions',
+    fix: 'Use the library of the official client, rustls, or accept it in the baseline: no effect is known.',
+  },
 };
 
 const verbTitles: Readonly<Record<Verb, (noun: string) => string>> = {

@@ -80,6 +80,7 @@ function titleOfCause({ code, name, example, cells }: Cause): string {
       title,
       cells.flatMap(({ findings }) => findings),
     );
+  if (code.startsWith('wire/tls-')) return `${title}: ${tlsChange(example)}`;
   if (isSingleCode(code) && !withValues.has(code)) return title;
   const thing = thingOf(example, name);
   switch (example.kind) {
@@ -120,6 +121,20 @@ function repetition(
   return other === thing
     ? `${lastName(places[0]?.path ?? []) || thing} repeats an earlier value`
     : `${thing} has the value of ${other}`;
+}
+
+/** What a list of a TLS handshake has more and less than that of the golden. */
+function tlsChange(finding: Finding): string {
+  const [expected = [], actual = []] = (['expected', 'actual'] as const).map((side) => {
+    const node = comparedNode(finding, side);
+    return node?.kind === 'string' ? node.value.split(' ') : [];
+  });
+  const changes = [
+    ...actual.filter((name) => !expected.includes(name)).map((name) => `${name} added`),
+    ...expected.filter((name) => !actual.includes(name)).map((name) => `${name} missing`),
+  ];
+  const [first = 'in another order', ...others] = changes;
+  return others.length === 0 ? first : `${first}, ${others.length} more`;
 }
 
 /** Status and message of a refusal; the message of an error object where it is one. */

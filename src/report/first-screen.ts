@@ -54,7 +54,7 @@ export function firstScreen(report: Report, screen: Screen = plainScreen, page?:
   const rows = alikeTogether(causes.map((cause) => ({ causes: [cause], words: write(cause) })));
   const shown = rows.slice(0, mostRows);
   const hidden = rows.slice(mostRows).reduce((sum, row) => sum + row.causes.length, 0);
-  const before = [heading(report, counted.length, screen), ...versionLines(report)];
+  const before = [heading(report, counted.length, screen), ...versionLines(report), ...tlsLines(report)];
   const after = [
     ...(hidden === 0 ? [] : [`  … and ${count(hidden, 'further cause')}: --verbose prints them`]),
     ...failedFirst(unfinishedGroups(report)).map((group) => {
@@ -126,6 +126,12 @@ export function versionsText(versions: readonly string[]): string {
 function versionLines(report: Report): string[] {
   const skew = versionSkew(report);
   return skew === undefined ? [] : [terminalLine(`Version   ${skew}`)];
+}
+
+/** The TLS library that the subject looks like, beside that of the official client. */
+function tlsLines({ scenarios }: Report): string[] {
+  const libraries = new Set(scenarios.flatMap(({ tls = [] }) => tls));
+  return libraries.size === 0 ? [] : [terminalLine(`TLS       looks like ${[...libraries].join(', ')}`)];
 }
 
 /** Which version a subject looks like, and which it announces; undefined where both are the version that is checked. */

@@ -378,6 +378,10 @@ export const reportSchema = z.strictObject({
         })
         .exactOptional()
         .describe('Which version the subject looks like, where its requests differ.'),
+      tls: z
+        .array(z.string())
+        .exactOptional()
+        .describe('The TLS libraries that its connections look like, with --wire tls.'),
     }),
   ),
 });

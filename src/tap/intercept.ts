@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
+import { parseClientHello } from '../wire/client-hello.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { connectionProblem, connectUpstream, ready, type UpstreamTarget } from './connect-upstream.ts';
+import { firstTlsRecord } from './first-record.ts';
 import { type Leg, relayBytes } from './relay-bytes.ts';
 import {
   announceConnection,
@@ -112,6 +114,8 @@ async function intercept(
   destination: Destination,
   context: TapContext,
 ): Promise<void> {
+  const record = await firstTlsRecord(client);
+  const hello = record === null ? undefined : await parseClientHello(record);
   let offered: readonly string[] = [];
   const secure = context.sockets.add(
     new TLSSocket(client, {
@@ -128,7 +132,11 @@ async function intercept(
     (error: Error) => error,
   );
   if (context.stop.aborted) return;
-  const tls = { offered, chosen: secure.alpnProtocol || null };
+  const tls = {
+    offered,
+    chosen: secure.alpnProtocol || null,
+    ...(hello === undefined ? {} : { hello }),
+  };
   const connection = announceConnection(context, { authority: authorityOf(destination), tls });
   if (failure === null) return tapConnection(context, connection, { stream: secure, tcp: client }, backend);
 

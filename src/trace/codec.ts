@@ -1,9 +1,11 @@
+import type { ClientHello } from '../wire/client-hello.ts';
 import { type JsonArray, type JsonNode, jsonObject, jsonString, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
 import type { Opcode, Side } from '../wire/message.ts';
 import type { SseLineEnds } from '../wire/sse.ts';
 import type {
   BlockForm,
+  ConnectionTls,
   Content,
   HeaderField,
   ServerSentEvent,
@@ -37,7 +39,7 @@ export function encodeEvent(event: TraceEvent): JsonNode {
   return jsonObject({
     ...{ type, connection, exchange, authority },
     imported,
-    tls: tls && jsonObject({ offered: toNode(tls.offered), chosen: tls.chosen }),
+    tls: tls && encodeTls(tls),
     ...{
       method,
       target,
@@ -220,8 +222,30 @@ function decodeForm(read: Fields): BlockForm {
   return { lines: read.texts('lines'), ends: read.oneOf('ends', lineEnds) };
 }
 
-function decodeTls(read: Fields) {
+function decodeTls(read: Fields): ConnectionTls | null {
   if (read.isNull('tls')) return null;
   const tls = new Fields(read.node('tls'));
-  return { offered: tls.texts('offered'), chosen: tls.isNull('chosen') ? null : tls.text('chosen') };
+  return {
+    offered: tls.texts('offered'),
+    chosen: tls.isNull('chosen') ? null : tls.text('chosen'),
+    ...(tls.has('hello') ? { hello: decodeClientHello(new Fields(tls.node('hello'))) } : {}),
+  };
+}
+
+function encodeTls({ offered, chosen, hello }: ConnectionTls): JsonNode {
+  return jsonObject({ offered: toNode(offered), chosen, hello: hello && toNode(hello) });
+}
+
+/** Throws a FieldError that names the missing or wrong member. */
+export function decodeClientHello(read: Fields): ClientHello {
+  return {
+    versions: read.texts('versions'),
+    ciphers: read.texts('ciphers'),
+    groups: read.texts('groups'),
+    keyShares: read.texts('keyShares'),
+    signatures: read.texts('signatures'),
+    extensions: read.texts('extensions'),
+    ...(read.has('anyOrder') && read.flag('anyOrder') ? { anyOrder: true } : {}),
+    ja4: read.text('ja4'),
+  };
 }

@@ -13,10 +13,14 @@ import {
 import { FieldError, Fields } from '../wire/json-fields.ts';
 
 /**
- * The file format that traces and goldens share: JSON lines. The first line names the format and its version. The last
+ * The file format that traces, goldens and ClientHellos share: JSON lines. The first line names the format and its version. The last
  * line marks the file as complete; a file without it was cut off.
  */
-export const formats = { trace: 'codex-parity/trace', golden: 'codex-parity/golden' } as const;
+export const formats = {
+  trace: 'codex-parity/trace',
+  golden: 'codex-parity/golden',
+  'client-hello': 'codex-parity/client-hello',
+} as const;
 type Format = keyof typeof formats;
 
 /** The version this program writes, and the newest it reads. */

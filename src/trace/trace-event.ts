@@ -1,3 +1,4 @@
+import type { ClientHello } from '../wire/client-hello.ts';
 import type { JsonNode } from '../wire/json.ts';
 import type { ObservedMessage, Side } from '../wire/message.ts';
 import type { SseBlock } from '../wire/sse.ts';
@@ -26,13 +27,20 @@ export type ConnectionEvent = Timed & {
   readonly connection: number;
   /** The host that the client connects to, with the port unless it is the default of the scheme. */
   readonly authority: string;
-  /** The ALPN protocols offered and the one chosen. Null on a plain connection. Absent on an imported one. */
-  readonly tls?: { readonly offered: readonly string[]; readonly chosen: string | null } | null;
+  /** Null on a plain connection. Absent on an imported one. */
+  readonly tls?: ConnectionTls | null;
   /**
    * Where the connection was imported from; absent if a tap observed it. Not known of an imported one: TLS, how it ended,
    * pings, pongs and closes, and the frames of its messages.
    */
   readonly imported?: 'HAR';
+};
+
+/** The ALPN protocols offered and the one chosen, and how the client began its handshake, if the tap saw that. */
+export type ConnectionTls = {
+  readonly offered: readonly string[];
+  readonly chosen: string | null;
+  readonly hello?: ClientHello;
 };
 
 export type HeaderField = readonly [name: string, value: JsonNode];

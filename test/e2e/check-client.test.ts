@@ -166,3 +166,72 @@ it('shows parity for the official client, run as docs/clients-under-test.md has 
   expect(stdout).toMatch(/parity in 8 scenarios/);
   expect(exitCode).toBe(0);
 });
+
+/** Sends one request to an official host, with the TLS of Node. */
+const nodeClient = `
+const [url, token] = process.argv.slice(1);
+const body = JSON.stringify({ model: 'x', input: [], stream: true });
+const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json' };
+await fetch(url, { method: 'POST', headers, body }).then((response) => response.text());
+`;
+
+it('compares TLS handshakes if it is told to, and names the library', async () => {
+  const url = 'https://chatgpt.com/backend-api/codex/responses';
+  const client = [
+    '--',
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    nodeClient,
+    url,
+    '{token}',
+    '{prompt}',
+  ];
+  const only = ['check', '--client', '--codex', '0.171.0', '--scenario', 'http-fallback'];
+  const { stdout } = await cli([...only, '--wire', 'tls', '--report', 'json=-', ...client]);
+  const { causes, scenarios } = JSON.parse(stdout);
+  expect(scenarios).toMatchObject([{ tls: ['Node'] }]);
+  const codes = causes.map(({ code }: { code: string }) => code);
+  expect(codes).toEqual(expect.arrayContaining(['wire/tls-ciphers', 'wire/tls-signatures']));
+  expect(codes).not.toContain('wire/tls-versions');
+  const without = await cli([...only, ...client]);
+  expect(without.stdout).toContain('transport/http');
+  expect(without.stdout).not.toMatch(/wire\/|^TLS /m);
+});
+
+it('has parity with its own TLS handshakes for the official client, and one finding for those of an older one', async () => {
+  const client = async (version: string) => {
+    const { command } = await installOfficialClient(version);
+    const args = ['exec', '--skip-git-repo-check', '--image={image}', '--output-schema={schema}', '{prompt}'];
+    return ['--', 'env', 'CODEX_HOME={codexHome}', ...command, ...args];
+  };
+  const checked = [
+    'check',
+    '--client',
+    '--wire',
+    'tls',
+    '--codex',
+    '0.171.0',
+    '--scenario',
+    'fast,http-fallback',
+  ];
+  const official = await cli([...checked, ...(await client('0.171.0'))]);
+  expect(official.stdout).toMatch(/parity in 2 scenarios .*\nTLS {7}looks like rustls\n/);
+  expect(official.exitCode).toBe(0);
+  const older = await cli([...checked, ...(await client('0.149.0'))]);
+  expect(older.stdout.match(/wire\/.*/g)).toEqual([
+    expect.stringMatching(/^wire\/tls-signatures +other TLS signature algorithms: mldsa44 missing, 2 more/),
+  ]);
+});
+
+it.each([
+  [
+    ['--client', '--', 'x', '{baseUrl}', '{prompt}'],
+    'client x is given a URL without TLS: leave out {baseUrl}',
+  ],
+  [[], 'bundled reaches the simulated backend without TLS: describe it as a subject with "upstream: https"'],
+])('says that it cannot compare TLS where there is none: %j', async (args, message) => {
+  const { stderr, exitCode } = await cli(['check', '--wire', 'tls', ...args]);
+  expect(stderr).toContain(`--wire tls: ${message}`);
+  expect(exitCode).toBe(2);
+});

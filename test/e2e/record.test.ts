@@ -6,8 +6,10 @@ import { installOfficialClient } from '../../src/client/install/install.ts';
 import { inFreshFolder, makeEnvironment, secretsOf } from '../../src/client/official/environment.ts';
 import type { Lane } from '../../src/client/official/lanes.ts';
 import { runOfficialClient } from '../../src/client/official/run-client.ts';
+import { readClientHellos } from '../../src/golden/client-hello.ts';
 import { readGolden } from '../../src/golden/file.ts';
 import { unify } from '../../src/golden/match/unify.ts';
+import { bundledGoldens } from '../../src/golden/select.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { recordRuns } from '../../src/record/record-golden.ts';
 import { placeText } from '../../src/report/values.ts';
@@ -203,6 +205,12 @@ it('resolves latest, and splits the versions into shards', async () => {
   const args = ['record', '--codex', 'latest,0.118.0', '--lane', 'chatgpt', '--runs', '2', '--out', out];
   const { stderr, exitCode } = await cli([...args, '--scenario', 'default', '--shard', '2/2']);
   expect(stderr).toContain('codex 0.118.0, default: run 2 of 2');
-  expect(stderr.match(/^wrote /gm)).toHaveLength(1);
+  expect(stderr.match(/^wrote .*/gm)).toEqual([
+    `wrote ${join(out, '0.118.0', 'chatgpt', 'default.golden.jsonl')}`,
+    `wrote ${join(out, '0.118.0', 'client-hello.jsonl')}`,
+  ]);
+  expect(readClientHellos(out, '0.118.0')?.websocket).toEqual(
+    readClientHellos(bundledGoldens, '0.118.0')?.websocket,
+  );
   expect(exitCode).toBe(0);
 });

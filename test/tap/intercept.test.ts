@@ -6,7 +6,14 @@ import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import {
+  connect as connectTls,
+  createServer as createTlsServer,
+  getCACertificates,
+  setDefaultCACertificates,
+} from 'node:tls';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
@@ -42,7 +49,7 @@ async function interceptingTap(port: number, options: Partial<InterceptingTapOpt
   return { tap, authority, ...watch };
 }
 
-it('accepts a client that trusts only its authority, and records the ALPN protocols offered', async () => {
+it('accepts a client that trusts only its authority, and records how it begins its handshake', async () => {
   const port = await backend(() => {});
   const { tap, authority, observed, until } = await interceptingTap(port);
   const client = await securely(tap.port, 'chatgpt.com', authority, { ALPNProtocols: ['h2', 'http/1.1'] });
@@ -54,8 +61,52 @@ it('accepts a client that trusts only its authority, and records the ALPN protoc
       type: 'connection',
       connection: 1,
       authority: 'chatgpt.com',
-      tls: { offered: ['h2', 'http/1.1'], chosen: 'http/1.1' },
+      tls: {
+        offered: ['h2', 'http/1.1'],
+        chosen: 'http/1.1',
+        hello: expect.objectContaining({ versions: ['TLS 1.3', 'TLS 1.2'], keyShares: expect.anything() }),
+      },
     },
+  ]);
+});
+
+it('reads a handshake that arrives byte by byte', async () => {
+  const port = await backend(() => {});
+  const { tap, authority, observed, until } = await interceptingTap(port);
+  const { socket } = await tunnelled(tap.port, 'chatgpt.com:443');
+  const slow = new Duplex({
+    read() {},
+    write(bytes: Buffer, _, done) {
+      for (const byte of bytes) socket.write(Buffer.of(byte));
+      done();
+    },
+  });
+  socket.setNoDelay(true);
+  socket.on('data', (bytes) => slow.push(bytes));
+  const client = connectTls({ socket: slow, servername: 'chatgpt.com', ca: authority.certificate });
+  onTestFinished(() => void client.destroy());
+  await once(client, 'secureConnect');
+  await setImmediate();
+  await until('connection');
+  expect(observed).toMatchObject([{ tls: { hello: { versions: ['TLS 1.3', 'TLS 1.2'] } } }]);
+});
+
+it('records a client that does not begin a TLS handshake', async () => {
+  const port = await backend(() => {});
+  const { tap, observed, until } = await interceptingTap(port);
+  const { socket } = await tunnelled(tap.port, 'chatgpt.com:443');
+  socket.on('error', () => {});
+  socket.write('GET / HTTP/1.1\r\n\r\n');
+  await until('end');
+  expect(observed).toEqual([
+    {
+      type: 'connection',
+      connection: 1,
+      authority: 'chatgpt.com',
+      tls: { offered: [], chosen: null },
+    },
+    expect.objectContaining({ type: 'undecodable', from: 'client' }),
+    { type: 'end', connection: 1, by: 'client' },
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { ParityError } from '../../errors.ts';
-import type { RequestEvent, TraceEvent } from '../../trace/trace-event.ts';
+import type { ConnectionEvent, RequestEvent, TraceEvent } from '../../trace/trace-event.ts';
 import { member } from '../../wire/json.ts';
 import type { Golden, GoldenId } from '../golden.ts';
 import { authorityMark, replaceHost } from '../pattern/authority.ts';
@@ -91,10 +91,11 @@ class ExchangeFold {
       const context = this.#nextEvent(`${location}, step ${index + 1}`, first.request, events[0]);
       return foldEvents(events.map(withKeptHeaders), context);
     });
-    if (!allEqual(runs.map(({ connection }) => JSON.stringify(connection.tls))))
+    const connections = runs.map(({ connection }) => withoutHello(connection));
+    if (!allEqual(connections.map(({ tls }) => JSON.stringify(tls))))
       throw runsDisagree(location, ['ALPN'], 'differs between recordings');
     return {
-      connection: { ...first.connection, authority: authorityMark },
+      connection: { ...withoutHello(first.connection), authority: authorityMark },
       request,
       steps,
       ...(first.end !== undefined && allEqual(runs.map(({ end }) => end)) ? { end: first.end } : {}),
@@ -125,6 +126,13 @@ class ExchangeFold {
       isUnordered: (path) => this.#unordered.has(placeOf(path)),
     };
   }
+}
+
+/** A version has one ClientHello for all its goldens (client-hello.ts). */
+function withoutHello(connection: ConnectionEvent): ConnectionEvent {
+  if (!connection.tls) return connection;
+  const { offered, chosen } = connection.tls;
+  return { ...connection, tls: { offered, chosen } };
 }
 
 function isPrewarm(step: Step | undefined): boolean {

@@ -8,6 +8,7 @@ import { type Alignment, align } from './align.ts';
 import { Bindings } from './bindings.ts';
 import { contentNode } from './content-node.ts';
 import { endMismatches } from './ends.ts';
+import { helloMismatches } from './hello-mismatches.ts';
 import { Matcher } from './matcher.ts';
 import { type Mismatch, type Place, requestValue } from './mismatch.ts';
 import { type SplitExchange, splitExchange } from './split-exchange.ts';
@@ -181,7 +182,7 @@ class Unification {
     this.#compare(expected.request.target, actual.request.target, place, 'target');
     const version = ({ request }: SplitExchange) => jsonString(request.version ?? '1.1');
     this.#compare(version(expected), version(actual), place, 'HTTP version');
-    this.#alpn(expected, actual, place);
+    this.#tls(expected, actual, place);
     const headers = replaceHost(expected.request.headers, [authorityMark], authority);
     // A proxy may connect to a relay and still name the official host, as RFC 9110, section 7.2, has it.
     const sent = replaceHost(
@@ -201,10 +202,13 @@ class Unification {
     this.#matcher.node(expected, actual, { ...place, path: [name] });
   }
 
-  /** ALPN is comparable only if both connections use TLS, and are not imported. */
-  #alpn({ connection: expected }: SplitExchange, { connection: actual }: SplitExchange, place: Place): void {
+  /** TLS is comparable only if both connections use it, and are not imported. */
+  #tls({ connection: expected }: SplitExchange, { connection: actual }: SplitExchange, place: Place): void {
     if (!expected.tls || !actual.tls) return;
     this.#compare(toNode(expected.tls.offered), toNode(actual.tls.offered), place, 'ALPN offered');
+    const [hello, sent] = [expected.tls.hello, actual.tls.hello];
+    if (hello !== undefined && sent !== undefined)
+      this.#mismatches.push(...helloMismatches(hello, sent, place));
   }
 }
 
