@@ -105,7 +105,7 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
   return runWith(options, {
     name: subject.name,
     comparisons,
-    concurrency: servesOneAtATime(subject, options.backendPort) ? 1 : availableParallelism(),
+    concurrency: concurrencyOf(options),
     prepare: (file) => {
       const check = scenarioCheck(shared, host, file);
       if (typeof check === 'string') return check;
@@ -163,6 +163,17 @@ async function runWith(
   } finally {
     await checker.close();
   }
+}
+
+/**
+ * How many scenarios are played at a time. A replay through the bundled proxy, which needs no process, waits for half of its
+ * time: twice as many take a quarter less time (measured: 222 scenarios, 2 cores).
+ */
+function concurrencyOf({ subject, driver, backendPort }: CheckOptions): number {
+  if (servesOneAtATime(subject, backendPort)) return 1;
+  return subject.kind === 'bundled' && driver === 'replay'
+    ? 2 * availableParallelism()
+    : availableParallelism();
 }
 
 /** What the scenarios of a run read once. */
