@@ -209,5 +209,5 @@ function requestLine(event: TraceEvent): string[] {
 /** Waits until the subject has closed its upstream connections; 500 ms at most, as it may pool them. */
 export async function connectionsClosed(back: readonly TraceEvent[]): Promise<void> {
   const count = (type: TraceEvent['type']) => back.filter((event) => event.type === type).length;
-  for (let waited = 0; waited < 500 && count('end') < count('connection'); waited += 20) await delay(20);
+  for (let waited = 0; waited < 500 && count('end') < count('connection'); waited += 5) await delay(5);
 }
