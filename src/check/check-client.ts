@@ -3,7 +3,6 @@ import { clientFindings } from '../diff/live.ts';
 import { withOrigins } from '../diff/origins.ts';
 import { tlsLibraries } from '../diff/tls-library.ts';
 import { type Unfinished, verdictOf } from '../diff/verdict.ts';
-import { hasClientHellos } from '../golden/client-hello.ts';
 import { type CheckResult, idOf, isCutOff, withSender } from './check-result.ts';
 import { foreignCredentials, withoutRenewals } from './credentials.ts';
 import { keepTraces } from './keep-traces.ts';
@@ -36,7 +35,7 @@ export async function checkClient(check: ClientCheck): Promise<CheckResult> {
     ...verdict,
     ...(information.length === 0 || back.length === 0 ? {} : { information }),
     ...(sender === undefined ? {} : { sender }),
-    ...(hasClientHellos(golden) ? { tls: tlsLibraries(back) } : {}),
+    ...(golden.hellos === undefined ? {} : { tls: tlsLibraries(back) }),
     ...(keeps ? { traffic: [{ golden, compared: 'envelope', texts: new Map(), back }] } : {}),
   };
   const traces = check.traces === undefined ? [] : keepTraces(result, [{ upstream: events }], check.traces);

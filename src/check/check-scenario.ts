@@ -12,7 +12,6 @@ import { clientDifferences, envelopeFindings, parityFindings } from '../diff/par
 import { revealed } from '../diff/revealed.ts';
 import { tlsLibraries } from '../diff/tls-library.ts';
 import { allUnfinished, type ClientDifferences, type Unfinished, verdictOf } from '../diff/verdict.ts';
-import { hasClientHellos } from '../golden/client-hello.ts';
 import { comparedNode, type Mismatch, requestValue } from '../golden/match/mismatch.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import { jsonString } from '../wire/json.ts';
@@ -57,7 +56,7 @@ export async function checkScenario(check: ScenarioCheck): Promise<CheckResult> 
     ...verdict,
     ...(client === undefined ? {} : { client }),
     ...(sender === undefined ? {} : { sender }),
-    ...(hasClientHellos(check.upstream) ? { tls: [...new Set(libraries)] } : {}),
+    ...(check.upstream.hellos === undefined ? {} : { tls: [...new Set(libraries)] }),
     ...(keeps ? { traffic: kept } : {}),
   };
   const traces = check.traces === undefined ? [] : keepTraces(result, recorded, check.traces);

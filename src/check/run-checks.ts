@@ -5,9 +5,9 @@ import { isPointed, type Lane } from '../client/official/lanes.ts';
 import { type Comparison, comparisons } from '../diff/comparison.ts';
 import type { VersionHeaders } from '../diff/version-fit.ts';
 import { ParityError, plainReason } from '../errors.ts';
-import { type ClientHellos, findClientHellos, withClientHellos } from '../golden/client-hello.ts';
+import { findClientHellos } from '../golden/client-hello.ts';
 import { readGoldenOf } from '../golden/file.ts';
-import type { Golden, GoldenId } from '../golden/golden.ts';
+import type { ClientHellos, Golden, GoldenId } from '../golden/golden.ts';
 import {
   type GoldenFile,
   type GoldenFinder,
@@ -349,7 +349,7 @@ function clientCheck(options: ClientCheckOptions & SharedReading, file: GoldenFi
 
 /** A golden with the TLS handshakes of its version, if they are compared. */
 function comparable({ comparesTls = false, hellos }: RunOptions & SharedReading, golden: Golden): Golden {
-  return comparesTls ? withClientHellos(golden, hellos(golden.codex)) : golden;
+  return comparesTls ? { ...golden, hellos: hellos(golden.codex) } : golden;
 }
 
 /** Reads what one check needs, except for the driver. Returns a reason if it cannot be made, or no subject can pass it. */

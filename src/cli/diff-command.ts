@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import { liveFindings } from '../diff/live.ts';
 import { parityFindings } from '../diff/parity.ts';
 import { tlsLibraries } from '../diff/tls-library.ts';
-import { findClientHellos, withClientHellos } from '../golden/client-hello.ts';
+import { findClientHellos } from '../golden/client-hello.ts';
 import { readGolden } from '../golden/file.ts';
 import { fileNamed } from '../golden/select.ts';
 import { exchangesOf } from '../golden/trace/exchanges.ts';
@@ -51,8 +51,7 @@ export function diffCommand({ exit }: CommandContext): CommandModule<object, Dif
         ),
     handler: ({ golden, trace, goldens, wire }) => {
       const plain = readGolden(fileNamed(goldens, golden));
-      const expected =
-        wire === 'tls' ? withClientHellos(plain, findClientHellos(goldens, plain.codex)) : plain;
+      const expected = wire === 'tls' ? { ...plain, hellos: findClientHellos(goldens, plain.codex) } : plain;
       const name = `${expected.codex} ${expected.scenario}`;
       const { live, events } = readTrace(trace, progress);
       const exchanges = exchangesOf(events);

@@ -9,7 +9,7 @@ const [aes128, aes256, chacha] = [
 
 /**
  * The TLS library that a ClientHello looks like, by the order of its ciphers; undefined if it is like none. Measured: codex
- * 0.130.0 to 0.171.0 (rustls), Go 1.26, Node 20 and 24, curl 7.88 and Python 3.13 with OpenSSL 3.0, codex 0.118.0 over
+ * 0.130.0 to 0.171.0 (rustls), Go 1.26, Node 20 and 24, curl 7.88 and Python 3.11 with OpenSSL 3.0, codex 0.118.0 over
  * HTTP with OpenSSL, Java 17. BoringSSL alone sends GREASE (RFC 8701).
  */
 export function tlsLibrary({ ciphers, groups }: ClientHello): string | undefined {

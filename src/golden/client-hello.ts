@@ -7,16 +7,8 @@ import { closingLine, decodeLine, headerLine, readLines } from '../trace/line-fi
 import { type ClientHello, clientHelloLists } from '../wire/client-hello.ts';
 import { jsonObject, printJson, toNode } from '../wire/json.ts';
 import { Fields } from '../wire/json-fields.ts';
-import type { Golden } from './golden.ts';
-import type { Exchange } from './trace/exchanges.ts';
-import { requestHeader } from './trace/threads.ts';
-
-/** The kinds of connections for model requests. The official client uses another TLS library, or other settings, for each. */
-const kinds = ['websocket', 'http'] as const;
-type ConnectionKind = (typeof kinds)[number];
-
-/** How a version of the official client begins its TLS handshakes, by the kind of connection. */
-export type ClientHellos = Readonly<Partial<Record<ConnectionKind, ClientHello>>>;
+import { type ClientHellos, type ConnectionKind, connectionKinds } from './golden.ts';
+import { connectionKind, type Exchange } from './trace/exchanges.ts';
 
 /** `traces/<version>/client-hello.jsonl` */
 export function helloPath(folder: string, codex: string): string {
@@ -30,18 +22,19 @@ export function readClientHellos(folder: string, codex: string): ClientHellos | 
   const hellos = [...readLines(path, 'client-hello')].slice(1).map((line) =>
     decodeLine(path, line, (node) => {
       const fields = new Fields(node);
-      return [fields.oneOf('connection', kinds), decodeClientHello(fields)] as const;
+      return [fields.oneOf('connection', connectionKinds), decodeClientHello(fields)] as const;
     }),
   );
   return Object.fromEntries(hellos);
 }
 
-/** The same from the first of several folders that has them. Throws ParityError `no-golden` if none has. */
+/**
+ * The same from several folders: of a kind of connection in several of them, the first is used. Throws ParityError `no-golden`
+ * if none has any.
+ */
 export function findClientHellos(folders: readonly string[], codex: string): ClientHellos {
-  for (const folder of folders) {
-    const hellos = readClientHellos(folder, codex);
-    if (hellos !== undefined) return hellos;
-  }
+  const found = folders.toReversed().flatMap((folder) => readClientHellos(folder, codex) ?? []);
+  if (found.length > 0) return Object.assign({}, ...found);
   throw new ParityError(
     'no-golden',
     `no TLS handshake of codex ${codex} is recorded: record it with "codex-parity record --codex ${codex} --scenario fast,http-fallback"`,
@@ -59,7 +52,7 @@ export function writeClientHellos(folder: string, codex: string, recorded: Clien
 }
 
 function printed(codex: string, hellos: ClientHellos): string {
-  const lines = kinds.flatMap((connection) => {
+  const lines = connectionKinds.flatMap((connection) => {
     const hello = hellos[connection];
     if (hello === undefined) return [];
     const { ja4, anyOrder, ...lists } = hello;
@@ -76,7 +69,7 @@ function printed(codex: string, hellos: ClientHellos): string {
 export function learnClientHellos(runs: readonly (readonly Exchange[])[]): ClientHellos {
   const sent = runs.flat().flatMap((exchange) => {
     const hello = exchange.connection.tls?.hello;
-    return hello === undefined ? [] : [{ kind: kindOf(exchange), hello }];
+    return hello === undefined ? [] : [{ kind: connectionKind(exchange.request), hello }];
   });
   const groups = Map.groupBy(sent, ({ kind }) => kind);
   return Object.fromEntries(
@@ -101,24 +94,4 @@ function learned(kind: ConnectionKind, hellos: readonly ClientHello[]): ClientHe
   }
   if (!differ(({ extensions }) => extensions)) return first;
   return { ...first, extensions: first.extensions.toSorted(), anyOrder: true };
-}
-
-/** A golden whose connections have the ClientHellos of its version, so that those of a trace are compared with them. */
-export function withClientHellos(golden: Golden, hellos: ClientHellos): Golden {
-  const exchanges = golden.exchanges.map((exchange): Exchange => {
-    const hello = hellos[kindOf(exchange)];
-    const { tls } = exchange.connection;
-    if (!tls || hello === undefined) return exchange;
-    return { ...exchange, connection: { ...exchange.connection, tls: { ...tls, hello } } };
-  });
-  return { ...golden, exchanges };
-}
-
-/** Whether the ClientHellos of a trace are compared with those of a golden. */
-export function hasClientHellos({ exchanges }: Golden): boolean {
-  return exchanges.some(({ connection }) => connection.tls?.hello !== undefined);
-}
-
-function kindOf({ request }: Exchange): ConnectionKind {
-  return requestHeader(request, /^upgrade$/i) === undefined ? 'http' : 'websocket';
 }

@@ -1,3 +1,4 @@
+import type { ClientHello } from '../wire/client-hello.ts';
 import type { VariableKind } from './pattern/kinds.ts';
 import { parseTemplate, printTemplate } from './pattern/template.ts';
 import type { Exchange } from './trace/exchanges.ts';
@@ -15,8 +16,17 @@ export type Golden = GoldenId & {
   /** What was made to differ between them (`cwd`, `time zone`). Empty if the file does not name it. */
   readonly varied: readonly string[];
   readonly variables: ReadonlyMap<string, Variable>;
+  /** How its version begins TLS handshakes, if they are compared. They are in a file of their own (client-hello.ts). */
+  readonly hellos?: ClientHellos;
   readonly exchanges: readonly Exchange[];
 };
+
+/** The kinds of connections for model requests. The official client may use another TLS library, or other settings, for each. */
+export const connectionKinds = ['websocket', 'http'] as const;
+export type ConnectionKind = (typeof connectionKinds)[number];
+
+/** How a version of the official client begins its TLS handshakes, by the kind of connection. */
+export type ClientHellos = Readonly<Partial<Record<ConnectionKind, ClientHello>>>;
 
 /** The path of the base URL of a golden's requests: `/backend-api/codex`, or `/v1` with an API key. */
 export function basePathOf({ exchanges }: Golden): string {

@@ -1,4 +1,4 @@
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -194,6 +194,20 @@ it('compares TLS handshakes if it is told to, and names the library', async () =
   const codes = causes.map(({ code }: { code: string }) => code);
   expect(codes).toEqual(expect.arrayContaining(['wire/tls-ciphers', 'wire/tls-signatures']));
   expect(codes).not.toContain('wire/tls-versions');
+  // A baseline that names them turns the comparison on. `diff` compares those of a trace.
+  const folder = temporaryFolder();
+  const accepted = [{ code: 'wire/tls-ciphers', driver: 'client', reason: 'It is written for Node.' }];
+  writeFileSync(join(folder, 'parity-baseline.yaml'), stringify({ accepted }));
+  const gated = await cli([...only, '--keep-traces', 'always', ...client], { cwd: folder });
+  expect(gated.stdout).toContain('\nTLS       looks like Node\n');
+  const [trace = ''] = globSync('.codex-parity/**/*.trace.jsonl', { cwd: folder });
+  const diff = ['diff', '0.171.0/http-fallback', trace];
+  const [plain, wire] = [
+    await cli(diff, { cwd: folder }),
+    await cli([...diff, '--wire', 'tls'], { cwd: folder }),
+  ];
+  expect(wire.stdout).toContain('TLS ciphers');
+  expect(plain.stdout).not.toContain('TLS ciphers');
   const without = await cli([...only, ...client]);
   expect(without.stdout).toContain('transport/http');
   expect(without.stdout).not.toMatch(/wire\/|^TLS /m);

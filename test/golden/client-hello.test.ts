@@ -6,7 +6,6 @@ import {
   helloPath,
   learnClientHellos,
   readClientHellos,
-  withClientHellos,
   writeClientHellos,
 } from '../../src/golden/client-hello.ts';
 import { listGoldens, readGolden } from '../../src/golden/file.ts';
@@ -81,7 +80,7 @@ it('has the handshakes of both kinds of connection for every version with golden
 
 it('finds each list that differs at its place, and accepts another order of extensions only where it was learned', () => {
   const places = (expected: ClientHello, actual: ClientHello) =>
-    tlsPlaces(withClientHellos(fast, { websocket: expected }), actual);
+    tlsPlaces({ ...fast, hellos: { websocket: expected } }, actual);
   const moved = { ...hello, extensions: ['two', 'one'] };
   expect(places(hello, hello)).toEqual([]);
   expect(places({ ...hello, anyOrder: true }, moved)).toEqual([]);
@@ -97,4 +96,24 @@ it('finds each list that differs at its place, and accepts another order of exte
   ]);
   // Without the handshakes of the version, nothing is compared.
   expect(tlsPlaces(fast, { ...hello, ciphers: [] })).toEqual([]);
+});
+
+it('compares with the handshake of the kind of connection that was used', () => {
+  const http = { ...hello, groups: ['other'] };
+  const golden = { ...fast, hellos: { websocket: hello, http } };
+  const posted = sent(http).map((exchange) => ({
+    ...exchange,
+    request: { ...exchange.request, headers: [] },
+  }));
+  const places = unify(golden, posted).flatMap((mismatch) => mismatch.places.map(({ path }) => path.join()));
+  expect(places.filter((path) => path.startsWith('TLS'))).toEqual([]);
+  expect(tlsPlaces(golden, http)).toEqual(['TLS groups']);
+});
+
+it('takes each kind of connection from the first folder that has it', () => {
+  const [own, bundled] = [temporaryFolder(), temporaryFolder()];
+  const other = { ...hello, groups: ['other'] };
+  writeClientHellos(own, '0.171.0', { websocket: hello });
+  writeClientHellos(bundled, '0.171.0', { websocket: other, http: other });
+  expect(findClientHellos([own, bundled], '0.171.0')).toEqual({ websocket: hello, http: other });
 });

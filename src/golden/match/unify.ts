@@ -1,8 +1,8 @@
 import type { HeaderField } from '../../trace/trace-event.ts';
 import { type JsonNode, jsonString, toNode } from '../../wire/json.ts';
-import type { Golden } from '../golden.ts';
+import type { ClientHellos, Golden } from '../golden.ts';
 import { authorityMark, officialHost, replaceHost } from '../pattern/authority.ts';
-import type { Exchange } from '../trace/exchanges.ts';
+import { connectionKind, type Exchange } from '../trace/exchanges.ts';
 import { firstAppearances, variablesFromBackend } from '../trace/variable-uses.ts';
 import { type Alignment, align } from './align.ts';
 import { Bindings } from './bindings.ts';
@@ -59,6 +59,7 @@ const comparedMessages = 64;
 
 class Unification {
   readonly #officialHost: string;
+  readonly #hellos: ClientHellos | undefined;
   readonly #expected: readonly SplitExchange[];
   readonly #actual: readonly SplitExchange[];
   readonly #mismatches: Mismatch[] = [];
@@ -72,8 +73,13 @@ class Unification {
   #exchanges: Alignment = { pairs: [], missing: [], added: [] };
   readonly #payloads = new Map<number, PayloadAlignment>();
 
-  constructor({ lane, variables, exchanges }: Golden, actual: readonly Exchange[], pairing: ExchangePairing) {
+  constructor(
+    { lane, variables, exchanges, hellos }: Golden,
+    actual: readonly Exchange[],
+    pairing: ExchangePairing,
+  ) {
     this.#pairing = pairing;
+    this.#hellos = hellos;
     this.#officialHost = officialHost(lane);
     const given = variablesFromBackend(exchanges);
     const bindings = new Bindings(variables, firstAppearances(exchanges));
@@ -202,13 +208,21 @@ class Unification {
     this.#matcher.node(expected, actual, { ...place, path: [name] });
   }
 
-  /** TLS is comparable only if both connections use it, and are not imported. */
-  #tls({ connection: expected }: SplitExchange, { connection: actual }: SplitExchange, place: Place): void {
-    if (!expected.tls || !actual.tls) return;
-    this.#compare(toNode(expected.tls.offered), toNode(actual.tls.offered), place, 'ALPN offered');
-    const [hello, sent] = [expected.tls.hello, actual.tls.hello];
+  /**
+   * ALPN is comparable only if both connections use TLS, and are not imported. The rest of the handshake is that of the kind of
+   * connection that was used: a client that uses the other kind by mistake has the same TLS library.
+   */
+  #tls(
+    { connection: expected }: SplitExchange,
+    { connection: actual, request }: SplitExchange,
+    place: Place,
+  ): void {
+    const sent = actual.tls?.hello;
+    const hello = this.#hellos?.[connectionKind(request)];
     if (hello !== undefined && sent !== undefined)
       this.#mismatches.push(...helloMismatches(hello, sent, place));
+    if (!expected.tls || !actual.tls) return;
+    this.#compare(toNode(expected.tls.offered), toNode(actual.tls.offered), place, 'ALPN offered');
   }
 }
 

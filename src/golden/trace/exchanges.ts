@@ -7,7 +7,7 @@ import {
 import type { JsonNode } from '../../wire/json.ts';
 import type { Side } from '../../wire/message.ts';
 import { isModelRoute } from '../../wire/route.ts';
-import { sortByThread } from './threads.ts';
+import { requestHeader, sortByThread } from './threads.ts';
 
 /** One model request and everything that followed it, from both sides, in the order the tap saw it. */
 export type Exchange = {
@@ -41,6 +41,11 @@ export function goldenExchanges(events: Iterable<TraceEvent>): Exchange[] {
   return [...collectExchanges(events).exchanges.values()]
     .map((exchange) => toExchange(exchange, true))
     .map(renumber);
+}
+
+/** The kind of connection that a model request is sent over. */
+export function connectionKind(request: RequestEvent): 'websocket' | 'http' {
+  return requestHeader(request, /^upgrade$/i) === undefined ? 'http' : 'websocket';
 }
 
 /** The JSON of a body or message of the client; undefined for any other step. */
