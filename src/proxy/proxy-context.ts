@@ -4,6 +4,7 @@ import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Shape } from './shape/shape.ts';
 import type { Renewals } from './sign-in/renewals.ts';
+import type { SharedState } from './state/shared-state.ts';
 
 /** What all requests to one proxy share. */
 export type ProxyContext = {
@@ -19,6 +20,8 @@ export type ProxyContext = {
   readonly hostTexts: ReadonlyMap<string, string>;
   /** Threads of official clients that must use HTTP; see relay/use-http.ts. */
   readonly withoutWebsockets: Set<string>;
+  /** What several processes share. Undefined if this one is alone. */
+  readonly state: SharedState | undefined;
   readonly limits: Limits;
   readonly requestBytes: RequestBytes;
   readonly log: Logger;

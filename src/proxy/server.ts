@@ -25,6 +25,7 @@ import { SessionStore } from './sessions/session-store.ts';
 import { officialIdentity } from './shape/identity.ts';
 import type { Shape } from './shape/shape.ts';
 import { Renewals, type SignInSource } from './sign-in/renewals.ts';
+import type { SharedState } from './state/shared-state.ts';
 
 export type ProxyOptions = SignInSource & {
   readonly shape: Shape;
@@ -42,6 +43,8 @@ export type ProxyOptions = SignInSource & {
   readonly allowedHosts?: readonly string[] | undefined;
   /** The installation id, as the official client keeps it. Default: a new id. */
   readonly installation?: string | undefined;
+  /** What several processes of the proxy share. Undefined if this one is alone. */
+  readonly state?: SharedState | undefined;
   readonly log: Logger;
   readonly limits?: Partial<Limits>;
 };
@@ -99,6 +102,7 @@ class ProxyServer {
       hostTexts: hostTexts(options.installation ?? uuid4()),
       host: options.host ?? options.upstream.host,
       withoutWebsockets: new Set(),
+      state: options.state,
       limits,
       requestBytes: new RequestBytes(limits.requestBytes),
       log: options.log,

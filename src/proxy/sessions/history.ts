@@ -3,6 +3,9 @@ import { printMembers, type RawMember, rawMember, rawMembers, rawString } from '
 import { responseId } from './event-fields.ts';
 import type { TurnRequest } from './turn-request.ts';
 
+/** A response, and all items up to it as JSON texts. Undefined: they are not known. */
+export type LastResponse = { readonly id: string; readonly items: readonly string[] | undefined };
+
 /** Records one turn for the history. */
 export type TurnRecorder = ReturnType<History['startTurn']>;
 
@@ -12,11 +15,15 @@ export type TurnRecorder = ReturnType<History['startTurn']>;
  */
 export class History {
   readonly #limit: number;
-  #last: { readonly id: string; readonly items: readonly string[] | undefined } | undefined;
+  #last: LastResponse | undefined;
 
   /** @param limit the maximum length of all items, in UTF-16 code units */
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  get last(): LastResponse | undefined {
+    return this.#last;
   }
 
   get lastResponseId(): string | undefined {
@@ -33,9 +40,9 @@ export class History {
     if (this.#last !== undefined) this.#last = { id: this.#last.id, items: undefined };
   }
 
-  /** Takes over the last response of another session. */
-  continueFrom(other: History): void {
-    this.#last = other.#last;
+  /** Takes over the last response of another session, or of another process. */
+  continueFrom(last: LastResponse | undefined): void {
+    this.#last = last;
   }
 
   /**

@@ -6,35 +6,39 @@ import type { RequestContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { valuesLength } from '../shape/raw-json.ts';
 import { eventType } from './event-fields.ts';
-import { Session } from './session.ts';
 import { sessionKeyOf } from './session-key.ts';
+import type { WebSocketSession } from './session-store.ts';
 import { stopAt } from './stop-sequences.ts';
 import type { TurnOptions, TurnResult } from './turn.ts';
 import type { TurnRequest } from './turn-request.ts';
 
-export type RunTurnOptions = Omit<TurnOptions, 'signal'> & {
-  /** Returns the session of the client's websocket, for requests that name no session. */
-  readonly webSocketSession?: () => Session;
+export type RunTurnOptions = Omit<TurnOptions, 'signal' | 'beforeCompleted'> & {
+  /** For requests of a websocket that name no session. */
+  readonly webSocket?: WebSocketSession;
 };
 
 /** Runs a turn in the session that it belongs to. Throws as Session#turn. */
 export async function runTurn(context: RequestContext, options: RunTurnOptions): Promise<TurnResult> {
   const { headers, sessions, signal, metrics, log } = context;
-  const { request, webSocketSession } = options;
+  const { request, webSocket } = options;
   await giveWay(valuesLength(request.members));
   const caller = callerOf(headers);
   const sessionKey = sessionKeyOf(headers, request, caller);
-  const session =
-    webSocketSession === undefined || sessionKey.namedByClient
-      ? sessions.find(sessionKey, request.previousResponseId, caller)
-      : webSocketSession();
+  const by = { caller, webSocket };
+  const session = await sessions.find(sessionKey, request, by);
+  const beforeCompleted = sessions.sharing(session, sessionKey, by);
   if (request.droppedParams.length > 0) {
     log.debug({ dropped: request.droppedParams }, 'dropped members that the backend refuses');
   }
   let ending = 'failed';
   try {
     const stop = request.stop.length === 0 ? undefined : stopAt(request.stop, options);
-    const result = await session.turn({ ...options, ...stop?.handlers, signal });
+    const result = await session.turn({
+      ...options,
+      ...stop?.handlers,
+      ...(beforeCompleted && { beforeCompleted }),
+      signal,
+    });
     if (result.kind !== 'events') return result;
     const last = stop?.last() ?? result.last;
     ending = eventType(last);
@@ -49,13 +53,13 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
 }
 
 /** Returns the identity of the session that a request belongs to, for a request that is forwarded. */
-export function identityOf({ headers, sessions }: RequestContext, request: TurnRequest): Identity {
+export async function identityOf(
+  { headers, sessions }: RequestContext,
+  request: TurnRequest,
+): Promise<Identity> {
   const caller = callerOf(headers);
-  return sessions.find(sessionKeyOf(headers, request, caller), request.previousResponseId, caller).identity;
-}
-
-export function sessionOfWebSocket(context: RequestContext, request: TurnRequest): Session {
-  return new Session(context, sessionKeyOf(context.headers, request, '').identity());
+  const session = await sessions.find(sessionKeyOf(headers, request, caller), request, { caller });
+  return session.identity;
 }
 
 /** Clients with different keys share no session. */

@@ -1,6 +1,21 @@
 import type { ProxyContext } from '../proxy-context.ts';
+import type { Identity } from '../shape/identity.ts';
 import { Session } from './session.ts';
 import type { SessionKey } from './session-key.ts';
+import { type SharedSession, SharedSessions } from './shared-sessions.ts';
+import type { Turn } from './turn.ts';
+import type { TurnRequest } from './turn-request.ts';
+
+/** The session of all requests of a client's websocket that name none. */
+export type WebSocketSession = { session: Session | undefined };
+
+/** Who made a request. */
+export type SessionCaller = {
+  /** Clients with different values share no session. */
+  readonly caller: string;
+  /** If the request came over a websocket. */
+  readonly webSocket?: WebSocketSession | undefined;
+};
 
 /** The known sessions, by key and by last response. Both maps are in order of last use. */
 export class SessionStore {
@@ -8,12 +23,16 @@ export class SessionStore {
   readonly #byKey = new Map<string, Session>();
   /** For clients that only send `previous_response_id`. */
   readonly #byResponse = new Map<string, Session>();
+  /** What other processes of the proxy know. Undefined if there are none. */
+  readonly #shared: SharedSessions | undefined;
   /** The key of a session in #byResponse. */
   readonly #responseKeys = new WeakMap<Session, string>();
   readonly #sweep: NodeJS.Timeout;
 
   constructor(context: ProxyContext) {
     this.#context = context;
+    const { state, limits } = context;
+    this.#shared = state && new SharedSessions(state, limits.sessionIdle);
     const period = Math.min(60_000, context.limits.sessionIdle);
     this.#sweep = setInterval(() => this.#forgetIdle(), period).unref();
   }
@@ -25,25 +44,69 @@ export class SessionStore {
   /**
    * Returns the session of a request: by its key, by the response that it continues from, or a new session. A session
    * without a key can only be found by its last response. A name that the client gives wins: the session then continues
-   * from the response of another one.
+   * from the response of another one. So does the session of a websocket.
    */
-  find(
-    { key, namedByClient, identity }: SessionKey,
-    previousResponseId: string | undefined,
-    caller: string,
-  ): Session {
+  async find(sessionKey: SessionKey, request: TurnRequest, by: SessionCaller): Promise<Session> {
+    const shared = await this.#readShared(sessionKey, request, by);
+    const { namedByClient } = sessionKey;
+    const { caller } = by;
+    const webSocket = namedByClient ? undefined : by.webSocket;
+    const key = webSocket === undefined ? sessionKey.key : undefined;
+    const { previousResponseId } = request;
     const continued =
       previousResponseId === undefined ? undefined : this.#byResponse.get(`${caller} ${previousResponseId}`);
-    const known = key === undefined ? undefined : this.#byKey.get(key);
-    const adopted = namedByClient ? undefined : continued;
-    const session = known ?? adopted ?? new Session(this.#context, identity());
-    if (continued !== undefined) session.history.continueFrom(continued.history);
+    const known = key === undefined ? webSocket?.session : this.#byKey.get(key);
+    const adopted = namedByClient || webSocket !== undefined ? undefined : continued;
+    const newIdentity = (): Identity => {
+      if (shared !== undefined) return { session: shared.id, thread: shared.id };
+      return (namedByClient ? undefined : continued?.identity) ?? sessionKey.identity();
+    };
+    const session = known ?? adopted ?? new Session(this.#context, newIdentity());
+    if (webSocket !== undefined) webSocket.session = session;
+    const last = shared?.last ?? continued?.history.last;
+    if (last !== undefined) session.history.continueFrom(last);
+    if (shared?.turn !== undefined && !session.isAhead) session.continueTurn(shared.turn);
     if (key !== undefined && (known !== undefined || adopted === undefined)) {
       this.#byKey.delete(key);
       this.#byKey.set(key, session);
       this.#forgetOldest(this.#byKey);
     }
     return session;
+  }
+
+  async #readShared(
+    { namedByClient, key, identity }: SessionKey,
+    request: TurnRequest,
+    { caller, webSocket }: SessionCaller,
+  ): Promise<SharedSession | undefined> {
+    if (this.#shared === undefined) return undefined;
+    const isOfWebSocket = webSocket !== undefined && !namedByClient;
+    const own = isOfWebSocket ? webSocket.session : this.#byKey.get(key ?? '');
+    const knows = (id: string) =>
+      [own?.history.last, this.#byResponse.get(`${caller} ${id}`)?.history.last].some(
+        (last) => last?.id === id && last.items !== undefined,
+      );
+    const place = { key: isOfWebSocket ? undefined : key, caller };
+    const shared = await this.#shared.read(place, request, { knows, newId: () => identity().session });
+    // What this process could not store is newer.
+    return own?.isAhead === true && request.previousResponseId === undefined ? undefined : shared;
+  }
+
+  /** Lets other processes know a session before the client receives its response. Undefined if there are none. */
+  sharing(
+    session: Session,
+    { namedByClient, key }: SessionKey,
+    { caller, webSocket }: SessionCaller,
+  ): ((turn: Turn) => Promise<void>) | undefined {
+    const shared = this.#shared;
+    if (shared === undefined) return undefined;
+    const place = { key: webSocket !== undefined && !namedByClient ? undefined : key, caller };
+    const before = session.history.lastResponseId;
+    return async (turn) => {
+      const { last } = session.history;
+      if (last === undefined) return;
+      session.isAhead = !(await shared.write(place, { id: session.identity.session, turn, last }, before));
+    };
   }
 
   rememberResponse(session: Session, caller: string): void {

@@ -22,6 +22,8 @@ export class Session {
   readonly identity: Identity;
   readonly history: History;
   usedAt = Date.now();
+  /** Whether other processes of the proxy do not know its last response. */
+  isAhead = false;
   readonly #context: ProxyContext;
   readonly #websocket: WebSocketTransport;
   readonly #http: HttpTransport;
@@ -60,6 +62,11 @@ export class Session {
         this.#idleTimer = setTimeout(() => this.end(), this.#context.limits.connectionIdle).unref();
       }
     }
+  }
+
+  /** Continues a turn that another process of the proxy has begun. */
+  continueTurn(turn: Turn): void {
+    this.#lastTurn = turn;
   }
 
   /** Ends the connections. The next turn opens a new one. */
@@ -118,7 +125,10 @@ export class Session {
         if (isLast) break;
         continue;
       }
-      if (outcome.kind === 'responded' && delivery.hasBegun()) return { kind: 'events', last: outcome.text };
+      if (outcome.kind === 'responded' && delivery.hasBegun()) {
+        await delivery.completed();
+        return { kind: 'events', last: outcome.text };
+      }
       const reason = reasonFor(outcome);
       if (signal.aborted || !delivery.discard()) {
         throw proxyError(502, responseCutOff, `the response was cut off: ${reason}`);
@@ -154,8 +164,10 @@ function reasonFor(ending: RequestEnding): string {
 }
 
 /** Passes the events of a turn to the client and the history, and takes them back before a retry. */
-function startDelivery(turn: Turn, recorder: TurnRecorder, { request, onEvent, discardEvents }: TurnOptions) {
+function startDelivery(turn: Turn, recorder: TurnRecorder, options: TurnOptions) {
+  const { request, onEvent, discardEvents, beforeCompleted } = options;
   let begun = false;
+  let completed: Promise<void> | undefined;
   return {
     hasBegun: () => begun,
     deliver: (type: string, text: string): Promise<void> | undefined => {
@@ -163,8 +175,16 @@ function startDelivery(turn: Turn, recorder: TurnRecorder, { request, onEvent, d
       if (!isPublicEvent(type)) return undefined;
       begun = true;
       recorder.record(type, text);
-      return onEvent(type, withPreviousResponse(recorder.withOutput(type, text), request.previousResponseId));
+      const send = () =>
+        onEvent(type, withPreviousResponse(recorder.withOutput(type, text), request.previousResponseId));
+      if (type !== 'response.completed' || beforeCompleted === undefined) return send();
+      completed = beforeCompleted(turn).then(send);
+      // The turn waits for it, and then throws what it throws.
+      completed.catch(() => {});
+      return completed;
     },
+    /** Resolves when the client was sent that the response is complete. */
+    completed: () => completed,
     /** Takes back all events. Returns false if some have already reached the client, so that a retry is impossible. */
     discard: (): boolean => {
       if (!begun) return true;

@@ -13,6 +13,8 @@ export type TurnOptions = {
    * Without it, they have.
    */
   readonly discardEvents?: () => boolean;
+  /** Called before the client receives that a response is complete. */
+  readonly beforeCompleted?: (turn: Turn) => Promise<void>;
 };
 
 export type TurnResult =
@@ -35,7 +37,7 @@ export function newTurn(): Turn {
 }
 
 /** One attempt at a request, over either transport. */
-export type TurnAttempt = Omit<TurnOptions, 'discardEvents'> &
+export type TurnAttempt = Omit<TurnOptions, 'discardEvents' | 'beforeCompleted'> &
   Pick<TurnRecorder, 'fullInput'> & {
     readonly turn: Turn;
     /**

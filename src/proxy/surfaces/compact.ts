@@ -27,5 +27,5 @@ export async function serveCompact(context: HttpContext): Promise<void> {
   const bodyHeaders = /^(?:content-(?:encoding|length)|transfer-encoding)$/i;
   const others = context.headers.filter(([name]) => !bodyHeaders.test(name));
   const headers: HeaderList = [...others, ['content-length', String(body.length)]];
-  await passThrough({ ...context, headers, identity: identityOf(context, request) }, body);
+  await passThrough({ ...context, headers, identity: await identityOf(context, request) }, body);
 }

@@ -5,8 +5,8 @@ import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { reasonOf } from '../log.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import { eventType } from '../sessions/event-fields.ts';
-import { runTurn, sessionOfWebSocket } from '../sessions/run-turn.ts';
-import type { Session } from '../sessions/session.ts';
+import { runTurn } from '../sessions/run-turn.ts';
+import type { WebSocketSession } from '../sessions/session-store.ts';
 import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
 import { printMembers, rawMembers } from '../shape/raw-json.ts';
 import { droppedHeader } from './http-turn.ts';
@@ -33,8 +33,7 @@ class RequestQueue {
   readonly #closing = new AbortController();
   readonly #waiting: WaitingRequest[] = [];
   #running = false;
-  /** The session of all requests that name none. */
-  #session: Session | undefined;
+  readonly #webSocket: WebSocketSession = { session: undefined };
 
   constructor(context: UpgradeContext, client: WebSocket) {
     this.#context = { ...context, signal: this.#closing.signal };
@@ -47,7 +46,7 @@ class RequestQueue {
   /** Cancels everything: the client has disconnected. */
   end(): void {
     this.#closing.abort();
-    this.#session?.end();
+    this.#webSocket.session?.end();
   }
 
   /**
@@ -99,10 +98,7 @@ class RequestQueue {
       const result = await runTurn(context, {
         request,
         onEvent: (type, event) => this.#sendEvent(withDropped(type, event, request)),
-        webSocketSession: () => {
-          this.#session ??= sessionOfWebSocket(context, request);
-          return this.#session;
-        },
+        webSocket: this.#webSocket,
       });
       if (result.kind === 'response' && !context.signal.aborted)
         this.#sendError(errorFromBackend(result.response));

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryState } from '../../src/proxy/state/memory-state.ts';
+import type { SharedState } from '../../src/proxy/state/shared-state.ts';
+import { expectedText, startConversingBackend } from './conversing-backend.ts';
+import { openWebSocket, post, proxyTo, readEvents, receiveResponse, user } from './setup.ts';
+
+const newMemory = () => new MemoryState({ keys: 1000, length: 1_000_000 });
+
+/** Proxies with one state, in front of a backend. */
+async function startProxies(count: number, state: SharedState = newMemory()) {
+  const backend = await startConversingBackend();
+  const origins: string[] = [];
+  for (let index = 0; index < count; index += 1) origins.push(await proxyTo(backend.url, { state }));
+  const [a = '', b = '', c = ''] = origins;
+  return { backend, a, b, c };
+}
+
+type Completed = { readonly id: string; readonly text: string };
+
+/** The id and text of the response in the last of some events. */
+function completed(events: readonly string[]): Completed {
+  const last = JSON.parse(events.at(-1) ?? '{}');
+  expect(last).toMatchObject({ type: 'response.completed' });
+  return { id: last.response.id, text: last.response.output[0].content[0].text };
+}
+
+async function overHttp(origin: string, body: object, headers = {}): Promise<Completed> {
+  const request = { model: 'm', stream: true, ...body };
+  return completed(await readEvents(await post(`${origin}/v1/responses`, request, headers)));
+}
+
+async function overWebSocket(origin: string, body: object): Promise<Completed> {
+  const client = await openWebSocket(`${origin}/v1/responses`);
+  const response = receiveResponse(client);
+  client.send(JSON.stringify({ type: 'response.create', model: 'm', ...body }));
+  const result = completed(await response);
+  client.close();
+  return result;
+}
+
+describe('a conversation that moves between proxies', () => {
+  it.each([
+    { surface: 'HTTP', turn: overHttp },
+    { surface: 'websocket', turn: overWebSocket },
+  ])('continues from its last response, with one session: $surface', async ({ turn }) => {
+    const { backend, a, b, c } = await startProxies(3);
+    const messages: string[] = [];
+    let previous: string | undefined;
+    for (const origin of [a, b, a, c, b]) {
+      messages.push(`m${messages.length} `);
+      const body = {
+        input: messages.at(-1),
+        ...(previous !== undefined && { previous_response_id: previous }),
+      };
+      const { id, text } = await turn(origin, body);
+      expect(text).toBe(expectedText(messages));
+      previous = id;
+    }
+    expect(new Set(backend.turns().map((sent) => sent.prompt_cache_key)).size).toBe(1);
+    expect(backend.notFound()).toBe(0);
+  });
+
+  it('continues in a named conversation, and from its items', async () => {
+    const { backend, a, b } = await startProxies(2);
+    await overHttp(a, { input: 'one ', conversation: 'conv_1' });
+    const { text } = await overHttp(b, { input: 'two ', conversation: 'conv_1' });
+    expect(text).toBe(expectedText(['one ', 'two ']));
+    const referring = {
+      prompt_cache_key: 'k',
+      input: [user('three '), { type: 'item_reference', id: 'msg_1' }],
+    };
+    await overHttp(a, { prompt_cache_key: 'k', input: 'zero ' });
+    expect((await overHttp(b, referring)).text).toBe('three [zero ]');
+    expect(backend.notFound()).toBe(0);
+  });
+
+  it('has one session for clients that send the whole conversation', async () => {
+    const { backend, a, b } = await startProxies(2);
+    const start = [user('hello')];
+    await Promise.all([overHttp(a, { input: start }), overHttp(b, { input: start })]);
+    await overHttp(b, { input: [...start, user('again')] });
+    expect(new Set(backend.turns().map((sent) => sent.prompt_cache_key)).size).toBe(1);
+  });
+
+  it('continues a turn with the output of a tool', async () => {
+    const { backend, a, b } = await startProxies(2);
+    const { id } = await overHttp(a, { input: 'one ' });
+    const output = { type: 'function_call_output', call_id: 'c', output: 'done' };
+    await overHttp(b, { input: [output], previous_response_id: id });
+    const turns = backend
+      .turns()
+      .map((sent) => JSON.parse(sent.client_metadata['x-codex-turn-metadata'] ?? '{}'));
+    expect(turns[0].turn_id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(turns[1].turn_id).toBe(turns[0].turn_id);
+  });
+
+  it('keeps a response for a client that did not receive the next one', async () => {
+    const { backend, a, b } = await startProxies(2);
+    const { id } = await overHttp(a, { input: 'one ' });
+    await overHttp(a, { input: 'lost ', previous_response_id: id });
+    const { text } = await overHttp(b, { input: 'two ', previous_response_id: id });
+    expect(text).toBe(expectedText(['one ', 'two ']));
+    expect(backend.notFound()).toBe(0);
+  });
+
+  it('is not found by a client with another key', async () => {
+    const { backend, a, b } = await startProxies(2);
+    const { id } = await overHttp(a, { input: 'one ' }, { authorization: 'Bearer first' });
+    const request = { model: 'm', input: 'two ', previous_response_id: id };
+    const response = await post(`${b}/v1/responses`, request, { authorization: 'Bearer second' });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain('previous_response_not_found');
+    expect(backend.notFound()).toBeGreaterThan(0);
+  });
+});
+
+it('stores a response before the client receives that it is complete', async () => {
+  const memory = newMemory();
+  const stored: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { a } = await startProxies(1, {
+    ...stateOf(memory),
+    set: async (key, text, lifetime) => {
+      stored.push(key);
+      await promise;
+      return memory.set(key, text, lifetime);
+    },
+  });
+  const response = await post(`${a}/v1/responses`, { model: 'm', input: 'one ', stream: true });
+  await expect.poll(() => stored.some((key) => key.startsWith('response:'))).toBe(true);
+  let isOver = false;
+  const events = readEvents(response).finally(() => {
+    isOver = true;
+  });
+  await new Promise((after) => setTimeout(after, 50));
+  expect(isOver).toBe(false);
+  resolve();
+  expect(completed(await events).text).toBe('one ');
+});
+
+/** The methods of a state, to replace some of them. */
+function stateOf(state: SharedState): SharedState {
+  return {
+    get: (keys) => state.get(keys),
+    set: (...of) => state.set(...of),
+    add: (...of) => state.add(...of),
+    expire: (...of) => state.expire(...of),
+    close: () => state.close(),
+    isAway: false,
+    failures: 0,
+  };
+}
