@@ -7,6 +7,8 @@ import { ParityError } from '../errors.ts';
 import { isLoopback, nameIn } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
 import { type RunningProxy, startProxy } from '../proxy/server.ts';
+import { openRedisState, parseStateUrl } from '../proxy/state/redis-state.ts';
+import { sharedInstallation } from '../proxy/state/shared-installation.ts';
 import { recordUpstream, tapInFrontOf } from '../record/record-live.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
@@ -28,6 +30,7 @@ type ProxyCommandOptions = SetupOptions &
     port: number;
     host: string;
     'allow-host': string[];
+    state: string | undefined;
     record: string | undefined;
     watch: boolean;
     grace: number;
@@ -72,6 +75,12 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
             'Further name by which clients without an API key may reach the proxy; repeat it for several',
         })
         .options(setupOptions())
+        .option('state', {
+          type: 'string',
+          defaultDescription: 'memory',
+          describe:
+            'URL of a Redis server with the state that several proxies share, such as redis://127.0.0.1:6379',
+        })
         .option('record', {
           type: 'string',
           describe: 'Folder for a trace of the upstream traffic, without secrets',
@@ -118,6 +127,8 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
       }
       const key = keyFor(host, process.env[keyVariable]);
       const allowedHosts = hostNames(options['allow-host']);
+      const log = logger(options['log-level']);
+      const stateUrl = options.state === undefined ? undefined : parseStateUrl(options.state);
       const setup = await loadSetup(options);
       const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
       const recording =
@@ -125,6 +136,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           ? undefined
           : await recordUpstream(upstream, resolve(options.record), progress);
       let watching: WatchedUpstream | undefined;
+      const state = stateUrl && (await openRedisState(stateUrl, log));
       try {
         watching = options.watch
           ? await watchUpstream(options, upstream, recording?.url ?? upstream)
@@ -138,7 +150,9 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           key,
           allowedHosts,
           limits: configured().limits,
-          log: logger(options['log-level']),
+          installation: setup.options.installation ?? (await sharedInstallation(state)),
+          state,
+          log,
         });
         progress(`imitating codex ${setup.codex}, upstream ${upstream.href}`);
         if (upstream.protocol === 'http:' && !isLoopback(upstream.hostname.replaceAll(/[[\]]/g, ''))) {
@@ -147,6 +161,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         progress(
           `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
         );
+        if (state !== undefined) progress(`sharing state in ${state.name}`);
         if (recording !== undefined) progress(`recording to ${recording.path}`);
         if (watching !== undefined) progress(`live page ${watching.page}`);
         returnIdleMemory();
@@ -157,6 +172,7 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
       } finally {
         await watching?.close();
         await recording?.finish();
+        await state?.close();
       }
     },
   };

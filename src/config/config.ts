@@ -42,6 +42,7 @@ const proxy = z.strictObject({
   auth: z.string().optional(),
   codex: z.string().optional(),
   goldens: z.union([z.string(), z.array(z.string())]).optional(),
+  state: z.string().optional(),
   record: z.string().optional(),
   grace: z.number().min(0, 'must not be below 0').optional(),
   'log-level': z.enum(['debug', 'info', 'warn', 'silent']).optional(),

@@ -8,6 +8,11 @@ const definitions = {
   reconnects_total: ['counter', 'Upstream connections replaced within a turn.'],
   http_retries_total: ['counter', 'Requests over HTTP retried within a turn.'],
   http_fallbacks_total: ['counter', 'Sessions that changed to HTTP.'],
+  state_failures_total: [
+    'counter',
+    'Uses of the shared state that failed, or were left out while it was away.',
+  ],
+  state_away: ['gauge', 'Whether the shared state is away.'],
   sessions: ['gauge', 'Sessions remembered.'],
   request_bytes: ['gauge', 'Bytes of requests that are read and served.'],
   clients: ['gauge', 'Connections of clients.'],

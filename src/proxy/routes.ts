@@ -75,10 +75,7 @@ const routes: ReadonlyMap<string, ProxyRoute> = new Map<string, ProxyRoute>([
   ['/v1/models', models],
   ['/v1/responses/input_tokens', notServed('responses', 'the backend counts no tokens before a request')],
   ['/v1/chat/completions', chat],
-  [
-    '/healthz',
-    { name: 'health', isPublic: true, http: ({ response }) => sendJson(response, '{"status":"ok"}') },
-  ],
+  ['/healthz', { name: 'health', isPublic: true, http: sendHealth }],
   ['/metrics', { name: 'metrics', http: sendMetrics }],
 ]);
 
@@ -95,7 +92,17 @@ const prefixRoutes: readonly (readonly [prefix: string, route: ProxyRoute])[] = 
   ],
 ];
 
-function sendMetrics({ metrics, sessions, requestBytes, response }: HttpContext): void {
+/** A proxy whose shared state is away still serves its clients. */
+function sendHealth({ state, response }: HttpContext): void {
+  const shared = state && { state: state.isAway ? 'away' : 'ok' };
+  sendJson(response, JSON.stringify({ status: 'ok', ...shared }));
+}
+
+function sendMetrics({ metrics, sessions, requestBytes, state, response }: HttpContext): void {
+  if (state !== undefined) {
+    metrics.set('state_away', Number(state.isAway));
+    metrics.set('state_failures_total', state.failures);
+  }
   metrics.set('sessions', sessions.size);
   metrics.set('request_bytes', requestBytes.held);
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });

@@ -146,6 +146,8 @@ function stateOf(state: SharedState): SharedState {
     add: (...of) => state.add(...of),
     expire: (...of) => state.expire(...of),
     close: () => state.close(),
+    onReturn: (listener) => state.onReturn(listener),
+    name: 'a state',
     isAway: false,
     failures: 0,
   };

@@ -18,7 +18,7 @@ import { type RelayedAccount, reportRefusal } from './relayed-account.ts';
 import { signedUpgradeHeaders } from './signed-headers.ts';
 import { joinTunnel } from './tunnel.ts';
 import { tunnelHeaders } from './tunnel-headers.ts';
-import { useHttp } from './use-http.ts';
+import { mustUseHttp, useHttp } from './use-http.ts';
 
 /** The model and tier of the first request, which the golden's handshake states. */
 type RoutingHint = { readonly model: string; readonly tier: string | undefined };
@@ -30,8 +30,7 @@ type RoutingHint = { readonly model: string; readonly tier: string | undefined }
  */
 export async function relayWebSocket(context: UpgradeContext, identity: Identity): Promise<void> {
   const signIn = await context.signIns.current(identity.session);
-  // The client remembers it. When its session is resumed later, its history may be shorter.
-  if (!signIn.websockets || context.withoutWebsockets.delete(identity.thread)) {
+  if (!signIn.websockets || (await mustUseHttp(context, identity))) {
     const message = signIn.websockets ? 'this thread must use HTTP' : 'the sign-in forbids websockets';
     const error = proxyError(upgradeRequired, 'upstream_refused', message);
     return endWithError(context.socket, error, error.event);

@@ -25,6 +25,7 @@ export class SessionStore {
   readonly #byResponse = new Map<string, Session>();
   /** What other processes of the proxy know. Undefined if there are none. */
   readonly #shared: SharedSessions | undefined;
+  readonly #stopListening: (() => void) | undefined;
   /** The key of a session in #byResponse. */
   readonly #responseKeys = new WeakMap<Session, string>();
   readonly #sweep: NodeJS.Timeout;
@@ -33,6 +34,7 @@ export class SessionStore {
     this.#context = context;
     const { state, limits } = context;
     this.#shared = state && new SharedSessions(state, limits.sessionIdle);
+    this.#stopListening = this.#shared?.onReturn(() => this.#shareAgain());
     const period = Math.min(60_000, context.limits.sessionIdle);
     this.#sweep = setInterval(() => this.#forgetIdle(), period).unref();
   }
@@ -65,7 +67,7 @@ export class SessionStore {
     if (webSocket !== undefined) webSocket.session = session;
     const last = shared?.last ?? continued?.history.last;
     if (last !== undefined) session.history.continueFrom(last);
-    if (shared?.turn !== undefined && !session.isAhead) session.continueTurn(shared.turn);
+    if (shared?.turn !== undefined && session.shareAgain === undefined) session.continueTurn(shared.turn);
     if (key !== undefined && (known !== undefined || adopted === undefined)) {
       this.#byKey.delete(key);
       this.#byKey.set(key, session);
@@ -89,7 +91,7 @@ export class SessionStore {
     const place = { key: isOfWebSocket ? undefined : key, caller };
     const shared = await this.#shared.read(place, request, { knows, newId: () => identity().session });
     // What this process could not store is newer.
-    return own?.isAhead === true && request.previousResponseId === undefined ? undefined : shared;
+    return own?.shareAgain !== undefined && request.previousResponseId === undefined ? undefined : shared;
   }
 
   /** Lets other processes know a session before the client receives its response. Undefined if there are none. */
@@ -103,9 +105,13 @@ export class SessionStore {
     const place = { key: webSocket !== undefined && !namedByClient ? undefined : key, caller };
     const before = session.history.lastResponseId;
     return async (turn) => {
-      const { last } = session.history;
-      if (last === undefined) return;
-      session.isAhead = !(await shared.write(place, { id: session.identity.session, turn, last }, before));
+      const share = async () => {
+        const { last } = session.history;
+        if (last === undefined) return;
+        const isStored = await shared.write(place, { id: session.identity.session, turn, last }, before);
+        session.shareAgain = isStored ? undefined : share;
+      };
+      await share();
     };
   }
 
@@ -126,9 +132,14 @@ export class SessionStore {
 
   close(): void {
     clearInterval(this.#sweep);
+    this.#stopListening?.();
     for (const session of [...this.#byKey.values(), ...this.#byResponse.values()]) session.end();
     this.#byKey.clear();
     this.#byResponse.clear();
+  }
+
+  #shareAgain(): void {
+    for (const session of this.#byResponse.values()) void session.shareAgain?.();
   }
 
   /** Keeps the histories of all sessions within their limit. Those of the sessions used last stay. */

@@ -22,8 +22,8 @@ export class Session {
   readonly identity: Identity;
   readonly history: History;
   usedAt = Date.now();
-  /** Whether other processes of the proxy do not know its last response. */
-  isAhead = false;
+  /** Lets other processes of the proxy know its last response, if they do not: the shared state was away. */
+  shareAgain: (() => Promise<void>) | undefined;
   readonly #context: ProxyContext;
   readonly #websocket: WebSocketTransport;
   readonly #http: HttpTransport;

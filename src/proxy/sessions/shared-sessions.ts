@@ -10,6 +10,9 @@ const longestConversation = 16 * 1024 * 1024;
 /** Milliseconds for which a response is kept that another one follows: the client may not have received that one. */
 const replacedLifetime = 5 * 60_000;
 
+/** Milliseconds to wait for a state that is away, when the request would fail without it. */
+const patience = 5000;
+
 /** Finds the session of a request in the shared state. */
 export type SharedPlace = {
   /** The key of the session; see SessionKey. Undefined if nothing names it. */
@@ -50,10 +53,13 @@ export class SharedSessions {
   ): Promise<SharedSession | undefined> {
     const stated = request.previousResponseId;
     const wanted = stated === undefined || knows(stated) ? undefined : stated;
-    const [named, response] = await this.#records([
-      key === undefined ? undefined : sessionKey(key),
-      wanted === undefined ? undefined : responseKey(caller, wanted),
-    ]);
+    const [named, response] = await this.#records(
+      [
+        key === undefined ? undefined : sessionKey(key),
+        wanted === undefined ? undefined : responseKey(caller, wanted),
+      ],
+      wanted === undefined ? 0 : patience,
+    );
     const session = named ?? (key === undefined ? response : await this.#begin(key, newId()));
     if (session === undefined) return undefined;
     const { id, turn, last: lastId } = session;
@@ -62,6 +68,11 @@ export class SharedSessions {
     if (!needsLast) return { id, turn, last: undefined };
     const [kept] = await this.#records([responseKey(caller, lastId.id)]);
     return { id, turn, last: kept?.last };
+  }
+
+  /** Calls a listener each time that sessions can be stored again. */
+  onReturn(listener: () => void): () => void {
+    return this.#state.onReturn(listener);
   }
 
   /** Stores a session after a response. Returns whether it is stored. `before`: the response that this one follows. */
@@ -99,8 +110,14 @@ export class SharedSessions {
   }
 
   /** Returns the records under keys, undefined where there is none. */
-  async #records(keys: readonly (string | undefined)[]): Promise<(SharedSession | undefined)[]> {
-    const texts = await this.#state.get(keys.filter((key) => key !== undefined));
+  async #records(
+    keys: readonly (string | undefined)[],
+    patience = 0,
+  ): Promise<(SharedSession | undefined)[]> {
+    const texts = await this.#state.get(
+      keys.filter((key) => key !== undefined),
+      patience,
+    );
     const found = new Map(keys.filter((key) => key !== undefined).map((key, index) => [key, texts[index]]));
     return keys.map((key) => {
       const text = key === undefined ? undefined : found.get(key);

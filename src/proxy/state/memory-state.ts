@@ -11,6 +11,7 @@ type Entry = { readonly text: string; readonly until: number };
 
 /** Shared state in the memory of this process, for the workers that it has started. What was stored first is forgotten first. */
 export class MemoryState implements SharedState {
+  readonly name = 'memory';
   readonly isAway = false;
   readonly failures = 0;
   readonly #bounds: MemoryBounds;
@@ -49,6 +50,10 @@ export class MemoryState implements SharedState {
     if (entry === undefined || (text !== undefined && entry.text !== text)) return;
     if (lifetime <= 0) this.#remove(key);
     else this.#entries.set(key, { ...entry, until: Date.now() + lifetime });
+  }
+
+  onReturn(): () => void {
+    return () => {};
   }
 
   async close(): Promise<void> {}

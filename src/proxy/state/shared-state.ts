@@ -6,8 +6,13 @@
  * goes on with what it knows.
  */
 export type SharedState = {
-  /** Returns the texts under keys; undefined where there is none. */
-  readonly get: (keys: readonly string[]) => Promise<readonly (string | undefined)[]>;
+  /** The name for the log and the user, without a password. */
+  readonly name: string;
+  /**
+   * Returns the texts under keys; undefined where there is none. `patience`: milliseconds to wait for a state that is away.
+   * Default: 0.
+   */
+  readonly get: (keys: readonly string[], patience?: number) => Promise<readonly (string | undefined)[]>;
   /** Stores a text for a time in milliseconds. Returns whether it is stored. */
   readonly set: (key: string, text: string, lifetime: number) => Promise<boolean>;
   /** As `set`, but leaves the text that is there already. Of several processes, one receives `added`. */
@@ -17,5 +22,7 @@ export type SharedState = {
   readonly isAway: boolean;
   /** How many calls have failed, or were left out because the state was away. */
   readonly failures: number;
+  /** Calls a listener each time that the state is back. Returns what removes it. */
+  readonly onReturn: (listener: () => void) => () => void;
   readonly close: () => Promise<void>;
 };

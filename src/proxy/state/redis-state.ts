@@ -1,0 +1,197 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { ParityError } from '../../errors.ts';
+import { type Logger, reasonOf } from '../log.ts';
+import type { SharedState } from './shared-state.ts';
+
+/** Milliseconds that a request may wait for Redis. After that Redis is away, and no further request waits. */
+const longestWait = 2000;
+
+/** Milliseconds to connect at the start, and each time after. */
+const connectTime = 2000;
+
+/** Milliseconds between two attempts to reach a Redis that is away. */
+const probeInterval = 500;
+
+/** The longest pause between two attempts to connect, in milliseconds. */
+const longestPause = 5000;
+
+/** What every key begins with. The number is the version of the form of what is stored. */
+const prefix = 'codex-parity:1:';
+
+/** Gives a key another lifetime while it has a certain text. */
+const expireIf =
+  "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0";
+
+/** Reads the value of --state. Its password must never be logged. Throws ParityError if it is not the URL of a Redis server. */
+export function parseStateUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isRedis = url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '';
+  if (!isRedis || url.search !== '' || url.hash !== '' || !/^\/?\d*$/.test(url.pathname)) {
+    throw new ParityError(
+      'usage',
+      `--state "${withoutPassword(text)}" is not the URL of a Redis server: write redis://HOST:PORT/DB, or rediss:// for TLS`,
+    );
+  }
+  return url;
+}
+
+/** A text that may be a URL, without the password in it. */
+function withoutPassword(text: string): string {
+  return text.replace(/^([^/]*\/\/|)[^/]*@/, '$1');
+}
+
+/**
+ * Connects to Redis. Returns after the first attempt: a server that cannot be reached is away, and is tried again. Loads the
+ * library only here.
+ */
+export async function openRedisState(url: URL, log: Logger): Promise<SharedState> {
+  const { Redis } = await import('ioredis');
+  const { username, password } = url;
+  const redis = new Redis({
+    host: url.hostname.replaceAll(/[[\]]/g, ''),
+    port: url.port === '' ? 6379 : Number(url.port),
+    db: Number(url.pathname.slice(1)),
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    ...(password !== '' && { password: decodeURIComponent(password) }),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+    keyPrefix: prefix,
+    lazyConnect: true,
+    connectTimeout: connectTime,
+    commandTimeout: longestWait,
+    // What cannot be sent at once is not sent later.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.min(100 * 2 ** attempt, longestPause),
+  });
+  const state = new RedisState(redis, `Redis at ${url.host}`, log);
+  await state.connect();
+  return state;
+}
+
+class RedisState implements SharedState {
+  failures = 0;
+  readonly #redis: Redis;
+  readonly name: string;
+  readonly #log: Logger;
+  readonly #listeners = new Set<() => void>();
+  #isAway = false;
+  #closed = false;
+  #lastError: unknown;
+
+  constructor(redis: Redis, name: string, log: Logger) {
+    this.#redis = redis;
+    this.name = name;
+    this.#log = log;
+    // Without a listener, the library prints the errors itself.
+    redis.on('error', (error) => {
+      this.#lastError = error;
+    });
+    redis.on('close', () => this.#leave(this.#lastError ?? new Error('the connection ended')));
+  }
+
+  get isAway(): boolean {
+    return this.#isAway;
+  }
+
+  async connect(): Promise<void> {
+    // It may connect, and then not respond.
+    await Promise.race([
+      this.#redis.connect(),
+      delay(connectTime + longestWait, undefined, { ref: false }),
+    ]).catch((error: unknown) => this.#leave(this.#lastError ?? error));
+    if (this.#redis.status !== 'ready') this.#leave(this.#lastError ?? new Error('no response'));
+  }
+
+  async get(keys: readonly string[], patience = 0): Promise<readonly (string | undefined)[]> {
+    if (keys.length === 0) return [];
+    if (this.#isAway && patience > 0) await this.#returned(patience);
+    const found = await this.#call((redis) => redis.mget(...keys));
+    return keys.map((_, index) => found?.[index] ?? undefined);
+  }
+
+  async set(key: string, text: string, lifetime: number): Promise<boolean> {
+    return (await this.#call((redis) => redis.set(key, text, 'PX', Math.ceil(lifetime)))) === 'OK';
+  }
+
+  async add(key: string, text: string, lifetime: number): Promise<'added' | 'exists' | 'away'> {
+    const result = await this.#call((redis) => redis.set(key, text, 'PX', Math.ceil(lifetime), 'NX'));
+    return result === undefined ? 'away' : result === 'OK' ? 'added' : 'exists';
+  }
+
+  async expire(key: string, lifetime: number, text?: string): Promise<void> {
+    const time = Math.ceil(lifetime);
+    await this.#call((redis) =>
+      text === undefined ? redis.pexpire(key, time) : redis.eval(expireIf, 1, key, text, time),
+    );
+  }
+
+  onReturn(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listeners.clear();
+    this.#redis.disconnect();
+  }
+
+  /** Returns undefined if Redis is away. */
+  async #call<T>(command: (redis: Redis) => Promise<T>): Promise<T | undefined> {
+    if (this.#isAway) {
+      this.failures += 1;
+      return undefined;
+    }
+    try {
+      return await command(this.#redis);
+    } catch (error) {
+      this.failures += 1;
+      this.#leave(error);
+      return undefined;
+    }
+  }
+
+  /** Resolves when Redis is back, at the latest after a time. */
+  #returned(patience: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(late);
+        remove();
+        resolve();
+      };
+      const late = setTimeout(end, patience).unref();
+      const remove = this.onReturn(end);
+    });
+  }
+
+  /** Redis is away from now on, until it responds to a probe. */
+  #leave(error: unknown): void {
+    if (this.#isAway || this.#closed) return;
+    this.#isAway = true;
+    this.#log.warn(
+      {},
+      `${this.name} is away (${reasonOf(error)}): the proxy goes on with what it knows, and tries again`,
+    );
+    void this.#probe();
+  }
+
+  async #probe(): Promise<void> {
+    while (!this.#closed) {
+      await delay(probeInterval, undefined, { ref: false });
+      if (this.#closed) return;
+      try {
+        // A server that is full or a replica responds to PING, but stores nothing.
+        await this.#redis.set('probe', '1', 'PX', 1000);
+        this.#isAway = false;
+        this.#lastError = undefined;
+      } catch {
+        continue; // It is away still.
+      }
+      this.#log.info({}, `${this.name} is back`);
+      for (const listener of this.#listeners) listener();
+      return;
+    }
+  }
+}

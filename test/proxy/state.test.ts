@@ -1,0 +1,165 @@
+import { createServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { listenLocally } from '../../src/listening.ts';
+import { MemoryState } from '../../src/proxy/state/memory-state.ts';
+import { openRedisState, parseStateUrl } from '../../src/proxy/state/redis-state.ts';
+import { sharedInstallation } from '../../src/proxy/state/shared-installation.ts';
+import type { SharedState } from '../../src/proxy/state/shared-state.ts';
+import { startConversingBackend } from './conversing-backend.ts';
+import { freePort, hasRedis, startRedis } from './redis.ts';
+import { metric, post, proxyTo, readEvents, recordLogs } from './setup.ts';
+
+const minute = 60_000;
+
+async function stateIn(url: URL, log = recordLogs().log): Promise<SharedState> {
+  const state = await openRedisState(url, log);
+  onTestFinished(() => state.close());
+  return state;
+}
+
+const kinds = [
+  { kind: 'memory', isInstalled: true, open: async () => new MemoryState({ keys: 100, length: 1000 }) },
+  { kind: 'Redis', isInstalled: hasRedis, open: async () => stateIn((await startRedis()).url) },
+];
+
+describe.each(kinds)('shared state in $kind', ({ isInstalled, open }) => {
+  it.runIf(isInstalled)('has what was stored, until it is removed or its time is over', async () => {
+    const state = await open();
+    expect(await state.get([])).toEqual([]);
+    expect(await state.set('a', 'text of a', minute)).toBe(true);
+    expect(await state.set('b', 'é\u2028', minute)).toBe(true);
+    expect(await state.get(['b', 'missing', 'a'])).toEqual(['é\u2028', undefined, 'text of a']);
+    await state.set('a', 'another', minute);
+    expect(await state.get(['a'])).toEqual(['another']);
+    await state.expire('a', 0);
+    await state.set('b', 'short', 1);
+    await expect.poll(() => state.get(['a', 'b'])).toEqual([undefined, undefined]);
+    expect(state).toMatchObject({ isAway: false, failures: 0 });
+  });
+
+  it.runIf(isInstalled)('lets one of several add a key', async () => {
+    const state = await open();
+    const results = await Promise.all(['a', 'b', 'c'].map((text) => state.add('key', text, minute)));
+    expect(results.sort()).toEqual(['added', 'exists', 'exists']);
+    const [owner = ''] = await state.get(['key']);
+    await state.expire('key', 0, 'of another owner');
+    expect(await state.get(['key'])).toEqual([owner]);
+    await state.expire('key', 0, owner);
+    expect(await state.add('key', 'd', minute)).toBe('added');
+  });
+
+  it.runIf(isInstalled)('gives all proxies one installation id', async () => {
+    const state = await open();
+    const ids = await Promise.all([1, 2, 3].map(() => sharedInstallation(state)));
+    expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(new Set(ids).size).toBe(1);
+  });
+});
+
+it('forgets what was stored first when the memory is full', async () => {
+  const state = new MemoryState({ keys: 3, length: 10 });
+  for (const key of ['a', 'b', 'c', 'd']) await state.set(key, '12', minute);
+  expect(await state.get(['a', 'b', 'c', 'd'])).toEqual([undefined, '12', '12', '12']);
+  await state.set('e', '12345678', minute);
+  expect(await state.get(['b', 'c', 'd', 'e'])).toEqual([undefined, undefined, '12', '12345678']);
+  expect(await state.set('f', '12345678901', minute)).toBe(false);
+});
+
+describe('--state', () => {
+  it.each([
+    'redis://127.0.0.1:6379',
+    'redis://cache/2',
+    'rediss://user:secret@cache.example.com:6380/0',
+    'redis://[::1]:1',
+  ])('takes %s', (text) => expect(parseStateUrl(text).href).toContain(text));
+
+  it.each(['', 'memory', 'http://cache', 'redis://', 'redis://cache/name', 'redis://cache?db=1'])(
+    'refuses "%s"',
+    (text) => expect(() => parseStateUrl(text)).toThrow(/is not the URL of a Redis server: write redis:/),
+  );
+
+  it('is never printed with its password', () => {
+    for (const text of ['http://user:secret@cache', 'user:secret@cache', 'redis://u:secret@cache/x']) {
+      expect(() => parseStateUrl(text)).toThrow(expect.not.stringContaining('secret'));
+    }
+  });
+});
+
+const turn = async (origin: string, body: object) => {
+  const events = await readEvents(
+    await post(`${origin}/v1/responses`, { model: 'm', stream: true, ...body }),
+  );
+  return JSON.parse(events.at(-1) ?? '{}');
+};
+
+describe.runIf(hasRedis)('Redis that is away', () => {
+  it('does not stop the proxy, which says so, and shares what was done when it is back', async () => {
+    const redis = await startRedis();
+    const { promise: finish, resolve } = Promise.withResolvers<void>();
+    const backend = await startConversingBackend({
+      before: (text) => (text === 'one ' ? finish : undefined),
+    });
+    const { log, lines } = recordLogs();
+    const a = await proxyTo(backend.url, { state: await stateIn(redis.url, log), log });
+    const b = await proxyTo(backend.url, { state: await stateIn(redis.url) });
+    const health = async (origin: string) => (await fetch(`${origin}/healthz`)).json();
+    expect(await health(a)).toEqual({ status: 'ok', state: 'ok' });
+
+    const running = turn(a, { input: 'one ' });
+    await expect.poll(() => backend.turns().length).toBe(1);
+    await redis.stop();
+    resolve();
+    const first = await running;
+    expect(first.type).toBe('response.completed');
+    const second = await turn(a, { input: 'two ', previous_response_id: first.response.id });
+    expect(second.type).toBe('response.completed');
+    expect(await health(a)).toEqual({ status: 'ok', state: 'away' });
+    expect(await metric(a, 'state_away')).toBe(1);
+    expect(await metric(a, 'state_failures_total')).toBeGreaterThan(0);
+    expect(lines.filter((line) => line.includes('is away'))).toEqual([
+      expect.stringMatching(/Redis at 127\.0\.0\.1:\d+ is away \(.+\): the proxy goes on/),
+    ]);
+
+    await redis.start();
+    await expect.poll(() => health(a)).toEqual({ status: 'ok', state: 'ok' });
+    await expect.poll(() => health(b)).toEqual({ status: 'ok', state: 'ok' });
+    expect(lines.at(-1)).toMatch(/Redis at \S+ is back$/);
+    const third = await turn(b, { input: 'three ', previous_response_id: second.response.id });
+    expect(third.response?.output[0].content[0].text).toBe('one [one ]two [one [one ]two ]three ');
+    expect(backend.notFound()).toBe(0);
+  });
+
+  it('is waited for if a request needs it', async () => {
+    const redis = await startRedis();
+    const backend = await startConversingBackend();
+    const a = await proxyTo(backend.url, { state: await stateIn(redis.url) });
+    const b = await proxyTo(backend.url, { state: await stateIn(redis.url) });
+    const first = await turn(a, { input: 'one ' });
+    await redis.stop();
+    await expect.poll(() => metric(b, 'state_away')).toBe(1);
+    const second = turn(b, { input: 'two ', previous_response_id: first.response.id });
+    await redis.start();
+    expect((await second).type).toBe('response.completed');
+    expect(backend.notFound()).toBe(0);
+  });
+});
+
+it('starts when Redis is away', async () => {
+  const { log, lines } = recordLogs();
+  const state = await stateIn(new URL(`redis://127.0.0.1:${await freePort()}`), log);
+  expect(state.isAway).toBe(true);
+  expect(await state.get(['a'])).toEqual([undefined]);
+  expect(await state.set('a', 'b', minute)).toBe(false);
+  expect(await state.add('a', 'b', minute)).toBe('away');
+  expect(lines).toEqual([expect.stringContaining('ECONNREFUSED')]);
+});
+
+it('takes a Redis that does not respond for one that is away', async () => {
+  const silent = createServer((socket) => socket.on('error', () => {}).resume());
+  const port = await listenLocally(silent);
+  onTestFinished(() => void silent.close());
+  const { log, lines } = recordLogs();
+  const state = await stateIn(new URL(`redis://127.0.0.1:${port}`), log);
+  expect(await state.set('a', 'b', minute)).toBe(false);
+  expect(lines).toEqual([expect.stringContaining('is away')]);
+});
