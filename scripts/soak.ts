@@ -8,16 +8,18 @@ import { parseArgs } from 'node:util';
 import { progress } from '../src/cli/progress.ts';
 import { authJson, madeUpSignIn } from '../src/client/official/made-up-sign-in.ts';
 import { ParityError } from '../src/errors.ts';
+import { randomFrom } from '../src/fault/random.ts';
 import { bundledGoldens, newestVersion } from '../src/golden/select.ts';
 import { runMain } from './run-main.ts';
 import { type SoakBackend, startSoakBackend } from './soak/backend.ts';
 import { SoakClient } from './soak/client.ts';
+import { describeTurn } from './soak/describe-turn.ts';
 import { judgeTurn, type Verdict } from './soak/judge.ts';
 import { type PlannedSession, planSessions } from './soak/plan.ts';
 import { type Holdings, type RunningProxy, startProxyProcess } from './soak/running-proxy.ts';
 import { excess, settled } from './soak/settled.ts';
 
-const usage = 'npm run soak -- [--sessions N] [--seed N] [--fail-fast]';
+const usage = 'npm run soak -- [--sessions N] [--seed N] [--suspend] [--fail-fast]';
 
 /** Sessions at a time. */
 const concurrency = 40;
@@ -29,7 +31,7 @@ const mostWarmUp = 40;
 const mostBreaches = 50;
 
 async function main(): Promise<number> {
-  const { count, seed, failFast } = options();
+  const { count, seed, failFast, suspends } = options();
   const sessions = planSessions({ sessions: count, seed });
   const warmUp = planSessions({ sessions: Math.min(count, mostWarmUp), seed: seed + 1, first: count });
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-soak-'));
@@ -44,7 +46,11 @@ async function main(): Promise<number> {
     const soak: Soak = { proxy, backend, failFast, verdicts: [], breaches: [] };
     await playAll(warmUp, soak);
     const before = isOver(soak) ? undefined : await settled(proxy, undefined);
+    const played = new AbortController();
+    const suspensions = suspends ? suspendOften(proxy, seed, played.signal) : undefined;
     await playAll(sessions, soak);
+    played.abort();
+    await suspensions;
     const after = before === undefined || isOver(soak) ? undefined : await settled(proxy, before);
     if (before !== undefined && after !== undefined) soak.breaches.push(...excess(before, after));
     // An end of the process explains all others.
@@ -80,13 +86,14 @@ function options() {
       sessions: { type: 'string', default: '300' },
       seed: { type: 'string', default: '1' },
       'fail-fast': { type: 'boolean', default: false },
+      suspend: { type: 'boolean', default: false },
     },
   });
   const [count, seed] = [Number(values.sessions), Number(values.seed)];
   if (!Number.isInteger(count) || count < 1 || !Number.isInteger(seed) || seed < 0) {
     throw new ParityError('usage', `--sessions and --seed must be whole numbers: ${usage}`);
   }
-  return { count, seed, failFast: values['fail-fast'] };
+  return { count, seed, failFast: values['fail-fast'], suspends: values.suspend };
 }
 
 /** Writes several made-up sign-ins. Returns their folder. */
@@ -121,14 +128,32 @@ async function play(session: PlannedSession, soak: Soak): Promise<void> {
     await delay(turn.pause);
     if (isOver(soak)) break;
     backend.begin(session.name, turn);
+    const began = Date.now();
     const outcome = await client.run(turn);
+    const ended = Date.now();
     if (proxy.ended() !== undefined) break;
-    const verdict = judgeTurn({ session, turn, outcome, attempts: backend.attempts.get(turn.id) ?? [] });
+    const attempts = backend.attempts.get(turn.id) ?? [];
+    const verdict = judgeTurn({ session, turn, outcome, attempts });
+    const echo = await client.echo(turn.id);
     verdicts.push(verdict);
-    breaches.push(...verdict.breaches);
-    if (!(await client.echo(turn.id))) breaches.push(`${turn.id}: no echo of its own`);
+    const wrong = [
+      ...verdict.breaches,
+      ...(echo === undefined ? [] : [`${turn.id} (${session.surface}): no echo of its own: ${echo}`]),
+    ];
+    if (wrong.length === 0) continue;
+    const lines = describeTurn({ turn, outcome, began, ended, attempts, log: proxy.log });
+    breaches.push(...wrong.slice(0, -1), [wrong.at(-1), ...lines].join('\n  '));
   }
   client.close();
+}
+
+/** Stops the proxy for one to six seconds at a time, as a computer that sleeps. */
+async function suspendOften(proxy: RunningProxy, seed: number, signal: AbortSignal): Promise<void> {
+  const random = randomFrom(seed);
+  while (!signal.aborted && proxy.ended() === undefined) {
+    await delay(500 + random() * 3000, undefined, { signal }).catch(() => {});
+    if (!signal.aborted) await proxy.suspend(1000 + random() * 5000);
+  }
 }
 
 async function healthBreaches(proxy: RunningProxy): Promise<string[]> {

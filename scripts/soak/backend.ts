@@ -27,6 +27,16 @@ export type Attempt = {
   readonly toolArguments: string | undefined;
   /** The messages in order, sent or not. */
   readonly events: readonly string[];
+  readonly progress: Progress;
+};
+
+/** How far the backend came with a request. Times are as Date.now(). */
+type Progress = {
+  readonly at: number;
+  /** How many of the events were sent. */
+  sent: number;
+  /** When the connection ended; undefined while it lasts. */
+  gone: number | undefined;
 };
 
 export type SoakBackend = {
@@ -52,6 +62,7 @@ type Peer = {
   readonly finish: () => void;
   readonly end: (how: 'close' | 'drop' | 'reset') => void;
   readonly isGone: () => boolean;
+  readonly onceGone: (listener: () => void) => void;
   /** The session whose requests it had. */
   session: string | undefined;
   /** The conversations up to the responses from which it can continue. */
@@ -134,6 +145,7 @@ class Backend {
         else client.close(1011);
       },
       isGone: () => client.readyState !== client.OPEN,
+      onceGone: (listener) => void client.once('close', listener),
       session: undefined,
       conversations: new Map(),
     };
@@ -178,6 +190,7 @@ class Backend {
         else request.socket.destroy();
       },
       isGone: () => response.destroyed,
+      onceGone: (listener) => void response.once('close', listener),
       session: undefined,
       conversations: new Map(),
     });
@@ -235,11 +248,13 @@ class Backend {
     const stream = parts.kind === 'stream' ? parts.parts : [];
     const events = stream.map(textOf);
     const conversation = [...before, ...own];
-    this.attempts.set(id, [
-      ...attempts,
-      { transport: peer.transport, conversation, text: texts.join(''), toolArguments, events },
-    ]);
-    const isSent = await sendResponse(turn, number, events, peer);
+    const progress: Progress = { at: Date.now(), sent: 0, gone: undefined };
+    peer.onceGone(() => {
+      progress.gone = Date.now();
+    });
+    const attempt = { conversation, text: texts.join(''), toolArguments, events, progress };
+    this.attempts.set(id, [...attempts, { transport: peer.transport, ...attempt }]);
+    const isSent = await sendResponse(turn, number, attempt, peer);
     if (isSent) this.#remember(peer, stream, [...conversation, `a:${id}`]);
   }
 
@@ -267,7 +282,7 @@ class Backend {
 async function sendResponse(
   { id, fault, pace, position, deltas }: PlannedTurn,
   number: number,
-  events: readonly string[],
+  { events, progress }: Pick<Attempt, 'events' | 'progress'>,
   peer: Peer,
 ): Promise<boolean> {
   const happens = fault !== undefined && number < fault.times ? fault : undefined;
@@ -281,6 +296,7 @@ async function sendResponse(
     if (pace > 0) await delay(pace);
     if (peer.isGone()) return false;
     peer.send(event);
+    progress.sent += 1;
   }
   if (happens?.at === 'middle') {
     endWith(happens, peer, id);

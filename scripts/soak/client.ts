@@ -25,12 +25,14 @@ export type Outcome = {
    * the client as planned, `late` when nothing came for a long time.
    */
   readonly ending: 'ended' | 'cut' | 'left' | 'late';
+  /** How the connection ended, if it did. */
+  readonly reason?: string | undefined;
 };
 
 type Received = Omit<Outcome, 'before' | 'previous'>;
 
 /** Milliseconds without anything from the proxy, after which a client gives up: where it must not be, and where it may. */
-const patience = 30_000;
+const patience = 90_000;
 const shortPatience = 8000;
 
 const lastEvent = /^\{"type":"(?:response\.(?:completed|failed|incomplete)|error)"/;
@@ -91,13 +93,22 @@ export class SoakClient {
     this.#socket = undefined;
   }
 
-  /** Requests what the proxy forwards as it is. Returns whether the response belongs to the request. */
-  async echo(id: string): Promise<boolean> {
+  /**
+   * Requests what the proxy forwards as it is. Returns what is wrong with the response, and undefined if it belongs to the
+   * request.
+   */
+  async echo(id: string): Promise<string | undefined> {
     const request = this.#post(`${echoPath}${id}`, { 'content-type': 'text/plain' });
     request.end(id);
-    const [response]: IncomingMessage[] = await once(request, 'response').catch(() => []);
+    let failure = 'no response';
+    const [response]: IncomingMessage[] = await once(request, 'response').catch((error: unknown) => {
+      failure = `${error instanceof Error ? error.message : error} on a ${request.reusedSocket ? 'kept' : 'new'} connection`;
+      return [];
+    });
+    if (response === undefined) return failure;
     const body = await textOf(response);
-    return body === JSON.stringify({ echo: id, body: id });
+    const isOwn = body === JSON.stringify({ echo: id, body: id });
+    return isOwn ? undefined : `status ${response.statusCode}: ${body.slice(0, 300)}`;
   }
 
   /** The last response, if the session continues from it. Only a client that names its session may reconnect. */
@@ -170,7 +181,12 @@ export class SoakClient {
       ...(turn.compressed ? { 'content-encoding': 'zstd' } : {}),
     });
     const reception = new Reception(turn, this.#isRelayed, () => disconnect(request, request.socket, turn));
-    const closed = () => reception.end('cut');
+    let failure = '';
+    request.once('error', (error) => {
+      failure = `: ${error.message}`;
+    });
+    const closed = () =>
+      reception.end('cut', `closed on a ${request.reusedSocket ? 'kept' : 'new'} connection${failure}`);
     request.once('response', (response: IncomingMessage) => {
       request.off('close', closed);
       receiveStream(response, reception);
@@ -203,9 +219,9 @@ export class SoakClient {
       reception.take(String(data));
       if (lastEvent.test(String(data))) reception.end('ended');
     };
-    const onClose = () => reception.end('cut');
+    const onClose = (code: number, text: Buffer) => reception.end('cut', `closed with ${code} ${text}`);
     socket.on('message', onMessage).once('close', onClose);
-    if (socket.readyState !== socket.OPEN) onClose();
+    if (socket.readyState !== socket.OPEN) reception.end('cut', 'closed before the request');
     else if (turn.abort === 'within the request') {
       reception.leaving = true;
       rawSocket(socket)?.write(turn.position < 0.5 ? malformedFrame : partOfFrame);
@@ -300,12 +316,13 @@ class Reception {
     this.#disconnect();
   }
 
-  end(ending: Outcome['ending']): void {
+  /** `reason`: how the connection ended, if it did. */
+  end(ending: Outcome['ending'], reason?: string): void {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#late);
     const how = ending === 'cut' && this.leaving ? 'left' : ending;
-    this.#settle({ events: [...this.#events], body: this.body, status: this.status, ending: how });
+    this.#settle({ events: [...this.#events], body: this.body, status: this.status, ending: how, reason });
     if (ending === 'late') this.#disconnect();
   }
 }

@@ -22,6 +22,7 @@ const soakLimits = {
   // Longer than the longest turn: the backend is silent twice.
   sessionIdle: 12_000,
   ping: 5000,
+  keepAlive: 5000,
   retries: [0, 20, 40, 80, 160, 320],
 };
 
@@ -46,11 +47,15 @@ const proxy = await startProxy({
   ...options,
   upstream: new URL(upstream),
   port: 0,
-  log: lineLogger(() => {}),
+  log: lineLogger((line) => void process.stdout.write(`${Date.now()} ${line}\n`)),
   limits: { ...soakLimits, ...limits },
 });
 
-process.on('message', async () => {
+process.on('message', async (message) => {
+  if (message === 'suspend') {
+    process.kill(process.pid, 'SIGSTOP');
+    return;
+  }
   for (let n = 0; n < 2; n += 1) {
     await new Promise((resolve) => setImmediate(resolve));
     // An ordinary collection keeps the source of code that is no longer used, such as the TypeScript compiler's.

@@ -2,6 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Limits } from '../../src/proxy/limits.ts';
 
 /** What a proxy holds: bytes of memory after a collection of garbage, and running timers. */
@@ -10,8 +12,13 @@ export type Figures = { readonly memory: number; readonly timers: number };
 /** What a proxy holds, with its open descriptors (0 where the system does not list them) and its sessions. */
 export type Holdings = Figures & { readonly descriptors: number; readonly sessions: number };
 
+/** A line of the proxy's log. `at` is as Date.now(). */
+export type LogLine = { readonly at: number; readonly line: string };
+
 export type RunningProxy = {
   readonly url: URL;
+  /** The last lines of its log. */
+  readonly log: readonly LogLine[];
   /** Describes how the process ended, if it did. */
   readonly ended: () => string | undefined;
   readonly holdings: () => Promise<Holdings>;
@@ -19,6 +26,8 @@ export type RunningProxy = {
   readonly sessions: () => Promise<number>;
   /** Whether it says that it is well. */
   readonly isHealthy: () => Promise<boolean>;
+  /** Stops the process for some milliseconds, as a computer that sleeps does: in the middle of what it does. */
+  readonly suspend: (milliseconds: number) => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -33,11 +42,21 @@ export type ProxyArguments = {
   readonly limits?: Partial<Limits>;
 };
 
+const mostLogLines = 5000;
+
 /** Starts the program of `proxy.ts`. */
 export async function startProxyProcess(args: ProxyArguments): Promise<RunningProxy> {
   const child = fork(join(import.meta.dirname, 'proxy.ts'), [JSON.stringify(args)], {
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
+  const log: LogLine[] = [];
+  if (child.stdout !== null) {
+    createInterface(child.stdout).on('line', (text) => {
+      const [, at, line = text] = /^(\d+) (.*)$/.exec(text) ?? [];
+      log.push({ at: Number(at ?? Date.now()), line });
+      if (log.length > mostLogLines) log.shift();
+    });
+  }
   let errors = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-4000);
@@ -56,6 +75,7 @@ export async function startProxyProcess(args: ProxyArguments): Promise<RunningPr
   };
   return {
     url,
+    log,
     ended: () => ended,
     holdings: async () => {
       // The connection of this request must be gone when the descriptors are counted.
@@ -65,6 +85,11 @@ export async function startProxyProcess(args: ProxyArguments): Promise<RunningPr
     },
     sessions: sessionsOf,
     isHealthy: async () => (await fetchText(new URL('/healthz', url)).catch(() => '')) === '{"status":"ok"}',
+    suspend: async (milliseconds) => {
+      child.send('suspend');
+      await delay(milliseconds);
+      child.kill('SIGCONT');
+    },
     stop: async () => {
       if (ended !== undefined) return;
       child.kill();

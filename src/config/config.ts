@@ -21,6 +21,7 @@ const limits = z.strictObject({
   messageBytes: positiveInteger,
   headers: positiveInteger,
   connections: positiveInteger,
+  keepAlive: positiveInteger,
   requestTime: positiveInteger,
   connectTime: positiveInteger,
   firstByte: positiveInteger,

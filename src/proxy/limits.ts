@@ -24,6 +24,11 @@ export const defaultLimits = {
   connections: 4096,
   /** Time between two pings on a client's websocket. */
   ping: 30 * second,
+  /**
+   * Time after which a client's connection without a request is ended. Load balancers end theirs after a minute, and should be
+   * the first.
+   */
+  keepAlive: 75 * second,
   /** Time for a client to send its request. */
   requestTime: 5 * minute,
   /** Time for the backend to respond to an upgrade. */

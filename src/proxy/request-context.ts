@@ -32,6 +32,8 @@ export type UpgradeContext = RequestContext & {
   readonly socket: Duplex;
   /** What the client has sent after its upgrade already. */
   readonly head: Buffer;
+  /** Counts one more or one less turn of this websocket as running. */
+  readonly countRunning: (change: 1 | -1) => void;
   /** Accepts the upgrade. `headers` are added to the response. */
   readonly accept: (headers: HeaderList) => Promise<WebSocket>;
 };

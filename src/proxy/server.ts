@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -13,6 +14,7 @@ import { ApiError, methodError, proxyError, toApiError } from './http/errors.ts'
 import { isMessageTooBig } from './http/message-too-big.ts';
 import { type HeldBytes, RequestBytes } from './http/request-bytes.ts';
 import { endWithError, sendError } from './http/send.ts';
+import { Timeout } from './http/timeout.ts';
 import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
 import { checkWayOut } from './http/upstream/way-out.ts';
 import { defaultLimits, type Limits } from './limits.ts';
@@ -114,6 +116,7 @@ class ProxyServer {
     this.#server = createServer({
       maxHeaderSize: longestHead,
       requestTimeout: limits.requestTime,
+      keepAliveTimeout: limits.keepAlive,
       // Finds clients that are gone without a word.
       keepAlive: true,
       keepAliveInitialDelay: limits.ping,
@@ -137,6 +140,7 @@ class ProxyServer {
       if (this.#server.listening) options.log.warn({}, `cannot accept a connection: ${reasonOf(error)}`);
     });
     this.#server.on('connection', (socket) => this.#countConnection(socket));
+    this.#server.on('timeout', endUnused);
     this.#server.on('request', (request, response) => void this.#serveHttp(request, response));
     this.#server.on('upgrade', (request, socket, head) => void this.#serveUpgrade(request, socket, head));
     this.#server.on('clientError', (error, socket) => this.#refuseUnreadable(error, socket));
@@ -210,13 +214,14 @@ class ProxyServer {
       metrics.add('running_turns', -1);
       // A client that does not read its response would keep the connection forever.
       if (!response.writableFinished && !response.closed) {
-        const late = setTimeout(() => socket.destroy(), limits.idle).unref();
-        response.once('close', () => clearTimeout(late));
+        const late = new Timeout(limits.idle, () => socket.destroy());
+        response.once('close', () => late.end());
       }
     }
   }
 
   async #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { metrics, limits } = this.#context;
     // Without a listener, a client that resets its connection would end the process.
     socket.on('error', () => {});
     const gone = new AbortController();
@@ -233,12 +238,18 @@ class ProxyServer {
       if (route.websocket === undefined) {
         throw proxyError(404, 'not_found', 'websockets are served at /v1/responses only');
       }
+      let running = 0;
+      const countRunning = (change: 1 | -1) => {
+        running += change;
+        metrics.add('running_turns', change);
+      };
       const accept = async (headers: HeaderList) => {
         const client = await this.#accept(request, socket, head, headers);
+        watchClient({ client, socket, limits, isRunning: () => running > 0 });
         countMessages(client, socket, heldBytes);
         return client;
       };
-      await route.websocket({ ...context, socket, head, accept });
+      await route.websocket({ ...context, socket, head, countRunning, accept });
     } catch (error) {
       const apiError = this.#report(gone.signal.reason ?? error);
       if (gone.signal.reason !== clientLeft) endWithError(socket, apiError, apiError.event);
@@ -253,7 +264,6 @@ class ProxyServer {
         client.on('error', (error) => {
           if (!isMessageTooBig(error)) client.terminate();
         });
-        watchClient(client, socket, this.#context.limits);
         resolve(client);
       });
     });
@@ -331,6 +341,17 @@ function countMessages(client: WebSocket, socket: Duplex, heldBytes: HeldBytes):
   };
   // Before the message is complete, which the same bytes may do.
   socket.prependListener('data', count);
+}
+
+/**
+ * Ends a kept connection that was unused for too long, unless it has a request that is not read yet: one that
+ * came while the process was stopped.
+ */
+function endUnused(socket: Socket): void {
+  const { bytesRead } = socket;
+  new Timeout(0, () => {
+    if (socket.bytesRead === bytesRead) socket.destroy();
+  });
 }
 
 /** The errors for a request that Node could not parse, by Node's error code. */

@@ -1,17 +1,12 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { zstdCompressSync } from 'node:zlib';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { startProxyProcess } from '../../scripts/soak/running-proxy.ts';
 import { excess, settled } from '../../scripts/soak/settled.ts';
-import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { type Fault, parseFault } from '../../src/fault/fault.ts';
 import { startFaultRelay } from '../../src/fault/relay.ts';
-import { temporaryFolder } from '../e2e/cli.ts';
 import {
   hinted,
   hostileResponse,
@@ -32,6 +27,7 @@ import {
   startTestBackend,
   tunnelled,
 } from '../proxy/setup.ts';
+import { startProxyApart } from './proxy-process.ts';
 
 // The proxies of other tests run in the process of the test, whose memory and descriptors are not the proxy's alone. Here the
 // proxy has a process of its own. It must hold no more after hostile clients and a failing backend than before.
@@ -46,11 +42,12 @@ const limits = {
   connectionIdle: 500,
   sessionIdle: 2000,
   ping: 500,
+  keepAlive: 500,
   bodyBytes: 1024 * 1024,
 };
 
 /** Starts a backend whose behaviour can be changed, and a proxy to it in another process. */
-async function startProxyApart() {
+async function startProxyAndFaults() {
   let behaviour: BackendBehaviour = {};
   const whole: Required<Omit<BackendBehaviour, 'deflate'>> = {
     message: (socket) => sendAll(socket, responseEvents('OK')),
@@ -73,17 +70,7 @@ async function startProxyApart() {
   });
   onTestFinished(relay.close);
   const origin = `http://127.0.0.1:${relay.port}`;
-  const auth = join(temporaryFolder(), 'auth.json');
-  const account = { accountId: 'account', userId: 'user', email: 'a@example.com', plan: 'pro' } as const;
-  writeFileSync(auth, authJson(madeUpSignIn(account)), { mode: 0o600 });
-  const proxy = await startProxyProcess({
-    upstream: new URL(backend.url.pathname, origin).href,
-    codex: '0.169.0',
-    auth,
-    tokenUrl: `${origin}/oauth/token`,
-    limits,
-  });
-  onTestFinished(() => proxy.stop());
+  const proxy = await startProxyApart(new URL(backend.url.pathname, origin), limits);
   return {
     proxy,
     origin: proxy.url.origin,
@@ -97,7 +84,7 @@ async function startProxyApart() {
 
 /** Sends requests twice, and compares what the proxy holds after the second time with the first: code is compiled then. */
 async function expectNothingKept(
-  proxy: Awaited<ReturnType<typeof startProxyApart>>['proxy'],
+  proxy: Awaited<ReturnType<typeof startProxyAndFaults>>['proxy'],
   send: () => Promise<void>,
 ) {
   await send();
@@ -191,7 +178,7 @@ const hostileBytes: readonly (string | Buffer)[] = [
 ];
 
 it('keeps nothing of hostile clients', async () => {
-  const { proxy, origin } = await startProxyApart();
+  const { proxy, origin } = await startProxyAndFaults();
   await expectNothingKept(proxy, async () => {
     await sendHostileTexts(origin);
     for (const name of [
@@ -283,7 +270,7 @@ it('keeps nothing of a failing backend', async () => {
   );
   await Promise.all(
     groups.map(async (group) => {
-      const { proxy, origin, behave } = await startProxyApart();
+      const { proxy, origin, behave } = await startProxyAndFaults();
       await expectNothingKept(proxy, async () => {
         for (const [behaviour, faults] of group) {
           behave(behaviour, faults);

@@ -57,7 +57,7 @@ export type BackendBehaviour = {
   readonly message?: (socket: WebSocket, body: RequestBody, request: ReceivedRequest) => void;
   readonly prewarm?: (socket: WebSocket, request: ReceivedRequest) => void;
   /** Refuses the nth upgrade, if it returns a complete HTTP response. */
-  readonly upgrade?: (count: number, request: IncomingMessage) => string | typeof noResponse | undefined;
+  readonly upgrade?: (count: number, request: IncomingMessage) => UpgradeAnswer | Promise<UpgradeAnswer>;
   readonly post?: (response: ServerResponse, body: string, request: IncomingMessage) => void;
   /** Whether it compresses its messages, however short. */
   readonly deflate?: boolean;
@@ -65,6 +65,8 @@ export type BackendBehaviour = {
 
 /** What a backend returns for an upgrade that it does not respond to. */
 export const noResponse = Symbol('no response');
+
+type UpgradeAnswer = string | typeof noResponse | undefined;
 
 /** The events of a complete response whose message is `text`, as JSON texts. */
 export function responseEvents(text: string, id = `resp_${randomUUID()}`): string[] {
@@ -111,7 +113,7 @@ export async function startTestBackend(behaviour: BackendBehaviour = {}): Promis
     perMessageDeflate: deflate ? { threshold: 0 } : false,
   });
   let upgrades = 0;
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  server.on('upgrade', async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {});
     const headers = pairHeaders(request.rawHeaders);
     const opened: ReceivedRequest = {
@@ -122,7 +124,7 @@ export async function startTestBackend(behaviour: BackendBehaviour = {}): Promis
     };
     received.push(opened);
     upgrades += 1;
-    const refusal = upgrade(upgrades, request);
+    const refusal = await upgrade(upgrades, request);
     if (refusal === noResponse) return;
     if (refusal !== undefined) {
       socket.end(refusal);

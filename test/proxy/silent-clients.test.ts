@@ -9,6 +9,8 @@ import {
   post,
   proxyTo,
   receiveResponse,
+  responseEvents,
+  sendAll,
   startTestBackend,
   tunnelled,
 } from './setup.ts';
@@ -63,6 +65,25 @@ it.each([
     expect(Date.now() - used).toBeGreaterThan(700);
   },
 );
+
+it.each([
+  { client: 'an official client', headers: official },
+  { client: 'an official client that is tunnelled', headers: tunnelled },
+  { client: 'another client', headers: {} },
+])('keeps the websocket of $client while the backend takes its time', async ({ headers }) => {
+  const [created = '', ...rest] = responseEvents('OK');
+  const backend = await startTestBackend({
+    message: (socket) => {
+      socket.send(created);
+      setTimeout(() => sendAll(socket, rest), 600);
+    },
+  });
+  const limits = { ...fastRetries, ping: 40, sessionIdle: 120 };
+  const socket = await openWebSocket(`${await proxyTo(backend.url, { limits })}/v1/responses`, headers);
+  const response = receiveResponse(socket);
+  socket.send(JSON.stringify({ type: 'response.create', ...hello }));
+  expect((await response).at(-1)).toContain('response.completed');
+});
 
 it('responds with 503 to connections beyond the limit, and keeps /healthz reachable', async () => {
   const backend = await startTestBackend();

@@ -36,11 +36,11 @@ export function joinWebSockets(
   { context, identity, shaper }: RelayedUpgrade,
   { client, backend, account, waiting }: JoinedWebSockets,
 ): void {
-  const { socket, metrics, signal, limits, heldBytes } = context;
+  const { socket, countRunning, signal, limits, heldBytes } = context;
   let running = false;
   let isPrewarm = false;
   const setRunning = (value: boolean) => {
-    if (value !== running) metrics.add('running_turns', value ? 1 : -1);
+    if (value !== running) countRunning(value ? 1 : -1);
     running = value;
   };
   const shaped = (data: Buffer) => {

@@ -6,6 +6,7 @@ import { type ControlFrame, FrameScanner, type MessagePart } from '../../wire/we
 import { ApiError } from '../http/errors.ts';
 import { messageTooBig } from '../http/message-too-big.ts';
 import { countPassedBytes } from '../http/passed-bytes.ts';
+import { everyTick, Timeout } from '../http/timeout.ts';
 import type { AcceptedTunnel } from '../http/upstream/open-tunnel.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
@@ -148,7 +149,7 @@ class Tunnel {
   }
 
   #setRunning(value: boolean): void {
-    if (value !== this.#running) this.#context.metrics.add('running_turns', value ? 1 : -1);
+    if (value !== this.#running) this.#context.countRunning(value ? 1 : -1);
     this.#running = value;
   }
 
@@ -235,12 +236,12 @@ class Tunnel {
     client.resume().once('end', () => client.destroy());
     const end = () => client.destroy();
     const { idle } = this.#context.limits;
-    let late = setTimeout(end, idle).unref();
+    let late = new Timeout(idle, end);
     client.once('finish', () => {
-      clearTimeout(late);
-      late = setTimeout(end, Math.min(lingering, idle)).unref();
+      late.end();
+      late = new Timeout(Math.min(lingering, idle), end);
     });
-    client.once('close', () => clearTimeout(late));
+    client.once('close', () => late.end());
     client.end();
   }
 
@@ -251,8 +252,8 @@ class Tunnel {
     this.#client.destroy();
     this.#backend.destroySoon();
     // It may not read the rest.
-    const late = setTimeout(() => this.#backend.destroy(), lingering).unref();
-    this.#backend.once('close', () => clearTimeout(late));
+    const late = new Timeout(lingering, () => this.#backend.destroy());
+    this.#backend.once('close', () => late.end());
   }
 
   /** Ends the tunnel of a client that is gone or idle; see watchClient for websockets that are not tunnelled. */
@@ -260,27 +261,27 @@ class Tunnel {
     const { ping, idle, sessionIdle } = this.#context.limits;
     let { bytesRead } = client;
     let messages = this.#messages;
-    let heardAt = Date.now();
-    let usedAt = heardAt;
-    const timer = setInterval(() => {
-      const now = Date.now();
+    let unheard = 0;
+    let unused = 0;
+    const end = everyTick(ping, (elapsed) => {
       // A client that the proxy does not read from at present cannot be heard.
-      if (client.bytesRead > bytesRead || client.isPaused()) heardAt = now;
+      unheard = client.bytesRead > bytesRead || client.isPaused() ? 0 : unheard + elapsed;
       const isUsed =
+        this.#running ||
         this.#messages > messages ||
         !this.#requests.scanner.betweenMessages ||
         !this.#responses.scanner.betweenMessages;
-      if (isUsed) usedAt = now;
+      unused = isUsed ? 0 : unused + elapsed;
       ({ bytesRead } = client);
       messages = this.#messages;
-      if (now - heardAt > (client.writableLength > 0 ? idle : 2 * ping)) client.destroy();
-      else if (now - usedAt > sessionIdle) this.#end({ code: 1001, reason: 'idle' });
+      if (unheard > (client.writableLength > 0 ? idle : 2 * ping)) client.destroy();
+      else if (unused > sessionIdle) this.#end({ code: 1001, reason: 'idle' });
       else if (this.#responses.scanner.betweenFrames && !this.#closed && !this.#ended) {
         this.#awaitsPong = true;
         client.write(encodeFrames([{ opcode: 'ping', payload: this.#ping }]));
       }
-    }, ping).unref();
-    client.once('close', () => clearInterval(timer));
+    });
+    client.once('close', end);
   }
 
   get #messages(): number {

@@ -3,9 +3,11 @@ import { headerValue, pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import { ApiError, errorFromEvent, proxyError } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
+import { Timeout } from '../http/timeout.ts';
 import { decodedBody, longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
+import type { Limits } from '../limits.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
@@ -90,7 +92,7 @@ export class HttpTransport {
     const response = await this.#send(packed, attempt.signal);
     if (isEventStream(response)) {
       turn.state ??= headerValue(pairHeaders(response.rawHeaders), turnStateName);
-      const last = await readEvents(response, account.onEvent, limits.bodyBytes);
+      const last = await readEvents(response, account.onEvent, limits);
       if (account.hasChanged()) return this.#postWithSignIn(attempt, 0);
       const type = eventType(last);
       if (errorFromEvent(type, last) === undefined) signIns.served(session, holderOf(signIn));
@@ -112,7 +114,7 @@ export class HttpTransport {
   async #send(packed: PackedPost, signal: AbortSignal): Promise<IncomingMessage> {
     const { responses, limits, metrics } = this.#context;
     metrics.add('upstream_connections_total', 1, 'transport=http');
-    const response = await sendUpstream({
+    return sendUpstream({
       url: responses,
       method: 'POST',
       ...packed,
@@ -124,8 +126,6 @@ export class HttpTransport {
       const code = error instanceof Error && 'code' in error ? backendUnreachable : 'upstream_silent';
       throw proxyError(502, code, `the backend cannot be reached: ${reasonOf(error)}`);
     });
-    response.setTimeout(limits.idle, () => response.destroy());
-    return response;
   }
 
   /** Renews a refused sign-in. Returns whether it succeeded. */
@@ -153,18 +153,20 @@ function cutOff(error: unknown): never {
 }
 
 /**
- * Passes the events of a stream to `onEvent`. Resolves to the last event. Throws ApiError if the stream is cut off, or
- * has an event of more than `longest` bytes.
+ * Passes the events of a stream to `onEvent`. Resolves to the last event. Throws ApiError if the stream is cut off or silent
+ * for too long, or has an event that is too large.
  */
 async function readEvents(
   response: IncomingMessage,
   onEvent: EventHandler,
-  longest: number,
+  { bodyBytes: longest, idle }: Limits,
 ): Promise<string> {
   const decoder = new SseDecoder();
   let undecoded = 0;
+  const late = new Timeout(idle, () => response.destroy());
   try {
     for await (const chunk of decodedBody(response)) {
+      late.refresh();
       const bytes: Buffer = chunk;
       const events = decoder.push(bytes);
       undecoded = events.length > 0 ? 0 : undecoded + bytes.length;
@@ -177,6 +179,8 @@ async function readEvents(
     }
   } catch (error) {
     cutOff(error);
+  } finally {
+    late.end();
   }
   throw proxyError(502, responseCutOff, 'the response was cut off');
 }

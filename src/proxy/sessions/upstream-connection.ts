@@ -1,6 +1,7 @@
 import type { RawData, WebSocket } from 'ws';
 import { toBuffer } from '../http/frame-writer.ts';
 import { isMessageTooBig, messageTooBig } from '../http/message-too-big.ts';
+import { Timeout } from '../http/timeout.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { Limits } from '../limits.ts';
 import { eventType, responseId } from './event-fields.ts';
@@ -65,10 +66,10 @@ export class UpstreamConnection {
     this.#responses.startRequest();
     await this.#readEarlier;
     return new Promise((resolve, reject) => {
-      let timer = setTimeout(() => lose('the backend sent no event'), firstByte);
+      let timeout = new Timeout(firstByte, () => lose('the backend sent no event'));
       let begun = false;
       const settle = (ending: RequestEnding) => {
-        clearTimeout(timer);
+        timeout.end();
         socket.off('message', receive).off('close', closed).off('error', failed);
         signal.removeEventListener('abort', abort);
         this.#busy = false;
@@ -95,11 +96,11 @@ export class UpstreamConnection {
         const isLast = isLastEvent(type);
         const id = isLast || type === 'response.created' ? responseId(text) : undefined;
         if (this.#responses.isOfEarlier(type, text, id)) return undefined;
-        if (begun) timer.refresh();
+        if (begun) timeout.refresh();
         else {
           begun = true;
-          clearTimeout(timer);
-          timer = setTimeout(fallSilent, idle);
+          timeout.end();
+          timeout = new Timeout(idle, fallSilent);
         }
         let handled: Promise<void> | undefined;
         try {

@@ -1,5 +1,6 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
+import { Timeout } from '../http/timeout.ts';
 import { longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import { type IssuedTokens, isCredential, type RefreshReason } from './stored-sign-in.ts';
 
@@ -56,7 +57,9 @@ export async function refreshTokens(
     ['host', url.host],
     ['content-length', String(body.length)],
   ];
-  const signal = AbortSignal.timeout(attemptTimeout);
+  const attempt = new AbortController();
+  const { signal } = attempt;
+  const timeout = new Timeout(attemptTimeout, () => attempt.abort());
   try {
     const response = await sendUpstream({ url, method: 'POST', headers, body, signal });
     const { status, body: received } = await readResponse(response, {
@@ -70,6 +73,8 @@ export async function refreshTokens(
       outcome: 'failed',
       reason: signal.aborted ? `no response in ${attemptTimeout / 1000} s` : String(code ?? 'no response'),
     };
+  } finally {
+    timeout.end();
   }
 }
 

@@ -91,7 +91,7 @@ class RequestQueue {
 
   async #run(text: string): Promise<void> {
     const context = this.#context;
-    context.metrics.add('running_turns');
+    context.countRunning(1);
     try {
       if (context.isStopping()) throw proxyError(503, 'stopping', 'the proxy is about to stop');
       const request = readTurnRequest(text, context.shape);
@@ -111,7 +111,7 @@ class RequestQueue {
       // The next turn would most likely fail too.
       if (apiError.status >= 500) this.#client.close(1011);
     } finally {
-      context.metrics.add('running_turns', -1);
+      context.countRunning(-1);
     }
   }
 

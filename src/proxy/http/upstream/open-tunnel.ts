@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { type HeaderList, headerValue, pairHeaders } from '../../../wire/headers.ts';
 import { acceptKey } from '../../../wire/websocket.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
+import { Timeout } from '../timeout.ts';
 import { countUpgrade, type RefusedUpgrade, SilentUpgrade } from './open-upstream.ts';
 import { longestHead, longestRefusal, readResponse } from './send-upstream.ts';
 import { connectionError, wayOut } from './way-out.ts';
@@ -60,13 +61,12 @@ function connect(
       request.destroy(error);
     };
     const abort = () => cancel(signal.reason);
-    const late = setTimeout(
-      () => cancel(new SilentUpgrade(`no response to the upgrade within ${limits.connectTime / 1000} s`)),
-      limits.connectTime,
+    const late = new Timeout(limits.connectTime, () =>
+      cancel(new SilentUpgrade(`no response to the upgrade within ${limits.connectTime / 1000} s`)),
     );
     signal.addEventListener('abort', abort, { once: true });
     const settle = () => {
-      clearTimeout(late);
+      late.end();
       signal.removeEventListener('abort', abort);
     };
     request.once('upgrade', (response, socket: Socket, first) => {

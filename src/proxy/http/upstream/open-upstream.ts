@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
+import { Timeout } from '../timeout.ts';
 import { type BackendResponse, longestHead, longestRefusal, readResponse } from './send-upstream.ts';
 import { connectionError, wayOut } from './way-out.ts';
 
@@ -88,14 +89,14 @@ function connect(
     });
     const cancel = () => socket.terminate();
     // The library's own timeout does not begin before a tunnel is open.
-    const late = setTimeout(() => {
+    const late = new Timeout(limits.connectTime, () => {
       reject(new SilentUpgrade(`no response to the upgrade within ${limits.connectTime / 1000} s`));
       cancel();
-    }, limits.connectTime);
+    });
     signal.addEventListener('abort', cancel, { once: true });
     if (signal.aborted) socket.terminate();
     const settle = () => {
-      clearTimeout(late);
+      late.end();
       signal.removeEventListener('abort', cancel);
     };
     socket.once('upgrade', (response) => {

@@ -9,6 +9,7 @@ import { request as requestHttps } from 'node:https';
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
+import { Timeout } from '../timeout.ts';
 import { connectionError, wayOut } from './way-out.ts';
 
 export type UpstreamRequest = {
@@ -35,8 +36,6 @@ export type BackendResponse = {
   readonly body: Buffer;
 };
 
-const longestTimer = 2 ** 31 - 1;
-
 /** The most bytes of a response's head. Node takes 16 KiB by default, the official client more. */
 export const longestHead = 256 * 1024;
 
@@ -61,7 +60,7 @@ async function send(
   options: UpstreamRequest,
   onFailure: (request: ClientRequest) => void = () => {},
 ): Promise<IncomingMessage> {
-  const { url, method, headers, body, signal, firstByte = longestTimer } = options;
+  const { url, method, headers, body, signal, firstByte } = options;
   signal.throwIfAborted();
   // A request that has begun must not be abandoned, so check first what Node would refuse.
   for (const [name, value] of headers) validateHeaderValue(name, value);
@@ -70,13 +69,13 @@ async function send(
     method,
     setHost: false,
     maxHeaderSize: longestHead,
-    agent: options.agent ?? wayOut(url, Math.min(firstByte, longestTunnel)),
+    agent: options.agent ?? wayOut(url, Math.min(firstByte ?? longestTunnel, longestTunnel)),
     signal,
   });
   // Node adds a Connection header, which the official client does not send.
   request.removeHeader('connection');
   for (const [name, value] of headers) request.appendHeader(name, value);
-  let late: NodeJS.Timeout | undefined;
+  let late: Timeout | undefined;
   let abort = () => {};
   return new Promise<IncomingMessage>((resolve, reject) => {
     // While a tunnel is opened, Node reports neither the end of a request nor its signal.
@@ -85,7 +84,9 @@ async function send(
       request.destroy(error);
     };
     abort = () => reject(signal.reason);
-    late = setTimeout(() => cancel(new Error(`no response within ${firstByte / 1000} s`)), firstByte);
+    if (firstByte !== undefined) {
+      late = new Timeout(firstByte, () => cancel(new Error(`no response within ${firstByte / 1000} s`)));
+    }
     signal.addEventListener('abort', abort, { once: true });
     // Stays after the head: later failures also reach the response's own listeners.
     request.on('error', (error) => {
@@ -101,7 +102,7 @@ async function send(
     if (body instanceof Readable) body.pipe(request);
     else request.end(body);
   }).finally(() => {
-    clearTimeout(late);
+    late?.end();
     signal.removeEventListener('abort', abort);
   });
 }
@@ -137,9 +138,9 @@ export async function readResponse(
 ): Promise<BackendResponse> {
   const chunks: Buffer[] = [];
   let length = 0;
-  const late = setTimeout(() => {
+  const late = new Timeout(milliseconds, () => {
     message.destroy(new Error(`the response did not end within ${milliseconds / 1000} s`));
-  }, milliseconds);
+  });
   try {
     for await (const chunk of decodedBody(message)) {
       const bytes: Buffer = chunk;
@@ -148,7 +149,7 @@ export async function readResponse(
       if (length >= limit) break;
     }
   } finally {
-    clearTimeout(late);
+    late.end();
   }
   const headers = pairHeaders(message.rawHeaders).filter(([name]) => !/^content-encoding$/i.test(name));
   return { status: message.statusCode ?? 502, headers, body: Buffer.concat(chunks) };

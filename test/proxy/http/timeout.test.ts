@@ -1,0 +1,26 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { everyTick, Timeout } from '../../../src/proxy/http/timeout.ts';
+
+/** Blocks this thread, as if the process were stopped. */
+function block(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+it('counts nothing for a tick that comes much too late', async () => {
+  const elapsed: number[] = [];
+  onTestFinished(everyTick(50, (time) => elapsed.push(time)));
+  block(500);
+  await expect.poll(() => elapsed.some((time) => time > 0)).toBe(true);
+  expect(elapsed[0]).toBe(0);
+});
+
+it('ends once, and begins anew with each refresh', async () => {
+  const ended: string[] = [];
+  const refreshed = new Timeout(60, () => ended.push('refreshed'));
+  const refreshes = setInterval(() => refreshed.refresh(), 20);
+  new Timeout(60, () => ended.push('short'));
+  new Timeout(250, () => ended.push('long'));
+  await expect.poll(() => ended).toEqual(['short', 'long']);
+  clearInterval(refreshes);
+  await expect.poll(() => ended).toEqual(['short', 'long', 'refreshed']);
+});
