@@ -10,6 +10,15 @@ import { type RefreshResult, refreshTokens, type TokenEndpoint } from './token-e
 /** Milliseconds before each retry of a refresh, as in the official client (measured: codex 0.169.0). */
 const retryPauses = [200, 400, 800];
 
+/** Milliseconds after which a failed refresh is not retried: a client waits for it, and the endpoint may never respond. */
+const retryTime = 5000;
+
+/** Milliseconds to wait for a refresh when the request has an alternative. The refresh goes on. */
+const patience = 2000;
+
+/** Milliseconds for which a sign-in that could not be renewed is not tried again while there is an alternative. */
+export const restTime = 60_000;
+
 /** One sign-in in one file, which is renewed in place. */
 export class Account {
   readonly #file: AuthFile;
@@ -19,6 +28,8 @@ export class Account {
   #refusedRefreshToken: string | undefined;
   /** The access token that is refused and cannot be renewed. */
   #deadAccessToken: string | undefined;
+  /** Until when a token that has not expired is used as it is, on the clock of performance.now. */
+  #restUntil = 0;
 
   constructor(path: string, endpoint: TokenEndpoint) {
     this.#file = new AuthFile(path);
@@ -52,22 +63,24 @@ export class Account {
 
   /**
    * Returns the sign-in for a request. Renews its token first if it has expired or is about to. A token that has not
-   * expired and cannot be renewed is used anyway, as by the official client (measured: codex 0.169.0). `patient`: whether to
-   * retry when the token endpoint does not answer.
+   * expired and cannot be renewed soon is used anyway, as by the official client (measured: codex 0.169.0), and not renewed
+   * again for a minute. `patient`: whether to wait long for a new token, and to retry. Without one, the request fails.
    *
    * Throws ParityError `bad-sign-in` if the file has no sign-in, `sign-in-refused` if it can no longer be renewed,
-   * `sign-in-unreachable` if the token endpoint does not answer.
+   * `sign-in-unreachable` if the token endpoint does not respond.
    */
   async current(patient = true): Promise<SignIn> {
     const stored = this.#stored();
     const reason = reasonToRefresh(stored, Date.now());
     if (reason === undefined) return stored.signIn;
-    const expired = hasExpired(stored);
+    if (hasExpired(stored)) return this.#renew(stored.signIn, reason, patient);
+    if (performance.now() < this.#restUntil) return stored.signIn;
     try {
-      return await this.#renew(stored.signIn, reason, patient);
+      return await this.#renew(stored.signIn, reason, false);
     } catch (error) {
-      if (error instanceof ParityError && !expired) return stored.signIn;
-      throw error;
+      if (!(error instanceof ParityError)) throw error;
+      this.#restUntil = performance.now() + restTime;
+      return stored.signIn;
     }
   }
 
@@ -86,7 +99,22 @@ export class Account {
     this.#refresh ??= this.#refreshFile(stale, reason, patient).finally(() => {
       this.#refresh = undefined;
     });
-    return this.#refresh;
+    return patient ? this.#refresh : this.#withinPatience(this.#refresh);
+  }
+
+  /** Rejects with ParityError when a refresh takes too long. */
+  async #withinPatience(refresh: Promise<SignIn>): Promise<SignIn> {
+    const done = new AbortController();
+    const late = delay(patience, undefined, { signal: done.signal }).then(() => {
+      throw new ParityError('sign-in-unreachable', `the sign-in ${this.path} takes long to renew`);
+    });
+    try {
+      return await Promise.race([refresh, late]);
+    } finally {
+      // Whichever comes second has nobody to report to.
+      void Promise.allSettled([refresh, late]);
+      done.abort();
+    }
   }
 
   async #refreshFile(stale: SignIn, reason: RefreshReason, patient: boolean): Promise<SignIn> {
@@ -96,7 +124,7 @@ export class Account {
       // Another process has already renewed the tokens.
       if (before.signIn.accessToken !== stale.accessToken) return before.signIn;
       const refreshToken = this.#requireRefreshToken(reason);
-      const result = await this.#requestTokens(before, refreshToken, reason, patient);
+      const result = await this.#requestTokens(refreshToken, reason, patient);
       const { text, stored: now } = await this.#file.readComplete();
       // The official client takes no lock. If it renewed the tokens meanwhile, its tokens count.
       if (now.refreshToken !== refreshToken) return now.signIn;
@@ -126,17 +154,16 @@ export class Account {
     return refreshToken;
   }
 
-  /** Retries failures only if the access token no longer works; otherwise the next use tries again. */
+  /** Retries failures if a request waits for the new token; otherwise a later one tries again. */
   async #requestTokens(
-    stored: StoredSignIn,
     refreshToken: string,
     reason: RefreshReason,
-    patient: boolean,
+    retries: boolean,
   ): Promise<RefreshResult> {
-    const urgent = patient && (reason === 'unauthorized_recovery' || hasExpired(stored));
+    const started = performance.now();
     let result = await refreshTokens(this.#endpoint, refreshToken, reason);
-    for (const pause of urgent ? retryPauses : []) {
-      if (result.outcome !== 'failed') break;
+    for (const pause of retries ? retryPauses : []) {
+      if (result.outcome !== 'failed' || performance.now() - started > retryTime) break;
       await delay(pause);
       result = await refreshTokens(this.#endpoint, refreshToken, reason);
     }

@@ -1,19 +1,15 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ParityError } from '../../errors.ts';
-import { Account } from './account.ts';
+import { Account, restTime } from './account.ts';
 import type { SignIn } from './sign-in.ts';
 import type { TokenEndpoint } from './token-endpoint.ts';
 
 /** Sessions to remember. The least recently used one is forgotten first. */
 const maximumSessions = 10_000;
 
-/** Milliseconds for which an account that could not be renewed is not used while another one is usable. */
-const restTime = 60_000;
-
-/** Milliseconds to wait for the renewal of one account when another one is usable. The renewal goes on. */
-const patience = 2000;
+/** Milliseconds after which no further account is tried, however many there are. */
+const longestSearch = 5000;
 
 /** The account of a session. */
 type Assignment = {
@@ -88,20 +84,20 @@ export class Accounts {
     );
   }
 
-  /** A patient request for a sign-in retries. With another account at hand, it does not have to. */
+  /** A patient request for a sign-in waits long, and retries. With another account at hand, it does not have to. */
   async #firstSignIn(
     session: string,
     request: (account: Account, patient: boolean) => Promise<SignIn>,
   ): Promise<SignIn> {
     const tried = new Set<Account>();
+    const started = performance.now();
     for (;;) {
       const account = this.forSession(session);
-      const isLast = tried.has(account) || this.#awake(account).length === 0;
+      const isLate = performance.now() - started > longestSearch;
+      const isLast = isLate || tried.has(account) || this.#awake(account).length === 0;
       tried.add(account);
       try {
-        const signIn = await (isLast
-          ? request(account, true)
-          : withinPatience(request(account, false), account));
+        const signIn = await request(account, isLast);
         return this.#isInFolder(account) ? { ...signIn, file: account.path } : signIn;
       } catch (error) {
         if (isLast || !(error instanceof ParityError)) throw error;
@@ -192,20 +188,5 @@ export class Accounts {
     const account = this.#byFile.get(file) ?? new Account(file, this.#endpoint);
     this.#byFile.set(file, account);
     return account;
-  }
-}
-
-/** Rejects with ParityError when the request takes too long. */
-async function withinPatience(request: Promise<SignIn>, { path }: Account): Promise<SignIn> {
-  const done = new AbortController();
-  const late = delay(patience, undefined, { signal: done.signal }).then(() => {
-    throw new ParityError('sign-in-unreachable', `the sign-in ${path} takes long to renew`);
-  });
-  try {
-    return await Promise.race([request, late]);
-  } finally {
-    // Whichever comes second has nobody to report to.
-    void Promise.allSettled([request, late]);
-    done.abort();
   }
 }

@@ -2,12 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ParityError } from '../../errors.ts';
 
 /** Milliseconds after which any lock is stale: longer than a refresh with all its retries. */
 const lockLimit = 60_000;
 
 /** Milliseconds after which an empty lock is stale: a process writes its name into its lock at once. */
 const emptyLimit = 1_000;
+
+/** Milliseconds to wait for a lock of a living process: about as long as a refresh with all its retries. */
+const longestWait = 15_000;
 
 const pollInterval = 25;
 
@@ -16,14 +20,17 @@ const pollInterval = 25;
  * over the lock of a dead process and removes its temporary file. On a shared disk, where the state of another machine's
  * process is unknown, takes over the lock after a minute.
  *
- * Throws what writing beside the file throws, and what `work` throws.
+ * Throws ParityError `sign-in-unreachable` if another process keeps the lock for long, what writing beside the file throws,
+ * and what `work` throws.
  */
 export async function withLock<T>(path: string, work: (temporary: string) => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
   const id = randomUUID();
   const owner = `${process.pid} ${id} ${hostname()}`;
+  const started = performance.now();
   while (!take(lock, owner)) {
     removeStale(path, lock);
+    if (performance.now() - started > longestWait) throw heldByAnother(path, lock);
     await delay(pollInterval);
   }
   try {
@@ -31,6 +38,13 @@ export async function withLock<T>(path: string, work: (temporary: string) => Pro
   } finally {
     if (contentOf(lock) === owner) rmSync(lock, { force: true });
   }
+}
+
+function heldByAnother(path: string, lock: string): ParityError {
+  return new ParityError(
+    'sign-in-unreachable',
+    `the sign-in ${path} cannot be renewed now (another process holds ${lock}): try again later`,
+  );
 }
 
 function temporaryOf(path: string, id: string): string {

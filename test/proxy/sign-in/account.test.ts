@@ -203,6 +203,21 @@ it.each<{ name: string; response: TokenResponse }>([
   expect(readFileSync(path, 'utf8')).toBe(text);
 });
 
+it('uses a token until it expires if the token endpoint does not respond, without another attempt at once', async () => {
+  const first = Promise.withResolvers<TokenResponse>();
+  const { endpoint, requests } = await tokenEndpoint((n) => (n === 1 ? first.promise : granted(n)));
+  const path = authFile(60);
+  const account = new Account(path, endpoint);
+  const { accessToken } = storedTokens(path);
+  expect(await account.current()).toMatchObject({ accessToken });
+  expect(readdirSync(dirname(path))).toContain('auth.json.lock');
+  first.resolve({ status: 500, body: '' });
+  // Nobody waits for the refresh. It removes its lock at the end.
+  await expect.poll(() => readdirSync(dirname(path))).toEqual(['auth.json']);
+  expect(await account.current()).toMatchObject({ accessToken });
+  expect(requests.length).toBe(1);
+});
+
 it('recovers from a failure of the token endpoint', async () => {
   const { endpoint } = await tokenEndpoint((n) => (n < 3 ? { status: 503, body: '' } : granted(n)));
   const path = authFile(-60);
