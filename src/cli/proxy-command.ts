@@ -6,7 +6,7 @@ import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 import { isLoopback, nameIn } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
-import { type RunningProxy, startProxy } from '../proxy/server.ts';
+import { type ProxyOptions, type RunningProxy, startProxy } from '../proxy/server.ts';
 import { openRedisState, parseStateUrl } from '../proxy/state/redis-state.ts';
 import { sharedInstallation } from '../proxy/state/shared-installation.ts';
 import { recordUpstream, tapInFrontOf } from '../record/record-live.ts';
@@ -125,57 +125,67 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
       if (!(grace >= 0 && grace <= longestGrace)) {
         throw new ParityError('usage', `--grace must be from 0 to ${longestGrace} seconds`);
       }
-      const key = keyFor(host, process.env[keyVariable]);
-      const allowedHosts = hostNames(options['allow-host']);
+      const clients = {
+        key: keyFor(host, process.env[keyVariable]),
+        allowedHosts: hostNames(options['allow-host']),
+      };
       const log = logger(options['log-level']);
       const stateUrl = options.state === undefined ? undefined : parseStateUrl(options.state);
-      const setup = await loadSetup(options);
-      const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
-      const recording =
-        options.record === undefined
-          ? undefined
-          : await recordUpstream(upstream, resolve(options.record), progress);
-      let watching: WatchedUpstream | undefined;
       const state = stateUrl && (await openRedisState(stateUrl, log));
       try {
-        watching = options.watch
-          ? await watchUpstream(options, upstream, recording?.url ?? upstream)
-          : undefined;
-        const proxy = await startProxy({
-          ...setup.options,
-          upstream: watching?.url ?? recording?.url ?? upstream,
-          host: upstream.host,
-          address: host,
-          port,
-          key,
-          allowedHosts,
-          limits: configured().limits,
-          installation: setup.options.installation ?? (await sharedInstallation(state)),
-          state,
-          log,
-        });
-        progress(`imitating codex ${setup.codex}, upstream ${upstream.href}`);
-        if (upstream.protocol === 'http:' && !isLoopback(upstream.hostname.replaceAll(/[[\]]/g, ''))) {
-          progress('warning: the upstream is not an https URL: the sign-in is sent unencrypted');
-        }
-        progress(
-          `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
-        );
-        if (state !== undefined) progress(`sharing state in ${state.name}`);
-        if (recording !== undefined) progress(`recording to ${recording.path}`);
-        if (watching !== undefined) progress(`live page ${watching.page}`);
-        returnIdleMemory();
-        await new Promise<void>((aborted) =>
-          signal.addEventListener('abort', () => aborted(), { once: true }),
-        );
-        await stop(proxy, grace * 1000);
+        await serve(options, { ...clients, state, log, signal });
       } finally {
-        await watching?.close();
-        await recording?.finish();
         await state?.close();
       }
     },
   };
+}
+
+type Serving = Pick<ProxyOptions, 'key' | 'allowedHosts' | 'state' | 'log'> & {
+  /** Stops the proxy. */
+  readonly signal: AbortSignal;
+};
+
+/** Runs the proxy until it is stopped. */
+async function serve(options: ProxyCommandOptions, { state, signal, ...serving }: Serving): Promise<void> {
+  const { port, host, grace } = options;
+  const setup = await loadSetup(options, state);
+  const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
+  const recording =
+    options.record === undefined
+      ? undefined
+      : await recordUpstream(upstream, resolve(options.record), progress);
+  let watching: WatchedUpstream | undefined;
+  try {
+    watching = options.watch ? await watchUpstream(options, upstream, recording?.url ?? upstream) : undefined;
+    const proxy = await startProxy({
+      ...setup.options,
+      ...serving,
+      upstream: watching?.url ?? recording?.url ?? upstream,
+      host: upstream.host,
+      address: host,
+      port,
+      limits: configured().limits,
+      installation: setup.options.installation ?? (await sharedInstallation(state)),
+      state,
+    });
+    progress(`imitating codex ${setup.codex}, upstream ${upstream.href}`);
+    if (upstream.protocol === 'http:' && !isLoopback(upstream.hostname.replaceAll(/[[\]]/g, ''))) {
+      progress('warning: the upstream is not an https URL: the sign-in is sent unencrypted');
+    }
+    progress(
+      `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
+    );
+    if (state !== undefined) progress(`sharing state in ${state.name}`);
+    if (recording !== undefined) progress(`recording to ${recording.path}`);
+    if (watching !== undefined) progress(`live page ${watching.page}`);
+    returnIdleMemory();
+    await new Promise<void>((aborted) => signal.addEventListener('abort', () => aborted(), { once: true }));
+    await stop(proxy, grace * 1000);
+  } finally {
+    await watching?.close();
+    await recording?.finish();
+  }
 }
 
 type WatchedUpstream = {

@@ -6,6 +6,7 @@ import { isLoopback } from '../proxy/guard.ts';
 import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
 import { defaultAuthFile, type SignIn } from '../proxy/sign-in/sign-in.ts';
 import { officialTokenUrl } from '../proxy/sign-in/token-endpoint.ts';
+import type { SharedState } from '../proxy/state/shared-state.ts';
 import { goldensOption } from './options.ts';
 
 /** The official client's base URLs, by lane. */
@@ -49,16 +50,15 @@ const tokenUrlVariable = 'CODEX_REFRESH_TOKEN_URL_OVERRIDE';
 
 /**
  * Loads goldens and sign-in for a proxy, of the newest version that has goldens unless one is given. Throws ParityError
- * if the sign-in, the version or its goldens are missing.
+ * if the sign-in, the version or its goldens are missing. `state`: what several processes of the proxy share.
  */
-export async function loadSetup({
-  goldens,
-  auth = defaultAuthFile(process.env),
-  codex: name = 'latest',
-}: Omit<SetupOptions, 'upstream'>): Promise<ProxySetup> {
+export async function loadSetup(
+  { goldens, auth = defaultAuthFile(process.env), codex: name = 'latest' }: Omit<SetupOptions, 'upstream'>,
+  state?: SharedState,
+): Promise<ProxySetup> {
   const codex = versionNamed(goldens, name);
   selectGoldens(goldens, [codex]);
-  return loadProxySetup({ goldens, codex, auth, tokenUrl: tokenUrl(process.env[tokenUrlVariable]) });
+  return loadProxySetup({ goldens, codex, auth, tokenUrl: tokenUrl(process.env[tokenUrlVariable]), state });
 }
 
 /** Parses the value of --upstream. Throws ParityError if it is not an http or https URL. */

@@ -9,6 +9,7 @@ import { loadShape } from './shape/shape.ts';
 import { Accounts } from './sign-in/accounts.ts';
 import { readSignIn } from './sign-in/auth-file.ts';
 import type { SignIn } from './sign-in/sign-in.ts';
+import type { SharedState } from './state/shared-state.ts';
 
 export type ProxySetupOptions = {
   readonly goldens: GoldenFolders;
@@ -17,6 +18,8 @@ export type ProxySetupOptions = {
   /** A file with a sign-in, or a folder of several. */
   readonly auth: string;
   readonly tokenUrl: URL;
+  /** What several processes share. */
+  readonly state?: SharedState | undefined;
   /** Loads the shape: `loadShape`, or one that keeps shapes. */
   readonly load?: typeof loadShape;
 };
@@ -33,11 +36,11 @@ export type ProxySetup = {
  * the sign-in is.
  */
 export async function loadProxySetup(options: ProxySetupOptions): Promise<ProxySetup> {
-  const { goldens, codex, auth, tokenUrl, load = loadShape } = options;
+  const { goldens, codex, auth, tokenUrl, state, load = loadShape } = options;
   const lane = laneOf(auth);
   const shape = await load(goldens, codex, lane);
   const installation = installationBeside(auth);
-  const accounts = new Accounts(auth, { url: tokenUrl, ...shape.client(hostTexts(installation)) });
+  const accounts = new Accounts(auth, { url: tokenUrl, ...shape.client(hostTexts(installation)) }, state);
   // Report a missing sign-in at the start, not at the first request.
   accounts.check();
   return {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ParityError } from '../../errors.ts';
 import { AuthFile, replaceFile } from './auth-file.ts';
 import { withLock } from './lock.ts';
+import type { SharedRenewals } from './shared-renewals.ts';
 import { holderOf, type SignIn } from './sign-in.ts';
 import { type RefreshReason, reasonToRefresh, type StoredSignIn, withTokens } from './stored-sign-in.ts';
 import { type RefreshResult, refreshTokens, type TokenEndpoint } from './token-endpoint.ts';
@@ -23,6 +24,7 @@ export const restTime = 60_000;
 export class Account {
   readonly #file: AuthFile;
   readonly #endpoint: TokenEndpoint;
+  readonly #shared: SharedRenewals | undefined;
   #refresh: Promise<SignIn> | undefined;
   /** The refresh token that the endpoint refused. It is not sent again. */
   #refusedRefreshToken: string | undefined;
@@ -31,7 +33,9 @@ export class Account {
   /** Until when a token that has not expired is used as it is, on the clock of performance.now. */
   #restUntil = 0;
 
-  constructor(path: string, endpoint: TokenEndpoint) {
+  /** @param shared if other machines have copies of the file */
+  constructor(path: string, endpoint: TokenEndpoint, shared?: SharedRenewals) {
+    this.#shared = shared;
     this.#file = new AuthFile(path);
     this.#endpoint = endpoint;
   }
@@ -124,7 +128,9 @@ export class Account {
       // Another process has already renewed the tokens.
       if (before.signIn.accessToken !== stale.accessToken) return before.signIn;
       const refreshToken = this.#requireRefreshToken(reason);
-      const result = await this.#requestTokens(refreshToken, reason, patient);
+      const request = (newest: string) => this.#requestTokens(newest, reason, patient);
+      const canWait = reason !== 'unauthorized_recovery' && !hasExpired(before);
+      const result = await (this.#shared?.renew(refreshToken, canWait, request) ?? request(refreshToken));
       const { text, stored: now } = await this.#file.readComplete();
       // The official client takes no lock. If it renewed the tokens meanwhile, its tokens count.
       if (now.refreshToken !== refreshToken) return now.signIn;

@@ -1,7 +1,10 @@
+import { hash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ParityError } from '../../errors.ts';
+import type { SharedState } from '../state/shared-state.ts';
 import { Account, restTime } from './account.ts';
+import { SharedRenewals } from './shared-renewals.ts';
 import type { SignIn } from './sign-in.ts';
 import type { TokenEndpoint } from './token-endpoint.ts';
 
@@ -10,6 +13,9 @@ const maximumSessions = 10_000;
 
 /** Milliseconds after which no further account is tried, however many there are. */
 const longestSearch = 5000;
+
+/** Milliseconds for which other processes know the account of a session. */
+const assignmentLifetime = 7 * 24 * 60 * 60_000;
 
 /** The account of a session. */
 type Assignment = {
@@ -36,6 +42,8 @@ export type ReportedLimit = {
 export class Accounts {
   readonly #path: string;
   readonly #endpoint: TokenEndpoint;
+  readonly #state: SharedState | undefined;
+  readonly #renewals: SharedRenewals | undefined;
   readonly #byFile = new Map<string, Account>();
   readonly #bySession = new Map<string, Assignment>();
   /** When accounts that failed may be used again, in milliseconds since 1970. */
@@ -44,14 +52,20 @@ export class Accounts {
   readonly #limitedUntil = new Map<string, number>();
   #nextIndex = 0;
 
-  /** `path` is a file or a folder. It is read at each use and need not exist yet. */
-  constructor(path: string, endpoint: TokenEndpoint) {
+  /**
+   * `path` is a file or a folder. It is read at each use and need not exist yet. `state` is shared with processes that have the
+   * same files, or copies of them.
+   */
+  constructor(path: string, endpoint: TokenEndpoint, state?: SharedState) {
+    this.#state = state;
+    this.#renewals = state && new SharedRenewals(state);
     this.#path = path;
     this.#endpoint = endpoint;
   }
 
   /** Returns the sign-in for a session's next request: of the first account that has one. Throws as Account#current. */
-  signIn(session: string): Promise<SignIn> {
+  async signIn(session: string): Promise<SignIn> {
+    await this.#readShared(session);
     return this.#firstSignIn(session, (account, patient) => account.current(patient));
   }
 
@@ -62,6 +76,7 @@ export class Accounts {
   limited(session: string, { holder, until, canMove }: ReportedLimit): boolean {
     if (this.#files() === undefined) return false;
     this.#limitedUntil.set(holder, until);
+    void this.#state?.set(this.#limitKey(holder), String(until), until - Date.now());
     const [oldest = holder] = this.#limitedUntil.keys();
     if (this.#limitedUntil.size > maximumSessions) this.#limitedUntil.delete(oldest);
     const assignment = this.#bySession.get(session);
@@ -71,9 +86,11 @@ export class Accounts {
 
   /** Remembers that an account has served a session. */
   served(session: string, holder: string): void {
-    this.#limitedUntil.delete(holder);
+    if (this.#limitedUntil.delete(holder)) void this.#state?.expire(this.#limitKey(holder), 0);
     const assignment = this.#bySession.get(session);
-    if (assignment?.hasServed === false && assignment.account.holder === holder) assignment.hasServed = true;
+    if (assignment?.hasServed !== false || assignment.account.holder !== holder) return;
+    assignment.hasServed = true;
+    this.#share(session, assignment);
   }
 
   /** Returns a sign-in that replaces one which the backend refused. Throws as Account#afterRefusal. */
@@ -111,11 +128,47 @@ export class Accounts {
     const known = this.#bySession.get(session);
     const assignment =
       known !== undefined && this.#stays(known) ? known : { account: this.#next(), hasServed: false };
+    this.#assign(session, assignment);
+    if (assignment !== known) this.#share(session, assignment);
+    return assignment.account;
+  }
+
+  #assign(session: string, assignment: Assignment): void {
     this.#bySession.delete(session);
     this.#bySession.set(session, assignment);
     const [oldest = session] = this.#bySession.keys();
     if (this.#bySession.size > maximumSessions) this.#bySession.delete(oldest);
-    return assignment.account;
+  }
+
+  /** Takes over what other processes know: the account of a session, and whose limit is reached. */
+  async #readShared(session: string): Promise<void> {
+    const files = this.#files();
+    if (this.#state === undefined || files === undefined) return;
+    const holders = this.#usable(files).flatMap(({ holder = [] }) => holder);
+    const keys = [sessionKey(session), ...holders.map((holder) => this.#limitKey(holder))];
+    const [assigned, ...limits] = await this.#state.get(keys);
+    for (const [index, holder] of holders.entries()) {
+      const until = Number(limits[index] ?? 0);
+      if (until > Date.now()) this.#limitedUntil.set(holder, until);
+    }
+    if (assigned === undefined || this.#bySession.has(session)) return;
+    const [kind, name = ''] = assigned.split(/ (.*)/s);
+    const file = files.find((path) => basename(path) === name);
+    if (file !== undefined) {
+      this.#assign(session, { account: this.#account(file), hasServed: kind === 'served' });
+    }
+  }
+
+  #share(session: string, { account, hasServed }: Assignment): void {
+    if (!this.#isInFolder(account)) return;
+    const text = `${hasServed ? 'served' : 'assigned'} ${basename(account.path)}`;
+    void this.#state?.set(sessionKey(session), text, assignmentLifetime);
+  }
+
+  /** The folder may have another path in another process. */
+  #limitKey(holder: string): string {
+    const folder = join(this.#path, '/');
+    return `limit:${hash('sha256', holder.startsWith(folder) ? holder.slice(folder.length) : holder)}`;
   }
 
   #stays({ account, hasServed }: Assignment): boolean {
@@ -185,8 +238,12 @@ export class Accounts {
   }
 
   #account(file: string): Account {
-    const account = this.#byFile.get(file) ?? new Account(file, this.#endpoint);
+    const account = this.#byFile.get(file) ?? new Account(file, this.#endpoint, this.#renewals);
     this.#byFile.set(file, account);
     return account;
   }
+}
+
+function sessionKey(session: string): string {
+  return `account:${hash('sha256', session)}`;
 }

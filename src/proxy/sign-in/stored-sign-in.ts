@@ -90,7 +90,7 @@ export function usesWebSockets(file: JsonNode): boolean {
 
 /** Returns why the tokens must be renewed before use, or undefined if they need not be. */
 export function reasonToRefresh(
-  { expiresAt, refreshedAt }: StoredSignIn,
+  { expiresAt, refreshedAt }: Pick<StoredSignIn, 'expiresAt' | 'refreshedAt'>,
   now: number,
 ): RefreshReason | undefined {
   if (expiresAt !== undefined) return expiresAt - now <= expiryMargin ? 'proactive_expiry' : undefined;
@@ -159,7 +159,7 @@ function timeAt(node: JsonNode, key: string): number | undefined {
 }
 
 /** Returns the `exp` claim of a JWT in milliseconds, or undefined if the token has none or is not a JWT. */
-function expiryOf(token: string): number | undefined {
+export function expiryOf(token: string): number | undefined {
   const exp = member(claimsOf(token), 'exp');
   return exp?.kind === 'number' ? Number(exp.text) * 1000 : undefined;
 }
