@@ -43,7 +43,7 @@ async function main(): Promise<number> {
     const codex = newestVersion([bundledGoldens]);
     proxy = await startProxyProcess({ upstream, codex, auth, tokenUrl: `${backend.origin}/oauth/token` });
     progress(`soaking the proxy of codex ${codex}: ${count} sessions, seed ${seed}`);
-    const soak: Soak = { proxy, backend, failFast, verdicts: [], breaches: [] };
+    const soak: Soak = { proxy, backend, failFast, suspends, verdicts: [], breaches: [] };
     await playAll(warmUp, soak);
     const before = isOver(soak) ? undefined : await settled(proxy, undefined);
     const played = new AbortController();
@@ -71,6 +71,7 @@ type Soak = {
   readonly proxy: RunningProxy;
   readonly backend: SoakBackend;
   readonly failFast: boolean;
+  readonly suspends: boolean;
   readonly verdicts: Verdict[];
   readonly breaches: string[];
 };
@@ -123,7 +124,7 @@ async function playAll(sessions: readonly PlannedSession[], soak: Soak): Promise
 
 async function play(session: PlannedSession, soak: Soak): Promise<void> {
   const { proxy, backend, verdicts, breaches } = soak;
-  const client = new SoakClient(session, proxy.url);
+  const client = new SoakClient(session, proxy.url, soak.suspends ? 4 : 1);
   for (const turn of session.turns) {
     await delay(turn.pause);
     if (isOver(soak)) break;

@@ -32,7 +32,7 @@ export type Outcome = {
 type Received = Omit<Outcome, 'before' | 'previous'>;
 
 /** Milliseconds without anything from the proxy, after which a client gives up: where it must not be, and where it may. */
-const patience = 90_000;
+const patience = 30_000;
 const shortPatience = 8000;
 
 const lastEvent = /^\{"type":"(?:response\.(?:completed|failed|incomplete)|error)"/;
@@ -44,6 +44,7 @@ type Message = { readonly turn: string; readonly role: 'user' | 'assistant'; rea
 export class SoakClient {
   readonly #session: PlannedSession;
   readonly #proxy: URL;
+  readonly #slowness: number;
   #agent = newAgent();
   #socket: WebSocket | undefined;
   #history: Message[] = [];
@@ -54,9 +55,11 @@ export class SoakClient {
   /** Whether the proxy has refused the websocket, so that the client uses POST as the official one does. */
   #usesHttp = false;
 
-  constructor(session: PlannedSession, proxy: URL) {
+  /** @param slowness how many times as long everything may take */
+  constructor(session: PlannedSession, proxy: URL, slowness: number) {
     this.#session = session;
     this.#proxy = proxy;
+    this.#slowness = slowness;
   }
 
   async run(turn: PlannedTurn): Promise<Outcome> {
@@ -152,6 +155,11 @@ export class SoakClient {
     return { originator: 'codex_exec', 'session-id': id, 'x-codex-turn-metadata': metadata, ...hint };
   }
 
+  /** Milliseconds after which the client gives up a turn. An official client is relayed for as long as it waits. */
+  #patienceFor({ fault }: PlannedTurn): number {
+    return this.#slowness * (this.#isRelayed && fault?.how === 'silence' ? shortPatience : patience);
+  }
+
   get #isRelayed(): boolean {
     return this.#session.surface.startsWith('official');
   }
@@ -180,7 +188,9 @@ export class SoakClient {
       'content-length': body.length,
       ...(turn.compressed ? { 'content-encoding': 'zstd' } : {}),
     });
-    const reception = new Reception(turn, this.#isRelayed, () => disconnect(request, request.socket, turn));
+    const reception = new Reception(turn, this.#patienceFor(turn), () =>
+      disconnect(request, request.socket, turn),
+    );
     let failure = '';
     request.once('error', (error) => {
       failure = `: ${error.message}`;
@@ -214,7 +224,9 @@ export class SoakClient {
     const socket = this.#socket;
     if (socket === undefined)
       return { events: [], body: refused?.body, status: refused?.status, ending: 'cut' };
-    const reception = new Reception(turn, this.#isRelayed, () => disconnect(socket, rawSocket(socket), turn));
+    const reception = new Reception(turn, this.#patienceFor(turn), () =>
+      disconnect(socket, rawSocket(socket), turn),
+    );
     const onMessage = (data: unknown) => {
       reception.take(String(data));
       if (lastEvent.test(String(data))) reception.end('ended');
@@ -289,15 +301,14 @@ class Reception {
   status: number | undefined;
   body: string | undefined;
 
-  constructor(turn: PlannedTurn, isRelayed: boolean, disconnect: () => void) {
+  constructor(turn: PlannedTurn, patience: number, disconnect: () => void) {
     this.abort = turn.abort;
     this.#turn = turn;
     this.#disconnect = disconnect;
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    const isSilent = turn.fault?.how === 'silence';
-    this.#late = setTimeout(() => this.end('late'), isRelayed && isSilent ? shortPatience : patience);
+    this.#late = setTimeout(() => this.end('late'), patience);
     if (turn.abort === 'at once') setTimeout(() => this.leave(), turn.position * 100);
     if (turn.abort === 'unread') setTimeout(() => this.leave(), 300 + turn.position * 300);
   }

@@ -22,7 +22,8 @@ const soakLimits = {
   // Longer than the longest turn: the backend is silent twice.
   sessionIdle: 12_000,
   ping: 5000,
-  keepAlive: 5000,
+  // A client may send just when the proxy ends a connection. Longer than a client waits for anything.
+  keepAlive: 120_000,
   retries: [0, 20, 40, 80, 160, 320],
 };
 

@@ -10,18 +10,18 @@
 const invisible =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
 
-/** The same without the line feed, for text that has lines. */
-const invisibleInLines =
-  /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
+/** What may be invisible. Most text has little of it, and finding it is much faster. */
+const unusual = /[^ -~]+/g;
+const unusualInLines = /[^\n -~]+/g;
 
-/** What a line may have that needs an escape. Most lines have none of it, and this is much faster than to replace. */
+/** What a line may have that needs an escape. */
 const conspicuous = /[^ -~]|##\[|::/;
 
 /** One line of text for a terminal or the log of a CI system. */
 export function terminalLine(text: string): string {
   if (!conspicuous.test(text)) return text;
   // GitHub Actions runs lines that begin with "::", and older commands anywhere in a line.
-  return withoutCommands(text.replaceAll(invisible, unicodeEscape)).replace(/^(\s*):(?=:)/, '$1\\u003a');
+  return withoutCommands(escaped(text, unicodeEscape)).replace(/^(\s*):(?=:)/, '$1\\u003a');
 }
 
 /** Lines of text; their line ends stay. */
@@ -51,18 +51,18 @@ export function xmlText(text: string): string {
 
 /** A document as JSON, with the same escapes: these do not change its values. `replacer` is that of JSON.stringify. */
 export function jsonText(document: unknown, replacer?: (key: string, value: unknown) => unknown): string {
-  const text = JSON.stringify(document, replacer, 2).replaceAll(invisibleInLines, utf16Escape);
+  const text = escaped(JSON.stringify(document, replacer, 2), utf16Escape, unusualInLines);
   return `${withoutCommands(text)}\n`;
 }
 
 /** JSON in one line of text for a terminal, still as JSON. */
 export function jsonLine(json: string): string {
-  return withoutCommands(json.replaceAll(invisible, utf16Escape));
+  return withoutCommands(escaped(json, utf16Escape));
 }
 
 /** A document as JSON in an element of HTML: nothing in it can end the element or begin another. */
 export function scriptJson(document: unknown): string {
-  return JSON.stringify(document).replaceAll(invisible, utf16Escape).replaceAll(/[<>&]/g, utf16Escape);
+  return escaped(JSON.stringify(document), utf16Escape).replaceAll(/[<>&]/g, utf16Escape);
 }
 
 /** The message of a workflow command of GitHub Actions. Its lines stay. */
@@ -73,6 +73,11 @@ export function githubMessage(text: string): string {
 /** A property of a workflow command, in one line. */
 export function githubProperty(text: string): string {
   return githubMessage(terminalLine(text)).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
+
+/** Escapes what is invisible. `where` finds the parts of the text that may be. */
+function escaped(text: string, asEscape: (character: string) => string, where = unusual): string {
+  return text.replaceAll(where, (part) => part.replaceAll(invisible, asEscape));
 }
 
 function withoutCommands(text: string): string {
