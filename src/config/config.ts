@@ -46,7 +46,6 @@ const proxy = z.strictObject({
   state: z.string().optional(),
   record: z.string().optional(),
   grace: z.number().min(0, 'must not be below 0').optional(),
-  drain: z.number().min(0, 'must not be below 0').optional(),
   'log-level': z.enum(['debug', 'info', 'warn', 'silent']).optional(),
   limits: limits.optional(),
 });

@@ -21,10 +21,8 @@ export type RequestContext = ProxyContext & {
   readonly heldBytes: HeldBytes;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
-  /** Whether a balancer may send new clients. */
-  readonly isReady: () => boolean;
-  /** Aborts when the proxy stops, and takes no further turns. Websockets end as soon as no turn runs. */
-  readonly stopping: AbortSignal;
+  /** Whether the proxy is stopping, and takes no further turns. */
+  readonly isStopping: () => boolean;
 };
 
 export type HttpContext = RequestContext & { readonly response: ServerResponse };

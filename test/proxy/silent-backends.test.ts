@@ -1,14 +1,19 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { expect, it } from 'vitest';
+import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
 import {
   errorFrame,
   fastRetries,
   hello,
+  listen,
   openWebSocket,
   post,
   proxyTo,
   responseEvents,
   sendAll,
+  sse,
   startTestBackend,
 } from './setup.ts';
 
@@ -46,6 +51,47 @@ it.each(surfaces)(
     expect(turns).toBe(2);
   },
 );
+
+const long = { ...hello, input: randomBytes(6e6).toString('base64') };
+const someTime = { limits: { ...fastRetries, firstByte: 800 } };
+
+it('gives the backend its time after a long request was sent over the websocket', async () => {
+  const backend = await startTestBackend({
+    prewarm: (socket) => {
+      sendAll(socket, responseEvents('', 'resp_warm'));
+      socket.pause();
+      setTimeout(() => socket.resume(), 500);
+    },
+    message: (socket) => void setTimeout(() => sendAll(socket, responseEvents('OK')), 600),
+  });
+  const response = await post(`${await proxyTo(backend.url, someTime)}/v1/responses`, long);
+  expect(await response.text()).toContain('response.completed');
+  expect(backend.turns()).toHaveLength(1);
+});
+
+it('gives the backend its time after a long request was sent over HTTP', async () => {
+  let requests = 0;
+  const backend = createServer(async (request, response) => {
+    requests += 1;
+    await delay(500);
+    request.resume();
+    await once(request, 'end');
+    await delay(600);
+    response.end(responseEvents('OK').map(sse).join(''));
+  });
+  const overHttp = {
+    lane: 'chatgpt',
+    websockets: false,
+    accessToken: 'token',
+    accountId: 'account',
+  } as const;
+  const upstream = new URL(`http://127.0.0.1:${await listen(backend)}/backend-api/codex`);
+  onTestFinished(() => void backend.close());
+  const proxy = await proxyTo(upstream, { ...someTime, signIn: () => overHttp });
+  const response = await post(`${proxy}/v1/responses`, long);
+  expect(await response.text()).toContain('response.completed');
+  expect(requests).toBe(1);
+});
 
 it('passes pings of the backend on to an official client', async () => {
   const backend = await startTestBackend({ message: (socket) => socket.ping('are you there') });

@@ -119,7 +119,10 @@ export class UpstreamConnection {
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });
       if (socket.readyState !== socket.OPEN) return closed(1006);
-      socket.send(request, { binary: false });
+      socket.send(request, { binary: false }, () => {
+        // Before, it may wait for the processor or the network: that is no silence of the backend.
+        if (!begun) timeout.refresh();
+      });
     });
   }
 

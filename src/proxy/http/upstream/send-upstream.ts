@@ -85,6 +85,8 @@ async function send(
     };
     abort = () => reject(signal.reason);
     if (firstByte !== undefined) {
+      // Anew when the whole request is sent: before, it may wait for the network.
+      request.once('finish', () => late?.refresh());
       late = new Timeout(firstByte, () => cancel(new Error(`no response within ${firstByte / 1000} s`)));
     }
     signal.addEventListener('abort', abort, { once: true });
