@@ -13,12 +13,12 @@ await runMain(async () => {
   const codex = newestVersion([bundledGoldens]);
   const results = await runFaultChecks({
     subject: findSubject('bundled', import.meta.dirname),
-    goldens: [bundledGoldens],
+    ...{ lane: 'chatgpt', goldens: [bundledGoldens] },
     ...{ codex, scenarios: coreScenarios, backendPort: 0, timeLimit: 30_000 },
     signal: new AbortController().signal,
     onProgress: progress,
   });
-  const report = { subject: 'bundled', codex, results };
+  const report = { subject: 'bundled', codex, lane: 'chatgpt', results };
   const path = join(import.meta.dirname, '..', 'docs', 'reliability.md');
   const section = `<!-- faults -->\n\n${faultScreen(report)}\n${faultTables(report)}\n\n<!-- end of faults -->`;
   const text = readFileSync(path, 'utf8').replace(/<!-- faults -->.*<!-- end of faults -->/s, section);

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { closingResponse } from '../wire/closing-response.ts';
@@ -41,6 +42,8 @@ export type Backend = {
   used(): number;
   /** Describes how the run deviated from the script, a phrase each: unused replies and faults, and missing replies. */
   deviations(): string[];
+  /** See FaultRelay: for a server in front of the backend that terminates TLS. */
+  failHandshake(client: Socket): boolean;
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
 };
@@ -94,6 +97,7 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
       ...faults.left(),
       ...listening.left().map((fault) => `fault ${fault} did not happen`),
     ],
+    failHandshake: listening.failHandshake,
     close: () => {
       websockets.close();
       return listening.close();

@@ -17,14 +17,19 @@ type ListeningOptions = {
 export async function listenWithFaults(
   server: Server,
   { port, faults, vary }: ListeningOptions,
-): Promise<Pick<FaultRelay, 'port' | 'left' | 'close'>> {
+): Promise<Pick<FaultRelay, 'port' | 'left' | 'failHandshake' | 'close'>> {
   const closeServer = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
       server.closeAllConnections();
     });
   if (faults.length === 0 && vary === undefined)
-    return { port: await listenLocally(server, port), left: () => [], close: closeServer };
+    return {
+      port: await listenLocally(server, port),
+      left: () => [],
+      failHandshake: () => false,
+      close: closeServer,
+    };
   const upstream = { host: '127.0.0.1', port: await listenLocally(server) };
   try {
     const relay = await startFaultRelay({ upstream, port, side: 'backend', faults, vary });
@@ -32,7 +37,7 @@ export async function listenWithFaults(
       await relay.close();
       await closeServer();
     };
-    return { port: relay.port, left: relay.left, close };
+    return { ...relay, close };
   } catch (error) {
     await closeServer();
     throw error;

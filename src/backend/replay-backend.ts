@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
@@ -34,6 +35,8 @@ export type ReplayBackend = {
   readonly port: number;
   /** `http://127.0.0.1:PORT`, without a path. */
   readonly origin: string;
+  /** See FaultRelay: for a server in front of the backend that terminates TLS. */
+  failHandshake(client: Socket): boolean;
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
 };
@@ -108,6 +111,7 @@ export async function startReplayBackend(options: ReplayBackendOptions): Promise
   return {
     port: listening.port,
     origin: `http://127.0.0.1:${listening.port}`,
+    failHandshake: listening.failHandshake,
     close: () => {
       for (const client of websockets.clients) client.terminate();
       return listening.close();

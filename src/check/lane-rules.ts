@@ -22,15 +22,19 @@ export function changesContent(lane: Lane): boolean {
 }
 
 /**
- * Why no subject can reproduce a golden; undefined if one can. Where the client leaves out the routing hint of its
- * upgrade, model and tier are known from its first message only. A subject has to accept the upgrade to receive that
- * message, so it cannot forward the backend's refusal of the upgrade.
+ * Whether a subject has to accept an upgrade before it can make its own. Where the client leaves out the routing hint of its upgrade,
+ * model and tier are known from its first message only. So the subject cannot forward the backend's refusal of the upgrade.
  */
+export function mustAcceptFirst(client: Golden, upstream: Golden): boolean {
+  const [first] = upstream.exchanges;
+  return first?.request.method === 'GET' && hasRoutingHint(upstream) && !hasRoutingHint(client);
+}
+
+/** Why no subject can reproduce a golden; undefined if one can. */
 export function whyNotReproducible(client: Golden, upstream: Golden): string | undefined {
   const [first] = upstream.exchanges;
   const isRefused = first?.steps[0]?.type === 'response' && first.steps[0].status !== 101;
-  if (first?.request.method !== 'GET' || !isRefused) return undefined;
-  if (!hasRoutingHint(upstream) || hasRoutingHint(client)) return undefined;
+  if (!isRefused || !mustAcceptFirst(client, upstream)) return undefined;
   return 'the client sends its tier after the upgrade, and the backend refuses the upgrade';
 }
 

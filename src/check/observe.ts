@@ -16,18 +16,16 @@ import { timeFromNow } from '../record/record-live.ts';
 import { ownTexts } from '../scenario/own-texts.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { loadScenario } from '../scenario/scenario.ts';
-import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
-import { startInterceptingTap } from '../tap/intercept.ts';
 import { startReverseTap } from '../tap/reverse.ts';
-import type { Tap, TapOptions } from '../tap/tap.ts';
+import type { TapOptions } from '../tap/tap.ts';
 import { Sealer } from '../trace/seal.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 import { type CredentialUse, knownCredentials } from './credentials.ts';
 import { type DriveResult, driveInTime } from './drive.ts';
+import { type SubjectUpstream, serveOfficialHosts } from './outgoing-proxy.ts';
 import { RefusalWatch } from './refusal-watch.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
-import type { SubjectStart } from './start-subject.ts';
 import { clientSettings, hostOf, listsModels, programPath, takesSignIn } from './subject.ts';
 
 /** The traffic on both sides of a subject. */
@@ -171,9 +169,6 @@ async function observe(
   }
 }
 
-/** A tap behind a subject. `url` is the base URL of the backend for the subject. */
-type SubjectUpstream = Pick<Tap, 'url' | 'close'> & Pick<SubjectStart, 'outgoing'>;
-
 /** Starts the tap behind a subject: a server, or an HTTP proxy that serves the official hosts. */
 async function startUpstream(
   { subject, upstream: golden, backendPort: port }: ScenarioCheck,
@@ -184,11 +179,7 @@ async function startUpstream(
     const tap = await startReverseTap({ upstream: backend, port, ...options });
     return { url: `${tap.url}${path}`, close: tap.close };
   }
-  const authority = await openCertificateAuthority(defaultAuthorityFolder());
-  const upstream = { kind: 'fixed', ...backend, tls: false } as const;
-  const tap = await startInterceptingTap({ authority, upstream, onOtherHost: 'refuse', port, ...options });
-  const host = path === '/v1' ? 'api.openai.com' : 'chatgpt.com';
-  return { url: `https://${host}${path}`, close: tap.close, outgoing: { url: tap.url, authority } };
+  return serveOfficialHosts(path, { backend, port, ...options });
 }
 
 type HostAndPort = { readonly host: string; readonly port: number };

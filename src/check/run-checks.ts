@@ -292,7 +292,10 @@ function nothingToCheck(results: readonly CheckResult[]): string {
 }
 
 /** The goldens of a lane. Throws ParityError if there are none. */
-function inLane(files: readonly GoldenFile[], { lane, versions, scenarios }: RunOptions): GoldenFile[] {
+export function inLane(
+  files: readonly GoldenFile[],
+  { lane, versions, scenarios }: Pick<RunOptions, 'lane' | 'versions' | 'scenarios'>,
+): GoldenFile[] {
   const found = files.filter((file) => file.lane === lane);
   if (found.length > 0) return found;
   const known = [...new Set(files.map((file) => file.lane))].join(', ');

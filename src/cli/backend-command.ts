@@ -4,6 +4,7 @@ import type { Faults } from '../backend/faults.ts';
 import { startReplayBackend } from '../backend/replay-backend.ts';
 import type { ScriptedReply } from '../backend/reply.ts';
 import type { BackendObservation } from '../backend/respond.ts';
+import { ParityError } from '../errors.ts';
 import { loadScenario } from '../scenario/scenario.ts';
 import { defaultAuthorityFolder, openCertificateAuthority } from '../tap/certificate-authority.ts';
 import { startInterceptingTap } from '../tap/intercept.ts';
@@ -78,6 +79,9 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
     handler: async ({ port, scenario, replay, strict = false, tls, goldens, ...options }) => {
       mustBePort('port', port);
       const { faults, vary } = readFaults(options, 'backend');
+      const early = tls ? undefined : faults.find(({ place }) => place.at === 'handshake');
+      if (early !== undefined)
+        throw new ParityError('usage', `fault "${early.text}": only --tls has handshakes`);
       const { script, faults: own = {} } = scripted(scenario);
       const all = { ...own, wire: [...(own.wire ?? []), ...faults] };
       const backend =
@@ -93,6 +97,7 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
             authority,
             upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
             observe: () => {},
+            failHandshake: backend.failHandshake,
           });
           close.push(tap.close);
           progress(

@@ -140,8 +140,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
             'update-baseline',
           ],
           describe:
-            'Let the backend fail at every step of some scenarios, and compare what clients of the proxy see with what they see ' +
-            'without it',
+            'Let the backend, its token endpoint and its TLS fail at every step of some scenarios, and compare what clients of the ' +
+            'proxy see with what they see without it',
         })
         .option('vary', {
           requiresArg: true,
@@ -244,9 +244,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
 
 /** What `--faults` checks. Throws ParityError. */
 function faultCheckOf(options: CheckCommandOptions, reports: readonly ReportRequest[]): FaultCheck {
-  if (options.lane !== 'chatgpt') throw new ParityError('usage', '--faults plays the lane chatgpt only');
   return {
-    ...{ subject: subjectOf(options), goldens: options.goldens, reports },
+    ...{ subject: subjectOf(options), lane: options.lane, goldens: options.goldens, reports },
     versions: commaList('codex', options.codex),
     scenarios: commaList('scenario', options.scenario),
     backendPort: options['backend-port'] ?? 0,

@@ -1,5 +1,6 @@
 import { coreScenarios, runFaultChecks } from '../check/faults/run-fault-checks.ts';
 import type { Subject } from '../check/subject.ts';
+import type { Lane } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
 import { writeWhole } from '../files.ts';
 import { type GoldenFolders, newestVersion, versionNamed } from '../golden/select.ts';
@@ -12,6 +13,7 @@ import { ProgressLine } from './progress.ts';
 /** What is checked, and which reports are written. */
 export type FaultCheck = {
   readonly subject: Subject;
+  readonly lane: Lane;
   readonly goldens: GoldenFolders;
   readonly versions: readonly string[] | undefined;
   readonly scenarios: readonly string[] | undefined;
@@ -23,7 +25,7 @@ export type FaultCheck = {
 
 /** Runs `check --faults`, and prints what went wrong. */
 export async function checkFaults(check: FaultCheck, { signal, exit }: CommandContext): Promise<void> {
-  const { subject, goldens, versions, scenarios = coreScenarios, reports, ...limits } = check;
+  const { subject, lane, goldens, versions, scenarios = coreScenarios, reports, ...limits } = check;
   const [codex = newestVersion(goldens), ...others] =
     versions?.map((name) => versionNamed(goldens, name)) ?? [];
   if (others.length > 0) throw new ParityError('usage', '--faults checks one version: name one with --codex');
@@ -31,9 +33,9 @@ export async function checkFaults(check: FaultCheck, { signal, exit }: CommandCo
   if (other !== undefined)
     throw new ParityError('usage', `--faults writes no ${other.format} report: choose text or json`);
   const line = new ProgressLine();
-  const options = { subject, goldens, codex, scenarios, ...limits, signal, onProgress: line.show };
+  const options = { subject, lane, goldens, codex, scenarios, ...limits, signal, onProgress: line.show };
   const results = await runFaultChecks(options).finally(() => line.clear());
-  const report = { subject: subject.name, codex, results };
+  const report = { subject: subject.name, codex, lane, results };
   const isPrinted = reports.some(({ file }) => file === standardOutput);
   for (const { format, file } of isPrinted
     ? reports

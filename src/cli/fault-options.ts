@@ -39,7 +39,10 @@ export function readFaults(
 ): { readonly faults: readonly Fault[]; readonly vary: number | undefined } {
   if (vary !== undefined) mustBeSeed(vary);
   const faults = fault.map(parseFault);
-  const impossible = side === 'client' ? faults.find(({ kind }) => isBackendOnly(kind)) : undefined;
+  const impossible =
+    side === 'client'
+      ? faults.find(({ kind, place }) => isBackendOnly(kind) || place.at === 'handshake')
+      : undefined;
   if (impossible !== undefined)
     throw new ParityError('usage', `fault "${impossible.text}": only a backend can do it`);
   return { faults, vary };
@@ -63,7 +66,7 @@ export function faultHelp(side: Side): string {
       : 'how bytes are split, and how fast it reads and writes';
   return (
     `Kinds of faults:\n${lines.join('\n')}\n\n` +
-    'Places: request (an upgrade or POST), upgrade, post, token (a renewal of the sign-in); message, or the type of an event such ' +
+    `Places: request (an upgrade or POST), upgrade, post, token (a renewal of the sign-in)${side === 'backend' ? ', handshake (of TLS)' : ''}; message, or the type of an event such ` +
     'as response.completed, for what happens before it; byte. :N is the nth request, or the nth message or byte of a connection ' +
     '(default 1). A fault happens once; with :every, at every request or on every connection.\n\n' +
     `--vary varies ${varied}. It never changes a verdict.`

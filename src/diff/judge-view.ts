@@ -4,6 +4,8 @@ import type { ClientView, SeenEnd, SeenExchange, SeenMessage } from './client-vi
 export type JudgedFault = {
   /** Whether a subject may end the response itself, as an error, a refusal, a close or a lost connection. */
   readonly mayBeReported: boolean;
+  /** Whether a subject may try again by itself, so that its client sees no failure. */
+  readonly mayBeMended: boolean;
   /** The index of the exchange with the fault, and the number of the message before which it happens; 0 at the request. */
   readonly exchange: number;
   readonly message: number;
@@ -13,16 +15,20 @@ export type JudgedFault = {
 };
 
 /**
- * How a client of the subject fares: it sees what it sees directly (`same`), the subject reports the failure in another way that
- * loses nothing (`reported`), or neither.
+ * How a client of the subject fares: it sees what it sees directly (`same`), it sees no failure, as the subject tried again
+ * (`mended`), the subject reports the failure in another way that loses nothing (`reported`), or none of them.
  */
 export type FaultVerdict =
   | { readonly type: 'same'; readonly end: SeenEnd }
+  | { readonly type: 'mended'; readonly end: SeenEnd }
   | { readonly type: 'reported'; readonly end: SeenEnd }
   | { readonly type: 'wrong'; readonly problems: readonly string[] };
 
-/** When a fault happens: at the request, or before the first, a middle or the last message of the last response. */
-export const faultSteps = ['request', 'first', 'middle', 'last'] as const;
+/**
+ * When a fault happens: at the TLS handshake, at the token endpoint, at the first request alone, at every request, or before the
+ * first, a middle or the last message of the last response.
+ */
+export const faultSteps = ['handshake', 'token', 'once', 'request', 'first', 'middle', 'last'] as const;
 export type FaultStep = (typeof faultSteps)[number];
 
 /** What came of one fault. */
@@ -37,16 +43,17 @@ export type FaultResult = {
 
 /** Judges what the client of a subject saw. */
 export function judgeView(view: ClientView, judged: JudgedFault): FaultVerdict {
-  const { mayBeReported, exchange, message, plain, direct } = judged;
+  const { mayBeReported, mayBeMended, exchange, message, plain, direct } = judged;
   const differences = compareViews(direct, view);
   if (differences.length === 0) return { type: 'same', end: lastEnd(view) };
+  if (mayBeMended && compareViews(plain, view).length === 0) return { type: 'mended', end: lastEnd(view) };
   const expected = plain.exchanges[exchange];
   const actual = view.exchanges[exchange];
   if (!mayBeReported || expected === undefined || actual === undefined)
     return { type: 'wrong', problems: differences };
   const before = { ...plain, exchanges: plain.exchanges.slice(0, exchange) };
   const problems = compareViews(before, { ...view, exchanges: view.exchanges.slice(0, exchange) });
-  const own = ownError(actual);
+  const own = withoutOwnError(actual);
   const sent = expected.messages.slice(0, Math.max(0, message - 1));
   if (actual.end !== 'refused') problems.push(...compareMessages(sent, own, `exchange ${exchange + 1}`));
   else if (message > 0) problems.push(`exchange ${exchange + 1}: refused with ${actual.status}`);
@@ -54,9 +61,10 @@ export function judgeView(view: ClientView, judged: JudgedFault): FaultVerdict {
   return problems.length === 0 ? { type: 'reported', end: actual.end } : { type: 'wrong', problems };
 }
 
-/** The messages without an error with which the subject ends a response itself. */
-function ownError({ messages, end }: SeenExchange): readonly SeenMessage[] {
-  return end === 'error' ? messages.slice(0, -1) : messages;
+/** The messages without an error with which the subject ends a response itself. It may close the connection after that. */
+function withoutOwnError({ messages, end }: SeenExchange): readonly SeenMessage[] {
+  const hasError = end === 'error' || messages.at(-1)?.type === 'error';
+  return hasError ? messages.slice(0, -1) : messages;
 }
 
 function isFailure({ end, status = 0 }: SeenExchange): boolean {

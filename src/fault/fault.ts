@@ -115,8 +115,10 @@ export type FaultKind = keyof typeof faultRules;
 
 export const faultKinds = Object.keys(faultRules).filter(isFaultKind);
 
-/** The requests that faults can happen at. `request` is an upgrade or a `POST` for a response. */
-const requestPlaces = ['request', 'upgrade', 'post', 'token'] as const;
+/**
+ * The requests that faults can happen at, and the TLS handshake before them. `request` is an upgrade or a `POST` for a response.
+ */
+const requestPlaces = ['request', 'upgrade', 'post', 'token', 'handshake'] as const;
 type RequestPlace = (typeof requestPlaces)[number];
 
 /**
@@ -175,11 +177,14 @@ function placeOf(
 ): FaultPlace {
   if (isRequestPlace(name)) {
     if (scope === 'message') throw wrong(`it happens within a response, not at ${name}`);
+    if (scope === 'request' && name === 'handshake') throw wrong('it happens at a request, not before one');
     if (occasion.every && occasion.nth > 1) throw wrong(`write :N or :every after ${name}, not both`);
     return { at: name, ...occasion };
   }
   if (scope === 'request')
-    throw wrong(`it happens at a request: choose the place from ${requestPlaces.join(', ')}`);
+    throw wrong(
+      `it happens at a request: choose the place from ${requestPlaces.filter((one) => one !== 'handshake').join(', ')}`,
+    );
   if (name === 'byte') {
     if (scope !== 'any') throw wrong('it happens at a message, not within one');
     return { at: 'byte', ...occasion };

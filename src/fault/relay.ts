@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { listenLocally } from '../listening.ts';
 import type { Side } from '../wire/message.ts';
 import { type Fault, PendingWireFaults } from './fault.ts';
-import { RelayedConnection } from './relayed-connection.ts';
+import { RelayedConnection, tlsAlert } from './relayed-connection.ts';
 import { Variation } from './variation.ts';
 
 export type FaultRelayOptions = {
@@ -23,6 +23,11 @@ export type FaultRelay = {
   arm(faults: readonly Fault[]): void;
   /** Passes new connections on to another port of the server's host. */
   forwardTo(port: number): void;
+  /**
+   * Makes the TLS handshake of a connection fail if a fault says so, and returns whether it does. Call it in a server in front of the
+   * relay that terminates TLS, before anything is read. A connection that fails needs nothing more.
+   */
+  failHandshake(client: Socket): boolean;
   /** How many websockets the side that does not fail has left open. */
   openWebSockets(): number;
   /** The faults that have not happened, as they were written. */
@@ -72,6 +77,12 @@ export async function startFaultRelay(options: FaultRelayOptions): Promise<Fault
     forwardTo: (next) => {
       target = { ...target, port: next };
     },
+    failHandshake: (client) => {
+      const fault = pending.at({ at: 'handshake' }, 0);
+      if (fault === undefined) return false;
+      client.once('data', () => failAfterHello(track(client), fault));
+      return true;
+    },
     openWebSockets: () => [...relaying].filter(({ isOpenWebSocket }) => isOpenWebSocket).length,
     left: () => pending.left(),
     close: () =>
@@ -80,4 +91,12 @@ export async function startFaultRelay(options: FaultRelayOptions): Promise<Fault
         for (const socket of open) socket.destroy();
       }),
   };
+}
+
+/** Fails after the first message of a client's TLS handshake. */
+function failAfterHello(client: Socket, { kind }: Fault): void {
+  if (kind === 'tls-alert') client.end(tlsAlert);
+  else if (kind === 'reset') client.resetAndDestroy();
+  else if (kind === 'drop') client.end();
+  else client.pause();
 }

@@ -44,7 +44,7 @@ const mostWaiting = 1024 * 1024;
 const beforeReset = 20;
 
 /** The fatal alert `internal_error` (RFC 8446, section 6.2), as TLS 1.2 frames it. */
-const tlsAlert = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50]);
+export const tlsAlert = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50]);
 
 const notUtf8 = Buffer.from([0xff, 0xfe, 0xfd]);
 

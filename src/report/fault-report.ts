@@ -1,5 +1,5 @@
 import type { SeenEnd } from '../diff/client-view.ts';
-import { type FaultResult, faultSteps } from '../diff/judge-view.ts';
+import { type FaultResult, type FaultStep, faultSteps } from '../diff/judge-view.ts';
 import { count } from './count.ts';
 import { terminalLine } from './escape.ts';
 
@@ -7,6 +7,7 @@ import { terminalLine } from './escape.ts';
 export type FaultReport = {
   readonly subject: string;
   readonly codex: string;
+  readonly lane: string;
   readonly results: readonly FaultResult[];
 };
 
@@ -17,7 +18,7 @@ export function toleratesFaults({ results }: FaultReport): boolean {
 
 /** The first line of the report, and a line for each fault that went wrong, by what went wrong. */
 export function faultScreen(report: FaultReport): string {
-  const { subject, codex, results } = report;
+  const { subject, codex, lane, results } = report;
   const wrong = results.flatMap(({ verdict, ...result }) =>
     verdict.type === 'wrong' ? verdict.problems.map((problem) => ({ problem, result })) : [],
   );
@@ -32,7 +33,10 @@ export function faultScreen(report: FaultReport): string {
     ...cases.slice(0, mostCases).map(({ result }) => `    ${result.scenario}: ${result.fault}`),
     ...(cases.length > mostCases ? [`    and ${cases.length - mostCases} more`] : []),
   ]);
-  return [`${subject} with faults vs codex ${codex} · ${verdict}`, ...lines, ''].map(terminalLine).join('\n');
+  const client = lane === 'chatgpt' ? codex : `${codex}, lane ${lane}`;
+  return [`${subject} with faults vs codex ${client} · ${verdict}`, ...lines, '']
+    .map(terminalLine)
+    .join('\n');
 }
 
 /** How many faults with one problem are listed. */
@@ -44,20 +48,28 @@ export function faultTables({ results }: FaultReport): string {
   return [...scenarios].map(([scenario, list]) => `### ${scenario}\n\n${faultTable(list)}`).join('\n\n');
 }
 
+const stepNames: Readonly<Record<FaultStep, string>> = {
+  handshake: 'at the TLS handshake',
+  token: 'at the token endpoint',
+  once: 'at the first request',
+  request: 'at every request',
+  first: 'before the first message',
+  middle: 'in the middle',
+  last: 'before the last',
+};
+
 function faultTable(results: readonly FaultResult[]): string {
   const kinds = [...new Set(results.map(({ what }) => what))];
+  const steps = faultSteps.filter((step) => results.some((one) => one.step === step));
   const rows = kinds.map((what) => [
     `\`${what}\``,
-    ...faultSteps.map((step) => {
+    ...steps.map((step) => {
       const result = results.find((one) => one.what === what && one.step === step);
       return result === undefined ? '–' : faultCell(result);
     }),
   ]);
-  const table = [
-    ['fault', 'at the request', 'before the first message', 'in the middle', 'before the last'],
-    ...rows,
-  ];
-  const widths = [0, 1, 2, 3, 4].map((at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
+  const table = [['fault', ...steps.map((step) => stepNames[step])], ...rows];
+  const widths = ['', ...steps].map((_, at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
   const line = (row: readonly string[]) =>
     `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
   return [line(table[0] ?? []), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
@@ -66,7 +78,7 @@ function faultTable(results: readonly FaultResult[]): string {
 /** What a client of the subject sees of a fault: `same` is what it sees directly. */
 export function faultCell({ verdict }: FaultResult): string {
   if (verdict.type === 'wrong') return `**${verdict.problems.join('; ')}**`;
-  return verdict.type === 'same' ? 'same' : endNames(verdict.end);
+  return verdict.type === 'reported' ? endNames(verdict.end) : verdict.type;
 }
 
 function endNames(end: SeenEnd): string {

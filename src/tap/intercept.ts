@@ -33,6 +33,8 @@ export type InterceptingTapOptions = TapOptions & {
   readonly upstream:
     | { readonly kind: 'real' }
     | { readonly kind: 'fixed'; readonly host: string; readonly port: number; readonly tls: false };
+  /** May make the TLS handshake of a client fail. Returns whether it does. */
+  readonly failHandshake?: (client: Socket) => boolean;
   /** Other hosts are tunnelled unchanged and unobserved (the default), or refused with 502 without connecting. */
   readonly onOtherHost?: 'tunnel' | 'refuse';
 };
@@ -88,6 +90,10 @@ async function serveConnect(
     return;
   }
   client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+  if (secureContext !== null && options.failHandshake?.(client) === true) {
+    backend.stream.destroy();
+    return;
+  }
   if (secureContext === null)
     await relayBytes({ stream: client, tcp: client }, backend, unobserved, context.stop);
   else await intercept(client, secureContext, backend, destination, context);

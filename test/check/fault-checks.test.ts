@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { playedFaults } from '../../src/check/faults/fault-cases.ts';
 import { coreScenarios, runFaultChecks } from '../../src/check/faults/run-fault-checks.ts';
 import { freePort } from '../../src/check/start-subject.ts';
-import { type Subject, subjectAt } from '../../src/check/subject.ts';
+import { configuredSubject, type Subject, subjectAt } from '../../src/check/subject.ts';
+import type { Lane } from '../../src/client/official/lanes.ts';
 import type { FaultResult } from '../../src/diff/judge-view.ts';
 import { bundledGoldens } from '../../src/golden/select.ts';
 import { listenLocally } from '../../src/listening.ts';
@@ -19,15 +21,17 @@ type Played = {
   readonly backendPort?: number;
   /** Long enough for a busy machine, unless a test waits for its end. */
   readonly timeLimit?: number;
+  readonly lane?: Lane;
 };
 
 /** Plays some faults of a scenario, each as `WHAT@STEP`. */
 function played(
-  { subject, faults, backendPort = 0, timeLimit = 60_000 }: Played,
+  { subject, faults, backendPort = 0, timeLimit = 60_000, lane = 'chatgpt' }: Played,
   scenario = 'default',
 ): Promise<FaultResult[]> {
   return runFaultChecks({
     ...{ subject, goldens: [bundledGoldens], codex: '0.171.0', scenarios: [scenario], backendPort },
+    lane,
     timeLimit,
     narrow: ({ what, step }) => faults.includes(`${what}@${step}`),
     signal: new AbortController().signal,
@@ -39,7 +43,7 @@ function played(
 function documented({ scenario, what, step }: FaultResult): string | undefined {
   const [, section = ''] = document.split(`### ${scenario}\n`);
   const cells = section.match(new RegExp(`^\\| \`${what}\` .*$`, 'm'))?.[0].split('|');
-  return cells?.[2 + ['request', 'first', 'middle', 'last'].indexOf(step)]?.trim();
+  return cells?.[2 + ['token', 'once', 'request', 'first', 'middle', 'last'].indexOf(step)]?.trim();
 }
 
 const bundled: Subject = { kind: 'bundled', name: 'bundled' };
@@ -88,6 +92,57 @@ async function byteProxy(
   return { subject: subjectAt(`http://127.0.0.1:${port}/backend-api/codex`), backendPort };
 }
 
+it('plays the lanes: the proxy is signed in as its client', async () => {
+  const faults = ['status:500@request', 'reset@once', 'status:500@token'];
+  const byKey = await played({ subject: bundled, faults, lane: 'api-key' });
+  expect(byKey.map(({ fault }) => fault)).toEqual(['reset@upgrade', 'status:500@upgrade:every']);
+  expect(byKey.map(faultCell)).toEqual(['refused with 5xx', 'same']);
+  const pointed = await played({ subject: bundled, faults: [...faults, 'stall@request'], lane: 'provider' });
+  // The client sends its tier after its upgrade, so the proxy accepts that before it makes its own.
+  expect(pointed.map(faultCell)).toEqual(['refused with 5xx', 'closed 1011', 'closed 1011', 'same']);
+});
+
+it('fails the TLS handshakes of a proxy that connects to the official hosts', async () => {
+  const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+  const command = [process.execPath, program, 'proxy', '--port', '{port}', '--auth', '{auth}'];
+  const subject = configuredSubject('mine', { command, upstream: 'https' }, tmpdir());
+  const faults = ['tls-alert@handshake', 'half-open@handshake', 'error:500@middle', 'tls-alert@request'];
+  const results = await played({ subject, faults });
+  expect(results.map(({ what, step }) => `${what}@${step}`)).toEqual(faults.slice(0, 3));
+  expect(results.map(faultCell)).toEqual(['refused with 5xx', 'same', 'same']);
+});
+
+it('tells a proxy that tries again from one that leaves that to its client', async () => {
+  const backendPort = await freePort();
+  const server = createServer({ noDelay: true }, (client) => {
+    let sent = Buffer.alloc(0);
+    let backend: Socket | undefined;
+    const open = (isLast: boolean) => {
+      const socket = connect({ port: backendPort, host: '127.0.0.1', noDelay: true });
+      socket.write(sent);
+      socket.once('data', (first: Buffer) => {
+        if (!isLast && first.toString('latin1', 9, 12) === '500') return open(true);
+        client.write(first);
+        socket.pipe(client);
+      });
+      socket.on('error', () => client.destroy());
+      backend = socket;
+    };
+    client.on('data', (bytes) => {
+      sent = Buffer.concat([sent, bytes]);
+      if (backend === undefined) open(false);
+      else backend.write(bytes);
+    });
+    client.on('error', () => {}).on('close', () => backend?.destroy());
+  });
+  const port = await listenLocally(server);
+  onTestFinished(() => void server.close());
+  const subject = subjectAt(`http://127.0.0.1:${port}/backend-api/codex`);
+  const faults = ['status:500@once', 'status:401@once', 'status:500@request'];
+  const results = await played({ subject, backendPort, faults });
+  expect(results.map(faultCell)).toEqual(['same', 'mended', 'same']);
+});
+
 it('accepts a proxy that ends one side with the other', async () => {
   const proxy = await byteProxy((_, other) => other.end());
   const results = await played({ ...proxy, faults: ['reset@middle', 'status:500@request', 'stall@last'] });
@@ -97,7 +152,7 @@ it('accepts a proxy that ends one side with the other', async () => {
 it('finds a proxy that leaves its client waiting', async () => {
   const proxy = await byteProxy((side, other) => (side === 'client' ? other.end() : undefined));
   const results = await played({ ...proxy, faults: ['reset@middle'], timeLimit: 3000 });
-  const report = { subject: 'mine', codex: '0.171.0', results };
+  const report = { subject: 'mine', codex: '0.171.0', lane: 'chatgpt', results };
   expect(toleratesFaults(report)).toBe(false);
   expect(faultScreen(report).split('\n')).toEqual([
     'mine with faults vs codex 0.171.0 · 1 of 1 fault in 1 scenario go wrong',

@@ -40,7 +40,7 @@ describe('compareViews', () => {
 describe('judgeView', () => {
   const plain = seen('abcd');
   const direct = seen('ab', 'lost');
-  const atThird = { mayBeReported: true, exchange: 0, message: 3, plain, direct };
+  const atThird = { mayBeReported: true, mayBeMended: false, exchange: 0, message: 3, plain, direct };
   const wrong = (view: ClientView, judged = atThird) => {
     const verdict = judgeView(view, judged);
     return verdict.type === 'wrong' ? verdict.problems : verdict;
@@ -51,6 +51,21 @@ describe('judgeView', () => {
     ['closed 1011', 'reported'],
   ])('accepts that the connection is %s', (end, type) => {
     expect(judgeView(seen('ab', end), atThird)).toEqual({ type, end });
+  });
+
+  it('accepts an error of the subject before a close', () => {
+    const [exchange] = seen('ab', 'closed 1011').exchanges;
+    const error = { type: 'error', text: 'the connection was lost' };
+    const closed = exchange && { ...exchange, messages: [...exchange.messages, error] };
+    const view = { exchanges: closed === undefined ? [] : [closed], ids: new Set<string>() };
+    expect(judgeView(view, atThird)).toEqual({ type: 'reported', end: 'closed 1011' });
+  });
+
+  it('accepts a whole response only where the subject may try again', () => {
+    const mended = { ...atThird, mayBeMended: true };
+    expect(judgeView(plain, mended)).toEqual({ type: 'mended', end: 'complete' });
+    expect(wrong(seen('abcdd'), mended)).toContain('exchange 1: added c and 2 more');
+    expect(wrong(plain)).toContain('exchange 1: complete after 4 messages instead of a failure');
   });
 
   it('accepts an error of the subject, but no other message', () => {

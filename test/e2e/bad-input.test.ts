@@ -63,9 +63,20 @@ it.each([
     expected: /no golden for codex 0\.1\.0: choose from 0\.118\.0, .*0\.169\.0/,
   },
   {
-    wrong: 'faults in a lane that they are not played in',
-    args: ['check', '--faults', '--lane', 'api-key'],
-    expected: /--faults plays the lane chatgpt only$/,
+    wrong: 'faults of a scenario that a lane does not have',
+    args: ['check', '--faults', '--lane', 'provider', '--scenario', 'upgrade-403'],
+    expected:
+      /: no golden of scenario upgrade-403 of codex 0\.171\.0 in lane provider: choose from lane chatgpt$/,
+  },
+  {
+    wrong: 'a fault in a TLS handshake without TLS',
+    args: ['backend', '--fault', 'reset@handshake'],
+    expected: /: fault "reset@handshake": only --tls has handshakes$/,
+  },
+  {
+    wrong: 'a client that fails in a TLS handshake',
+    args: ['replay', 'latest', '--to', 'http://127.0.0.1:1', '--fault', 'reset@handshake'],
+    expected: /: fault "reset@handshake": only a backend can do it$/,
   },
   {
     wrong: 'faults in several versions',

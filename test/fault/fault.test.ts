@@ -26,6 +26,10 @@ it.each([
       place: { at: 'message', type: 'response.output_text.delta', nth: 3, every: false },
     },
   ],
+  [
+    'tls-alert@handshake:every',
+    { kind: 'tls-alert', number: 0, place: { at: 'handshake', nth: 1, every: true } },
+  ],
   ['drop@byte:1000', { kind: 'drop', number: 0, place: { at: 'byte', nth: 1000, every: false } }],
 ])('reads %s', (text, fault) => {
   expect(parseFault(text)).toEqual({ text, ...fault });
@@ -44,6 +48,8 @@ it.each([
   ['reset@upgrad', 'no place "upgrad": did you mean "upgrade"?'],
   ['reset@message:0', 'places are counted from 1'],
   ['status@message', 'it happens at a request'],
+  ['status@handshake', 'it happens at a request, not before one'],
+  ['malformed@handshake', 'it happens within a response, not at handshake'],
   ['malformed@upgrade', 'it happens within a response, not at upgrade'],
   ['malformed@byte:5', 'it happens at a message, not within one'],
   ['reset@byte', 'name the byte, as in reset@byte:1000'],

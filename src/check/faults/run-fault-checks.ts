@@ -4,15 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Backend, startBackend } from '../../backend/backend.ts';
 import type { ScriptedReply } from '../../backend/reply.ts';
 import { type ClientEnvironment, inFreshFolder, makeEnvironment } from '../../client/official/environment.ts';
+import { isPointed, type Lane } from '../../client/official/lanes.ts';
 import { replay } from '../../client/replay/replay.ts';
-import { type ClientView, clientView } from '../../diff/client-view.ts';
+import { type ClientView, clientView, type SeenExchange } from '../../diff/client-view.ts';
 import { compareViews, type FaultResult, type FaultVerdict, judgeView } from '../../diff/judge-view.ts';
 import { ParityError, plainReason } from '../../errors.ts';
 import { parseFault } from '../../fault/fault.ts';
 import { type FaultRelay, startFaultRelay } from '../../fault/relay.ts';
 import { readGoldenOf } from '../../golden/file.ts';
 import { basePathOf, type Golden } from '../../golden/golden.ts';
-import { type GoldenFolders, selectGoldens } from '../../golden/select.ts';
+import { type GoldenFolders, goldenFinder, selectGoldens } from '../../golden/select.ts';
 import { ownTexts } from '../../scenario/own-texts.ts';
 import { loadScenario, type Scenario } from '../../scenario/scenario.ts';
 import { startReverseTap } from '../../tap/reverse.ts';
@@ -21,8 +22,11 @@ import type { TraceEvent } from '../../trace/trace-event.ts';
 import { TraceRecorder } from '../../trace/trace-recorder.ts';
 import { inParallel } from '../in-parallel.ts';
 import { shapeLoader } from '../kept-shapes.ts';
+import { mustAcceptFirst, whyNotReproducible } from '../lane-rules.ts';
+import { type SubjectUpstream, serveOfficialHosts } from '../outgoing-proxy.ts';
+import { inLane } from '../run-checks.ts';
 import { type RunningSubject, startSubject } from '../start-subject.ts';
-import { clientSettings, hostOf, type Subject, servesOneAtATime } from '../subject.ts';
+import { clientSettings, hostOf, type Subject, servesOneAtATime, takesSignIn } from '../subject.ts';
 import { type FaultCase, faultCases } from './fault-cases.ts';
 
 /** The scenarios that are played with faults unless others are named: one turn, two turns, and a turn over HTTP. */
@@ -30,6 +34,7 @@ export const coreScenarios = ['default', 'second-turn', 'http-fallback'] as cons
 
 export type FaultCheckOptions = {
   readonly subject: Subject;
+  readonly lane: Lane;
   readonly goldens: GoldenFolders;
   readonly codex: string;
   readonly scenarios: readonly string[];
@@ -60,31 +65,26 @@ const look = 20;
  * without the fault, through the same subject. Throws ParityError if nothing can be played.
  */
 export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultResult[]> {
-  const { subject, goldens, codex, backendPort, signal, onProgress } = options;
-  if (subject.kind === 'command' && subject.upstream === 'https')
-    throw new ParityError('usage', `--faults cannot check ${subject.name}: its upstream must be http`);
-  const files = selectGoldens(goldens, [codex], options.scenarios).filter(({ lane }) => lane === 'chatgpt');
-  const setup = { ...loadScenario(coreScenarios[0]).client, lane: 'chatgpt' } as const;
+  const { subject, lane, backendPort, signal, onProgress } = options;
   return inFreshFolder(async (root) => {
-    const environment = await makeEnvironment(root, 0, setup);
+    let environments = 0;
+    const makeSignIn = (expired: boolean) => {
+      environments += 1;
+      return makeEnvironment(join(root, String(environments)), 0, { lane, expired });
+    };
     const concurrency = servesOneAtATime(subject, backendPort) ? 1 : Math.max(2, availableParallelism());
     const lines = await inParallel(
       Array.from({ length: concurrency }, (_, index) => index),
       concurrency,
-      () => FaultLine.start(options, environment),
+      () => FaultLine.start(options, makeSignIn),
     );
     try {
-      const played: PlayedScenario[] = [];
-      for (const file of files) {
-        const scenario = loadScenario(file.scenario);
-        const golden = readGoldenOf(file, file.path);
-        const [line] = lines;
-        if (line !== undefined)
-          played.push({ scenario, golden, plain: await line.direct({ scenario, golden }, []) });
-      }
+      const [first] = lines;
+      const played = first === undefined ? [] : await playDirectly(first, options);
+      const conditions = { hasTokens: hasTokens(options), usesTls: usesTls(subject) };
       const { narrow = () => true } = options;
       const cases = played.flatMap((one) =>
-        faultCases(one.plain)
+        faultCases(one.plain, { ...conditions, acceptsFirst: one.acceptsFirst })
           .filter(narrow)
           .map((fault) => ({ ...one, fault })),
       );
@@ -110,7 +110,38 @@ export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultR
   });
 }
 
-type ScenarioToPlay = { readonly scenario: Scenario; readonly golden: Golden };
+/** Finds out what a client sees of each scenario without a fault. Throws ParityError `no-golden` if none can be played. */
+async function playDirectly(
+  line: FaultLine,
+  { lane, goldens, codex, scenarios }: FaultCheckOptions,
+): Promise<PlayedScenario[]> {
+  const files = inLane(selectGoldens(goldens, [codex], scenarios), { lane, versions: [codex], scenarios });
+  const find = goldenFinder(goldens);
+  const played: PlayedScenario[] = [];
+  let reason: string | undefined;
+  for (const file of files) {
+    const golden = readGoldenOf(file, file.path);
+    const direct = { ...file, lane: 'chatgpt' };
+    const upstream = isPointed(lane) ? readGoldenOf(direct, find(direct).path) : golden;
+    const acceptsFirst = mustAcceptFirst(golden, upstream);
+    const scenario = loadScenario(file.scenario);
+    const one = { scenario, golden, basePath: basePathOf(upstream), acceptsFirst };
+    const lack = whyNotReproducible(golden, upstream);
+    reason ??= lack;
+    if (lack === undefined) played.push({ ...one, plain: await line.direct(one, []) });
+  }
+  if (played.length > 0) return played;
+  throw new ParityError('no-golden', `none of the scenarios can be played with faults: ${reason}`);
+}
+
+type ScenarioToPlay = {
+  readonly scenario: Scenario;
+  readonly golden: Golden;
+  /** The path of the base URL that a subject is given. */
+  readonly basePath: string;
+  /** Whether a subject has to accept an upgrade before it can make its own. */
+  readonly acceptsFirst: boolean;
+};
 
 type PlayedScenario = ScenarioToPlay & {
   /** What a client sees directly, without a fault. */
@@ -120,23 +151,33 @@ type PlayedScenario = ScenarioToPlay & {
 /** A subject with a relay behind it that fails, for one fault after the other. */
 class FaultLine {
   readonly #options: FaultCheckOptions;
-  readonly #environment: ClientEnvironment;
+  readonly #makeSignIn: (expired: boolean) => Promise<ClientEnvironment>;
   readonly #relay: FaultRelay;
   readonly #load = shapeLoader();
   #subject: Promise<RunningSubject> | undefined;
   /** Why the subject ended by itself. */
   #ended: string | undefined;
+  /** The HTTP proxy in front of the relay, for a subject that connects to the official hosts. */
+  #hosts: SubjectUpstream | undefined;
 
-  private constructor(options: FaultCheckOptions, environment: ClientEnvironment, relay: FaultRelay) {
+  private constructor(
+    options: FaultCheckOptions,
+    makeSignIn: (expired: boolean) => Promise<ClientEnvironment>,
+    relay: FaultRelay,
+  ) {
     this.#options = options;
-    this.#environment = environment;
+    this.#makeSignIn = makeSignIn;
     this.#relay = relay;
   }
 
-  static async start(options: FaultCheckOptions, environment: ClientEnvironment): Promise<FaultLine> {
+  static async start(
+    options: FaultCheckOptions,
+    makeSignIn: (expired: boolean) => Promise<ClientEnvironment>,
+  ): Promise<FaultLine> {
     const upstream = { host: '127.0.0.1', port: 0 };
-    const relay = await startFaultRelay({ upstream, port: options.backendPort, side: 'backend' });
-    return new FaultLine(options, environment, relay);
+    const port = usesTls(options.subject) ? 0 : options.backendPort;
+    const relay = await startFaultRelay({ upstream, port, side: 'backend' });
+    return new FaultLine(options, makeSignIn, relay);
   }
 
   /** What a client sees that is connected to the failing backend directly. */
@@ -150,13 +191,23 @@ class FaultLine {
   /** Plays a fault through the subject and directly. */
   async judge(one: PlayedScenario, fault: FaultCase): Promise<FaultVerdict> {
     const { plain } = one;
-    const direct = await this.direct(one, [fault.fault]);
+    const seen = await this.direct(one, [fault.directFault]);
+    const direct = one.acceptsFirst ? withUpgradesAccepted(seen) : seen;
+    // A fault that happens once is for one session alone.
+    const count = fault.mayBeMended ? 1 : sessions;
+    if (fault.step === 'token') await this.#end();
     const verdict = await this.#withFaults(one, [fault.fault], () =>
-      this.#throughSubject(one, (view) => judgeView(view, { ...fault, plain, direct })),
+      this.#throughSubject(one, { count, expired: fault.step === 'token' }, (view) =>
+        judgeView(view, { ...fault, plain, direct }),
+      ),
     );
-    if (verdict.type === 'wrong') return verdict;
+    if (verdict.type === 'wrong') {
+      // It may still be busy with this fault.
+      await this.#end();
+      return verdict;
+    }
     const after = await this.#withFaults(one, [], () =>
-      this.#throughSubject(one, (view) => {
+      this.#throughSubject(one, { count: sessions, expired: false }, (view) => {
         const problems = compareViews(plain, view).map(
           (problem) => `without the fault, afterwards: ${problem}`,
         );
@@ -167,9 +218,17 @@ class FaultLine {
   }
 
   async close(): Promise<void> {
-    const running = await this.#subject?.catch(() => undefined);
-    await running?.stop();
+    await this.#end();
     await this.#relay.close();
+  }
+
+  /** Ends the subject. The next session starts it anew. */
+  async #end(): Promise<void> {
+    const running = await this.#subject?.catch(() => undefined);
+    this.#subject = undefined;
+    await running?.stop();
+    await this.#hosts?.close();
+    this.#hosts = undefined;
   }
 
   async #withFaults<T>(
@@ -189,15 +248,16 @@ class FaultLine {
     }
   }
 
-  /** Plays several sessions through the subject at the same time. Returns the worst of their verdicts. */
+  /** Plays sessions through the subject at the same time. Returns the worst of their verdicts. */
   async #throughSubject(
     one: ScenarioToPlay,
+    { count, expired }: { readonly count: number; readonly expired: boolean },
     judge: (view: ClientView) => FaultVerdict,
   ): Promise<FaultVerdict> {
     const { timeLimit } = this.#options;
     let running: RunningSubject;
     try {
-      running = await this.#running(one.golden);
+      running = await this.#running(one, expired);
     } catch (error) {
       return { type: 'wrong', problems: [`the subject did not start: ${plainReason(error)}`] };
     }
@@ -207,7 +267,7 @@ class FaultLine {
       return isWrong ? hasEnded && quietFor > quiet.waiting : quietFor > grace;
     };
     const played = await Promise.all(
-      Array.from({ length: sessions }, () => this.#play(one, running.url, isDone)),
+      Array.from({ length: count }, () => this.#play(one, running.url, isDone)),
     );
     const problems = [
       ...(this.#ended === undefined ? [] : [this.#ended]),
@@ -223,25 +283,34 @@ class FaultLine {
       ...new Set(verdicts.flatMap((verdict) => (verdict.type === 'wrong' ? verdict.problems : []))),
     );
     if (problems.length > 0) return { type: 'wrong', problems };
-    return verdicts.find(({ type }) => type === 'reported') ?? verdicts[0] ?? { type: 'wrong', problems: [] };
+    return verdicts.find(({ type }) => type !== 'same') ?? verdicts[0] ?? { type: 'wrong', problems: [] };
   }
 
   /** The subject, started if it does not run. */
-  #running(golden: Golden): Promise<RunningSubject> {
-    if (this.#ended !== undefined) this.#subject = undefined;
+  async #running(one: ScenarioToPlay, expired: boolean): Promise<RunningSubject> {
+    if (this.#ended !== undefined) await this.#end();
     this.#ended = undefined;
-    this.#subject ??= this.#start(golden);
+    this.#subject ??= this.#start(one, expired);
     return this.#subject;
   }
 
-  async #start(golden: Golden): Promise<RunningSubject> {
-    const { subject, goldens, codex, timeLimit, signal } = this.#options;
+  async #start({ basePath }: ScenarioToPlay, expired: boolean): Promise<RunningSubject> {
+    const { subject, lane, goldens, codex, backendPort, timeLimit, signal } = this.#options;
+    const { signIn, codexHome } = await this.#makeSignIn(expired);
+    const backend = { host: '127.0.0.1', port: this.#relay.port };
+    if (usesTls(subject)) {
+      const { failHandshake } = this.#relay;
+      const options = { backend, port: backendPort, failHandshake, observe: () => {} };
+      this.#hosts = await serveOfficialHosts(basePath, options);
+    }
+    const { url: upstream, outgoing } = this.#hosts ?? { url: `http://127.0.0.1:${backend.port}${basePath}` };
     const running = await startSubject(
       subject,
       {
-        upstream: `http://127.0.0.1:${this.#relay.port}${basePathOf(golden)}`,
-        signIn: { signIn: this.#environment.signIn, byKey: false, expired: false },
-        clientAuth: join(this.#environment.codexHome, 'auth.json'),
+        upstream,
+        ...(outgoing === undefined ? {} : { outgoing }),
+        signIn: { signIn, byKey: lane === 'api-key', expired },
+        clientAuth: join(codexHome, 'auth.json'),
         ...{ codex, goldens, goldensFolder: goldens[0] ?? '', timeLimit, signal },
       },
       this.#load,
@@ -304,6 +373,23 @@ class FaultLine {
     if (open === 0) return [];
     return [`websockets to the backend left open for ${timeLimit / 1000} s: ${open}`];
   }
+}
+
+/** Whether a subject has a sign-in that can have expired: one that starts once has it from its start. */
+function hasTokens({ subject, lane }: FaultCheckOptions): boolean {
+  const startsAnew = subject.kind !== 'command' || !subject.once;
+  return lane !== 'api-key' && takesSignIn(subject) && startsAnew;
+}
+
+function usesTls(subject: Subject): boolean {
+  return subject.kind === 'command' && subject.upstream === 'https';
+}
+
+/** What a client sees whose upgrades are accepted before the backend responds. */
+function withUpgradesAccepted({ exchanges, ids }: ClientView): ClientView {
+  const waits = ({ method, status, end }: SeenExchange) =>
+    method === 'GET' && status === undefined && end === 'silent';
+  return { exchanges: exchanges.map((one) => (waits(one) ? { ...one, status: 101 } : one)), ids };
 }
 
 /** What is known of a session that is being played. Times are in milliseconds. */
