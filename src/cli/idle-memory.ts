@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { returnHeap } from '../watch/return-heap.ts';
 
 /** An event loop that is busy for less than this share of the time counts as idle. */
 const idleUtilization = 0.01;
@@ -20,12 +20,16 @@ export function returnIdleMemory(period = 5000): NodeJS.Timeout {
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
     const { heapTotal, heapUsed } = process.memoryUsage();
-    if (utilization < idleUtilization && heapTotal - heapUsed > minimalGain) collect();
+    if (utilization < idleUtilization && heapTotal - heapUsed > minimalGain) returnHeap();
   }, period).unref();
 }
 
-function collect(): void {
-  setFlagsFromString('--expose-gc');
-  const gc: (how: object) => void = runInNewContext('gc');
-  gc({ type: 'major', flavor: 'last-resort' });
+/**
+ * Shrinks the young generation of V8, 16 MB by now, to 1 MB, and keeps it so. For a process that only passes bytes on: what
+ * its sockets read is freed by a collection of the young generation, and that is so seldom with 16 MB that 40 MB of read
+ * bytes wait for it (measured: node 24.21.0, `watch` after 6,000 turns).
+ */
+export function shrinkYoungGeneration(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+  returnHeap();
 }

@@ -3,7 +3,7 @@ import { ParityError } from '../errors.ts';
 import { startReverseTap } from '../tap/reverse.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
-import { returnIdleMemory } from './idle-memory.ts';
+import { returnIdleMemory, shrinkYoungGeneration } from './idle-memory.ts';
 import { type GoldensOption, goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 import { parseUpstream } from './proxy-setup.ts';
@@ -65,6 +65,7 @@ export function watchCommand({ signal }: CommandContext): CommandModule<object, 
           onProblem: progress,
         });
         try {
+          shrinkYoungGeneration();
           progress(`upstream ${upstream.href}`);
           progress(`live page ${watch.url}`);
           progress(`listening on ${listenUrl(tap.port)}`);

@@ -210,8 +210,9 @@ export class Sealer {
     if (text.length > longestKept || this.#found !== before) return safe;
     if (this.#sealed.size >= mostKept) this.#sealed.clear();
     const copy = copyOf(text);
-    this.#sealed.set(copy, safe === text ? copy : safe);
-    return safe;
+    const kept = safe === text ? copy : safe;
+    this.#sealed.set(copy, kept);
+    return kept;
   }
 
   /**
@@ -278,7 +279,7 @@ export class Sealer {
   }
 }
 
-/** A text with memory of its own: a part of a long text keeps all of that in memory (V8, Node 24). */
+/** A text with memory of its own: a part of a long text keeps all of that in memory (V8, Node 24), and unsealed. */
 function copyOf(text: string): string {
   return JSON.parse(JSON.stringify(text));
 }
@@ -293,7 +294,8 @@ function withoutSeals(text: string): string {
  * hide a difference. Raw ones are shown for secrets only: the client writes prose raw.
  */
 function withValue(node: JsonString, value: string): JsonString {
-  if (value === node.value) return node;
+  // The value of the node may be a part of the whole text, and this one a copy (copyOf).
+  if (value === node.value) return { ...node, value };
   const style = escapeStyle(node);
   const isShown = style !== 'raw' || /^<<secret [^<>]*>>$/.test(value);
   return inStyle(value, isShown && value !== '' ? style : undefined);

@@ -4,6 +4,7 @@ import type { Golden } from '../golden/golden.ts';
 import { type Exchange, exchangesOf } from '../golden/trace/exchanges.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import type { GoldenChoice } from './golden-choice.ts';
+import { PackedEvents } from './packed-events.ts';
 import { requestFacts } from './request-facts.ts';
 import { isDelta } from './turn-frames.ts';
 
@@ -17,7 +18,7 @@ export type GoldenVerdict =
 export type ComparedStart = {
   readonly type: 'compared';
   readonly golden: Golden;
-  readonly exchanges: readonly Exchange[];
+  readonly exchanges: () => readonly Exchange[];
   readonly findings: readonly Finding[];
 };
 
@@ -29,31 +30,35 @@ const mostEvents = 400;
  * connection, the prewarm and the first turn. Deltas are left out, since what a backend sends is not judged.
  */
 export class SessionStart {
-  readonly #events: TraceEvent[] = [];
+  readonly #events = new PackedEvents();
   readonly #connections = new Set<number>();
 
   /** Takes an event of the session. Ends are taken only of its connections, so that all of them can be passed. */
   add(event: TraceEvent): void {
-    if (this.#events.length >= mostEvents || isDelta(event)) return;
+    if (this.#events.count >= mostEvents || isDelta(event)) return;
     if (event.type === 'end' && !this.#connections.has(event.connection)) return;
     if (event.type === 'connection') this.#connections.add(event.connection);
-    this.#events.push(event);
+    this.#events.add(event);
   }
 
   /** The verdict. A golden that the start follows is preferred to one that it does not. */
   compare(choice: GoldenChoice): GoldenVerdict {
-    if (this.#events.length >= mostEvents)
+    if (this.#events.count >= mostEvents)
       return { type: 'not compared', reason: `it began with more than ${mostEvents} events` };
-    const exchanges = withoutRefused(exchangesOf(this.#events));
+    const exchanges = this.#exchanges();
     if (isUnderWay(exchanges))
       return { type: 'not compared', reason: 'it was under way before it was watched' };
     const compared = choice.candidates(exchanges).map((golden): ComparedStart => {
       const { findings } = liveFindings(golden, exchanges);
-      return { type: 'compared', golden, exchanges, findings };
+      return { type: 'compared', golden, exchanges: () => this.#exchanges(), findings };
     });
     const [best] = compared;
     if (best === undefined) return { type: 'not compared', reason: 'there is no golden for it' };
     return compared.find(({ findings }) => findings.length === 0) ?? best;
+  }
+
+  #exchanges(): readonly Exchange[] {
+    return withoutRefused(exchangesOf(this.#events.unpack()));
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
-import type { ConnectionEvent, Content, RequestEvent, TraceEvent } from '../trace/trace-event.ts';
-import { type JsonNode, stringAt } from '../wire/json.ts';
+import type { ConnectionEvent, RequestEvent, TraceEvent } from '../trace/trace-event.ts';
+import { stringAt } from '../wire/json.ts';
+import { PackedEvents } from './packed-events.ts';
 
 /** The frames of a turn: those of each exchange that it used. A head belongs to the turn that it was sent for. */
 export type TurnFrames = {
@@ -14,19 +15,21 @@ export type TurnFrames = {
 /** `isContinued` if an earlier turn opened the connection, so that the head is not of this one. */
 type TurnExchange = Exchange & { readonly isContinued: boolean };
 
-/** How much is kept: turns, frames of one, and characters of all of them. */
-type FrameLimits = { readonly turns: number; readonly frames: number; readonly characters: number };
-const standardLimits: FrameLimits = { turns: 40, frames: 2000, characters: 8_000_000 };
+/** How much is kept: turns, frames of one, and bytes of all of them. */
+type FrameLimits = { readonly turns: number; readonly frames: number; readonly bytes: number };
+const standardLimits: FrameLimits = { turns: 40, frames: 2000, bytes: 4_000_000 };
+
+type Head = { readonly connection: ConnectionEvent; readonly request: RequestEvent };
+
+type KeptExchange = Head & { readonly isContinued: boolean; readonly steps: PackedEvents };
 
 type KeptTurn = {
-  readonly exchanges: Map<number, TurnExchange & { readonly steps: Step[] }>;
+  readonly exchanges: Map<number, KeptExchange>;
   readonly before: number | undefined;
   frames: number;
   omitted: number;
-  size: number;
+  bytes: number;
 };
-
-type Head = { readonly connection: ConnectionEvent; readonly request: RequestEvent };
 
 /** Keeps the frames of the newest turns. What was sent before a turn, such as the prewarm, belongs to the first one. */
 export class FrameRing {
@@ -36,7 +39,7 @@ export class FrameRing {
   readonly #heads = new Map<number, Head>();
   /** Steps of exchanges whose turn is not known yet. */
   readonly #waiting = new Map<number, Step[]>();
-  #size = 0;
+  #bytes = 0;
   /** How many turns were dropped, or lost some of their frames. */
   dropped = 0;
 
@@ -81,7 +84,10 @@ export class FrameRing {
     const kept = this.#turns.get(turn);
     if (kept === undefined) return undefined;
     const { exchanges, before, omitted } = kept;
-    return { before, omitted, exchanges: [...exchanges.values()] };
+    return {
+      ...{ before, omitted },
+      exchanges: [...exchanges.values()].map((one) => ({ ...one, steps: one.steps.unpack().filter(isStep) })),
+    };
   }
 
   #step(step: Step, turn: number | undefined, before: () => number | undefined): void {
@@ -98,7 +104,7 @@ export class FrameRing {
   }
 
   #begin(turn: number, before: number | undefined): KeptTurn {
-    const kept: KeptTurn = { exchanges: new Map(), before, frames: 0, omitted: 0, size: 0 };
+    const kept: KeptTurn = { exchanges: new Map(), before, frames: 0, omitted: 0, bytes: 0 };
     this.#turns.set(turn, kept);
     return kept;
   }
@@ -109,31 +115,35 @@ export class FrameRing {
       kept.omitted += 1;
       return;
     }
-    const exchange = kept.exchanges.get(step.exchange) ?? { ...head, isContinued, steps: [] };
+    const exchange = kept.exchanges.get(step.exchange) ?? {
+      ...{ ...head, isContinued },
+      steps: new PackedEvents(),
+    };
     kept.exchanges.set(step.exchange, exchange);
-    exchange.steps.push(step);
-    const size = step.type === 'response' ? 1000 : sizeOf(step.content);
+    const before = exchange.steps.bytes;
+    exchange.steps.add(step);
+    const grown = exchange.steps.bytes - before;
     kept.frames +=
       step.type !== 'response' && step.content.kind === 'events' ? step.content.events.length : 1;
-    kept.size += size;
-    this.#size += size;
+    kept.bytes += grown;
+    this.#bytes += grown;
   }
 
   /** Drops the oldest turns, and last of all the frames of the newest one. */
   #trim(newest: number): void {
     for (const [turn, kept] of this.#turns) {
-      const isFull = this.#turns.size > this.#limits.turns || this.#size > this.#limits.characters;
+      const isFull = this.#turns.size > this.#limits.turns || this.#bytes > this.#limits.bytes;
       if (!isFull) return;
       if (turn === newest) {
-        const steps = [...kept.exchanges.values()].reduce((sum, one) => sum + one.steps.length, 0);
+        const steps = [...kept.exchanges.values()].reduce((sum, one) => sum + one.steps.count, 0);
         kept.omitted += steps;
         kept.exchanges.clear();
-        this.#size -= kept.size;
-        kept.size = 0;
+        this.#bytes -= kept.bytes;
+        kept.bytes = 0;
         return;
       }
       this.#turns.delete(turn);
-      this.#size -= kept.size;
+      this.#bytes -= kept.bytes;
       this.dropped += 1;
     }
   }
@@ -142,31 +152,8 @@ export class FrameRing {
 /** The most steps that wait for their turn: a handshake and a prewarm have six or so. */
 const mostWaiting = 100;
 
-/** About how many characters a content has. */
-function sizeOf(content: Content): number {
-  switch (content.kind) {
-    case 'json':
-      return sizeOfNode(content.json);
-    case 'text':
-      return sizeOfNode(content.text);
-    case 'events':
-      return content.events.reduce((sum, { data }) => sum + sizeOfNode(data), 0);
-    default:
-      return 100;
-  }
-}
-
-function sizeOfNode(node: JsonNode): number {
-  switch (node.kind) {
-    case 'string':
-      return node.value.length + 40;
-    case 'array':
-      return node.items.reduce((sum, item) => sum + sizeOfNode(item), 40);
-    case 'object':
-      return node.members.reduce((sum, [key, value]) => sum + key.length + sizeOfNode(value), 40);
-    default:
-      return 20;
-  }
+function isStep(event: TraceEvent): event is Step {
+  return event.type === 'response' || event.type === 'body' || event.type === 'message';
 }
 
 /** Whether an event is a delta of a response. */

@@ -100,7 +100,8 @@ export function turnPage(analysis: Analysis, id: number): TurnPage | undefined {
   const turn = watched?.turns.find((one) => one.id === id);
   if (frames === undefined || watched === undefined || turn === undefined) return undefined;
   const { golden, firstTurn, turns } = watched;
-  const start = golden.type === 'compared' && firstTurn === id ? golden : undefined;
+  const start =
+    golden.type === 'compared' && firstTurn === id ? { ...golden, exchanges: golden.exchanges() } : undefined;
   const earlier = turns.find((one) => one.id === frames.before);
   const before = frames.before === undefined ? undefined : analysis.framesOf(frames.before);
   const texts = new SharedTexts();

@@ -9,12 +9,19 @@ import type { ByteBatch } from './byte-queue.ts';
 import { GoldenChoice } from './golden-choice.ts';
 import { LiveAnalysis } from './live-analysis.ts';
 import { startPageServer } from './page-server.ts';
+import { returnHeap } from './return-heap.ts';
 import type { WatchWorkerData, WorkerMessage } from './start-watch.ts';
 import { WatchLines } from './watch-lines.ts';
 
 /** The thread of a live view: it analyses what the relay saw, prints lines and serves the page. */
 const { goldens, golden, pagePort, about, colours, waiting }: WatchWorkerData = workerData;
 const post = (message: WorkerMessage) => parentPort?.postMessage(message);
+
+/**
+ * What the analysis needs for a moment, V8 keeps for later. It is returned after so many analysed bytes (measured: node
+ * 24.21.0, 10,000 turns of `npm run bench -- watch`: 181 to 188 MB, and 150 MB so, for 5% more processor time).
+ */
+const bytesBetweenReturns = 16_000_000;
 
 const screen: Screen = {
   ...plainScreen,
@@ -36,9 +43,15 @@ try {
     const text = lines.linesOf(update);
     if (text.length > 0) post({ type: 'lines', lines: text });
   });
+  let taken = 0;
   parentPort?.on('message', (batch: ByteBatch) => {
+    const length = batch.bytes.byteLength;
     live.take(batch);
-    Atomics.sub(waiting, 0, batch.bytes.byteLength);
+    Atomics.sub(waiting, 0, length);
+    taken += length;
+    if (taken < bytesBetweenReturns) return;
+    taken = 0;
+    returnHeap();
   });
   post({ type: 'ready', url: page?.url });
 } catch (error) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readGolden } from '../../src/golden/file.ts';
 import { bundledGoldens, layeredGoldens } from '../../src/golden/select.ts';
@@ -222,15 +223,26 @@ describe('a session', () => {
 describe('bounds', () => {
   it('keeps a bounded number of turns, frames and sessions, and counts what it drops', () => {
     const analysis = new Analysis(goldens);
-    const turns = Array.from({ length: 10_000 }, () => ({ ...second, deltas: 2 }));
+    const turns = Array.from({ length: 1000 }, () => ({ ...second, deltas: 2 }));
     for (const [event, at] of madeUpSession({ turns })) analysis.add(event, at);
     const [session] = analysis.sessions();
     expect(session?.turns.length).toBe(200);
-    expect(session?.turns.at(-1)?.number).toBe(10_000);
-    expect(session?.earlier).toBe(9800);
-    const kept = Array.from({ length: 10_000 }, (_, id) => analysis.framesOf(id + 1)).filter(Boolean);
+    expect(session?.turns.at(-1)?.number).toBe(1000);
+    expect(session?.earlier).toBe(800);
+    const kept = Array.from({ length: 1000 }, (_, id) => analysis.framesOf(id + 1)).filter(Boolean);
     expect(kept.length).toBe(40);
-    expect(analysis.dropped).toEqual({ sessions: 0, turns: 9800, frames: 9960 });
+    expect(analysis.dropped).toEqual({ sessions: 0, turns: 800, frames: 960 });
+  });
+
+  it('keeps a bounded number of bytes of frames', () => {
+    const analysis = new Analysis(goldens);
+    const noise = () => text(randomBytes(300_000).toString('base64'));
+    const turns = Array.from({ length: 30 }, () => ({ ...second, body: { input: [noise()] } }));
+    for (const [event, at] of madeUpSession({ turns })) analysis.add(event, at);
+    const kept = turns.flatMap((_, index) => analysis.framesOf(index + 1) ?? []);
+    // 300 kB each, and 4 MB of all.
+    expect(kept.length).toBe(13);
+    expect(analysis.dropped.frames).toBe(17);
   });
 
   it('forgets the session that was used longest ago', () => {
