@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 /** Tests that need the official client, npm, many processes or a minute. All others are unit tests. */
 export const systemTests = [
   'test/{clients,e2e,integration}/**/*.test.ts',
-  'test/check/fault-checks.test.ts',
+  'test/check/{fault-checks,wrong-proxies}.test.ts',
   'test/client/*-real.test.ts',
   'test/client/install-refused.test.ts',
   'test/diff/hostile.test.ts',

@@ -102,19 +102,30 @@ function compareMessages(
   actual: readonly SeenMessage[],
   place: string,
 ): string[] {
-  const [before, after] = [expected, actual].map((list) => list.map(({ text }) => text));
-  if (before === undefined || after === undefined || before.join('\n') === after.join('\n')) return [];
-  const missing = withoutEach(expected, actual);
-  const added = withoutEach(actual, expected);
-  const known = new Set(before);
+  const textOf = (list: readonly SeenMessage[]) => list.map(({ text }) => text).join('\n');
+  if (textOf(expected) === textOf(actual)) return [];
+  // What is sent twice, such as a request, has two responses with ids of their own.
+  const [before, after] = [expected.map(withoutIds), actual.map(withoutIds)];
+  const missing = withoutEach(before, after);
+  const added = withoutEach(after, before);
+  const known = new Set(before.map(({ text }) => text));
   const doubled = added.filter(({ text }) => known.has(text));
   const others = added.filter(({ text }) => !known.has(text));
+  if (missing.length + added.length > 0)
+    return [
+      ...listed(`${place}: lost`, missing),
+      ...listed(`${place}: doubled`, doubled),
+      ...listed(`${place}: added`, others),
+    ];
   return [
-    ...listed(`${place}: lost`, missing),
-    ...listed(`${place}: doubled`, doubled),
-    ...listed(`${place}: added`, others),
-    ...(missing.length + added.length === 0 ? [`${place}: messages in another order`] : []),
+    textOf(before) === textOf(after)
+      ? `${place}: messages with other ids`
+      : `${place}: messages in another order`,
   ];
+}
+
+function withoutIds({ type, text }: SeenMessage): SeenMessage {
+  return { type, text: text.replaceAll(/<id \d+>/g, '<id>') };
 }
 
 /** The messages of a list that are not in another, each as often as it is not. */

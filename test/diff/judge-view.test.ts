@@ -24,6 +24,22 @@ describe('compareViews', () => {
     expect(compareViews(seen(expected), seen(actual))).toEqual(problems);
   });
 
+  it('tells a second response from other messages, and other ids from another order', () => {
+    const withIds = (...texts: readonly string[]): ClientView => ({
+      exchanges: [
+        { method: 'GET', status: 101, messages: texts.map((text) => ({ type: 'x', text })), end: 'complete' },
+      ],
+      ids: new Set(),
+    });
+    const response = withIds('a <id 1>', 'b <id 1>');
+    expect(compareViews(response, withIds('a <id 1>', 'b <id 1>', 'a <id 2>', 'b <id 2>'))).toEqual([
+      'exchange 1: doubled x and 1 more',
+    ]);
+    expect(compareViews(response, withIds('a <id 1>', 'b <id 2>'))).toEqual([
+      'exchange 1: messages with other ids',
+    ]);
+  });
+
   it('compares statuses, ends and the number of exchanges', () => {
     expect(compareViews(seen('a'), seen('a', 'lost'))).toEqual([
       'exchange 1: lost after 1 message, directly complete after 1 message',

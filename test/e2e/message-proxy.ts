@@ -40,6 +40,11 @@ function asOf130(head: string): string {
     .replaceAll(/(?<=^version: |codex_[^/]*\/|; )0\.\d+\.\d+/gim, '0.130.0');
 }
 
+/** The session whose turn is sent upstream, its response so far, and the sessions that get the same response. */
+let shared: { leader: Ends; events: string[]; followers: Ends[] } | undefined;
+
+const heldBack = new Map<Ends, string>();
+
 const normalClose = Buffer.from([0x03, 0xe8]);
 
 const faults: Readonly<Record<string, Fault>> = {
@@ -71,6 +76,42 @@ const faults: Readonly<Record<string, Fault>> = {
     request: (text, number, { upstream }) => {
       upstream(text);
       if (number === 1) upstream(text);
+    },
+  },
+  'sends the turn twice': {
+    request: (text, number, { upstream }) => {
+      upstream(text);
+      if (number === 2) upstream(text);
+    },
+  },
+  'loses the words of a response': {
+    event: (text, _, { toClient }) => (text.includes('"delta":"') ? undefined : toClient(text)),
+  },
+  'swaps two events': {
+    event: (text, _, ends) => {
+      const held = heldBack.get(ends);
+      if (text.includes('"response.output_item.added"')) heldBack.set(ends, text);
+      else ends.toClient(text);
+      if (held === undefined) return;
+      heldBack.delete(ends);
+      ends.toClient(held);
+    },
+  },
+  'shares one response among all sessions': {
+    request: (text, number, ends) => {
+      if (number > 1 && shared !== undefined) {
+        shared.followers.push(ends);
+        for (const event of shared.events) ends.toClient(event);
+        return;
+      }
+      if (number > 1) shared = { leader: ends, events: [], followers: [] };
+      ends.upstream(text);
+    },
+    event: (text, requests, ends) => {
+      ends.toClient(text);
+      if (requests === 1 || shared?.leader !== ends) return;
+      shared.events.push(text);
+      for (const { toClient } of shared.followers) toClient(text);
     },
   },
   'renames the session header': {
