@@ -31,6 +31,8 @@ type ConnectionDecoderOptions = {
   readonly nextExchange: () => number;
   /** Must not throw. */
   readonly observe: Observe;
+  /** Receives the bytes of a response body as they arrive; the observation of the body follows its end. */
+  readonly onResponseData?: (exchange: number, bytes: Buffer) => void;
 };
 
 /**
@@ -104,7 +106,7 @@ export class ConnectionDecoder {
       case 'interim':
         return;
       case 'data':
-        this.#bodies[side]?.content.push(event.bytes);
+        this.#onBodyData(side, event.bytes);
         return;
       case 'end':
         this.#onBodyEnd(side, event.complete);
@@ -150,6 +152,12 @@ export class ConnectionDecoder {
       backend: new WebSocketDecoder('backend', deflate),
     };
     this.#onHttpEvents('client', this.#http.client.settleUpgrade(true));
+  }
+
+  #onBodyData(side: Side, bytes: Buffer): void {
+    const body = this.#bodies[side];
+    body?.content.push(bytes);
+    if (side === 'backend' && body !== undefined) this.#options.onResponseData?.(body.exchange, bytes);
   }
 
   #onBodyEnd(from: Side, complete: boolean): void {

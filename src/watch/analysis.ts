@@ -89,6 +89,11 @@ export class Analysis {
     return this.#take(updates);
   }
 
+  /** The first delta of a response over HTTP arrived, whose body is an event only when it is over. */
+  firstDelta(exchange: number, at: number): AnalysisUpdate[] {
+    return this.#take(this.#reader.firstDelta(exchange, at));
+  }
+
   /** The analysis left out what follows on a connection. */
   skip(connection: number): AnalysisUpdate[] {
     this.#forgetConnection(connection);

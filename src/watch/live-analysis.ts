@@ -3,6 +3,7 @@ import { Sealer } from '../trace/seal.ts';
 import { TraceRecorder } from '../trace/trace-recorder.ts';
 import type { Analysis, AnalysisUpdate } from './analysis.ts';
 import type { ByteBatch, ByteEntry } from './byte-queue.ts';
+import { FirstDelta } from './first-delta.ts';
 
 /** After so many secrets the numbers of their seals begin again, so that their memory does not grow. */
 const mostSecrets = 2000;
@@ -61,10 +62,17 @@ export class LiveAnalysis {
   }
 
   #begin(connection: number): void {
+    const firstDelta = new FirstDelta((exchange) => {
+      for (const update of this.#analysis.firstDelta(exchange, this.#at)) this.#onUpdate(update);
+    });
     const decoder = new ConnectionDecoder({
       connection,
       nextExchange: () => ++this.#exchanges,
-      observe: (observation) => this.#recorder.observe(observation),
+      observe: (observation) => {
+        this.#recorder.observe(observation);
+        if (observation.type === 'response') firstDelta.onResponse(observation.exchange, observation.head);
+      },
+      onResponseData: (exchange, bytes) => firstDelta.onData(exchange, bytes),
     });
     this.#decoders.set(connection, decoder);
   }

@@ -104,6 +104,14 @@ export class TurnReader {
     return this.#exchanges.has(exchange);
   }
 
+  /** The first delta of a response arrived before the event that has it. */
+  firstDelta(exchange: number, at: number): readonly WatchUpdate[] {
+    this.#updates = [];
+    const turn = this.#exchanges.get(exchange)?.request?.turn;
+    if (turn?.firstDelta(at) === true) this.#updateTurn(turn);
+    return this.#updates;
+  }
+
   /** The analysis left out what follows on a connection. */
   skip(connection: number): readonly WatchUpdate[] {
     this.#updates = [];
@@ -243,7 +251,7 @@ export class TurnReader {
     const type = stringAt(event, 'type') ?? '';
     if (request === undefined) return;
     if (type.endsWith('.delta')) {
-      // A body is observed as a whole, so its time is not that of its first event.
+      // A body is observed as a whole, so its time is not that of its first event (firstDelta).
       if (!isWhole && request.turn?.firstDelta(this.#at) === true) this.#updateTurn(request.turn);
       return;
     }
