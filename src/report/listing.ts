@@ -7,6 +7,7 @@ import type {
   ConnectionEvent,
   Content,
   MessageEvent,
+  SealedHttp2Request,
   ServerSentEvent,
   TraceEvent,
 } from '../trace/trace-event.ts';
@@ -80,6 +81,7 @@ function linesOf(event: Exclude<TraceEvent, BodyEvent | MessageEvent>): string[]
     case 'request':
       return [
         `exchange ${event.exchange}: ${event.method} ${plain(event.target)} on connection ${event.connection}`,
+        ...(event.http2 === undefined ? [] : http2Lines(event.http2)),
         ...event.headers.map(([name, value]) => `  ${name}: ${plain(value)}`),
       ];
     case 'response':
@@ -87,13 +89,30 @@ function linesOf(event: Exclude<TraceEvent, BodyEvent | MessageEvent>): string[]
         `exchange ${event.exchange}: response ${event.status}`,
         ...event.headers.map(([name, value]) => `  ${name}: ${plain(value)}`),
       ];
+    case 'reset':
+      return [`exchange ${event.exchange}: broken off by the ${event.from} (${event.code})`];
+    case 'goaway':
+      return [`connection ${event.connection}: no more streams, says the ${event.from} (${event.code})`];
     case 'end':
       return [`connection ${event.connection} ended by the ${event.by}`];
     case 'undecodable':
       return [
-        `connection ${event.connection}: the ${event.from} sent bytes that are neither HTTP/1.1 nor websocket frames: ${event.reason}`,
+        `connection ${event.connection}: the ${event.from} sent bytes that are neither HTTP nor websocket frames: ${event.reason}`,
       ];
   }
+}
+
+function http2Lines({ settings, window, pseudo, authority, priority }: SealedHttp2Request): string[] {
+  const list = settings.map(([name, value]) => `${name}=${value}`).join(', ');
+  return [
+    `  HTTP/2 settings: ${list || 'none'}; window of the connection: +${window}`,
+    `  HTTP/2 pseudo-headers: ${pseudo.join(', ')}${authority === undefined ? '' : `; :authority is ${plain(authority)}`}`,
+    ...(priority === undefined
+      ? []
+      : [
+          `  HTTP/2 priority: weight ${priority.weight}, ${priority.exclusive ? 'exclusively ' : ''}on stream ${priority.dependsOn}`,
+        ]),
+  ];
 }
 
 function transportOf({ tls, imported }: ConnectionEvent): string {
@@ -105,7 +124,7 @@ function transportOf({ tls, imported }: ConnectionEvent): string {
 function payloadListing(payload: BodyEvent | MessageEvent, number: number, options: ListingOptions): string {
   const { exchange, from, content } = payload;
   const part = payload.type === 'body' ? 'body' : `message ${number}`;
-  const notes = payload.type === 'body' ? [] : notesOf(payload);
+  const notes = payload.type === 'body' ? framesOf(payload) : notesOf(payload);
   const heading = terminalLine(
     `exchange ${exchange}: ${from} ${part}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`,
   );
@@ -115,6 +134,14 @@ function payloadListing(payload: BodyEvent | MessageEvent, number: number, optio
   if (options.expanded.has(from))
     return [heading, ...indentedJson(json, options).map((line) => `  ${jsonLine(line)}`)].join('\n');
   return `${heading}: ${content.kind === 'json' ? jsonLine(foldedLine(json)) : count(content.events.length, 'event')}`;
+}
+
+function framesOf({ largestFrame, endsEmpty, trailers }: BodyEvent): string[] {
+  return [
+    ...(largestFrame === undefined ? [] : [`DATA frames of up to ${largestFrame} bytes`]),
+    ...(endsEmpty ? ['an empty DATA frame at the end'] : []),
+    ...(trailers === undefined ? [] : [`trailers ${trailers.map(([name]) => name).join(', ')}`]),
+  ];
 }
 
 function notesOf({ opcode, compressed, fragments, content }: MessageEvent): string[] {

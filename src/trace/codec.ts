@@ -1,13 +1,15 @@
 import type { ClientHello } from '../wire/client-hello.ts';
 import { type JsonArray, type JsonNode, jsonObject, jsonString, toNode } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
-import type { Opcode, Side } from '../wire/message.ts';
+import type { Http2Priority, Http2Setting, Opcode, Side } from '../wire/message.ts';
 import type { SseLineEnds } from '../wire/sse.ts';
 import type {
   BlockForm,
   ConnectionTls,
   Content,
   HeaderField,
+  RequestEvent,
+  SealedHttp2Request,
   ServerSentEvent,
   SilentBlock,
   TraceEvent,
@@ -35,7 +37,8 @@ export function encodeEvent(event: TraceEvent): JsonNode {
     unordered,
   }: AnyOf<TraceEvent> = event;
   const { from, by, opcode, complete, compressed, fragments, reason, status }: AnyOf<TraceEvent> = event;
-  const { version, headers, content, at }: AnyOf<TraceEvent> = event;
+  const { version, http2, headers, content, at }: AnyOf<TraceEvent> = event;
+  const { code, largestFrame, endsEmpty, trailers }: AnyOf<TraceEvent> = event;
   return jsonObject({
     ...{ type, connection, exchange, authority },
     imported,
@@ -44,6 +47,7 @@ export function encodeEvent(event: TraceEvent): JsonNode {
       method,
       target,
       version,
+      http2: http2 && encodeHttp2(http2),
       unordered,
       from,
       by,
@@ -53,8 +57,12 @@ export function encodeEvent(event: TraceEvent): JsonNode {
       fragments,
       reason,
       status,
+      code,
+      largestFrame,
+      endsEmpty,
     },
     headers: headers && encodeHeaders(headers),
+    trailers: trailers && encodeHeaders(trailers),
     ...(content && encodeContent(content)),
     at: at === undefined ? undefined : Math.round(at),
   });
@@ -91,8 +99,9 @@ function decodeUntimed(read: Fields): TraceEvent {
         method: read.text('method'),
         target: read.node('target'),
         ...decodeVersion(read),
+        ...(read.has('http2') ? { http2: decodeHttp2(new Fields(read.node('http2'))) } : {}),
         ...(read.has('unordered') && read.flag('unordered') ? { unordered: true } : {}),
-        headers: decodeHeaders(read),
+        headers: decodeHeaders(read, 'headers'),
       };
     case 'response':
       return {
@@ -100,7 +109,7 @@ function decodeUntimed(read: Fields): TraceEvent {
         exchange: read.integer('exchange'),
         ...decodeVersion(read),
         status: read.integer('status'),
-        headers: decodeHeaders(read),
+        headers: decodeHeaders(read, 'headers'),
       };
     case 'body':
       return {
@@ -108,6 +117,9 @@ function decodeUntimed(read: Fields): TraceEvent {
         exchange: read.integer('exchange'),
         from: read.oneOf('from', sides),
         complete: read.flag('complete'),
+        ...(read.has('largestFrame') ? { largestFrame: read.integer('largestFrame') } : {}),
+        ...(read.has('endsEmpty') && read.flag('endsEmpty') ? { endsEmpty: true } : {}),
+        ...(read.has('trailers') ? { trailers: decodeHeaders(read, 'trailers') } : {}),
         content: decodeContent(read),
       };
     case 'message':
@@ -119,6 +131,20 @@ function decodeUntimed(read: Fields): TraceEvent {
         ...(read.has('compressed') ? { compressed: read.flag('compressed') } : {}),
         ...(read.has('fragments') ? { fragments: read.integer('fragments') } : {}),
         content: decodeContent(read),
+      };
+    case 'reset':
+      return {
+        type,
+        exchange: read.integer('exchange'),
+        from: read.oneOf('from', sides),
+        code: read.text('code'),
+      };
+    case 'goaway':
+      return {
+        type,
+        connection: read.integer('connection'),
+        from: read.oneOf('from', sides),
+        code: read.text('code'),
       };
     case 'end':
       return { type, connection: read.integer('connection'), by: read.oneOf('by', sides) };
@@ -134,8 +160,43 @@ function decodeUntimed(read: Fields): TraceEvent {
   }
 }
 
-function decodeVersion(read: Fields): { readonly version?: '1.0' } {
-  return read.has('version') ? { version: read.oneOf('version', ['1.0'] as const) } : {};
+function decodeVersion(read: Fields): Pick<RequestEvent, 'version'> {
+  return read.has('version') ? { version: read.oneOf('version', ['1.0', '2'] as const) } : {};
+}
+
+function encodeHttp2({ settings, window, pseudo, authority, priority }: SealedHttp2Request): JsonNode {
+  return jsonObject({
+    settings: toNode(settings),
+    window,
+    pseudo: toNode(pseudo),
+    authority,
+    priority: priority && toNode(priority),
+  });
+}
+
+function decodeHttp2(read: Fields): SealedHttp2Request {
+  return {
+    settings: read.list('settings').map(decodeSetting),
+    window: read.integer('window'),
+    pseudo: read.texts('pseudo'),
+    ...(read.has('authority') ? { authority: read.node('authority') } : {}),
+    ...(read.has('priority') ? { priority: decodePriority(new Fields(read.node('priority'))) } : {}),
+  };
+}
+
+function decodeSetting(item: JsonNode): Http2Setting {
+  const [name, value, ...rest] = item.kind === 'array' ? item.items : [];
+  if (name?.kind !== 'string' || value?.kind !== 'number' || rest.length > 0)
+    throw new FieldError('"settings" must contain only [name, number] pairs');
+  return [name.value, Number(value.text)];
+}
+
+function decodePriority(read: Fields): Http2Priority {
+  return {
+    exclusive: read.flag('exclusive'),
+    dependsOn: read.integer('dependsOn'),
+    weight: read.integer('weight'),
+  };
 }
 
 function encodeHeaders(headers: readonly HeaderField[]): JsonNode {
@@ -145,13 +206,13 @@ function encodeHeaders(headers: readonly HeaderField[]): JsonNode {
   return { kind: 'array', items };
 }
 
-function decodeHeaders(read: Fields): HeaderField[] {
-  return read.list('headers').map((item) => {
-    const [name, value, ...rest] = item.kind === 'array' ? item.items : [];
-    if (name?.kind !== 'string' || value === undefined || rest.length > 0) {
-      throw new FieldError('"headers" must contain only [name, value] pairs');
+function decodeHeaders(read: Fields, name: 'headers' | 'trailers'): HeaderField[] {
+  return read.list(name).map((item) => {
+    const [key, value, ...rest] = item.kind === 'array' ? item.items : [];
+    if (key?.kind !== 'string' || value === undefined || rest.length > 0) {
+      throw new FieldError(`"${name}" must contain only [name, value] pairs`);
     }
-    return [name.value, value];
+    return [key.value, value];
   });
 }
 

@@ -1,7 +1,14 @@
 import type { ContentDigest } from '../wire/content-collector.ts';
 import type { HeaderList } from '../wire/headers.ts';
 import type { ObservedMessage, RequestHead, ResponseHead, Side } from '../wire/message.ts';
-import type { ConnectionEvent, EndEvent, UndecodableEvent } from './trace-event.ts';
+import type {
+  BodyFrames,
+  ConnectionEvent,
+  EndEvent,
+  GoawayEvent,
+  ResetEvent,
+  UndecodableEvent,
+} from './trace-event.ts';
 
 /**
  * What a tap decodes from a copy of the bytes. Observations are not sealed: never store or print them. Connections and
@@ -18,7 +25,7 @@ export type Observation =
       readonly unordered?: true;
     }
   | { readonly type: 'response'; readonly exchange: number; readonly head: ResponseHead }
-  | {
+  | ({
       /** A whole body without its transfer encoding, but with its content encoding. Not observed for empty bodies. */
       readonly type: 'body';
       readonly exchange: number;
@@ -31,13 +38,15 @@ export type Observation =
       readonly bytes: Buffer | ContentDigest;
       /** False when the connection ended before the body did. */
       readonly complete: boolean;
-    }
+    } & BodyFrames<HeaderList[number]>)
   | {
       readonly type: 'message';
       readonly exchange: number;
       readonly from: Side;
       readonly message: ObservedMessage;
     }
+  | ResetEvent
+  | GoawayEvent
   | EndEvent
   | UndecodableEvent;
 

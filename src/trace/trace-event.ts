@@ -1,6 +1,6 @@
 import type { ClientHello } from '../wire/client-hello.ts';
 import type { JsonNode } from '../wire/json.ts';
-import type { ObservedMessage, Side } from '../wire/message.ts';
+import type { Http2Request, ObservedMessage, Side } from '../wire/message.ts';
 import type { SseBlock } from '../wire/sse.ts';
 
 /**
@@ -13,6 +13,8 @@ export type TraceEvent =
   | ResponseEvent
   | BodyEvent
   | MessageEvent
+  | ResetEvent
+  | GoawayEvent
   | EndEvent
   | UndecodableEvent;
 
@@ -52,7 +54,9 @@ export type RequestEvent = Timed & {
   readonly method: string;
   readonly target: JsonNode;
   /** Absent for HTTP/1.1. */
-  readonly version?: '1.0';
+  readonly version?: '1.0' | '2';
+  /** Over HTTP/2 alone. */
+  readonly http2?: SealedHttp2Request;
   /**
    * In goldens: the headers may come in any order. In traces: neither the order nor the capitalisation of the headers is
    * known.
@@ -61,11 +65,14 @@ export type RequestEvent = Timed & {
   readonly headers: readonly HeaderField[];
 };
 
+/** See Http2Request. */
+export type SealedHttp2Request = Omit<Http2Request, 'authority'> & { readonly authority?: JsonNode };
+
 export type ResponseEvent = Timed & {
   readonly type: 'response';
   readonly exchange: number;
   /** Absent for HTTP/1.1. */
-  readonly version?: '1.0';
+  readonly version?: '1.0' | '2';
   readonly status: number;
   readonly headers: readonly HeaderField[];
 };
@@ -76,6 +83,15 @@ export type BodyEvent = Timed & {
   readonly from: Side;
   readonly complete: boolean;
   readonly content: Content;
+} & BodyFrames<HeaderField>;
+
+/** How the client split a body over HTTP/2, and what either side sent after it. */
+export type BodyFrames<Header> = {
+  /** The size of the largest DATA frame; absent if there is only one. */
+  readonly largestFrame?: number;
+  /** The end of the stream came in an empty DATA frame of its own. */
+  readonly endsEmpty?: true;
+  readonly trailers?: readonly Header[];
 };
 
 export type MessageEvent = Timed &
@@ -86,10 +102,26 @@ export type MessageEvent = Timed &
     readonly content: Content;
   };
 
+/** A side broke off one request with its response over HTTP/2, before both were complete. `code` is that of RFC 9113, section 7. */
+export type ResetEvent = Timed & {
+  readonly type: 'reset';
+  readonly exchange: number;
+  readonly from: Side;
+  readonly code: string;
+};
+
+/** A side said that it accepts no more streams on an HTTP/2 connection. `code` is that of RFC 9113, section 7. */
+export type GoawayEvent = Timed & {
+  readonly type: 'goaway';
+  readonly connection: number;
+  readonly from: Side;
+  readonly code: string;
+};
+
 /** The first end of the connection. The end of the other side, which follows from it, is not observed. */
 export type EndEvent = Timed & { readonly type: 'end'; readonly connection: number; readonly by: Side };
 
-/** Bytes that are neither HTTP/1.1 nor websocket. They are still passed through, but no longer decoded. */
+/** Bytes that are neither HTTP nor websocket. They are still passed through, but no longer decoded. */
 export type UndecodableEvent = Timed & {
   readonly type: 'undecodable';
   readonly connection: number;
@@ -145,15 +177,29 @@ export function mapEvent(event: TraceEvent, mapValue: (value: JsonNode) => JsonN
   const mapHeader = ([name, value]: HeaderField): HeaderField => [name, mapValue(value)];
   switch (event.type) {
     case 'request':
-      return { ...event, target: mapValue(event.target), headers: event.headers.map(mapHeader) };
+      return {
+        ...event,
+        target: mapValue(event.target),
+        ...(event.http2 && { http2: mapHttp2(event.http2, mapValue) }),
+        headers: event.headers.map(mapHeader),
+      };
     case 'response':
       return { ...event, headers: event.headers.map(mapHeader) };
     case 'body':
+      return {
+        ...event,
+        content: mapContent(event.content, mapValue),
+        ...(event.trailers && { trailers: event.trailers.map(mapHeader) }),
+      };
     case 'message':
       return { ...event, content: mapContent(event.content, mapValue) };
     default:
       return event;
   }
+}
+
+function mapHttp2(http2: SealedHttp2Request, mapValue: (value: JsonNode) => JsonNode): SealedHttp2Request {
+  return http2.authority === undefined ? http2 : { ...http2, authority: mapValue(http2.authority) };
 }
 
 function mapContent(content: Content, mapValue: (value: JsonNode) => JsonNode): Content {

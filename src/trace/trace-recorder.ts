@@ -3,13 +3,13 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type ContentDigest, contentLimit } from '../wire/content-collector.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { jsonString, tryParseJson } from '../wire/json.ts';
-import type { ObservedMessage } from '../wire/message.ts';
+import type { ObservedMessage, RequestHead } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { isUsualForm, sseBlocks } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
 import type { Observation } from './observation.ts';
 import type { Sealer } from './seal.ts';
-import type { Content, ServerSentEvent, SilentBlock, TraceEvent } from './trace-event.ts';
+import type { Content, RequestEvent, ServerSentEvent, SilentBlock, TraceEvent } from './trace-event.ts';
 
 /**
  * Converts observations of a tap to sealed trace events and passes each to `sink` at once. Nothing unsealed leaves this
@@ -31,6 +31,8 @@ export class TraceRecorder {
   #event(observation: Observation): TraceEvent {
     switch (observation.type) {
       case 'connection':
+      case 'reset':
+      case 'goaway':
       case 'end':
       case 'undecodable':
         return observation;
@@ -39,7 +41,7 @@ export class TraceRecorder {
         // Seals headers first, so that an account id in a header is recognised in the path too.
         const headers = this.#sealer.headers(head.headers);
         const target = this.#sealer.target(head.target);
-        return { ...rest, method: head.method, target, ...versionOf(head), headers };
+        return { ...rest, method: head.method, target, ...versionOf(head), ...this.#http2(head), headers };
       }
       case 'response': {
         const { head, ...rest } = observation;
@@ -51,8 +53,12 @@ export class TraceRecorder {
         };
       }
       case 'body': {
-        const { target, headers, bytes, ...rest } = observation;
-        return { ...rest, content: this.#body(target, headers, bytes) };
+        const { target, headers, bytes, trailers, ...rest } = observation;
+        return {
+          ...rest,
+          ...(trailers && { trailers: this.#sealer.headers(trailers) }),
+          content: this.#body(target, headers, bytes),
+        };
       }
       case 'message': {
         const { message, ...rest } = observation;
@@ -60,6 +66,13 @@ export class TraceRecorder {
         return { ...rest, ...facts, content: this.#message(message) };
       }
     }
+  }
+
+  #http2({ http2 }: RequestHead): Pick<RequestEvent, 'http2'> {
+    if (http2 === undefined) return {};
+    const { authority, ...rest } = http2;
+    const [sealed] = authority === undefined ? [] : this.#sealer.headers([['host', authority]]);
+    return { http2: { ...rest, ...(sealed && { authority: sealed[1] }) } };
   }
 
   #body(target: string, headers: HeaderList, bytes: Buffer | ContentDigest): Content {
@@ -114,8 +127,8 @@ export class TraceRecorder {
   }
 }
 
-function versionOf({ version }: { readonly version: '1.0' | '1.1' }): { readonly version?: '1.0' } {
-  return version === '1.0' ? { version } : {};
+function versionOf({ version }: Pick<RequestHead, 'version'>): Pick<RequestEvent, 'version'> {
+  return version === '1.1' ? {} : { version };
 }
 
 function bytesContent(bytes: Buffer | ContentDigest): Content {

@@ -66,6 +66,8 @@ export class FrameRing {
           this.forget(number);
         }
         return;
+      case 'reset':
+      case 'goaway':
       case 'undecodable':
         return;
       default:

@@ -123,6 +123,9 @@ export class TurnReader {
   #read(event: TraceEvent): number | undefined {
     switch (event.type) {
       case 'connection':
+      // The body that it cut off is an event of its own.
+      case 'reset':
+      case 'goaway':
         return undefined;
       case 'request':
         this.#onRequestHead(event);

@@ -1,19 +1,45 @@
 import type { ContentDigest } from './content-collector.ts';
 import type { HeaderList } from './headers.ts';
 
-/** The head of an HTTP/1.1 request. `target` is the request target exactly as sent. */
+/** The head of a request. `target` is the request target exactly as sent; over HTTP/2, the value of `:path`. */
 export type RequestHead = {
   readonly method: string;
   readonly target: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: '1.0' | '1.1' | '2';
+  /** Over HTTP/2 alone. */
+  readonly http2?: Http2Request;
   readonly headers: HeaderList;
 };
 
-/** The head of an HTTP/1.1 response. */
+/** What an HTTP/2 client chooses besides the headers of a request, and how it began the connection. */
+export type Http2Request = {
+  /** What it set before its first request, in its order. */
+  readonly settings: readonly Http2Setting[];
+  /** How much larger it made the window of the connection before its first request. */
+  readonly window: number;
+  /** The names of the pseudo-headers in their order. */
+  readonly pseudo: readonly string[];
+  /** The value of `:authority`. */
+  readonly authority?: string;
+  readonly priority?: Http2Priority;
+};
+
+/** A setting by its name in RFC 9113, section 6.5.2; by its number if it has none there. */
+export type Http2Setting = readonly [name: string, value: number];
+
+/** The priority that a request asks for (RFC 7540, section 5.3; deprecated by RFC 9113). */
+export type Http2Priority = {
+  readonly exclusive: boolean;
+  readonly dependsOn: number;
+  readonly weight: number;
+};
+
+/** The head of a response. */
 export type ResponseHead = {
   readonly status: number;
+  /** Empty over HTTP/2, which has none. */
   readonly reason: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: '1.0' | '1.1' | '2';
   readonly headers: HeaderList;
 };
 

@@ -87,6 +87,50 @@ it('numbers the exchanges of a trace as findings do, and prints side requests on
   expect(all.stderr).toBe('');
 });
 
+it('prints what a client chooses over HTTP/2', async () => {
+  const file = join(temporaryFolder(), 'a.trace.jsonl');
+  const trace = createTrace(file, { recorded: 'live' });
+  const events: TraceEvent[] = [
+    { type: 'connection', connection: 1, authority: 'chatgpt.com', tls: { offered: ['h2'], chosen: 'h2' } },
+    {
+      ...{ type: 'request', connection: 1, exchange: 1, method: 'POST', target: toNode('/codex/responses') },
+      version: '2',
+      http2: {
+        settings: [
+          ['ENABLE_PUSH', 0],
+          ['MAX_FRAME_SIZE', 16384],
+        ],
+        window: 5177345,
+        pseudo: [':method', ':scheme', ':authority', ':path'],
+        authority: toNode('chatgpt.com'),
+        priority: { exclusive: false, dependsOn: 0, weight: 16 },
+      },
+      headers: [['accept', toNode('*/*')]],
+    },
+    {
+      ...{ type: 'body', exchange: 1, from: 'client', complete: true, largestFrame: 16384, endsEmpty: true },
+      ...{ trailers: [['checksum', toNode('c')]], content: { kind: 'text', text: toNode('hi') } },
+    },
+    { type: 'reset', exchange: 1, from: 'client', code: 'CANCEL' },
+    { type: 'goaway', connection: 1, from: 'client', code: 'NO_ERROR' },
+  ];
+  for (const event of events) trace.write(event);
+  trace.finish();
+  expect(await show(file, '--all')).toBe(
+    [
+      'connection 1 to chatgpt.com (TLS, ALPN offered: h2)\n',
+      'exchange 1: POST /codex/responses on connection 1',
+      '  HTTP/2 settings: ENABLE_PUSH=0, MAX_FRAME_SIZE=16384; window of the connection: +5177345',
+      '  HTTP/2 pseudo-headers: :method, :scheme, :authority, :path; :authority is chatgpt.com',
+      '  HTTP/2 priority: weight 16, on stream 0',
+      '  accept: */*\n',
+      'exchange 1: client body (DATA frames of up to 16384 bytes, an empty DATA frame at the end, trailers checksum): hi\n',
+      'exchange 1: broken off by the client (CANCEL)\n',
+      'connection 1: no more streams, says the client (NO_ERROR)\n',
+    ].join('\n'),
+  );
+});
+
 it.each([
   [['--exchange', 'one'], '--exchange "one" must be numbers from 1 on, such as 2, or 1,3-5'],
   [['--exchange', '3-1'], '--exchange "3-1" must be numbers from 1 on, such as 2, or 1,3-5'],

@@ -37,6 +37,32 @@ const events: TraceEvent[] = [
       ['a', jsonString('2')],
     ],
   },
+  {
+    type: 'request',
+    connection: 2,
+    exchange: 2,
+    method: 'POST',
+    target: jsonString('/responses'),
+    version: '2',
+    http2: {
+      settings: [
+        ['ENABLE_PUSH', 0],
+        ['INITIAL_WINDOW_SIZE', 2097152],
+      ],
+      window: 5177345,
+      pseudo: [':method', ':path', ':authority'],
+      authority: jsonString('chatgpt.com'),
+      priority: { exclusive: true, dependsOn: 3, weight: 16 },
+    },
+    headers: [],
+  },
+  {
+    ...{ type: 'body', exchange: 2, from: 'client', complete: true },
+    ...{ largestFrame: 16384, endsEmpty: true, trailers: [['a', jsonString('b')]] },
+    content: { kind: 'text', text: jsonString('hi') },
+  },
+  { type: 'reset', exchange: 2, from: 'client', code: 'CANCEL' },
+  { type: 'goaway', connection: 2, from: 'backend', code: 'NO_ERROR' },
   { type: 'response', exchange: 1, status: 101, headers: [] },
   { type: 'response', exchange: 1, version: '1.0', status: 200, headers: [] },
   { type: 'end', connection: 1, by: 'backend' },
@@ -64,6 +90,10 @@ it.each([
   [
     '{"type":"response","exchange":1,"status":1,"headers":[["a"]]}',
     '"headers" must contain only [name, value] pairs',
+  ],
+  [
+    '{"type":"request","connection":1,"exchange":1,"method":"GET","target":"/","http2":{"settings":[["A"]]}}',
+    '"settings" must contain only [name, number] pairs',
   ],
   ['{"type":"response","exchange":1,"status":1,"headers":{}}', '"headers" must be an array'],
   [

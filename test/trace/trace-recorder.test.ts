@@ -28,7 +28,7 @@ function request(target: string, headers: HeaderList = []): Observation {
 function body(
   bytes: Buffer,
   { target = '/v1/responses', headers = [] as HeaderList, complete = true } = {},
-): Observation {
+): Extract<Observation, { type: 'body' }> {
   return { type: 'body', exchange: 1, from: 'backend', target, headers, bytes, complete };
 }
 
@@ -150,4 +150,20 @@ it('keeps that a head is of HTTP/1.0', () => {
   };
   expect(record(old, request('/responses'))).toMatchObject([{ version: '1.0' }, {}]);
   expect(record(request('/responses'))[0]).not.toHaveProperty('version');
+});
+
+it('records what is particular to HTTP/2, and seals its trailers', () => {
+  const http2 = {
+    settings: [['ENABLE_PUSH', 0]],
+    window: 1,
+    pseudo: [':path'],
+    authority: 'chatgpt.com',
+  } as const;
+  const head = { method: 'POST', target: '/responses', version: '2', http2, headers: [] } as const;
+  const trailers = [['authorization', 'Bearer t']] as const;
+  const sent: Observation = { ...body(Buffer.from('hi')), largestFrame: 16_384, trailers };
+  expect(record({ type: 'request', connection: 1, exchange: 1, head }, sent)).toMatchObject([
+    { version: '2', http2: { ...http2, authority: { value: 'chatgpt.com' } } },
+    { largestFrame: 16_384, trailers: [['authorization', { value: 'Bearer <<secret token 1>>' }]] },
+  ]);
 });
