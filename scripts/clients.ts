@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { clientsDocument } from './clients/document.ts';
 import { matrix } from './clients/matrix.ts';
 import { type ClientResult, playClient } from './clients/run-client.ts';
+import { runMain } from './run-main.ts';
 
 const usage = 'npm run clients -- [--only NAME]... [--list]';
 const document = join(import.meta.dirname, '..', 'docs', 'clients.md');
@@ -38,4 +39,4 @@ async function main(): Promise<number> {
   return results.some(({ failure }) => failure !== undefined) ? 1 : 0;
 }
 
-process.exitCode = await main();
+await runMain(main);

@@ -2,22 +2,26 @@
 // docs/reliability.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { coreScenarios, runFaultChecks } from '../src/check/faults/run-fault-checks.ts';
 import { findSubject } from '../src/check/subject.ts';
-import { progress } from '../src/cli/progress.ts';
+import { ProgressLine } from '../src/cli/progress.ts';
 import { bundledGoldens, newestVersion } from '../src/golden/select.ts';
 import { faultScreen, faultTables, toleratesFaults } from '../src/report/fault-report.ts';
 import { runMain } from './run-main.ts';
 
 await runMain(async () => {
+  // It takes none, and says so.
+  parseArgs({ options: {} });
+  const line = new ProgressLine();
   const codex = newestVersion([bundledGoldens]);
   const results = await runFaultChecks({
     subject: findSubject('bundled', import.meta.dirname),
     ...{ lane: 'chatgpt', goldens: [bundledGoldens] },
     ...{ codex, scenarios: coreScenarios, backendPort: 0, timeLimit: 30_000 },
     signal: new AbortController().signal,
-    onProgress: progress,
-  });
+    onProgress: line.show,
+  }).finally(() => line.clear());
   const report = { subject: 'bundled', codex, lane: 'chatgpt', results };
   const path = join(import.meta.dirname, '..', 'docs', 'reliability.md');
   const section = `<!-- faults -->\n\n${faultScreen(report)}\n${faultTables(report)}\n\n<!-- end of faults -->`;

@@ -60,9 +60,9 @@ export function writeWhole(path: string, text: string): void {
 
 /**
  * Throws ParityError `file-unwritable` if a file cannot be written: call it before the work whose result goes there.
- * Does not change the file, and leaves no new files or folders.
+ * Does not change the file, and leaves no new files or folders. The error is about `named`, if the file is a temporary one.
  */
-export function mustBeWritable(path: string): void {
+export function mustBeWritable(path: string, named = path): void {
   try {
     const existing = statSync(path, { throwIfNoEntry: false });
     // Opening a pipe would wait for its reader.
@@ -72,7 +72,7 @@ export function mustBeWritable(path: string): void {
     if (existing === undefined) rmSync(path);
     for (const folder of made.reverse()) rmdirSync(folder);
   } catch (error) {
-    throw unwritable(path, error);
+    throw unwritable(named, error);
   }
 }
 

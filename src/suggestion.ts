@@ -1,10 +1,16 @@
-/** The start of advice that names the known word most like another, such as `did you mean "fast"? `; empty if none is. */
-export function didYouMean(word: string, known: readonly string[]): string {
-  const [nearest] = known
+/** The known word most like another; undefined if none is like it. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const [first] = known
     .map((candidate) => ({ candidate, edits: editsBetween(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, edits }) => edits <= Math.max(1, Math.ceil(candidate.length / 3)))
     .sort((a, b) => a.edits - b.edits);
-  return nearest === undefined ? '' : `did you mean "${nearest.candidate}"? `;
+  return first?.candidate;
+}
+
+/** The start of advice that names the known word most like another, such as `did you mean "fast"? `; empty if none is. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const meant = nearest(word, known);
+  return meant === undefined ? '' : `did you mean "${meant}"? `;
 }
 
 /** A list with more words is not printed if one of them is meant. */

@@ -5,13 +5,20 @@ export function progress(line: string): void {
   console.error(terminalLine(line));
 }
 
-/** Shows progress in one line of a terminal, each time in place of the last; elsewhere as `progress` does. */
+/** Milliseconds between two lines of progress where they stay, such as in the log of a CI system. */
+const betweenLines = 10_000;
+
+/** Shows progress in one line of a terminal, each time in place of the last. Elsewhere prints a line now and then. */
 export class ProgressLine {
   #isShown = false;
+  #printed = Number.NEGATIVE_INFINITY;
 
   readonly show = (line: string): void => {
     const { stderr } = process;
     if (!stderr.isTTY) {
+      const now = performance.now();
+      if (now - this.#printed < betweenLines) return;
+      this.#printed = now;
       progress(line);
       return;
     }

@@ -37,8 +37,16 @@ const commands: Readonly<Record<string, Register>> = {
 /** SIGHUP is sent when the terminal is closed. */
 const interruptions = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** `help COMMAND` is `COMMAND --help`, as in git and npm. */
+function withHelp(args: readonly string[]): string[] {
+  const [first, command = '--help'] = args;
+  if (first !== 'help') return [...args];
+  return Object.hasOwn(commands, command) ? [command, '--help'] : [command];
+}
+
 /** Runs a command line and returns the exit code. Expected errors are printed as one line. */
-export async function run(args: readonly string[]): Promise<number> {
+export async function run(commandLine: readonly string[]): Promise<number> {
+  const args = withHelp(commandLine);
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new ParityError('interrupted', 'interrupted'));
   let exitCode = 0;
@@ -53,7 +61,7 @@ export async function run(args: readonly string[]): Promise<number> {
     },
   };
   try {
-    const cli = yargs([...args])
+    const cli = yargs(args)
       .scriptName('codex-parity')
       .usage(
         '$0 COMMAND [options]\n\n' +

@@ -104,7 +104,7 @@ function selected(
     const last = Math.max(0, ...events.map(({ event }) => exchangeOf(event)));
     throw new ParityError(
       'usage',
-      `${file} has ${count(last, 'exchange')}: --exchange ${exchange} is none of them`,
+      `${file} has no exchange ${exchange}: ${last === 0 ? 'it has none' : `choose ${numbersTo(last)}`}`,
     );
   }
   if (message === undefined && from === undefined) return inExchanges;
@@ -115,10 +115,16 @@ function selected(
     const place = exchange === undefined ? file : `exchange ${exchange} of ${file}`;
     throw new ParityError(
       'usage',
-      `${place} has ${count(ofSide.length, 'message')} of the ${side}${message === undefined ? '' : `: --message ${message} is none of them`}`,
+      ofSide.length === 0 || message === undefined
+        ? `${place} has no message of the ${side}`
+        : `${place} has no message ${message} of the ${side}: choose ${numbersTo(ofSide.length)}`,
     );
   }
   return shown;
+}
+
+function numbersTo(last: number): string {
+  return last === 1 ? '1' : `1 to ${last}`;
 }
 
 /** The exchange of an event. Exchanges of findings and goldens have connections with their number. */

@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { isFolder } from '../files.ts';
-import { chooseFrom, didYouMean } from '../suggestion.ts';
+import { chooseFrom, didYouMean, nearest } from '../suggestion.ts';
 import { compareVersions, isVersion } from '../wire/codex-version.ts';
 import { goldenPath, listGoldens } from './file.ts';
 import type { GoldenId } from './golden.ts';
@@ -108,11 +108,26 @@ const goldenName = /^(latest|\d+\.\d+\.\d+[\w.-]*)(?:\/([\w-]+))??(?:\/([\w-]+))
 
 /**
  * The path of the file that a user named: a path, or the name of a golden in the folders, such as `latest` (scenario
- * `default`), `0.171.0/fast` or `0.171.0/api-key/fast`. Throws ParityError if there is no golden of that name. A text that is
- * neither is returned as it is.
+ * `default`), `0.171.0/fast` or `0.171.0/api-key/fast`. Throws ParityError if there is no golden of that name, or no file but a
+ * golden of a similar name. Any other text is returned as it is.
  */
 export function fileNamed(folders: GoldenFolders, text: string): string {
   const [, version, lane = 'chatgpt', scenario = 'default'] = goldenName.exec(text) ?? [];
-  if (version === undefined || (existsSync(text) && !isFolder(text))) return text;
+  const isFile = existsSync(text) && !isFolder(text);
+  if (version === undefined && !isFile) {
+    const meant = similarName(folders, text);
+    if (meant !== undefined)
+      throw new ParityError('no-golden', `no file or golden "${text}": did you mean "${meant}"?`);
+  }
+  if (version === undefined || isFile) return text;
   return findGolden(folders, { codex: versionNamed(folders, version), lane, scenario }).path;
+}
+
+/** The name of a golden that a user may have meant by a text; undefined if none is like it. */
+function similarName(folders: GoldenFolders, text: string): string | undefined {
+  const files = layeredGoldens(folders);
+  const scenarios = [...new Set(files.map(({ scenario }) => scenario))];
+  const names = ['latest', ...scenarios.map((scenario) => `latest/${scenario}`)];
+  const scenario = nearest(text, scenarios);
+  return nearest(text, names) ?? (scenario === undefined ? undefined : `latest/${scenario}`);
 }

@@ -59,8 +59,12 @@ export async function recordGoldens(options: RecordGoldensOptions): Promise<void
   if (rows.length === 0) onProgress('nothing left to record');
   const authority = await openCertificateAuthority(defaultAuthorityFolder());
   // Goldens are written to a temporary file beside their path first.
-  for (const { version, cells } of rows)
-    for (const cell of cells) mustBeWritable(`${cellPath(out, version, cell)}.tmp`);
+  for (const { version, cells } of rows) {
+    for (const cell of cells) {
+      const path = cellPath(out, version, cell);
+      mustBeWritable(`${path}.tmp`, path);
+    }
+  }
   const failures = new Failures(onProgress);
   const started = Date.now();
   let done = 0;

@@ -42,31 +42,35 @@ type Style = {
   readonly heading: (title: string, level: 2 | 3) => string;
   readonly bullet: string;
   readonly text: (text: string) => string;
+  /** How many scenarios a line names. */
+  readonly longestList: number;
 };
 
-const plainStyle: Style = { heading: (title) => title, bullet: '', text: terminalLine };
+const plainStyle: Style = { heading: (title) => title, bullet: '', text: terminalLine, longestList: 8 };
 const markdownStyle: Style = {
   heading: (title, level) => `${'#'.repeat(level)} ${title}\n`,
   bullet: '- ',
   text: markdownText,
+  longestList: Number.POSITIVE_INFINITY,
 };
 
-function sections({ from, to, scenarios, changes }: Drift, { heading, bullet, text }: Style): string {
+function sections({ from, to, scenarios, changes }: Drift, style: Style): string {
+  const { heading, bullet, text } = style;
   const title = heading(`${text(from)} → ${text(to)}`, 2);
-  const compared = `Compared in ${text([...scenarios.keys()].join(', '))}; a change without a list occurs in all of them.\n`;
+  const compared = `Compared in ${list([...scenarios.keys()], style)}; a change without a list occurs in all of them.\n`;
   if (changes.length === 0) return `${title}\n${compared}\n${bullet}no change\n`;
   const parts = driftGroups.flatMap((group) => {
     const own = changes.filter((change) => change.group === group);
-    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios, text)}`);
+    const lines = own.map((change) => `${bullet || '  '}${changeText(change, scenarios, style)}`);
     return own.length === 0 ? [] : [[heading(group, 3), ...lines].join('\n')];
   });
   return `${title}\n${compared}\n${parts.join('\n\n')}\n`;
 }
 
 /** One change in a line. Scenarios are named unless all show it. */
-function changeText(change: Change, all: Drift['scenarios'], text: Style['text']): string {
+function changeText(change: Change, all: Drift['scenarios'], style: Style): string {
   const { group, kind, place, before, after, scenarios, also = [] } = changeWords(change);
-  const folded = foldedText(fold(new Set(scenarios), all), text);
+  const folded = foldedText(fold(new Set(scenarios), all), style);
   const others = also.length === 0 ? '' : `, and in ${also.map(markdownCode).join(' and ')}`;
   const shown = `${others}${folded}`;
   if (group === 'prompts') return `${kind} ${markdownCode(place)}${shown}`;
@@ -83,16 +87,22 @@ function changeText(change: Change, all: Drift['scenarios'], text: Style['text']
   }
 }
 
-function foldedText(folded: Fold, text: Style['text']): string {
+/** Scenarios in a line. The JSON has them all. */
+function list(names: readonly string[], { text, longestList }: Style): string {
+  if (names.length <= longestList) return text(names.join(', '));
+  return `${text(names.slice(0, longestList).join(', '))} and ${names.length - longestList} more`;
+}
+
+function foldedText(folded: Fold, style: Style): string {
   switch (folded.type) {
     case 'all':
       return '';
     case 'all over':
       return ` (all over ${folded.transport === 'http' ? 'HTTP' : 'a websocket'})`;
     case 'all but':
-      return ` (all but ${text(folded.others.join(', '))})`;
+      return ` (all but ${list(folded.others, style)})`;
     case 'some':
-      return ` (${text(folded.shown.join(', '))})`;
+      return ` (${list(folded.shown, style)})`;
   }
 }
 

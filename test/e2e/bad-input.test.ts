@@ -391,6 +391,32 @@ it.each([
     args: ['show', '{folder}/nothing.jsonl'],
     expected: /no such file/,
   },
+  {
+    wrong: 'a misspelt name of a golden',
+    args: ['show', 'latset'],
+    expected: /: no file or golden "latset": did you mean "latest"\?$/,
+  },
+  {
+    wrong: 'a misspelt version with a scenario',
+    args: ['diff', 'latset/fast', golden],
+    expected: /: no file or golden "latset\/fast": did you mean "latest\/fast"\?$/,
+  },
+  {
+    wrong: 'a misspelt scenario without a version',
+    args: ['show', 'fsat'],
+    expected: /: no file or golden "fsat": did you mean "latest\/fast"\?$/,
+  },
+  {
+    wrong: 'help of a command that does not exist',
+    args: ['help', 'shwo'],
+    expected: /: unknown command "shwo": did you mean "show"\? choose from .*see codex-parity --help/,
+  },
+  {
+    wrong: 'a folder for recordings below a file',
+    args: ['record', '--codex', '0.171.0', '--scenario', 'default', '--out', golden],
+    expected:
+      /: cannot write .*\.jsonl\/0\.171\.0\/chatgpt\/default\.golden\.jsonl: a part of the path is a file, not a folder$/,
+  },
   { wrong: 'a folder instead of a file', args: ['show', '{folder}'], expected: /it is a folder/ },
   {
     wrong: 'a golden instead of a trace',

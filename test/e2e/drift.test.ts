@@ -36,6 +36,14 @@ it('folds scenarios by transport, and a model that also shows in the hint', asyn
   expect(earlier).toContain('`"TLS, ALPN h2 http/1.1"` (all over HTTP)\n');
 });
 
+it('names the first of many scenarios', async () => {
+  const versions = ['0.169.0', '0.171.0'];
+  const { stdout } = await runInProcess(['drift', ...versions]);
+  expect(stdout).toMatch(/^Compared in (?:[^,]+, ){7}[^,]+ and \d+ more; a change without a list/m);
+  const { stdout: document } = await runInProcess(['drift', ...versions, '--format', 'markdown']);
+  expect(document).not.toMatch(/ and \d+ more/);
+});
+
 it('names the tools that were added and removed inside the input', async () => {
   const { stdout } = await runInProcess(['drift', '0.149.0', '0.155.1']);
   expect(stdout).toContain('added `tools[clock]`');

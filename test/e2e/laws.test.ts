@@ -46,6 +46,10 @@ it('passes with a golden that was just recorded, and fails with a changed golden
   expect(broken.exitCode).toBe(1);
 });
 
+it('rejects an unknown option in one line', async () => {
+  expect(await laws('--nope')).toEqual({ exitCode: 2, stdout: '', stderr: "Unknown option '--nope'\n" });
+});
+
 it('rejects an invalid sample size before it records anything', async () => {
   const { exitCode, stderr } = await laws('--sample', 'many');
   expect(stderr).toMatch(/^--sample and --seed must be whole numbers: npm run laws/);

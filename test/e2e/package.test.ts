@@ -254,6 +254,12 @@ it.concurrent.each([
   expect(exitCode).toBe(0);
 });
 
+it('prints the help of a command with help COMMAND', async () => {
+  const [help, option] = [await cli(['help', 'export']), await cli(['export', '--help'])];
+  expect(help).toEqual({ ...option, exitCode: 0 });
+  expect(help.stdout).toContain('codex-parity export');
+});
+
 it('prints the state of the installation with doctor', async () => {
   const { stdout } = await cli(['doctor']);
   expect(stdout).toMatch(/^ok +node +v/m);

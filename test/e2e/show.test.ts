@@ -134,8 +134,8 @@ it('prints what a client chooses over HTTP/2', async () => {
 it.each([
   [['--exchange', 'one'], '--exchange "one" must be numbers from 1 on, such as 2, or 1,3-5'],
   [['--exchange', '3-1'], '--exchange "3-1" must be numbers from 1 on, such as 2, or 1,3-5'],
-  [['--exchange', '7'], /has 1 exchange: --exchange 7 is none of them$/],
-  [['--message', '9'], /has 2 messages of the client: --message 9 is none of them$/],
+  [['--exchange', '7'], /has no exchange 7: choose 1$/],
+  [['--message', '9'], /has no message 9 of the client: choose 1 to 2$/],
   [['--from', 'server'], /^--from "server" must be one of client, backend/],
   [['--all', '--exchange', '1'], /^use --all or --exchange, not both/],
 ] as const)('rejects %j in one line', async (args, problem) => {
