@@ -53,13 +53,11 @@ export class SharedSessions {
   ): Promise<SharedSession | undefined> {
     const stated = request.previousResponseId;
     const wanted = stated === undefined || knows(stated) ? undefined : stated;
-    const [named, response] = await this.#records(
-      [
-        key === undefined ? undefined : sessionKey(key),
-        wanted === undefined ? undefined : responseKey(caller, wanted),
-      ],
-      wanted === undefined ? 0 : patience,
-    );
+    const [named, found] = await this.#records([
+      key === undefined ? undefined : sessionKey(key),
+      wanted === undefined ? undefined : responseKey(caller, wanted),
+    ]);
+    const response = found ?? (await this.#missing(caller, wanted));
     const session = named ?? (key === undefined ? response : await this.#begin(key, newId()));
     if (session === undefined) return undefined;
     const { id, turn, last: lastId } = session;
@@ -107,6 +105,13 @@ export class SharedSessions {
     }
     const [first] = await this.#records([sessionKey(key)]);
     return first && { ...first, last: undefined };
+  }
+
+  /** Returns a response that was not found: another process may not have stored it yet. */
+  async #missing(caller: string, wanted: string | undefined): Promise<SharedSession | undefined> {
+    if (wanted === undefined) return undefined;
+    const [record] = await this.#records([responseKey(caller, wanted)], patience);
+    return record;
   }
 
   /** Returns the records under keys, undefined where there is none. */

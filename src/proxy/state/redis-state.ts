@@ -14,7 +14,15 @@ const connectTime = 2000;
 const probeInterval = 500;
 
 /** The longest pause between two attempts to connect, in milliseconds. */
-const longestPause = 5000;
+const longestPause = 1000;
+
+/**
+ * Milliseconds after which all processes have noticed that Redis is back, and have stored what they could not store before.
+ */
+const settleTime = 4000;
+
+/** Milliseconds between two reads of what is missing. */
+const pollInterval = 100;
 
 /** What every key begins with. The number is the version of the form of what is stored. */
 const prefix = 'codex-parity:1:';
@@ -77,6 +85,8 @@ class RedisState implements SharedState {
   readonly #log: Logger;
   readonly #listeners = new Set<() => void>();
   #isAway = false;
+  /** Until when a missing text may still be stored, on the clock of performance.now. */
+  #settledAt = 0;
   #closed = false;
   #lastError: unknown;
 
@@ -106,9 +116,16 @@ class RedisState implements SharedState {
 
   async get(keys: readonly string[], patience = 0): Promise<readonly (string | undefined)[]> {
     if (keys.length === 0) return [];
-    if (this.#isAway && patience > 0) await this.#returned(patience);
-    const found = await this.#call((redis) => redis.mget(...keys));
-    return keys.map((_, index) => found?.[index] ?? undefined);
+    const deadline = performance.now() + patience;
+    for (;;) {
+      const remaining = deadline - performance.now();
+      if (this.#isAway && remaining > 0) await this.#returned(remaining);
+      const found = await this.#call((redis) => redis.mget(...keys));
+      const texts = keys.map((_, index) => found?.[index] ?? undefined);
+      const mayCome = texts.includes(undefined) && (this.#isAway || performance.now() < this.#settledAt);
+      if (!mayCome || performance.now() >= deadline) return texts;
+      await delay(pollInterval);
+    }
   }
 
   async set(key: string, text: string, lifetime: number): Promise<boolean> {
@@ -185,6 +202,7 @@ class RedisState implements SharedState {
         // A server that is full or a replica responds to PING, but stores nothing.
         await this.#redis.set('probe', '1', 'PX', 1000);
         this.#isAway = false;
+        this.#settledAt = performance.now() + settleTime;
         this.#lastError = undefined;
       } catch {
         continue; // It is away still.

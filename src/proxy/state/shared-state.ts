@@ -9,8 +9,8 @@ export type SharedState = {
   /** The name for the log and the user, without a password. */
   readonly name: string;
   /**
-   * Returns the texts under keys; undefined where there is none. `patience`: milliseconds to wait for a state that is away.
-   * Default: 0.
+   * Returns the texts under keys; undefined where there is none. `patience`: milliseconds to wait for what is missing
+   * while the state is away, and while other processes store again what they could not store. Default: 0.
    */
   readonly get: (keys: readonly string[], patience?: number) => Promise<readonly (string | undefined)[]>;
   /** Stores a text for a time in milliseconds. Returns whether it is stored. */
