@@ -6,7 +6,7 @@ import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 import { isLoopback, nameIn } from '../proxy/guard.ts';
 import type { Logger } from '../proxy/log.ts';
-import { type ProxyOptions, type RunningProxy, startProxy } from '../proxy/server.ts';
+import { type ProxyOptions, type RunningProxy, type StopTimes, startProxy } from '../proxy/server.ts';
 import { openRedisState, parseStateUrl } from '../proxy/state/redis-state.ts';
 import { sharedInstallation } from '../proxy/state/shared-installation.ts';
 import { recordUpstream, tapInFrontOf } from '../record/record-live.ts';
@@ -34,10 +34,11 @@ type ProxyCommandOptions = SetupOptions &
     record: string | undefined;
     watch: boolean;
     grace: number;
+    drain: number;
     'log-level': (typeof levels)[number];
   };
 
-/** The longest grace period in seconds: a day. */
+/** The longest time to stop in seconds: a day. */
 const longestGrace = 86_400;
 
 const levels = ['debug', 'info', 'warn', 'silent'] as const;
@@ -97,6 +98,13 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           default: 30,
           describe: 'Seconds to wait for running turns when the proxy is stopped',
         })
+        .option('drain', {
+          requiresArg: true,
+          type: 'number',
+          default: 0,
+          describe:
+            'Seconds to serve on when the proxy is stopped, while /readyz tells balancers that it is not ready',
+        })
         .option('log-level', {
           requiresArg: true,
           choices: levels,
@@ -120,10 +128,12 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         );
     },
     handler: async (options) => {
-      const { port, host, grace } = options;
+      const { port, host } = options;
       mustBePort('port', port);
-      if (!(grace >= 0 && grace <= longestGrace)) {
-        throw new ParityError('usage', `--grace must be from 0 to ${longestGrace} seconds`);
+      for (const name of ['grace', 'drain'] as const) {
+        if (!(options[name] >= 0 && options[name] <= longestGrace)) {
+          throw new ParityError('usage', `--${name} must be from 0 to ${longestGrace} seconds`);
+        }
       }
       const clients = {
         key: keyFor(host, process.env[keyVariable]),
@@ -148,7 +158,7 @@ type Serving = Pick<ProxyOptions, 'key' | 'allowedHosts' | 'state' | 'log'> & {
 
 /** Runs the proxy until it is stopped. */
 async function serve(options: ProxyCommandOptions, { state, signal, ...serving }: Serving): Promise<void> {
-  const { port, host, grace } = options;
+  const { port, host, grace, drain } = options;
   const setup = await loadSetup(options, state);
   const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
   const recording =
@@ -181,7 +191,7 @@ async function serve(options: ProxyCommandOptions, { state, signal, ...serving }
     if (watching !== undefined) progress(`live page ${watching.page}`);
     returnIdleMemory();
     await new Promise<void>((aborted) => signal.addEventListener('abort', () => aborted(), { once: true }));
-    await stop(proxy, grace * 1000);
+    await stop(proxy, { grace: grace * 1000, drain: drain * 1000 });
   } finally {
     await watching?.close();
     await recording?.finish();
@@ -211,11 +221,11 @@ async function watchUpstream(
   return { url: tap.url, page: watch.url, close };
 }
 
-/** Stops the proxy. A second signal ends the grace period. */
-async function stop(proxy: RunningProxy, grace: number): Promise<void> {
+/** Stops the proxy. A second signal ends the waiting. */
+async function stop(proxy: RunningProxy, times: StopTimes): Promise<void> {
   const closeNow = () => void proxy.close();
   for (const name of signals) process.once(name, closeNow);
-  await proxy.close(grace);
+  await proxy.close(times);
   for (const name of signals) process.removeListener(name, closeNow);
 }
 

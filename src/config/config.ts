@@ -46,6 +46,7 @@ const proxy = z.strictObject({
   state: z.string().optional(),
   record: z.string().optional(),
   grace: z.number().min(0, 'must not be below 0').optional(),
+  drain: z.number().min(0, 'must not be below 0').optional(),
   'log-level': z.enum(['debug', 'info', 'warn', 'silent']).optional(),
   limits: limits.optional(),
 });

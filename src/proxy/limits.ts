@@ -20,7 +20,7 @@ export const defaultLimits = {
   messageBytes: 16 * mebibyte,
   /** The most headers of a request. */
   headers: 100,
-  /** The most connections of clients at a time. Further ones receive 503, except from `/healthz`. */
+  /** The most connections of clients at a time. Further ones receive 503, except from `/healthz` and `/readyz`. */
   connections: 4096,
   /** Time between two pings on a client's websocket. */
   ping: 30 * second,

@@ -21,8 +21,10 @@ export type RequestContext = ProxyContext & {
   readonly heldBytes: HeldBytes;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
-  /** Whether the proxy is stopping, and takes no further turns. */
-  readonly isStopping: () => boolean;
+  /** Whether a balancer may send new clients. */
+  readonly isReady: () => boolean;
+  /** Aborts when the proxy stops, and takes no further turns. Websockets end as soon as no turn runs. */
+  readonly stopping: AbortSignal;
 };
 
 export type HttpContext = RequestContext & { readonly response: ServerResponse };

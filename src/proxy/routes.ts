@@ -12,7 +12,7 @@ import { serveResponsesWebSocket } from './surfaces/responses-websocket.ts';
 /** What serves the requests to a path. */
 export type ProxyRoute = {
   /** The label in the metrics. */
-  readonly name: 'responses' | 'compact' | 'models' | 'chat' | 'backend' | 'health' | 'metrics';
+  readonly name: 'responses' | 'compact' | 'models' | 'chat' | 'backend' | 'health' | 'ready' | 'metrics';
   /** The methods that are served; all unless given. */
   readonly methods?: readonly string[];
   /** Whether the route is served without the proxy's key. */
@@ -76,6 +76,7 @@ const routes: ReadonlyMap<string, ProxyRoute> = new Map<string, ProxyRoute>([
   ['/v1/responses/input_tokens', notServed('responses', 'the backend counts no tokens before a request')],
   ['/v1/chat/completions', chat],
   ['/healthz', { name: 'health', isPublic: true, http: sendHealth }],
+  ['/readyz', { name: 'ready', isPublic: true, http: sendReadiness }],
   ['/metrics', { name: 'metrics', http: sendMetrics }],
 ]);
 
@@ -96,6 +97,12 @@ const prefixRoutes: readonly (readonly [prefix: string, route: ProxyRoute])[] = 
 function sendHealth({ state, response }: HttpContext): void {
   const shared = state && { state: state.isAway ? 'away' : 'ok' };
   sendJson(response, JSON.stringify({ status: 'ok', ...shared }));
+}
+
+/** For balancers. While the proxy stops, it refuses this as every other request. */
+function sendReadiness({ isReady, response }: HttpContext): void {
+  if (!isReady()) throw proxyError(503, 'stopping', 'the proxy is about to stop');
+  sendJson(response, '{"status":"ready"}');
 }
 
 function sendMetrics({ metrics, sessions, requestBytes, state, response }: HttpContext): void {

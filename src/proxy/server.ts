@@ -51,17 +51,23 @@ export type ProxyOptions = SignInSource & {
   readonly limits?: Partial<Limits>;
 };
 
+/** Both are 0 unless given. */
+export type StopTimes = { readonly grace?: number; readonly drain?: number };
+
 export type RunningProxy = {
   readonly port: number;
-  /** Accepts no more requests, lets running turns finish for `grace` milliseconds, and ends all connections. */
-  readonly close: (grace?: number) => Promise<void>;
+  /**
+   * Serves as before for `drain` milliseconds, in which it is not ready. Then accepts no more requests, ends websockets without a
+   * running turn, lets running turns finish for `grace` milliseconds, and ends all connections. Another call ends the waiting.
+   */
+  readonly close: (times?: StopTimes) => Promise<void>;
 };
 
 /** Starts the proxy. Throws ParityError when the port is taken, or a proxy in the environment cannot be used. */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   checkWayOut(options.upstream);
   const proxy = new ProxyServer(options);
-  return { port: await proxy.listen(options.port), close: (grace) => proxy.close(grace) };
+  return { port: await proxy.listen(options.port), close: (times) => proxy.close(times) };
 }
 
 /** The abort reason when a client disconnects. One object for all, since every request ends with it. */
@@ -92,7 +98,10 @@ class ProxyServer {
   readonly #surplus = new Set<Duplex>();
   /** The response that a connection waits for or receives. */
   readonly #responses = new WeakMap<Duplex, ServerResponse>();
-  #stopping = false;
+  readonly #stopping = new AbortController();
+  #isReady = true;
+  /** Ends the time to drain. */
+  readonly #draining = new AbortController();
 
   constructor(options: ProxyOptions) {
     const limits = { ...defaultLimits, ...options.limits };
@@ -150,8 +159,11 @@ class ProxyServer {
     return listenAt(this.#server, port, this.#access.address);
   }
 
-  async close(grace = 0): Promise<void> {
-    this.#stopping = true;
+  async close({ grace = 0, drain = 0 }: StopTimes = {}): Promise<void> {
+    this.#isReady = false;
+    if (drain === 0) this.#draining.abort();
+    else await delay(drain, undefined, { signal: this.#draining.signal }).catch(() => {});
+    this.#stopping.abort();
     const closed = once(this.#server, 'close');
     this.#server.close();
     const { metrics } = this.#context;
@@ -161,7 +173,11 @@ class ProxyServer {
     const cut = proxyError(503, 'stopping', 'the proxy stopped before the response was complete');
     for (const request of this.#requests) request.abort(cut);
     const flushed = Date.now() + 1000;
-    while (isRunning() && Date.now() < flushed) await delay(20);
+    const isOpen = () => isRunning() || this.#connections.size > 0;
+    while (isOpen() && Date.now() < flushed) {
+      this.#server.closeIdleConnections();
+      await delay(20);
+    }
     this.#sessions.close();
     for (const socket of this.#connections) socket.destroy();
     await closed;
@@ -281,7 +297,8 @@ class ProxyServer {
       identity: officialIdentity(headers),
       heldBytes,
       signal,
-      isStopping: () => this.#stopping,
+      isReady: () => this.#isReady,
+      stopping: this.#stopping.signal,
     };
   }
 
@@ -299,7 +316,7 @@ class ProxyServer {
         `the proxy has ${limits.connections} connections of clients`,
       );
     }
-    if (this.#stopping) throw proxyError(503, 'stopping', 'the proxy is about to stop');
+    if (this.#stopping.signal.aborted) throw proxyError(503, 'stopping', 'the proxy is about to stop');
     metrics.add('requests_total', 1, `route=${route.name}`);
     return route;
   }

@@ -48,7 +48,7 @@ it('finishes a running turn before it stops, and accepts no other', async () => 
   const origin = `http://127.0.0.1:${proxy.port}`;
   const running = post(`${origin}/v1/responses`, hello);
   await expect.poll(() => held.length).toBe(1);
-  const stopped = proxy.close(5000);
+  const stopped = proxy.close({ grace: 5000 });
   await expect(fetch(`${origin}/healthz`)).rejects.toThrow();
   for (const go of held) go();
   expect(await (await running).text()).toContain('response.completed');
@@ -67,7 +67,7 @@ it('stops when the client of the last running turn disconnects at its end', asyn
     `POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
   await expect.poll(() => held.length).toBe(1);
-  const stopped = proxy.close(5000);
+  const stopped = proxy.close({ grace: 5000 });
   for (const go of held) go();
   client.resume();
   await once(client, 'close');
@@ -90,7 +90,7 @@ it.each([
   await expect.poll(() => held.length).toBe(1);
   const [answered, closed] = [receiveResponse(client), once(client, 'close')];
   const begun = Date.now();
-  const stopped = proxy.close(5000);
+  const stopped = proxy.close({ grace: 5000 });
   for (const go of held) go();
   expect((await answered).at(-1)).toContain('response.completed');
   await closed;
@@ -103,7 +103,7 @@ it('stops when the grace time is over', async () => {
   const proxy = await startStoppable(backend.url);
   const running = post(`http://127.0.0.1:${proxy.port}/v1/responses`, hello);
   await expect.poll(() => backend.turns().length).toBe(1);
-  await proxy.close(50);
+  await proxy.close({ grace: 50 });
   expect((await running).status).toBe(503);
 });
 
@@ -113,7 +113,7 @@ it('stops at once when no turn runs, even with clients connected', async () => {
   const client = await openWebSocket(`http://127.0.0.1:${proxy.port}/v1/responses`);
   const left = once(client, 'close');
   const begun = Date.now();
-  await proxy.close(60_000);
+  await proxy.close({ grace: 60_000 });
   await left;
   expect(Date.now() - begun).toBeLessThan(5000);
 });

@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { once } from 'node:events';
+import { expect, it, onTestFinished } from 'vitest';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
 import { decodeSse } from '../../src/wire/sse.ts';
@@ -49,7 +50,7 @@ async function startHanging(sent: number) {
     await expect.poll(() => turns).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 50));
   };
-  return { origin: `http://127.0.0.1:${proxy.port}`, hangs, stop: () => proxy.close(50) };
+  return { origin: `http://127.0.0.1:${proxy.port}`, hangs, stop: () => proxy.close({ grace: 50 }) };
 }
 
 it.each([
@@ -109,4 +110,68 @@ it.each([
     status: 503,
     error: { code: 'stopping' },
   });
+});
+
+const websockets = [
+  { client: 'an official client', headers: official },
+  { client: 'an official client that is tunnelled', headers: tunnelled },
+  { client: 'another client', headers: {} },
+];
+
+/** A proxy whose backend responds when `finish` is called. */
+async function startHeld() {
+  const held: (() => void)[] = [];
+  const backend = await startTestBackend({
+    message: (socket) => void held.push(() => sendAll(socket, responseEvents('OK'))),
+  });
+  const proxy = await startProxy({
+    shape,
+    signIn: () => ({ lane: 'chatgpt', websockets: true, accessToken: 'the-token', accountId: 'the-account' }),
+    upstream: backend.url,
+    port: 0,
+    log: lineLogger(() => {}),
+  });
+  onTestFinished(() => proxy.close());
+  return {
+    origin: `http://127.0.0.1:${proxy.port}`,
+    proxy,
+    held,
+    finish: () => held.forEach((send) => void send()),
+  };
+}
+
+it.each(websockets)(
+  'ends an idle websocket at once, and a busy one after its turn: $client',
+  async ({ headers }) => {
+    const { origin, proxy, held, finish } = await startHeld();
+    const open = () => openWebSocket(`${origin}/v1/responses`, headers);
+    const [idle, busy] = [await open(), await open()];
+    const [idleClosed, busyClosed] = [once(idle, 'close'), once(busy, 'close')];
+    const response = receiveResponse(busy);
+    busy.send(JSON.stringify({ type: 'response.create', ...hello }));
+    await expect.poll(() => held.length).toBe(1);
+    const stopped = proxy.close({ grace: 60_000 });
+    expect((await idleClosed)[0]).toBe(1012);
+    expect(busy.readyState).toBe(busy.OPEN);
+    finish();
+    expect((await response).join()).toContain('response.completed');
+    expect((await busyClosed)[0]).toBe(1012);
+    await stopped;
+  },
+);
+
+it('is not ready while it drains, but serves as before', async () => {
+  const { origin, proxy, held, finish } = await startHeld();
+  expect((await fetch(`${origin}/readyz`)).status).toBe(200);
+  const stopped = proxy.close({ grace: 60_000, drain: 60_000 });
+  const readiness = await fetch(`${origin}/readyz`);
+  expect(readiness.status).toBe(503);
+  expect(await readiness.json()).toMatchObject({ error: { code: 'stopping' } });
+  const response = post(`${origin}/v1/responses`, hello);
+  await expect.poll(() => held.length).toBe(1);
+  finish();
+  expect(await (await response).text()).toContain('response.completed');
+  // A second call ends it.
+  await proxy.close();
+  await stopped;
 });

@@ -438,7 +438,7 @@ it.each([
   await expect.poll(() => backend.ends[0]?.rest().length).toBeGreaterThan(0);
   backend.ends[0]?.socket.write(sent);
   await expectBytes(client, sent);
-  await proxy.close(50);
+  await proxy.close({ grace: 50 });
   await expect.poll(client.ending).toBeDefined();
   const added = client.rest().subarray(sent.length);
   if (ending.startsWith('{')) expect(String(added)).toContain(ending);

@@ -6,6 +6,7 @@ import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawMember, rawString, requestMembers } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
+import { stoppingCode, whenStopping } from '../stopping.ts';
 import { lastEventOf, mayBeLastEvent } from './last-event.ts';
 import { type RelayedAccount, reportEvent } from './relayed-account.ts';
 import { useHttp } from './use-http.ts';
@@ -70,7 +71,13 @@ export function joinWebSockets(
     client.close(messageTooBig);
     backend.terminate();
   };
+  const closeIdle = () => {
+    if (!context.stopping.aborted || running || client.readyState !== WebSocket.OPEN) return;
+    frames.flush();
+    client.close(stoppingCode);
+  };
   for (const message of waiting) forward(message, false);
+  whenStopping(context, closeIdle);
   client.on('message', (raw: RawData, binary: boolean) => {
     forward(toBuffer(raw), binary, () => {
       if (backend.bufferedAmount < highWater && client.isPaused) client.resume();
@@ -95,6 +102,7 @@ export function joinWebSockets(
       backend.terminate();
       return;
     }
+    if (last !== undefined) closeIdle();
     if (!frames.full || backend.isPaused) return;
     backend.pause();
     void frames.drained().then(() => backend.resume());
@@ -114,7 +122,7 @@ export function joinWebSockets(
     if (!running || !(signal.reason instanceof ApiError) || client.readyState !== WebSocket.OPEN) return;
     frames.flush();
     client.send(signal.reason.event);
-    client.close(1012);
+    client.close(stoppingCode);
     setRunning(false);
   });
   backend.once('close', (code, reason) => {

@@ -13,6 +13,7 @@ import { rawString, requestMembers } from '../shape/raw-json.ts';
 import { wireTier } from '../shape/tier.ts';
 import { mostAccountChanges } from '../sign-in/renewals.ts';
 import { holderOf, type SignIn } from '../sign-in/sign-in.ts';
+import { stoppingCode, whenStopping } from '../stopping.ts';
 import { joinWebSockets, type RelayedUpgrade } from './join-websockets.ts';
 import { type RelayedAccount, reportRefusal } from './relayed-account.ts';
 import { signedUpgradeHeaders } from './signed-headers.ts';
@@ -116,6 +117,9 @@ async function relayAfterFirstMessage(relayed: RelayedUpgrade): Promise<void> {
   const waiting: Buffer[] = [];
   const collect = (data: RawData) => waiting.push(toBuffer(data));
   client.on('message', collect);
+  whenStopping(context, () => {
+    if (waiting.length === 0) client.close(stoppingCode);
+  });
   await new Promise((resolve) => client.once('message', resolve).once('close', resolve));
   const members = requestMembers(waiting[0]?.toString('utf8') ?? '');
   if (members === undefined) return client.terminate();

@@ -11,6 +11,7 @@ import type { AcceptedTunnel } from '../http/upstream/open-tunnel.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawMember, requestMembers } from '../shape/raw-json.ts';
+import { stoppingCode, whenStopping } from '../stopping.ts';
 import { lastEventOf, mayBeLastEvent } from './last-event.ts';
 import { MessageCopy } from './message-copy.ts';
 import { type RelayedAccount, reportEvent } from './relayed-account.ts';
@@ -119,9 +120,10 @@ class Tunnel {
     }
     const stop = () => {
       if (this.#running && signal.reason instanceof ApiError)
-        this.#end({ code: 1012, event: signal.reason.event });
+        this.#end({ code: stoppingCode, event: signal.reason.event });
     };
     signal.addEventListener('abort', stop, { once: true });
+    whenStopping(this.#context, () => this.#endIdle());
     this.#pass(this.#responses, this.#first);
     this.#pass(this.#requests, this.#context.head);
     for (const way of [this.#responses, this.#requests]) {
@@ -165,6 +167,7 @@ class Tunnel {
   #endResponse(type: string, text: string): void {
     if (this.#ended) return;
     this.#setRunning(false);
+    this.#endIdle();
     if (!this.#account.signIns.hasSeveral) return;
     const isFailure = type === 'error' || type === 'response.failed';
     // A prewarm that succeeds says nothing about the account.
@@ -181,6 +184,15 @@ class Tunnel {
     if (this.#requests.passedMessages > this.#requests.copy.messages) return;
     useHttp(this.#context, this.#identity);
     this.#end({ code: messageTooBig });
+  }
+
+  /** Ends the tunnel if the proxy stops and no turn runs, also none whose request has not been read yet. */
+  #endIdle(): void {
+    if (!this.#context.stopping.aborted) return;
+    this.#requests.copy.whenRead(() => {
+      const isIdle = !this.#running && this.#requests.scanner.betweenMessages;
+      if (isIdle) this.#end({ code: stoppingCode });
+    });
   }
 
   #watchClose({ opcode, payload }: ControlFrame): false {

@@ -9,6 +9,7 @@ import { runTurn } from '../sessions/run-turn.ts';
 import type { WebSocketSession } from '../sessions/session-store.ts';
 import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
 import { printMembers, rawMembers } from '../shape/raw-json.ts';
+import { stoppingCode, whenStopping } from '../stopping.ts';
 import { droppedHeader } from './http-turn.ts';
 
 /** Requests of one client that may wait while another runs. */
@@ -41,6 +42,7 @@ class RequestQueue {
     this.#frames = new FrameWriter(context.socket);
     const { signal } = context;
     signal.addEventListener('abort', () => this.#closing.abort(signal.reason), { once: true });
+    whenStopping(context, () => this.#closeIdle());
   }
 
   /** Cancels everything: the client has disconnected. */
@@ -87,13 +89,18 @@ class RequestQueue {
       next.forget();
     }
     this.#running = false;
+    this.#closeIdle();
+  }
+
+  #closeIdle(): void {
+    if (this.#context.stopping.aborted && !this.#running) this.#client.close(stoppingCode);
   }
 
   async #run(text: string): Promise<void> {
     const context = this.#context;
     context.countRunning(1);
     try {
-      if (context.isStopping()) throw proxyError(503, 'stopping', 'the proxy is about to stop');
+      if (context.stopping.aborted) throw proxyError(503, 'stopping', 'the proxy is about to stop');
       const request = readTurnRequest(text, context.shape);
       const result = await runTurn(context, {
         request,
