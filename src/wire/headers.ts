@@ -7,10 +7,17 @@ export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
 /** The value of the first header with this name, ignoring case. */
 export function headerValue(headers: HeaderList, name: string): string | undefined {
   const lower = name.toLowerCase();
-  return headers.find(([key]) => key.toLowerCase() === lower)?.[1];
+  for (const [key, value] of headers) {
+    // Most names differ in length already.
+    if (key.length === lower.length && key.toLowerCase() === lower) return value;
+  }
+  return undefined;
 }
 
 /** Converts Node's flat list of names and values (`rawHeaders`) to pairs. */
 export function pairHeaders(rawHeaders: readonly string[]): HeaderList {
-  return rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? ''] as const] : []));
+  const headers: [name: string, value: string][] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2)
+    headers.push([rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '']);
+  return headers;
 }

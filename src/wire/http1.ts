@@ -49,6 +49,7 @@ const statusLine = /^HTTP\/(1\.[01]) (\d{3})(?: (.*))?$/;
 const statusStart = 'HTTP/1.';
 const headerLine = new RegExp(`^(${token}):[ \\t]*(.*?)[ \\t]*$`);
 
+/** Bytes of a head, by default, and of what is held back. */
 const headLimit = 64 * 1024;
 const nothing = Buffer.alloc(0);
 
@@ -57,7 +58,13 @@ const nothing = Buffer.alloc(0);
  * pipelining. It never throws: bytes it cannot decode become its last event, `undecodable`.
  */
 abstract class Http1Decoder<Head> {
+  readonly #longestHead: number;
   #state: State = { at: 'head', pending: nothing };
+
+  /** `longestHead`: bytes. */
+  constructor(longestHead = headLimit) {
+    this.#longestHead = longestHead;
+  }
 
   /** True while the bytes can still become a start line. Other bytes are reported at once, not at 64 KiB. */
   protected abstract mayStart(bytes: Buffer): boolean;
@@ -140,7 +147,8 @@ abstract class Http1Decoder<Head> {
     if (pending.length === 0) return null;
     if (!this.mayStart(pending)) throw new UndecodableError('the bytes are not HTTP/1.1');
     const end = emptyLine(pending);
-    if ((end?.from ?? pending.length) > headLimit) throw new UndecodableError('a head longer than 64 KiB');
+    if ((end?.from ?? pending.length) > this.#longestHead)
+      throw new UndecodableError(`a head longer than ${this.#longestHead / 1024} KiB`);
     if (end === null) return null;
 
     // Latin1 keeps every byte of a value.

@@ -1,10 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { closingResponse } from '../../wire/closing-response.ts';
 import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
 import { encodeSse } from '../../wire/sse.ts';
 import { ApiError } from './errors.ts';
 import { countPassedBytes } from './passed-bytes.ts';
+import type { BackendMessage } from './upstream/backend-message.ts';
 import { type BackendResponse, endToEnd, headersForClient } from './upstream/send-upstream.ts';
 
 /** What Node accepts as the name and the value of a header. */
@@ -60,7 +61,7 @@ export function sendBackendResponse(
  * events ends with that.
  */
 export function streamBackendResponse(
-  backend: IncomingMessage,
+  backend: BackendMessage,
   response: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
@@ -73,23 +74,27 @@ export function streamBackendResponse(
   backend.on('data', (chunk: Buffer) => {
     begun = true;
     countPassedBytes(chunk.length);
+    if (!response.write(chunk)) backend.pause();
   });
+  backend.once('end', () => response.end());
+  response.on('drain', () => backend.resume());
   // If the body has begun already, the head leaves with it.
   setImmediate(() => {
     if (!begun && !response.destroyed && !response.writableEnded) response.flushHeaders();
   });
   return new Promise((resolve) => {
-    backend.once('close', () => {
+    const end = () => {
       const cut: unknown = signal.reason;
-      const isStream = backend.headers['content-type']?.startsWith('text/event-stream') === true;
+      const isStream = () => backend.headers['content-type']?.startsWith('text/event-stream') === true;
       // The line ends close an event that was cut off. Clients ignore what is not JSON.
-      if (cut instanceof ApiError && isStream) response.end(`\n\n${encodeSse(cut.event, 'error')}`);
+      if (cut instanceof ApiError && isStream()) response.end(`\n\n${encodeSse(cut.event, 'error')}`);
       else if (!backend.complete) response.destroy();
       resolve();
-    });
+    };
     backend.on('error', () => {});
+    if (backend.closed) return end();
+    backend.once('close', end);
     response.once('close', () => backend.destroy());
-    backend.pipe(response);
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Agent, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { headerValue } from '../../wire/headers.ts';
 import { readBody, tooLargeStatus, unpackBody } from '../http/body.ts';
@@ -6,6 +6,7 @@ import { ApiError } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
 import { tooManyBytesCode } from '../http/request-bytes.ts';
 import { sendBackendResponse, streamBackendResponse } from '../http/send.ts';
+import { KeptConnection } from '../http/upstream/kept-connection.ts';
 import {
   longestRefusal,
   readResponse,
@@ -13,7 +14,7 @@ import {
   type UpstreamRequest,
   upstreamUrl,
 } from '../http/upstream/send-upstream.ts';
-import { keptWayOut } from '../http/upstream/way-out.ts';
+import { isDirect, keptWayOut } from '../http/upstream/way-out.ts';
 import type { HttpContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { requestMembers } from '../shape/raw-json.ts';
@@ -39,16 +40,16 @@ export async function relayPost(context: HttpContext, identity: Identity): Promi
   const announced = Number(headerValue(headers, 'content-length'));
   const bounds = { limit: limits.bodyBytes, heldBytes };
   const first = await signIns.current(identity.session);
-  const firstHeaders = tunnelHeaders('http', context, { identity, signIn: first });
+  const firstHeaders = tunnelHeaders('http', context, first);
   if (firstHeaders !== undefined) {
     context.metrics.add('tunnels_total');
     // Another account may need the body again, and so may a kept connection that has just ended.
     const canRepeat = announced <= Math.min(most, signIns.hasSeveral ? limits.bodyBytes : smallBody);
     const body = canRepeat ? await readBody(request, bounds) : request;
     return relayTo(context, { identity, first, canRepeat }, (signIn) => {
-      const own = signIn === first ? firstHeaders : tunnelHeaders('http', context, { identity, signIn });
+      const own = signIn === first ? firstHeaders : tunnelHeaders('http', context, signIn);
       // The account may be of another kind after a change.
-      return { headers: own ?? signedHeaders(headers, signIn, host), body, agent: keptAgent(context) };
+      return { headers: own ?? signedHeaders(headers, signIn, host), body, ...keptWay(context) };
     });
   }
   if (announced > most) return passThrough(context);
@@ -82,7 +83,9 @@ type RelayedPost = {
 async function relayTo(
   context: HttpContext,
   { identity: { session }, first, canRepeat }: RelayedPost,
-  requestFor: (signIn: SignIn) => MaybePromise<Pick<UpstreamRequest, 'headers' | 'body' | 'agent'>>,
+  requestFor: (
+    signIn: SignIn,
+  ) => MaybePromise<Pick<UpstreamRequest, 'headers' | 'body' | 'agent' | 'connection'>>,
 ): Promise<void> {
   const { response, limits, signal, signIns } = context;
   const url = upstreamUrl(context.upstream, context.target);
@@ -107,15 +110,17 @@ async function relayTo(
 type MaybePromise<Value> = Value | Promise<Value>;
 
 /** The connection to the backend that belongs to a client's connection. The official client keeps its own, too. */
-const keptAgents = new WeakMap<Socket, Agent>();
+const keptWays = new WeakMap<Socket, Pick<UpstreamRequest, 'agent' | 'connection'>>();
 
-function keptAgent({ request: { socket }, upstream, limits }: HttpContext): Agent {
-  const known = keptAgents.get(socket);
+function keptWay({ request: { socket }, upstream, limits }: HttpContext) {
+  const known = keptWays.get(socket);
   if (known !== undefined) return known;
-  const agent = keptWayOut(upstream, limits.connectionIdle);
-  keptAgents.set(socket, agent);
-  socket.once('close', () => agent.destroy());
-  return agent;
+  const kept = isDirect(upstream)
+    ? { connection: new KeptConnection(limits.connectionIdle) }
+    : { agent: keptWayOut(upstream, limits.connectionIdle) };
+  keptWays.set(socket, kept);
+  socket.once('close', () => (kept.connection ?? kept.agent).destroy());
+  return kept;
 }
 
 /**

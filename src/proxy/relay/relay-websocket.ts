@@ -36,7 +36,7 @@ export async function relayWebSocket(context: UpgradeContext, identity: Identity
     const error = proxyError(upgradeRequired, 'upstream_refused', message);
     return endWithError(context.socket, error, error.event);
   }
-  const ownHeaders = tunnelHeaders('websocket', context, { identity, signIn });
+  const ownHeaders = tunnelHeaders('websocket', context, signIn);
   if (ownHeaders !== undefined) return tunnel(context, identity, { signIn, headers: ownHeaders });
   const shaper = context.shape.shaper('websocket', { identity, clientHeaders: context.headers });
   const relayed = { context, identity, shaper };
@@ -62,7 +62,7 @@ async function tunnel(
     const sent =
       signIn.accessToken === first.signIn.accessToken
         ? first.headers
-        : tunnelHeaders('websocket', context, { identity, signIn });
+        : tunnelHeaders('websocket', context, signIn);
     // The account may be of another kind after a change.
     return openTunnel(context, { url, signal, headers: sent ?? signedUpgradeHeaders(headers, signIn, host) });
   });

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import { SseDecoder } from '../../wire/sse.ts';
 import { errorFromBackend, errorFromEvent } from '../http/errors.ts';
+import type { BackendMessage } from '../http/upstream/backend-message.ts';
 import { type BackendResponse, decoderFor, longestRefusal } from '../http/upstream/send-upstream.ts';
 import { readEvent } from '../http/upstream-events.ts';
 import type { Renewals } from '../sign-in/renewals.ts';
@@ -36,7 +36,7 @@ export function reportEvent(
 }
 
 /** Reports what a response over HTTP says about the account, while it is streamed to the client. */
-export function watchResponse(backend: IncomingMessage, account: RelayedAccount): void {
+export function watchResponse(backend: BackendMessage, account: RelayedAccount): void {
   const { statusCode: status = 0 } = backend;
   if (!account.signIns.hasSeveral) return;
   const decoder = decoderFor(backend);

@@ -1,6 +1,5 @@
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import type { RequestContext } from '../request-context.ts';
-import type { Identity } from '../shape/identity.ts';
 import type { Transport } from '../shape/request-pattern.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { signedHeaders, signedUpgradeHeaders } from './signed-headers.ts';
@@ -13,12 +12,12 @@ import { signedHeaders, signedUpgradeHeaders } from './signed-headers.ts';
 export function tunnelHeaders(
   transport: Transport,
   { shape, headers, host }: RequestContext,
-  { identity, signIn }: { readonly identity: Identity; readonly signIn: SignIn },
+  signIn: SignIn,
 ): HeaderList | undefined {
   const hasAccount = headerValue(headers, 'chatgpt-account-id') !== undefined;
   if (hasAccount !== (signIn.lane === 'chatgpt') || !shape.isComplete(transport, headers)) return undefined;
   if (headerValue(headers, 'version') === shape.codex) {
-    return shape.shaper(transport, { identity, clientHeaders: headers }).tunnelHeaders({ host, signIn });
+    return shape.tunnelHeaders(transport, headers, { host, signIn });
   }
   return transport === 'http'
     ? signedHeaders(headers, signIn, host)

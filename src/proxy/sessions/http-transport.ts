@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import { headerValue, pairHeaders } from '../../wire/headers.ts';
 import { SseDecoder } from '../../wire/sse.ts';
 import { ApiError, errorFromEvent, proxyError } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
 import { Timeout } from '../http/timeout.ts';
+import type { BackendMessage } from '../http/upstream/backend-message.ts';
 import { decodedBody, longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
@@ -111,7 +111,7 @@ export class HttpTransport {
   }
 
   /** Sends a POST. Resolves to the head of the response. Throws ApiError if no response begins in time. */
-  async #send(packed: PackedPost, signal: AbortSignal): Promise<IncomingMessage> {
+  async #send(packed: PackedPost, signal: AbortSignal): Promise<BackendMessage> {
     const { responses, limits, metrics } = this.#context;
     metrics.add('upstream_connections_total', 1, 'transport=http');
     return sendUpstream({
@@ -143,7 +143,7 @@ export class HttpTransport {
  * Whether a response is one of events. The official client reads the events of every successful response, whatever its
  * content type (measured: codex 0.118.0 and 0.169.0).
  */
-function isEventStream({ statusCode = 0 }: IncomingMessage): boolean {
+function isEventStream({ statusCode = 0 }: BackendMessage): boolean {
   return statusCode >= 200 && statusCode < 300;
 }
 
@@ -157,7 +157,7 @@ function cutOff(error: unknown): never {
  * for too long, or has an event that is too large.
  */
 async function readEvents(
-  response: IncomingMessage,
+  response: BackendMessage,
   onEvent: EventHandler,
   { bodyBytes: longest, idle }: Limits,
 ): Promise<string> {

@@ -26,7 +26,7 @@ const envelopeKeys: ReadonlySet<string> = new Set([
 const mostClientIds = 16;
 
 /** The header for lite models; see liteFlag in request-pattern.ts. */
-const liteHeader = 'x-openai-internal-codex-responses-lite';
+export const liteHeader = 'x-openai-internal-codex-responses-lite';
 
 /**
  * Headers whose value from the client takes precedence over the golden's. The first ones name the client and its version,
@@ -48,16 +48,6 @@ export type ShaperOptions = {
   readonly sessionValues?: Map<string, string>;
 };
 
-/** Headers that are about the proxy's connection and sign-in, whatever a client sends in them. */
-const proxyHeaderNames: ReadonlySet<string> = new Set([
-  'host',
-  'connection',
-  'upgrade',
-  'authorization',
-  'chatgpt-account-id',
-  'x-openai-fedramp',
-]);
-
 /** What the headers of a request contain besides the identity. */
 export type HeaderFacts = {
   readonly host: string;
@@ -68,8 +58,6 @@ export type HeaderFacts = {
   readonly key?: string;
   /** The turn metadata of the request to send. Without it, the golden's own, which is that of a prewarm, is filled. */
   readonly metadata?: string | undefined;
-  /** Whether every value that the client sends takes precedence over the golden's. */
-  readonly keepsSent?: true;
 };
 
 export type PostFacts = Pick<HeaderFacts, 'host' | 'signIn'> & {
@@ -117,18 +105,6 @@ export class RequestShaper {
   /** Returns the headers of an upgrade in the golden's order and case. */
   handshakeHeaders(facts: HeaderFacts): HeaderList {
     return this.#headers(facts, true, this.#filler());
-  }
-
-  /**
-   * Returns the headers of a tunnelled upgrade or POST: the client's own values in the golden's order and case, with the
-   * proxy's sign-in, and with what a client leaves out because it is configured with a proxy.
-   */
-  tunnelHeaders({ host, signIn }: Pick<HeaderFacts, 'host' | 'signIn'>): HeaderList {
-    return this.#headers(
-      { host, signIn, model: '', tier: undefined, keepsSent: true },
-      false,
-      this.#filler(),
-    );
   }
 
   /** Returns a POST. Its body is compressed if the golden's headers say so. */
@@ -202,7 +178,6 @@ export class RequestShaper {
     return [...(isFedramp ? fedrampHeaders : headers)].flatMap(
       ([lower, { name, required, value }]): HeaderList => {
         const sent = headerValue(this.#clientHeaders, name);
-        if (facts.keepsSent && sent !== undefined && !proxyHeaderNames.has(lower)) return [[name, sent]];
         if (lower === liteHeader && !lite) return [];
         if (!required) return sent === undefined ? [] : [[name, sent]];
         if (lower === 'x-codex-routing-hint') return [[name, escapeForHeader(routingHint(facts))]];
@@ -278,7 +253,7 @@ const longestHeader = 256 * 1024;
  * Escapes what a header cannot carry as JSON does: the official client writes its turn metadata so. A client's own header
  * may contain bytes above 0x7f; they stay.
  */
-function escapeForHeader(text: string, onlyAscii = true): string {
+export function escapeForHeader(text: string, onlyAscii = true): string {
   return text
     .slice(0, longestHeader)
     .replaceAll(onlyAscii ? /[^\t\x20-\x7e]/g : /[^\t\x20-\x7e\x80-\xff]/g, (character) => {

@@ -13,6 +13,7 @@ import {
   type Transport,
 } from './request-pattern.ts';
 import { RequestShaper, type ShaperOptions } from './request-shaper.ts';
+import { type TunnelFacts, tunnelledHeaders } from './tunnelled-headers.ts';
 
 export type ShapeGoldens = Partial<FurtherGoldens> & { readonly http?: Golden | undefined };
 
@@ -92,6 +93,12 @@ export class Shape {
     const required = this.#requiredNames[transport];
     const names = new Set(clientHeaders.map(([name]) => name.toLowerCase()));
     return required?.every((name) => names.has(name)) === true;
+  }
+
+  /** See tunnelledHeaders. Undefined also for a transport without a golden. */
+  tunnelHeaders(transport: Transport, clientHeaders: HeaderList, facts: TunnelFacts): HeaderList | undefined {
+    const pattern = transport === 'http' ? this.#http : this.#websocket;
+    return pattern && tunnelledHeaders(pattern, clientHeaders, facts);
   }
 
   /** Returns a shaper for requests over a transport. Throws RangeError for `http` unless `speaksHttp`. */

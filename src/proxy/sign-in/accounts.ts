@@ -111,7 +111,8 @@ export class Accounts {
     for (;;) {
       const account = this.forSession(session);
       const isLate = performance.now() - started > longestSearch;
-      const isLast = isLate || tried.has(account) || this.#awake(account).length === 0;
+      const isLast =
+        isLate || tried.has(account) || !this.#isInFolder(account) || this.#awake(account).length === 0;
       tried.add(account);
       try {
         const signIn = await request(account, isLast);

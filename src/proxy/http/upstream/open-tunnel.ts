@@ -5,8 +5,9 @@ import { type HeaderList, headerValue, pairHeaders } from '../../../wire/headers
 import { acceptKey } from '../../../wire/websocket.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
 import { Timeout } from '../timeout.ts';
+import { longestHead } from './backend-message.ts';
 import { countUpgrade, type RefusedUpgrade, SilentUpgrade } from './open-upstream.ts';
-import { longestHead, longestRefusal, readResponse } from './send-upstream.ts';
+import { longestRefusal, readResponse } from './send-upstream.ts';
 import { connectionError, wayOut } from './way-out.ts';
 
 /** A websocket to the backend, as bytes. */

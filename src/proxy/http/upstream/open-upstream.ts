@@ -2,7 +2,8 @@ import { WebSocket } from 'ws';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
 import { Timeout } from '../timeout.ts';
-import { type BackendResponse, longestHead, longestRefusal, readResponse } from './send-upstream.ts';
+import { longestHead } from './backend-message.ts';
+import { type BackendResponse, longestRefusal, readResponse } from './send-upstream.ts';
 import { connectionError, wayOut } from './way-out.ts';
 
 /** How the backend responded to an upgrade. */

@@ -23,15 +23,28 @@ function agentFor(url: URL, options: AgentOptions): HttpAgent {
 
 /** Throws ParityError `usage` if the proxy for a URL cannot be used: Node would ignore it. */
 export function checkWayOut(url: URL): void {
-  const name = `${url.protocol.replace(':', '')}_proxy`;
-  const environment = proxyEnvironment();
-  const proxy = environment[name] || environment[name.toUpperCase()] || undefined;
+  const proxy = proxyFor(url);
   if (proxy === undefined || isHere(url) || (URL.canParse(proxy) && /^https?:/.test(proxy))) return;
   // The value may contain a password.
   throw new ParityError(
     'usage',
-    `${name.toUpperCase()} is not the URL of an HTTP proxy: use http://HOST:PORT`,
+    `${variableFor(url).toUpperCase()} is not the URL of an HTTP proxy: use http://HOST:PORT`,
   );
+}
+
+/** Whether certainly no proxy is on the way to a URL. */
+export function isDirect(url: URL): boolean {
+  return isHere(url) || proxyFor(url) === undefined;
+}
+
+function proxyFor(url: URL): string | undefined {
+  const name = variableFor(url);
+  const environment = proxyEnvironment();
+  return environment[name] || environment[name.toUpperCase()] || undefined;
+}
+
+function variableFor({ protocol }: URL): string {
+  return `${protocol.replace(':', '')}_proxy`;
 }
 
 function isHere({ hostname }: URL): boolean {
