@@ -32,7 +32,7 @@ export type SessionData = {
   readonly notes: readonly NoteOfSession[];
 };
 
-/** How the start of the session compares with a golden. */
+/** How the session compares with a golden: its start, and what later turns have more. */
 export type GoldenVerdictData = {
   readonly type: 'pending' | 'parity' | 'findings' | 'not compared';
   /** The golden, or why there is no verdict. */
@@ -47,6 +47,8 @@ export type SessionFinding = {
   readonly level: 'breaks' | 'identity' | 'shape';
   readonly title: string;
   readonly effect: string | null;
+  /** The turn that has it, and none before it has; absent for the first turn. */
+  readonly turn?: { readonly id: number; readonly title: string };
 };
 
 /** `after` is the id of the turn that came before it. */

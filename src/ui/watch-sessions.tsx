@@ -176,7 +176,7 @@ function Golden({ session: { golden } }: { readonly session: SessionData }) {
 /** How many causes are shown before the list is opened. */
 const fewCauses = 3;
 
-/** The causes that the start of a session has beside its golden, the most harmful first. */
+/** The causes that a session has beside its golden, those of its start first. */
 function Findings({ session: { golden } }: { readonly session: SessionData }) {
   const { findings } = golden;
   if (findings.length === 0) return null;
@@ -197,9 +197,10 @@ function Findings({ session: { golden } }: { readonly session: SessionData }) {
 function CauseList({ findings }: { readonly findings: readonly SessionFinding[] }) {
   return (
     <ul>
-      {findings.map(({ code, level, title, effect }) => (
-        <li key={`${code} ${title}`} class={`level ${level}`}>
+      {findings.map(({ code, level, title, effect, turn }) => (
+        <li key={`${code} ${title} ${turn?.id}`} class={`level ${level}`}>
           <span class="severity">{level}</span> <span>{title}</span> <span class="code">{code}</span>{' '}
+          {turn === undefined ? null : <a href={turnLink(turn.id)}>from {turn.title} on</a>}{' '}
           <span class="effect">{effect}</span>
         </li>
       ))}

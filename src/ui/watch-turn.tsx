@@ -24,7 +24,7 @@ export function WatchTurn({ state, id, route, go }: WatchTurnProps) {
   const hot = useMemo((): HotVariable => ({ name: hotName, light }), [hotName]);
   const texts = useMemo(() => new SharedReader(typeof page === 'object' ? page.page.shared : []), [page]);
   // Frames are fetched again when a turn ends, and when its session has been compared.
-  const version = `${turn?.running} ${session?.golden.type}`;
+  const version = `${turn?.running} ${session?.golden.type} ${session?.golden.findings.length}`;
   useEffect(() => {
     let isCurrent = true;
     void fetchTurn(id).then((fetched) => {

@@ -1,7 +1,10 @@
+import type { Finding } from '../diff/finding.ts';
+import type { Exchange } from '../golden/trace/exchanges.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { BoundedMap } from './bounded-map.ts';
 import type { GoldenChoice } from './golden-choice.ts';
 import type { JudgedTurn, SeenSession, SessionNote } from './judged-turn.ts';
+import { formOf, idsOf, inPlaceOfFirst, isTurnRequest, laterFindings } from './later-turn.ts';
 import { type GoldenVerdict, SessionStart } from './session-start.ts';
 import { FrameRing, type TurnFrames } from './turn-frames.ts';
 import { TurnReader, type WatchUpdate } from './turn-reader.ts';
@@ -12,10 +15,18 @@ export type WatchedSession = {
   readonly golden: GoldenVerdict;
   /** The id of its first turn, whose frames the golden is compared with. */
   readonly firstTurn: number | undefined;
+  /** What later turns have beside the golden, and no turn before them had. */
+  readonly later: readonly LaterFindings[];
   readonly turns: readonly JudgedTurn[];
   /** How many earlier turns are not kept. */
   readonly earlier: number;
   readonly notes: readonly WatchedNote[];
+};
+
+/** What a turn has beside the golden of its session, and no turn before it had. */
+export type LaterFindings = {
+  readonly turn: JudgedTurn;
+  readonly findings: readonly Finding[];
 };
 
 /** `after` is the id of the last turn before it, 0 if there was none. */
@@ -30,16 +41,27 @@ export type AnalysisUpdate =
       readonly isOver: boolean;
     }
   | { readonly type: 'note'; readonly session: SeenSession; readonly note: SessionNote }
-  | { readonly type: 'golden'; readonly session: SeenSession; readonly golden: GoldenVerdict };
+  | {
+      readonly type: 'golden';
+      readonly session: SeenSession;
+      readonly golden: GoldenVerdict;
+      /** If a later turn differs from it. */
+      readonly later?: LaterFindings;
+    };
 
 /** What is kept at most. */
-export const mostKept = { sessions: 32, turns: 200, notes: 50 };
+export const mostKept = { sessions: 32, turns: 200, notes: 50, later: 20 };
 
 type SessionRecord = {
   readonly session: SeenSession;
   readonly start: SessionStart;
   golden: GoldenVerdict;
   firstTurn: number | undefined;
+  /** The last turn that was compared with the golden, and the form of its request. */
+  compared: { readonly turn: number; readonly form: string };
+  /** The ids and times in its start. */
+  ids: readonly string[];
+  readonly later: LaterFindings[];
   readonly turns: Map<number, JudgedTurn>;
   earlier: number;
   readonly notes: WatchedNote[];
@@ -164,9 +186,38 @@ export class Analysis {
     const isOver = this.#isOver(turn);
     const update: AnalysisUpdate = { type: 'turn', session, turn, isOver };
     const hasResponse = turn.ending.type === 'completed' || turn.ending.type === 'tools';
-    if (record.golden.type !== 'pending' || turn.agent !== '' || !hasResponse) return [update];
+    if (turn.agent !== '' || !hasResponse) return [update];
+    if (record.golden.type !== 'pending') return [update, ...this.#compareLater(record, turn)];
     record.golden = record.start.compare(this.#goldens);
+    record.compared = { turn: turn.id, form: '' };
+    if (record.golden.type === 'compared') record.ids = idsOf(record.golden.exchanges());
     return [update, { type: 'golden', session, golden: record.golden }];
+  }
+
+  /** Compares a turn after the first one with the golden of its session, once. */
+  #compareLater(record: SessionRecord, turn: JudgedTurn): AnalysisUpdate[] {
+    const { golden, session, compared } = record;
+    if (golden.type !== 'compared' || turn.id <= compared.turn) return [];
+    const request = this.#frames.find(turn.id, isTurnRequest);
+    if (request === undefined) return [];
+    record.compared = { turn: turn.id, form: formOf(request, record.ids) };
+    if (record.compared.form === compared.form) return [];
+    const exchanges = inPlaceOfFirst(golden.exchanges(), request);
+    if (exchanges === undefined) return [];
+    const known = [...golden.findings, ...record.later.flatMap(({ findings }) => findings)];
+    const findings = laterFindings(golden, exchanges, known);
+    if (findings.length === 0 || record.later.length >= mostKept.later) return [];
+    const later = { turn, findings };
+    record.later.push(later);
+    return [{ type: 'golden', session, golden, later }];
+  }
+
+  /** What is compared of a turn with the golden of its session; undefined if it is not compared. */
+  comparedExchanges({ golden, firstTurn }: WatchedSession, turn: number): readonly Exchange[] | undefined {
+    if (golden.type !== 'compared') return undefined;
+    if (turn === firstTurn) return golden.exchanges();
+    const request = this.#frames.find(turn, isTurnRequest);
+    return request === undefined ? undefined : inPlaceOfFirst(golden.exchanges(), request);
   }
 
   /** Whether the turn has just ended: each attempt of it ends once. */
@@ -180,7 +231,7 @@ export class Analysis {
   #record(session: SeenSession): void {
     this.#sessions.set(session.number, {
       ...{ session, start: new SessionStart(), golden: { type: 'pending' }, firstTurn: undefined },
-      ...{ turns: new Map(), earlier: 0, notes: [] },
+      ...{ compared: { turn: 0, form: '' }, ids: [], later: [], turns: new Map(), earlier: 0, notes: [] },
     });
   }
 
@@ -226,6 +277,9 @@ function timed(event: TraceEvent, at: number | undefined): TraceEvent {
 const mostEarly = 20;
 
 function watched(record: SessionRecord): WatchedSession {
-  const { session, golden, firstTurn, turns, earlier, notes } = record;
-  return { session, golden, firstTurn, earlier, turns: [...turns.values()], notes: [...notes] };
+  const { session, golden, firstTurn, later, turns, earlier, notes } = record;
+  return {
+    ...{ session, golden, firstTurn, earlier },
+    ...{ later: [...later], turns: [...turns.values()], notes: [...notes] },
+  };
 }

@@ -37,9 +37,10 @@ export class PackedEvents {
     if (this.#lineBytes >= blockLength) this.#pack();
   }
 
-  unpack(): TraceEvent[] {
-    const bytes = [...this.#blocks.map((block) => inflateRawSync(block)), ...this.#lines];
-    return bytes.flatMap((part) => decoder.decode(part).split('\n').slice(0, -1).map(eventOf));
+  /** The events in their order. Only what is read is unpacked. */
+  *unpack(): Generator<TraceEvent> {
+    for (const block of this.#blocks) yield* eventsIn(inflateRawSync(block));
+    for (const line of this.#lines) yield* eventsIn(line);
   }
 
   #pack(): void {
@@ -50,6 +51,10 @@ export class PackedEvents {
     this.#lines = [];
     this.#lineBytes = 0;
   }
+}
+
+function* eventsIn(lines: Uint8Array): Generator<TraceEvent> {
+  for (const line of decoder.decode(lines).split('\n').slice(0, -1)) yield eventOf(line);
 }
 
 function eventOf(line: string): TraceEvent {

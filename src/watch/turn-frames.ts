@@ -15,6 +15,9 @@ export type TurnFrames = {
 /** `isContinued` if an earlier turn opened the connection, so that the head is not of this one. */
 type TurnExchange = Exchange & { readonly isContinued: boolean };
 
+/** A step of a turn, and the head of its exchange. */
+export type TurnStep = Pick<TurnExchange, 'request' | 'isContinued'> & { readonly step: Step };
+
 /** How much is kept: turns, frames of one, and bytes of all of them. */
 type FrameLimits = { readonly turns: number; readonly frames: number; readonly bytes: number };
 const standardLimits: FrameLimits = { turns: 40, frames: 2000, bytes: 4_000_000 };
@@ -88,8 +91,19 @@ export class FrameRing {
     const { exchanges, before, omitted } = kept;
     return {
       ...{ before, omitted },
-      exchanges: [...exchanges.values()].map((one) => ({ ...one, steps: one.steps.unpack().filter(isStep) })),
+      exchanges: [...exchanges.values()].map((one) => ({
+        ...one,
+        steps: [...one.steps.unpack()].filter(isStep),
+      })),
     };
+  }
+
+  /** The first step of a turn that fits; undefined if it is not kept. */
+  find(turn: number, fits: (step: Step) => boolean): TurnStep | undefined {
+    for (const { request, isContinued, steps } of this.#turns.get(turn)?.exchanges.values() ?? [])
+      for (const step of steps.unpack())
+        if (isStep(step) && fits(step)) return { request, isContinued, step };
+    return undefined;
   }
 
   #step(step: Step, turn: number | undefined, before: () => number | undefined): void {

@@ -1,6 +1,7 @@
 import type { Finding } from '../diff/finding.ts';
 import { reportCauses } from '../diff/report-causes.ts';
 import { verdictOf } from '../diff/verdict.ts';
+import type { Golden } from '../golden/golden.ts';
 import { causeWriter } from '../report/cause-words.ts';
 import { liveVariant } from '../report/live-traffic.ts';
 import { reportPage } from '../report/page-data.ts';
@@ -13,10 +14,10 @@ import type {
   TurnData,
   TurnPage,
 } from '../ui/watch-model.ts';
-import type { Analysis, WatchedSession } from './analysis.ts';
+import type { Analysis, LaterFindings, WatchedSession } from './analysis.ts';
 import { pointedLanes } from './golden-choice.ts';
 import type { JudgedTurn, SeenSession } from './judged-turn.ts';
-import type { ComparedStart, GoldenVerdict } from './session-start.ts';
+import type { GoldenVerdict } from './session-start.ts';
 import { noteWords, turnParts, turnTitle } from './turn-words.ts';
 
 /** A session as the page shows it. */
@@ -24,6 +25,7 @@ export function sessionData({
   session,
   golden,
   firstTurn,
+  later,
   turns,
   earlier,
   notes,
@@ -32,7 +34,7 @@ export function sessionData({
     number: session.number,
     id: session.id ?? '',
     client: clientText(session),
-    golden: { ...goldenData(golden), ...(firstTurn === undefined ? {} : { turn: firstTurn }) },
+    golden: { ...goldenData(golden, later), ...(firstTurn === undefined ? {} : { turn: firstTurn }) },
     turns: turns.map(turnData),
     earlier,
     notes: notes.map(({ note, after }) => ({ after, ...noteWords(note) })),
@@ -55,29 +57,40 @@ function turnData(turn: JudgedTurn): TurnData {
   };
 }
 
-/** How the start of a session compares with a golden, in words. */
-export function goldenData(verdict: GoldenVerdict): GoldenVerdictData {
+/** How a session compares with a golden, in words: its start, and what later turns have more. */
+export function goldenData(verdict: GoldenVerdict, later: readonly LaterFindings[] = []): GoldenVerdictData {
   switch (verdict.type) {
     case 'pending':
       return { type: 'pending', text: 'the first turn is not over', findings: [] };
     case 'not compared':
       return { type: 'not compared', text: verdict.reason, findings: [] };
     case 'compared': {
-      const type = verdict.findings.length === 0 ? 'parity' : 'findings';
+      const findings = [
+        ...findingsData(verdict.golden, verdict.findings),
+        ...later.flatMap((one) => laterData(verdict.golden, one)),
+      ];
+      const type = findings.length === 0 ? 'parity' : 'findings';
       const pointed = pointedLanes.includes(verdict.golden.lane)
         ? ', as a client that is pointed at a proxy'
         : '';
-      return { type, text: `${goldenName(verdict)}${pointed}`, findings: findingsData(verdict) };
+      return { type, text: `${goldenName(verdict.golden)}${pointed}`, findings };
     }
   }
 }
 
-function goldenName({ golden: { codex, lane, scenario } }: ComparedStart): string {
+/** The name of a golden, without the usual lane. */
+export function goldenName({ codex, lane, scenario }: Golden): string {
   return [codex, ...(lane === 'chatgpt' ? [] : [lane]), scenario].join('/');
 }
 
-function findingsData(start: ComparedStart): SessionFinding[] {
-  const scenario = scenarioOf(start.golden, start.findings);
+/** What a turn has beside the golden, and no turn before it had. */
+export function laterData(golden: Golden, { turn, findings }: LaterFindings): SessionFinding[] {
+  const place = { id: turn.id, title: turnTitle(turn) };
+  return findingsData(golden, findings).map((finding) => ({ ...finding, turn: place }));
+}
+
+function findingsData(golden: Golden, findings: readonly Finding[]): SessionFinding[] {
+  const scenario = scenarioOf(golden, findings);
   const write = causeWriter({ scenarios: [scenario] });
   return reportCauses([scenario]).map((cause) => {
     const { title, effect } = write(cause);
@@ -99,9 +112,17 @@ export function turnPage(analysis: Analysis, id: number): TurnPage | undefined {
   const watched = analysis.sessions().find(({ turns }) => turns.some((turn) => turn.id === id));
   const turn = watched?.turns.find((one) => one.id === id);
   if (frames === undefined || watched === undefined || turn === undefined) return undefined;
-  const { golden, firstTurn, turns } = watched;
+  const { golden, firstTurn, later, turns } = watched;
+  const exchanges = analysis.comparedExchanges(watched, id);
   const start =
-    golden.type === 'compared' && firstTurn === id ? { ...golden, exchanges: golden.exchanges() } : undefined;
+    golden.type !== 'compared' || exchanges === undefined
+      ? undefined
+      : {
+          golden: golden.golden,
+          exchanges,
+          findings:
+            firstTurn === id ? golden.findings : (later.find((one) => one.turn.id === id)?.findings ?? []),
+        };
   const earlier = turns.find((one) => one.id === frames.before);
   const before = frames.before === undefined ? undefined : analysis.framesOf(frames.before);
   const texts = new SharedTexts();

@@ -1,11 +1,11 @@
 import { count } from '../report/count.ts';
 import { terminalLine } from '../report/escape.ts';
 import type { Screen } from '../report/first-screen.ts';
-import type { Mark, TurnPart } from '../ui/watch-model.ts';
+import type { Mark, SessionFinding, TurnPart } from '../ui/watch-model.ts';
 import type { AnalysisUpdate } from './analysis.ts';
 import type { JudgedTurn, SeenSession } from './judged-turn.ts';
 import { noteWords, turnParts, turnTitle } from './turn-words.ts';
-import { clientText, goldenData } from './watch-data.ts';
+import { clientText, goldenData, goldenName, laterData } from './watch-data.ts';
 
 const marks: Readonly<Record<Mark, { readonly text: string; readonly colour?: 'green' | 'red' | 'yellow' }>> =
   {
@@ -80,7 +80,11 @@ export class WatchLines {
     ];
   }
 
-  #goldenLines({ golden }: Extract<AnalysisUpdate, { type: 'golden' }>): string[] {
+  #goldenLines({ golden, later }: Extract<AnalysisUpdate, { type: 'golden' }>): string[] {
+    if (later !== undefined && golden.type === 'compared') {
+      const title = `${goldenName(golden.golden)} in ${turnTitle(later.turn)}`;
+      return this.#causeLines(title, laterData(golden.golden, later));
+    }
     const { type, text, findings } = goldenData(golden);
     switch (type) {
       case 'pending':
@@ -90,17 +94,21 @@ export class WatchLines {
       case 'parity':
         return [`  ${this.#marked(`follows the golden ${text}`, 'ok')}`];
       case 'findings':
-        return [
-          `  ${this.#marked(`${count(findings.length, 'cause')} beside the golden ${text}`, 'wrong')}`,
-          ...findings.slice(0, this.#explains ? undefined : fewCauses).map(({ code, title, effect }) => {
-            const effectText = this.#explains && effect !== null ? ` (${effect})` : '';
-            return `    ${terminalLine(`${code}  ${title}${effectText}`)}`;
-          }),
-          ...(this.#explains || findings.length <= fewCauses
-            ? []
-            : [`    and ${findings.length - fewCauses} more, on the page`]),
-        ];
+        return this.#causeLines(text, findings);
     }
+  }
+
+  #causeLines(golden: string, findings: readonly SessionFinding[]): string[] {
+    return [
+      `  ${this.#marked(`${count(findings.length, 'cause')} beside the golden ${golden}`, 'wrong')}`,
+      ...findings.slice(0, this.#explains ? undefined : fewCauses).map(({ code, title, effect }) => {
+        const effectText = this.#explains && effect !== null ? ` (${effect})` : '';
+        return `    ${terminalLine(`${code}  ${title}${effectText}`)}`;
+      }),
+      ...(this.#explains || findings.length <= fewCauses
+        ? []
+        : [`    and ${findings.length - fewCauses} more, on the page`]),
+    ];
   }
 }
 

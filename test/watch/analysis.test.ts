@@ -2,13 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readGolden } from '../../src/golden/file.ts';
 import { bundledGoldens, layeredGoldens } from '../../src/golden/select.ts';
-import { eventsOf } from '../../src/golden/trace/exchanges.ts';
+import { clientJson, eventsOf, type Step } from '../../src/golden/trace/exchanges.ts';
 import { plainScreen } from '../../src/report/first-screen.ts';
 import type { TraceEvent } from '../../src/trace/trace-event.ts';
 import { Analysis } from '../../src/watch/analysis.ts';
 import { GoldenChoice } from '../../src/watch/golden-choice.ts';
-import { sessionData } from '../../src/watch/watch-data.ts';
+import { sessionData, turnPage } from '../../src/watch/watch-data.ts';
 import { WatchLines } from '../../src/watch/watch-lines.ts';
+import { uuid7 } from '../../src/wire/ids.ts';
+import { type JsonNode, mapChildren, parseJson, printJson, stringAt } from '../../src/wire/json.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 import { type MadeUpTurn, madeUpSession, type SeenEvent, sessionId, text } from './made-up-session.ts';
 
@@ -217,6 +219,77 @@ describe('a session', () => {
       '  1 cause beside the golden 0.171.0/fast ✗',
       '    session/header-renamed  session-id sent as session_id',
     ]);
+  });
+});
+
+/**
+ * The events of a session of the official client: two turns, and the second one again and again with ids of its own.
+ * `change` changes the body of each later request.
+ */
+function laterTurns(turns: number, change: (body: JsonNode, turn: number) => JsonNode): TraceEvent[] {
+  const [exchange] = fillGolden(readGolden(`${bundledGoldens}/0.171.0/chatgpt/second-turn.golden.jsonl`), 1);
+  if (exchange === undefined) throw new RangeError('the golden has no exchange');
+  const at = exchange.steps.findLastIndex((step) => clientJson(step) !== undefined);
+  const [start, second] = [exchange.steps.slice(0, at), exchange.steps.slice(at)];
+  const turnId = stringAt(second[0] && clientJson(second[0]), 'client_metadata', 'turn_id') ?? '';
+  const later = Array.from({ length: turns - 1 }, (_, index) => {
+    // The time in it stays that of the session.
+    const own = turnId.replace(/..$/, String(10 + index));
+    return second.map((step): Step => {
+      const json = clientJson(step);
+      if (json === undefined || step.type === 'response' || step.content.kind !== 'json') return step;
+      const text = printJson(change(json, index + 2)).replaceAll(turnId, own);
+      return { ...step, content: { ...step.content, json: parseJson(text).node } };
+    });
+  });
+  return eventsOf({ ...exchange, steps: [...start, ...later.flat()] });
+}
+
+const withMember = (body: JsonNode, key: string, value: JsonNode) =>
+  mapChildren(body, (old, name) => (name === key ? value : old));
+
+describe('a later turn beside the golden', () => {
+  const causes = (events: readonly TraceEvent[], analysis?: Analysis) =>
+    linesOf(
+      events.map((event) => [event] as const),
+      analysis,
+    ).filter((line) => line.startsWith('  '));
+
+  it('follows it in a session of the official client', () => {
+    expect(causes(laterTurns(4, (body) => body))).toEqual(['  follows the golden 0.171.0/default ✓']);
+  });
+
+  it('shows its causes once, and with the frames of the first turn that has them', () => {
+    const analysis = new Analysis(goldens);
+    const events = laterTurns(5, (body, turn) =>
+      turn < 3 ? body : withMember(body, 'store', { kind: 'literal', value: true }),
+    );
+    expect(causes(events, analysis)).toEqual([
+      '  follows the golden 0.171.0/default ✓',
+      '  1 cause beside the golden 0.171.0/default in turn 3 ✗',
+      '    request/member-changed  store: true instead of false',
+    ]);
+    const [session] = analysis.sessions();
+    if (session === undefined) throw new RangeError('there is no session');
+    const { golden } = sessionData(session);
+    expect(golden).toMatchObject({ type: 'findings', findings: [{ turn: { id: 3, title: 'turn 3' } }] });
+    const frames = turnPage(analysis, 3);
+    expect(frames?.page.conversations[0]?.findings.length).toBe(1);
+    expect(frames?.traffic.variants[0]?.views.map(({ id }) => id)).toEqual(['parity', 'turns']);
+  });
+
+  it('shows that it has the ids of another session', () => {
+    const other = uuid7();
+    const events = laterTurns(4, (body, turn) => {
+      const session = stringAt(body, 'client_metadata', 'session_id') ?? '';
+      return turn === 3 ? parseJson(printJson(body).replaceAll(session, other)).node : body;
+    });
+    const [, first, ...rest] = causes(events);
+    expect(first).toMatch(/^ {2}\d causes? beside the golden 0\.171\.0\/default in turn 3 ✗$/);
+    expect(rest.join('\n')).toContain('session/');
+    expect(linesOf(events.map((event) => [event] as const)).join('\n')).toContain(
+      'turn 3 · default tier hint ✓ · cache key ≠ session ✗',
+    );
   });
 });
 

@@ -10,7 +10,7 @@ it('returns the events as they were, in their order and with fractions of their 
   const packed = new PackedEvents();
   for (const event of events) packed.add(event);
   expect(packed.count).toBe(events.length);
-  expect(packed.unpack()).toEqual(events);
+  expect([...packed.unpack()]).toEqual(events);
 });
 
 it('keeps them in a fraction of the bytes that they have as text', () => {
