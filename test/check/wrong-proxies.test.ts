@@ -26,7 +26,7 @@ it('finds nothing wrong with a proxy that passes on everything', async () => {
   expect(await verdictOn('none')).toEqual({ type: 'same', end: 'complete' });
 });
 
-it.each([
+it.concurrent.each([
   ['loses the words of a response', ['exchange 1: lost response.output_text.delta']],
   ['sends the turn twice', ['exchange 1: doubled response.created and 8 more']],
   ['swaps two events', ['exchange 1: messages in another order']],
