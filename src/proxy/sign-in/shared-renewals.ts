@@ -8,7 +8,10 @@ import type { RefreshResult } from './token-endpoint.ts';
 const lifetime = 30 * 24 * 60 * 60_000;
 
 /** Milliseconds to wait for another process that renews the same tokens: longer than a renewal with all its retries. */
-const patience = 20_000;
+const heldPatience = 20_000;
+
+/** Milliseconds to wait for a state that is away. To use a refresh token twice would end the sign-in. */
+const awayPatience = 5000;
 
 /** The most renewals to follow from a refresh token to the newest one. */
 const mostRenewals = 1000;
@@ -47,6 +50,7 @@ export class SharedRenewals {
     const known = await this.#find(refreshToken);
     if (known !== undefined && !isStale(known)) return { outcome: 'renewed', tokens: known };
     const newest = known?.refreshToken ?? refreshToken;
+    const patience = { held: heldPatience, away: canWait ? 0 : awayPatience };
     const isDone = async () => (await this.#find(newest)) !== undefined;
     const lock = await takeLock(this.#state, `renewal:${digest(newest)}`, { patience, isDone });
     if (lock === 'away' && canWait) return { outcome: 'failed', reason: `${this.#state.name} is away` };

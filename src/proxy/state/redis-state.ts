@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { ParityError } from '../../errors.ts';
+import { Timeout } from '../http/timeout.ts';
 import { type Logger, reasonOf } from '../log.ts';
 import type { SharedState } from './shared-state.ts';
 
@@ -66,7 +67,6 @@ export async function openRedisState(url: URL, log: Logger): Promise<SharedState
     keyPrefix: prefix,
     lazyConnect: true,
     connectTimeout: connectTime,
-    commandTimeout: longestWait,
     // What cannot be sent at once is not sent later.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -76,6 +76,23 @@ export async function openRedisState(url: URL, log: Logger): Promise<SharedState
   const state = new RedisState(redis, `Redis at ${url.host}`, log);
   await state.connect();
   return state;
+}
+
+class NoResponse extends Error {
+  constructor() {
+    super(`no response in ${longestWait / 1000} s`);
+  }
+}
+
+/** Rejects with NoResponse if Redis takes too long. */
+async function inTime<T>(response: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timeout = new Timeout(longestWait, () => reject(new NoResponse()));
+  try {
+    return await Promise.race([response, late]);
+  } finally {
+    timeout.end();
+  }
 }
 
 class RedisState implements SharedState {
@@ -107,11 +124,7 @@ class RedisState implements SharedState {
 
   async connect(): Promise<void> {
     // It may connect, and then not respond.
-    await Promise.race([
-      this.#redis.connect(),
-      delay(connectTime + longestWait, undefined, { ref: false }),
-    ]).catch((error: unknown) => this.#leave(this.#lastError ?? error));
-    if (this.#redis.status !== 'ready') this.#leave(this.#lastError ?? new Error('no response'));
+    await inTime(this.#redis.connect()).catch((error: unknown) => this.#leave(this.#lastError ?? error));
   }
 
   async get(keys: readonly string[], patience = 0): Promise<readonly (string | undefined)[]> {
@@ -162,7 +175,7 @@ class RedisState implements SharedState {
       return undefined;
     }
     try {
-      return await command(this.#redis);
+      return await inTime(command(this.#redis));
     } catch (error) {
       this.failures += 1;
       this.#leave(error);
@@ -187,6 +200,8 @@ class RedisState implements SharedState {
   #leave(error: unknown): void {
     if (this.#isAway || this.#closed) return;
     this.#isAway = true;
+    // Such a connection may never notice that the other side is gone.
+    if (error instanceof NoResponse) this.#redis.disconnect(true);
     this.#log.warn(
       {},
       `${this.name} is away (${reasonOf(error)}): the proxy goes on with what it knows, and tries again`,
@@ -200,12 +215,13 @@ class RedisState implements SharedState {
       if (this.#closed) return;
       try {
         // A server that is full or a replica responds to PING, but stores nothing.
-        await this.#redis.set('probe', '1', 'PX', 1000);
+        await inTime(this.#redis.set('probe', '1', 'PX', 1000));
         this.#isAway = false;
         this.#settledAt = performance.now() + settleTime;
         this.#lastError = undefined;
-      } catch {
-        continue; // It is away still.
+      } catch (error) {
+        if (error instanceof NoResponse) this.#redis.disconnect(true);
+        continue;
       }
       this.#log.info({}, `${this.name} is back`);
       for (const listener of this.#listeners) listener();

@@ -150,6 +150,22 @@ describe.runIf(hasRedis)('Redis that is away', () => {
   });
 });
 
+describe.runIf(hasRedis)('Redis that is away for a moment', () => {
+  it('is waited for, so that a refresh token is used once', async () => {
+    const redis = await startRedis();
+    const states = [await redisIn(redis.url), await redisIn(redis.url)];
+    await redis.stop();
+    await expect.poll(() => states.every(({ isAway }) => isAway)).toBe(true);
+    const { endpoint, requests } = await tokenEndpoint();
+    const original = authFile(-60);
+    const paths = [original, copyOf(original)];
+    const signIns = paths.map((path, index) => new Accounts(path, endpoint, states[index]).signIn('s'));
+    await redis.start();
+    expect(new Set((await Promise.all(signIns)).map(({ accessToken }) => accessToken)).size).toBe(1);
+    expect(requests).toHaveLength(1);
+  });
+});
+
 describe('accounts of several proxies', () => {
   /** Two machines with the same accounts, in folders of their own. */
   function machines() {
