@@ -13,7 +13,7 @@ type LiveTraffic = {
   readonly turn: LiveFrames;
   /** The turn before it in the same thread, if it is known. */
   readonly before: LiveFrames | undefined;
-  /** The start of the session and its golden, if the turn is the first one and was compared. */
+  /** What was compared of the turn, as the start of its session, and the golden; undefined if it was not compared. */
   readonly start:
     | {
         readonly golden: Golden;
@@ -56,6 +56,11 @@ export function liveVariant({ turn, before, start }: LiveTraffic, texts: SharedT
   const matched = correspondence(envelopeOf(golden), envelopesOf(exchanges));
   const expected = track('golden', true, golden.exchanges, texts);
   const actual = track('session', false, exchanges, texts);
+  const parity = view(
+    { id: 'parity', label: 'golden and session', left: 2, right: 3 },
+    parityRows(expected, actual, matched),
+    findings,
+  );
   return {
     label: '',
     ...live,
@@ -64,13 +69,6 @@ export function liveVariant({ turn, before, start }: LiveTraffic, texts: SharedT
       return { name, description: kinds[kind].description, ...(value === undefined ? {} : { value }) };
     }),
     tracks: [...live.tracks, trackData(expected), trackData(actual)],
-    views: [
-      view(
-        { id: 'parity', label: 'golden and session', left: 2, right: 3 },
-        parityRows(expected, actual, matched),
-        findings,
-      ),
-      ...live.views,
-    ],
+    views: before === undefined ? [parity, ...live.views] : [...live.views, parity],
   };
 }

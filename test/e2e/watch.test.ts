@@ -248,22 +248,30 @@ describe.skipIf(whyNoBrowser !== undefined)('the page in Chromium', () => {
     await expect
       .poll(() => page.locator('.turn-verdicts .wrong').first().textContent())
       .toMatch(/^cache key ≠ session.*Send one id as session-id and as prompt_cache_key\.$/);
+    // What it has beside the golden, and the first turn has not, is shown at once.
+    const tab = () => page.locator('[role=tab][aria-selected=true]').textContent();
+    await expect.poll(tab).toContain('golden');
+    await expect
+      .poll(() => page.locator('.findings li').allTextContents())
+      .toEqual([expect.stringContaining('prompt_cache_key')]);
+    await page.keyboard.press('1');
     const changed = page.locator('.row.line.changed', { hasText: 'prompt_cache_key' });
     await expect.poll(() => changed.locator('mark').allTextContents()).toContain('mine');
-    expect(await page.locator('aside').count()).toBe(0);
-    await page.keyboard.press('2');
+    await page.keyboard.press('3');
     await expect.poll(() => page.locator('.party').allTextContents()).toEqual(['client', 'backend']);
     await expect.poll(() => page.locator('.row.moment .label').first().textContent()).toBe('response.create');
     await page.getByRole('link', { name: 'previous turn' }).click();
     await expect.poll(() => page.locator('h1').textContent()).toBe('turn 1');
     // The first turn is compared with the golden, and shows the values of its variables.
-    await expect.poll(() => page.locator('[role=tab][aria-selected=true]').textContent()).toContain('golden');
+    await expect.poll(tab).toContain('golden');
     await expect
       .poll(() => page.locator('.variables button', { hasText: 'session_id' }).first().textContent())
       .toContain(client.session);
     await expect.poll(() => page.locator('.findings li').count()).toBeGreaterThan(3);
     await page.keyboard.press('Escape');
     await expect.poll(() => page.locator('.answers').count()).toBe(1);
+    await page.locator('.session-causes summary').click();
+    await expect.poll(() => page.getByRole('link', { name: 'from turn 2 on' }).count()).toBe(1);
     await expect.poll(() => received.length).toBeGreaterThan(1);
     const all = `${received.join('\n')}\n${watch.lines().join('\n')}\n${await page.content()}`;
     expect(all).toContain('<<secret account_id 1>>');
