@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { constants, type Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { closingResponse } from '../wire/closing-response.ts';
-import { pairHeaders } from '../wire/headers.ts';
+import { type HeaderList, pairHeaders } from '../wire/headers.ts';
 import { type Faults, startFaults } from './faults.ts';
 import { respondToPost } from './http-responses.ts';
+import { bothVersions } from './http-versions.ts';
 import { listenWithFaults } from './listen-with-faults.ts';
 import type { ScriptedReply } from './reply.ts';
 import { type BackendRun, startScript } from './respond.ts';
@@ -38,6 +40,8 @@ export type Backend = {
   readonly port: number;
   /** `http://127.0.0.1:PORT`, without a path. */
   readonly origin: string;
+  /** Whether it serves HTTP/2 besides HTTP/1.1. A relay that makes faults or varies the bytes knows HTTP/1.1 only. */
+  readonly http2: boolean;
   /** How many scripted replies were used so far. */
   used(): number;
   /** Describes how the run deviated from the script, a phrase each: unused replies and faults, and missing replies. */
@@ -54,7 +58,7 @@ const responsesPaths = new Set(['/backend-api/codex/responses', '/v1/responses']
 const notFound = jsonResponse(404, { detail: 'Not Found' });
 
 /**
- * Starts the simulated Codex backend: HTTP and websocket on loopback. For TLS, put a tap in front of it.
+ * Starts the simulated Codex backend: HTTP/1.1, HTTP/2 and websocket on loopback. For TLS, put a tap in front of it.
  *
  * @throws ParityError `port-in-use` when the port is in use.
  */
@@ -64,11 +68,12 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   const faults = startFaults(options.faults ?? {});
   const run: BackendRun = { script, faults, strict, replyTo, onEvent };
   const websockets = startWebSocketResponses(run);
-  const server = createServer((request, response) => {
+  const serve = (request: ServerRequest, response: Response) => {
     // This fails only when the client disconnects in the middle of its request.
     serveRequest(request, response, { ...run, models: options.models ?? [] }).catch(() => response.destroy());
-  });
-  server.on('upgrade', (request, socket, head) => {
+  };
+  const http1 = createServer(serve);
+  http1.on('upgrade', (request, socket, head) => {
     // Without a listener, a client that resets its connection would end the process.
     socket.on('error', () => {});
     const target = request.url ?? '/';
@@ -86,10 +91,13 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
     onEvent({ type: 'upgrade', target, headers: pairHeaders(request.rawHeaders) });
     websockets.accept(request, socket, head);
   });
-  const listening = await listenWithFaults(server, { port, faults: options.faults?.wire ?? [], vary });
+  const wire = options.faults?.wire ?? [];
+  const server = bothVersions(http1, serve);
+  const listening = await listenWithFaults(server, { port, faults: wire, vary });
   return {
     port: listening.port,
     origin: `http://127.0.0.1:${listening.port}`,
+    http2: wire.length === 0 && vary === undefined,
     used: script.used,
     deviations: () => [
       ...(script.used() === script.length ? [] : [`${script.used()} of ${script.length} replies used`]),
@@ -105,9 +113,12 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   };
 }
 
+type ServerRequest = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
+
 async function serveRequest(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: ServerRequest,
+  response: Response,
   run: BackendRun & { readonly models: readonly string[] },
 ): Promise<void> {
   const { onEvent } = run;
@@ -115,7 +126,7 @@ async function serveRequest(
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
   const path = pathOf(target);
-  const headers = pairHeaders(request.rawHeaders);
+  const headers = pairHeaders(request.rawHeaders).filter(([name]) => !name.startsWith(':'));
   const send = (sent: HttpResponse) => {
     onEvent({ type: 'request', method, target, headers, status: sent.status });
     write(response, sent);
@@ -134,17 +145,23 @@ function refuseUpgrade(socket: Duplex, { status, headers, body }: HttpResponse):
   socket.end(closingResponse({ status, headers, body }), () => socket.destroy());
 }
 
-function write(response: ServerResponse, { status, headers, body, ending }: HttpResponse): void {
+function write(response: Response, { status, headers, body, ending }: HttpResponse): void {
   const bytes = Buffer.from(body);
+  const length = ['content-length', String(bytes.length)] as const;
+  const all: HeaderList = ending === undefined ? [...headers, length] : headers;
+  if (response instanceof Http2ServerResponse) response.writeHead(status, Object.fromEntries(all));
+  else response.writeHead(status, all.flat());
+  const content: Writable = response;
   if (ending === undefined) {
-    response.writeHead(status, [...headers.flat(), 'content-length', String(bytes.length)]);
-    response.end(bytes);
+    content.end(bytes);
     return;
   }
-  response.writeHead(status, headers.flat());
-  response.flushHeaders();
-  response.write(bytes, () => {
-    if (ending === 'cut') response.destroy();
+  const isHttp2 = response instanceof Http2ServerResponse;
+  if (!isHttp2) response.flushHeaders();
+  content.write(bytes, () => {
+    if (ending !== 'cut') return;
+    if (isHttp2) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    else response.destroy();
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import type { Fault } from '../fault/fault.ts';
 import { type FaultRelay, startFaultRelay } from '../fault/relay.ts';
 import { listenLocally } from '../listening.ts';
@@ -18,10 +18,15 @@ export async function listenWithFaults(
   server: Server,
   { port, faults, vary }: ListeningOptions,
 ): Promise<Pick<FaultRelay, 'port' | 'left' | 'failHandshake' | 'close'>> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const closeServer = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
     });
   if (faults.length === 0 && vary === undefined)
     return {

@@ -39,6 +39,8 @@ export type ReplayBackend = {
   failHandshake(client: Socket): boolean;
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
+  /** Recordings are played over HTTP/1.1 only. */
+  readonly http2: false;
 };
 
 /**
@@ -111,6 +113,7 @@ export async function startReplayBackend(options: ReplayBackendOptions): Promise
   return {
     port: listening.port,
     origin: `http://127.0.0.1:${listening.port}`,
+    http2: false,
     failHandshake: listening.failHandshake,
     close: () => {
       for (const client of websockets.clients) client.terminate();

@@ -64,7 +64,8 @@ export type HttpResponse = {
   readonly body: string | Buffer;
   /**
    * Absent: the body is complete, and sent with its length. `hold`: the body is the start of a stream that then sends
-   * nothing more. `cut`: the connection ends after the body, in the middle of the stream.
+   * nothing more. `cut`: the connection ends after the body, in the middle of the stream; over
+   * HTTP/2, the stream is reset.
    */
   readonly ending?: 'hold' | 'cut';
 };

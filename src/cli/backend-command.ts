@@ -95,7 +95,13 @@ export function backendCommand({ signal }: CommandContext): CommandModule<object
           const authority = await openCertificateAuthority(defaultAuthorityFolder());
           const tap = await startInterceptingTap({
             authority,
-            upstream: { kind: 'fixed', host: '127.0.0.1', port: backend.port, tls: false },
+            upstream: {
+              kind: 'fixed',
+              host: '127.0.0.1',
+              port: backend.port,
+              tls: false,
+              http2: backend.http2,
+            },
             observe: () => {},
             failHandshake: backend.failHandshake,
           });

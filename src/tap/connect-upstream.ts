@@ -1,5 +1,5 @@
 import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Leg } from './relay-bytes.ts';
 import type { OpenSockets } from './tap.ts';
 
@@ -7,18 +7,34 @@ import type { OpenSockets } from './tap.ts';
 export type UpstreamTarget = { readonly host: string; readonly port: number; readonly tls: boolean };
 
 /**
- * Connects to a target. Rejects with Node's own error when the target is unreachable or its certificate is invalid.
+ * Connects to a target. With TLS it chooses HTTP/1.1. Rejects with Node's own error when the target is unreachable or its
+ * certificate is invalid.
  */
-export async function connectUpstream(
-  { host, port, tls }: UpstreamTarget,
+export async function connectUpstream(target: UpstreamTarget, sockets: OpenSockets): Promise<Leg> {
+  const tcp = await connectTcp(target, sockets);
+  return target.tls ? secureUpstream(tcp, target.host, ['http/1.1'], sockets) : { stream: tcp, tcp };
+}
+
+/** Connects without TLS. Rejects with Node's own error when the target is unreachable. */
+export async function connectTcp(
+  { host, port }: Pick<UpstreamTarget, 'host' | 'port'>,
   sockets: OpenSockets,
-): Promise<Leg> {
+): Promise<Socket> {
   const tcp = sockets.add(connect({ host, port, allowHalfOpen: true, noDelay: true }));
   await ready(tcp, 'connect');
-  if (!tls) return { stream: tcp, tcp };
-  // The tap decodes only HTTP/1.1, so it offers nothing else.
+  return tcp;
+}
+
+/** Begins TLS, and offers these ALPN protocols. Rejects with Node's own error when the certificate is invalid. */
+export async function secureUpstream(
+  tcp: Socket,
+  host: string,
+  protocols: readonly string[],
+  sockets: OpenSockets,
+): Promise<Leg & { readonly stream: TLSSocket }> {
   const servername = isIP(host) === 0 ? { servername: host } : {};
-  const stream = sockets.add(connectTls({ socket: tcp, host, ALPNProtocols: ['http/1.1'], ...servername }));
+  const offers = protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] };
+  const stream = sockets.add(connectTls({ socket: tcp, host, ...offers, ...servername }));
   try {
     await ready(stream, 'secureConnect');
   } catch (error) {

@@ -1,11 +1,8 @@
-import { http2Preface } from '../wire/http2-frame.ts';
+import { beginsHttp2 } from '../wire/http2-frame.ts';
 import type { Side } from '../wire/message.ts';
 import { type ConnectionDecoderOptions, Http1ConnectionDecoder } from './http1-connection-decoder.ts';
 import { Http2ConnectionDecoder } from './http2-connection-decoder.ts';
 import type { RelayListener } from './relay-bytes.ts';
-
-/** The client's first bytes that no request of HTTP/1.1 begins with. */
-const preface = http2Preface.subarray(0, 3);
 
 /** What one side sent before it was clear which version of HTTP the connection speaks. */
 type Early = { readonly side: Side; readonly bytes: Buffer };
@@ -48,11 +45,8 @@ export class ConnectionDecoder implements RelayListener {
   #isHttp2(): boolean | undefined {
     const sent = (side: Side) =>
       Buffer.concat(this.#early.filter((part) => part.side === side).map(({ bytes }) => bytes));
-    const client = sent('client').subarray(0, preface.length);
-    if (client.length > 0) {
-      if (!client.equals(preface.subarray(0, client.length))) return false;
-      return client.length === preface.length ? true : undefined;
-    }
+    const client = sent('client');
+    if (client.length > 0) return beginsHttp2(client);
     const [first] = sent('backend');
     // The length of a first frame, which is one of settings: below 64 KiB.
     return first === undefined ? undefined : first === 0;

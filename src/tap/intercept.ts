@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
-import { parseClientHello } from '../wire/client-hello.ts';
+import { offeredProtocols, parseClientHello } from '../wire/client-hello.ts';
 import { closingResponse } from '../wire/closing-response.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
-import { connectionProblem, connectUpstream, ready, type UpstreamTarget } from './connect-upstream.ts';
+import { connectionProblem, connectTcp, ready, secureUpstream } from './connect-upstream.ts';
 import { firstTlsRecord } from './first-record.ts';
 import { type Leg, relayBytes } from './relay-bytes.ts';
 import {
@@ -32,7 +32,14 @@ export type InterceptingTapOptions = TapOptions & {
   /** Where intercepted connections go: to the real hosts, verified, or all to one plain address. */
   readonly upstream:
     | { readonly kind: 'real' }
-    | { readonly kind: 'fixed'; readonly host: string; readonly port: number; readonly tls: false };
+    | {
+        readonly kind: 'fixed';
+        readonly host: string;
+        readonly port: number;
+        readonly tls: false;
+        /** Whether it serves HTTP/2 without TLS too, to clients that offer it. Absent: false. */
+        readonly http2?: boolean;
+      };
   /** May make the TLS handshake of a client fail. Returns whether it does. */
   readonly failHandshake?: (client: Socket) => boolean;
   /** Other hosts are tunnelled unchanged and unobserved (the default), or refused with 502 without connecting. */
@@ -75,28 +82,33 @@ async function serveConnect(
     return refuse(client, 502, `${host} is not a host that this tap allows.`);
   }
 
-  let backend: Leg;
+  let backend: Socket;
   let secureContext: SecureContext | null;
   try {
     secureContext = intercepted ? await options.authority.contextFor(host) : null;
-    backend = await connectUpstream(upstreamOf(destination, intercepted, options), context.sockets);
+    backend = await connectTcp(upstreamOf(destination, intercepted, options), context.sockets);
   } catch (error) {
     const problem = connectionProblem(host, error);
     context.onProblem(problem);
     return refuse(client, 502, problem);
   }
   if (client.destroyed) {
-    backend.stream.destroy();
+    backend.destroy();
     return;
   }
   client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
   if (secureContext !== null && options.failHandshake?.(client) === true) {
-    backend.stream.destroy();
+    backend.destroy();
     return;
   }
-  if (secureContext === null)
-    await relayBytes({ stream: client, tcp: client }, backend, unobserved, context.stop);
-  else await intercept(client, secureContext, backend, destination, context);
+  if (secureContext === null) {
+    await relayBytes(
+      { stream: client, tcp: client },
+      { stream: backend, tcp: backend },
+      unobserved,
+      context.stop,
+    );
+  } else await intercept({ client, secureContext, backend, destination }, options, context);
 }
 
 const unobserved = { onData: () => {}, onFinished: () => {}, onCut: () => {} };
@@ -105,32 +117,43 @@ function upstreamOf(
   destination: Destination,
   intercepted: boolean,
   { upstream }: InterceptingTapOptions,
-): UpstreamTarget {
-  if (!intercepted) return { ...destination, tls: false };
-  return upstream.kind === 'real' ? { ...destination, tls: true } : upstream;
+): Destination {
+  return intercepted && upstream.kind === 'fixed' ? upstream : destination;
 }
 
+type Interception = {
+  readonly client: Socket;
+  readonly secureContext: SecureContext;
+  /** Before its TLS, if it has any. */
+  readonly backend: Socket;
+  readonly destination: Destination;
+};
+
 /**
- * Terminates the client's TLS and taps the traffic inside. A handshake that fails is observed as undecodable.
+ * Terminates the client's TLS and taps the traffic inside. The client gets the ALPN protocol that the backend chose from
+ * those that the client offers. A handshake that fails is observed as undecodable.
  */
 async function intercept(
-  client: Socket,
-  secureContext: SecureContext,
-  backend: Leg,
-  destination: Destination,
+  { client, secureContext, backend, destination }: Interception,
+  options: InterceptingTapOptions,
   context: TapContext,
 ): Promise<void> {
   const record = await firstTlsRecord(client);
   const hello = record === null ? undefined : await parseClientHello(record);
-  let offered: readonly string[] = [];
+  const offered = record === null ? [] : await offeredProtocols(record);
+  let upstream: TappedBackend;
+  try {
+    upstream = await agreeUpstream(backend, destination, offered, options, context);
+  } catch (error) {
+    context.onProblem(connectionProblem(destination.host, error));
+    client.destroy();
+    return;
+  }
   const secure = context.sockets.add(
     new TLSSocket(client, {
       isServer: true,
       secureContext,
-      ALPNCallback({ protocols }) {
-        offered = protocols;
-        return protocols.includes('http/1.1') ? 'http/1.1' : undefined;
-      },
+      ALPNCallback: () => (offered.includes(upstream.protocol) ? upstream.protocol : undefined),
     }),
   );
   const failure = await ready(secure, 'secure').then(
@@ -144,7 +167,8 @@ async function intercept(
     ...(hello === undefined ? {} : { hello }),
   };
   const connection = announceConnection(context, { authority: authorityOf(destination), tls });
-  if (failure === null) return tapConnection(context, connection, { stream: secure, tcp: client }, backend);
+  if (failure === null)
+    return tapConnection(context, connection, { stream: secure, tcp: client }, upstream.leg);
 
   // OpenSSL's message contains memory addresses. Its code has the same meaning and is the same in every run.
   const cause = 'code' in failure ? failure.code : failure.message;
@@ -153,7 +177,30 @@ async function intercept(
   context.observe({ type: 'undecodable', connection, from: 'client', reason });
   context.observe({ type: 'end', connection, by: 'client' });
   client.destroy();
-  backend.stream.destroy();
+  upstream.leg.stream.destroy();
+}
+
+/** A backend, and the ALPN protocol that it speaks. */
+type TappedBackend = { readonly leg: Leg; readonly protocol: Protocol };
+
+/** The ALPN protocols that the tap decodes. */
+type Protocol = 'h2' | 'http/1.1';
+
+/** Agrees with the backend on a protocol that the client offers. Rejects when the certificate of the backend is invalid. */
+async function agreeUpstream(
+  tcp: Socket,
+  { host }: Destination,
+  offered: readonly string[],
+  { upstream }: InterceptingTapOptions,
+  { sockets }: TapContext,
+): Promise<TappedBackend> {
+  if (upstream.kind === 'fixed') {
+    const isHttp2 = upstream.http2 === true && offered.includes('h2');
+    return { leg: { stream: tcp, tcp }, protocol: isHttp2 ? 'h2' : 'http/1.1' };
+  }
+  const decoded = offered.filter((protocol) => protocol === 'h2' || protocol === 'http/1.1');
+  const leg = await secureUpstream(tcp, host, decoded, sockets);
+  return { leg, protocol: leg.stream.alpnProtocol === 'h2' ? 'h2' : 'http/1.1' };
 }
 
 function refuse(socket: Socket, status: number, text: string): void {

@@ -64,6 +64,13 @@ export async function parseClientHello(record: Buffer): Promise<ClientHello | un
   };
 }
 
+/** The ALPN protocols that the ClientHello in a whole TLS record offers, in its order. Empty if it offers none. */
+export async function offeredProtocols(record: Buffer): Promise<readonly string[]> {
+  const stream = Readable.from([record], { objectMode: false });
+  const message = await readTlsClientHello(stream).catch(() => undefined);
+  return (message && getExtensionData(message, 16)?.protocols) ?? [];
+}
+
 /** JA4 of a first connection, so that a later one, which resumes a session, has the same. */
 function ja4Of(message: TlsClientHelloMessage): string {
   return calculateJa4({

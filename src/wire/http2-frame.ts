@@ -3,6 +3,13 @@ import { UndecodableError } from './undecodable.ts';
 /** What the client of an HTTP/2 connection sends first (RFC 9113, section 3.4). */
 export const http2Preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
+/** Whether a client begins with HTTP/2; undefined if it is too early to say. No request of HTTP/1.1 begins with PRI. */
+export function beginsHttp2(bytes: Buffer): boolean | undefined {
+  const [start, expected] = [bytes.subarray(0, 3), http2Preface.subarray(0, 3)];
+  if (!start.equals(expected.subarray(0, start.length))) return false;
+  return start.length === expected.length ? true : undefined;
+}
+
 /** The types of frames (RFC 9113, section 6). Frames of other types must be ignored (section 4.1). */
 export const frameTypes = {
   DATA: 0,

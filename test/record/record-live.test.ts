@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createSecureServer as createHttp2Server } from 'node:http2';
 import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { recordCommandThroughTap } from '../../src/record/record-live.ts';
@@ -18,12 +20,16 @@ function temporaryFolder(): string {
 }
 
 /** An HTTPS server on this machine that responds with `hello`. This process trusts its authority unless told otherwise. */
-async function backend(host = 'localhost', trusted = true): Promise<string> {
+async function backend(
+  host = 'localhost',
+  trusted = true,
+  protocol: 'h2' | 'http/1.1' = 'http/1.1',
+): Promise<string> {
   const { certificate, key } = await createAuthority();
   const leaf = await createLeaf(host, certificate, createPrivateKey(key));
-  const server = createServer({ cert: leaf.certificate, key: leaf.key }, (_, response) =>
-    response.end('hello'),
-  );
+  const options = { cert: leaf.certificate, key: leaf.key };
+  const server = protocol === 'h2' ? createHttp2Server(options) : createServer(options);
+  server.on('request', (_: unknown, response: Writable) => response.end('hello'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const usual = getCACertificates('default');
@@ -62,6 +68,26 @@ it.skipIf(!has('curl'))('makes curl trust the tap, and the authorities of the sy
   const bundle = readFileSync(join(folder, 'bundle.pem'), 'utf8');
   const missing = getCACertificates('system').filter((authority) => !bundle.includes(authority.trim()));
   expect(missing).toHaveLength(0);
+});
+
+it.skipIf(!has('curl'))('records HTTP/2 where command and host speak it', async () => {
+  const url = await backend('localhost', true, 'h2');
+  const { problems, trace, folder } = await record(
+    `curl --silent --http2 --data hi --write-out '%{http_version}' ${url} > "$XDG_STATE_HOME/response"`,
+  );
+  expect([...problems]).toEqual([]);
+  expect(readFileSync(join(folder, 'response'), 'utf8')).toBe('hello2');
+  expect(trace.events).toMatchObject([
+    { type: 'connection', tls: { chosen: 'h2' } },
+    {
+      ...{ type: 'request', method: 'POST', version: '2' },
+      http2: { pseudo: [':method', ':path', ':scheme', ':authority'] },
+    },
+    { type: 'body', from: 'client', content: { kind: 'text' } },
+    { type: 'response', status: 200, version: '2' },
+    { type: 'body', from: 'backend' },
+    { type: 'end', by: 'client' },
+  ]);
 });
 
 it.skipIf(!has('python3'))('makes Python trust the tap', async () => {

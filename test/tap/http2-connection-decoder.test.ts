@@ -13,6 +13,7 @@ import { startReverseTap } from '../../src/tap/reverse.ts';
 import type { Observation } from '../../src/trace/observation.ts';
 import type { Side } from '../../src/wire/message.ts';
 import { anyChunking } from '../wire/chunking.ts';
+import { frame, get, many, number, preface, request, settings } from '../wire/http2-frames.ts';
 import { closing, listening, observing } from './local.ts';
 
 /** Node's own HTTP/2 on both sides of a tap: what the tap observes must be what they sent. */
@@ -121,22 +122,6 @@ it('observes several requests at once on one connection, and the side that break
   expect(observed.at(-1)).toEqual({ type: 'end', connection: 1, by: 'client' });
 });
 
-const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-
-function frame(type: number, flags: number, stream: number, payload: Buffer | string = ''): Buffer {
-  const bytes = Buffer.from(payload);
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(bytes.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, bytes]);
-}
-
-/** `GET /` by the static table, with `:authority` a. */
-const get = Buffer.from('828684410161', 'hex');
-const number = (value: number) => Buffer.from(value.toString(16).padStart(8, '0'), 'hex');
-
 function decoded(parts: readonly (readonly [Side, Buffer])[]) {
   const observed: Observation[] = [];
   let exchange = 0;
@@ -153,7 +138,7 @@ function decoded(parts: readonly (readonly [Side, Buffer])[]) {
 it('reads padding, priority, continuations, pushes and bytes of any split', () => {
   const sent = Buffer.concat([
     preface,
-    frame(4, 0, 0, Buffer.from('00020000000000ff00000001', 'hex')),
+    settings([2, 0], [255, 1]),
     frame(8, 0, 0, number(5_177_345)),
     frame(
       1,
@@ -207,10 +192,6 @@ it('observes a body that an empty frame ends', () => {
   expect(observed[1]).not.toHaveProperty('largestFrame');
 });
 
-const request = (stream: number, flags = 0x4) => frame(1, flags, stream, get);
-const many = (count: number, make: (index: number) => Buffer) =>
-  Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
-
 it.each<[string, Buffer, string]>([
   ['an HPACK block that is wrong', frame(1, 0x4, 1, Buffer.of(0xff)), 'an HPACK block that ends too early'],
   ['a request without a path', frame(1, 0x4, 1, Buffer.of(0x82)), 'a request without :method or :path'],
@@ -260,7 +241,7 @@ function many4(): Buffer[] {
 
 it('keeps nothing of floods of settings, pings and empty continuations', () => {
   const flood = Buffer.concat([
-    many(10_000, () => frame(4, 0, 0, Buffer.from('000400000001', 'hex'))),
+    many(10_000, () => settings([4, 1])),
     many(10_000, () => frame(6, 0, 0, Buffer.alloc(8))),
     frame(1, 0, 1, get),
     many(10_000, () => frame(9, 0, 1)),

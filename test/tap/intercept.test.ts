@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { connect as connectHttp2, createSecureServer as createHttp2Server } from 'node:http2';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +18,9 @@ import {
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import type { CertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import { type InterceptingTapOptions, startInterceptingTap } from '../../src/tap/intercept.ts';
+import { hostile, preface } from '../wire/http2-frames.ts';
 import {
   backend,
   closed,
@@ -276,16 +279,116 @@ it('verifies the real host and rejects an untrusted one', async () => {
     );
   });
   const port = await listening(server);
-  const { tap, authority } = await interceptingTap(0, { upstream: { kind: 'real' }, hosts: ['localhost'] });
+  const problems: string[] = [];
+  const { tap, authority } = await interceptingTap(0, {
+    ...{ upstream: { kind: 'real' }, hosts: ['localhost'] },
+    onProblem: (problem) => problems.push(problem),
+  });
   const refused = await tunnelled(tap.port, `localhost:${port}`);
-  expect(refused.response).toMatch(/^HTTP\/1\.1 502 .*the certificate of localhost is not valid: /s);
+  const client = connectTls({ socket: refused.socket, servername: 'localhost', ca: authority.certificate });
+  await expect(once(client, 'secureConnect')).rejects.toThrow();
+  expect(problems).toEqual([expect.stringMatching(/^the certificate of localhost is not valid: /)]);
 
   const before = getCACertificates('default');
   onTestFinished(() => setDefaultCACertificates(before));
   setDefaultCACertificates([...before, foreign.certificate]);
-  const { response } = await tunnelled(tap.port, `localhost:${port}`);
-  expect(response).toMatch(/^HTTP\/1\.1 200 /);
+  const accepted = await tunnelled(tap.port, `localhost:${port}`);
+  const trusting = connectTls({
+    socket: accepted.socket,
+    servername: 'localhost',
+    ca: authority.certificate,
+  });
+  onTestFinished(() => void trusting.destroy());
+  await once(trusting, 'secureConnect');
+  await setImmediate();
   expect(authority.certificate).not.toBe(foreign.certificate);
+});
+
+/** Node's HTTP/2 through the tap, over TLS. */
+async function overHttp2(tapPort: number, host: string, authority: CertificateAuthority, protocols = ['h2']) {
+  const { socket } = await tunnelled(tapPort, host);
+  const secure = connectTls({
+    ...{ socket, servername: host.replace(/:.*/, ''), ca: authority.certificate },
+    ALPNProtocols: protocols,
+  });
+  const client = connectHttp2(`https://${host}`, { createConnection: () => secure });
+  client.on('error', () => {});
+  onTestFinished(() => client.destroy());
+  return client;
+}
+
+it('lets client and real host agree on HTTP/2, and passes it on', async () => {
+  const foreign = await temporaryAuthority();
+  const before = getCACertificates('default');
+  onTestFinished(() => setDefaultCACertificates(before));
+  setDefaultCACertificates([...before, foreign.certificate]);
+  const seen: string[] = [];
+  const server = createHttp2Server(
+    {
+      allowHTTP1: true,
+      SNICallback: (name, done) => void foreign.contextFor(name).then((context) => done(null, context)),
+    },
+    (request, response) => {
+      seen.push(request.httpVersion);
+      response.end('hello');
+    },
+  );
+  const port = await listening(server);
+  const { tap, authority, observed, until } = await interceptingTap(0, {
+    upstream: { kind: 'real' },
+    hosts: ['localhost'],
+  });
+  const client = await overHttp2(tap.port, `localhost:${port}`, authority, ['h2', 'http/1.1']);
+  const stream = client.request({ ':path': '/models' });
+  expect(String(await everything(stream))).toBe('hello');
+  await until('body');
+  client.close();
+  const { socket } = await tunnelled(tap.port, `localhost:${port}`);
+  const old = connectTls({ socket, servername: 'localhost', ca: authority.certificate });
+  old.end('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+  expect(String(await everything(old))).toContain('hello');
+  expect(seen).toEqual(['2.0', '1.1']);
+  const connections = observed.flatMap((event) => (event.type === 'connection' ? [event.tls] : []));
+  expect(connections).toMatchObject([
+    { offered: ['h2', 'http/1.1'], chosen: 'h2' },
+    { offered: [], chosen: null },
+  ]);
+  const requests = observed.flatMap((event) => (event.type === 'request' ? [event.head] : []));
+  expect(requests).toMatchObject([{ target: '/models', version: '2' }, { version: '1.1' }]);
+});
+
+it.each([
+  ['h2', ['http/1.1', 'h2'], true],
+  ['http/1.1', ['http/1.1', 'h2'], false],
+  ['http/1.1', ['http/1.1'], true],
+])(
+  'chooses %s where the client offers %j and the backend speaks HTTP/2: %s',
+  async (chosen, offered, http2) => {
+    const upstream = {
+      kind: 'fixed',
+      host: '127.0.0.1',
+      port: await backend(() => {}),
+      tls: false,
+      http2,
+    } as const;
+    const { tap, authority } = await interceptingTap(0, { upstream });
+    const client = await securely(tap.port, 'chatgpt.com', authority, { ALPNProtocols: offered });
+    expect(client.alpnProtocol).toBe(chosen);
+  },
+);
+
+it('goes on after broken HTTP/2', async () => {
+  const port = await backend((socket) => void socket.resume());
+  const upstream = { kind: 'fixed', host: '127.0.0.1', port, tls: false, http2: true } as const;
+  const { tap, authority, observed, until } = await interceptingTap(0, { upstream });
+  for (const [, bytes] of hostile) {
+    const client = await securely(tap.port, 'chatgpt.com', authority, { ALPNProtocols: ['h2'] });
+    client.end(Buffer.concat([preface, bytes]));
+  }
+  await until('end', hostile.length);
+  const ends = observed.filter(({ type }) => type === 'undecodable' || type === 'end');
+  expect(ends.filter(({ type }) => type === 'undecodable')).toHaveLength(5);
+  expect(observed.length).toBeLessThan(5000);
 });
 
 it('closes everything when closed', async () => {

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
@@ -110,7 +111,7 @@ export function* inRandomChunks(bytes: Buffer): Generator<Buffer> {
 }
 
 /** All bytes until the end of the stream. The socket stays writable. */
-export async function everything(socket: Socket): Promise<Buffer> {
+export async function everything(socket: Duplex): Promise<Buffer> {
   const parts: Buffer[] = [];
   socket.on('data', (part: Buffer) => parts.push(part));
   await once(socket, 'end');
