@@ -52,13 +52,16 @@ export class SseResponse {
   send(event: string | undefined, data: string): Promise<void> | undefined {
     const response = this.#response;
     if (response.destroyed) return undefined;
-    this.hasEvents = true;
-    this.#silence.refresh();
-    this.#begin();
-    if (this.#waiting === '') setImmediate(() => this.#flush());
-    const name = event === undefined ? '' : `event: ${event.replaceAll(/[\r\n]/g, ' ')}\n`;
+    if (this.#waiting === '') {
+      this.hasEvents = true;
+      this.#silence.refresh();
+      this.#begin();
+      setImmediate(() => this.#flush());
+    }
+    const name =
+      event === undefined ? '' : `event: ${hasLineEnd(event) ? event.replaceAll(/[\r\n]/g, ' ') : event}\n`;
     // JSON with line ends needs a data line for each of its lines. A lone CR is one too (WHATWG HTML, section 9.2.6).
-    const lines = /[\r\n]/.test(data) ? data.replaceAll(/\r\n|\r|\n/g, '\ndata: ') : data;
+    const lines = hasLineEnd(data) ? data.replaceAll(/\r\n|\r|\n/g, '\ndata: ') : data;
     this.#waiting += `${name}data: ${lines}\n\n`;
     if (this.#waiting.length >= response.writableHighWaterMark) this.#flush();
     if (!response.writableNeedDrain) return undefined;
@@ -71,12 +74,18 @@ export class SseResponse {
   end(): void {
     const events = this.#waiting;
     this.#waiting = '';
-    this.#response.end(events);
+    if (events === '') this.#response.end();
+    else this.#response.end(Buffer.from(events));
   }
 
   #flush(): void {
     const events = this.#waiting;
     this.#waiting = '';
-    if (events !== '' && !this.#response.destroyed) this.#response.write(events);
+    // Node would count the bytes of a string first.
+    if (events !== '' && !this.#response.destroyed) this.#response.write(Buffer.from(events));
   }
+}
+
+function hasLineEnd(text: string): boolean {
+  return text.includes('\n') || text.includes('\r');
 }

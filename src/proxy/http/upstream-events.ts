@@ -23,9 +23,12 @@ const lastEvents: ReadonlySet<string> = new Set([
   'error',
 ]);
 
+const longestLast = 'response.incomplete'.length;
+
 /** Whether an event of this type ends a response. */
 export function isLastEvent(type: string): boolean {
-  return lastEvents.has(type);
+  // To find a new string in a set takes longer than to read its length.
+  return type.length <= longestLast && lastEvents.has(type);
 }
 
 /** An index in an event, such as `output_index`. */

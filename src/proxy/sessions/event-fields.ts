@@ -1,12 +1,17 @@
 import { stringAt, tryParseJson } from '../../wire/json.ts';
 import { rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
 
+/** The type of most events. */
+const usualType = 'response.output_text.delta';
+const usualStart = `{"type":"${usualType}"`;
+
 /**
  * Returns the type of a backend event, or an empty string if the text is not an event. The backend sends the type first,
  * so most events need no parsing.
  */
 export function eventType(text: string): string {
   const start = '{"type":"';
+  if (text.startsWith(usualStart)) return usualType;
   if (text.startsWith(start)) {
     const end = text.indexOf('"', start.length);
     return text.slice(start.length, end === -1 ? start.length : end);

@@ -55,10 +55,10 @@ export class History {
   }
 
   #withItems(request: TurnRequest): TurnRequest {
-    if (!request.input.some((item) => item.includes('"item_reference"'))) return request;
+    if (!request.input.some(mayBeReference)) return request;
     const known = new Map(this.#last?.items?.map((item) => [rawString(rawMembers(item) ?? [], 'id'), item]));
     const input = request.input.map((item) => {
-      const members = rawMembers(item) ?? [];
+      const members = mayBeReference(item) ? (rawMembers(item) ?? []) : [];
       if (rawString(members, 'type') !== 'item_reference') return item;
       return known.get(rawString(members, 'id')) ?? item;
     });
@@ -108,6 +108,13 @@ function filledOutput(text: string, items: readonly string[]): string {
   const output: RawMember = ['output', `[${items.join(',')}]`];
   const filled = [...new Map([...response, output])];
   return printMembers(event.map(([key, value]) => [key, key === 'response' ? printMembers(filled) : value]));
+}
+
+/** UTF-16 code units. A reference has a type and an id. */
+const longestReference = 1024;
+
+function mayBeReference(item: string): boolean {
+  return item.length <= longestReference && item.includes('"item_reference"');
 }
 
 /** A substring keeps its whole text in memory. So copy the items if they are the smaller part of the request. */

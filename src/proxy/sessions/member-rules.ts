@@ -1,5 +1,5 @@
 import { type ApiError, invalidRequest } from '../http/errors.ts';
-import { printMembers, type RawMember, rawItems, rawMembers, rawString } from '../shape/raw-json.ts';
+import { printMembers, type RawMember, rawItems, rawMembers, roleOf } from '../shape/raw-json.ts';
 
 /**
  * What becomes of the members of an API client's request, on every surface. The rules come from reports of users of the
@@ -79,11 +79,10 @@ function unsupported(key: string, reason: string): ApiError {
 
 /** Returns an input item for the backend. It accepts no system messages, and takes developer messages in their place. */
 export function backendItem(item: string): string {
-  // Parsing a long item takes time, and most items are not system messages.
-  if (!item.includes('"system"')) return item;
-  const members = rawMembers(item) ?? [];
-  if (rawString(members, 'role') !== 'system') return item;
-  return printMembers(members.map(([key, value]) => [key, key === 'role' ? '"developer"' : value]));
+  if (roleOf(item) !== 'system') return item;
+  return printMembers(
+    (rawMembers(item) ?? []).map(([key, value]) => [key, key === 'role' ? '"developer"' : value]),
+  );
 }
 
 const reasoningContent = '"reasoning.encrypted_content"';

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { uuid7 } from '../../wire/ids.ts';
-import { stringAt, tryParseJson } from '../../wire/json.ts';
+import { stringAt } from '../../wire/json.ts';
 import type { Identity } from '../shape/identity.ts';
-import { rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
+import { parsedMember, rawMember, rawString, roleOf } from '../shape/raw-json.ts';
 import type { TurnRequest } from './turn-request.ts';
 
 /** How to find the session that a request belongs to. */
@@ -25,8 +25,8 @@ const sessionHeaders = ['session-id', 'session_id', 'conversation-id', 'conversa
  */
 export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: string): SessionKey {
   const { clientMembers } = request;
-  const metadata = tryParseJson(rawMember(clientMembers, 'client_metadata') ?? '')?.node;
-  const conversation = tryParseJson(rawMember(clientMembers, 'conversation') ?? '')?.node;
+  const metadata = parsedMember(clientMembers, 'client_metadata');
+  const conversation = parsedMember(clientMembers, 'conversation');
   const ids = [
     rawString(clientMembers, 'prompt_cache_key'),
     ...sessionHeaders.map((name) => headerValue(headers, name)),
@@ -53,18 +53,27 @@ export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: 
  */
 function conversationStart({ clientMembers, input, previousResponseId }: TurnRequest): string | undefined {
   if (previousResponseId !== undefined) return undefined;
-  const first = input.findIndex(isFromUser);
+  const first = input.findIndex((item) => roleOf(item) === 'user');
   if (first === -1) return undefined;
   const instructions = rawMember(clientMembers, 'instructions') ?? '';
   const hasInstructions = instructions !== 'null' && instructions !== '""';
+  const before = [hasInstructions ? instructions : '', ...input.slice(0, first)].map(endsOf);
   // Compact JSON has no line feed, so the separator is unambiguous.
-  return digest([hasInstructions ? instructions : '', ...input.slice(0, first + 1)].join('\n'));
+  return digest([...before, input[first]].join('\n'));
 }
 
-function isFromUser(item: string): boolean {
-  // Parsing a long item takes time, and most of a request is instructions and tools.
-  if (!item.includes('"user"')) return false;
-  return rawString(rawMembers(item) ?? [], 'role') === 'user';
+/** UTF-16 code units at each end of a longer text. */
+const readAtEnds = 2048;
+
+/**
+ * Returns what is read of the instructions and tools: most of a request, and equal in many conversations. They are told apart by
+ * what the user says.
+ */
+function endsOf(text: string): string {
+  const { length } = text;
+  return length <= 2 * readAtEnds
+    ? text
+    : `${length} ${text.slice(0, readAtEnds)} ${text.slice(-readAtEnds)}`;
 }
 
 /** Whether a header can carry an id, and the backend accepts it (reported: at most 64 characters). */

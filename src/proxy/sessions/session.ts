@@ -174,6 +174,8 @@ function startDelivery(turn: Turn, recorder: TurnRecorder, options: TurnOptions)
       if (type === turnMetadataEvent) turn.state ??= turnStateIn(text);
       if (!isPublicEvent(type)) return undefined;
       begun = true;
+      // Most events are deltas, which name no response.
+      if (type.endsWith('.delta')) return onEvent(type, text);
       recorder.record(type, text);
       const send = () =>
         onEvent(type, withPreviousResponse(recorder.withOutput(type, text), request.previousResponseId));

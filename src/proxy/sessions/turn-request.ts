@@ -1,7 +1,7 @@
-import { tryParseJson } from '../../wire/json.ts';
 import { mostMembers } from '../http/body.ts';
 import { proxyError } from '../http/errors.ts';
 import {
+  parsedMember,
   printMembers,
   type RawMember,
   rawMember,
@@ -50,16 +50,20 @@ export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): Tur
   if (model === undefined || model === '') {
     throw proxyError(400, 'missing_model', 'the request names no model');
   }
-  const tier = requestTier(tryParseJson(rawMember(members, 'service_tier') ?? '')?.node);
+  const tier = requestTier(parsedMember(members, 'service_tier'));
   const { sent, dropped } = sortMembers(members);
-  const input = (request.items ?? inputItems(rawMember(members, 'input'))).map(backendItem);
+  const items = request.items ?? inputItems(rawMember(members, 'input'));
+  const input = items.map(backendItem);
   const previousResponseId = rawString(members, 'previous_response_id');
   const kept = new Map(sent);
   const instructions = kept.get('instructions') ?? '""';
   // A model that is not lite is refused without instructions (reported). A lite model has none (measured: codex 0.169.0).
   if (instructions !== '""' || !shape.isLite(model)) kept.set('instructions', instructions);
   else kept.delete('instructions');
-  kept.set('input', `[${input.join(',')}]`);
+  const isAsSent = items === request.items && input.every((item, at) => item === items[at]);
+  // Without blanks between the items, the client's own text is as long as theirs together.
+  const length = input.reduce((sum, item) => sum + item.length + 1, input.length === 0 ? 2 : 1);
+  if (!isAsSent || kept.get('input')?.length !== length) kept.set('input', `[${input.join(',')}]`);
   // The backend stores no responses and refuses a request without `store: false`.
   kept.set('store', 'false');
   kept.set('include', withReasoningContent(kept.get('include')));

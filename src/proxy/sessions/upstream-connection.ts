@@ -41,6 +41,8 @@ export class UpstreamConnection {
   /** The id of the connection's last response, from which the next request can continue. */
   lastResponseId: string | undefined;
   #busy = false;
+  /** Receives the messages of the response. One listener for all of them is faster than one for each request. */
+  #receive: ((data: RawData, binary: boolean) => void) | undefined;
   readonly #responses = new ResponseTracker();
   readonly #readEarlier: Promise<unknown>;
 
@@ -49,7 +51,7 @@ export class UpstreamConnection {
     this.holder = holder;
     // Without an error listener, a broken connection would end the process. Messages between requests are ignored.
     socket.on('error', () => socket.terminate());
-    socket.on('message', () => {});
+    socket.on('message', (data, binary) => this.#receive?.(data, binary));
     socket.resume();
     // What the backend has sent before any request is not a response to one.
     this.#readEarlier = new Promise((resolve) => setImmediate(resolve));
@@ -70,7 +72,8 @@ export class UpstreamConnection {
       let begun = false;
       const settle = (ending: RequestEnding) => {
         timeout.end();
-        socket.off('message', receive).off('close', closed).off('error', failed);
+        this.#receive = undefined;
+        socket.off('close', closed).off('error', failed);
         signal.removeEventListener('abort', abort);
         this.#busy = false;
         resolve(ending);
@@ -115,11 +118,13 @@ export class UpstreamConnection {
         socket.pause();
         void handled.then(() => socket.resume());
       };
-      socket.on('message', receive).on('close', closed).on('error', failed);
+      this.#receive = receive;
+      socket.on('close', closed).on('error', failed);
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });
       if (socket.readyState !== socket.OPEN) return closed(1006);
-      socket.send(request, { binary: false }, () => {
+      // The library would count the bytes of a string first.
+      socket.send(Buffer.from(request), { binary: false }, () => {
         // Before, it may wait for the processor or the network: that is no silence of the backend.
         if (!begun) timeout.refresh();
       });

@@ -1,3 +1,4 @@
+import { type JsonNode, tryParseJson } from '../../wire/json.ts';
 import { mostMembers } from '../http/body.ts';
 
 /** A member of a JSON object, with its value as unparsed JSON text. */
@@ -141,6 +142,21 @@ export function valuesLength(members: readonly RawMember[]): number {
 /** Returns the value of the last member with the key, as JSON parsers do, or undefined if there is none. */
 export function rawMember(members: readonly RawMember[], key: string): string | undefined {
   return members.findLast(([name]) => name === key)?.[1];
+}
+
+/** Returns the parsed value of a member. Undefined if there is none, or its text is not JSON. */
+export function parsedMember(members: readonly RawMember[], key: string): JsonNode | undefined {
+  const text = rawMember(members, key);
+  return text === undefined ? undefined : tryParseJson(text)?.node;
+}
+
+/**
+ * Returns the role of an input item, or undefined for other texts. Most items state it before anything long, and then only that is
+ * read. A second role after that is left to the backend.
+ */
+export function roleOf(item: string): string | undefined {
+  const [, role] = /^\{(?:"\w{1,40}":"[^"\\]{0,100}",){0,4}"role":"(\w+)"/.exec(item) ?? [];
+  return role ?? (item.includes('"role"') ? rawString(rawMembers(item) ?? [], 'role') : undefined);
 }
 
 /** Returns the string value of a member, or undefined for another kind of value. */

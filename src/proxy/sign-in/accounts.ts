@@ -143,8 +143,9 @@ export class Accounts {
 
   /** Takes over what other processes know: the account of a session, and whose limit is reached. */
   async #readShared(session: string): Promise<void> {
+    if (this.#state === undefined) return;
     const files = this.#files();
-    if (this.#state === undefined || files === undefined) return;
+    if (files === undefined) return;
     const holders = this.#usable(files).flatMap(({ holder = [] }) => holder);
     const keys = [sessionKey(session), ...holders.map((holder) => this.#limitKey(holder))];
     const [assigned, ...limits] = await this.#state.get(keys);

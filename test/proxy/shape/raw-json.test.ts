@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { printMembers, readRequest } from '../../../src/proxy/shape/raw-json.ts';
+import { printMembers, readRequest, roleOf } from '../../../src/proxy/shape/raw-json.ts';
 import { parseJson, printJson } from '../../../src/wire/json.ts';
 
 it('removes white space between tokens and nowhere else, as parsing and printing do', () => {
@@ -35,3 +35,17 @@ it.each(['"\\', '"\\"', '{"a":"\\\\\\"', '{"a":"b"', '{"a" "b"}', '[]', ''])(
     expect(readRequest(text)).toBeUndefined();
   },
 );
+
+it.each([
+  ['{"role":"user","content":"x"}', 'user'],
+  ['{"type":"message","id":"msg_1","role":"system","content":[]}', 'system'],
+  ['{"role":"user","role":"system","content":"x"}', 'system'],
+  ['{"content":"the \\"role\\":\\"user\\" of it","role":"system"}', 'system'],
+  ['{"role":"\\u0075ser"}', 'user'],
+  ['{"type":"function_call_output","output":"{\\"role\\":\\"user\\"}"}', undefined],
+  ['{"content":{"role":"user"}}', undefined],
+  ['{"role":["user"]}', undefined],
+  ['not an object "role":"user"', undefined],
+])('finds the role of %s', (item, role) => {
+  expect(roleOf(item)).toBe(role);
+});
