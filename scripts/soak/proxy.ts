@@ -19,8 +19,8 @@ const soakLimits = {
   firstByte: 5000,
   idle: 5000,
   connectionIdle: 5000,
-  // Longer than the longest turn: the backend is silent twice.
-  sessionIdle: 12_000,
+  // Longer than the process is suspended: its sessions must be there for the turns that come meanwhile.
+  sessionIdle: 8000,
   ping: 5000,
   // A client may send just when the proxy ends a connection. Longer than a client waits for anything.
   keepAlive: 120_000,

@@ -46,7 +46,9 @@ function reported(golden: Golden, actual: readonly Exchange[]): number {
  * Milliseconds of processor time, since other processes may take the rest. Far above what any case takes: what is not bounded
  * takes minutes, or never ends.
  */
-const limit = 20_000;
+const limit = 10_000;
+
+const many = 5000;
 
 function inTime(work: () => void): void {
   const start = process.cpuUsage();
@@ -69,15 +71,15 @@ const bodies: readonly (readonly [name: string, expected: string, actual: string
   ['deep lists of two', nested(120, '[1,', '1', ']'), nested(120, '[2,', '2', ']')],
   ['deep renamed members', nested(120, '{"aaaaaaaaaa":', '1', '}'), nested(120, '{"bbbbbbbbbb":', '1', '}')],
   ['deep and wide', nested(60, '{"a":[[1,2],', '[1]', ']}'), nested(60, '{"b":[[2,1,3],', '[1]', ']}')],
-  ['long lists', list(10_000, (index) => index), list(10_000, (index) => index + 1_000_000)],
-  ['long lists, reversed', list(10_000, (index) => index), list(10_000, (index) => -index)],
+  ['long lists', list(many, (index) => index), list(many, (index) => index + 1_000_000)],
+  ['long lists, reversed', list(many, (index) => index), list(many, (index) => -index)],
   [
     'long lists of objects',
-    list(10_000, (at) => ({ id: at, text: 'a' })),
-    list(20_001, (at) => ({ id: -at })),
+    list(many, (at) => ({ id: at, text: 'a' })),
+    list(2 * many + 1, (at) => ({ id: -at })),
   ],
-  ['moved items', list(10_000, (at) => `item ${at}`), list(10_000, (at) => `item ${(at * 7919) % 10_000}`)],
-  ['missing items', list(10_000, (index) => index), '[]'],
+  ['moved items', list(many, (at) => `item ${at}`), list(many, (at) => `item ${(at * 7919) % many}`)],
+  ['missing items', list(many, (index) => index), '[]'],
   [
     'similar large items',
     list(200, (at) => range(100, (one) => at + one)),
@@ -91,12 +93,12 @@ const bodies: readonly (readonly [name: string, expected: string, actual: string
   [
     'many names',
     object(
-      10_000,
+      many,
       (at) => `a${at}`,
       () => 'a value',
     ),
     object(
-      10_000,
+      many,
       (at) => `b${at}`,
       () => 'a value',
     ),
@@ -104,25 +106,25 @@ const bodies: readonly (readonly [name: string, expected: string, actual: string
   [
     'names in another order',
     object(
-      10_000,
+      many,
       (at) => `a${at}`,
       () => 1,
     ),
     object(
-      10_000,
-      (at) => `a${9999 - at}`,
+      many,
+      (at) => `a${many - 1 - at}`,
       () => 1,
     ),
   ],
   [
     'names in other case',
     object(
-      10_000,
+      many,
       (at) => `a${at}`,
       () => 1,
     ),
     object(
-      10_000,
+      many,
       (at) => `A${at}`,
       () => 1,
     ),
@@ -140,7 +142,7 @@ const bodies: readonly (readonly [name: string, expected: string, actual: string
       () => 'b'.repeat(99_999),
     ),
   ],
-  ['JSON in strings', inJson(list(10_000, (index) => index)), inJson(list(10_000, (index) => -index))],
+  ['JSON in strings', inJson(list(many, (index) => index)), inJson(list(many, (index) => -index))],
 ];
 
 describe('ends in bounded time for', () => {
@@ -165,31 +167,31 @@ describe('ends in bounded time for', () => {
     ['client', 1],
     ['backend', 0],
     ['backend', 1],
-  ] as const)('10,000 messages of the %s, and %i more', (from, more) => {
+  ] as const)('many messages of the %s, and %i more', (from, more) => {
     inTime(() => {
-      const before = messages(10_000, from, (index) => `{"type":"a","at":${index},"text":["a","b"]}`);
-      const after = messages(10_000 + more, from, (index) => `{"type":"a","at":${-index},"text":["b","a"]}`);
+      const before = messages(many, from, (index) => `{"type":"a","at":${index},"text":["a","b"]}`);
+      const after = messages(many + more, from, (index) => `{"type":"a","at":${-index},"text":["b","a"]}`);
       reported(goldenOf([exchangeOf(before)]), [exchangeOf(after)]);
     });
   });
 
-  it('10,000 exchanges', () => {
+  it('many exchanges', () => {
     inTime(() => {
       const exchanges = (count: number, text: string) =>
         range(count, () => exchangeOf([message('client', text)]));
-      reported(goldenOf(exchanges(10_000, '{"a":1}')), exchanges(10_001, '{"b":2}'));
+      reported(goldenOf(exchanges(many, '{"a":1}')), exchanges(many + 1, '{"b":2}'));
     });
   });
 
-  it('10,000 headers', () => {
+  it('many headers', () => {
     inTime(() => {
       const withHeaders = (name: (index: number) => string) => {
         const exchange = exchangeOf([]);
-        const headers = range(10_000, (index) => [name(index), jsonString('the same value')] as const);
+        const headers = range(many, (index) => [name(index), jsonString('the same value')] as const);
         return { ...exchange, request: { ...exchange.request, headers } };
       };
       reported(goldenOf([withHeaders((at) => `a-${at}`)]), [withHeaders((at) => `b-${at}`)]);
-      reported(goldenOf([withHeaders((at) => `a-${at}`)]), [withHeaders((at) => `A-${9999 - at}`)]);
+      reported(goldenOf([withHeaders((at) => `a-${at}`)]), [withHeaders((at) => `A-${many - 1 - at}`)]);
     });
   });
 
@@ -197,28 +199,28 @@ describe('ends in bounded time for', () => {
     inTime(() => {
       const before = message(
         'client',
-        list(10_000, () => '{{a}}'),
+        list(many, () => '{{a}}'),
       );
       const after = message(
         'client',
-        list(10_000, (index) => String(index)),
+        list(many, (index) => String(index)),
       );
       const golden = goldenOf([exchangeOf([before])], [variable('a')]);
       expect(reported(golden, [exchangeOf([after])])).toBeGreaterThan(0);
     });
   });
 
-  it('10,000 variables with one value', () => {
+  it('many variables with one value', () => {
     inTime(() => {
       const before = message(
         'client',
-        list(10_000, (index) => `{{a${index}}}`),
+        list(many, (index) => `{{a${index}}}`),
       );
       const after = message(
         'client',
-        list(10_000, () => '1'),
+        list(many, () => '1'),
       );
-      const variables = range(10_000, (index) => variable(`a${index}`, 'group'));
+      const variables = range(many, (index) => variable(`a${index}`, 'group'));
       expect(reported(goldenOf([exchangeOf([before])], variables), [exchangeOf([after])])).toBeGreaterThan(0);
     });
   });

@@ -4,7 +4,8 @@ import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { installOfficialClient } from '../../src/client/install/install.ts';
 import type { ClientConfig } from '../../src/config/client-config.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const example = join(repository, 'examples', 'clients', 'ws-client.mjs');
 const played = ['--codex', '0.171.0', '--scenario', 'default,fast'];
@@ -40,7 +41,7 @@ it('finds exactly the two faults of the example, as docs/clients-under-test.md s
     '--report',
     one,
   ]);
-  const { stdout, exitCode } = await cli([command[0] ?? '', ...reports, ...command.slice(1)]);
+  const { stdout, exitCode } = await runInProcess([command[0] ?? '', ...reports, ...command.slice(1)]);
   expect(stdout).toBe(screens[0]);
   expect(exitCode).toBe(1);
   const { causes, scenarios } = JSON.parse(readFileSync(`${report}.json`, 'utf8'));
@@ -64,7 +65,7 @@ it('shows parity for the example without its faults', async () => {
         "    prompt_cache_key: session,\n    text: { verbosity: 'low' },",
       ),
   );
-  const { stdout, exitCode } = await cli([
+  const { stdout, exitCode } = await runInProcess([
     'check',
     '--client',
     ...played,
@@ -86,7 +87,7 @@ it('compares the turn of a client without a prewarm with the turn', async () => 
       )
       .replace('responses > 1', 'responses > 0'),
   );
-  const { stdout } = await cli([
+  const { stdout } = await runInProcess([
     'check',
     '--client',
     ...played,
@@ -112,7 +113,15 @@ await fetch(\`\${url}/responses\`, { method: 'POST', body: JSON.stringify(own) }
 const socket =`,
     ),
   );
-  const { stdout } = await cli(['check', '--client', ...played, '--', process.execPath, file, ...options]);
+  const { stdout } = await runInProcess([
+    'check',
+    '--client',
+    ...played,
+    '--',
+    process.execPath,
+    file,
+    ...options,
+  ]);
   expect(stdout).toMatch(/2 causes in 2 scenarios/);
   expect(stdout).toMatch(/note: its own, and not judged: .*2 requests to another model/);
 });
@@ -127,7 +136,7 @@ it('runs a client of the configuration file, with variables, files and its home'
     files: { 'a/sign-in.json': '{"tokens": {"access_token": "{token}", "account_id": "{account}"}}' },
   };
   writeFileSync(join(folder, 'codex-parity.config.yaml'), stringify({ clients: { mine: client } }));
-  const run = await cli(['check', '--client', 'mine', ...played, '--verbose'], { cwd: folder });
+  const run = await runInProcess(['check', '--client', 'mine', ...played, '--verbose'], { cwd: folder });
   expect(run.stdout).toMatch(/^codes?/);
   expect(run.stdout.match(/code {5}.*/g)).toEqual(['code     session/cache-key-missing']);
   expect(run.stdout).toMatch(
@@ -136,7 +145,7 @@ it('runs a client of the configuration file, with variables, files and its home'
 });
 
 it('reports a client that sends nothing, and what it printed', async () => {
-  const { stdout, exitCode } = await cli([
+  const { stdout, exitCode } = await runInProcess([
     ...['check', '--client', 'mine', '--codex', '0.171.0', '--scenario', 'default', '--'],
     ...[process.execPath, '-e', 'console.error("no sign-in"); process.exit(4)', '{baseUrl}'],
   ]);
@@ -147,7 +156,7 @@ it('reports a client that sends nothing, and what it printed', async () => {
 });
 
 it('reports a client that does not end', async () => {
-  const { stdout, exitCode } = await cli([
+  const { stdout, exitCode } = await runInProcess([
     ...['check', '--client', 'mine', '--codex', '0.171.0', '--scenario', 'default', '--timeout', '2', '--'],
     ...[process.execPath, '-e', 'setInterval(() => {}, 1000)', '{baseUrl}'],
   ]);
@@ -162,7 +171,7 @@ it('shows parity for the official client, run as docs/clients-under-test.md has 
   const scenarios =
     'default,fast,tool-turn,image-input,output-schema,http-fallback,upgrade-500,token-refresh';
   const narrowed = [...own.slice(0, 1), '--codex', '0.171.0', '--scenario', scenarios, ...own.slice(1)];
-  const { stdout, exitCode } = await cli(narrowed);
+  const { stdout, exitCode } = await runInProcess(narrowed);
   expect(stdout).toMatch(/parity in 8 scenarios/);
   expect(exitCode).toBe(0);
 });
@@ -188,7 +197,7 @@ it('compares TLS handshakes if it is told to, and names the library', async () =
     '{prompt}',
   ];
   const only = ['check', '--client', '--codex', '0.171.0', '--scenario', 'http-fallback'];
-  const { stdout } = await cli([...only, '--wire', 'tls', '--report', 'json=-', ...client]);
+  const { stdout } = await runInProcess([...only, '--wire', 'tls', '--report', 'json=-', ...client]);
   const { causes, scenarios } = JSON.parse(stdout);
   expect(scenarios).toMatchObject([{ tls: ['Node'] }]);
   const codes = causes.map(({ code }: { code: string }) => code);
@@ -198,17 +207,17 @@ it('compares TLS handshakes if it is told to, and names the library', async () =
   const folder = temporaryFolder();
   const accepted = [{ code: 'wire/tls-ciphers', driver: 'client', reason: 'It is written for Node.' }];
   writeFileSync(join(folder, 'parity-baseline.yaml'), stringify({ accepted }));
-  const gated = await cli([...only, '--keep-traces', 'always', ...client], { cwd: folder });
+  const gated = await runInProcess([...only, '--keep-traces', 'always', ...client], { cwd: folder });
   expect(gated.stdout).toContain('\nTLS       looks like Node\n');
   const [trace = ''] = globSync('.codex-parity/**/*.trace.jsonl', { cwd: folder });
   const diff = ['diff', '0.171.0/http-fallback', trace];
   const [plain, wire] = [
-    await cli(diff, { cwd: folder }),
-    await cli([...diff, '--wire', 'tls'], { cwd: folder }),
+    await runInProcess(diff, { cwd: folder }),
+    await runInProcess([...diff, '--wire', 'tls'], { cwd: folder }),
   ];
   expect(wire.stdout).toContain('TLS ciphers');
   expect(plain.stdout).not.toContain('TLS ciphers');
-  const without = await cli([...only, ...client]);
+  const without = await runInProcess([...only, ...client]);
   expect(without.stdout).toContain('transport/http');
   expect(without.stdout).not.toMatch(/wire\/|^TLS /m);
 });
@@ -229,10 +238,10 @@ it('has parity with its own TLS handshakes for the official client, and one find
     '--scenario',
     'fast,http-fallback',
   ];
-  const official = await cli([...checked, ...(await client('0.171.0'))]);
+  const official = await runInProcess([...checked, ...(await client('0.171.0'))]);
   expect(official.stdout).toMatch(/parity in 2 scenarios .*\nTLS {7}looks like rustls\n/);
   expect(official.exitCode).toBe(0);
-  const older = await cli([...checked, ...(await client('0.149.0'))]);
+  const older = await runInProcess([...checked, ...(await client('0.149.0'))]);
   expect(older.stdout.match(/wire\/.*/g)).toEqual([
     expect.stringMatching(/^wire\/tls-signatures +other TLS signature algorithms: mldsa44 missing, 2 more/),
   ]);
@@ -245,7 +254,7 @@ it.each([
   ],
   [[], 'bundled reaches the simulated backend without TLS: describe it as a subject with "upstream: https"'],
 ])('says that it cannot compare TLS where there is none: %j', async (args, message) => {
-  const { stderr, exitCode } = await cli(['check', '--wire', 'tls', ...args]);
+  const { stderr, exitCode } = await runInProcess(['check', '--wire', 'tls', ...args]);
   expect(stderr).toContain(`--wire tls: ${message}`);
   expect(exitCode).toBe(2);
 });

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { cli, temporaryFolder } from './cli.ts';
+import { temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** A proxy that forwards bytes, but has a list of models of its own. */
 const listingProxy = `
@@ -48,7 +49,7 @@ it('judges what the proxy adds, not what its list of models makes the official c
     join(folder, 'codex-parity.config.json'),
     JSON.stringify({ subjects: { mine: { command } } }),
   );
-  const { stdout } = await cli(
+  const { stdout } = await runInProcess(
     [
       'check',
       '--verbose',

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { cli, temporaryFolder } from './cli.ts';
+import { temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** A proxy that responds to its client by itself: with a status and body, or with a frame after the upgrade. */
 const refusingProxy = `
@@ -35,7 +36,7 @@ async function checkRefusing(status: number, text: string, args: readonly string
   const subjects = { mine: { command } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
   const check = ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'fast'];
-  return cli([...check, ...args], { cwd: folder });
+  return runInProcess([...check, ...args], { cwd: folder });
 }
 
 it.each([

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { cli, temporaryFolder } from './cli.ts';
+import { temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /**
  * A proxy that forwards bytes. From its second model request on, it sends the token that `renew` yields: `backend` renews
@@ -47,9 +48,12 @@ function checkRenewing(renew: string, ...words: readonly string[]) {
     JSON.stringify({ subjects: { mine: { command } } }),
   );
   const scenarios = 'http-fallback,http-tool-turn,resume';
-  return cli(['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', scenarios], {
-    cwd: folder,
-  });
+  return runInProcess(
+    ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', scenarios],
+    {
+      cwd: folder,
+    },
+  );
 }
 
 it.each([

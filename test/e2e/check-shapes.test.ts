@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { reportSchema } from '../../src/report/report-schema.ts';
-import { cli, temporaryFolder } from './cli.ts';
+import { temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /**
  * A proxy that forwards bytes. It sets the host, replaces the first word by the second in what the backend sends, exits
@@ -52,7 +53,7 @@ function folderWithProxy(...words: readonly string[]): string {
 const recorded = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
 
 beforeAll(async () => {
-  const { exitCode, stderr } = await cli([
+  const { exitCode, stderr } = await runInProcess([
     ...['record', '--codex', '0.169.0', '--scenario', 'http-fallback', '--lane', 'chatgpt,base-url'],
     ...['--out', recorded],
   ]);
@@ -62,9 +63,12 @@ beforeAll(async () => {
 afterAll(() => rmSync(recorded, { recursive: true, force: true }));
 
 it('finds no difference in a proxy that forwards a refused upgrade and a POST', async () => {
-  const { exitCode, stdout } = await cli(['check', '--verbose', '--subject', 'mine', '--goldens', recorded], {
-    cwd: folderWithProxy(),
-  });
+  const { exitCode, stdout } = await runInProcess(
+    ['check', '--verbose', '--subject', 'mine', '--goldens', recorded],
+    {
+      cwd: folderWithProxy(),
+    },
+  );
   expect(stdout).toMatch(/0\.169\.0 chatgpt {2}http-fallback +ok +ok +ok/);
   expect(exitCode).toBe(0);
 });
@@ -83,9 +87,12 @@ it.each([
     reason: /no parity/,
   },
 ])('reports a proxy that $broken', async ({ words, finding, reason }) => {
-  const { exitCode, stdout } = await cli(['check', '--verbose', '--subject', 'mine', '--goldens', recorded], {
-    cwd: folderWithProxy(...words),
-  });
+  const { exitCode, stdout } = await runInProcess(
+    ['check', '--verbose', '--subject', 'mine', '--goldens', recorded],
+    {
+      cwd: folderWithProxy(...words),
+    },
+  );
   expect(stdout).toMatch(finding);
   expect(stdout).toMatch(reason);
   expect(exitCode).toBe(1);
@@ -130,7 +137,7 @@ it('does not check a refused upgrade if the proxy accepts it before it asks upst
     JSON.stringify({ subjects: { mine: { command } } }),
   );
   const scenarios = ['default', 'http-fallback', 'http-error-500', 'token-refresh', 'upgrade-500'];
-  const { exitCode, stdout } = await cli(
+  const { exitCode, stdout } = await runInProcess(
     ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', scenarios.join(',')],
     { cwd: folder },
   );
@@ -143,7 +150,7 @@ it('does not check a refused upgrade if the proxy accepts it before it asks upst
 });
 
 it('compares the upstream traffic with the golden of lane chatgpt, whatever the lane of the client', async () => {
-  const { exitCode, stdout } = await cli(
+  const { exitCode, stdout } = await runInProcess(
     ['check', '--verbose', '--subject', 'mine', '--goldens', recorded, '--lane', 'base-url'],
     { cwd: folderWithProxy() },
   );
@@ -155,14 +162,21 @@ it('compares the upstream traffic with the golden of lane chatgpt, whatever the 
 });
 
 it('lists the lanes that have goldens if one has none', async () => {
-  const { exitCode, stderr } = await cli(['check', '--verbose', '--goldens', recorded, '--lane', 'provider']);
+  const { exitCode, stderr } = await runInProcess([
+    'check',
+    '--verbose',
+    '--goldens',
+    recorded,
+    '--lane',
+    'provider',
+  ]);
   expect(stderr).toMatch(/no golden in lane provider: choose from lane base-url, chatgpt/);
   expect(exitCode).toBe(2);
 });
 
 it('checks the other scenarios if a subject dies in one, and reports all', async () => {
   const folder = folderWithProxy('', '', 'tier=priority');
-  const { exitCode, stdout, stderr } = await cli(
+  const { exitCode, stdout, stderr } = await runInProcess(
     [
       ...['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'default,fast,flex'],
       ...['--report', 'json=report.json'],
@@ -188,9 +202,12 @@ it('checks the other scenarios if a subject dies in one, and reports all', async
 });
 
 it('does not try the other scenarios if a subject fails in all of the first', async () => {
-  const { exitCode, stdout } = await cli(['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0'], {
-    cwd: folderWithProxy('', '', 'Upgrade'),
-  });
+  const { exitCode, stdout } = await runInProcess(
+    ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0'],
+    {
+      cwd: folderWithProxy('', '', 'Upgrade'),
+    },
+  );
   expect(stdout).toMatch(/\nfailed: .*exit code 3; /);
   expect(stdout).toMatch(
     /\nnot checked: .*, \d+ more: the subject failed in all of the first \d scenarios\n/,
@@ -199,9 +216,12 @@ it('does not try the other scenarios if a subject fails in all of the first', as
 });
 
 it('compares what a subject sent before it failed', async () => {
-  const { exitCode, stdout } = await cli(['check', '--verbose', '--subject', 'mine', '--goldens', recorded], {
-    cwd: folderWithProxy('', '', 'POST', 'originator'),
-  });
+  const { exitCode, stdout } = await runInProcess(
+    ['check', '--verbose', '--subject', 'mine', '--goldens', recorded],
+    {
+      cwd: folderWithProxy('', '', 'POST', 'originator'),
+    },
+  );
   expect(stdout).toMatch(/http-fallback +1 finding +failed +failed\n/);
   expect(stdout).toContain('exchange 1 › handshake › originator: missing\n');
   expect(stdout).toContain('failed: 0.169.0 http-fallback: subject mine ended with exit code 3; ');
@@ -225,7 +245,7 @@ it('checks a proxy with an IPv6 address', async () => {
     back.on('error', () => front.destroy());
   });
   const port = await portOf(proxy, '::1', false);
-  const { exitCode, stdout } = await cli([
+  const { exitCode, stdout } = await runInProcess([
     ...[
       'check',
       '--verbose',

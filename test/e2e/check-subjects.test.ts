@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { SubjectConfig } from '../../src/config/subject-config.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** The bundled proxy, as a program. */
 const proxy = [process.execPath, join(repository, 'src', 'cli', 'main.ts'), 'proxy', '--log-level', 'warn'];
@@ -18,7 +19,9 @@ async function check(subject: SubjectConfig, args: readonly string[] = [], scena
   const selection = ['--codex', '0.171.0', '--scenario', scenarios];
   return {
     folder,
-    ...(await cli(['check', '--subject', 'mine', '--verbose', ...selection, ...args], { cwd: folder })),
+    ...(await runInProcess(['check', '--subject', 'mine', '--verbose', ...selection, ...args], {
+      cwd: folder,
+    })),
   };
 }
 

@@ -12,9 +12,10 @@ import { Shape } from '../../src/proxy/shape/shape.ts';
 import { readSignIn } from '../../src/proxy/sign-in/auth-file.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 import { runMutated, shaper } from './mutation.ts';
+import { runInProcess } from './run-in-process.ts';
 
 it('finds no difference between the bundled proxy and any golden', async () => {
-  const { exitCode, stdout } = await cli(['check', '--verbose']);
+  const { exitCode, stdout } = await runInProcess(['check', '--verbose']);
   expect(stdout).toContain('parity: bundled sends what the official client sends');
   expect(stdout).toMatch(/0\.169\.0 chatgpt {2}fast +ok +ok +ok/);
   expect(stdout).toMatch(/0\.118\.0 chatgpt {2}default +ok +ok +ok/);
@@ -26,11 +27,14 @@ it.each([
   ['0.118.0', 'default,second-turn'],
 ])('finds no difference with the real client %s and the bundled proxy', async (version, scenarios) => {
   const played = ['--codex', version, '--scenario', scenarios];
-  const { exitCode, stdout } = await cli(['check', '--verbose', '--driver', 'codex', ...played]);
+  const { exitCode, stdout } = await runInProcess(['check', '--verbose', '--driver', 'codex', ...played]);
   expect(stdout).toContain('driver codex');
   expect(stdout).toContain('parity: bundled');
   expect(exitCode).toBe(0);
 });
+
+/** The file that writes the headers of complete clients. */
+const tunnelled = 'proxy/shape/tunnelled-headers.ts';
 
 // Messages of a complete client are passed on as they are. They are rewritten in lanes in which they lack something.
 it.each([
@@ -42,21 +46,24 @@ it.each([
   },
   {
     broken: 'renames its session header',
+    file: tunnelled,
     change: (source: string) =>
       source.replace(
-        '([lower, { name, required, value }]): HeaderList => {',
-        "$&\n      if (lower === 'session-id') return [['session_id', this.#identity.session]];",
+        'result.push([name, value])',
+        "result.push([name.replace('session-', 'session_'), value])",
       ),
     finding: /handshake › session-id: renamed\n {2}expected session-id\n {2}actual {3}session_id/,
   },
   {
     broken: 'sends an account id of another sign-in',
+    file: tunnelled,
     change: (source: string) => source.replace('signIn.accountId)', "'user-123')"),
     finding: /handshake › chatgpt-account-id: changed\n(?:.*\n)*? {2}why .*does not belong to the sign-in/,
   },
   {
     broken: 'sends a token of another sign-in',
-    change: (source: string) => source.replace('signIn.accessToken)', "'another-token')"),
+    file: tunnelled,
+    change: (source: string) => source.replace('{signIn.accessToken}', "{'another-token'}"),
     finding: /handshake › authorization: changed\n(?:.*\n)*? {2}why .*does not belong to the sign-in/,
   },
   {
@@ -77,9 +84,9 @@ it.each([
     finding:
       /client message 2 › client_metadata\.x-codex-turn-metadata: changed\n(?:.*\n)*? {2}expected .*turn_id /,
   },
-])('reports the place if the proxy $broken', async ({ lane = 'chatgpt', change, finding }) => {
+])('reports the place if the proxy $broken', async ({ lane = 'chatgpt', file = shaper, change, finding }) => {
   const check = ['check', '--verbose', '--codex', '0.169.0', '--lane', lane, '--scenario', 'fast'];
-  const [result] = await runMutated({ file: shaper, change }, [check]);
+  const [result] = await runMutated({ file, change }, [check]);
   expect(result?.stdout).toMatch(finding);
   expect(result?.exitCode).toBe(1);
 });
@@ -103,7 +110,7 @@ it('checks a running proxy at its own path', async () => {
     port: 0,
     log: lineLogger(() => {}),
   });
-  const { exitCode, stdout } = await cli([
+  const { exitCode, stdout } = await runInProcess([
     ...['check', '--verbose', '--codex', '0.169.0', '--scenario', 'default'],
     ...['--subject-url', `http://127.0.0.1:${proxy.port}/v1`, '--backend-port', String(backendPort)],
   ]);
@@ -122,7 +129,7 @@ async function checkServer(onConnection: (socket: Socket) => void) {
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const backendPort = await freePort();
-  const result = await cli([
+  const result = await runInProcess([
     ...['check', '--verbose', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '2'],
     ...['--subject-url', `http://127.0.0.1:${port}/v1`, '--backend-port', String(backendPort)],
   ]);
@@ -201,7 +208,7 @@ it('checks a subject from the configuration file and writes all reports', async 
     join(folder, 'codex-parity.config.json'),
     JSON.stringify({ subjects: { mine: { command, path: '/v1' } } }),
   );
-  const { exitCode, stdout } = await cli(
+  const { exitCode, stdout } = await runInProcess(
     [
       ...['check', '--verbose', '--subject', 'mine', '--codex', '0.118.0', '--scenario', 'fast'],
       ...['--report', 'json=out/report.json', '--report', 'junit=out/junit.xml', '--report', 'github=-'],

@@ -13,7 +13,8 @@ import {
   renamesSession,
 } from '../report/sample-traffic.ts';
 import { openFile, startBrowser, whyNoBrowser } from './browser.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const hostile = '</script><img src=x onerror=alert(1)><!--\u202e\u2028&amp;';
 
@@ -34,7 +35,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
           ...{ codex: '0.171.0', lane: 'chatgpt', scenario: 'review' },
           ...verdictOf([], allUnfinished({ type: 'failed', reason: hostile })),
         },
-        longScenario(2000),
+        longScenario(20),
       ],
     });
   });
@@ -218,7 +219,8 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('scrolls through 2,000 frames with only those in view in the document', async () => {
-    const { page, open, problems } = await openFile(browser, html);
+    const long = { subject: 'mine', driver: 'replay', scenarios: [longScenario(2000)] } as const;
+    const { page, open, problems } = await openFile(browser, await htmlReport(long));
     await open('#/0.171.0/chatgpt/long?view=neutrality');
     await page.keyboard.press('Home');
     const list = page.locator('.list');
@@ -291,7 +293,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
       join(folder, 'codex-parity.config.json'),
       JSON.stringify({ subjects: { mine: { command } } }),
     );
-    const { exitCode } = await cli(
+    const { exitCode } = await runInProcess(
       [
         ...['check', '--subject', 'mine', '--goldens', join(repository, 'traces')],
         ...['--codex', '0.169.0', '--scenario', 'fast,http-fallback', '--report', 'html=report.html'],

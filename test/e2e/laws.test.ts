@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { goldenPath } from '../../src/golden/file.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** Runs scripts/laws.ts. */
 function laws(
@@ -24,7 +25,17 @@ function laws(
 
 it('passes with a golden that was just recorded, and fails with a changed golden', async () => {
   const folder = temporaryFolder();
-  await cli(['record', '--codex', '0.169.0', '--scenario', 'fast', '--lane', 'chatgpt', '--out', folder]);
+  await runInProcess([
+    'record',
+    '--codex',
+    '0.169.0',
+    '--scenario',
+    'fast',
+    '--lane',
+    'chatgpt',
+    '--out',
+    folder,
+  ]);
   const held = await laws('--goldens', folder, '--sample', '1', '--seed', '7');
   expect(held.stdout).toBe('the laws hold (1 recording, seed 7)\n');
   expect(held.stderr).toMatch(

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** The faults of message-proxy.ts, and the one finding that each must give. */
 const faults: readonly [fault: string, finding: string][] = [
@@ -22,7 +23,7 @@ async function check(fault: string): Promise<string> {
     JSON.stringify({ subjects: { mine: { command } } }),
   );
   const selection = ['--codex', '0.169.0', '--scenario', 'second-turn'];
-  const { stdout } = await cli(
+  const { stdout } = await runInProcess(
     ['check', '--verbose', '--subject', 'mine', '--goldens', join(repository, 'traces'), ...selection],
     { cwd: folder },
   );

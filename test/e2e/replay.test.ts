@@ -11,6 +11,7 @@ import { recordReplay } from '../../src/record/record-replay.ts';
 import { createTrace, readTrace } from '../../src/trace/trace.ts';
 import { line } from '../diff/rendered.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const traces = join(repository, 'traces');
 const fileOf = (scenario: string, lane = 'chatgpt', codex = '0.171.0') =>
@@ -71,7 +72,7 @@ it('waits as in the recording, or less', async () => {
   onTestFinished(backend.close);
   const traces = ['first', 'second'].map((name) => join(folder, `${name}.trace.jsonl`));
   const [first = '', second = ''] = traces;
-  await cli(['replay', fileOf('fast'), '--to', backend.origin, '--out', first]);
+  await runInProcess(['replay', fileOf('fast'), '--to', backend.origin, '--out', first]);
   // The last message of the client came three seconds later than it did.
   const times = (path: string) => readTrace(path).events.map(({ at = 0 }) => at);
   const events = readTrace(first).events;
@@ -81,12 +82,19 @@ it('waits as in the recording, or less', async () => {
     late.write({ ...event, at: (event.at ?? 0) + (index < last ? 0 : 3000) });
   late.finish();
   const args = ['replay', join(folder, 'late.trace.jsonl'), '--to', backend.origin, '--out', second];
-  expect(await cli([...args, '--timing', 'x6'])).toMatchObject({ exitCode: 0 });
+  expect(await runInProcess([...args, '--timing', 'x6'])).toMatchObject({ exitCode: 0 });
   expect(Math.max(...times(second))).toBeGreaterThan(500);
-  expect((await cli([...args, '--timing', 'x0'])).stderr).toContain(
+  expect((await runInProcess([...args, '--timing', 'x0'])).stderr).toContain(
     '--timing "x0" is not none, recorded, or xN',
   );
-  const golden = await cli(['replay', fileOf('fast'), '--to', backend.origin, '--timing', 'recorded']);
+  const golden = await runInProcess([
+    'replay',
+    fileOf('fast'),
+    '--to',
+    backend.origin,
+    '--timing',
+    'recorded',
+  ]);
   expect(golden.stderr).toContain('--timing recorded needs a recording with times: only traces have them');
 });
 
@@ -95,7 +103,7 @@ it('lets the client fail, and says which faults did not happen', async () => {
   onTestFinished(backend.close);
   const faults = ['--fault', 'reset@message:2', '--fault', 'malformed@message:9'];
   const out = join(temporaryFolder(), 'out.trace.jsonl');
-  const { exitCode, stdout, stderr } = await cli([
+  const { exitCode, stdout, stderr } = await runInProcess([
     ...['replay', fileOf('fast'), '--to', backend.origin, '--out', out, ...faults],
   ]);
   expect(stdout).toBe('stopped: the connection ended before response.completed\n');
@@ -143,13 +151,13 @@ it('replays a trace with new ids, and continues the responses that the server se
   onTestFinished(backend.close);
   const to = ['--to', `${backend.origin}/backend-api/codex`];
   const [first, second] = [join(folder, 'first.trace.jsonl'), join(folder, 'second.trace.jsonl')];
-  expect(await cli(['replay', file, ...to, '--out', first])).toMatchObject({
+  expect(await runInProcess(['replay', file, ...to, '--out', first])).toMatchObject({
     exitCode: 0,
     stdout: `played 1 exchange to ${backend.origin}/backend-api/codex\n`,
   });
-  expect(await cli(['replay', first, ...to, '--out', second])).toMatchObject({ exitCode: 0 });
+  expect(await runInProcess(['replay', first, ...to, '--out', second])).toMatchObject({ exitCode: 0 });
   for (const trace of [first, second])
-    expect(await cli(['diff', file, trace])).toMatchObject({
+    expect(await runInProcess(['diff', file, trace])).toMatchObject({
       exitCode: 0,
       stdout: `parity: ${trace} matches 0.171.0 second-turn\n`,
     });
@@ -174,9 +182,12 @@ it('sends the token of the environment, and seals it in the trace', async () => 
   });
   onTestFinished(backend.close);
   const out = join(temporaryFolder(), 'out.trace.jsonl');
-  const { exitCode } = await cli(['replay', fileOf('fast'), '--to', `${backend.origin}/v1`, '--out', out], {
-    env: { CODEX_PARITY_TOKEN: 'my own token 12345' },
-  });
+  const { exitCode } = await runInProcess(
+    ['replay', fileOf('fast'), '--to', `${backend.origin}/v1`, '--out', out],
+    {
+      env: { CODEX_PARITY_TOKEN: 'my own token 12345' },
+    },
+  );
   expect(exitCode).toBe(0);
   expect(authorizations).toEqual(['Bearer my own token 12345']);
   expect(readFileSync(out, 'utf8')).not.toContain('my own token');
@@ -186,7 +197,7 @@ it('says where a server ended the replay, and keeps the trace', async () => {
   const backend = await startBackend({ script: [], faults: { upgrades: [403] } });
   onTestFinished(backend.close);
   const out = join(temporaryFolder(), 'out.trace.jsonl');
-  const { exitCode, stdout } = await cli([
+  const { exitCode, stdout } = await runInProcess([
     'replay',
     fileOf('fast'),
     '--to',
@@ -209,7 +220,7 @@ it.each([
   [['backend', '--replay', fileOf('fast'), '--strict'], /replay.*strict/],
   [['backend', '--port', '70000'], /--port must be a whole number/],
 ])('explains wrong usage in one line: %#', async (args, message) => {
-  const { exitCode, stderr } = await cli(args);
+  const { exitCode, stderr } = await runInProcess(args);
   expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(message)]);
   expect(exitCode).toBe(2);
 });

@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { reportSchema } from '../../src/report/report-schema.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const messageProxy = 'message-proxy.ts';
 
@@ -90,7 +91,7 @@ it.each(wrongProxies)(
       JSON.stringify({ subjects: { mine: { command } } }),
     );
     const reports = ['json', 'junit', 'github', 'ctrf', 'html'];
-    const { stdout, exitCode } = await cli(
+    const { stdout, exitCode } = await runInProcess(
       [
         ...[
           'check',

@@ -6,9 +6,25 @@ export type CliResult = {
   readonly stderr: string;
 };
 
-/** Runs the command line in this process and captures what it prints: much faster than a process for each. */
-export async function runInProcess(args: readonly string[]): Promise<CliResult> {
-  const [write, error] = [process.stdout.write, console.error];
+export type InProcessOptions = {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+/**
+ * Runs the command line in this process and captures what it prints: much faster than a process for each. One at a time: the
+ * working folder and the environment are those of the process.
+ */
+export async function runInProcess(
+  args: readonly string[],
+  { cwd, env = {} }: InProcessOptions = {},
+): Promise<CliResult> {
+  const [write, error, folder, environment] = [
+    process.stdout.write,
+    console.error,
+    process.cwd(),
+    { ...process.env },
+  ];
   let stdout = '';
   let stderr = '';
   process.stdout.write = (text) => {
@@ -18,11 +34,16 @@ export async function runInProcess(args: readonly string[]): Promise<CliResult> 
   console.error = (...parts) => {
     stderr += `${parts.join(' ')}\n`;
   };
+  if (cwd !== undefined) process.chdir(cwd);
+  Object.assign(process.env, env);
   try {
     const exitCode = await run(args);
     return { exitCode, stdout, stderr };
   } finally {
     process.stdout.write = write;
     console.error = error;
+    process.chdir(folder);
+    for (const name of Object.keys(env)) delete process.env[name];
+    Object.assign(process.env, environment);
   }
 }
