@@ -19,7 +19,11 @@ export function importCommand(): CommandModule<object, ImportOptions> {
             'Secrets are replaced, and texts are reduced to length and hash, before they are written. Delete the HAR ' +
             'then: it still has them.',
         )
-        .positional('har', { type: 'string', demandOption: true, describe: 'HAR file' })
+        .positional('har', {
+          type: 'string',
+          demandOption: true,
+          describe: 'HAR file, or a .zhar file of mitmproxy',
+        })
         .option('out', {
           type: 'string',
           describe: 'Trace to write [default: .codex-parity/NAME.trace.jsonl]',
@@ -35,7 +39,7 @@ export function importCommand(): CommandModule<object, ImportOptions> {
         ),
     handler: ({
       har,
-      out = join('.codex-parity', `${basename(har).replace(/\.har$/i, '')}.trace.jsonl`),
+      out = join('.codex-parity', `${basename(har).replace(/\.z?har$/i, '')}.trace.jsonl`),
     }) => {
       const { creator, headersKnown, requests, modelRequests, leftOut, withoutContent } = importHar(har, out);
       if (!headersKnown)

@@ -1,3 +1,4 @@
+import { inflateSync } from 'node:zlib';
 import { z } from 'zod';
 import { ParityError } from '../errors.ts';
 import { readWhole } from '../files.ts';
@@ -12,7 +13,7 @@ import type { Opcode, RequestHead, Side } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { homePaths } from './record-live.ts';
 
-/** The largest HAR that is read. */
+/** The largest HAR that is read, decompressed if it is compressed. */
 const maximumBytes = 2 ** 28;
 
 /**
@@ -113,7 +114,7 @@ export function importHar(file: string, out: string): HarImport {
 }
 
 function parsed(file: string): z.infer<typeof harSchema> {
-  const text = readWhole(file, maximumBytes)
+  const text = uncompressed(file, readWhole(file, maximumBytes))
     .toString('utf8')
     .replace(/^\ufeff/, '');
   let document: unknown;
@@ -123,6 +124,25 @@ function parsed(file: string): z.infer<typeof harSchema> {
     throw new ParityError('file-corrupt', `${file} is not a HAR: it is not valid JSON. Export it again`);
   }
   return checked(file, harSchema, document);
+}
+
+/** mitmproxy compresses a HAR whose name ends in .zhar: a zlib stream (measured: mitmproxy 11.0.2; RFC 1950). */
+function uncompressed(file: string, bytes: Buffer): Buffer {
+  const isZlib = bytes[0] === 0x78 && bytes.length > 1 && bytes.readUInt16BE(0) % 31 === 0;
+  if (!isZlib) return bytes;
+  try {
+    return inflateSync(bytes, { maxOutputLength: maximumBytes });
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new ParityError(
+        'file-unreadable',
+        `cannot read ${file}: it has more than ${maximumBytes} bytes when it is decompressed. Record a shorter session`,
+      );
+    throw new ParityError(
+      'file-corrupt',
+      `${file} is not a HAR: it cannot be decompressed (zlib). Export it again`,
+    );
+  }
 }
 
 function checked<Schema extends z.ZodType>(

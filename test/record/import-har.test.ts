@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { constants, deflateSync } from 'node:zlib';
 import { expect, it, onTestFinished } from 'vitest';
 import { liveFindings } from '../../src/diff/live.ts';
 import { readGolden } from '../../src/golden/file.ts';
@@ -15,7 +16,7 @@ const golden = (scenario: string) =>
   readGolden(join(repository, 'traces', '0.171.0', 'chatgpt', `${scenario}.golden.jsonl`));
 
 /** Imports a HAR. */
-function imported(document: string) {
+function imported(document: string | Buffer) {
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const [file, out] = [join(folder, 'a.har'), join(folder, 'a.trace.jsonl')];
@@ -49,6 +50,27 @@ it.each([
     expect(information.map(({ type }) => type)).not.toContain('further');
   },
 );
+
+it('imports what mitmproxy compresses, at each level of zlib', () => {
+  const { summary, text } = imported(ofMitmproxy('websocket'));
+  for (const level of [1, 6, 9]) {
+    const compressed = imported(deflateSync(ofMitmproxy('websocket'), { level }));
+    expect(compressed.summary).toEqual(summary);
+    expect(compressed.text).toBe(text);
+  }
+});
+
+it('says in one line that a compressed HAR is cut off, or too long', () => {
+  const compressed = deflateSync(ofMitmproxy('websocket'));
+  expect(() => imported(compressed.subarray(0, -8))).toThrow(
+    /a\.har is not a HAR: it cannot be decompressed \(zlib\)\. Export it again$/,
+  );
+  const megabyte = deflateSync(Buffer.alloc(2 ** 20, ' '), { finishFlush: constants.Z_FULL_FLUSH });
+  const [head, block] = [megabyte.subarray(0, 2), megabyte.subarray(2)];
+  expect(() => imported(Buffer.concat([head, ...Array.from({ length: 257 }, () => block)]))).toThrow(
+    /^cannot read .*a\.har: it has more than 268435456 bytes when it is decompressed/,
+  );
+});
 
 it('finds what differs in an imported session', () => {
   const text = ofMitmproxy('websocket')
