@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import pino from 'pino';
@@ -5,8 +6,9 @@ import type { CommandModule } from 'yargs';
 import { configFiles, readConfig } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
 import { isLoopback, nameIn } from '../proxy/guard.ts';
+import { defaultLimits } from '../proxy/limits.ts';
 import type { Logger } from '../proxy/log.ts';
-import { type ProxyOptions, type RunningProxy, type StopTimes, startProxy } from '../proxy/server.ts';
+import { type ProxyOptions, startProxy } from '../proxy/server.ts';
 import { openRedisState, parseStateUrl } from '../proxy/state/redis-state.ts';
 import { sharedInstallation } from '../proxy/state/shared-installation.ts';
 import { recordUpstream, tapInFrontOf } from '../record/record-live.ts';
@@ -22,6 +24,8 @@ import {
   type SetupOptions,
   setupOptions,
 } from './proxy-setup.ts';
+import { connectWorker, type ProxyWorker } from './proxy-worker.ts';
+import { runWorkers } from './proxy-workers.ts';
 import { environmentPrefix } from './usage.ts';
 import { openWatch, type WatchViewOptions, watchViewOptions } from './watch-options.ts';
 
@@ -35,6 +39,7 @@ type ProxyCommandOptions = SetupOptions &
     watch: boolean;
     grace: number;
     drain: number;
+    workers: number;
     'log-level': (typeof levels)[number];
   };
 
@@ -46,7 +51,7 @@ const levels = ['debug', 'info', 'warn', 'silent'] as const;
 /** The variable with the API key of clients. Other users of the machine could read it on the command line. */
 const keyVariable = 'CODEX_PARITY_API_KEY';
 
-export function proxyCommand({ signal }: CommandContext): CommandModule<object, ProxyCommandOptions> {
+export function proxyCommand(context: CommandContext): CommandModule<object, ProxyCommandOptions> {
   return {
     command: 'proxy',
     describe: 'Run a proxy that sends requests to the Codex backend like the official client',
@@ -105,6 +110,12 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
           describe:
             'Seconds to serve on when the proxy is stopped, while /readyz tells balancers that it is not ready',
         })
+        .option('workers', {
+          requiresArg: true,
+          type: 'number',
+          default: 1,
+          describe: 'Processes that share the port and the work, to use several cores',
+        })
         .option('log-level', {
           requiresArg: true,
           choices: levels,
@@ -118,6 +129,11 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
               [
                 'Use the proxy with the official client',
                 `codex -c 'openai_base_url="http://127.0.0.1:8320/backend-api/codex"'`,
+              ],
+              ['Use four cores', 'codex-parity proxy --workers 4'],
+              [
+                'Share sessions and the renewal of the sign-in with proxies on other machines',
+                'codex-parity proxy --state redis://127.0.0.1:6379',
               ],
               [
                 'Use the proxy with another program',
@@ -139,26 +155,63 @@ export function proxyCommand({ signal }: CommandContext): CommandModule<object, 
         key: keyFor(host, process.env[keyVariable]),
         allowedHosts: hostNames(options['allow-host']),
       };
+      checkWorkers(options);
       const log = logger(options['log-level']);
       const stateUrl = options.state === undefined ? undefined : parseStateUrl(options.state);
-      const state = stateUrl && (await openRedisState(stateUrl, log));
+      const worker = await connectWorker();
+      if (worker === undefined && options.workers > 1) {
+        return context.exit(await runAsParent(options, { signal: context.signal, log }));
+      }
+      const state = stateUrl ? await openRedisState(stateUrl, log) : worker?.state;
       try {
-        await serve(options, { ...clients, state, log, signal });
+        await serve(options, { ...clients, state, log, worker, signal: worker?.signal ?? context.signal });
       } finally {
         await state?.close();
+        worker?.end();
       }
     },
   };
 }
 
+/** The most workers: more than any machine has cores. */
+const mostWorkers = 256;
+
+function checkWorkers({ workers, record, watch }: ProxyCommandOptions): void {
+  if (!Number.isInteger(workers) || workers < 1 || workers > mostWorkers) {
+    throw new ParityError('usage', `--workers must be a whole number from 1 to ${mostWorkers}`);
+  }
+  const name = watch ? 'watch' : 'record';
+  if (workers > 1 && (watch || record !== undefined)) {
+    throw new ParityError('usage', `--${name} sees one process only: leave out --workers`);
+  }
+}
+
+/** Runs the workers until they are stopped. Returns the exit code. */
+async function runAsParent(
+  { workers: count, host, port, grace, drain }: ProxyCommandOptions,
+  { signal, log }: Pick<Serving, 'signal' | 'log'>,
+): Promise<number> {
+  const hurry = new AbortController();
+  const times = { grace: grace * 1000, drain: drain * 1000 };
+  const limits = { ...defaultLimits, ...configured().limits };
+  signal.addEventListener('abort', () => onSignal(() => hurry.abort()), { once: true });
+  return runWorkers({ count, host, port, signal, hurry: hurry.signal, times, limits, log });
+}
+
 type Serving = Pick<ProxyOptions, 'key' | 'allowedHosts' | 'state' | 'log'> & {
   /** Stops the proxy. */
   readonly signal: AbortSignal;
+  /** If this process is one of several. */
+  readonly worker: ProxyWorker | undefined;
 };
 
 /** Runs the proxy until it is stopped. */
-async function serve(options: ProxyCommandOptions, { state, signal, ...serving }: Serving): Promise<void> {
-  const { port, host, grace, drain } = options;
+async function serve(
+  options: ProxyCommandOptions,
+  { state, signal, worker, ...serving }: Serving,
+): Promise<void> {
+  const { host, grace, drain } = options;
+  const port = worker?.port ?? options.port;
   const setup = await loadSetup(options, state);
   const upstream = parseUpstream(options.upstream ?? officialUpstreams[setup.lane]);
   const recording =
@@ -178,20 +231,28 @@ async function serve(options: ProxyCommandOptions, { state, signal, ...serving }
       limits: configured().limits,
       installation: setup.options.installation ?? (await sharedInstallation(state)),
       state,
+      otherMetrics: worker?.otherMetrics,
     });
-    progress(`imitating codex ${setup.codex}, upstream ${upstream.href}`);
+    await worker?.listening(proxy.metrics);
+    const announce = worker?.announces === false ? () => {} : progress;
+    announce(`imitating codex ${setup.codex}, upstream ${upstream.href}`);
     if (upstream.protocol === 'http:' && !isLoopback(upstream.hostname.replaceAll(/[[\]]/g, ''))) {
-      progress('warning: the upstream is not an https URL: the sign-in is sent unencrypted');
+      announce('warning: the upstream is not an https URL: the sign-in is sent unencrypted');
     }
-    progress(
+    announce(
       `listening on http://${host.includes(':') ? `[${host}]` : host}:${proxy.port}/backend-api/codex`,
     );
-    if (state !== undefined) progress(`sharing state in ${state.name}`);
+    if (state !== undefined && worker?.state !== state) announce(`sharing state in ${state.name}`);
     if (recording !== undefined) progress(`recording to ${recording.path}`);
     if (watching !== undefined) progress(`live page ${watching.page}`);
     returnIdleMemory();
-    await new Promise<void>((aborted) => signal.addEventListener('abort', () => aborted(), { once: true }));
-    await stop(proxy, { grace: grace * 1000, drain: drain * 1000 });
+    if (!signal.aborted) await once(signal, 'abort');
+    const stopped = proxy.close({ grace: grace * 1000, drain: drain * 1000 });
+    const hurry = () => void proxy.close();
+    const forget = worker === undefined ? onSignal(hurry) : undefined;
+    worker?.hurry.addEventListener('abort', hurry, { once: true });
+    await stopped;
+    forget?.();
   } finally {
     await watching?.close();
     await recording?.finish();
@@ -221,12 +282,12 @@ async function watchUpstream(
   return { url: tap.url, page: watch.url, close };
 }
 
-/** Stops the proxy. A second signal ends the waiting. */
-async function stop(proxy: RunningProxy, times: StopTimes): Promise<void> {
-  const closeNow = () => void proxy.close();
-  for (const name of signals) process.once(name, closeNow);
-  await proxy.close(times);
-  for (const name of signals) process.removeListener(name, closeNow);
+/** Calls back when the process receives a signal to stop, which is its second one then. Returns what forgets it. */
+function onSignal(callback: () => void): () => void {
+  for (const name of signals) process.once(name, callback);
+  return () => {
+    for (const name of signals) process.removeListener(name, callback);
+  };
 }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

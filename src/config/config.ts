@@ -47,6 +47,7 @@ const proxy = z.strictObject({
   record: z.string().optional(),
   grace: z.number().min(0, 'must not be below 0').optional(),
   drain: z.number().min(0, 'must not be below 0').optional(),
+  workers: positiveInteger.optional(),
   'log-level': z.enum(['debug', 'info', 'warn', 'silent']).optional(),
   limits: limits.optional(),
 });

@@ -13,6 +13,7 @@ const definitions = {
     'Uses of the shared state that failed, or were left out while it was away.',
   ],
   state_away: ['gauge', 'Whether the shared state is away.'],
+  worker_restarts_total: ['counter', 'Workers that ended and were started again.'],
   sessions: ['gauge', 'Sessions remembered.'],
   request_bytes: ['gauge', 'Bytes of requests that are read and served.'],
   clients: ['gauge', 'Connections of clients.'],
@@ -20,6 +21,9 @@ const definitions = {
 } as const satisfies Record<string, readonly ['counter' | 'gauge', string]>;
 
 export type MetricName = keyof typeof definitions;
+
+/** All series, as values: the name, and the count for each label. */
+export type MetricsSnapshot = readonly (readonly [MetricName, readonly (readonly [string, number])[]])[];
 
 /** The most labels of a series. Some come from the backend. All others are counted together. */
 const maximumLabels = 100;
@@ -42,6 +46,20 @@ export class Metrics {
 
   value(name: MetricName, label = ''): number {
     return this.#series.get(name)?.get(label) ?? 0;
+  }
+
+  snapshot(): MetricsSnapshot {
+    return [...this.#series].map(([name, values]) => [name, [...values]]);
+  }
+
+  /** Adds the series of another process. */
+  addAll(snapshot: MetricsSnapshot): void {
+    for (const [name, values] of snapshot) for (const [label, value] of values) this.add(name, value, label);
+  }
+
+  /** Adds the counters of another process, which stay when it has ended. */
+  addCounters(snapshot: MetricsSnapshot): void {
+    this.addAll(snapshot.filter(([name]) => definitions[name][0] === 'counter'));
   }
 
   /** All series (Prometheus text exposition format 0.0.4). */

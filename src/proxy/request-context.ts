@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { HeaderList } from '../wire/headers.ts';
 import type { HeldBytes } from './http/request-bytes.ts';
+import type { MetricsSnapshot } from './metrics.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { SessionStore } from './sessions/session-store.ts';
 import type { Identity } from './shape/identity.ts';
@@ -21,6 +22,10 @@ export type RequestContext = ProxyContext & {
   readonly heldBytes: HeldBytes;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
+  /** The metrics of this process. */
+  readonly currentMetrics: () => MetricsSnapshot;
+  /** Those of other processes that serve the same port. */
+  readonly otherMetrics: () => Promise<readonly MetricsSnapshot[]>;
   /** Whether a balancer may send new clients. */
   readonly isReady: () => boolean;
   /** Aborts when the proxy stops, and takes no further turns. Websockets end as soon as no turn runs. */

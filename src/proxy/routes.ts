@@ -1,5 +1,6 @@
 import { proxyError } from './http/errors.ts';
 import { sendJson } from './http/send.ts';
+import { Metrics } from './metrics.ts';
 import { passThrough, relayPost } from './relay/relay-http.ts';
 import { relayWebSocket } from './relay/relay-websocket.ts';
 import type { HttpContext, UpgradeContext } from './request-context.ts';
@@ -105,13 +106,9 @@ function sendReadiness({ isReady, response }: HttpContext): void {
   sendJson(response, '{"status":"ready"}');
 }
 
-function sendMetrics({ metrics, sessions, requestBytes, state, response }: HttpContext): void {
-  if (state !== undefined) {
-    metrics.set('state_away', Number(state.isAway));
-    metrics.set('state_failures_total', state.failures);
-  }
-  metrics.set('sessions', sessions.size);
-  metrics.set('request_bytes', requestBytes.held);
+async function sendMetrics({ currentMetrics, otherMetrics, response }: HttpContext): Promise<void> {
+  const metrics = new Metrics();
+  for (const snapshot of [currentMetrics(), ...(await otherMetrics())]) metrics.addAll(snapshot);
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   response.end(metrics.print());
 }

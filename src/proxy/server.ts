@@ -19,7 +19,7 @@ import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
 import { checkWayOut } from './http/upstream/way-out.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { type Logger, reasonOf } from './log.ts';
-import { Metrics } from './metrics.ts';
+import { Metrics, type MetricsSnapshot } from './metrics.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { RequestContext } from './request-context.ts';
 import { type ProxyRoute, routeOf, usualTarget } from './routes.ts';
@@ -47,6 +47,8 @@ export type ProxyOptions = SignInSource & {
   readonly installation?: string | undefined;
   /** What several processes of the proxy share. Undefined if this one is alone. */
   readonly state?: SharedState | undefined;
+  /** The metrics of other processes that serve the same port. */
+  readonly otherMetrics?: (() => Promise<readonly MetricsSnapshot[]>) | undefined;
   readonly log: Logger;
   readonly limits?: Partial<Limits>;
 };
@@ -56,6 +58,7 @@ export type StopTimes = { readonly grace?: number; readonly drain?: number };
 
 export type RunningProxy = {
   readonly port: number;
+  readonly metrics: () => MetricsSnapshot;
   /**
    * Serves as before for `drain` milliseconds, in which it is not ready. Then accepts no more requests, ends websockets without a
    * running turn, lets running turns finish for `grace` milliseconds, and ends all connections. Another call ends the waiting.
@@ -67,7 +70,11 @@ export type RunningProxy = {
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   checkWayOut(options.upstream);
   const proxy = new ProxyServer(options);
-  return { port: await proxy.listen(options.port), close: (times) => proxy.close(times) };
+  return {
+    port: await proxy.listen(options.port),
+    metrics: () => proxy.metrics(),
+    close: (times) => proxy.close(times),
+  };
 }
 
 /** The abort reason when a client disconnects. One object for all, since every request ends with it. */
@@ -98,6 +105,7 @@ class ProxyServer {
   readonly #surplus = new Set<Duplex>();
   /** The response that a connection waits for or receives. */
   readonly #responses = new WeakMap<Duplex, ServerResponse>();
+  readonly #otherMetrics: () => Promise<readonly MetricsSnapshot[]>;
   readonly #stopping = new AbortController();
   #isReady = true;
   /** Ends the time to drain. */
@@ -121,6 +129,7 @@ class ProxyServer {
     };
     const { address = '127.0.0.1', key, allowedHosts = [] } = options;
     this.#access = { address, key, hosts: new Set(allowedHosts.map((name) => name.toLowerCase())) };
+    this.#otherMetrics = options.otherMetrics ?? (async () => []);
     this.#sessions = new SessionStore(this.#context);
     this.#server = createServer({
       maxHeaderSize: longestHead,
@@ -157,6 +166,18 @@ class ProxyServer {
 
   listen(port: number): Promise<number> {
     return listenAt(this.#server, port, this.#access.address);
+  }
+
+  /** What is counted when it is read is counted now. */
+  metrics(): MetricsSnapshot {
+    const { metrics, requestBytes, state } = this.#context;
+    if (state !== undefined) {
+      metrics.set('state_away', Number(state.isAway));
+      metrics.set('state_failures_total', state.failures);
+    }
+    metrics.set('sessions', this.#sessions.size);
+    metrics.set('request_bytes', requestBytes.held);
+    return metrics.snapshot();
   }
 
   async close({ grace = 0, drain = 0 }: StopTimes = {}): Promise<void> {
@@ -297,6 +318,8 @@ class ProxyServer {
       identity: officialIdentity(headers),
       heldBytes,
       signal,
+      currentMetrics: () => this.metrics(),
+      otherMetrics: this.#otherMetrics,
       isReady: () => this.#isReady,
       stopping: this.#stopping.signal,
     };

@@ -1,0 +1,121 @@
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
+import { expectedText, startConversingBackend } from '../proxy/conversing-backend.ts';
+import { metric, post, readEvents } from '../proxy/setup.ts';
+import { cli, temporaryFolder } from './cli.ts';
+
+type Started = { readonly child: ChildProcess; readonly origin: string; readonly stderr: () => string };
+
+/** Starts a proxy with two workers. */
+async function startWorkers(upstream: URL) {
+  const folder = temporaryFolder();
+  const account = { accountId: 'acct-1', userId: 'user-1', email: 'a@example.com', plan: 'pro' } as const;
+  writeFileSync(join(folder, 'auth.json'), authJson(madeUpSignIn(account)));
+  const { promise, resolve } = Promise.withResolvers<Started>();
+  let stderr = '';
+  const args = ['--port', '0', '--auth', 'auth.json', '--upstream', upstream.href, '--codex', '0.169.0'];
+  const ended = cli(['proxy', '--workers', '2', ...args], {
+    cwd: folder,
+    onStderr: (text, child) => {
+      stderr += text;
+      const [, origin] = /listening on (http:\/\/[^/]+)/.exec(stderr) ?? [];
+      if (origin !== undefined && stderr.includes('2 workers'))
+        resolve({ child, origin, stderr: () => stderr });
+    },
+  });
+  const started = await promise;
+  onTestFinished(() => void started.child.kill('SIGKILL'));
+  return { ...started, ended };
+}
+
+async function turn(origin: string, body: object) {
+  const response = await post(`${origin}/v1/responses`, { model: 'm', stream: true, ...body });
+  const { response: completed } = JSON.parse((await readEvents(response)).at(-1) ?? '{}');
+  return { id: completed.id, text: completed.output[0].content[0].text };
+}
+
+/** The process ids of the workers of a process. */
+function workersOf({ pid }: ChildProcess): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return children.trim().split(' ').map(Number);
+}
+
+it('shares port, sessions and metrics, and starts a worker again that was killed', async () => {
+  const backend = await startConversingBackend();
+  const { child, origin, stderr, ended } = await startWorkers(backend.url);
+  expect(stderr().match(/listening on/g)).toHaveLength(1);
+  await expect.poll(() => workersOf(child)).toHaveLength(2);
+  const before = workersOf(child);
+
+  const messages: string[] = [];
+  let previous: string | undefined;
+  for (let count = 0; count < 6; count += 1) {
+    messages.push(`m${count} `);
+    const body = {
+      input: messages.at(-1),
+      ...(previous !== undefined && { previous_response_id: previous }),
+    };
+    const { id, text } = await turn(origin, body);
+    expect(text).toBe(expectedText(messages));
+    previous = id;
+  }
+  expect(new Set(backend.turns().map((sent) => sent.prompt_cache_key)).size).toBe(1);
+  expect(backend.notFound()).toBe(0);
+  const turns = async () => (await fetch(`${origin}/metrics`)).text();
+  expect(await turns()).toContain('turns_total{ending="response.completed"} 6\n');
+  const ids = [1, 2, 3, 4].map(() => turn(origin, { input: 'hello' }));
+  await Promise.all(ids);
+  const installations = backend.turns().map((sent) => sent.client_metadata['x-codex-installation-id']);
+  expect(new Set(installations).size).toBe(1);
+  await turns();
+
+  process.kill(before[0] ?? 0, 'SIGKILL');
+
+  await expect.poll(() => metric(origin, 'worker_restarts_total').catch(() => 0)).toBe(1);
+  await expect.poll(() => workersOf(child).filter((pid) => !before.includes(pid)).length).toBe(1);
+  expect(stderr()).toContain(`worker ${before[0]} ended (SIGKILL): starting another`);
+  // What the worker had counted stays.
+  expect(await turns()).toContain('turns_total{ending="response.completed"} 10\n');
+  const { text } = await turn(origin, { input: 'last', previous_response_id: previous });
+  expect(text).toBe(expectedText([...messages, 'last']));
+
+  child.kill('SIGTERM');
+  expect((await ended).exitCode).toBe(0);
+});
+
+it('finishes running turns before it stops', async () => {
+  const { promise: finish, resolve } = Promise.withResolvers<void>();
+  const backend = await startConversingBackend({ before: () => finish });
+  const { child, origin, ended } = await startWorkers(backend.url);
+  const running = [turn(origin, { input: 'a' }), turn(origin, { input: 'b' })];
+  await expect.poll(() => backend.turns().length).toBe(2);
+  child.kill('SIGINT');
+  await expect.poll(() => fetch(origin).then(String, () => 'refused')).toBe('refused');
+  expect(child.exitCode).toBeNull();
+  resolve();
+  expect((await Promise.all(running)).map(({ text }) => text)).toEqual(['a', 'b']);
+  expect((await ended).exitCode).toBe(0);
+});
+
+it.each([
+  { args: ['--workers', '0'], message: '--workers must be a whole number from 1 to 256' },
+  { args: ['--workers', '1.5'], message: '--workers must be a whole number from 1 to 256' },
+  {
+    args: ['--workers', '2', '--record', 'x'],
+    message: '--record sees one process only: leave out --workers',
+  },
+  { args: ['--workers', '2', '--watch'], message: '--watch sees one process only: leave out --workers' },
+])('refuses $args', async ({ args, message }) => {
+  const { exitCode, stderr } = await cli(['proxy', ...args]);
+  expect(stderr).toBe(`codex-parity: ${message}\n`);
+  expect(exitCode).toBe(2);
+});
+
+it('reports once why it cannot start', async () => {
+  const { exitCode, stderr } = await cli(['proxy', '--workers', '2', '--auth', '/nonexistent']);
+  expect(stderr.match(/^codex-parity: /gm)).toHaveLength(1);
+  expect(exitCode).toBe(2);
+});
