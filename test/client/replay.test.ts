@@ -226,6 +226,27 @@ it.each([
   expect(findings).toEqual([]);
 });
 
+it('ends when it is aborted, without another connection', async () => {
+  const stop = new AbortController();
+  let connections = 0;
+  const port = await listening(
+    createServer((socket) => {
+      connections += 1;
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n', () => stop.abort());
+      });
+    }),
+  );
+  const exchanges = [
+    { ...post(eventStream, streamBody(false, created)), end: 'backend' as const },
+    post(eventStream, streamBody(true, created)),
+  ];
+  const outcome = await replay(goldenOf(exchanges), new URL(`http://127.0.0.1:${port}`), stop.signal);
+  expect(outcome.finished).toBe(false);
+  expect(connections).toBe(1);
+});
+
 it('sends headers and body of a POST as the golden has them', async () => {
   const { requests } = await playedByItself([post(eventStream, streamBody(true, completed))]);
   const packed = await compressZstd(Buffer.from('{"model":"m","input":["{{ braces"]}'));

@@ -137,6 +137,8 @@ class Replay {
   /** Plays an exchange. Returns why it did not reach its end; undefined when it did. */
   async #exchange(exchange: Exchange): Promise<string | undefined> {
     await this.#pauseBefore(exchange.request);
+    // Nothing would end a connection that is opened now.
+    if (this.#signal.aborted) return `no time was left for ${requestName(exchange)}`;
     const connection = new RawConnection(this.#subject.hostname, Number(this.#subject.port || 80));
     this.#open.add(connection);
     await this.#request(connection, exchange);
@@ -219,11 +221,13 @@ class Replay {
   ): Promise<string | undefined> {
     for (let next = 0; next < expected.length; ) {
       const received = await connection.next();
+      // The end is the client's own, and not what the golden has there.
+      if (this.#signal.aborted && isEnd(received)) return timedOut(expected.slice(next), sent);
       const found = expected.findIndex((event, index) => index >= next && matches(received, event));
       const event = expected[found];
       if (event === undefined && isEnd(received)) {
         const missing = expected.slice(next);
-        return this.#signal.aborted ? timedOut(missing, sent) : endedEarly(received, missing, sent);
+        return endedEarly(received, missing, sent);
       }
       if (event === undefined) {
         // Nothing follows an error, so waiting for the rest would take up the time limit.
