@@ -2,15 +2,17 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/ho
 import { Conversation, neighbours } from './conversation.tsx';
 import { Help } from './help.tsx';
 import type { PageData } from './model.ts';
+import { openTab } from './open-tab.ts';
 import { Overview } from './overview.tsx';
-import { overview, type PageRoute, parseRoute, routeLink } from './route.ts';
+import { overview } from './route.ts';
 import { SharedReader } from './shared-reader.ts';
-import { applyTheme, nextTheme, readTheme } from './theme.ts';
+import { ThemeButton, useTheme } from './theme-button.tsx';
+import { useRoute } from './use-route.ts';
 
 /** The page: the overview, or one conversation. The part of the URL after `#` says which. */
 export function App({ page }: { readonly page: PageData }) {
-  const [route, setRoute] = useState<PageRoute>(() => parseRoute(location.hash));
-  const [theme, setTheme] = useState(readTheme);
+  const [route, go] = useRoute();
+  const [theme, changeTheme] = useTheme();
   const [helps, setHelps] = useState(false);
   const texts = useMemo(() => new SharedReader(page.shared), [page]);
   const scrolled = useRef(0);
@@ -18,25 +20,10 @@ export function App({ page }: { readonly page: PageData }) {
     route.page === 'conversation' ? page.conversations.findIndex(({ id }) => id === route.conversation) : -1;
   const isConversation = index !== -1;
 
-  const go = (next: PageRoute, replace = false) => {
-    if (replace) history.replaceState(null, '', routeLink(next));
-    else history.pushState(null, '', routeLink(next));
-    setRoute(next);
-  };
-  useLayoutEffect(() => applyTheme(theme), [theme]);
   useEffect(() => {
     const about = page.conversations[index]?.id ?? (page.ok ? 'parity' : 'no parity');
     document.title = `${page.title} · ${about} · codex-parity`;
   }, [page, index]);
-  useEffect(() => {
-    const update = () => setRoute(parseRoute(location.hash));
-    window.addEventListener('hashchange', update);
-    window.addEventListener('popstate', update);
-    return () => {
-      window.removeEventListener('hashchange', update);
-      window.removeEventListener('popstate', update);
-    };
-  }, []);
   useEffect(() => {
     if (isConversation) return;
     window.scrollTo(0, scrolled.current);
@@ -69,7 +56,7 @@ export function App({ page }: { readonly page: PageData }) {
           setHelps(true);
           return true;
         case 't':
-          setTheme(nextTheme);
+          changeTheme();
           return true;
         case '/': {
           if (isConversation) go(overview);
@@ -91,13 +78,8 @@ export function App({ page }: { readonly page: PageData }) {
         case 'j':
         case 'k':
           return !isConversation && moveFocus(key === 'ArrowDown' || key === 'j' ? 1 : -1, key.length === 1);
-        default: {
-          const tab = /^[1-9]$/.test(key)
-            ? document.querySelectorAll<HTMLElement>('[role=tab]')[Number(key) - 1]
-            : undefined;
-          tab?.click();
-          return tab !== undefined;
-        }
+        default:
+          return openTab(key);
       }
     };
     window.addEventListener('keydown', onKeyDown);
@@ -110,13 +92,7 @@ export function App({ page }: { readonly page: PageData }) {
           codex-parity
         </a>
         <span class="spacer" />
-        <button
-          type="button"
-          title="light, dark, or as the system has it (t)"
-          onClick={() => setTheme(nextTheme)}
-        >
-          {theme === 'system' ? 'system colours' : theme} <kbd>t</kbd>
-        </button>
+        <ThemeButton theme={theme} change={changeTheme} />
         <button type="button" onClick={() => setHelps(true)}>
           keys <kbd>?</kbd>
         </button>

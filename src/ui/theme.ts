@@ -1,5 +1,5 @@
 /** How the page chooses its colours. */
-export const themes = ['system', 'light', 'dark'] as const;
+const themes = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof themes)[number];
 
 export function nextTheme(theme: Theme): Theme {

@@ -1,6 +1,8 @@
-import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
-import { overview, type PageRoute, parseRoute, routeLink } from './route.ts';
-import { applyTheme, readTheme, themes } from './theme.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { openTab } from './open-tab.ts';
+import { overview } from './route.ts';
+import { ThemeButton, useTheme } from './theme-button.tsx';
+import { useRoute } from './use-route.ts';
 import type { WatchState } from './watch-model.ts';
 import { WatchSessions } from './watch-sessions.tsx';
 import { stateAfter, subscribe } from './watch-store.ts';
@@ -10,35 +12,15 @@ import { WatchTurn } from './watch-turn.tsx';
 export function WatchApp() {
   const [state, setState] = useState<WatchState | undefined>();
   const [isLive, setLive] = useState(false);
-  const [route, setRoute] = useState<PageRoute>(() => parseRoute(location.hash));
-  const [theme, setTheme] = useState(readTheme);
+  const [route, go] = useRoute();
+  const [theme, changeTheme] = useTheme();
   useEffect(() => subscribe((message) => setState((now) => stateAfter(now, message)), setLive), []);
-  useLayoutEffect(() => applyTheme(theme), [theme]);
-  useEffect(() => {
-    const update = () => setRoute(parseRoute(location.hash));
-    window.addEventListener('hashchange', update);
-    window.addEventListener('popstate', update);
-    return () => {
-      window.removeEventListener('hashchange', update);
-      window.removeEventListener('popstate', update);
-    };
-  }, []);
-  const go = (next: PageRoute, replace = false) => {
-    if (replace) history.replaceState(null, '', routeLink(next));
-    else history.pushState(null, '', routeLink(next));
-    setRoute(next);
-  };
-  const nextTheme = () => setTheme(themes[(themes.indexOf(theme) + 1) % themes.length] ?? 'system');
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const tab = /^[1-9]$/.test(event.key)
-        ? document.querySelectorAll<HTMLElement>('[role=tab]')[Number(event.key) - 1]
-        : undefined;
-      if (event.key === 't') nextTheme();
+      if (event.key === 't') changeTheme();
       else if (event.key === 'Escape' && route.page === 'conversation') go(overview);
-      else if (tab !== undefined) tab.click();
-      else return;
+      else if (!openTab(event.key)) return;
       event.preventDefault();
     };
     window.addEventListener('keydown', onKeyDown);
@@ -62,9 +44,7 @@ export function WatchApp() {
           {isLive ? 'live' : 'not connected'}
         </span>
         <span class="spacer" />
-        <button type="button" title="light, dark, or as the system has it (t)" onClick={nextTheme}>
-          {theme === 'system' ? 'system colours' : theme} <kbd>t</kbd>
-        </button>
+        <ThemeButton theme={theme} change={changeTheme} />
       </div>
       {state === undefined ? (
         <main class="overview">
