@@ -7,7 +7,7 @@ import { compressZstd } from '../src/wire/zstd.ts';
 import { type LoadSession, type Measured, measure } from './proxy/load.ts';
 import { measureMemory } from './proxy/memory.ts';
 import { printResult, type Row, type Way, ways } from './proxy/report.ts';
-import { type Running, startNginx, startNode } from './proxy/subjects.ts';
+import { type Running, startBeside, startNginx, startNode } from './proxy/subjects.ts';
 import { type BenchTurn, forSession, turnOf } from './proxy/turn.ts';
 
 /**
@@ -29,9 +29,17 @@ const settings = {
   ways: ways.filter((way) => (process.env.BENCH_WAYS?.split(',') ?? ways).includes(way)),
   /** Concurrent sessions. */
   sessions: (process.env.BENCH_SESSIONS ?? '1,20,256').split(',').map(Number),
+  /**
+   * Other proxies to measure, one a line: `NAME=COMMAND`, in which `{port}` and `{upstream}` are replaced. They receive the
+   * requests of all ways at /backend-api/codex/responses.
+   */
+  beside: (process.env.BENCH_BESIDE ?? '').split('\n').filter((line) => line.trim() !== ''),
 };
 
-type Subject = { readonly name: string; readonly port: number; readonly ways: readonly Way[] };
+type Subject = { readonly name: string; readonly program: Running; readonly ways: readonly Way[] };
+
+/** One round, with the CPU time of all its turns in milliseconds, and the memory after them. */
+type Round = Measured & { readonly cpu: number; readonly memory: number };
 
 type RoundOptions = {
   readonly way: Way;
@@ -51,16 +59,25 @@ try {
   const httpTurn = await turnOf(join(goldens, 'http-fallback.golden.jsonl'));
   const newSession = (way: Way) => sessionFor(way, way === 'official post' ? httpTurn : turn);
   const backend = await keep(startNode([join(import.meta.dirname, 'proxy', 'backend.ts')]));
-  const subjects = await startSubjects(backend.port);
+  const subjects = await startSubjects(backend);
 
   const setEvents = async (events: number) => {
     await (await fetch(`http://127.0.0.1:${backend.port}/events?n=${events}`)).text();
   };
-  const round = async ({ port }: Subject, { way, events, sessions, seconds }: RoundOptions) => {
+  const round = async (
+    { program }: Subject,
+    { way, events, sessions, seconds }: RoundOptions,
+  ): Promise<Round> => {
     const all = await Promise.all(Array.from({ length: sessions }, () => newSession(way)));
     await setEvents(20);
-    const onWarm = () => setEvents(events);
-    return measure({ port, path, sessions: all, onWarm, duration: seconds * 1000 });
+    let before = 0;
+    const onWarm = async () => {
+      await setEvents(events);
+      before = program.cpu();
+    };
+    const { port } = program;
+    const measured = await measure({ port, path, sessions: all, onWarm, duration: seconds * 1000 });
+    return { ...measured, cpu: program.cpu() - before, memory: program.memory() };
   };
 
   for (const subject of subjects) {
@@ -75,7 +92,7 @@ try {
       for (const way of settings.ways) {
         process.stderr.write(`${way}, ${events} events, ${sessions} sessions\n`);
         const capable = subjects.filter((subject) => subject.ways.includes(way));
-        const measured = new Map<Subject, Measured[]>(capable.map((subject) => [subject, []]));
+        const measured = new Map<Subject, Round[]>(capable.map((subject) => [subject, []]));
         for (let n = 0; n < settings.rounds; n += 1) {
           for (const [subject, list] of measured) {
             list.push(await round(subject, { way, events, sessions, seconds: settings.seconds }));
@@ -129,28 +146,37 @@ function startOwnProxy(upstream: number): Promise<Running> {
   return startNode(args, /listening on http:\/\/127\.0\.0\.1:(\d+)/);
 }
 
-async function startSubjects(backend: number): Promise<Subject[]> {
-  const own = await keep(startOwnProxy(backend));
-  const nginx = await startNginx(backend);
+async function startSubjects(backend: Running): Promise<Subject[]> {
+  const own = await keep(startOwnProxy(backend.port));
+  const nginx = await startNginx(backend.port);
   if (nginx === undefined)
     process.stderr.write('nginx is not installed; skipping it: apt-get install nginx-light\n');
   else running.push(nginx);
   const others = await Promise.all(
     ['http-proxy-3', 'mockttp', 'bare'].map(async (name): Promise<Subject> => {
       const script = join(import.meta.dirname, 'proxy', `${name}.ts`);
-      const { port } = await keep(startNode([script, String(backend)]));
+      const program = await keep(startNode([script, String(backend.port)]));
       return {
         name,
-        port,
+        program,
         ways: name === 'http-proxy-3' ? ['websocket', 'post', 'official post'] : ['websocket', 'post'],
       };
     }),
   );
+  const beside: Subject[] = [];
+  for (const line of settings.beside) {
+    const [, name, command] = /^\s*([^=\s]+)=(.*)$/.exec(line) ?? [];
+    if (name === undefined || command === undefined)
+      throw new RangeError(`BENCH_BESIDE: "${line}" is not NAME=COMMAND`);
+    const upstream = `http://127.0.0.1:${backend.port}/backend-api/codex`;
+    beside.push({ name, program: await keep(startBeside(command, upstream)), ways });
+  }
   return [
-    { name: 'direct', port: backend, ways },
-    ...(nginx === undefined ? [] : [{ name: 'nginx', port: nginx.port, ways }]),
+    { name: 'direct', program: backend, ways },
+    ...(nginx === undefined ? [] : [{ name: 'nginx', program: nginx, ways }]),
     ...others,
-    { name: 'codex-parity', port: own.port, ways },
+    ...beside,
+    { name: 'codex-parity', program: own, ways },
   ];
 }
 
@@ -170,10 +196,16 @@ async function sessionFor(way: Way, turn: BenchTurn): Promise<LoadSession> {
   return { transport: 'http', headers, body: await compressZstd(Buffer.from(message)) };
 }
 
-/** Returns the round of median speed, with the failures of all rounds. */
-function medianOf(rounds: readonly Measured[]): Measured {
+/** Returns the round of median speed, with the failures and the CPU time for a turn of all rounds, and the most memory. */
+function medianOf(rounds: readonly Round[]): Round {
   const bySpeed = rounds.toSorted((a, b) => a.turnsPerSecond - b.turnsPerSecond);
   const median = bySpeed[Math.floor(bySpeed.length / 2)];
   if (median === undefined) throw new RangeError('there is no round');
-  return { ...median, failures: rounds.flatMap(({ failures }) => failures) };
+  const sum = (key: 'cpu' | 'turns') => rounds.reduce((total, round) => total + round[key], 0);
+  return {
+    ...median,
+    failures: rounds.flatMap(({ failures }) => failures),
+    cpu: sum('cpu') / sum('turns'),
+    memory: Math.max(...rounds.map(({ memory }) => memory)),
+  };
 }
