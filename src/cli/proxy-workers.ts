@@ -141,10 +141,16 @@ class Workers {
 
   /** Resolves when a worker has ended. One that does not stop in time is killed. */
   async #ended(running: RunningWorker): Promise<number | string> {
-    const { signal, times } = this.#options;
+    const { signal, times, log } = this.#options;
     let late: NodeJS.Timeout | undefined;
     const expectEnd = () => {
-      late = setTimeout(() => running.worker.process.kill('SIGKILL'), times.grace + times.drain + lateness);
+      late = setTimeout(
+        () => {
+          log.warn({}, `worker ${running.worker.process.pid} did not stop in time, and is killed`);
+          running.worker.process.kill('SIGKILL');
+        },
+        times.grace + times.drain + lateness,
+      );
     };
     signal.addEventListener('abort', expectEnd, { once: true });
     const ending = await running.ended;
@@ -161,8 +167,6 @@ class Workers {
       start: () => {
         const announces = !this.#announced;
         this.#announced = true;
-        // Before this, it could not be called.
-        if (this.#options.signal.aborted) void calls.call('stop').catch(() => {});
         return { port: this.#port, announces };
       },
       listening: () => listening.resolve(true),
@@ -194,6 +198,8 @@ class Workers {
       lastMetrics: [],
     };
     this.#running.add(running);
+    // It receives that when it is ready for it.
+    if (this.#options.signal.aborted) calls.call('stop').catch(() => {});
     return running;
   }
 

@@ -9,11 +9,16 @@ import { cli, temporaryFolder } from './cli.ts';
 
 type Started = { readonly child: ChildProcess; readonly origin: string; readonly stderr: () => string };
 
-/** Starts a proxy with two workers. */
-async function startWorkers(upstream: URL) {
+function folderWithSignIn(): string {
   const folder = temporaryFolder();
   const account = { accountId: 'acct-1', userId: 'user-1', email: 'a@example.com', plan: 'pro' } as const;
   writeFileSync(join(folder, 'auth.json'), authJson(madeUpSignIn(account)));
+  return folder;
+}
+
+/** Starts a proxy with two workers. */
+async function startWorkers(upstream: URL) {
+  const folder = folderWithSignIn();
   const { promise, resolve } = Promise.withResolvers<Started>();
   let stderr = '';
   const args = ['--port', '0', '--auth', 'auth.json', '--upstream', upstream.href, '--codex', '0.169.0'];
@@ -98,6 +103,22 @@ it('finishes running turns before it stops', async () => {
   resolve();
   expect((await Promise.all(running)).map(({ text }) => text)).toEqual(['a', 'b']);
   expect((await ended).exitCode).toBe(0);
+});
+
+it('stops workers that are still starting', async () => {
+  const folder = folderWithSignIn();
+  const { exitCode, stderr } = await cli(
+    ['proxy', '--workers', '2', '--grace', '0', '--port', '0', '--auth', 'auth.json'],
+    {
+      cwd: folder,
+      onStderr: (text, child) => {
+        // The second worker has only just been started.
+        if (text.includes('workers share')) child.kill('SIGTERM');
+      },
+    },
+  );
+  expect(stderr).not.toContain('did not stop in time');
+  expect(exitCode).toBe(0);
 });
 
 it.each([
