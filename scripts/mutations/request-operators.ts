@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
+import type { BodyFrames, HeaderField } from '../../src/trace/trace-event.ts';
 import {
   type JsonMember,
   type JsonNode,
@@ -31,6 +32,7 @@ export type Area =
   | 'tier'
   | 'previous_response_id'
   | 'frames'
+  | 'HTTP/2'
   | 'sockets'
   | 'responses';
 
@@ -103,6 +105,7 @@ export function requestOperators(
     operator('headers and keys', 'swap two neighbouring headers or keys', swaps(sent)),
     operator('headers and keys', 'add a conversation_id header', conversationIds(sent)),
     operator('headers and keys', 'change the request line', requestLines(sent)),
+    ...http2Mutants(sent).map(([name, mutants]) => operator('HTTP/2', name, mutants)),
     operator('spelling', 'escape a key', memberMutants(sent, escapedKey)),
     operator('spelling', 'spell a number differently', valueMutants(sent, respelledNumber)),
     operator('spelling', 'escape a string', stringMutants(sent)),
@@ -609,6 +612,76 @@ function bodyMutants(sent: Sent): Mutant[] {
           step.type === 'body' ? { ...step, complete: false } : step,
         ]),
     },
+  ];
+}
+
+/** What a client chooses over HTTP/2, changed; nothing for requests over HTTP/1.1. */
+function http2Mutants({ official }: Sent): [name: string, Mutant[]][] {
+  const { connection, request } = official;
+  const { http2 } = request;
+  if (http2 === undefined) return [];
+  const { settings, pseudo, window } = http2;
+  const at = (name: string) => [{ part: 'handshake', names: [name] }];
+  const with2 = (name: string, changes: readonly Partial<typeof http2>[]): Mutant[] =>
+    changes.map((change) => ({
+      places: at(name),
+      mutate: () => ({ ...official, request: { ...request, http2: { ...http2, ...change } } }),
+    }));
+  const swaps = <T>(list: readonly T[]) => list.slice(1).map((_, index) => swapped(list, index));
+  const framed = (change: Partial<BodyFrames<HeaderField>>): Mutant => ({
+    places: [{ part: 'client body', names: [] }],
+    mutate: () =>
+      withPayloads(official, 'client', (step) => [step.type === 'body' ? { ...step, ...change } : step]),
+  });
+  const frames = payloadsOf(official, 'client').flatMap((step): Partial<BodyFrames<HeaderField>>[] => {
+    if (step.type !== 'body') return [];
+    return [{ endsEmpty: true }, ...(step.largestFrame === undefined ? [] : [{ largestFrame: 1024 }])];
+  });
+  const { tls } = connection;
+  return [
+    [
+      'change, drop or swap settings',
+      with2('HTTP/2 settings', [
+        ...settings.map(([name, value], index) => ({ settings: settings.with(index, [name, value + 1]) })),
+        ...settings.map((_, index) => ({ settings: settings.toSpliced(index, 1) })),
+        ...swaps(settings).map((moved) => ({ settings: moved })),
+      ]),
+    ],
+    ['change the window', with2('HTTP/2 window', [{ window: 0 }, { window: window + 1 }])],
+    [
+      'swap pseudo-headers',
+      with2(
+        'HTTP/2 pseudo-headers',
+        swaps(pseudo).map((moved) => ({ pseudo: moved })),
+      ),
+    ],
+    [
+      'ask for a priority',
+      with2('HTTP/2 priority', [{ priority: { exclusive: true, dependsOn: 0, weight: 256 } }]),
+    ],
+    ['name another authority', with2(':authority', [{ authority: jsonString('example.com') }])],
+    ['split a body differently', frames.map(framed)],
+    [
+      'offer HTTP/1.1 alone',
+      !tls
+        ? []
+        : [
+            {
+              places: at('ALPN offered'),
+              mutate: () => {
+                const { http2: _, version: __, ...rest } = request;
+                return {
+                  ...official,
+                  connection: { ...connection, tls: { ...tls, offered: ['http/1.1'], chosen: 'http/1.1' } },
+                  request: {
+                    ...rest,
+                    headers: [['host', http2.authority ?? jsonString('')], ...rest.headers],
+                  },
+                };
+              },
+            },
+          ],
+    ],
   ];
 }
 

@@ -1,4 +1,5 @@
 import { helloPlaces } from '../golden/match/hello-mismatches.ts';
+import { http2Places } from '../golden/match/http2-mismatches.ts';
 import { comparedNode, type Difference, type PathKey, type Place } from '../golden/match/mismatch.ts';
 import { contentKeys } from '../trace/secrets.ts';
 import { turnMetadata } from '../wire/turn-metadata.ts';
@@ -98,6 +99,11 @@ const singleCodes = [
   'wire/tls-key-shares',
   'wire/tls-signatures',
   'wire/tls-extensions',
+  'wire/http2-settings',
+  'wire/http2-window',
+  'wire/http2-pseudo-headers',
+  'wire/http2-priority',
+  'wire/http2-frames',
 ] as const;
 export type SingleCode = (typeof singleCodes)[number];
 
@@ -201,6 +207,9 @@ function framingCode(
       return 'shape/compression';
     case 'fragments':
       return 'shape/fragments';
+    case 'largestFrame':
+    case 'endsEmpty':
+      return 'wire/http2-frames';
     case 'complete':
       return side === 'client' ? 'transport/body-cut-off' : 'response/cut-off';
     case 'finished':
@@ -220,6 +229,10 @@ const requestLine: ReadonlyMap<PathKey | undefined, SingleCode> = new Map([
   [helloPlaces.keyShares, 'wire/tls-key-shares'],
   [helloPlaces.signatures, 'wire/tls-signatures'],
   [helloPlaces.extensions, 'wire/tls-extensions'],
+  [http2Places.settings, 'wire/http2-settings'],
+  [http2Places.window, 'wire/http2-window'],
+  [http2Places.pseudo, 'wire/http2-pseudo-headers'],
+  [http2Places.priority, 'wire/http2-priority'],
 ]);
 
 function topicOf({ places }: Finding): Topic {
@@ -312,6 +325,7 @@ const headers: ReadonlyMap<string, Topic> = new Map([
   ['x-codex-beta-features', 'client/feature'],
   ['x-openai-internal-codex-responses-lite', 'client/feature'],
   ['host', 'transport/header'],
+  [':authority', 'transport/header'],
   ['upgrade', 'transport/header'],
   ['sec-websocket-key', 'transport/header'],
   ['sec-websocket-version', 'transport/header'],

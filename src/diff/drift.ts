@@ -1,4 +1,5 @@
 import { type Golden, jsonMark, unorderedMark } from '../golden/golden.ts';
+import { choicesOf } from '../golden/match/http2-mismatches.ts';
 import { Matcher } from '../golden/match/matcher.ts';
 import {
   comparedNode,
@@ -206,6 +207,7 @@ function plain(golden: Golden, { connection, request, steps, end }: Exchange): P
     transport: {
       'request line': `${request.method} ${printJson(request.target)}`,
       TLS: offered(connection.tls),
+      'HTTP/2': request.http2 === undefined ? 'not used' : Object.values(choicesOf(request.http2)).join('; '),
       messages: sent.map(transportOf).join(', '),
       'order of headers': inOrder ? 'one' : 'any',
     },
@@ -222,7 +224,9 @@ function requestOf(step: Step): JsonNode[] {
 
 function transportOf(step: Step): string {
   const line = encodeEvent(step);
-  const carried = ['opcode', 'compressed', 'fragments'].map((key) => member(line, key));
+  const carried = ['opcode', 'compressed', 'fragments', 'largestFrame', 'endsEmpty'].map((key) =>
+    member(line, key),
+  );
   return carried
     .map((node) => (node === undefined ? '' : JSON.stringify('value' in node ? node.value : null)))
     .join(' ');

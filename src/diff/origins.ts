@@ -94,6 +94,7 @@ const ofTransport: ReadonlySet<string> = new Set([
   ...['sec-websocket-version', 'sec-websocket-key', 'sec-websocket-extensions'],
   ...['content-type', 'content-length', 'content-encoding', 'transfer-encoding'],
   'alpn offered',
+  ...['http/2 settings', 'http/2 window', 'http/2 pseudo-headers', 'http/2 priority', ':authority'],
 ]);
 
 /** Members that the official client sends over a websocket only. */

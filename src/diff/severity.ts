@@ -44,6 +44,11 @@ const mildCodes: Readonly<Partial<Record<SingleCode, Severity>>> = {
   'wire/tls-key-shares': 'shape',
   'wire/tls-signatures': 'shape',
   'wire/tls-extensions': 'shape',
+  'wire/http2-settings': 'shape',
+  'wire/http2-window': 'shape',
+  'wire/http2-pseudo-headers': 'shape',
+  'wire/http2-priority': 'shape',
+  'wire/http2-frames': 'shape',
 };
 
 /** The severity of a cause. */

@@ -279,8 +279,8 @@ const singleTexts: Readonly<Record<SingleCode, CauseText>> = {
   },
   'transport/http-version': {
     title: 'another HTTP version',
-    why: 'the official client sends HTTP/1.1',
-    fix: 'Use HTTP/1.1 upstream.',
+    why: 'the official client sends another version of HTTP',
+    fix: 'Use the version of the golden upstream.',
   },
   'transport/alpn': {
     title: 'another ALPN offer',
@@ -403,6 +403,36 @@ const singleTexts: Readonly<Record<SingleCode, CauseText>> = {
     effect: 'shows another TLS library',
     why: 'the ClientHello has other extensions',
     fix: 'Use the library of the official client, rustls, or accept it in the baseline: no effect is known.',
+  },
+  'wire/http2-settings': {
+    title: 'other HTTP/2 settings',
+    effect: 'shows another HTTP/2 library',
+    why: 'the client sets other values on its HTTP/2 connection, or in another order',
+    fix: 'Send the settings that the golden has, in its order.',
+  },
+  'wire/http2-window': {
+    title: 'another HTTP/2 window',
+    effect: 'shows another HTTP/2 library',
+    why: 'the client makes the window of its HTTP/2 connection larger by another amount',
+    fix: 'Send a WINDOW_UPDATE of the connection as the golden has it, before the first request.',
+  },
+  'wire/http2-pseudo-headers': {
+    title: 'another order of HTTP/2 pseudo-headers',
+    effect: 'shows another HTTP/2 library',
+    why: 'the client sends :method, :scheme, :authority and :path in another order',
+    fix: 'Send them in the order of the golden, or accept it in the baseline: no effect is known.',
+  },
+  'wire/http2-priority': {
+    title: 'another HTTP/2 priority',
+    effect: 'shows another HTTP/2 library',
+    why: 'the client asks for another priority of its request',
+    fix: 'Send requests without a priority, as the official client does.',
+  },
+  'wire/http2-frames': {
+    title: 'another split of a body into HTTP/2 frames',
+    effect: 'shows another HTTP/2 library',
+    why: 'the body is the same, but the client sends it in other DATA frames',
+    fix: 'Fill each DATA frame, and end the stream with the last one.',
   },
 };
 

@@ -153,6 +153,8 @@ const lists: ReadonlySet<CauseCode> = new Set(['shape/header-case', 'shape/key-o
 /** The single codes whose titles show both values. */
 const withValues: ReadonlySet<CauseCode> = new Set([
   ...(['transport/method', 'transport/target', 'transport/http-version', 'transport/alpn'] as const),
+  ...(['wire/http2-settings', 'wire/http2-window', 'wire/http2-pseudo-headers'] as const),
+  ...(['wire/http2-priority', 'wire/http2-frames'] as const),
   'response/status',
 ]);
 

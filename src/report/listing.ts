@@ -1,4 +1,5 @@
 import { type Golden, jsonMark } from '../golden/golden.ts';
+import { choicesOf } from '../golden/match/http2-mismatches.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { eventsOf } from '../golden/trace/exchanges.ts';
 import { encodeEvent } from '../trace/codec.ts';
@@ -102,16 +103,13 @@ function linesOf(event: Exclude<TraceEvent, BodyEvent | MessageEvent>): string[]
   }
 }
 
-function http2Lines({ settings, window, pseudo, authority, priority }: SealedHttp2Request): string[] {
-  const list = settings.map(([name, value]) => `${name}=${value}`).join(', ');
+function http2Lines(http2: SealedHttp2Request): string[] {
+  const { settings, window, pseudo, priority } = choicesOf(http2);
+  const authority = http2.authority === undefined ? '' : `; :authority is ${plain(http2.authority)}`;
   return [
-    `  HTTP/2 settings: ${list || 'none'}; window of the connection: +${window}`,
-    `  HTTP/2 pseudo-headers: ${pseudo.join(', ')}${authority === undefined ? '' : `; :authority is ${plain(authority)}`}`,
-    ...(priority === undefined
-      ? []
-      : [
-          `  HTTP/2 priority: weight ${priority.weight}, ${priority.exclusive ? 'exclusively ' : ''}on stream ${priority.dependsOn}`,
-        ]),
+    `  HTTP/2 settings: ${settings}; window of the connection: ${window}`,
+    `  HTTP/2 pseudo-headers: ${pseudo}${authority}`,
+    ...(http2.priority === undefined ? [] : [`  HTTP/2 priority: ${priority}`]),
   ];
 }
 

@@ -203,7 +203,10 @@ const findings = z.union([
   z.strictObject({
     ...finding,
     kind: z.literal('reframed'),
-    aspect: z.enum(['opcode', 'compressed', 'fragments', 'complete', 'finished']),
+    aspect: z.enum([
+      ...(['opcode', 'compressed', 'fragments', 'complete', 'finished'] as const),
+      ...(['largestFrame', 'endsEmpty'] as const),
+    ]),
     expected: framing,
     actual: framing,
   }),

@@ -201,5 +201,8 @@ function framingText(aspect: string, value: string | number | boolean): string {
   if (aspect === 'complete') return value === true ? 'a complete body' : 'a body that breaks off';
   if (aspect === 'finished')
     return `an event ${value === true ? 'with' : 'without'} the empty line that ends it`;
+  if (aspect === 'largestFrame') return `DATA frames of up to ${value} bytes`;
+  if (aspect === 'endsEmpty')
+    return value === true ? 'an empty DATA frame at the end' : 'the last bytes with the end of the stream';
   return `${aspect}: ${value}`;
 }

@@ -153,7 +153,9 @@ class NodeFold {
     const rule = hostTextRuleFor(path);
     const isLiteral = allEqual(values) && !seals.test(first) && !first.includes('{{');
     if (rule === undefined && isLiteral) return this.#spelled(first, strings, path);
-    const isHost = path[0] === 'headers' && path[1]?.toLowerCase() === 'host';
+    const isHost =
+      (path[0] === 'headers' && path[1]?.toLowerCase() === 'host') ||
+      (path[0] === 'http2' && path[1] === 'authority');
     if (isHost && values.every((value) => value === authorityMark)) return jsonString(authorityMark);
     const isOutput = this.#fromClient && path.includes('output');
     const output = isOutput

@@ -1,5 +1,5 @@
 import { ParityError } from '../../errors.ts';
-import type { ConnectionEvent, RequestEvent, TraceEvent } from '../../trace/trace-event.ts';
+import type { ConnectionEvent, HeaderField, RequestEvent, TraceEvent } from '../../trace/trace-event.ts';
 import { member } from '../../wire/json.ts';
 import type { Golden, GoldenId } from '../golden.ts';
 import { authorityMark, replaceHost } from '../pattern/authority.ts';
@@ -89,7 +89,7 @@ class ExchangeFold {
       `${location}: the number of messages`,
     ).map((events, index) => {
       const context = this.#nextEvent(`${location}, step ${index + 1}`, first.request, events[0]);
-      return foldEvents(events.map(withKeptHeaders), context);
+      return foldEvents(withSameFrames(events.map(withKeptHeaders)), context);
     });
     const connections = runs.map(({ connection }) => withoutHello(connection));
     if (!allEqual(connections.map(({ tls }) => JSON.stringify(tls))))
@@ -142,12 +142,38 @@ function isPrewarm(step: Step | undefined): boolean {
 }
 
 function requestOnAnyHost({ connection, request }: Exchange): RequestEvent {
-  return { ...request, headers: replaceHost(request.headers, [connection.authority], authorityMark) };
+  const { http2 } = request;
+  const onAnyHost = (headers: readonly HeaderField[]) =>
+    replaceHost(headers, [connection.authority], authorityMark);
+  const [authority] = http2?.authority === undefined ? [] : onAnyHost([[':authority', http2.authority]]);
+  return {
+    ...request,
+    ...(http2 && { http2: { ...http2, ...(authority && { authority: authority[1] }) } }),
+    headers: onAnyHost(request.headers),
+  };
 }
 
 function withKeptHeaders(step: Step): Step {
   if (step.type !== 'response') return step;
   return { ...step, headers: step.headers.filter(([name]) => keptResponseHeaders.has(name.toLowerCase())) };
+}
+
+/**
+ * How a body is split into frames, if that is the same in all runs: whether it is longer than one frame depends on texts of the
+ * host. Trailers of the backend describe the backend.
+ */
+function withSameFrames(steps: readonly Step[]): readonly Step[] {
+  const frames = steps.map((step) => (step.type === 'body' ? `${step.largestFrame} ${step.endsEmpty}` : ''));
+  return steps.map((step) => {
+    if (step.type !== 'body') return step;
+    const { largestFrame, endsEmpty, trailers, ...body } = step;
+    return {
+      ...body,
+      ...(allEqual(frames) && largestFrame !== undefined ? { largestFrame } : {}),
+      ...(allEqual(frames) && endsEmpty ? { endsEmpty } : {}),
+      ...(step.from === 'client' && trailers ? { trailers } : {}),
+    };
+  });
 }
 
 /** If the order of headers differs, they are sorted by name and marked as unordered. */

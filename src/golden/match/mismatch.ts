@@ -132,7 +132,15 @@ export type Difference =
     }
   | {
       readonly kind: 'reframed';
-      readonly aspect: 'opcode' | 'compressed' | 'fragments' | 'complete' | 'finished';
+      readonly aspect:
+        | 'opcode'
+        | 'compressed'
+        | 'fragments'
+        | 'complete'
+        | 'finished'
+        /** Over HTTP/2. */
+        | 'largestFrame'
+        | 'endsEmpty';
       readonly expected: string | number | boolean;
       readonly actual: string | number | boolean;
     }

@@ -50,7 +50,8 @@ export class StepUnifier {
       maximumPairs,
     );
     const backend = this.#backend(expected.backend, actual.backend, alignment, exchange);
-    this.#client(sent, received, alignment, exchange);
+    const areHttp2 = expected.request.version === '2' && actual.request.version === '2';
+    this.#client(sent, received, alignment, { exchange, areHttp2 });
     return { client: alignment, backend };
   }
 
@@ -58,10 +59,12 @@ export class StepUnifier {
     expected: readonly Payload[],
     actual: readonly Payload[],
     { pairs, missing, added }: Alignment,
-    exchange: number,
+    { exchange, areHttp2 }: { readonly exchange: number; readonly areHttp2: boolean },
   ): void {
-    for (const [a, b] of pairs)
-      this.#payload(itemAt(expected, a), itemAt(actual, b), placeOf(exchange, itemAt(expected, a), a));
+    for (const [a, b] of pairs) {
+      const place = placeOf(exchange, itemAt(expected, a), a);
+      this.#payload(itemAt(expected, a), itemAt(actual, b), place, areHttp2);
+    }
     for (const index of missing) {
       const payload = itemAt(expected, index);
       const places = [placeOf(exchange, payload, index)];
@@ -131,9 +134,9 @@ export class StepUnifier {
       : Math.min(likeness, unlikeByRole);
   }
 
-  #payload(expected: Payload, actual: Payload, place: Place): void {
+  #payload(expected: Payload, actual: Payload, place: Place, areHttp2: boolean): void {
     const report = (difference: Difference) => this.#report({ ...difference, places: [place] });
-    for (const [aspect, before, after] of framing(expected, actual)) {
+    for (const [aspect, before, after] of framing(expected, actual, areHttp2)) {
       if (before === undefined || after === undefined) continue;
       if (before !== after) report({ kind: 'reframed', aspect, expected: before, actual: after });
     }
@@ -173,14 +176,18 @@ function roleOf({ content }: Payload): 'prewarm' | 'turn' | 'other' {
 }
 
 /** The aspects of framing of two payloads, each with its two values; undefined where a value is not known. */
-function framing(expected: Payload, actual: Payload) {
+function framing(expected: Payload, actual: Payload, areHttp2: boolean) {
   if (expected.type === 'message' && actual.type === 'message') {
     return (['opcode', 'compressed', 'fragments'] as const).map(
       (aspect) => [aspect, expected[aspect], actual[aspect]] as const,
     );
   }
   if (expected.type === 'body' && actual.type === 'body')
-    return [['complete', expected.complete, actual.complete] as const];
+    return [
+      ['complete', expected.complete, actual.complete] as const,
+      ['largestFrame', expected.largestFrame, actual.largestFrame] as const,
+      ...(areHttp2 ? [['endsEmpty', expected.endsEmpty ?? false, actual.endsEmpty ?? false] as const] : []),
+    ];
   return [];
 }
 

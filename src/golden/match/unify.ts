@@ -9,6 +9,7 @@ import { Bindings } from './bindings.ts';
 import { contentNode } from './content-node.ts';
 import { endMismatches } from './ends.ts';
 import { helloMismatches } from './hello-mismatches.ts';
+import { http2Mismatches } from './http2-mismatches.ts';
 import { Matcher } from './matcher.ts';
 import { type Mismatch, type Place, requestValue } from './mismatch.ts';
 import { type SplitExchange, splitExchange } from './split-exchange.ts';
@@ -186,13 +187,13 @@ class Unification {
     const place: Place = { exchange, side: 'client', part: 'handshake', path: [] };
     this.#compare(jsonString(expected.request.method), jsonString(actual.request.method), place, 'method');
     this.#compare(expected.request.target, actual.request.target, place, 'target');
-    const version = ({ request }: SplitExchange) => jsonString(request.version ?? '1.1');
-    this.#compare(version(expected), version(actual), place, 'HTTP version');
+    this.#version(expected, actual, place);
     this.#tls(expected, actual, place);
-    const headers = replaceHost(expected.request.headers, [authorityMark], authority);
+    const isSameVersion = isHttp2(expected) === isHttp2(actual);
+    const headers = replaceHost(headersOf(expected, isSameVersion), [authorityMark], authority);
     // A proxy may connect to a relay and still name the official host, as RFC 9110, section 7.2, has it.
     const sent = replaceHost(
-      actual.request.headers,
+      headersOf(actual, isSameVersion),
       [actual.connection.authority, this.#officialHost],
       authority,
     );
@@ -202,6 +203,20 @@ class Unification {
       place,
       expected.request.unordered !== true && actual.request.unordered !== true,
     );
+  }
+
+  /**
+   * With TLS it is the server that chooses HTTP/2, from what the client offers: the offer is compared instead. What the client
+   * chooses over HTTP/2 is comparable only if both use it.
+   */
+  #version(expected: SplitExchange, actual: SplitExchange, place: Place): void {
+    const version = ({ request }: SplitExchange) => jsonString(request.version ?? '1.1');
+    const areChosen = Boolean(expected.connection.tls) || Boolean(actual.connection.tls);
+    if (isHttp2(expected) === isHttp2(actual) || !areChosen)
+      this.#compare(version(expected), version(actual), place, 'HTTP version');
+    const [left, right] = [expected.request.http2, actual.request.http2];
+    if (left !== undefined && right !== undefined)
+      this.#mismatches.push(...http2Mismatches(left, right, place));
   }
 
   #compare(expected: JsonNode, actual: JsonNode, place: Place, name: string): void {
@@ -224,6 +239,17 @@ class Unification {
     if (!expected.tls || !actual.tls) return;
     this.#compare(toNode(expected.tls.offered), toNode(actual.tls.offered), place, 'ALPN offered');
   }
+}
+
+function isHttp2({ request }: SplitExchange): boolean {
+  return request.version === '2';
+}
+
+/** The headers with the host that the request names: first over HTTP/2, and left out if only one of the two is over HTTP/2. */
+function headersOf({ request }: SplitExchange, withHost: boolean): readonly HeaderField[] {
+  const { http2, headers } = request;
+  if (!withHost) return headers.filter(([name]) => name.toLowerCase() !== 'host');
+  return http2?.authority === undefined ? headers : [[':authority', http2.authority], ...headers];
 }
 
 /** The headers of a trace whose capitalisation is not known, with that of the golden. */

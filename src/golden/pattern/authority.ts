@@ -9,14 +9,15 @@ export function officialHost(lane: string): string {
   return lane === 'api-key' ? 'api.openai.com' : 'chatgpt.com';
 }
 
-/** The headers, with `replacement` as the value of each Host header that names one of the hosts. */
+/** The headers, with `replacement` as the value of each Host or :authority that names one of the hosts. */
 export function replaceHost(
   headers: readonly HeaderField[],
   hosts: readonly string[],
   replacement: string,
 ): readonly HeaderField[] {
   return headers.map(([name, value]): HeaderField => {
-    const matches = name.toLowerCase() === 'host' && value.kind === 'string' && hosts.includes(value.value);
+    const isHost = name.toLowerCase() === 'host' || name === ':authority';
+    const matches = isHost && value.kind === 'string' && hosts.includes(value.value);
     return [name, matches ? { kind: 'string', value: replacement } : value];
   });
 }

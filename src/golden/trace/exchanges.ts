@@ -94,14 +94,16 @@ class ExchangeCollector {
   /** What the client has sent: a message counts 1, a request counts as much as an end needs. */
   activity = 0;
   readonly #connections = new Map<number, ConnectionEvent>();
-  /** The last exchange of each connection. */
-  readonly #last = new Map<number, CollectedExchange>();
+  /** The exchanges that its end may end, by the number of the connection: over HTTP/1.1 only the last, over HTTP/2 all. */
+  readonly #on = new Map<number, CollectedExchange[]>();
 
   add(event: TraceEvent): void {
     if (event.type === 'connection') this.#connections.set(event.connection, event);
     if (event.type === 'request') this.#begin(event);
     if (event.type === 'response' || event.type === 'body' || event.type === 'message') this.#step(event);
-    if (event.type === 'end') this.#end(this.#last.get(event.connection), event.by);
+    if (event.type === 'reset') this.#end(this.exchanges.get(event.exchange), event.from);
+    if (event.type === 'end')
+      for (const exchange of this.#on.get(event.connection) ?? []) this.#end(exchange, event.by);
   }
 
   #begin(request: RequestEvent): void {
@@ -111,7 +113,8 @@ class ExchangeCollector {
     this.activity += minimumActivity;
     const exchange = { connection, request, steps: [], ended: undefined };
     this.exchanges.set(request.exchange, exchange);
-    this.#last.set(request.connection, exchange);
+    const others = request.version === '2' ? (this.#on.get(request.connection) ?? []) : [];
+    this.#on.set(request.connection, [...others, exchange]);
   }
 
   #step(step: Step): void {
