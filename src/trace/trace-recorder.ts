@@ -5,7 +5,7 @@ import { type HeaderList, headerValue } from '../wire/headers.ts';
 import { jsonString, tryParseJson } from '../wire/json.ts';
 import type { ObservedMessage, RequestHead } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
-import { isUsualForm, sseBlocks } from '../wire/sse.ts';
+import { isEventStream, isUsualForm, sseBlocks } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
 import type { Observation } from './observation.ts';
 import type { Sealer } from './seal.ts';
@@ -79,8 +79,7 @@ export class TraceRecorder {
     if (!Buffer.isBuffer(bytes) || !isModelRoute(target)) return bytesContent(bytes);
     const text = decompress(headerValue(headers, 'content-encoding'), bytes);
     if (text === undefined) return bytesContent(bytes);
-    const isEventStream = /^text\/event-stream(?:[;\s]|$)/i.test(headerValue(headers, 'content-type') ?? '');
-    return isEventStream ? this.#eventsContent(text) : this.#textContent(text);
+    return isEventStream(headers) ? this.#eventsContent(text) : this.#textContent(text);
   }
 
   #message({ opcode, payload }: ObservedMessage): Content {

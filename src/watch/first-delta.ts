@@ -1,7 +1,7 @@
 import { headerValue } from '../wire/headers.ts';
 import { stringAt, tryParseJson } from '../wire/json.ts';
 import type { ResponseHead } from '../wire/message.ts';
-import { SseDecoder } from '../wire/sse.ts';
+import { isEventStream, SseDecoder } from '../wire/sse.ts';
 
 /** The most bytes before the first delta that are read: the first event repeats instructions and tools. */
 const mostBytes = 4 * 1024 * 1024;
@@ -21,8 +21,8 @@ export class FirstDelta {
 
   onResponse(exchange: number, { headers }: ResponseHead): void {
     const isPlain = /^(?:identity)?$/i.test(headerValue(headers, 'content-encoding') ?? '');
-    const isStream = /^text\/event-stream(?:[;\s]|$)/i.test(headerValue(headers, 'content-type') ?? '');
-    this.#awaited = isPlain && isStream ? { exchange, events: new SseDecoder(), bytes: 0 } : undefined;
+    this.#awaited =
+      isPlain && isEventStream(headers) ? { exchange, events: new SseDecoder(), bytes: 0 } : undefined;
   }
 
   onData(exchange: number, bytes: Buffer): void {

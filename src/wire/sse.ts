@@ -1,3 +1,5 @@
+import { type HeaderList, headerValue } from './headers.ts';
+
 /** An event of a server-sent event stream, as a client dispatches it (WHATWG HTML §9.2.6). */
 export type SseEvent = {
   /** The event field. Empty when missing, where a browser reports "message". */
@@ -20,6 +22,11 @@ export type SseBlock = {
   /** True when the stream ended before the empty line. Clients ignore such a block. */
   readonly unfinished: boolean;
 };
+
+/** Whether a response with these headers is a stream of server-sent events. */
+export function isEventStream(headers: HeaderList): boolean {
+  return /^text\/event-stream(?:[;\s]|$)/i.test(headerValue(headers, 'content-type') ?? '');
+}
 
 /** Decodes a stream of server-sent events, in chunks of any size, as a client does. */
 export class SseDecoder {
