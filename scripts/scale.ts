@@ -147,7 +147,7 @@ function notable(output: string): string {
 function balancerConfiguration(port: number, proxyPorts: readonly number[]): string {
   const path = join(import.meta.dirname, '..', 'deploy', 'haproxy.cfg');
   return readFileSync(path, 'utf8')
-    .replace('bind 127.0.0.1:8320', `bind 127.0.0.1:${port}`)
+    .replace('bind :8320', `bind 127.0.0.1:${port}`)
     .replaceAll(/proxy-(\d):8320/g, (_, number) => `127.0.0.1:${proxyPorts[Number(number) - 1]}`);
 }
 
