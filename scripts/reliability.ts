@@ -15,14 +15,14 @@ await runMain(async () => {
   parseArgs({ options: {} });
   const line = new ProgressLine();
   const codex = newestVersion([bundledGoldens]);
-  const results = await runFaultChecks({
+  const run = await runFaultChecks({
     subject: findSubject('bundled', import.meta.dirname),
     ...{ lane: 'chatgpt', goldens: [bundledGoldens] },
     ...{ codex, scenarios: coreScenarios, backendPort: 0, timeLimit: 30_000 },
     signal: new AbortController().signal,
     onProgress: line.show,
   }).finally(() => line.clear());
-  const report = { subject: 'bundled', codex, lane: 'chatgpt', results };
+  const report = { subject: 'bundled', codex, lane: 'chatgpt', ...run };
   const path = join(import.meta.dirname, '..', 'docs', 'reliability.md');
   const section = `<!-- faults -->\n\n${faultScreen(report)}\n${faultTables(report)}\n\n<!-- end of faults -->`;
   const text = readFileSync(path, 'utf8').replace(/<!-- faults -->.*<!-- end of faults -->/s, section);

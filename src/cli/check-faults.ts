@@ -34,8 +34,8 @@ export async function checkFaults(check: FaultCheck, { signal, exit }: CommandCo
     throw new ParityError('usage', `--faults writes no ${other.format} report: choose text or json`);
   const line = new ProgressLine();
   const options = { subject, lane, goldens, codex, scenarios, ...limits, signal, onProgress: line.show };
-  const results = await runFaultChecks(options).finally(() => line.clear());
-  const report = { subject: subject.name, codex, lane, results };
+  const run = await runFaultChecks(options).finally(() => line.clear());
+  const report = { subject: subject.name, codex, lane, ...run };
   const isPrinted = reports.some(({ file }) => file === standardOutput);
   for (const { format, file } of isPrinted
     ? reports

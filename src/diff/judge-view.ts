@@ -41,6 +41,9 @@ export type FaultResult = {
   readonly verdict: FaultVerdict;
 };
 
+/** A scenario that is not played with faults, and why. */
+export type SkippedScenario = { readonly scenario: string; readonly reason: string };
+
 /** Judges what the client of a subject saw. */
 export function judgeView(view: ClientView, judged: JudgedFault): FaultVerdict {
   const { mayBeReported, mayBeMended, exchange, message, plain, direct } = judged;

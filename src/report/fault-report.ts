@@ -1,5 +1,5 @@
 import type { SeenEnd } from '../diff/client-view.ts';
-import { type FaultResult, type FaultStep, faultSteps } from '../diff/judge-view.ts';
+import { type FaultResult, type FaultStep, faultSteps, type SkippedScenario } from '../diff/judge-view.ts';
 import { count } from './count.ts';
 import { terminalLine } from './escape.ts';
 
@@ -9,16 +9,17 @@ export type FaultReport = {
   readonly codex: string;
   readonly lane: string;
   readonly results: readonly FaultResult[];
+  readonly skipped: readonly SkippedScenario[];
 };
 
 /** Whether every client saw what it sees directly, or a failure that lost nothing. */
-export function toleratesFaults({ results }: FaultReport): boolean {
+export function toleratesFaults({ results }: Pick<FaultReport, 'results'>): boolean {
   return results.every(({ verdict }) => verdict.type !== 'wrong');
 }
 
-/** The first line of the report, and a line for each fault that went wrong, by what went wrong. */
+/** The first line of the report, a line for each fault that went wrong, by what went wrong, and one for each scenario that was not played. */
 export function faultScreen(report: FaultReport): string {
-  const { subject, codex, lane, results } = report;
+  const { subject, codex, lane, results, skipped } = report;
   const wrong = results.flatMap(({ verdict, ...result }) =>
     verdict.type === 'wrong' ? verdict.problems.map((problem) => ({ problem, result })) : [],
   );
@@ -33,8 +34,9 @@ export function faultScreen(report: FaultReport): string {
     ...cases.slice(0, mostCases).map(({ result }) => `    ${result.scenario}: ${result.fault}`),
     ...(cases.length > mostCases ? [`    and ${cases.length - mostCases} more`] : []),
   ]);
+  const notPlayed = skipped.map(({ scenario, reason }) => `not played: ${scenario} (${reason})`);
   const client = lane === 'chatgpt' ? codex : `${codex}, lane ${lane}`;
-  return [`${subject} with faults vs codex ${client} · ${verdict}`, ...lines, '']
+  return [`${subject} with faults vs codex ${client} · ${verdict}`, ...lines, ...notPlayed, '']
     .map(terminalLine)
     .join('\n');
 }
@@ -43,7 +45,7 @@ export function faultScreen(report: FaultReport): string {
 const mostCases = 3;
 
 /** What a client of the subject sees of each fault, as a table in Markdown: one for each scenario. */
-export function faultTables({ results }: FaultReport): string {
+export function faultTables({ results }: Pick<FaultReport, 'results'>): string {
   const scenarios = Map.groupBy(results, ({ scenario }) => scenario);
   return [...scenarios].map(([scenario, list]) => `### ${scenario}\n\n${faultTable(list)}`).join('\n\n');
 }

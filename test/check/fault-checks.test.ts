@@ -25,11 +25,11 @@ type Played = {
 };
 
 /** Plays some faults of a scenario, each as `WHAT@STEP`. */
-function played(
+async function played(
   { subject, faults, backendPort = 0, timeLimit = 60_000, lane = 'chatgpt' }: Played,
   scenario = 'default',
-): Promise<FaultResult[]> {
-  return runFaultChecks({
+): Promise<readonly FaultResult[]> {
+  const { results } = await runFaultChecks({
     ...{ subject, goldens: [bundledGoldens], codex: '0.171.0', scenarios: [scenario], backendPort },
     lane,
     timeLimit,
@@ -37,6 +37,7 @@ function played(
     signal: new AbortController().signal,
     onProgress: () => {},
   });
+  return results;
 }
 
 /** The cell of docs/reliability.md for a result. */
@@ -102,6 +103,29 @@ it('plays the lanes: the proxy is signed in as its client', async () => {
   expect(pointed.map(faultCell)).toEqual(['refused with 5xx', 'closed 1011', 'closed 1011', 'same']);
 });
 
+it('says which scenarios it cannot play', async () => {
+  const run = (lane: Lane, ...scenarios: readonly string[]) =>
+    runFaultChecks({
+      ...{ subject: bundled, lane, goldens: [bundledGoldens], codex: '0.171.0', scenarios, backendPort: 0 },
+      ...{ timeLimit: 60_000, narrow: () => false },
+      signal: new AbortController().signal,
+      onProgress: () => {},
+    });
+  const { skipped } = await run('provider', 'default', 'http-fallback', 'second-turn');
+  expect(skipped).toEqual([
+    { scenario: 'second-turn', reason: 'no golden in lane provider' },
+    {
+      scenario: 'http-fallback',
+      reason: 'the client sends its tier after the upgrade, and the backend refuses the upgrade',
+    },
+  ]);
+  const report = { subject: 'mine', codex: '0.171.0', lane: 'provider', results: [], skipped };
+  expect(faultScreen(report)).toContain('\nnot played: second-turn (no golden in lane provider)\n');
+  await expect(run('chatgpt', 'token-refresh', 'stalled-prewarm')).rejects.toThrow(
+    'no scenario can be played with faults (stalled-prewarm: it has faults of its own): choose others with --scenario',
+  );
+});
+
 it('fails the TLS handshakes of a proxy that connects to the official hosts', async () => {
   const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
   const command = [process.execPath, program, 'proxy', '--port', '{port}', '--auth', '{auth}'];
@@ -152,7 +176,7 @@ it('accepts a proxy that ends one side with the other', async () => {
 it('finds a proxy that leaves its client waiting', async () => {
   const proxy = await byteProxy((side, other) => (side === 'client' ? other.end() : undefined));
   const results = await played({ ...proxy, faults: ['reset@middle'], timeLimit: 3000 });
-  const report = { subject: 'mine', codex: '0.171.0', lane: 'chatgpt', results };
+  const report = { subject: 'mine', codex: '0.171.0', lane: 'chatgpt', results, skipped: [] };
   expect(toleratesFaults(report)).toBe(false);
   expect(faultScreen(report).split('\n')).toEqual([
     'mine with faults vs codex 0.171.0 · 1 of 1 fault in 1 scenario go wrong',

@@ -10,7 +10,7 @@ const proxy = join(import.meta.dirname, '..', 'e2e', 'message-proxy.ts');
 /** The verdict on message-proxy.ts with one of its faults, while the backend sends a message that is not JSON. */
 async function verdictOn(fault: string) {
   const command = [process.execPath, proxy, '{port}', '{upstream}', fault];
-  const [result, ...others] = await runFaultChecks({
+  const { results, skipped } = await runFaultChecks({
     subject: configuredSubject('mine', { command }, tmpdir()),
     ...{ lane: 'chatgpt', goldens: [bundledGoldens], codex: '0.171.0', scenarios: ['default'] },
     ...{ backendPort: 0, timeLimit: 60_000 },
@@ -18,8 +18,9 @@ async function verdictOn(fault: string) {
     signal: new AbortController().signal,
     onProgress: () => {},
   });
-  expect(others).toEqual([]);
-  return result?.verdict;
+  expect(skipped).toEqual([]);
+  expect(results).toHaveLength(1);
+  return results[0]?.verdict;
 }
 
 it('finds nothing wrong with a proxy that passes on everything', async () => {

@@ -7,7 +7,13 @@ import { type ClientEnvironment, inFreshFolder, makeEnvironment } from '../../cl
 import { isPointed, type Lane } from '../../client/official/lanes.ts';
 import { replay } from '../../client/replay/replay.ts';
 import { type ClientView, clientView, type SeenExchange } from '../../diff/client-view.ts';
-import { compareViews, type FaultResult, type FaultVerdict, judgeView } from '../../diff/judge-view.ts';
+import {
+  compareViews,
+  type FaultResult,
+  type FaultVerdict,
+  judgeView,
+  type SkippedScenario,
+} from '../../diff/judge-view.ts';
 import { ParityError, plainReason } from '../../errors.ts';
 import { parseFault } from '../../fault/fault.ts';
 import { type FaultRelay, startFaultRelay } from '../../fault/relay.ts';
@@ -48,6 +54,12 @@ export type FaultCheckOptions = {
   readonly onProgress: (line: string) => void;
 };
 
+/** What came of the faults, and which scenarios were not played. */
+export type FaultRun = {
+  readonly results: readonly FaultResult[];
+  readonly skipped: readonly SkippedScenario[];
+};
+
 /** How many sessions have the same fault at the same time. */
 const sessions = 3;
 
@@ -64,7 +76,7 @@ const look = 20;
  * Plays scenarios with every fault at every step, through the subject and directly, in several sessions at a time. Then plays each
  * without the fault, through the same subject. Throws ParityError if nothing can be played.
  */
-export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultResult[]> {
+export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultRun> {
   const { subject, lane, backendPort, signal, onProgress } = options;
   return inFreshFolder(async (root) => {
     let environments = 0;
@@ -80,7 +92,8 @@ export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultR
     );
     try {
       const [first] = lines;
-      const played = first === undefined ? [] : await playDirectly(first, options);
+      if (first === undefined) throw new RangeError('no line to play on');
+      const { played, skipped } = await playDirectly(first, options);
       const conditions = { hasTokens: hasTokens(options), usesTls: usesTls(subject) };
       const { narrow = () => true } = options;
       const cases = played.flatMap((one) =>
@@ -90,7 +103,7 @@ export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultR
       );
       let done = 0;
       const free = [...lines];
-      return await inParallel(cases, concurrency, async ({ fault, ...one }) => {
+      const results = await inParallel(cases, concurrency, async ({ fault, ...one }) => {
         signal.throwIfAborted();
         const line = free.pop();
         if (line === undefined) throw new RangeError('more cases than lines');
@@ -104,6 +117,7 @@ export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultR
           free.push(line);
         }
       });
+      return { results, skipped };
     } finally {
       for (const line of lines) await line.close();
     }
@@ -114,11 +128,13 @@ export async function runFaultChecks(options: FaultCheckOptions): Promise<FaultR
 async function playDirectly(
   line: FaultLine,
   { lane, goldens, codex, scenarios }: FaultCheckOptions,
-): Promise<PlayedScenario[]> {
+): Promise<{ readonly played: PlayedScenario[]; readonly skipped: SkippedScenario[] }> {
   const files = inLane(selectGoldens(goldens, [codex], scenarios), { lane, versions: [codex], scenarios });
   const find = goldenFinder(goldens);
   const played: PlayedScenario[] = [];
-  let reason: string | undefined;
+  const skipped: SkippedScenario[] = [...new Set(scenarios)]
+    .filter((name) => !files.some(({ scenario }) => scenario === name))
+    .map((scenario) => ({ scenario, reason: `no golden in lane ${lane}` }));
   for (const file of files) {
     const golden = readGoldenOf(file, file.path);
     const direct = { ...file, lane: 'chatgpt' };
@@ -126,12 +142,29 @@ async function playDirectly(
     const acceptsFirst = mustAcceptFirst(golden, upstream);
     const scenario = loadScenario(file.scenario);
     const one = { scenario, golden, basePath: basePathOf(upstream), acceptsFirst };
-    const lack = whyNotReproducible(golden, upstream);
-    reason ??= lack;
-    if (lack === undefined) played.push({ ...one, plain: await line.direct(one, []) });
+    const reason = whyNotReproducible(golden, upstream) ?? whyNotWithFaults(scenario, golden);
+    if (reason === undefined) played.push({ ...one, plain: await line.direct(one, []) });
+    else skipped.push({ scenario: file.scenario, reason });
   }
-  if (played.length > 0) return played;
-  throw new ParityError('no-golden', `none of the scenarios can be played with faults: ${reason}`);
+  if (played.length > 0) return { played, skipped };
+  const [first] = skipped;
+  throw new ParityError(
+    'no-golden',
+    `no scenario can be played with faults (${first?.scenario}: ${first?.reason}): choose others with --scenario`,
+  );
+}
+
+/**
+ * Why a scenario cannot be played with faults; undefined if it can. The backend refuses the upgrades of all sessions or of none, and
+ * has none of the other faults that a scenario may have.
+ */
+function whyNotWithFaults({ faults = {} }: Scenario, { exchanges }: Golden): string | undefined {
+  const { upgrades = [], ...others } = faults;
+  const isRefused = upgrades.length > 0;
+  const isAccepted = exchanges.some(
+    ({ steps: [first] }) => first?.type === 'response' && first.status === 101,
+  );
+  return Object.keys(others).length > 0 || (isRefused && isAccepted) ? 'it has faults of its own' : undefined;
 }
 
 type ScenarioToPlay = {
