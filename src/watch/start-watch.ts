@@ -41,7 +41,7 @@ export type RunningWatch = {
 };
 
 /**
- * The most memory of the thread, in megabytes: far above the 14 MB that it keeps, for messages of 16 MB. What it reads is
+ * The most memory of the thread, in megabytes: far above the 25 MB that it keeps at most, for messages of 16 MB. What it reads is
  * garbage soon, and a small young generation keeps that little.
  */
 const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 3 };
