@@ -21,7 +21,7 @@ import { defaultLimits, type Limits } from './limits.ts';
 import { type Logger, reasonOf } from './log.ts';
 import { Metrics, type MetricsSnapshot } from './metrics.ts';
 import type { ProxyContext } from './proxy-context.ts';
-import type { RequestContext } from './request-context.ts';
+import type { RequestContext, UpgradeContext } from './request-context.ts';
 import { type ProxyRoute, routeOf, usualTarget } from './routes.ts';
 import { SessionStore } from './sessions/session-store.ts';
 import { officialIdentity } from './shape/identity.ts';
@@ -258,7 +258,6 @@ class ProxyServer {
   }
 
   async #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const { metrics, limits } = this.#context;
     // Without a listener, a client that resets its connection would end the process.
     socket.on('error', () => {});
     const gone = new AbortController();
@@ -275,22 +274,36 @@ class ProxyServer {
       if (route.websocket === undefined) {
         throw proxyError(404, 'not_found', 'websockets are served at /v1/responses only');
       }
-      let running = 0;
-      const countRunning = (change: 1 | -1) => {
-        running += change;
-        metrics.add('running_turns', change);
-      };
-      const accept = async (headers: HeaderList) => {
-        const client = await this.#accept(request, socket, head, headers);
-        watchClient({ client, socket, limits, isRunning: () => running > 0 });
-        countMessages(client, socket, heldBytes);
-        return client;
-      };
-      await route.websocket({ ...context, socket, head, countRunning, accept });
+      await route.websocket({
+        ...context,
+        socket,
+        head,
+        ...this.#websocketOf(request, socket, head, heldBytes),
+      });
     } catch (error) {
       const apiError = this.#report(gone.signal.reason ?? error);
       if (gone.signal.reason !== clientLeft) endWithError(socket, apiError, apiError.event);
     }
+  }
+
+  /** Apart from what lasts as long as the connection, so that the request does not. */
+  #websocketOf(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    heldBytes: HeldBytes,
+  ): Pick<UpgradeContext, 'countRunning' | 'accept'> {
+    const { metrics, limits } = this.#context;
+    const { isRunning, countRunning } = runningCounter(metrics);
+    return {
+      countRunning,
+      accept: async (headers) => {
+        const client = await this.#accept(request, socket, head, headers);
+        watchClient({ client, socket, limits, isRunning });
+        countMessages(client, socket, heldBytes);
+        return client;
+      },
+    };
   }
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer, headers: HeaderList): Promise<WebSocket> {
@@ -363,6 +376,18 @@ class ProxyServer {
     metrics.add('refusals_total', 1, `code=${(apiError.code ?? 'none').replaceAll(/\W/g, '_')}`);
     return apiError;
   }
+}
+
+/** Counts the running turns of one websocket. */
+function runningCounter(metrics: Metrics) {
+  let running = 0;
+  return {
+    isRunning: () => running > 0,
+    countRunning: (change: 1 | -1) => {
+      running += change;
+      metrics.add('running_turns', change);
+    },
+  };
 }
 
 /** Counts the bytes of a client's messages as they are read. Ends the websocket when all requests have too many. */

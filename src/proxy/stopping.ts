@@ -4,7 +4,10 @@ import type { UpgradeContext } from './request-context.ts';
 export const stoppingCode = 1012;
 
 /** Calls back when the proxy stops while the client is connected. */
-export function whenStopping({ stopping, socket }: UpgradeContext, callback: () => void): void {
+export function whenStopping(
+  { stopping, socket }: Pick<UpgradeContext, 'stopping' | 'socket'>,
+  callback: () => void,
+): void {
   stopping.addEventListener('abort', callback, { once: true });
   socket.once('close', () => stopping.removeEventListener('abort', callback));
   if (stopping.aborted) callback();

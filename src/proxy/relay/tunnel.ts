@@ -41,16 +41,21 @@ type Ending = { readonly code: number; readonly reason?: string; readonly event?
  * out, and a close when the tunnel must end.
  */
 export function joinTunnel(options: TunnelOptions): void {
-  new Tunnel(options).start();
+  new Tunnel(options).start({ ofClient: options.context.head, ofBackend: options.backend.first });
 }
 
+/** What lasts as long as a tunnel. The request and its headers would take most of the memory of an idle one. */
+type TunnelContext = Pick<
+  UpgradeContext,
+  'limits' | 'log' | 'countRunning' | 'withoutWebsockets' | 'state' | 'signal' | 'stopping' | 'socket'
+>;
+
 class Tunnel {
-  readonly #context: UpgradeContext;
+  readonly #context: TunnelContext;
   readonly #identity: Identity;
   readonly #account: RelayedAccount;
   readonly #client: Duplex;
   readonly #backend: Socket;
-  readonly #first: Buffer;
   readonly #requests: OneWay;
   readonly #responses: OneWay;
   #ended = false;
@@ -68,12 +73,12 @@ class Tunnel {
   #awaitsPong = false;
 
   constructor({ context, identity, backend, deflate, account }: TunnelOptions) {
-    this.#context = context;
+    const { limits, log, countRunning, withoutWebsockets, state, signal, stopping, socket } = context;
+    this.#context = { limits, log, countRunning, withoutWebsockets, state, signal, stopping, socket };
     this.#identity = identity;
     this.#account = account;
     this.#client = context.socket;
     this.#backend = backend.socket;
-    this.#first = backend.first;
     this.#requests = new OneWay({
       from: 'client',
       deflate,
@@ -110,7 +115,8 @@ class Tunnel {
     });
   }
 
-  start(): void {
+  /** Begins with what each side has sent already. */
+  start({ ofClient, ofBackend }: { readonly ofClient: Buffer; readonly ofBackend: Buffer }): void {
     const { signal } = this.#context;
     this.#client.once('end', () => this.#endBackend()).once('close', () => this.#endBackend());
     this.#backend.once('end', () => this.#endClient()).once('close', () => this.#endClient());
@@ -124,8 +130,8 @@ class Tunnel {
     };
     signal.addEventListener('abort', stop, { once: true });
     whenStopping(this.#context, () => this.#endIdle());
-    this.#pass(this.#responses, this.#first);
-    this.#pass(this.#requests, this.#context.head);
+    this.#pass(this.#responses, ofBackend);
+    this.#pass(this.#requests, ofClient);
     for (const way of [this.#responses, this.#requests]) {
       way.source.on('data', (chunk: Buffer) => this.#pass(way, chunk));
       way.target.on('drain', () => way.resume());

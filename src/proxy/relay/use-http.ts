@@ -5,7 +5,10 @@ import type { Identity } from '../shape/identity.ts';
  * Remembers that a thread of an official client must use HTTP: its next upgrade is refused with 426, after which the client
  * uses HTTP for the rest of its session (measured: codex 0.169.0).
  */
-export function useHttp({ withoutWebsockets, limits, state }: ProxyContext, { thread }: Identity): void {
+export function useHttp(
+  { withoutWebsockets, limits, state }: Pick<ProxyContext, 'withoutWebsockets' | 'limits' | 'state'>,
+  { thread }: Identity,
+): void {
   void state?.set(sharedKey(thread), '1', limits.sessionIdle);
   withoutWebsockets.add(thread);
   const [oldest = ''] = withoutWebsockets;

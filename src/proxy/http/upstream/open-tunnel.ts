@@ -72,7 +72,7 @@ function connect(
     };
     request.once('upgrade', (response, socket: Socket, first) => {
       settle();
-      socket.on('error', () => {});
+      socket.on('error', ignore);
       const received = pairHeaders(response.rawHeaders);
       const fault = faultIn(received, headers);
       if (fault === undefined) {
@@ -107,6 +107,9 @@ function connect(
     request.end();
   });
 }
+
+/** Shared, since a function of its own would keep the handshake in memory for as long as the websocket lasts. */
+function ignore(): void {}
 
 /** Says what is wrong with the headers of a 101 response (RFC 6455 §4.1). Undefined if nothing is. */
 function faultIn(received: HeaderList, sent: HeaderList): string | undefined {
