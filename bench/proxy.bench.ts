@@ -135,19 +135,20 @@ async function keep(starting: Promise<Running>): Promise<Running> {
   return program;
 }
 
-function startOwnProxy(upstream: number): Promise<Running> {
+function startOwnProxy(upstream: number, workers = 1): Promise<Running> {
   const auth = join(work, 'auth.json');
   const account = { accountId: 'acct-bench', userId: 'user-bench', email: 'bench@example.com' };
   writeFileSync(auth, authJson(madeUpSignIn({ ...account, plan: 'pro' })));
   const args = [
     ...[join(repository, 'dist', 'cli', 'main.js'), 'proxy', '--port', '0', '--auth', auth, '--codex', codex],
-    ...['--upstream', `http://127.0.0.1:${upstream}/backend-api/codex`],
+    ...['--upstream', `http://127.0.0.1:${upstream}/backend-api/codex`, '--workers', String(workers)],
   ];
   return startNode(args, /listening on http:\/\/127\.0\.0\.1:(\d+)/);
 }
 
 async function startSubjects(backend: Running): Promise<Subject[]> {
   const own = await keep(startOwnProxy(backend.port));
+  const twoWorkers = await keep(startOwnProxy(backend.port, 2));
   const nginx = await startNginx(backend.port);
   if (nginx === undefined)
     process.stderr.write('nginx is not installed; skipping it: apt-get install nginx-light\n');
@@ -177,6 +178,7 @@ async function startSubjects(backend: Running): Promise<Subject[]> {
     ...others,
     ...beside,
     { name: 'codex-parity', program: own, ways },
+    { name: '--workers 2', program: twoWorkers, ways },
   ];
 }
 

@@ -103,6 +103,26 @@ describe('a conversation that moves between proxies', () => {
     expect(backend.notFound()).toBe(0);
   });
 
+  it('is not stored for clients that cannot or do not want to continue from a response', async () => {
+    const keys: string[] = [];
+    const memory = newMemory();
+    const { a } = await startProxies(1, {
+      ...stateOf(memory),
+      set: (key, ...more) => {
+        keys.push(key.replace(/:.*/, ''));
+        return memory.set(key, ...more);
+      },
+    });
+    await overHttp(a, { input: 'one ', store: false });
+    const chat = { model: 'm', messages: [{ role: 'user', content: 'two ' }], store: true };
+    expect((await post(`${a}/v1/chat/completions`, chat)).status).toBe(200);
+    expect(keys).toEqual(['session', 'session']);
+    // Over a websocket, a request continues from such a response.
+    const { id } = await overWebSocket(a, { input: 'three ', store: false });
+    await overHttp(a, { input: 'four ', previous_response_id: id, store: false });
+    expect(keys.slice(2)).toEqual(['response', 'response']);
+  });
+
   it('is not found by a client with another key', async () => {
     const { backend, a, b } = await startProxies(2);
     const { id } = await overHttp(a, { input: 'one ' }, { authorization: 'Bearer first' });

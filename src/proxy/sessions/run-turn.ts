@@ -26,7 +26,7 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
   const sessionKey = sessionKeyOf(headers, request, caller);
   const by = { caller, webSocket };
   const session = await sessions.find(sessionKey, request, by);
-  const beforeCompleted = sessions.sharing(session, sessionKey, by);
+  const beforeCompleted = sessions.sharing(session, { ...by, sessionKey, request });
   if (request.droppedParams.length > 0) {
     log.debug({ dropped: request.droppedParams }, 'dropped members that the backend refuses');
   }

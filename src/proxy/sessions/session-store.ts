@@ -17,6 +17,8 @@ export type SessionCaller = {
   readonly webSocket?: WebSocketSession | undefined;
 };
 
+type SharedRequest = SessionCaller & { readonly sessionKey: SessionKey; readonly request: TurnRequest };
+
 /** The known sessions, by key and by last response. Both maps are in order of last use. */
 export class SessionStore {
   readonly #context: ProxyContext;
@@ -97,18 +99,25 @@ export class SessionStore {
   /** Lets other processes know a session before the client receives its response. Undefined if there are none. */
   sharing(
     session: Session,
-    { namedByClient, key }: SessionKey,
-    { caller, webSocket }: SessionCaller,
+    { sessionKey, request, caller, webSocket }: SharedRequest,
   ): ((turn: Turn) => Promise<void>) | undefined {
     const shared = this.#shared;
     if (shared === undefined) return undefined;
+    const { namedByClient, key } = sessionKey;
     const place = { key: webSocket !== undefined && !namedByClient ? undefined : key, caller };
+    // OpenAI's API lets a request without it continue on its own websocket only. Most clients send it, and the whole conversation.
+    const continues = request.previousResponseId !== undefined || request.hasConversation;
+    const isContinuable = request.isStored || continues || webSocket !== undefined;
     const before = session.history.lastResponseId;
     return async (turn) => {
       const share = async () => {
         const { last } = session.history;
         if (last === undefined) return;
-        const isStored = await shared.write(place, { id: session.identity.session, turn, last }, before);
+        const isStored = await shared.write(
+          place,
+          { id: session.identity.session, turn, last, isContinuable },
+          before,
+        );
         session.shareAgain = isStored ? undefined : share;
       };
       await share();
@@ -124,6 +133,8 @@ export class SessionStore {
     this.#responseKeys.set(session, key);
     this.#byResponse.set(key, session);
     this.#forgetOldest(this.#byResponse);
+    // The shared state may have been back before the session could be found here.
+    if (this.#context.state?.isAway === false) void session.shareAgain?.();
     // All short ones together are not too long.
     if (session.history.length > this.#context.limits.historyBytes / this.#context.limits.sessions) {
       this.#forgetLongHistories();

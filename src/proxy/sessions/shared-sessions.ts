@@ -31,6 +31,13 @@ export type SharedSession = {
   readonly turn: Turn | undefined;
 };
 
+type WrittenSession = {
+  readonly id: string;
+  readonly turn: Turn;
+  readonly last: LastResponse;
+  readonly isContinuable: boolean;
+};
+
 /** The sessions in the shared state: each by its key, and by its last responses. They are forgotten after a time. */
 export class SharedSessions {
   readonly #state: SharedState;
@@ -73,10 +80,13 @@ export class SharedSessions {
     return this.#state.onReturn(listener);
   }
 
-  /** Stores a session after a response. Returns whether it is stored. `before`: the response that this one follows. */
+  /**
+   * Stores a session after a response. Returns whether it is stored. `before`: the response that this one follows.
+   * `isContinuable`: whether a request may continue from the response; otherwise its conversation is not stored.
+   */
   async write(
     { key, caller }: SharedPlace,
-    session: { readonly id: string; readonly turn: Turn; readonly last: LastResponse },
+    { isContinuable, ...session }: WrittenSession,
     before: string | undefined,
   ): Promise<boolean> {
     const { id, items } = session.last;
@@ -84,7 +94,8 @@ export class SharedSessions {
       items !== undefined && items.reduce((sum, item) => sum + item.length, 0) <= longestConversation;
     const last = { id, items: isShort ? items : undefined };
     const stored = await Promise.all([
-      this.#state.set(responseKey(caller, id), printRecord({ ...session, last }), this.#lifetime),
+      !isContinuable ||
+        this.#state.set(responseKey(caller, id), printRecord({ ...session, last }), this.#lifetime),
       key === undefined ||
         this.#state.set(
           sessionKey(key),

@@ -27,6 +27,8 @@ export type TurnRequest = {
   readonly previousResponseId: string | undefined;
   /** Whether the client names a conversation, and expects the backend to know its earlier turns. */
   readonly hasConversation: boolean;
+  /** Whether the client may expect that its response is stored: it did not send `store: false`. */
+  readonly isStored: boolean;
   /** Whether the client wants events instead of one whole response. */
   readonly stream: boolean;
   /** The texts at which the output ends. */
@@ -79,6 +81,7 @@ export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): Tur
     input,
     hasConversation: (rawMember(members, 'conversation') ?? 'null') !== 'null',
     previousResponseId: previousResponseId === '' ? undefined : previousResponseId,
+    isStored: rawMember(members, 'store') !== 'false',
     stream: rawMember(members, 'stream') === 'true',
     stop: readStop(rawMember(members, 'stop')),
     droppedParams: rawMember(members, 'store') === 'true' ? [...dropped, 'store'] : dropped,

@@ -20,7 +20,9 @@ export async function serveChatCompletions(context: HttpContext): Promise<void> 
   const translated = printJson(chat.body);
   await giveWay(translated.length);
   const read = readTurnRequest(translated, context.shape);
-  const request = chat.hasNames ? { ...read, droppedParams: [...read.droppedParams, 'messages.name'] } : read;
+  const droppedParams = chat.hasNames ? [...read.droppedParams, 'messages.name'] : read.droppedParams;
+  // No later request can name its response.
+  const request = { ...read, droppedParams, isStored: false };
   if (chat.streams) return streamChunks(context, request, chat.includesUsage);
   await sendWholeResponse(context, request, chatCompletion);
 }
