@@ -111,7 +111,8 @@ it.each([
   {
     broken: 'drops an item of the input',
     file: 'proxy/sessions/turn-request.ts',
-    change: (source: string) => source.replace("input.join(',')", 'input.at(-1)'),
+    change: (source: string) =>
+      source.replace("kept.set('store', 'false');", "kept.set('input', '[' + input.at(-1) + ']');\n  $&"),
     drivers: ['openai-responses'],
     finding: /client body › input\.0: missing\n(?: .*\n)*? {2}why .*reached the backend changed/,
   },
@@ -187,7 +188,10 @@ it.each([
     scenario: 'close-1011',
     file: 'proxy/sessions/session.ts',
     change: (source: string) =>
-      source.replace('.record(type, text);', "$&\n      if (type.endsWith('.delta')) return undefined;"),
+      source.replace(
+        "if (type.endsWith('.delta')) return onEvent(type, text);",
+        "if (type.endsWith('.delta')) return undefined;",
+      ),
     drivers: ['openai-responses', 'openai-chat'],
     finding:
       /streamed › exchange 1 › library's result › text: changed\n {2}expected "In the beginning"\n {2}actual {3}""/,

@@ -118,7 +118,7 @@ const faults: readonly (readonly [fault: string, mutation: Mutation, breach: Reg
     'sends a request twice',
     insert(
       'sessions/upstream-connection.ts',
-      'socket.send(request, { binary: false }, ',
+      'socket.send(Buffer.from(request), { binary: false }, ',
       'socket.send(request, { binary: false });',
     ),
     /the backend received (?:it 2 times|no request)/,
