@@ -113,6 +113,7 @@ async function observe(
       observe: new TraceRecorder(sealer, (event) => back.push(timed(event))).observe,
       onProblem: (problem) => problems.add(problem),
       backend: { host: '127.0.0.1', port: backend.port },
+      http2: scenario.http2 === true && backend.http2,
     });
     open.push(behind.close);
     const upstream = behind.url;
@@ -172,17 +173,21 @@ async function observe(
 /** Starts the tap behind a subject: a server, or an HTTP proxy that serves the official hosts. */
 async function startUpstream(
   { subject, upstream: golden, backendPort: port }: ScenarioCheck,
-  { backend, ...options }: Pick<TapOptions, 'observe' | 'onProblem'> & { readonly backend: HostAndPort },
+  { backend, http2, ...options }: UpstreamOptions,
 ): Promise<SubjectUpstream> {
   const path = basePathOf(golden);
   if (subject.kind !== 'command' || subject.upstream === 'http') {
     const tap = await startReverseTap({ upstream: backend, port, ...options });
     return { url: `${tap.url}${path}`, close: tap.close };
   }
-  return serveOfficialHosts(path, { backend, port, ...options });
+  return serveOfficialHosts(path, { backend: { ...backend, http2 }, port, ...options });
 }
 
-type HostAndPort = { readonly host: string; readonly port: number };
+type UpstreamOptions = Pick<TapOptions, 'observe' | 'onProblem'> & {
+  readonly backend: { readonly host: string; readonly port: number };
+  /** Whether subjects that connect with TLS may use HTTP/2. */
+  readonly http2: boolean;
+};
 
 function withoutSecrets(texts: ReadonlyMap<string, string>, sealer: Sealer): Map<string, string> {
   return new Map([...texts].map(([seal, text]) => [seal, sealer.withoutSecrets(text)]));

@@ -14,7 +14,7 @@ export type OutgoingProxy = { readonly url: string; readonly authority: Certific
 export type SubjectUpstream = Pick<Tap, 'url' | 'close'> & { readonly outgoing?: OutgoingProxy };
 
 type OfficialHosts = Omit<InterceptingTapOptions, 'authority' | 'upstream'> & {
-  readonly backend: { readonly host: string; readonly port: number };
+  readonly backend: { readonly host: string; readonly port: number; readonly http2?: boolean };
 };
 
 /** Starts an HTTP proxy that serves the official hosts from a backend. `path` is the path of the backend's base URL. */

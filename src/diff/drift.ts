@@ -224,9 +224,7 @@ function requestOf(step: Step): JsonNode[] {
 
 function transportOf(step: Step): string {
   const line = encodeEvent(step);
-  const carried = ['opcode', 'compressed', 'fragments', 'largestFrame', 'endsEmpty'].map((key) =>
-    member(line, key),
-  );
+  const carried = ['opcode', 'compressed', 'fragments'].map((key) => member(line, key));
   return carried
     .map((node) => (node === undefined ? '' : JSON.stringify('value' in node ? node.value : null)))
     .join(' ');

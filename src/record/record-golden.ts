@@ -83,7 +83,7 @@ async function recordRun(
   options: GoldenRecordingOptions,
   environment: ClientEnvironment,
 ): Promise<TraceEvent[]> {
-  const { client, authority, scenario, lane = 'chatgpt', signal } = options;
+  const { client, scenario, signal } = options;
   const events: TraceEvent[] = [];
   const sealer = new Sealer({ ownTexts: ownTexts(scenario), secrets: secretsOf(environment) });
   const recorder = new TraceRecorder(sealer, (event) => events.push(event));
@@ -96,7 +96,8 @@ async function recordRun(
     },
   });
   try {
-    const taps = await startTaps(lane, authority, backend, recorder.observe);
+    const http2 = scenario.http2 === true && backend.http2;
+    const taps = await startTaps(options, { backend, http2, observe: recorder.observe });
     try {
       const { exitCode, stderr } = await runOfficialClient({
         client,
@@ -131,15 +132,17 @@ function notPlayed({ client, scenario }: GoldenRecordingOptions, why: string): P
  * observed where a proxy would receive its requests; its requests to the real hosts are answered but not recorded.
  */
 async function startTaps(
-  lane: Lane,
-  authority: CertificateAuthority,
-  backend: Backend,
-  observe: Observe,
+  { lane = 'chatgpt', authority }: Pick<GoldenRecordingOptions, 'lane' | 'authority'>,
+  {
+    backend,
+    http2,
+    observe,
+  }: { readonly backend: Backend; readonly http2: boolean; readonly observe: Observe },
 ): Promise<{ readonly connect: ClientConnection; readonly close: () => Promise<void> }> {
   const upstream = { host: '127.0.0.1', port: backend.port };
   const intercepting = await startInterceptingTap({
     authority,
-    upstream: { kind: 'fixed', ...upstream, tls: false },
+    upstream: { kind: 'fixed', ...upstream, tls: false, http2 },
     onOtherHost: 'refuse',
     observe: isPointed(lane) ? () => {} : observe,
   });

@@ -34,6 +34,8 @@ const scenario = z.strictObject({
   client: task,
   backend: z.array(scriptedReply).readonly(),
   faults: faults.exactOptional(),
+  /** Whether the backend offers HTTP/2 to clients that connect with TLS. Absent: false. */
+  http2: z.boolean().exactOptional(),
 });
 export type Scenario = z.output<typeof scenario>;
 

@@ -165,8 +165,8 @@ class Replay {
   }
 
   async #request(connection: RawConnection, exchange: Exchange): Promise<void> {
-    const { method, target, headers } = exchange.request;
-    const filled = this.#headers(headers);
+    const { method, target } = exchange.request;
+    const filled = this.#headers(headersOverHttp1(exchange.request));
     const content = requestBody(exchange)?.content;
     const plain = content === undefined ? Buffer.alloc(0) : this.#bytes(content);
     const body = headerValue(filled, 'content-encoding') === 'zstd' ? await compressZstd(plain) : plain;
@@ -281,6 +281,13 @@ function endedEarly(received: ReceivedEvent, missing: readonly ExpectedEvent[], 
 
 function requestName({ request }: Exchange): string {
   return request.method === 'GET' ? 'the upgrade' : `the ${request.method}`;
+}
+
+/** The headers of a request as the client sends them over HTTP/1.1: with Host before the length (measured: codex 0.171.0). */
+function headersOverHttp1({ http2, headers }: RequestEvent): readonly HeaderField[] {
+  if (http2?.authority === undefined) return headers;
+  const length = headers.findIndex(([name]) => name === 'content-length');
+  return headers.toSpliced(length === -1 ? headers.length : length, 0, ['host', http2.authority]);
 }
 
 /** Sets the content length to that of the body that is sent. */

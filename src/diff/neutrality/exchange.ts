@@ -196,8 +196,9 @@ function headNode({ steps }: Exchange): JsonNode {
     return [[lower, lower === 'content-type' ? mediaType(value) : value]];
   });
   const sorted = headers.sort(([a], [b]) => (a < b ? -1 : 1));
+  // HTTP/2 is agreed between the subject and its upstream, whatever its clients use.
   const version: JsonMember[] =
-    response?.version === undefined ? [] : [['HTTP version', jsonString(response.version)]];
+    response?.version === '1.0' ? [['HTTP version', jsonString(response.version)]] : [];
   return { kind: 'object', members: [...version, ['status', toNode(response?.status ?? null)], ...sorted] };
 }
 

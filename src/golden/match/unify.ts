@@ -1,5 +1,5 @@
-import type { HeaderField } from '../../trace/trace-event.ts';
-import { type JsonNode, jsonString, toNode } from '../../wire/json.ts';
+import type { ConnectionTls, HeaderField } from '../../trace/trace-event.ts';
+import { type JsonNode, jsonString } from '../../wire/json.ts';
 import type { ClientHellos, Golden } from '../golden.ts';
 import { authorityMark, officialHost, replaceHost } from '../pattern/authority.ts';
 import { connectionKind, type Exchange } from '../trace/exchanges.ts';
@@ -237,7 +237,8 @@ class Unification {
     if (hello !== undefined && sent !== undefined)
       this.#mismatches.push(...helloMismatches(hello, sent, place));
     if (!expected.tls || !actual.tls) return;
-    this.#compare(toNode(expected.tls.offered), toNode(actual.tls.offered), place, 'ALPN offered');
+    const offer = ({ offered }: ConnectionTls) => jsonString(offered.join(', ') || 'none');
+    this.#compare(offer(expected.tls), offer(actual.tls), place, 'ALPN offered');
   }
 }
 
