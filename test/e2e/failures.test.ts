@@ -182,15 +182,23 @@ it.concurrent('lets a subject close its files', async ({ onTestFinished }) => {
   expect((await cli(['show', join(folder, traces[0] ?? '')])).exitCode).toBe(0);
 });
 
-it.concurrent('reports what was checked before it is interrupted', async () => {
-  let isChecking = false;
-  const { exitCode, stdout, stderr } = await cli(['check', '--verbose'], {
-    onStderr: (text, child) => {
-      // Some of all scenarios are checked by then. A second signal would end the process at once.
-      if (text.includes('checking') && !isChecking) setTimeout(() => child.kill('SIGINT'), 1500);
-      isChecking ||= text.includes('checking');
+it.concurrent('reports what was checked before it is interrupted', async ({ onTestFinished }) => {
+  const folder = temporaryFolder(onTestFinished);
+  const timers: NodeJS.Timeout[] = [];
+  const { exitCode, stdout, stderr } = await cli(['check', '--verbose', '--keep-traces', 'always'], {
+    cwd: folder,
+    onStderr: (_, child) => {
+      if (timers.length > 0) return;
+      // Once a scenario was checked. A second signal would end the process at once.
+      const timer = setInterval(() => {
+        if (!existsSync(join(folder, '.codex-parity', 'traces'))) return;
+        clearInterval(timer);
+        child.kill('SIGINT');
+      }, 20);
+      timers.push(timer);
     },
   });
+  for (const timer of timers) clearInterval(timer);
   expect(stdout).toMatch(/ +ok +ok +ok\n/);
   expect(stdout).toMatch(/\nnot checked: .*, \d+ more: interrupted\n/);
   expect(stderr).toMatch(/codex-parity: interrupted\n$/);
