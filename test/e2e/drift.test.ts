@@ -72,6 +72,7 @@ it('prints JSON', async () => {
       'fast',
       'http-fallback',
       'http-fast',
+      'http2-fallback',
       'resume',
       'second-turn',
       'tool-turn',
