@@ -83,7 +83,9 @@ function rowOf(
 
 /** The added time is the difference of the medians of the last event. */
 function printTurnGoals(rows: readonly Row[]): void {
-  const failed = rows.filter(({ subject }) => subject === 'codex-parity').flatMap(({ failures }) => failures);
+  const failed = rows
+    .filter(({ subject }) => subject === 'codex-parity' || subject === '--workers 2')
+    .flatMap(({ failures }) => failures);
   goal(failed.length === 0, `${failed.length} requests through the proxy failed`, 'none');
   for (const { events, sessions } of rows.filter(
     (row) => row.subject === 'direct' && row.way === rows[0]?.way,

@@ -5,8 +5,8 @@ import { returnHeap } from '../watch/return-heap.ts';
 /** An event loop that is busy for less than this share of the time counts as idle. */
 const idleUtilization = 0.01;
 
-/** The collection pauses for about 100 ms, so it must be able to free at least this many bytes. */
-const minimalGain = 16_000_000;
+/** The collection pauses for about 100 ms, so the heap must have grown by this many bytes since the last one. */
+const minimalGrowth = 8_000_000;
 
 /**
  * Returns unused heap to the system when the process is idle; checks every `period` milliseconds. V8 itself collects
@@ -15,12 +15,15 @@ const minimalGain = 16_000_000;
  */
 export function returnIdleMemory(period = 5000): NodeJS.Timeout {
   let before = performance.eventLoopUtilization();
+  let least = 0;
   return setInterval(() => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
-    const { heapTotal, heapUsed } = process.memoryUsage();
-    if (utilization < idleUtilization && heapTotal - heapUsed > minimalGain) returnHeap();
+    // What is used contains garbage, so it does not show what a collection would free.
+    if (utilization >= idleUtilization || process.memoryUsage().heapTotal - least < minimalGrowth) return;
+    returnHeap();
+    least = process.memoryUsage().heapTotal;
   }, period).unref();
 }
 

@@ -11,7 +11,6 @@ import type { Logger } from '../proxy/log.ts';
 import { type ProxyOptions, startProxy } from '../proxy/server.ts';
 import { openRedisState, parseStateUrl } from '../proxy/state/redis-state.ts';
 import { sharedInstallation } from '../proxy/state/shared-installation.ts';
-import { recordUpstream, tapInFrontOf } from '../record/record-live.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { returnIdleMemory } from './idle-memory.ts';
@@ -217,7 +216,7 @@ async function serve(
   const recording =
     options.record === undefined
       ? undefined
-      : await recordUpstream(upstream, resolve(options.record), progress);
+      : await (await recorder()).recordUpstream(upstream, resolve(options.record), progress);
   let watching: WatchedUpstream | undefined;
   try {
     watching = options.watch ? await watchUpstream(options, upstream, recording?.url ?? upstream) : undefined;
@@ -266,6 +265,9 @@ type WatchedUpstream = {
   readonly close: () => Promise<void>;
 };
 
+/** Loaded when it is needed: it takes megabytes. */
+const recorder = () => import('../record/record-live.ts');
+
 /** Starts a live view of what goes to an upstream, in front of `server`. */
 async function watchUpstream(
   options: WatchViewOptions,
@@ -274,6 +276,7 @@ async function watchUpstream(
 ): Promise<WatchedUpstream> {
   const watch = await openWatch(options, { listen: 'the proxy', upstream: upstream.href });
   const { observe, listen } = watch;
+  const { tapInFrontOf } = await recorder();
   const tap = await tapInFrontOf(server, { observe, listen, onProblem: progress, authority: upstream.host });
   const close = async () => {
     await tap.close();

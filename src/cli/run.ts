@@ -3,7 +3,6 @@ import yargs, { type Argv } from 'yargs';
 import { ParityError, plainReason } from '../errors.ts';
 import { terminalLine, terminalText } from '../report/escape.ts';
 import type { CommandContext } from './command-context.ts';
-import { complete } from './completion.ts';
 import { examples, exitCodes } from './help.ts';
 import { usageError } from './usage.ts';
 import { version } from './version.ts';
@@ -108,7 +107,11 @@ export async function run(commandLine: readonly string[]): Promise<number> {
       })
       .check(checkOptions);
     for (const register of commandsFor(args[0] ?? '')) await register(cli, context);
-    cli.completion('completion', 'Print a script for shell completion', complete);
+    const completion = ['completion', 'Print a script for shell completion'] as const;
+    // To complete words takes half of the program. So load that only when a shell asks for it.
+    if (args[0] === '--get-yargs-completions')
+      cli.completion(...completion, (await import('./completion.ts')).complete);
+    else cli.completion(...completion);
     await cli.parseAsync();
     return exitCode;
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Options } from 'yargs';
 import type { GoldenFolders } from '../golden/select.ts';
-import { type RunningWatch, startWatch } from '../watch/start-watch.ts';
+import type { RunningWatch } from '../watch/start-watch.ts';
 import { mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 
@@ -36,6 +36,7 @@ export async function openWatch(
   about: { readonly listen: string; readonly upstream: string },
 ): Promise<RunningWatch> {
   mustBePort('page', page);
+  const { startWatch } = await import('../watch/start-watch.ts');
   return await startWatch({
     ...{ goldens, golden, pagePort: page, about },
     colours: process.stdout.isTTY && process.env.NO_COLOR === undefined,
