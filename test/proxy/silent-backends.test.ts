@@ -11,6 +11,7 @@ import {
   openWebSocket,
   post,
   proxyTo,
+  refusedWith,
   responseEvents,
   sendAll,
   sse,
@@ -51,6 +52,34 @@ it.each(surfaces)(
     expect(turns).toBe(2);
   },
 );
+
+it.each([
+  { when: 'before a response', begins: false },
+  { when: 'within a response', begins: true },
+])('tries a websocket that falls silent $when once more, and then reports it', async ({ begins }) => {
+  const backend = await startTestBackend({
+    message: (socket) => sendAll(socket, begins ? responseEvents('OK').slice(0, 1) : []),
+  });
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, firstByte: 100, idle: 100 } });
+  const response = await post(`${proxy}/v1/responses`, { ...hello, stream: false });
+  expect(await response.json()).toMatchObject({ error: { code: 'upstream_silent' } });
+  expect(response.status).toBe(502);
+  expect(backend.turns()).toHaveLength(2);
+});
+
+it('reports a response over HTTP that falls silent', async () => {
+  const backend = await startTestBackend({
+    upgrade: () => refusedWith('426 Upgrade Required'),
+    post: (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(responseEvents('OK').slice(0, 1).map(sse).join(''));
+    },
+  });
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, idle: 100 } });
+  const response = await post(`${proxy}/v1/responses`, { ...hello, stream: false });
+  expect(await response.json()).toMatchObject({ error: { code: 'upstream_silent' } });
+  expect(backend.turns()).toHaveLength(1);
+});
 
 const long = { ...hello, input: randomBytes(6e6).toString('base64') };
 const someTime = { limits: { ...fastRetries, firstByte: 800 } };

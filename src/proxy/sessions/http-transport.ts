@@ -16,6 +16,7 @@ import type { PackedPost } from '../shape/request-shaper.ts';
 import { holderOf, type SignIn } from '../sign-in/sign-in.ts';
 import { eventType, turnStateName } from './event-fields.ts';
 import {
+  backendSilent,
   backendUnreachable,
   errorAttempts,
   isRetriedPost,
@@ -123,7 +124,7 @@ export class HttpTransport {
     }).catch((error: unknown) => {
       if (error instanceof InsecureBackend) throw error;
       // A timeout is not retried: the official client waits for more than a minute (measured: codex 0.169.0).
-      const code = error instanceof Error && 'code' in error ? backendUnreachable : 'upstream_silent';
+      const code = error instanceof Error && 'code' in error ? backendUnreachable : backendSilent;
       throw proxyError(502, code, `the backend cannot be reached: ${reasonOf(error)}`);
     });
   }
@@ -163,7 +164,9 @@ async function readEvents(
 ): Promise<string> {
   const decoder = new SseDecoder();
   let undecoded = 0;
-  const late = new Timeout(idle, () => response.destroy());
+  const late = new Timeout(idle, () => {
+    response.destroy(proxyError(502, backendSilent, `the backend sent nothing for ${idle / 1000} s`));
+  });
   try {
     for await (const chunk of decodedBody(response)) {
       late.refresh();

@@ -16,6 +16,9 @@ export const responseCutOff = 'upstream_lost';
 
 export const backendUnreachable = 'upstream_unreachable';
 
+/** The backend lets the client wait. A retry could take as long again. */
+export const backendSilent = 'upstream_silent';
+
 /** The attempts in all when the backend responds with errors. */
 export const errorAttempts = 4;
 

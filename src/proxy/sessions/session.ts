@@ -7,7 +7,7 @@ import { mostAccountChanges } from '../sign-in/renewals.ts';
 import { isPublicEvent, turnMetadataEvent, turnStateIn, withPreviousResponse } from './event-fields.ts';
 import { History, type TurnRecorder } from './history.ts';
 import { HttpTransport } from './http-transport.ts';
-import { errorAttempts, reconnectError, responseCutOff } from './retry-policy.ts';
+import { backendSilent, errorAttempts, reconnectError, responseCutOff } from './retry-policy.ts';
 import { newTurn, type Turn, type TurnAttempt, type TurnOptions, type TurnResult } from './turn.ts';
 import { startsConversation } from './turn-request.ts';
 import type { RequestEnding } from './upstream-connection.ts';
@@ -107,6 +107,7 @@ export class Session {
     /** The pause that the backend asked for last, in milliseconds. */
     let requestedPause: number | undefined;
     let attempts = 0;
+    let silences = 0;
     while (this.#usesHttp === undefined && attempts < limits.retries.length) {
       const pause = requestedPause ?? limits.retries[attempts] ?? 0;
       if (pause > 0) await delay(pause, undefined, { signal });
@@ -130,6 +131,9 @@ export class Session {
         return { kind: 'events', last: outcome.text };
       }
       const reason = reasonFor(outcome);
+      if (outcome.kind === 'lost' && outcome.isSilent) silences += 1;
+      // The connection may have been dead. A backend that is silent again would cost the client minutes each time.
+      if (silences > 1) throw proxyError(502, backendSilent, `${reason}, twice`);
       if (signal.aborted || !delivery.discard()) {
         throw proxyError(502, responseCutOff, `the response was cut off: ${reason}`);
       }

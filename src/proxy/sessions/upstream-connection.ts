@@ -16,8 +16,8 @@ export type RequestEnding =
       /** The id of the response; undefined if the event has none, as an error frame. */
       readonly id: string | undefined;
     }
-  /** Before that: the connection ended, the backend sent nothing in time, or the client stopped reading or left. */
-  | { readonly kind: 'lost'; readonly reason: string }
+  /** Before that: the connection ended, the backend sent nothing in time (`isSilent`), or the client stopped reading or left. */
+  | { readonly kind: 'lost'; readonly reason: string; readonly isSilent?: true }
   /** Before that: the request, or an event of the response, is too large for a websocket. */
   | { readonly kind: 'oversized' };
 
@@ -68,7 +68,7 @@ export class UpstreamConnection {
     this.#responses.startRequest();
     await this.#readEarlier;
     return new Promise((resolve, reject) => {
-      let timeout = new Timeout(firstByte, () => lose('the backend sent no event'));
+      let timeout = new Timeout(firstByte, () => lose('the backend sent no event', { isSilent: true }));
       let begun = false;
       const settle = (ending: RequestEnding) => {
         timeout.end();
@@ -78,9 +78,9 @@ export class UpstreamConnection {
         this.#busy = false;
         resolve(ending);
       };
-      const lose = (reason: string) => {
+      const lose = (reason: string, silence: { readonly isSilent?: true } = {}) => {
         socket.terminate();
-        settle({ kind: 'lost', reason });
+        settle({ kind: 'lost', reason, ...silence });
       };
       const abort = () => lose('the client left');
       const closed = (code: number) => {
@@ -91,7 +91,9 @@ export class UpstreamConnection {
         if (isMessageTooBig(error)) settle({ kind: 'oversized' });
       };
       const fallSilent = () =>
-        lose(socket.isPaused ? 'the client stopped reading' : 'the backend stopped sending');
+        socket.isPaused
+          ? lose('the client stopped reading')
+          : lose('the backend stopped sending', { isSilent: true });
       const receive = (data: RawData, binary: boolean) => {
         if (binary) return lose('the backend sent a binary message');
         const text = toBuffer(data).toString('utf8');
