@@ -114,7 +114,10 @@ abstract class Http1Decoder<Head> {
     const state = this.#state;
     switch (state.at) {
       case 'head':
-        return this.#stepHead(Buffer.concat([state.pending, bytes]), events);
+        return this.#stepHead(
+          state.pending.length === 0 ? bytes : Buffer.concat([state.pending, bytes]),
+          events,
+        );
       case 'body': {
         const content: Buffer[] = [];
         const rest = state.decoder.push(bytes, content);

@@ -79,9 +79,11 @@ export function streamBackendResponse(
   backend.once('end', () => response.end());
   response.on('drain', () => backend.resume());
   // If the body has begun already, the head leaves with it.
-  setImmediate(() => {
-    if (!begun && !response.destroyed && !response.writableEnded) response.flushHeaders();
-  });
+  if (backend.readableLength === 0) {
+    setImmediate(() => {
+      if (!begun && !response.destroyed && !response.writableEnded) response.flushHeaders();
+    });
+  }
   return new Promise((resolve) => {
     const end = () => {
       const cut: unknown = signal.reason;

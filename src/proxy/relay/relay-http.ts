@@ -4,6 +4,7 @@ import { headerValue } from '../../wire/headers.ts';
 import { readBody, tooLargeStatus, unpackBody } from '../http/body.ts';
 import { ApiError } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
+import { countPassedBytes } from '../http/passed-bytes.ts';
 import { tooManyBytesCode } from '../http/request-bytes.ts';
 import { sendBackendResponse, streamBackendResponse } from '../http/send.ts';
 import { KeptConnection } from '../http/upstream/kept-connection.ts';
@@ -46,6 +47,7 @@ export async function relayPost(context: HttpContext, identity: Identity): Promi
     // Another account may need the body again, and so may a kept connection that has just ended.
     const canRepeat = announced <= Math.min(most, signIns.hasSeveral ? limits.bodyBytes : smallBody);
     const body = canRepeat ? await readBody(request, bounds) : request;
+    if (Buffer.isBuffer(body)) countPassedBytes(body.length);
     return relayTo(context, { identity, first, canRepeat }, (signIn) => {
       const own = signIn === first ? firstHeaders : tunnelHeaders('http', context, signIn);
       // The account may be of another kind after a change.
