@@ -27,7 +27,7 @@ const turnsEach = 4;
 /** The longest pause of a client before each turn, in milliseconds. */
 const longestPause = 2500;
 
-const surfaces = ['HTTP', 'websocket'] as const;
+const surfaces = ['HTTP', 'websocket', 'official'] as const;
 const reaches: readonly Reach[] = ['session', 'address', 'roaming'];
 
 /** Breaches to print. */
@@ -192,7 +192,9 @@ async function troubles(round: Round, total: number): Promise<void> {
 
 async function converse(round: Round, index: number): Promise<void> {
   const surface = surfaces[index % surfaces.length] ?? 'HTTP';
-  const reach = reaches[Math.floor(index / surfaces.length) % reaches.length] ?? 'session';
+  // An official client always names its session.
+  const reach =
+    (surface !== 'official' && reaches[Math.floor(index / surfaces.length) % reaches.length]) || 'session';
   const client = new ScaleClient({ port: round.balancerPort, surface, reach, index });
   const messages: string[] = [];
   for (let turn = 0; turn < turnsEach; turn += 1) {

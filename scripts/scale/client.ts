@@ -12,7 +12,8 @@ export type Reach = 'session' | 'address' | 'roaming';
 export type ClientOptions = {
   /** Of the balancer. */
   readonly port: number;
-  readonly surface: 'HTTP' | 'websocket';
+  /** An official client is tunnelled. It sends its whole conversation when its websocket has ended. */
+  readonly surface: 'HTTP' | 'websocket' | 'official';
   readonly reach: Reach;
   readonly index: number;
 };
@@ -27,12 +28,16 @@ export class TurnFailure extends Error {}
 /** A connection that ended before the response was complete, or a proxy that was not there: sent again. */
 class LostConnection extends Error {}
 
-/** An ordinary client: it continues from the last response that it received, and sends a request again if its connection ends. */
+/** A client that continues from the last response that it received, and sends a request again if its connection ends. */
 export class ScaleClient {
   readonly #options: ClientOptions;
   readonly #session = uuid7();
   #previous: string | undefined;
   #socket: WebSocket | undefined;
+  /** The messages of the conversation, for an official client. */
+  readonly #items: object[] = [];
+  /** The websocket that has the last response. */
+  #continued: WebSocket | undefined;
   #requests = 0;
   /** Requests that were sent again. */
   retries = 0;
@@ -43,20 +48,32 @@ export class ScaleClient {
 
   /** Runs a turn. Returns the text of the response. Throws TurnFailure. */
   async turn(input: string): Promise<string> {
-    const body = {
-      model: 'm',
-      input,
-      ...(this.#previous !== undefined && { previous_response_id: this.#previous }),
-    };
+    const { surface } = this.#options;
+    const isOfficial = surface === 'official';
+    const previous = this.#previous !== undefined && { previous_response_id: this.#previous };
+    const body = { model: 'm', input, ...previous };
+    const message = messageOf('user', input);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const last = await (this.#options.surface === 'HTTP' ? this.#post(body) : this.#send(body));
+        const socket = surface === 'HTTP' ? undefined : await this.#open();
+        const whole = { ...body, prompt_cache_key: this.#session, previous_response_id: undefined };
+        const official =
+          socket === this.#continued
+            ? { ...whole, input: [message], ...previous }
+            : { ...whole, input: [...this.#items, message] };
+        const last = await (socket === undefined
+          ? this.#post(body)
+          : send(socket, isOfficial ? official : body));
+        this.#continued = socket;
         this.#previous = last.response.id;
-        return last.response.output[0]?.content[0]?.text ?? '';
+        const text = last.response.output[0]?.content[0]?.text ?? '';
+        this.#items.push(message, messageOf('assistant', text));
+        return text;
       } catch (error) {
         if (!(error instanceof LostConnection)) throw error;
         if (attempt === mostAttempts) throw new TurnFailure(`given up: ${error.message}`);
         this.retries += 1;
+        if (isOfficial) this.#socket?.terminate();
         await delay(retryPause);
       }
     }
@@ -82,22 +99,6 @@ export class ScaleClient {
     return completed(decodeSse(received).at(-1)?.data);
   }
 
-  async #send(body: object): Promise<CompletedEvent> {
-    const socket = await this.#open();
-    socket.send(JSON.stringify({ type: 'response.create', ...body }));
-    const last = await new Promise<string>((resolve, reject) => {
-      const closed = (code: number) => reject(new LostConnection(`closed with ${code}`));
-      const receive = (data: unknown) => {
-        if (!/^\{"type":"(?:error|response\.completed|response\.failed)"/.test(String(data))) return;
-        socket.off('close', closed).off('message', receive);
-        resolve(String(data));
-      };
-      socket.on('message', receive).once('close', closed);
-      if (socket.readyState !== socket.OPEN) closed(1006);
-    });
-    return completed(last);
-  }
-
   async #open(): Promise<WebSocket> {
     if (this.#options.reach === 'roaming') this.#socket?.close();
     else if (this.#socket?.readyState === WebSocket.OPEN) return this.#socket;
@@ -114,7 +115,7 @@ export class ScaleClient {
   }
 
   #address() {
-    const { port, reach, index } = this.#options;
+    const { port, surface, reach, index } = this.#options;
     this.#requests += 1;
     const host = 1 + (reach === 'roaming' ? (index * 31 + this.#requests * 17) % 250 : index % 250);
     return {
@@ -125,9 +126,40 @@ export class ScaleClient {
       headers: {
         'content-type': 'application/json',
         ...(reach === 'session' && { 'session-id': this.#session }),
+        ...(surface === 'official' && officialHeaders),
       },
     };
   }
+}
+
+/** With these and a session, a client counts as an official one of another version than the golden's. */
+const officialHeaders = {
+  authorization: 'Bearer token-of-the-client',
+  'chatgpt-account-id': 'account-of-the-client',
+  originator: 'codex_exec',
+  version: '0.1.0',
+  'openai-beta': 'responses_websockets=2026-02-06',
+  'x-codex-turn-metadata': '{}',
+};
+
+function messageOf(role: 'user' | 'assistant', text: string): object {
+  const type = role === 'user' ? 'input_text' : 'output_text';
+  return { type: 'message', role, content: [{ type, text }] };
+}
+
+async function send(socket: WebSocket, body: object): Promise<CompletedEvent> {
+  socket.send(JSON.stringify({ type: 'response.create', ...body }));
+  const last = await new Promise<string>((resolve, reject) => {
+    const closed = (code: number) => reject(new LostConnection(`closed with ${code}`));
+    const receive = (data: unknown) => {
+      if (!/^\{"type":"(?:error|response\.completed|response\.failed)"/.test(String(data))) return;
+      socket.off('close', closed).off('message', receive);
+      resolve(String(data));
+    };
+    socket.on('message', receive).once('close', closed);
+    if (socket.readyState !== socket.OPEN) closed(1006);
+  });
+  return completed(last);
 }
 
 type CompletedEvent = {
