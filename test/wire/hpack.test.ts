@@ -72,6 +72,14 @@ it('keeps a table of at most 64 KiB, whatever the receiver allows', () => {
   expect(() => decoder.decode(hex('3fe2ff03'))).toThrow('an HPACK table larger than 64 KiB');
 });
 
+it('forgets what no longer fits when the sender makes the table smaller', () => {
+  const decoder = new HpackDecoder();
+  expect(decoder.decode(hex('4001610162'))).toEqual([['a', 'b']]);
+  // A table of 34 bytes, which the entry fills, and then of 33.
+  expect(decoder.decode(hex('3f03 be'))).toEqual([['a', 'b']]);
+  expect(() => decoder.decode(hex('3f02 be'))).toThrow('an HPACK index without an entry');
+});
+
 it('rejects a small block that stands for many headers', () => {
   const decoder = new HpackDecoder();
   const long = Buffer.alloc(4000, 'x');
