@@ -132,6 +132,15 @@ export type SessionNote =
   | { readonly type: 'over HTTP' }
   /** It repeats the history of another session under an id of its own. */
   | { readonly type: 'history of another session'; readonly session: number }
+  /**
+   * A request that names this session in its headers names another one in its body, or a response was one of another
+   * session before. The ordinal of that session is known if it was seen.
+   */
+  | {
+      readonly type: 'mixed';
+      readonly by: 'request' | 'response';
+      readonly session: number | undefined;
+    }
   | { readonly type: 'undecodable'; readonly from: 'client' | 'backend'; readonly reason: string }
   /** The analysis fell behind, and left out what follows on a connection. */
   | { readonly type: 'skipped' };

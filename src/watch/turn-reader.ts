@@ -30,8 +30,8 @@ type ReadEvent = {
   readonly agent?: string;
 };
 
-/** How many sessions are remembered, and threads of each: those that are used longest ago are forgotten. */
-const most = { sessions: 64, threads: 16 };
+/** How many sessions are remembered, threads of each, and responses: those that are used longest ago are forgotten. */
+const most = { sessions: 64, threads: 16, responses: 512 };
 
 type SessionState = {
   readonly session: SeenSession;
@@ -39,6 +39,8 @@ type SessionState = {
   /** The digest of the first message, by which its history is recognised elsewhere. */
   opening: string | undefined;
   transport: TurnTransport | undefined;
+  /** The id of another session in its last request that had one. */
+  mixedWith: string | undefined;
 };
 
 /** A thread, and its last turn. */
@@ -77,6 +79,8 @@ type AwaitedResponse = {
  */
 export class TurnReader {
   readonly #sessions = new BoundedMap<string, SessionState>(most.sessions);
+  /** The sessions of the newest responses, by the ids of these. */
+  readonly #responses = new BoundedMap<string, number>(most.responses);
   readonly #exchanges = new Map<number, ExchangeState>();
   /** The exchanges of each connection that have not ended. */
   readonly #connections = new Map<number, Set<number>>();
@@ -222,6 +226,7 @@ export class TurnReader {
     if (exchange.first === undefined && state.transport !== undefined && exchange.transport === 'websocket')
       this.#note(state, { type: 'new connection' });
     state.transport = exchange.transport;
+    this.#recogniseMixed(state, exchange.head, facts);
     const own = this.#threadOf(state, exchange.head);
     const { thread } = own;
     const first = exchange.first ?? facts;
@@ -258,7 +263,10 @@ export class TurnReader {
       if (!isWhole && request.turn?.firstDelta(this.#at) === true) this.#updateTurn(request.turn);
       return;
     }
-    if (type === 'response.created') request.id = stringAt(event, 'response', 'id');
+    if (type === 'response.created') {
+      request.id = stringAt(event, 'response', 'id');
+      this.#recogniseResponse(exchange.state, request.id);
+    }
     if (type === 'response.output_item.done') request.turn?.output(member(event, 'item'));
     if (type === 'error') {
       const status = numberAt(event, 'status') ?? numberAt(member(event, 'error'), 'status');
@@ -341,7 +349,7 @@ export class TurnReader {
     const session: SeenSession = { number, id, client: head.client, version: head.version };
     const state: SessionState = {
       ...{ session, threads: new BoundedMap<string, ThreadState>(most.threads) },
-      ...{ opening: undefined, transport: undefined },
+      ...{ opening: undefined, transport: undefined, mixedWith: undefined },
     };
     this.#sessions.set(key ?? `number ${number}`, state);
     exchange.state = state;
@@ -369,6 +377,24 @@ export class TurnReader {
     if (other === undefined) return;
     thread.isMoved = true;
     this.#note(state, { type: 'history of another session', session: other.session.number });
+  }
+
+  /** The headers and the body of a request name its session: both name the same, unless sessions are mixed. */
+  #recogniseMixed(state: SessionState, head: HeadFacts, { session }: RequestFacts): void {
+    if (head.session === undefined || session === undefined || session === head.session) return;
+    if (state.mixedWith === session) return;
+    state.mixedWith = session;
+    const other = [...this.#sessions.values()].find((one) => one.session.id === session);
+    this.#note(state, { type: 'mixed', by: 'request', session: other?.session.number });
+  }
+
+  /** The backend gives each response an id of its own. */
+  #recogniseResponse(state: SessionState | undefined, id: string | undefined): void {
+    if (state === undefined || id === undefined) return;
+    const other = this.#responses.get(id);
+    if (other === undefined) this.#responses.set(id, state.session.number);
+    else if (other !== state.session.number)
+      this.#note(state, { type: 'mixed', by: 'response', session: other });
   }
 
   #note({ session }: SessionState, note: SessionNote): void {

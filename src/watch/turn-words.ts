@@ -363,6 +363,14 @@ export function noteWords(note: SessionNote): Pick<TurnPart, 'text' | 'mark'> {
         text: `it repeats the history of session ${note.session} under another id: the cache and the route of that session are lost`,
         mark: 'wrong',
       };
+    case 'mixed': {
+      const other = note.session === undefined ? 'another session' : `session ${note.session}`;
+      const text =
+        note.by === 'request'
+          ? `a request of it has the id of ${other} in its body`
+          : `it got a response that ${other} got before`;
+      return { text: `${text}: two sessions are mixed up`, mark: 'wrong' };
+    }
     case 'undecodable':
       return { text: `bytes of the ${note.from} could not be decoded: ${note.reason}`, mark: 'wrong' };
     case 'skipped':

@@ -42,6 +42,8 @@ describe('sessions of the official client', () => {
       expect(sessions.length).toBeGreaterThan(0);
       // Without a whole response there is nothing to compare.
       for (const { golden } of sessions) expect(golden.findings).toEqual([]);
+      const notes = sessions.flatMap((session) => session.notes.map((note) => note.text));
+      expect(notes.filter((text) => text.includes('mixed up'))).toEqual([]);
       const wrong = sessions
         .flatMap(({ turns }) => turns)
         .flatMap(({ parts }) => parts)
@@ -288,7 +290,10 @@ describe('a later turn beside the golden', () => {
       const session = stringAt(body, 'client_metadata', 'session_id') ?? '';
       return turn === 3 ? parseJson(printJson(body).replaceAll(session, other)).node : body;
     });
-    const [, first, ...rest] = causes(events);
+    const [, note, first, ...rest] = causes(events);
+    expect(note).toBe(
+      '  a request of it has the id of another session in its body: two sessions are mixed up ✗',
+    );
     expect(first).toMatch(/^ {2}\d causes? beside the golden 0\.171\.0\/default in turn 3 ✗$/);
     expect(rest.join('\n')).toContain('session/');
     expect(linesOf(events.map((event) => [event] as const)).join('\n')).toContain(
