@@ -140,7 +140,7 @@ async function intercept(
 ): Promise<void> {
   const record = await firstTlsRecord(client);
   const hello = record === null ? undefined : await parseClientHello(record);
-  const offered = record === null ? [] : await offeredProtocols(record);
+  let offered = record === null ? [] : await offeredProtocols(record);
   let upstream: TappedBackend;
   try {
     upstream = await agreeUpstream(backend, destination, offered, options, context);
@@ -153,7 +153,11 @@ async function intercept(
     new TLSSocket(client, {
       isServer: true,
       secureContext,
-      ALPNCallback: () => (offered.includes(upstream.protocol) ? upstream.protocol : undefined),
+      ALPNCallback({ protocols }) {
+        // A ClientHello in several records was not read before.
+        offered = protocols;
+        return protocols.includes(upstream.protocol) ? upstream.protocol : undefined;
+      },
     }),
   );
   const failure = await ready(secure, 'secure').then(

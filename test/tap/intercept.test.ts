@@ -94,6 +94,35 @@ it('reads a handshake that arrives byte by byte', async () => {
   expect(observed).toMatchObject([{ tls: { hello: { versions: ['TLS 1.3', 'TLS 1.2'] } } }]);
 });
 
+it('accepts a handshake that begins with two records', async () => {
+  const port = await backend(() => {});
+  const { tap, authority, observed, until } = await interceptingTap(port);
+  const { socket } = await tunnelled(tap.port, 'chatgpt.com:443');
+  let isFirst = true;
+  const split = new Duplex({
+    read() {},
+    write(bytes: Buffer, _, done) {
+      const record = (payload: Buffer) =>
+        Buffer.concat([bytes.subarray(0, 3), Buffer.of(payload.length >> 8, payload.length & 0xff), payload]);
+      socket.write(
+        isFirst ? Buffer.concat([record(bytes.subarray(5, 50)), record(bytes.subarray(50))]) : bytes,
+      );
+      isFirst = false;
+      done();
+    },
+  });
+  socket.on('data', (bytes) => split.push(bytes));
+  const client = connectTls({
+    ...{ socket: split, servername: 'chatgpt.com', ca: authority.certificate },
+    ALPNProtocols: ['h2', 'http/1.1'],
+  });
+  onTestFinished(() => void client.destroy());
+  await once(client, 'secureConnect');
+  await setImmediate();
+  await until('connection');
+  expect(observed).toMatchObject([{ tls: { offered: ['h2', 'http/1.1'], chosen: 'http/1.1' } }]);
+});
+
 it('records a client that does not begin a TLS handshake', async () => {
   const port = await backend(() => {});
   const { tap, observed, until } = await interceptingTap(port);
