@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ParityError } from '../../src/errors.ts';
 import { listenLocally } from '../../src/listening.ts';
 import { MemoryState } from '../../src/proxy/state/memory-state.ts';
 import { openRedisState, parseStateUrl } from '../../src/proxy/state/redis-state.ts';
@@ -65,6 +66,16 @@ it('forgets what was stored first when the memory is full', async () => {
   expect(await state.set('f', '12345678901', minute)).toBe(false);
 });
 
+/** The message that refuses a value of --state; empty if it is taken. */
+function refusalOf(text: string): string {
+  try {
+    parseStateUrl(text);
+    return '';
+  } catch (error) {
+    return error instanceof ParityError ? error.message : String(error);
+  }
+}
+
 describe('--state', () => {
   it.each([
     'redis://127.0.0.1:6379',
@@ -79,8 +90,19 @@ describe('--state', () => {
   );
 
   it('is never printed with its password', () => {
-    for (const text of ['http://user:secret@cache', 'user:secret@cache', 'redis://u:secret@cache/x']) {
-      expect(() => parseStateUrl(text)).toThrow(expect.not.stringContaining('secret'));
+    const texts = [
+      'http://user:secret@cache',
+      'user:secret@cache',
+      'redis://u:secret@cache/x',
+      'redis://:a/secret@cache:6379/0',
+      'redis://:secret%@cache',
+      'redis://cache?password=secret',
+      'redis://cache#secret',
+    ];
+    for (const text of texts) {
+      const refusal = refusalOf(text);
+      expect(refusal).toMatch(/^--state "[^"]*cache.*" is not the URL of a Redis server: write redis:/);
+      expect(refusal).not.toContain('secret');
     }
   });
 });
@@ -91,6 +113,14 @@ const turn = async (origin: string, body: object) => {
   );
   return JSON.parse(events.at(-1) ?? '{}');
 };
+
+it.runIf(hasRedis)('refuses a database that Redis does not have', async () => {
+  const { url } = await startRedis();
+  url.pathname = '/99';
+  await expect(stateIn(url)).rejects.toThrow(
+    new ParityError('usage', `Redis at ${url.host} has no database 99: choose another one in --state`),
+  );
+});
 
 describe.runIf(hasRedis)('Redis that is away', () => {
   it('does not stop the proxy, which says so, and shares what was done when it is back', async () => {

@@ -36,23 +36,36 @@ const expireIf =
 export function parseStateUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isRedis = url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '';
-  if (!isRedis || url.search !== '' || url.hash !== '' || !/^\/?\d*$/.test(url.pathname)) {
+  if (!isRedis || url.search !== '' || url.hash !== '' || !/^\/?\d*$/.test(url.pathname) || !isEscaped(url)) {
+    const escapes = text.includes('@')
+      ? '. In a password, write %25 for %, %2F for /, %3F for ? and %23 for #'
+      : '';
     throw new ParityError(
       'usage',
-      `--state "${withoutPassword(text)}" is not the URL of a Redis server: write redis://HOST:PORT/DB, or rediss:// for TLS`,
+      `--state "${withoutPassword(text)}" is not the URL of a Redis server: write redis://HOST:PORT/DB, or rediss:// for TLS${escapes}`,
     );
   }
   return url;
 }
 
-/** A text that may be a URL, without the password in it. */
+/** Whether each % in the name and the password of a URL begins an escape of UTF-8. */
+function isEscaped({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A text that may be a URL, without what may be a password in it. */
 function withoutPassword(text: string): string {
-  return text.replace(/^([^/]*\/\/|)[^/]*@/, '$1');
+  return text.replace(/^([a-z]+:\/\/|).*@/is, '$1').replace(/[?#].*/s, '…');
 }
 
 /**
  * Connects to Redis. Returns after the first attempt: a server that cannot be reached is away, and is tried again. Loads the
- * library only here.
+ * library only here. Throws ParityError if the server does not have the database.
  */
 export async function openRedisState(url: URL, log: Logger): Promise<SharedState> {
   const { Redis } = await import('ioredis');
@@ -75,7 +88,13 @@ export async function openRedisState(url: URL, log: Logger): Promise<SharedState
   });
   const state = new RedisState(redis, `Redis at ${url.host}`, log);
   await state.connect();
-  return state;
+  const database = Number(url.pathname.slice(1));
+  if (await state.hasDatabase(database)) return state;
+  await state.close();
+  throw new ParityError(
+    'usage',
+    `Redis at ${url.host} has no database ${database}: choose another one in --state`,
+  );
 }
 
 class NoResponse extends Error {
@@ -125,6 +144,13 @@ class RedisState implements SharedState {
   async connect(): Promise<void> {
     // It may connect, and then not respond.
     await inTime(this.#redis.connect()).catch((error: unknown) => this.#leave(this.#lastError ?? error));
+  }
+
+  /** False if the server refuses the database: the library would use the first one. */
+  async hasDatabase(database: number): Promise<boolean> {
+    if (database === 0 || this.#isAway) return true;
+    const refused = await inTime(this.#redis.select(database)).catch((error: unknown) => error);
+    return !/^ERR .*\b(?:DB|SELECT)\b/.test(reasonOf(refused));
   }
 
   async get(keys: readonly string[], patience = 0): Promise<readonly (string | undefined)[]> {
