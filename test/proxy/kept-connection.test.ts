@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import { listenLocally } from '../../src/listening.ts';
+import type { BackendMessage } from '../../src/proxy/http/upstream/backend-message.ts';
 import { KeptConnection } from '../../src/proxy/http/upstream/kept-connection.ts';
 
 const body = Buffer.from('{"model":"m"}');
@@ -109,6 +110,28 @@ it('sends a request again if the backend has just ended the connection that was 
   expect(backend.received).toHaveLength(4);
   await expect(send()).rejects.toThrow('without a response');
   expect(backend.received).toHaveLength(5);
+});
+
+it('does not send a request again over a connection that another one has taken meanwhile', async () => {
+  const ok = (text: string) => bytes(`HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n${text}`);
+  const backend = await startBackend([
+    ok('first'),
+    (socket) => void socket.resetAndDestroy(),
+    ok('other'),
+    ok('again'),
+  ]);
+  const connection = keep();
+  await buffer(await connection.send(requestTo(backend.url)));
+  const gone = new AbortController();
+  const failing = requestTo(backend.url, gone.signal);
+  // It is called when the connection has ended, before the request fails.
+  const other = new Promise<BackendMessage>((resolve, reject) => {
+    gone.signal.removeEventListener = () =>
+      void connection.send(requestTo(backend.url)).then(resolve, reject);
+  });
+  await expect(connection.send(failing)).rejects.toThrow();
+  expect(String(await buffer(await other))).toBe('other');
+  expect(backend.received).toHaveLength(3);
 });
 
 it.each([

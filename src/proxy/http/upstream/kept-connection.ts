@@ -55,7 +55,9 @@ export class KeptConnection {
     try {
       return await exchange.response;
     } catch (error) {
-      if (!wasUsed || exchange.hasBytes || request.signal.aborted) throw error;
+      // Another request may have taken the connection meanwhile: two at a time could receive each other's responses.
+      const isTaken = this.#exchange !== undefined;
+      if (!wasUsed || exchange.hasBytes || isTaken || request.signal.aborted) throw error;
       return this.#begin(request).response;
     }
   }
