@@ -11,6 +11,7 @@ import type { Logger } from '../proxy/log.ts';
 import { type ProxyOptions, startProxy } from '../proxy/server.ts';
 import { openRedisState, parseStateUrl } from '../proxy/state/redis-state.ts';
 import { sharedInstallation } from '../proxy/state/shared-installation.ts';
+import type { SharedState } from '../proxy/state/shared-state.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { returnIdleMemory } from './idle-memory.ts';
@@ -161,8 +162,9 @@ export function proxyCommand(context: CommandContext): CommandModule<object, Pro
       if (worker === undefined && options.workers > 1) {
         return context.exit(await runAsParent(options, { signal: context.signal, log }));
       }
-      const state = stateUrl ? await openRedisState(stateUrl, log) : worker?.state;
+      let state: SharedState | undefined;
       try {
+        state = stateUrl ? await openRedisState(stateUrl, log) : worker?.state;
         await serve(options, { ...clients, state, log, worker, signal: worker?.signal ?? context.signal });
       } finally {
         await state?.close();

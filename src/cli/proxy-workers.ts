@@ -57,6 +57,9 @@ const longestPause = 5000;
 /** Milliseconds beyond its time in which a worker must have stopped. */
 const lateness = 10_000;
 
+/** Milliseconds for a worker to return its metrics. After that its last ones count: it hangs. */
+const metricsTime = 1000;
+
 /** Entries of the shared state for each session: by its key, its last responses, its account. */
 const keysPerSession = 8;
 
@@ -204,13 +207,14 @@ class Workers {
   }
 
   async #otherMetrics(asking: RunningWorker): Promise<readonly MetricsSnapshot[]> {
-    const snapshots = await Promise.all(
+    await Promise.all(
       [...this.#running].map(async (running) => {
-        const snapshot = await running.calls.call('metrics').catch(() => undefined);
+        const late = delay(metricsTime, undefined, { ref: false });
+        const snapshot = await Promise.race([running.calls.call('metrics'), late]).catch(() => undefined);
         running.lastMetrics = snapshot ?? running.lastMetrics;
-        return running === asking ? [] : (snapshot ?? []);
       }),
     );
-    return [this.#retired.snapshot(), ...snapshots];
+    const others = [...this.#running].filter((running) => running !== asking);
+    return [this.#retired.snapshot(), ...others.map(({ lastMetrics }) => lastMetrics)];
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { expectedText, startConversingBackend } from '../proxy/conversing-backend.ts';
+import { hasRedis, startRedis } from '../proxy/redis.ts';
 import { metric, post, readEvents } from '../proxy/setup.ts';
 import { cli, temporaryFolder } from './cli.ts';
 
@@ -139,4 +140,27 @@ it('reports once why it cannot start', async () => {
   const { exitCode, stderr } = await cli(['proxy', '--workers', '2', '--auth', '/nonexistent']);
   expect(stderr.match(/^codex-parity: /gm)).toHaveLength(1);
   expect(exitCode).toBe(2);
+});
+
+it.runIf(hasRedis)('ends when its state cannot be used', async () => {
+  const { url } = await startRedis();
+  const { exitCode, stderr } = await cli(['proxy', '--workers', '2', '--state', `${url.href}/99`]);
+  expect(stderr.match(/^codex-parity: .* has no database 99: /gm)).toHaveLength(1);
+  expect(exitCode).toBe(2);
+});
+
+it('has metrics while a worker hangs', async () => {
+  const backend = await startConversingBackend();
+  const { child, origin } = await startWorkers(backend.url);
+  await expect.poll(() => workersOf(child)).toHaveLength(2);
+  const [hanging = 0] = workersOf(child);
+  process.kill(hanging, 'SIGSTOP');
+  onTestFinished(() => void process.kill(hanging, 'SIGKILL'));
+  // The connections that the other worker does not accept wait.
+  const scrape = () =>
+    fetch(`${origin}/metrics`, { signal: AbortSignal.timeout(3000) }).then(
+      ({ status }) => status,
+      () => undefined,
+    );
+  await expect.poll(scrape, { timeout: 15_000 }).toBe(200);
 });
