@@ -83,7 +83,9 @@ export class SoakClient {
       const id = responseIdIn(received);
       if (id !== undefined) this.#previous = { id, messages: this.#history.length, socket: this.#socket };
     }
-    const isSpent = received.ending !== 'ended' || !this.#session.keepsConnection;
+    // A complete response may have come before the client half-closed its connection.
+    const isSpent =
+      received.ending !== 'ended' || turn.abort === 'half-closed' || !this.#session.keepsConnection;
     if (isSpent) this.close();
     return { ...received, before, previous };
   }

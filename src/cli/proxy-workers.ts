@@ -131,7 +131,7 @@ class Workers {
     const { signal, log } = this.#options;
     let pause = 0;
     for (let current = first; ; current = this.#fork()) {
-      const ending = await this.#ended(current);
+      const ending = await current.ended;
       if (signal.aborted) return;
       const isSteady = performance.now() - current.startedAt > steadyTime;
       pause = isSteady ? 0 : Math.min(Math.max(2 * pause, firstPause), longestPause);
@@ -142,24 +142,24 @@ class Workers {
     }
   }
 
-  /** Resolves when a worker has ended. One that does not stop in time is killed. */
-  async #ended(running: RunningWorker): Promise<number | string> {
+  /** Kills a worker that does not stop in time, whether it has started or not. */
+  #limitStop(worker: Worker): void {
     const { signal, times, log } = this.#options;
     let late: NodeJS.Timeout | undefined;
     const expectEnd = () => {
       late = setTimeout(
         () => {
-          log.warn({}, `worker ${running.worker.process.pid} did not stop in time, and is killed`);
-          running.worker.process.kill('SIGKILL');
+          log.warn({}, `worker ${worker.process.pid} did not stop in time, and is killed`);
+          worker.process.kill('SIGKILL');
         },
         times.grace + times.drain + lateness,
       );
     };
     signal.addEventListener('abort', expectEnd, { once: true });
-    const ending = await running.ended;
-    signal.removeEventListener('abort', expectEnd);
-    clearTimeout(late);
-    return ending;
+    worker.once('exit', () => {
+      signal.removeEventListener('abort', expectEnd);
+      clearTimeout(late);
+    });
   }
 
   #fork(): RunningWorker {
@@ -192,6 +192,7 @@ class Workers {
       });
     });
     worker.on('error', () => {});
+    this.#limitStop(worker);
     const running: RunningWorker = {
       worker,
       calls,

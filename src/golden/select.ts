@@ -108,8 +108,8 @@ const goldenName = /^(latest|\d+\.\d+\.\d+[\w.-]*)(?:\/([\w-]+))??(?:\/([\w-]+))
 
 /**
  * The path of the file that a user named: a path, or the name of a golden in the folders, such as `latest` (scenario
- * `default`), `0.171.0/fast` or `0.171.0/api-key/fast`. Throws ParityError if there is no golden of that name, or no file but a
- * golden of a similar name. Any other text is returned as it is.
+ * `default`), `0.171.0/fast` or `0.171.0/api-key/fast`. Throws ParityError if no golden has that name, or if there is no such file
+ * and a golden has a similar name. Any other text is returned as it is.
  */
 export function fileNamed(folders: GoldenFolders, text: string): string {
   const [, version, lane = 'chatgpt', scenario = 'default'] = goldenName.exec(text) ?? [];

@@ -223,7 +223,9 @@ class ProxyServer {
     const gone = new AbortController();
     this.#requests.add(gone);
     const { socket } = request;
-    if (this.#surplus.has(socket)) response.shouldKeepAlive = false;
+    // A client that keeps the connection would be refused again and again, and not come to another proxy.
+    const isStopping = this.#stopping.signal.aborted;
+    if (isStopping || this.#surplus.has(socket)) response.shouldKeepAlive = false;
     this.#responses.set(socket, response);
     const heldBytes = this.#context.requestBytes.open();
     response.once('close', () => {

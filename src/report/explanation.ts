@@ -24,13 +24,23 @@ export function explanation(code: CauseCode): string {
 
 /** All codes: those of one topic in one line. */
 export function codeList(): string {
-  const groups = Map.groupBy(causeCodes, (code) => partsOf(code)?.topic ?? code);
+  const groups = Map.groupBy(
+    causeCodes,
+    (code) => partsOf(code)?.topic ?? connectionPart.exec(code)?.[1] ?? code,
+  );
   const width = Math.max(...[...groups.keys()].map(({ length }) => length)) + 2;
   const lines = [...groups].map(([topic, codes]) => {
     const [code] = codes;
     const isTopic = codes.length > 1;
     const name = isTopic ? `${topic}-…` : topic;
-    return `${name.padEnd(width)}  ${code === undefined ? '' : severityOfCode(code).padEnd(8)}  ${code === undefined ? '' : causeText(code).title.replace(/ missing$/, '')}`;
+    const parts = codes.flatMap((one) => connectionPart.exec(one)?.[2] ?? []);
+    if (code === undefined) return name;
+    const text =
+      parts.length > 0 ? `… is ${parts.join(', ')}` : causeText(code).title.replace(/ missing$/, '');
+    return `${name.padEnd(width)}  ${severityOfCode(code).padEnd(8)}  ${text}`;
   });
-  return `${lines.join('\n')}\n\n… is one of ${verbs.join(', ')}.\n`;
+  return `${lines.join('\n')}\n\nElsewhere … is one of ${verbs.join(', ')}.\n`;
 }
+
+/** The codes of what a client chooses for a connection: TLS or HTTP/2, and the part of it. */
+const connectionPart = /^(wire\/(?:tls|http2))-(.+)$/;

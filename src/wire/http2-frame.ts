@@ -40,7 +40,7 @@ const headLength = 9;
 /** The longest frame that a receiver allows unless it says otherwise (RFC 9113, section 6.5.2). */
 const initialFrameSize = 16 * 1024;
 
-/** Splits one direction of an HTTP/2 connection into frames, from chunks of any size. The client's preface is no frame. */
+/** Splits one direction of an HTTP/2 connection into frames, from chunks of any size. The client's preface comes before the first frame. */
 export class Http2FrameDecoder {
   #chunks: Buffer[] = [];
   #length = 0;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { expect } from 'vitest';
 import type { WebSocket } from 'ws';
 import {
   errorFrame,
@@ -74,4 +75,26 @@ export function expectedText(messages: readonly string[]): string {
     conversation = `${text}[${text}]`;
   }
   return text;
+}
+
+type PlayTurn = (origin: string, body: object) => Promise<{ readonly id: string; readonly text: string }>;
+
+/**
+ * Plays a conversation, each turn of which continues from the last response, at one proxy after the other. Returns its messages and
+ * the id of the last response.
+ */
+export async function converse(turn: PlayTurn, origins: readonly string[]) {
+  const messages: string[] = [];
+  let previous: string | undefined;
+  for (const origin of origins) {
+    messages.push(`m${messages.length} `);
+    const body = {
+      input: messages.at(-1),
+      ...(previous !== undefined && { previous_response_id: previous }),
+    };
+    const { id, text } = await turn(origin, body);
+    expect(text).toBe(expectedText(messages));
+    previous = id;
+  }
+  return { messages, previous };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../src/proxy/state/memory-state.ts';
 import type { SharedState } from '../../src/proxy/state/shared-state.ts';
-import { expectedText, startConversingBackend } from './conversing-backend.ts';
+import { converse, expectedText, startConversingBackend } from './conversing-backend.ts';
 import { openWebSocket, post, proxyTo, readEvents, receiveResponse, user } from './setup.ts';
 
 const newMemory = () => new MemoryState({ keys: 1000, length: 1_000_000 });
@@ -44,18 +44,7 @@ describe('a conversation that moves between proxies', () => {
     { surface: 'websocket', turn: overWebSocket },
   ])('continues from its last response, with one session: $surface', async ({ turn }) => {
     const { backend, a, b, c } = await startProxies(3);
-    const messages: string[] = [];
-    let previous: string | undefined;
-    for (const origin of [a, b, a, c, b]) {
-      messages.push(`m${messages.length} `);
-      const body = {
-        input: messages.at(-1),
-        ...(previous !== undefined && { previous_response_id: previous }),
-      };
-      const { id, text } = await turn(origin, body);
-      expect(text).toBe(expectedText(messages));
-      previous = id;
-    }
+    await converse(turn, [a, b, a, c, b]);
     expect(new Set(backend.turns().map((sent) => sent.prompt_cache_key)).size).toBe(1);
     expect(backend.notFound()).toBe(0);
   });

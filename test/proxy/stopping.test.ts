@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { lineLogger } from '../../src/proxy/log.ts';
 import { startProxy } from '../../src/proxy/server.ts';
@@ -173,5 +174,26 @@ it('is not ready while it drains, but serves as before', async () => {
   expect(await (await response).text()).toContain('response.completed');
   // A second call ends it.
   await proxy.close();
+  await stopped;
+});
+
+it('ends a kept connection with its response once it stops', async () => {
+  const { origin, proxy, held, finish } = await startHeld();
+  const turn = post(`${origin}/v1/responses`, hello);
+  await expect.poll(() => held.length).toBe(1);
+  const client = connect(Number(new URL(origin).port), '127.0.0.1');
+  onTestFinished(() => void client.destroy());
+  await once(client, 'connect');
+  client.write('GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  expect(String((await once(client, 'data'))[0])).toMatch(/^connection: keep-alive\r$/im);
+  // A request that has begun keeps the connection open.
+  client.write('GET /readyz HTTP/1.1\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const stopped = proxy.close({ grace: 60_000 });
+  client.write('host: localhost\r\n\r\n');
+  const [response] = await Promise.all([once(client, 'data'), once(client, 'end')]);
+  expect(String(response[0])).toMatch(/^HTTP\/1\.1 503[\s\S]*^connection: close\r$/im);
+  finish();
+  expect(await (await turn).text()).toContain('response.completed');
   await stopped;
 });

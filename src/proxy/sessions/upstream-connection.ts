@@ -127,7 +127,7 @@ export class UpstreamConnection {
       if (socket.readyState !== socket.OPEN) return closed(1006);
       // The library would count the bytes of a string first.
       socket.send(Buffer.from(request), { binary: false }, () => {
-        // Before, it may wait for the processor or the network: that is no silence of the backend.
+        // Until now it may have waited for the processor or the network, and the backend could not respond.
         if (!begun) timeout.refresh();
       });
     });
