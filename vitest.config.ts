@@ -20,8 +20,8 @@ export default defineConfig({
     hookTimeout: 300_000,
     // For a machine on which other programs run. The usual second is not enough there.
     expect: { poll: { timeout: 20_000 } },
-    // One more than the cores of a small CI machine: system tests wait for much of their time.
-    maxWorkers: 3,
+    // More than the cores of a small CI machine: tests wait for much of their time.
+    maxWorkers: 5,
     // Node then compiles each file once for all programs that the tests start, and not once for each.
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
     projects: [
