@@ -213,7 +213,7 @@ const topicTexts: Readonly<Record<Topic, TopicText>> = {
   },
   'shape/header': {
     noun: 'header',
-    effect: 'shows another sender',
+    effect: 'visible to the backend',
     fix: 'Send the headers of the golden, and no others. HTTP libraries add headers by themselves: turn that off.',
   },
 };

@@ -49,7 +49,7 @@ const wrongProxies: readonly WrongProxy[] = [
   {
     fault: 'adds a header',
     code: 'shape/header-added',
-    line: '~ shape/header-added  x-forwarded-for: "127.0.0.1" added  all 4  shows another sender',
+    line: '~ shape/header-added  x-forwarded-for: "127.0.0.1" added  all 4  visible to the backend',
   },
   {
     fault: 'speaks as 0.130.0',

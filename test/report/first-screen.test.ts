@@ -140,7 +140,7 @@ it('shows names that are missing or added together in one row', () => {
   );
   const lines = firstScreen(report(scenarios(() => [hint, ...added]))).split('\n');
   expect(lines[0]).toContain('6 causes');
-  expect(lines[2]).toBe('~ shape/header-added  x-a, x-b, x-c, 2 more: added  all 7  shows another sender');
+  expect(lines[2]).toBe('~ shape/header-added  x-a, x-b, x-c, 2 more: added  all 7  visible to the backend');
   expect(lines[3]).toBe('    x-a, x-b, x-c, x-d, x-e');
   expect(lines).toHaveLength(6);
 });
