@@ -40,7 +40,8 @@ export async function loadProxySetup(options: ProxySetupOptions): Promise<ProxyS
   const lane = laneOf(auth);
   const shape = await load(goldens, codex, lane);
   const installation = installationBeside(auth);
-  const accounts = new Accounts(auth, { url: tokenUrl, ...shape.client(hostTexts(installation)) }, state);
+  const client = shape.client(hostTexts(installation));
+  const accounts = new Accounts(auth, { url: tokenUrl, ...client, form: shape.httpForm }, state);
   // Report a missing sign-in at the start, not at the first request.
   accounts.check();
   return {

@@ -20,6 +20,7 @@ const read = (codex: string, scenario: string) =>
 export const shape = new Shape(await read('0.169.0', 'default'), {
   others: [await read('0.169.0', 'fast'), await read('0.169.0', 'turn-state-http')],
   http: await read('0.169.0', 'http-fallback'),
+  http2: await read('0.169.0', 'http2-fallback'),
 });
 
 /** An upgrade or POST that a backend received. */

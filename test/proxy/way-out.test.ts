@@ -5,7 +5,16 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { refreshTokens } from '../../src/proxy/sign-in/token-endpoint.ts';
 import { createAuthority, createLeaf } from '../../src/tap/certificates.ts';
-import { fastRetries, hello, listen, openWebSocket, post, proxyTo, startTestBackend } from './setup.ts';
+import {
+  fastRetries,
+  hello,
+  listen,
+  openWebSocket,
+  post,
+  proxyTo,
+  shape,
+  startTestBackend,
+} from './setup.ts';
 
 const official = {
   originator: 'codex_exec',
@@ -84,7 +93,12 @@ it('reaches the backend and the token endpoint through HTTPS_PROXY', async () =>
   expect((await post(`${relay}/v1/responses`, hello, official)).status).toBe(200);
   await openWebSocket(`${relay}/v1/responses`, { ...official, 'x-codex-routing-hint': 'model=m' });
   await post(`${relay}/backend-api/wham/usage`, 'x');
-  const endpoint = { url: new URL('https://backend.test/oauth/token'), originator: 'o', userAgent: 'u' };
+  const endpoint = {
+    url: new URL('https://backend.test/oauth/token'),
+    originator: 'o',
+    userAgent: 'u',
+    form: shape.httpForm,
+  };
   await refreshTokens(endpoint, 'r', 'scheduled');
   expect(backend.received.map(({ target }) => target)).toEqual([
     'GET /backend-api/codex/responses',

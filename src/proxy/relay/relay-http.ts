@@ -7,7 +7,9 @@ import { giveWay } from '../http/give-way.ts';
 import { countPassedBytes } from '../http/passed-bytes.ts';
 import { tooManyBytesCode } from '../http/request-bytes.ts';
 import { sendBackendResponse, streamBackendResponse } from '../http/send.ts';
+import type { HttpForm } from '../http/upstream/http-form.ts';
 import { KeptConnection } from '../http/upstream/kept-connection.ts';
+import { SecureConnection } from '../http/upstream/secure-connection.ts';
 import {
   longestRefusal,
   readResponse,
@@ -95,7 +97,13 @@ async function relayTo(
     const signIn = changes === 0 ? first : await signIns.current(session);
     const packed = await requestFor(signIn);
     context.metrics.add('upstream_connections_total', 1, 'transport=http');
-    const backend = await sendUpstream({ url, method: 'POST', ...packed, signal });
+    const backend = await sendUpstream({
+      url,
+      method: 'POST',
+      ...packed,
+      signal,
+      form: context.shape.httpForm,
+    });
     if (backend.statusCode === 401) signIns.refused(session, signIn);
     const account = { signIns, session, holder: holderOf(signIn) };
     if (!signIns.hasSeveral || !canRepeat || !isAccountStatus(backend.statusCode)) {
@@ -112,17 +120,24 @@ async function relayTo(
 type MaybePromise<Value> = Value | Promise<Value>;
 
 /** The connection to the backend that belongs to a client's connection. The official client keeps its own, too. */
-const keptWays = new WeakMap<Socket, Pick<UpstreamRequest, 'agent' | 'connection'>>();
+const keptWays = new WeakMap<Socket, KeptWay>();
 
-function keptWay({ request: { socket }, upstream, limits }: HttpContext) {
+type KeptWay = Pick<UpstreamRequest, 'agent' | 'connection'>;
+
+function keptWay({ request: { socket }, upstream, limits, shape }: HttpContext) {
   const known = keptWays.get(socket);
   if (known !== undefined) return known;
-  const kept = isDirect(upstream)
-    ? { connection: new KeptConnection(limits.connectionIdle) }
-    : { agent: keptWayOut(upstream, limits.connectionIdle) };
+  const kept = newWay(upstream, limits.connectionIdle, shape.httpForm);
   keptWays.set(socket, kept);
-  socket.once('close', () => (kept.connection ?? kept.agent).destroy());
+  socket.once('close', () => (kept.connection ?? kept.agent)?.destroy());
   return kept;
+}
+
+function newWay(upstream: URL, idle: number, form: HttpForm): KeptWay {
+  if (upstream.protocol === 'https:') return { connection: new SecureConnection(form, idle) };
+  return isDirect(upstream)
+    ? { connection: new KeptConnection(idle) }
+    : { agent: keptWayOut(upstream, idle) };
 }
 
 /**
@@ -141,6 +156,7 @@ export async function passThrough(context: HttpContext, body?: Buffer): Promise<
     headers: signedHeaders(headers, signIn, host),
     body: body ?? (hasBody(request) ? request : Buffer.alloc(0)),
     signal,
+    form: context.shape.httpForm,
   });
   if (context.method === 'POST') watchResponse(backend, { signIns, session, holder: holderOf(signIn) });
   await streamBackendResponse(backend, response, signal);

@@ -4,7 +4,13 @@ import { ApiError, errorFromEvent, proxyError } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
 import { Timeout } from '../http/timeout.ts';
 import type { BackendMessage } from '../http/upstream/backend-message.ts';
-import { decodedBody, longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
+import {
+  decodedBody,
+  longestRefusal,
+  readResponse,
+  SilentBackend,
+  sendUpstream,
+} from '../http/upstream/send-upstream.ts';
 import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { Limits } from '../limits.ts';
@@ -113,7 +119,7 @@ export class HttpTransport {
 
   /** Sends a POST. Resolves to the head of the response. Throws ApiError if no response begins in time. */
   async #send(packed: PackedPost, signal: AbortSignal): Promise<BackendMessage> {
-    const { responses, limits, metrics } = this.#context;
+    const { responses, limits, metrics, shape } = this.#context;
     metrics.add('upstream_connections_total', 1, 'transport=http');
     return sendUpstream({
       url: responses,
@@ -121,10 +127,11 @@ export class HttpTransport {
       ...packed,
       signal,
       firstByte: limits.firstByte,
+      form: shape.httpForm,
     }).catch((error: unknown) => {
       if (error instanceof InsecureBackend) throw error;
       // A timeout is not retried: the official client waits for more than a minute (measured: codex 0.169.0).
-      const code = error instanceof Error && 'code' in error ? backendUnreachable : backendSilent;
+      const code = error instanceof SilentBackend ? backendSilent : backendUnreachable;
       throw proxyError(502, code, `the backend cannot be reached: ${reasonOf(error)}`);
     });
   }

@@ -4,7 +4,9 @@ import type { Golden } from '../../golden/golden.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import { type GoldenFolders, layeredGoldens } from '../../golden/select.ts';
 import { type HeaderList, headerValue } from '../../wire/headers.ts';
+import type { HttpForm } from '../http/upstream/http-form.ts';
 import { type CompiledPattern, fillText } from './compiled-pattern.ts';
+import { httpFormOf } from './http-form.ts';
 import {
   type FurtherGoldens,
   outlineOf,
@@ -15,7 +17,10 @@ import {
 import { RequestShaper, type ShaperOptions } from './request-shaper.ts';
 import { type TunnelFacts, tunnelledHeaders } from './tunnelled-headers.ts';
 
-export type ShapeGoldens = Partial<FurtherGoldens> & { readonly http?: Golden | undefined };
+export type ShapeGoldens = Partial<FurtherGoldens> & {
+  readonly http?: Golden | undefined;
+  readonly http2?: Golden | undefined;
+};
 
 /** The shape of one version's requests as its goldens show it: names, order and case of everything that is sent. */
 export class Shape {
@@ -23,12 +28,14 @@ export class Shape {
   readonly #http: RequestPattern | undefined;
   /** The headers of a complete client, in lower case; undefined for a transport without a golden. */
   readonly #requiredNames: Readonly<Record<Transport, readonly string[] | undefined>>;
+  /** How the client connects for requests over HTTP. */
+  readonly httpForm: HttpForm;
 
   /**
-   * `golden` has a turn over the websocket; `http` has the same turn over HTTP, if the version has such a golden.
-   * `others` add optional keys and headers.
+   * `golden` has a turn over the websocket; `http` has the same turn over HTTP, if the version has such a golden, and `http2`
+   * over HTTP/2. `others` add optional keys and headers.
    */
-  constructor(golden: Golden, { others = [], fedramp = [], http }: ShapeGoldens = {}) {
+  constructor(golden: Golden, { others = [], fedramp = [], http, http2 }: ShapeGoldens = {}) {
     const further = { others, fedramp };
     const websocket = requestPattern(golden, further, 'websocket');
     if (websocket === undefined) throw new RangeError(`${golden.scenario}: the golden has no websocket`);
@@ -38,6 +45,7 @@ export class Shape {
       websocket: requiredNames(websocket),
       http: this.#http && requiredNames(this.#http),
     };
+    this.httpForm = httpFormOf([http ?? [], http2 ?? []].flat());
   }
 
   get codex(): string {
@@ -134,6 +142,9 @@ const websocketScenario = 'default';
 /** The scenario with the same turn over HTTP. */
 const httpScenario = 'http-fallback';
 
+/** The same over HTTP/2. */
+const http2Scenario = 'http2-fallback';
+
 /**
  * Loads the shape of a version and lane from folders of goldens. Throws ParityError `no-golden` if the golden of
  * scenario `default` is missing.
@@ -143,18 +154,24 @@ export async function loadShape(goldens: GoldenFolders, codex: string, lane = 'c
   const fedramp: Golden[] = [];
   let websocket: Golden | undefined;
   let http: Golden | undefined;
+  let http2: Golden | undefined;
   // Reduce each golden to its outline before reading the next: their contents together would take much memory.
   for (const file of layeredGoldens(goldens)) {
     if (file.codex !== codex) continue;
     // Whether an account is of a government agency is known when it is used: a folder may have several.
-    if (file.lane === 'fedramp' && lane === 'chatgpt') fedramp.push(outlineOf(readGolden(file.path)));
-    if (file.lane !== lane) continue;
+    const isOfAgency = file.lane === 'fedramp' && lane === 'chatgpt';
+    // It is recorded in one lane only.
+    const isHttp2 = file.scenario === http2Scenario;
+    if (file.lane !== lane && !isOfAgency && !isHttp2) continue;
     const golden = readGolden(file.path);
+    if (isOfAgency) fedramp.push(outlineOf(golden));
+    if (isHttp2) http2 ??= outlineOf(golden);
+    if (file.lane !== lane) continue;
     others.push(outlineOf(golden));
     if (golden.scenario === websocketScenario) websocket = golden;
     if (golden.scenario === httpScenario) http = golden;
   }
-  if (websocket !== undefined) return new Shape(websocket, { others, fedramp, http });
+  if (websocket !== undefined) return new Shape(websocket, { others, fedramp, http, http2 });
   throw new ParityError(
     'no-golden',
     `codex ${codex} has no golden for scenario "${websocketScenario}" in lane ${lane}, and the proxy needs it as its template: record it first`,

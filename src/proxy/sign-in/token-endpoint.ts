@@ -1,6 +1,7 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { stringAt, tryParseJson } from '../../wire/json.ts';
 import { Timeout } from '../http/timeout.ts';
+import type { HttpForm } from '../http/upstream/http-form.ts';
 import { longestRefusal, readResponse, sendUpstream } from '../http/upstream/send-upstream.ts';
 import { type IssuedTokens, isCredential, type RefreshReason } from './stored-sign-in.ts';
 
@@ -9,6 +10,8 @@ export type TokenEndpoint = {
   readonly url: URL;
   readonly originator: string;
   readonly userAgent: string;
+  /** How the client connects, as for its other requests. */
+  readonly form: HttpForm;
 };
 
 /** The result of a refresh. `reason` contains nothing of the response except known error codes. */
@@ -37,7 +40,7 @@ const refusalCodes: ReadonlySet<string> = new Set([
 
 /** Requests new tokens once, with the official client's headers and body (measured: codex 0.169.0). Never rejects. */
 export async function refreshTokens(
-  { url, originator, userAgent }: TokenEndpoint,
+  { url, originator, userAgent, form }: TokenEndpoint,
   refreshToken: string,
   reason: RefreshReason,
 ): Promise<RefreshResult> {
@@ -61,7 +64,7 @@ export async function refreshTokens(
   const { signal } = attempt;
   const timeout = new Timeout(attemptTimeout, () => attempt.abort());
   try {
-    const response = await sendUpstream({ url, method: 'POST', headers, body, signal });
+    const response = await sendUpstream({ url, method: 'POST', headers, body, signal, form });
     const { status, body: received } = await readResponse(response, {
       bytes: longestRefusal,
       milliseconds: attemptTimeout,

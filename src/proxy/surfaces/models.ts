@@ -29,6 +29,7 @@ export async function serveModels(context: HttpContext): Promise<void> {
     body: Buffer.alloc(0),
     signal,
     firstByte: limits.firstByte,
+    form: shape.httpForm,
   });
   const { status, body } = await readResponse(message, {
     bytes: limits.bodyBytes,

@@ -48,6 +48,7 @@ export function endpointAt(port: number): TokenEndpoint {
     url: new URL(`http://127.0.0.1:${port}/oauth/token`),
     originator: 'codex_exec',
     userAgent: 'codex_exec/0.169.0',
+    form: { alpn: [], http2: undefined },
   };
 }
 

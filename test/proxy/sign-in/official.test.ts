@@ -72,7 +72,7 @@ it.each([
   const path = join(temporaryFolder(), 'auth.json');
   writeFileSync(path, auth);
   const account = new Account(path, {
-    url: endpoint.url,
+    ...endpoint,
     originator: headerValue(headers, 'originator') ?? '',
     userAgent: headerValue(headers, 'user-agent') ?? '',
   });

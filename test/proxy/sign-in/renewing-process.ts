@@ -6,6 +6,7 @@ const account = new Account(path, {
   url: new URL(url),
   originator: 'codex_exec',
   userAgent: 'codex_exec/0.169.0',
+  form: { alpn: [], http2: undefined },
 });
 let signIn = await account.current();
 for (let n = 1; n < Number(times); n += 1) signIn = await account.afterRefusal(signIn);

@@ -7,12 +7,16 @@ import {
 } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { pipeline, Readable, type Transform } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 import { Timeout } from '../timeout.ts';
 import { type BackendMessage, longestHead } from './backend-message.ts';
-import type { KeptConnection } from './kept-connection.ts';
-import { connectionError, wayOut } from './way-out.ts';
+import type { HttpForm } from './http-form.ts';
+import { Http2Connection } from './http2-connection.ts';
+import { type KeptConnection, NotServed } from './kept-connection.ts';
+import { openConnection, type SecureConnection } from './secure-connection.ts';
+import { connectionError, longestTunnel, wayOut } from './way-out.ts';
 
 export type UpstreamRequest = {
   readonly url: URL;
@@ -28,8 +32,10 @@ export type UpstreamRequest = {
    * sent again over a new connection. Default: a connection for this request alone.
    */
   readonly agent?: Agent;
-  /** The same without a forward proxy on the way, and faster. A request that it cannot take now gets its own connection. */
-  readonly connection?: KeptConnection;
+  /** The same for https, or without a forward proxy on the way. A request that it cannot take now gets its own connection. */
+  readonly connection?: KeptConnection | SecureConnection;
+  /** How to connect over TLS. */
+  readonly form: HttpForm;
 };
 
 /** A whole response of the backend that is not a stream of events. */
@@ -40,16 +46,55 @@ export type BackendResponse = {
   readonly body: Buffer;
 };
 
-/** Milliseconds for a forward proxy to open a tunnel. */
-const longestTunnel = 30_000;
+/** The backend does not begin a response in time. */
+export class SilentBackend extends Error {
+  override readonly name = 'SilentBackend';
+}
 
-/** Sends a request. Resolves to the response's head, before its body. Rejects when no response begins in time. */
+/**
+ * Sends a request: over TLS with the HTTP version that the backend chooses. Resolves to the response's head, before its body. Rejects
+ * with SilentBackend when no response begins in time.
+ */
 export async function sendUpstream(options: UpstreamRequest): Promise<BackendMessage> {
+  const { firstByte, signal } = options;
+  if (firstByte === undefined) return dispatch(options);
+  const attempt = new AbortController();
+  const abort = () => attempt.abort(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  const stopListening = () => signal.removeEventListener('abort', abort);
+  const late = new Timeout(firstByte, () =>
+    attempt.abort(new SilentBackend(`no response within ${firstByte / 1000} s`)),
+  );
+  try {
+    // Anew when the whole request is sent: before, it may wait for the network.
+    const onSent = () => late.refresh();
+    const message = await dispatch({ ...options, signal: attempt.signal, onSent });
+    message.once('close', stopListening);
+    return message;
+  } catch (error) {
+    stopListening();
+    throw error;
+  } finally {
+    late.end();
+  }
+}
+
+type Attempt = UpstreamRequest & {
+  /** Called when the whole request is sent. */
+  readonly onSent?: () => void;
+  /** An open connection for this request alone. */
+  readonly socket?: TLSSocket;
+};
+
+async function dispatch(options: Attempt): Promise<BackendMessage> {
   const { agent, connection, ...others } = options;
-  const { body } = others;
-  if (!Buffer.isBuffer(body)) return send(others);
-  if (connection?.takes({ ...others, body })) return connection.send({ ...others, body });
-  if (agent === undefined) return send(others);
+  const { body, url } = others;
+  if (Buffer.isBuffer(body) && connection?.takes({ ...others, body })) {
+    return connection.send({ ...others, body });
+  }
+  if (url.protocol === 'https:') return sendSecurely(others);
+  if (!Buffer.isBuffer(body) || agent === undefined) return send(others);
   let wasKept = false;
   return send(options, (request) => {
     wasKept = request.reusedSocket;
@@ -60,11 +105,29 @@ export async function sendUpstream(options: UpstreamRequest): Promise<BackendMes
   });
 }
 
+/** Sends a request over a TLS connection of its own. */
+async function sendSecurely(request: Attempt): Promise<BackendMessage> {
+  const { url, form, signal, firstByte, body } = request;
+  const tunnelTime = tunnelTimeFor(firstByte);
+  const open = () => openConnection(url, { form, signal, tunnelTime, idle: 0 });
+  const opened = await open();
+  if (!(opened instanceof Http2Connection)) return send({ ...request, socket: opened });
+  return opened.send(request).catch(async (error: unknown) => {
+    if (!(error instanceof NotServed && Buffer.isBuffer(body))) throw error;
+    const again = await open();
+    return again instanceof Http2Connection ? again.send(request) : send({ ...request, socket: again });
+  });
+}
+
+function tunnelTimeFor(firstByte = longestTunnel): number {
+  return Math.min(firstByte, longestTunnel);
+}
+
 async function send(
-  options: UpstreamRequest,
+  options: Attempt,
   onFailure: (request: ClientRequest) => void = () => {},
 ): Promise<IncomingMessage> {
-  const { url, method, headers, body, signal, firstByte } = options;
+  const { url, method, headers, body, signal, firstByte, onSent, socket } = options;
   signal.throwIfAborted();
   // A request that has begun must not be abandoned, so check first what Node would refuse.
   for (const [name, value] of headers) validateHeaderValue(name, value);
@@ -73,26 +136,22 @@ async function send(
     method,
     setHost: false,
     maxHeaderSize: longestHead,
-    agent: options.agent ?? wayOut(url, Math.min(firstByte ?? longestTunnel, longestTunnel)),
+    ...(socket === undefined
+      ? { agent: options.agent ?? wayOut(url, tunnelTimeFor(firstByte)) }
+      : { createConnection: () => socket }),
     signal,
   });
   // Node adds a Connection header, which the official client does not send.
   request.removeHeader('connection');
   for (const [name, value] of headers) request.appendHeader(name, value);
-  let late: Timeout | undefined;
   let abort = () => {};
   return new Promise<IncomingMessage>((resolve, reject) => {
-    // While a tunnel is opened, Node reports neither the end of a request nor its signal.
-    const cancel = (error: Error) => {
-      reject(error);
-      request.destroy(error);
+    abort = () => {
+      reject(signal.reason);
+      // While a tunnel is opened, Node reports neither the end of a request nor its signal.
+      request.destroy();
     };
-    abort = () => reject(signal.reason);
-    if (firstByte !== undefined) {
-      // Anew when the whole request is sent: before, it may wait for the network.
-      request.once('finish', () => late?.refresh());
-      late = new Timeout(firstByte, () => cancel(new Error(`no response within ${firstByte / 1000} s`)));
-    }
+    if (onSent !== undefined) request.once('finish', onSent);
     signal.addEventListener('abort', abort, { once: true });
     // Stays after the head: later failures also reach the response's own listeners.
     request.on('error', (error) => {
@@ -107,10 +166,7 @@ async function send(
     request.once('close', () => reject(new Error('the connection ended without a response')));
     if (body instanceof Readable) body.pipe(request);
     else request.end(body);
-  }).finally(() => {
-    late?.end();
-    signal.removeEventListener('abort', abort);
-  });
+  }).finally(() => signal.removeEventListener('abort', abort));
 }
 
 /** How much of a response is read, and for how long. */

@@ -2,6 +2,9 @@ import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { ParityError } from '../../../errors.ts';
 
+/** Milliseconds for a forward proxy to open a tunnel. */
+export const longestTunnel = 30_000;
+
 /**
  * Returns an agent for one request. It goes through the proxy that `HTTPS_PROXY` or `HTTP_PROXY` names, unless `NO_PROXY`
  * has the host. Node tunnels https and changes nothing within the tunnel. This machine needs no proxy. `timeout`:
