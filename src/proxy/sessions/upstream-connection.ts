@@ -1,7 +1,9 @@
-import type { RawData, WebSocket } from 'ws';
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
 import { toBuffer } from '../http/frame-writer.ts';
 import { isMessageTooBig, messageTooBig } from '../http/message-too-big.ts';
 import { Timeout } from '../http/timeout.ts';
+import { readPlainTexts } from '../http/upstream/plain-texts.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { Limits } from '../limits.ts';
 import { eventType, responseId } from './event-fields.ts';
@@ -41,17 +43,24 @@ export class UpstreamConnection {
   /** The id of the connection's last response, from which the next request can continue. */
   lastResponseId: string | undefined;
   #busy = false;
-  /** Receives the messages of the response. One listener for all of them is faster than one for each request. */
-  #receive: ((data: RawData, binary: boolean) => void) | undefined;
+  /**
+   * Receives the messages of the response: their texts, and undefined for a binary one. One listener for all of them is faster
+   * than one for each request.
+   */
+  #receive: ((text: string | undefined) => void) | undefined;
   readonly #responses = new ResponseTracker();
   readonly #readEarlier: Promise<unknown>;
 
-  constructor(socket: WebSocket, holder: string) {
+  /** @param raw the socket below the websocket */
+  constructor({ socket, raw }: { readonly socket: WebSocket; readonly raw: Duplex }, holder: string) {
     this.#socket = socket;
     this.holder = holder;
     // Without an error listener, a broken connection would end the process. Messages between requests are ignored.
     socket.on('error', () => socket.terminate());
-    socket.on('message', (data, binary) => this.#receive?.(data, binary));
+    readPlainTexts(socket, raw, (text) => this.#receive?.(text));
+    socket.on('message', (data, binary) =>
+      this.#receive?.(binary ? undefined : toBuffer(data).toString('utf8')),
+    );
     socket.resume();
     // What the backend has sent before any request is not a response to one.
     this.#readEarlier = new Promise((resolve) => setImmediate(resolve));
@@ -94,9 +103,8 @@ export class UpstreamConnection {
         socket.isPaused
           ? lose('the client stopped reading')
           : lose('the backend stopped sending', { isSilent: true });
-      const receive = (data: RawData, binary: boolean) => {
-        if (binary) return lose('the backend sent a binary message');
-        const text = toBuffer(data).toString('utf8');
+      const receive = (text: string | undefined) => {
+        if (text === undefined) return lose('the backend sent a binary message');
         const type = eventType(text);
         const isLast = isLastEvent(type);
         const id = isLast || type === 'response.created' ? responseId(text) : undefined;

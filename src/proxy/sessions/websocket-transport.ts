@@ -161,7 +161,7 @@ export class WebSocketTransport {
       return error instanceof SilentUpgrade ? useHttp(error.message) : unavailable;
     });
     if (upgrade.kind === 'unavailable' || upgrade.kind === 'unsupported') return upgrade;
-    if (upgrade.kind === 'accepted') return new UpstreamConnection(upgrade.socket, holderOf(signIn));
+    if (upgrade.kind === 'accepted') return new UpstreamConnection(upgrade, holderOf(signIn));
     const { response } = upgrade;
     const { status } = response;
     if (status === 401 && refusals < retriedRefusals) {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
@@ -8,7 +9,13 @@ import { connectionError, wayOut } from './way-out.ts';
 
 /** How the backend responded to an upgrade. */
 export type UpgradeResult =
-  | { readonly kind: 'accepted'; readonly socket: WebSocket; readonly headers: HeaderList }
+  | {
+      readonly kind: 'accepted';
+      readonly socket: WebSocket;
+      /** The socket below it. */
+      readonly raw: Duplex;
+      readonly headers: HeaderList;
+    }
   | RefusedUpgrade;
 
 export type RefusedUpgrade = { readonly kind: 'refused'; readonly response: BackendResponse };
@@ -105,7 +112,12 @@ function connect(
         // The backend may send first. Its messages wait until there is a listener.
         socket.pause();
         settle();
-        resolve({ kind: 'accepted', socket, headers: pairHeaders(response.rawHeaders) });
+        resolve({
+          kind: 'accepted',
+          socket,
+          raw: response.socket,
+          headers: pairHeaders(response.rawHeaders),
+        });
       });
     });
     socket.once('unexpected-response', (_request, message) => {
