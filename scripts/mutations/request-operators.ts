@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
+import { requestInVersionOf } from '../../src/golden/trace/header-versions.ts';
 import type { BodyFrames, HeaderField } from '../../src/trace/trace-event.ts';
 import {
   type JsonMember,
@@ -637,6 +638,7 @@ function http2Mutants({ official }: Sent): [name: string, Mutant[]][] {
     if (step.type !== 'body') return [];
     return [{ endsEmpty: true }, ...(step.largestFrame === undefined ? [] : [{ largestFrame: 1024 }])];
   });
+  const hasBody = payloadsOf(official, 'client').length > 0;
   const { tls } = connection;
   return [
     [
@@ -661,6 +663,7 @@ function http2Mutants({ official }: Sent): [name: string, Mutant[]][] {
     ],
     ['name another authority', with2(':authority', [{ authority: jsonString('example.com') }])],
     ['split a body differently', frames.map(framed)],
+    ['add trailers', hasBody ? [framed({ trailers: [['checksum', jsonString('1')]] })] : []],
     [
       'offer HTTP/1.1 alone',
       !tls
@@ -669,14 +672,11 @@ function http2Mutants({ official }: Sent): [name: string, Mutant[]][] {
             {
               places: at('ALPN offered'),
               mutate: () => {
-                const { http2: _, version: __, ...rest } = request;
+                const { version, ...overHttp1 } = request;
                 return {
                   ...official,
                   connection: { ...connection, tls: { ...tls, offered: ['http/1.1'], chosen: 'http/1.1' } },
-                  request: {
-                    ...rest,
-                    headers: [['host', http2.authority ?? jsonString('')], ...rest.headers],
-                  },
+                  request: requestInVersionOf(request, overHttp1),
                 };
               },
             },

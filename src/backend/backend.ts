@@ -1,13 +1,12 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { constants, type Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { createServer, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex, Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { closingResponse } from '../wire/closing-response.ts';
-import { type HeaderList, pairHeaders } from '../wire/headers.ts';
+import { pairHeaders } from '../wire/headers.ts';
 import { type Faults, startFaults } from './faults.ts';
 import { respondToPost } from './http-responses.ts';
-import { bothVersions } from './http-versions.ts';
+import { beginResponse, bothVersions, cutOff, type Request, type Response } from './http-versions.ts';
 import { listenWithFaults } from './listen-with-faults.ts';
 import type { ScriptedReply } from './reply.ts';
 import { type BackendRun, startScript } from './respond.ts';
@@ -40,7 +39,7 @@ export type Backend = {
   readonly port: number;
   /** `http://127.0.0.1:PORT`, without a path. */
   readonly origin: string;
-  /** Whether it serves HTTP/2 besides HTTP/1.1. A relay that makes faults or varies the bytes knows HTTP/1.1 only. */
+  /** Whether it serves HTTP/2 besides HTTP/1.1. Faults on the wire happen over HTTP/1.1 only. */
   readonly http2: boolean;
   /** How many scripted replies were used so far. */
   used(): number;
@@ -68,7 +67,7 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   const faults = startFaults(options.faults ?? {});
   const run: BackendRun = { script, faults, strict, replyTo, onEvent };
   const websockets = startWebSocketResponses(run);
-  const serve = (request: ServerRequest, response: Response) => {
+  const serve = (request: Request, response: Response) => {
     // This fails only when the client disconnects in the middle of its request.
     serveRequest(request, response, { ...run, models: options.models ?? [] }).catch(() => response.destroy());
   };
@@ -97,7 +96,7 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   return {
     port: listening.port,
     origin: `http://127.0.0.1:${listening.port}`,
-    http2: wire.length === 0 && vary === undefined,
+    http2: wire.length === 0,
     used: script.used,
     deviations: () => [
       ...(script.used() === script.length ? [] : [`${script.used()} of ${script.length} replies used`]),
@@ -113,11 +112,8 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   };
 }
 
-type ServerRequest = IncomingMessage | Http2ServerRequest;
-type Response = ServerResponse | Http2ServerResponse;
-
 async function serveRequest(
-  request: ServerRequest,
+  request: Request,
   response: Response,
   run: BackendRun & { readonly models: readonly string[] },
 ): Promise<void> {
@@ -148,21 +144,16 @@ function refuseUpgrade(socket: Duplex, { status, headers, body }: HttpResponse):
 function write(response: Response, { status, headers, body, ending }: HttpResponse): void {
   const bytes = Buffer.from(body);
   const length = ['content-length', String(bytes.length)] as const;
-  const all: HeaderList = ending === undefined ? [...headers, length] : headers;
-  if (response instanceof Http2ServerResponse) response.writeHead(status, Object.fromEntries(all));
-  else response.writeHead(status, all.flat());
-  const content: Writable = response;
+  const content = beginResponse(response, {
+    status,
+    headers: ending === undefined ? [...headers, length] : headers,
+  });
   if (ending === undefined) {
     content.end(bytes);
     return;
   }
-  const isHttp2 = response instanceof Http2ServerResponse;
-  if (!isHttp2) response.flushHeaders();
-  content.write(bytes, () => {
-    if (ending !== 'cut') return;
-    if (isHttp2) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    else response.destroy();
-  });
+  if (response instanceof ServerResponse) response.flushHeaders();
+  content.write(bytes, () => ending === 'cut' && cutOff(response));
 }
 
 function pathOf(target: string): string {

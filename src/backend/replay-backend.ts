@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -12,12 +12,13 @@ import { clientJson, type Exchange, type Step } from '../golden/trace/exchanges.
 import { variablesFromBackend } from '../golden/trace/variable-uses.ts';
 import type { BodyEvent, HeaderField, MessageEvent, ResponseEvent } from '../trace/trace-event.ts';
 import { closingResponse } from '../wire/closing-response.ts';
-import { type HeaderList, pairHeaders } from '../wire/headers.ts';
+import { type HeaderList, headerValue, pairHeaders } from '../wire/headers.ts';
 import { type JsonNode, jsonString, printJson, tryParseJson } from '../wire/json.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { encodeSse } from '../wire/sse.ts';
 import { decompressZstd } from '../wire/zstd.ts';
 import { startFaults } from './faults.ts';
+import { beginResponse, bothVersions, cutOff, type Request, type Response } from './http-versions.ts';
 import { listenWithFaults } from './listen-with-faults.ts';
 import { jsonResponse } from './scripted-response.ts';
 import { sideResponse } from './side-routes.ts';
@@ -39,8 +40,8 @@ export type ReplayBackend = {
   failHandshake(client: Socket): boolean;
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
-  /** Recordings are played over HTTP/1.1 only. */
-  readonly http2: false;
+  /** Whether it serves HTTP/2 besides HTTP/1.1. Faults happen over HTTP/1.1 only. */
+  readonly http2: boolean;
 };
 
 /**
@@ -60,34 +61,35 @@ export async function startReplayBackend(options: ReplayBackendOptions): Promise
   };
   const faults = startFaults({});
   const websockets = new WebSocketServer({ noServer: true, perMessageDeflate: true });
-  const server = createServer((request, response) => {
+  const serve = (request: Request, response: Response) => {
     // This fails only when the client disconnects in the middle of its request.
     respond(request, response).catch(() => response.destroy());
-  });
+  };
+  const http1 = createServer(serve);
 
-  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(request: Request, response: Response): Promise<void> {
     const { method = 'GET', url = '/' } = request;
-    const headers = pairHeaders(request.rawHeaders);
+    const headers = pairHeaders(request.rawHeaders).filter(([name]) => !name.startsWith(':'));
     const body = await buffer(request);
     if (!isModelRoute(url)) {
       const path = url.replace(/\?.*$/s, '').replace(/\/{2,}/g, '/');
       const sideRequest = { method, path, headers, body: body.toString() };
       const side = sideResponse(sideRequest, { faults, models: [] }) ?? notRecorded;
-      response.writeHead(side.status, side.headers.flat()).end(side.body);
+      beginResponse(response, side).end(side.body);
       return;
     }
-    const message = readBody(body, request.headers['content-encoding']);
+    const message = readBody(body, headerValue(headers, 'content-encoding'));
     const { exchange, round } = next(method, message);
     const sent = exchange?.steps.find((step) => step.type === 'response');
     if (exchange === undefined || sent === undefined) {
-      response.writeHead(notRecorded.status, notRecorded.headers.flat()).end(notRecorded.body);
+      beginResponse(response, notRecorded).end(notRecorded.body);
       return;
     }
     round.readRequest(exchange, headers, message);
     writeBody(response, sent, exchange, round);
   }
 
-  server.on('upgrade', (request, socket: Duplex, head) => {
+  http1.on('upgrade', (request, socket: Duplex, head) => {
     // Without a listener, a client that resets its connection would end the process.
     socket.on('error', () => {});
     const { exchange, round } = isModelRoute(request.url ?? '/')
@@ -109,11 +111,12 @@ export async function startReplayBackend(options: ReplayBackendOptions): Promise
     websockets.handleUpgrade(request, socket, head, (client) => playMessages(client, exchange, round));
   });
 
+  const server = bothVersions(http1, serve);
   const listening = await listenWithFaults(server, { port, faults: wireFaults, vary });
   return {
     port: listening.port,
     origin: `http://127.0.0.1:${listening.port}`,
-    http2: false,
+    http2: wireFaults.length === 0,
     failHandshake: listening.failHandshake,
     close: () => {
       for (const client of websockets.clients) client.terminate();
@@ -214,12 +217,12 @@ function isFromClient(step: Step): boolean {
   return step.type !== 'response' && step.from === 'client';
 }
 
-function writeBody(response: ServerResponse, sent: ResponseEvent, exchange: Exchange, round: Round): void {
+function writeBody(response: Response, sent: ResponseEvent, exchange: Exchange, round: Round): void {
   const body = exchange.steps.find((step) => step.type === 'body' && step.from === 'backend');
-  response.writeHead(sent.status, round.headers(sent).flat());
-  for (const piece of round.bodyOf(exchange)) response.write(piece);
-  if (body === undefined || body.type !== 'body' || body.complete) response.end();
-  else if (exchange.cutBy !== 'client') response.write('', () => response.destroy());
+  const content = beginResponse(response, { status: sent.status, headers: round.headers(sent) });
+  for (const piece of round.bodyOf(exchange)) content.write(piece);
+  if (body === undefined || body.type !== 'body' || body.complete) content.end();
+  else if (exchange.cutBy !== 'client') content.write('', () => cutOff(response));
 }
 
 /** Plays the messages of the backend, each after the message of the client that came before it in the recording. */

@@ -108,7 +108,7 @@ async function observe(
     const upstream = { host: '127.0.0.1', port: backend.port };
     const official = await startInterceptingTap({
       authority,
-      upstream: { kind: 'fixed', ...upstream, tls: false, http2: scenario.http2 === true && backend.http2 },
+      upstream: { kind: 'fixed', ...upstream, tls: false, http2: scenario.http2 && backend.http2 },
       onOtherHost: 'refuse',
       observe: observer(!byUrl),
     });

@@ -113,7 +113,7 @@ async function observe(
       observe: new TraceRecorder(sealer, (event) => back.push(timed(event))).observe,
       onProblem: (problem) => problems.add(problem),
       backend: { host: '127.0.0.1', port: backend.port },
-      http2: scenario.http2 === true && backend.http2,
+      http2: scenario.http2 && backend.http2,
     });
     open.push(behind.close);
     const upstream = behind.url;

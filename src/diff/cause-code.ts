@@ -104,6 +104,7 @@ const singleCodes = [
   'wire/http2-pseudo-headers',
   'wire/http2-priority',
   'wire/http2-frames',
+  'wire/http2-trailers',
 ] as const;
 export type SingleCode = (typeof singleCodes)[number];
 
@@ -210,6 +211,8 @@ function framingCode(
     case 'largestFrame':
     case 'endsEmpty':
       return 'wire/http2-frames';
+    case 'trailers':
+      return 'wire/http2-trailers';
     case 'complete':
       return side === 'client' ? 'transport/body-cut-off' : 'response/cut-off';
     case 'finished':

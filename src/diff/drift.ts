@@ -12,6 +12,7 @@ import {
 } from '../golden/match/mismatch.ts';
 import { parseTemplate, printTemplate } from '../golden/pattern/template.ts';
 import type { Exchange, Step } from '../golden/trace/exchanges.ts';
+import { headersOverHttp1 } from '../golden/trace/header-versions.ts';
 import { encodeEvent } from '../trace/codec.ts';
 import { seals } from '../trace/seal.ts';
 import type { HeaderField } from '../trace/trace-event.ts';
@@ -202,7 +203,7 @@ function plain(golden: Golden, { connection, request, steps, end }: Exchange): P
   return {
     inOrder,
     end: end === undefined ? 'with the conversation' : `before, by the ${end}`,
-    headers: request.headers.map(([name, value]) => [name, withoutNames(golden, value)]),
+    headers: headersOverHttp1(request).map(([name, value]) => [name, withoutNames(golden, value)]),
     requests: sent.flatMap((step) => requestOf(step)).map((node) => withoutNames(golden, node)),
     transport: {
       'request line': `${request.method} ${printJson(request.target)}`,

@@ -49,6 +49,7 @@ const mildCodes: Readonly<Partial<Record<SingleCode, Severity>>> = {
   'wire/http2-pseudo-headers': 'shape',
   'wire/http2-priority': 'shape',
   'wire/http2-frames': 'shape',
+  'wire/http2-trailers': 'shape',
 };
 
 /** The severity of a cause. */

@@ -1,6 +1,9 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { listenLocally } from '../listening.ts';
+import { errorCode } from '../wire/http2.ts';
+import { beginsHttp2, encodeFrame, numberPayload } from '../wire/http2-frame.ts';
 import type { Side } from '../wire/message.ts';
+import { peek } from '../wire/peek.ts';
 import { type Fault, PendingWireFaults } from './fault.ts';
 import { RelayedConnection, tlsAlert } from './relayed-connection.ts';
 import { Variation } from './variation.ts';
@@ -38,7 +41,8 @@ export type FaultRelay = {
 
 /**
  * Starts a relay on loopback in front of a server, without TLS. It plays one side of each connection as that side might
- * behave on a bad day: with the given faults, and varied in what the protocols leave open. All else passes unchanged.
+ * behave on a bad day: with the given faults, and varied in what the protocols leave open. All else passes unchanged. Over HTTP/2 it
+ * only varies how bytes arrive: while faults can happen, it refuses HTTP/2.
  *
  * @throws ParityError `port-in-use` when the port is in use.
  */
@@ -63,8 +67,11 @@ export async function startFaultRelay(options: FaultRelayOptions): Promise<Fault
     const sockets = { client: track(client), backend: track(backend) };
     const relayed = new RelayedConnection(sockets, { side, faults: pending, variation, number: connections });
     relaying.add(relayed);
-    void relayed
-      .run()
+    void peek(client, (bytes) => beginsHttp2(bytes) !== undefined)
+      .then((bytes) => {
+        if (beginsHttp2(bytes) !== true) return relayed.run();
+        return pending.isArmed ? refuseHttp2(sockets) : relayed.runHttp2();
+      })
       .catch(() => {
         client.destroy();
         backend.destroy();
@@ -92,6 +99,16 @@ export async function startFaultRelay(options: FaultRelayOptions): Promise<Fault
       }),
   };
 }
+
+/** Refuses a client that begins with HTTP/2 (RFC 9113, section 7: HTTP_1_1_REQUIRED). */
+async function refuseHttp2({ client, backend }: Readonly<Record<Side, Socket>>): Promise<void> {
+  backend.destroy();
+  const goaway = [numberPayload(0), numberPayload(errorCode('HTTP_1_1_REQUIRED')), Buffer.from(http1Only)];
+  client.end(Buffer.concat([encodeFrame('SETTINGS'), encodeFrame('GOAWAY', Buffer.concat(goaway))]));
+  client.resume();
+}
+
+const http1Only = 'faults happen over HTTP/1.1 only: connect without HTTP/2';
 
 /** Fails after the first message of a client's TLS handshake. */
 function failAfterHello(client: Socket, { kind }: Fault): void {

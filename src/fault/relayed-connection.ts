@@ -114,6 +114,13 @@ export class RelayedConnection {
     await Promise.all([from, to]);
   }
 
+  /** Relays a connection over HTTP/2: its bytes are varied, and not decoded. */
+  async runHttp2(): Promise<void> {
+    const from = this.#read(this.#from, this.#to, (bytes) => this.#write(this.#to, bytes));
+    const to = this.#read(this.#to, this.#from, (bytes) => this.#write(this.#from, bytes));
+    await Promise.all([from, to]);
+  }
+
   /**
    * Reads a side to its end, and ends the other like it. What arrives is read at once, even if it is passed on slowly: a socket
    * that is reset loses what has not been read.

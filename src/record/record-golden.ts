@@ -96,7 +96,7 @@ async function recordRun(
     },
   });
   try {
-    const http2 = scenario.http2 === true && backend.http2;
+    const http2 = scenario.http2 && backend.http2;
     const taps = await startTaps(options, { backend, http2, observe: recorder.observe });
     try {
       const { exitCode, stderr } = await runOfficialClient({

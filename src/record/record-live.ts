@@ -128,16 +128,20 @@ export function timeFromNow(): (event: TraceEvent) => TraceEvent {
 }
 
 /** A tap in front of a server. `authority` is the host to record; default: that of the server. */
-type TapInFront = Pick<TapOptions, 'observe' | 'onProblem' | 'listen'> & { readonly authority?: string };
+type TapInFront = Pick<TapOptions, 'observe' | 'onProblem' | 'listen'> & {
+  readonly authority?: string;
+  /** Whether the server chooses HTTP/2, for clients that begin with it. */
+  readonly http2?: boolean;
+};
 
 /** Starts a tap in front of a server. `url` is the URL to use instead of the server's. */
 export async function tapInFrontOf(
   server: URL,
-  options: TapInFront,
+  { http2 = false, ...options }: TapInFront,
 ): Promise<{ readonly url: URL; readonly close: () => Promise<void> }> {
   const tls = server.protocol === 'https:';
   const tap = await startReverseTap({
-    upstream: { host: server.hostname, port: Number(server.port || (tls ? 443 : 80)), tls },
+    upstream: { host: server.hostname, port: Number(server.port || (tls ? 443 : 80)), tls, http2 },
     authority: server.host,
     ...options,
   });

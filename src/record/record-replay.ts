@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { officialSettings } from '../client/client-settings.ts';
 import { type ReplayOutcome, replay } from '../client/replay/replay.ts';
+import { speaksHttp2 } from '../client/replay/speaks-http2.ts';
 import type { Fault } from '../fault/fault.ts';
 import { startFaultRelay } from '../fault/relay.ts';
 import { basePathOf, type Golden } from '../golden/golden.ts';
@@ -51,15 +52,20 @@ export async function recordReplay(recording: ReplayRecording): Promise<Recorded
     trace.write(timed(event));
   });
   const base = new URL(server.pathname === '/' ? basePathOf(golden) : server.pathname, server);
-  const tap = await tapInFrontOf(base, { observe: recorder.observe, onProblem });
-  const upstream = { host: '127.0.0.1', port: Number(tap.url.port) };
   const isPlain = faults.length === 0 && vary === undefined;
+  const isHttp2 =
+    faults.length === 0 &&
+    exchanges.some(({ request }) => request.http2 !== undefined) &&
+    (await speaksHttp2(base));
+  const tap = await tapInFrontOf(base, { observe: recorder.observe, onProblem, http2: isHttp2 });
+  const upstream = { host: '127.0.0.1', port: Number(tap.url.port) };
   const relay = isPlain ? undefined : await startFaultRelay({ upstream, side: 'client', faults, vary });
   const entrance = new URL(tap.url);
   entrance.port = String(relay?.port ?? upstream.port);
   try {
     const outcome = await replay(golden, entrance, signal, {
       authority: server.host,
+      ...(isHttp2 ? { http2: server.protocol === 'https:' ? 'https' : 'http' } : {}),
       speed,
       ...(token === undefined ? {} : { settings: { ...officialSettings, key: token } }),
     });

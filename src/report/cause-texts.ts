@@ -434,6 +434,12 @@ const singleTexts: Readonly<Record<SingleCode, CauseText>> = {
     why: 'the body is the same, but the client sends it in other DATA frames',
     fix: 'Fill each DATA frame, and end the stream with the last one.',
   },
+  'wire/http2-trailers': {
+    title: 'other trailers after an HTTP/2 body',
+    effect: 'shows another HTTP/2 library',
+    why: 'the client sends other headers after the body of its request',
+    fix: 'End the stream with the last DATA frame, as the official client does: it sends no trailers.',
+  },
 };
 
 const verbTitles: Readonly<Record<Verb, (noun: string) => string>> = {

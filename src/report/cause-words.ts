@@ -154,7 +154,7 @@ const lists: ReadonlySet<CauseCode> = new Set(['shape/header-case', 'shape/key-o
 const withValues: ReadonlySet<CauseCode> = new Set([
   ...(['transport/method', 'transport/target', 'transport/http-version', 'transport/alpn'] as const),
   ...(['wire/http2-settings', 'wire/http2-window', 'wire/http2-pseudo-headers'] as const),
-  ...(['wire/http2-priority', 'wire/http2-frames'] as const),
+  ...(['wire/http2-priority', 'wire/http2-frames', 'wire/http2-trailers'] as const),
   'response/status',
 ]);
 

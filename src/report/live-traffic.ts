@@ -6,7 +6,7 @@ import { kinds } from '../golden/pattern/kinds.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
 import type { TrafficVariant, VariableData } from '../ui/model.ts';
 import type { SharedTexts } from './shared-texts.ts';
-import { neutralityRows, parityRows, track, trackData, view } from './traffic-data.ts';
+import { neutralityRows, overVersionsOf, parityRows, track, trackData, view } from './traffic-data.ts';
 
 /** The traffic of a turn, and what a reader wants to see beside it. */
 type LiveTraffic = {
@@ -54,7 +54,7 @@ export function liveVariant({ turn, before, start }: LiveTraffic, texts: SharedT
   if (start === undefined) return { label: '', ...live };
   const { golden, exchanges, findings } = start;
   const matched = correspondence(envelopeOf(golden), envelopesOf(exchanges));
-  const expected = track('golden', true, golden.exchanges, texts);
+  const expected = track('golden', true, overVersionsOf(exchanges, golden, matched), texts);
   const actual = track('session', false, exchanges, texts);
   const parity = view(
     { id: 'parity', label: 'golden and session', left: 2, right: 3 },

@@ -205,7 +205,7 @@ const findings = z.union([
     kind: z.literal('reframed'),
     aspect: z.enum([
       ...(['opcode', 'compressed', 'fragments', 'complete', 'finished'] as const),
-      ...(['largestFrame', 'endsEmpty'] as const),
+      ...(['largestFrame', 'endsEmpty', 'trailers'] as const),
     ]),
     expected: framing,
     actual: framing,

@@ -3,6 +3,7 @@ import { envelopeOf, envelopesOf } from '../diff/envelope.ts';
 import type { Finding } from '../diff/finding.ts';
 import type { KeptTraffic } from '../diff/kept-traffic.ts';
 import { revealedNode } from '../diff/revealed.ts';
+import type { Golden } from '../golden/golden.ts';
 import { type Alignment, align, likenessOfForm } from '../golden/match/align.ts';
 import { contentNode, reasonText } from '../golden/match/content-node.ts';
 import { Matcher } from '../golden/match/matcher.ts';
@@ -10,6 +11,7 @@ import type { Place } from '../golden/match/mismatch.ts';
 import { type Correspondence, correspondence } from '../golden/match/unify.ts';
 import { kinds } from '../golden/pattern/kinds.ts';
 import { type Exchange, mapExchange, type Step } from '../golden/trace/exchanges.ts';
+import { headersOverHttp2, requestInVersionOf } from '../golden/trace/header-versions.ts';
 import type { Content, ServerSentEvent } from '../trace/trace-event.ts';
 import type {
   FrameData,
@@ -49,7 +51,6 @@ export function trafficVariant(
 ): TrafficVariant {
   const { golden, front, back, mode, compared, texts: known } = traffic;
   const readable = (exchange: Exchange) => mapExchange(exchange, (value) => revealedNode(value, known));
-  const expected = track('golden', true, golden.exchanges, texts);
   const sent = track(
     front === undefined ? 'client ↔ backend' : 'subject ↔ backend',
     false,
@@ -72,6 +73,7 @@ export function trafficVariant(
     ...finding,
     places: finding.places.filter((place) => place.mode === undefined || place.mode === mode),
   }));
+  const expected = track('golden', true, overVersionsOf(back, golden, matched), texts);
   const rows = parityRows(expected, sent, matched);
   const parity = { id: 'parity', label: 'golden and upstream', left: 0 } as const;
   const shared = { label: mode ?? '', variables };
@@ -96,6 +98,23 @@ export function trafficVariant(
     ],
     timeline: { parties: ['client', 'subject', 'backend'], tracks: [1, 2] },
   };
+}
+
+/**
+ * The exchanges of a golden, each as the official client plays it over the version of HTTP of its counterpart: which version is
+ * used is up to the server.
+ */
+export function overVersionsOf(
+  actual: readonly Exchange[],
+  golden: Golden,
+  { exchanges }: Correspondence,
+): readonly Exchange[] {
+  const counterparts = new Map(exchanges.pairs);
+  return golden.exchanges.map((exchange, index) => {
+    const counterpart = actual[counterparts.get(index) ?? -1];
+    if (counterpart === undefined) return exchange;
+    return { ...exchange, request: requestInVersionOf(exchange.request, counterpart.request) };
+  });
 }
 
 /** The frames of exchanges. `hasHead` says whether the head of an exchange is one of them. */
@@ -141,7 +160,7 @@ function framesOf(
       data: {
         ...{ exchange, from: 'client', kind: 'request', title: line, line, notes: [] },
         ...timed(request.at),
-        headers: head(request.headers),
+        headers: head(request.version === '2' ? headersOverHttp2(request) : request.headers),
       },
     },
   ];

@@ -204,5 +204,6 @@ function framingText(aspect: string, value: string | number | boolean): string {
   if (aspect === 'largestFrame') return `DATA frames of up to ${value} bytes`;
   if (aspect === 'endsEmpty')
     return value === true ? 'an empty DATA frame at the end' : 'the last bytes with the end of the stream';
+  if (aspect === 'trailers') return value === 'none' ? 'no trailers' : `trailers ${value}`;
   return `${aspect}: ${value}`;
 }

@@ -35,7 +35,7 @@ const scenario = z.strictObject({
   backend: z.array(scriptedReply).readonly(),
   faults: faults.exactOptional(),
   /** Whether the backend offers HTTP/2 to clients that connect with TLS. Absent: false. */
-  http2: z.boolean().exactOptional(),
+  http2: z.boolean().default(true),
 });
 export type Scenario = z.output<typeof scenario>;
 

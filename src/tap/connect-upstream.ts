@@ -7,12 +7,16 @@ import type { OpenSockets } from './tap.ts';
 export type UpstreamTarget = { readonly host: string; readonly port: number; readonly tls: boolean };
 
 /**
- * Connects to a target. With TLS it chooses HTTP/1.1. Rejects with Node's own error when the target is unreachable or its
+ * Connects to a target. With TLS it offers one protocol by ALPN. Rejects with Node's own error when the target is unreachable or its
  * certificate is invalid.
  */
-export async function connectUpstream(target: UpstreamTarget, sockets: OpenSockets): Promise<Leg> {
+export async function connectUpstream(
+  target: UpstreamTarget,
+  sockets: OpenSockets,
+  protocol: 'h2' | 'http/1.1' = 'http/1.1',
+): Promise<Leg> {
   const tcp = await connectTcp(target, sockets);
-  return target.tls ? secureUpstream(tcp, target.host, ['http/1.1'], sockets) : { stream: tcp, tcp };
+  return target.tls ? secureUpstream(tcp, target.host, [protocol], sockets) : { stream: tcp, tcp };
 }
 
 /** Connects without TLS. Rejects with Node's own error when the target is unreachable. */

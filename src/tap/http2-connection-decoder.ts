@@ -116,7 +116,7 @@ export class Http2ConnectionDecoder implements RelayListener {
     this.#opening =
       event.type === 'settings'
         ? { settings: [...settings, ...event.settings].slice(0, mostSettings), window }
-        : { settings, window: window + event.increment };
+        : { settings, window: window + (event.stream === 0 ? event.increment : 0) };
   }
 
   #onHeaders(from: Side, event: Extract<Http2Event, { type: 'headers' }>): void {

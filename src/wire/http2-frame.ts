@@ -37,8 +37,29 @@ export const frameFlags = { endStream: 0x1, ack: 0x1, endHeaders: 0x4, padded: 0
 
 const headLength = 9;
 
+/** The bytes of a frame. */
+export function encodeFrame(
+  type: keyof typeof frameTypes,
+  payload: Buffer = Buffer.alloc(0),
+  { flags = 0, stream = 0 }: { readonly flags?: number; readonly stream?: number } = {},
+): Buffer {
+  const head = Buffer.alloc(headLength);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(frameTypes[type], 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** The payload of a frame that holds one number of 32 bits. */
+export function numberPayload(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
 /** The longest frame that a receiver allows unless it says otherwise (RFC 9113, section 6.5.2). */
-const initialFrameSize = 16 * 1024;
+export const initialFrameSize = 16 * 1024;
 
 /** Splits one direction of an HTTP/2 connection into frames, from chunks of any size. The client's preface comes before the first frame. */
 export class Http2FrameDecoder {

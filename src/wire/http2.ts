@@ -7,8 +7,9 @@ import { type Undecodable, UndecodableError, undecodable } from './undecodable.t
 /** A decoded event. Events are in wire order; `undecodable` is the last one. */
 export type Http2Event =
   | { readonly type: 'settings'; readonly settings: readonly Http2Setting[] }
-  /** How much more the other side may send, on the connection alone. */
-  | { readonly type: 'window'; readonly increment: number }
+  /** How much more the other side may send: on a stream, or on the whole connection (stream 0). */
+  | { readonly type: 'window'; readonly stream: number; readonly increment: number }
+  | { readonly type: 'ping'; readonly payload: Buffer }
   | {
       readonly type: 'headers';
       readonly stream: number;
@@ -91,7 +92,9 @@ export class Http2Decoder {
       case frameTypes.SETTINGS:
         return (flags & frameFlags.ack) === 0 ? { type: 'settings', settings: settingsOf(payload) } : null;
       case frameTypes.WINDOW_UPDATE:
-        return stream === 0 ? { type: 'window', increment: numberAt(payload, 0) } : null;
+        return { type: 'window', stream, increment: numberAt(payload, 0) };
+      case frameTypes.PING:
+        return (flags & frameFlags.ack) === 0 ? { type: 'ping', payload } : null;
       case frameTypes.RST_STREAM:
         return { type: 'reset', stream, code: errorName(numberAt(payload, 0)) };
       case frameTypes.GOAWAY:
@@ -145,6 +148,16 @@ function numberAt(payload: Buffer, at: number): number {
   return payload.readUInt32BE(at);
 }
 
+/** The payload of a SETTINGS frame. */
+export function encodeSettings(settings: readonly Http2Setting[]): Buffer {
+  const payload = Buffer.alloc(6 * settings.length);
+  for (const [index, [name, value]] of settings.entries()) {
+    payload.writeUInt16BE(settingNumbers.get(name) ?? Number(name), 6 * index);
+    payload.writeUInt32BE(value, 6 * index + 2);
+  }
+  return payload;
+}
+
 /** RFC 9113, section 6.5.2; RFC 8441, section 3; RFC 9218, section 2.1. */
 const settingNames: ReadonlyMap<number, string> = new Map([
   [1, 'HEADER_TABLE_SIZE'],
@@ -156,14 +169,22 @@ const settingNames: ReadonlyMap<number, string> = new Map([
   [8, 'ENABLE_CONNECT_PROTOCOL'],
   [9, 'NO_RFC7540_PRIORITIES'],
 ]);
+const settingNumbers: ReadonlyMap<string, number> = new Map(
+  [...settingNames].map(([number, name]) => [name, number]),
+);
 
 /** RFC 9113, section 7, by their numbers. */
 const errorNames = [
   ...['NO_ERROR', 'PROTOCOL_ERROR', 'INTERNAL_ERROR', 'FLOW_CONTROL_ERROR', 'SETTINGS_TIMEOUT'],
   ...['STREAM_CLOSED', 'FRAME_SIZE_ERROR', 'REFUSED_STREAM', 'CANCEL', 'COMPRESSION_ERROR', 'CONNECT_ERROR'],
   ...['ENHANCE_YOUR_CALM', 'INADEQUATE_SECURITY', 'HTTP_1_1_REQUIRED'],
-];
+] as const;
 
 function errorName(code: number): string {
   return errorNames[code] ?? String(code);
+}
+
+/** The code of an error by its name. */
+export function errorCode(name: (typeof errorNames)[number]): number {
+  return errorNames.indexOf(name);
 }

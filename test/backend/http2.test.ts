@@ -4,6 +4,16 @@ import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Backend } from '../../src/backend/backend.ts';
+import { parseFault } from '../../src/fault/fault.ts';
+import { encodeHeaders } from '../../src/wire/hpack-encode.ts';
+import {
+  encodeFrame,
+  frameFlags,
+  frameTypes,
+  type Http2Frame,
+  Http2FrameDecoder,
+  http2Preface,
+} from '../../src/wire/http2-frame.ts';
 import { hostile, preface } from '../wire/http2-frames.ts';
 import { backendOf, backendWith, connect as connectWebSocket } from './backend-client.ts';
 
@@ -82,9 +92,62 @@ it('resets the stream where the script cuts a response off', async () => {
   expect(received).toContain('response.created');
 });
 
-it('does not offer HTTP/2 where it varies bytes or makes faults on the wire', async () => {
-  const { backend } = await backendOf({ script: [], vary: 1 });
+/** The frames that a backend sends to a client that sends these bytes after its preface, until they are enough. */
+async function framesFrom(
+  { port }: Backend,
+  bytes: Buffer,
+  areEnough: (frames: readonly Http2Frame[]) => boolean,
+): Promise<Http2Frame[]> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  onTestFinished(() => void socket.destroy());
+  socket.write(Buffer.concat([http2Preface, bytes]));
+  const decoder = new Http2FrameDecoder();
+  const frames: Http2Frame[] = [];
+  for await (const chunk of socket) {
+    decoder.push(chunk);
+    for (let frame = decoder.next(); frame !== null; frame = decoder.next()) frames.push(frame);
+    if (areEnough(frames)) break;
+  }
+  return frames;
+}
+
+it('ends the stream with the last DATA frame, so that no client can reset it before its end', async () => {
+  const { backend } = await backendWith({ reply: 'text', text: 'OK' });
+  const headers = encodeHeaders([
+    [':method', 'POST'],
+    [':scheme', 'http'],
+    [':authority', 'a'],
+    [':path', path],
+  ]);
+  const post = Buffer.concat([
+    encodeFrame('SETTINGS'),
+    encodeFrame('HEADERS', headers, { flags: frameFlags.endHeaders, stream: 1 }),
+    encodeFrame('DATA', Buffer.from(create), { flags: frameFlags.endStream, stream: 1 }),
+  ]);
+  const isData = ({ type }: Http2Frame) => type === frameTypes.DATA;
+  const isLast = ({ type, flags }: Http2Frame) =>
+    type === frameTypes.DATA && (flags & frameFlags.endStream) > 0;
+  const frames = await framesFrom(backend, post, (all) => all.some(isLast));
+  expect(String(frames.findLast(isData)?.payload)).toContain('event: response.completed');
+});
+
+it('serves HTTP/2 where it varies how bytes arrive', async () => {
+  const { backend } = await backendOf({ script: [{ reply: 'text', text: 'OK' }], vary: 1 });
+  expect(backend.http2).toBe(true);
+  expect((await post(backend)).body).toContain('event: response.completed');
+});
+
+it('does not offer HTTP/2 where it makes faults on the wire, and says so to clients that begin with it', async () => {
+  const wire = [parseFault('reset@message:3')];
+  const { backend } = await backendOf({ script: [{ reply: 'text', text: 'OK' }], faults: { wire } });
   expect(backend.http2).toBe(false);
+  const isGoaway = ({ type }: Http2Frame) => type === frameTypes.GOAWAY;
+  const frames = await framesFrom(backend, encodeFrame('SETTINGS'), (all) => all.some(isGoaway));
+  expect(frames.map(({ type }) => type)).toEqual([frameTypes.SETTINGS, frameTypes.GOAWAY]);
+  const goaway = frames.find(isGoaway)?.payload;
+  // HTTP_1_1_REQUIRED (RFC 9113, section 7).
+  expect(goaway?.readUInt32BE(4)).toBe(0xd);
+  expect(goaway?.toString('utf8', 8)).toBe('faults happen over HTTP/1.1 only: connect without HTTP/2');
 });
 
 it('serves others after broken HTTP/2', async () => {

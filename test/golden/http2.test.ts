@@ -11,13 +11,13 @@ import { printGolden, readGolden, writeGolden } from '../../src/golden/file.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { bundledGoldens } from '../../src/golden/select.ts';
 import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
-import type { TraceEvent } from '../../src/trace/trace-event.ts';
+import type { HeaderField, TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
 import { fillGolden } from './fill-golden.ts';
 
-const committed = readGolden(join(bundledGoldens, '0.171.0', 'chatgpt', 'http-fast.golden.jsonl'));
+const committed = readGolden(join(bundledGoldens, '0.171.0', 'chatgpt', 'http-fallback.golden.jsonl'));
 
-/** What the official client sends over HTTP/2 instead (measured: codex 0.171.0, scenario http-fallback). */
+/** What the official client sends over HTTP/2 instead (measured: codex 0.171.0, scenario http2-fallback). */
 const http2 = {
   settings: [
     ['ENABLE_PUSH', 0],
@@ -88,7 +88,7 @@ it('finds every choice that differs, with one finding at its place', () => {
   const [, other] = overH2(6);
   if (upgrade === undefined || post === undefined || other === undefined) throw new RangeError('no exchange');
   const operators = requestOperators(post, other).filter(({ area }) => area === 'HTTP/2');
-  expect(operators).toHaveLength(7);
+  expect(operators).toHaveLength(8);
   for (const { name, mutants } of operators) {
     expect(mutants.length, name).toBeGreaterThan(0);
     for (const { places, mutate } of mutants) {
@@ -106,6 +106,7 @@ it('finds every choice that differs, with one finding at its place', () => {
     'wire/http2-priority',
     'transport/header-changed',
     'wire/http2-frames',
+    'wire/http2-trailers',
     'transport/alpn',
   ]);
 });
@@ -120,6 +121,30 @@ it('does not blame a client for the version that the server chose', () => {
   };
   expect(codes(official(7).map(chosen))).toEqual([]);
   expect(codes(overH2(8), committed)).toEqual([]);
+});
+
+it('compares Host as strictly as over HTTP/1.1 where a golden has :authority', () => {
+  const [upgrade, post] = official(7);
+  if (upgrade === undefined || post === undefined) throw new RangeError('no exchange');
+  const plain = { ...post.connection, tls: null };
+  const { headers } = post.request;
+  const host = headers.findIndex(([name]) => name === 'host');
+  const sent = (changed: readonly HeaderField[]): Exchange[] => [
+    upgrade,
+    { ...post, connection: plain, request: { ...post.request, headers: changed } },
+  ];
+  const field = (name: string, value: string): HeaderField => [name, jsonString(value)];
+  const { authority } = post.connection;
+  expect(codes(sent(headers))).toEqual([]);
+  expect(codes(sent(headers.toSpliced(host, 1)))).toEqual(['transport/header-missing']);
+  expect(codes(sent(headers.with(host, field('host', 'example.com'))))).toEqual(['transport/header-changed']);
+  expect(codes(sent(headers.with(host, field('Host', authority))))).toEqual(['shape/header-case']);
+  expect(codes(sent(headers.toSpliced(host, 0, field('host', authority))))).toEqual([
+    'transport/header-added',
+  ]);
+  expect(codes(sent([field('host', authority), ...headers.toSpliced(host, 1)]))).toEqual([
+    'shape/header-order',
+  ]);
 });
 
 it('finds another version where both connect without TLS, so that the client alone chooses', () => {

@@ -7,6 +7,7 @@ const scenario: Scenario = {
   why: 'To see.',
   client: { prompt: 'Say one', config: {} },
   backend: [],
+  http2: true,
 };
 
 it('lets every version play a scenario without a version range', () => {

@@ -31,7 +31,7 @@ it.each(scenarioNames())('reads %s, which has the name of its file and a sentenc
 });
 
 it('reads a minimal scenario', () => {
-  expect(parsed({})).toEqual(valid);
+  expect(parsed({})).toEqual({ ...valid, http2: true });
 });
 
 it('reads everything a client can have, and keeps the key order of JSON', () => {

@@ -1,31 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { ParityError } from '../../errors.ts';
-import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { type Http1Event, ResponseDecoder } from '../../wire/http1.ts';
-import type { Opcode, ResponseHead, WebSocketMessage } from '../../wire/message.ts';
-import { SseDecoder, type SseEvent } from '../../wire/sse.ts';
+import type { Opcode, ResponseHead } from '../../wire/message.ts';
 import { WebSocketDecoder, WebSocketEncoder } from '../../wire/websocket.ts';
 import { negotiatedDeflate } from '../../wire/websocket-deflate.ts';
-
-/** What a connection receives, in order. */
-export type ReceivedEvent =
-  | { readonly type: 'response'; readonly head: ResponseHead }
-  /** A websocket message, except for ping (it gets its pong) and pong. */
-  | { readonly type: 'message'; readonly message: WebSocketMessage }
-  /** A server-sent event. */
-  | { readonly type: 'event'; readonly data: string }
-  /** The end of an HTTP body, complete or cut off. */
-  | { readonly type: 'body' }
-  /** The connection ended, or cannot be decoded any further. Every later call of `next` returns it again. */
-  | { readonly type: 'end'; readonly undecodable?: string };
-
-/** A request that is sent exactly as given: no header is added. */
-export type RawRequest = {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: HeaderList;
-  readonly body: Buffer;
-};
+import { type RawRequest, type ReceivedEvent, ReceivedEvents } from './received-events.ts';
 
 /**
  * A connection for one HTTP/1.1 request, which may upgrade to a websocket. It sends the headers exactly as given, which
@@ -34,12 +13,8 @@ export type RawRequest = {
 export class RawConnection {
   readonly #socket: Socket;
   readonly #responses = new ResponseDecoder();
-  /** Called when `next` may have an event. */
-  #wake = () => {};
-  readonly #received: ReceivedEvent[] = [];
-  #end: ReceivedEvent | undefined;
+  readonly #received = new ReceivedEvents();
   #finished = false;
-  #events: SseDecoder | undefined;
   #webSocket: { readonly decoder: WebSocketDecoder; readonly encoder: WebSocketEncoder } | undefined;
 
   constructor(host: string, port: number) {
@@ -51,8 +26,7 @@ export class RawConnection {
     });
     this.#socket.on('close', () => {
       this.#onEvents(this.#responses.end(this.#finished ? 'finished' : 'cut'));
-      this.#end ??= { type: 'end' };
-      this.#wake();
+      this.#received.end();
     });
   }
 
@@ -71,14 +45,8 @@ export class RawConnection {
   }
 
   /** Resolves with the next event. */
-  async next(): Promise<ReceivedEvent> {
-    for (;;) {
-      const next = this.#received.shift() ?? this.#end;
-      if (next !== undefined) return next;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+  next(): Promise<ReceivedEvent> {
+    return this.#received.next();
   }
 
   /** Ends the connection without a close message, as the official client does. */
@@ -88,7 +56,6 @@ export class RawConnection {
 
   #onEvents(events: readonly Http1Event<ResponseHead>[]): void {
     for (const event of events) this.#onEvent(event);
-    this.#wake();
   }
 
   #onEvent(event: Http1Event<ResponseHead>): void {
@@ -97,7 +64,7 @@ export class RawConnection {
         this.#onHead(event.head);
         break;
       case 'data':
-        this.#onServerSentEvents(this.#events?.push(event.bytes) ?? []);
+        this.#received.content(event.bytes);
         break;
       case 'end':
         // The decoder reports the end of a body for a 101 too, which has no body.
@@ -107,7 +74,7 @@ export class RawConnection {
         this.#onMessageBytes(event.bytes);
         break;
       case 'undecodable':
-        this.#end ??= { type: 'end', undecodable: event.reason };
+        this.#received.end(event.reason);
         break;
       case 'interim':
         break;
@@ -115,26 +82,19 @@ export class RawConnection {
   }
 
   #onHead(head: ResponseHead): void {
-    this.#received.push({ type: 'response', head });
-    if (head.status === 101) {
-      const deflate = negotiatedDeflate(head.headers);
-      this.#webSocket = {
-        decoder: new WebSocketDecoder('backend', deflate),
-        encoder: new WebSocketEncoder('client', deflate),
-      };
-    } else if (headerValue(head.headers, 'content-type')?.startsWith('text/event-stream')) {
-      this.#events = new SseDecoder();
-    }
-  }
-
-  #onServerSentEvents(events: readonly SseEvent[]): void {
-    for (const { data } of events) this.#received.push({ type: 'event', data });
+    this.#received.head(head);
+    if (head.status !== 101) return;
+    const deflate = negotiatedDeflate(head.headers);
+    this.#webSocket = {
+      decoder: new WebSocketDecoder('backend', deflate),
+      encoder: new WebSocketEncoder('client', deflate),
+    };
   }
 
   #onMessageBytes(bytes: Buffer): void {
     for (const decoded of this.#webSocket?.decoder.push(bytes) ?? []) {
       if (decoded.type === 'undecodable') {
-        this.#end ??= { type: 'end', undecodable: decoded.reason };
+        this.#received.end(decoded.reason);
         continue;
       }
       const { opcode, payload } = decoded.message;

@@ -2,7 +2,7 @@ import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
 import type { BodyEvent, HeaderField, MessageEvent } from '../../trace/trace-event.ts';
 import { textOf } from '../../wire/content-collector.ts';
 import { type JsonNode, member, stringAt, tryParseJson } from '../../wire/json.ts';
-import type { ReceivedEvent } from './raw-connection.ts';
+import type { ReceivedEvent } from './received-events.ts';
 
 /** Something that the backend sent in the recording, and that the replay waits for. */
 export type ExpectedEvent =

@@ -5,6 +5,7 @@ import { Matcher } from '../../golden/match/matcher.ts';
 import type { Place } from '../../golden/match/mismatch.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import type { Exchange, Step } from '../../golden/trace/exchanges.ts';
+import { headersOverHttp1 } from '../../golden/trace/header-versions.ts';
 import { modelsOf } from '../../golden/trace/models.ts';
 import { variablesFromBackend } from '../../golden/trace/variable-uses.ts';
 import type { Content, HeaderField, RequestEvent } from '../../trace/trace-event.ts';
@@ -12,7 +13,9 @@ import { type HeaderList, headerValue } from '../../wire/headers.ts';
 import { type JsonNode, jsonString, printJson } from '../../wire/json.ts';
 import { compressZstd } from '../../wire/zstd.ts';
 import { type ClientSettings, clientModel, officialSettings, withClientHeaders } from '../client-settings.ts';
-import { RawConnection, type ReceivedEvent } from './raw-connection.ts';
+import { RawConnection } from './raw-connection.ts';
+import { RawHttp2Connection } from './raw-http2-connection.ts';
+import type { ReceivedEvent } from './received-events.ts';
 import {
   describe,
   type ExpectedEvent,
@@ -48,9 +51,9 @@ export async function replay(
   golden: Golden,
   subject: URL,
   signal: AbortSignal,
-  { settings = officialSettings, authority = subject.host, speed, linger }: ReplayOptions = {},
+  { settings = officialSettings, authority = subject.host, speed, linger, http2 }: ReplayOptions = {},
 ): Promise<ReplayOutcome> {
-  return new Replay(golden, { subject, signal, settings, authority, speed, linger }).run();
+  return new Replay(golden, { subject, signal, settings, authority, speed, linger, http2 }).run();
 }
 
 export type ReplayOptions = {
@@ -61,6 +64,8 @@ export type ReplayOptions = {
   readonly linger?: (() => Promise<void>) | undefined;
   /** The host that requests name; absent is that of the subject's URL. */
   readonly authority?: string;
+  /** The scheme of the server if it speaks HTTP/2: what was recorded over it is sent over it. Absent sends all over HTTP/1.1. */
+  readonly http2?: 'http' | 'https' | undefined;
 };
 
 type ReplayTarget = Required<ReplayOptions> & { readonly subject: URL; readonly signal: AbortSignal };
@@ -84,12 +89,14 @@ class Replay {
   readonly #filler: Filler;
   /** Reads the values that the client needs again, such as response ids, from what the subject sends. */
   readonly #reader: Matcher;
-  readonly #open = new Set<RawConnection>();
+  readonly #open = new Set<RawConnection | RawHttp2Connection>();
   readonly #pauses: ReadonlyMap<RequestEvent | Step, number>;
   readonly #speed: number;
   readonly #linger: (() => Promise<void>) | undefined;
+  readonly #http2: ReplayTarget['http2'];
 
-  constructor(golden: Golden, { subject, signal, settings, authority, speed, linger }: ReplayTarget) {
+  constructor(golden: Golden, { subject, signal, settings, authority, speed, linger, http2 }: ReplayTarget) {
+    this.#http2 = http2;
     this.#pauses = speed === undefined ? new Map() : pausesIn(golden);
     this.#speed = speed ?? 1;
     this.#linger = linger;
@@ -139,12 +146,11 @@ class Replay {
     await this.#pauseBefore(exchange.request);
     // Nothing would end a connection that is opened now.
     if (this.#signal.aborted) return `no time was left for ${requestName(exchange)}`;
-    const connection = new RawConnection(this.#subject.hostname, Number(this.#subject.port || 80));
-    this.#open.add(connection);
-    await this.#request(connection, exchange);
+    const connection = await this.#request(exchange);
     for (const [index, { message, expected }] of replayTurns(exchange).entries()) {
       if (message !== undefined) {
         await this.#pauseBefore(message);
+        if (connection instanceof RawHttp2Connection) throw new ParityError('internal', noUpgrade);
         connection.send(message.opcode, this.#bytes(message.content));
       }
       const sent = index === 0 ? requestName(exchange) : `client message ${index}`;
@@ -164,18 +170,40 @@ class Replay {
     if (pause > 0) await delay(pause, undefined, { signal: this.#signal }).catch(() => {});
   }
 
-  async #request(connection: RawConnection, exchange: Exchange): Promise<void> {
-    const { method, target } = exchange.request;
-    const filled = this.#headers(headersOverHttp1(exchange.request));
-    const content = requestBody(exchange)?.content;
-    const plain = content === undefined ? Buffer.alloc(0) : this.#bytes(content);
+  /** Sends a request on a connection of its own. */
+  async #request(exchange: Exchange): Promise<RawConnection | RawHttp2Connection> {
+    const { method, target, http2, headers } = exchange.request;
+    const address = [this.#subject.hostname, Number(this.#subject.port || 80)] as const;
+    const scheme = http2 === undefined ? undefined : this.#http2;
+    const filled = this.#headers(scheme === undefined ? headersOverHttp1(exchange.request) : headers);
+    const sent = requestBody(exchange);
+    const plain = sent === undefined ? Buffer.alloc(0) : this.#bytes(sent.content);
     const body = headerValue(filled, 'content-encoding') === 'zstd' ? await compressZstd(plain) : plain;
-    connection.request({
+    const request = {
       method,
       target: below(this.#subject, this.#text(target)),
       headers: withLength(filled, body.length),
       body,
+    };
+    if (http2 === undefined || scheme === undefined) {
+      const connection = new RawConnection(...address);
+      this.#open.add(connection);
+      connection.request(request);
+      return connection;
+    }
+    const connection = new RawHttp2Connection(...address);
+    this.#open.add(connection);
+    const { authority, ...choices } = http2;
+    connection.request({
+      ...request,
+      scheme,
+      http2: { ...choices, ...(authority === undefined ? {} : { authority: this.#text(authority) }) },
+      ...(sent === undefined ? {} : { largestFrame: sent.largestFrame, endsEmpty: sent.endsEmpty }),
+      ...(sent?.trailers === undefined
+        ? {}
+        : { trailers: sent.trailers.map(([name, value]) => [name, this.#text(value)] as const) }),
     });
+    return connection;
   }
 
   #headers(headers: readonly HeaderField[]): HeaderList {
@@ -215,7 +243,7 @@ class Replay {
    * the comparison. Returns why the last event will not come; undefined when it came. `sent` names the request.
    */
   async #receive(
-    connection: RawConnection,
+    connection: Pick<RawConnection, 'next'>,
     expected: readonly ExpectedEvent[],
     sent: string,
   ): Promise<string | undefined> {
@@ -253,6 +281,8 @@ class Replay {
   }
 }
 
+const noUpgrade = 'a message of a websocket over HTTP/2';
+
 /** Renames the models of a golden wherever a request names one: in JSON, in JSON inside of a text, and in the routing hint. */
 function modelRenaming(golden: Golden, settings: ClientSettings): (text: string) => string {
   const models = modelsOf(golden.exchanges).filter((model) => clientModel(settings, model) !== model);
@@ -281,13 +311,6 @@ function endedEarly(received: ReceivedEvent, missing: readonly ExpectedEvent[], 
 
 function requestName({ request }: Exchange): string {
   return request.method === 'GET' ? 'the upgrade' : `the ${request.method}`;
-}
-
-/** The headers of a request as the client sends them over HTTP/1.1: with Host before the length (measured: codex 0.171.0). */
-function headersOverHttp1({ http2, headers }: RequestEvent): readonly HeaderField[] {
-  if (http2?.authority === undefined) return headers;
-  const length = headers.findIndex(([name]) => name === 'content-length');
-  return headers.toSpliced(length === -1 ? headers.length : length, 0, ['host', http2.authority]);
 }
 
 /** Sets the content length to that of the body that is sent. */

@@ -140,7 +140,8 @@ export type Difference =
         | 'finished'
         /** Over HTTP/2. */
         | 'largestFrame'
-        | 'endsEmpty';
+        | 'endsEmpty'
+        | 'trailers';
       readonly expected: string | number | boolean;
       readonly actual: string | number | boolean;
     }

@@ -1,3 +1,4 @@
+import type { BodyEvent } from '../../trace/trace-event.ts';
 import { member, printJson } from '../../wire/json.ts';
 import { type Alignment, align, likenessOfForm } from './align.ts';
 import { contentNode } from './content-node.ts';
@@ -186,9 +187,22 @@ function framing(expected: Payload, actual: Payload, areHttp2: boolean) {
     return [
       ['complete', expected.complete, actual.complete] as const,
       ['largestFrame', expected.largestFrame, actual.largestFrame] as const,
-      ...(areHttp2 ? [['endsEmpty', expected.endsEmpty ?? false, actual.endsEmpty ?? false] as const] : []),
+      ...(areHttp2
+        ? [
+            ['endsEmpty', expected.endsEmpty ?? false, actual.endsEmpty ?? false] as const,
+            ['trailers', trailersOf(expected), trailersOf(actual)] as const,
+          ]
+        : []),
     ];
   return [];
+}
+
+/** The headers after a body, in words. */
+function trailersOf({ trailers = [] }: BodyEvent): string {
+  const texts = trailers.map(
+    ([name, value]) => `${name}: ${value.kind === 'string' ? value.value : printJson(value)}`,
+  );
+  return texts.join(', ') || 'none';
 }
 
 function placeOf(exchange: number, { type }: Payload, index: number): Place {

@@ -3,6 +3,7 @@ import { type JsonNode, jsonString } from '../../wire/json.ts';
 import type { ClientHellos, Golden } from '../golden.ts';
 import { authorityMark, officialHost, replaceHost } from '../pattern/authority.ts';
 import { connectionKind, type Exchange } from '../trace/exchanges.ts';
+import { headersOverHttp1, headersOverHttp2 } from '../trace/header-versions.ts';
 import { firstAppearances, variablesFromBackend } from '../trace/variable-uses.ts';
 import { type Alignment, align } from './align.ts';
 import { Bindings } from './bindings.ts';
@@ -189,11 +190,12 @@ class Unification {
     this.#compare(expected.request.target, actual.request.target, place, 'target');
     this.#version(expected, actual, place);
     this.#tls(expected, actual, place);
-    const isSameVersion = isHttp2(expected) === isHttp2(actual);
-    const headers = replaceHost(headersOf(expected, isSameVersion), [authorityMark], authority);
+    // Those of the golden are what the official client sends over the version that was chosen here.
+    const headersOf = isHttp2(actual) ? headersOverHttp2 : headersOverHttp1;
+    const headers = replaceHost(headersOf(expected.request), [authorityMark], authority);
     // A proxy may connect to a relay and still name the official host, as RFC 9110, section 7.2, has it.
     const sent = replaceHost(
-      headersOf(actual, isSameVersion),
+      headersOf(actual.request),
       [actual.connection.authority, this.#officialHost],
       authority,
     );
@@ -244,13 +246,6 @@ class Unification {
 
 function isHttp2({ request }: SplitExchange): boolean {
   return request.version === '2';
-}
-
-/** The headers with the host that the request names: first over HTTP/2, and left out if only one of the two is over HTTP/2. */
-function headersOf({ request }: SplitExchange, withHost: boolean): readonly HeaderField[] {
-  const { http2, headers } = request;
-  if (!withHost) return headers.filter(([name]) => name.toLowerCase() !== 'host');
-  return http2?.authority === undefined ? headers : [[':authority', http2.authority], ...headers];
 }
 
 /** The headers of a trace whose capitalisation is not known, with that of the golden. */

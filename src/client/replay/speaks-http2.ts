@@ -1,0 +1,52 @@
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { encodeFrame, frameTypes, http2Preface } from '../../wire/http2-frame.ts';
+
+/** Milliseconds for a server to send its settings. */
+const patience = 1000;
+
+/**
+ * Whether a server serves HTTP/2: with TLS, whether it chooses it by ALPN; without, whether it responds with settings to a client that
+ * begins with HTTP/2 (RFC 9113, section 3.3). Connects once. A server that cannot be reached does not.
+ */
+export function speaksHttp2({ protocol, hostname, port }: URL): Promise<boolean> {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (protocol === 'https:') {
+    const socket = connectTls({
+      host,
+      port: Number(port || 443),
+      ALPNProtocols: ['h2', 'http/1.1'],
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+    });
+    return settled(socket, (settle) =>
+      socket.once('secureConnect', () => settle(socket.alpnProtocol === 'h2')),
+    );
+  }
+  const socket = connect({ host, port: Number(port || 80), noDelay: true });
+  return settled(socket, (settle) => {
+    let received = Buffer.alloc(0);
+    socket.on('data', (bytes) => {
+      received = Buffer.concat([received, bytes]);
+      // The first frame of a server is one of settings. Its first byte, of its length, is 0, as no text of HTTP/1.1 begins.
+      if (received.length > 3) settle(received[0] === 0 && received[3] === frameTypes.SETTINGS);
+    });
+    socket.write(Buffer.concat([http2Preface, encodeFrame('SETTINGS')]));
+  });
+}
+
+/** The answer of `listen`; false if the connection ends before, or nothing arrives in time. */
+async function settled(
+  socket: Socket,
+  listen: (settle: (answer: boolean) => void) => void,
+): Promise<boolean> {
+  try {
+    return await new Promise<boolean>((resolve) => {
+      socket.on('error', () => {});
+      socket.once('close', () => resolve(false));
+      socket.setTimeout(patience, () => resolve(false));
+      listen(resolve);
+    });
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { goldenPath, readGolden } from '../../src/golden/file.ts';
+import { bundledGoldens, selectGoldens } from '../../src/golden/select.ts';
+import {
+  headersOverHttp1,
+  headersOverHttp2,
+  requestInVersionOf,
+} from '../../src/golden/trace/header-versions.ts';
+import type { RequestEvent } from '../../src/trace/trace-event.ts';
+
+const overHttp2 = selectGoldens([bundledGoldens], undefined, ['http2-fallback']).filter(({ codex, lane }) =>
+  existsSync(goldenPath(bundledGoldens, { codex, lane, scenario: 'http-fallback' })),
+);
+
+function postOf(id: { readonly codex: string; readonly lane: string }, scenario: string): RequestEvent {
+  const { exchanges } = readGolden(goldenPath(bundledGoldens, { codex: id.codex, lane: id.lane, scenario }));
+  const post = exchanges.find(({ request }) => request.method === 'POST');
+  if (post === undefined) throw new RangeError(`no POST in ${id.codex} ${id.lane} ${scenario}`);
+  return post.request;
+}
+
+it.each(overHttp2)('knows what codex $codex sends in lane $lane over the other version of HTTP', (id) => {
+  const [first, second] = [postOf(id, 'http-fallback'), postOf(id, 'http2-fallback')];
+  expect([first.version, second.version]).toEqual([undefined, '2']);
+
+  expect(headersOverHttp1(second)).toEqual(first.headers);
+  expect(headersOverHttp1(first)).toEqual(first.headers);
+  expect(headersOverHttp2(first)).toEqual(headersOverHttp2(second));
+  expect(headersOverHttp2(second)[0]).toEqual([':authority', second.http2?.authority]);
+
+  const { http2, version, ...shared } = second;
+  expect(requestInVersionOf(second, first)).toEqual({ ...shared, headers: first.headers });
+  expect(requestInVersionOf(first, second)).toEqual({ ...first, version: '2' });
+  expect(requestInVersionOf(second, second)).toBe(second);
+});
+
+it('is measured for every version that offers HTTP/2, and for every lane that goes to the official hosts', () => {
+  const measured = overHttp2.map(({ codex, lane }) => `${codex} ${lane}`);
+  expect(measured).toHaveLength(13 + 2 * 3);
+  expect(measured).toEqual(
+    expect.arrayContaining(['0.130.0 chatgpt', '0.171.0 api-key', '0.171.0 fedramp', '0.171.0 free-plan']),
+  );
+});
