@@ -34,7 +34,7 @@ const scenario = z.strictObject({
   client: task,
   backend: z.array(scriptedReply).readonly(),
   faults: faults.exactOptional(),
-  /** Whether the backend offers HTTP/2 to clients that connect with TLS. Absent: false. */
+  /** Whether the backend offers HTTP/2 to clients that connect with TLS, as the real one does. */
   http2: z.boolean().default(true),
 });
 export type Scenario = z.output<typeof scenario>;

@@ -54,7 +54,7 @@ it('prints only the exchanges and messages that are chosen', async () => {
   );
   const exchange = await show('0.171.0/http-fast', '--exchange', '2');
   expect(exchange).toMatch(/^connection 2 to /);
-  expect(exchange).toContain('exchange 2: client body\n');
+  expect(exchange).toContain('exchange 2: client body (DATA frames of up to 16384 bytes)\n');
   expect(exchange).not.toContain('exchange 1');
 });
 
