@@ -31,7 +31,13 @@ export async function playBothSides(golden: Golden, vary: number | undefined): P
       onProblem: (problem) => problems.push(problem),
     });
     if (!outcome.finished) problems.push(outcome.reason);
-    const findings = parityFindings(golden, exchangesOf(readTrace(out).events));
+    const exchanges = exchangesOf(readTrace(out).events);
+    // The comparison accepts either version of HTTP: the server chooses it.
+    const [recorded, played] = [golden.exchanges, exchanges].map((all) =>
+      all.map(({ request }) => request.version ?? '1.1').join(', '),
+    );
+    if (recorded !== played) problems.push(`recorded over HTTP/${recorded}, played over HTTP/${played}`);
+    const findings = parityFindings(golden, exchanges);
     return [...problems, ...findings.map((finding) => findingText(golden.scenario, finding))];
   } finally {
     await backend.close();

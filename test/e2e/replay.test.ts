@@ -1,13 +1,19 @@
+import { createPrivateKey } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { basename, join } from 'node:path';
+import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, it, onTestFinished } from 'vitest';
 import { playBothSides } from '../../scripts/replays/play.ts';
 import { startBackend } from '../../src/backend/backend.ts';
 import { startReplayBackend } from '../../src/backend/replay-backend.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
+import { parseFault } from '../../src/fault/fault.ts';
 import { goldenPath, readGolden } from '../../src/golden/file.ts';
 import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import { recordReplay } from '../../src/record/record-replay.ts';
+import { createAuthority, createLeaf } from '../../src/tap/certificates.ts';
 import { createTrace, readTrace } from '../../src/trace/trace.ts';
 import { line } from '../diff/rendered.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
@@ -64,6 +70,55 @@ it.each([
   [7, 'an API key', fileOf('default', 'api-key')] as const,
 ])('does not change the verdict when both sides vary by seed %i: %s', async (seed, _, file) => {
   expect(await playBothSides(readGolden(file), seed)).toEqual([]);
+});
+
+/** A TLS server in front of another server, which it serves by one of these protocols. This process trusts it. */
+async function withTls(server: URL, protocols: string[]): Promise<URL> {
+  const { certificate, key } = await createAuthority();
+  const leaf = await createLeaf('localhost', certificate, createPrivateKey(key));
+  const options = { cert: leaf.certificate, key: leaf.key, ALPNProtocols: protocols };
+  const tls = createTlsServer(options, (client) => {
+    const upstream = connect(Number(server.port), server.hostname);
+    client.on('error', () => {}).pipe(upstream);
+    upstream.on('error', () => {}).pipe(client);
+  });
+  tls.listen(0, '127.0.0.1');
+  await once(tls, 'listening');
+  const usual = getCACertificates('default');
+  setDefaultCACertificates([...usual, certificate]);
+  onTestFinished(() => {
+    setDefaultCACertificates(usual);
+    tls.close();
+  });
+  const address = tls.address();
+  const port = typeof address === 'object' ? address?.port : '';
+  return new URL(server.pathname, `https://localhost:${port}`);
+}
+
+const versions = (exchanges: readonly Exchange[]) => exchanges.map(({ request }) => request.version);
+const overBoth = [undefined, '2', '2'];
+
+it.each([
+  ['that serves it without TLS', undefined, overBoth],
+  ['that chooses it', ['h2', 'http/1.1'], overBoth],
+  ['that does not', ['http/1.1'], [undefined, undefined, undefined]],
+])('sends over HTTP/2 what was recorded over it, to a server %s', async (_, protocols, expected) => {
+  const file = fileOf('http-tool-turn');
+  const plain = await backendOf(file);
+  const exchanges = await played(file, protocols === undefined ? plain : await withTls(plain, protocols));
+  expect(versions(exchanges)).toEqual(expected);
+  expect(parityFindings(readGolden(file), exchanges).map(line)).toEqual([]);
+});
+
+it('sends over HTTP/1.1 to a server that refuses HTTP/2 as its faults need that', async () => {
+  const file = fileOf('http-tool-turn');
+  const faults = [parseFault('status:503@token')];
+  const backend = await startReplayBackend({ golden: readGolden(file), faults });
+  onTestFinished(backend.close);
+  expect(backend.http2).toBe(false);
+  const exchanges = await played(file, new URL('/backend-api/codex', backend.origin));
+  expect(versions(exchanges)).toEqual([undefined, undefined, undefined]);
+  expect(parityFindings(readGolden(file), exchanges).map(line)).toEqual([]);
 });
 
 it('waits as in the recording, or less', async () => {

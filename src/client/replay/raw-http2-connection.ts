@@ -45,6 +45,8 @@ export class RawHttp2Connection {
   #frames: Buffer[] = [];
   #trailers: HeaderList | undefined;
   #isEndedByClient = false;
+  /** Whether the head of the response arrived. */
+  #hasHead = false;
   /** Whether the response ended, or the stream was reset. */
   #isOver = true;
 
@@ -175,6 +177,7 @@ export class RawHttp2Connection {
     // Without a status they are trailers; below 200, the response is still to come.
     if (status !== undefined && Number(status) >= 200) {
       const ofResponse = headers.filter(([name]) => !name.startsWith(':'));
+      this.#hasHead = true;
       this.#received.head({ status: Number(status), reason: '', version: '2', headers: ofResponse });
     }
     if (endStream) this.#endBody();
@@ -194,7 +197,7 @@ export class RawHttp2Connection {
   #endBody(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#received.push({ type: 'body' });
+    if (this.#hasHead) this.#received.push({ type: 'body' });
   }
 }
 

@@ -1,13 +1,19 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { encodeFrame, frameTypes, http2Preface } from '../../wire/http2-frame.ts';
+import {
+  encodeFrame,
+  frameFlags,
+  frameTypes,
+  Http2FrameDecoder,
+  http2Preface,
+} from '../../wire/http2-frame.ts';
 
 /** Milliseconds for a server to send its settings. */
 const patience = 1000;
 
 /**
- * Whether a server serves HTTP/2: with TLS, whether it chooses it by ALPN; without, whether it responds with settings to a client that
- * begins with HTTP/2 (RFC 9113, section 3.3). Connects once. A server that cannot be reached does not.
+ * Whether a server serves HTTP/2: with TLS, whether it chooses it by ALPN; without, whether it accepts the settings of a client
+ * that begins with HTTP/2 (RFC 9113, section 3.3). Connects once. A server that cannot be reached does not.
  */
 export function speaksHttp2({ protocol, hostname, port }: URL): Promise<boolean> {
   const host = hostname.replace(/^\[|\]$/g, '');
@@ -24,11 +30,18 @@ export function speaksHttp2({ protocol, hostname, port }: URL): Promise<boolean>
   }
   const socket = connect({ host, port: Number(port || 80), noDelay: true });
   return settled(socket, (settle) => {
-    let received = Buffer.alloc(0);
+    const frames = new Http2FrameDecoder();
     socket.on('data', (bytes) => {
-      received = Buffer.concat([received, bytes]);
-      // The first frame of a server is one of settings. Its first byte, of its length, is 0, as no text of HTTP/1.1 begins.
-      if (received.length > 3) settle(received[0] === 0 && received[3] === frameTypes.SETTINGS);
+      frames.push(bytes);
+      try {
+        for (let frame = frames.next(); frame !== null; frame = frames.next()) {
+          if (frame.type === frameTypes.GOAWAY) settle(false);
+          if (frame.type === frameTypes.SETTINGS && (frame.flags & frameFlags.ack) > 0) settle(true);
+        }
+      } catch {
+        // Text of HTTP/1.1 begins like a frame that is far too long.
+        settle(false);
+      }
     });
     socket.write(Buffer.concat([http2Preface, encodeFrame('SETTINGS')]));
   });
