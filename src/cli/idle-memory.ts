@@ -1,5 +1,5 @@
-import { performance } from 'node:perf_hooks';
-import { setFlagsFromString } from 'node:v8';
+import { PerformanceObserver, performance } from 'node:perf_hooks';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { returnHeap } from '../watch/return-heap.ts';
 
 /** An event loop that is busy for less than this share of the time counts as idle. */
@@ -25,6 +25,35 @@ export function returnIdleMemory(period = 5000): NodeJS.Timeout {
     returnHeap();
     least = process.memoryUsage().heapTotal;
   }, period).unref();
+}
+
+/** The largest young generation of V8 for a process that passes bytes on, in bytes: two halves of 16 MiB. */
+const largestYoung = 32 * 1024 * 1024;
+
+/**
+ * Frees what the start of the process left, and adapts V8 to a process that passes bytes on (measured: node 24.21.0).
+ *
+ * - The young generation grows to 32 MiB, not to 64 MiB. With 16 MiB, 256 sessions take a third more CPU time.
+ * - The whole heap is collected when the old generation has doubled. V8 would rather do it earlier the less the process
+ *   allocates in its heap. After some MB of large responses it marked the heap again and again, which took three times as much
+ *   time as to pass them on.
+ */
+export function passBytesOn(): void {
+  setFlagsFromString('--heap-growing-percent=100');
+  let growth = 2;
+  const grow = (factor: number) => {
+    if (factor !== growth) setFlagsFromString(`--semi-space-growth-factor=${factor}`);
+    growth = factor;
+  };
+  returnHeap();
+  // Only a collection changes the size.
+  new PerformanceObserver(() => grow(youngGeneration() < largestYoung ? 2 : 1)).observe({
+    entryTypes: ['gc'],
+  });
+}
+
+function youngGeneration(): number {
+  return getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0;
 }
 
 /**

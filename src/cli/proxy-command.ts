@@ -14,7 +14,7 @@ import { sharedInstallation } from '../proxy/state/shared-installation.ts';
 import type { SharedState } from '../proxy/state/shared-state.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
-import { returnIdleMemory } from './idle-memory.ts';
+import { passBytesOn, returnIdleMemory } from './idle-memory.ts';
 import { mustBePort } from './options.ts';
 import { progress } from './progress.ts';
 import {
@@ -246,6 +246,7 @@ async function serve(
     if (state !== undefined && worker?.state !== state) announce(`sharing state in ${state.name}`);
     if (recording !== undefined) progress(`recording to ${recording.path}`);
     if (watching !== undefined) progress(`live page ${watching.page}`);
+    passBytesOn();
     returnIdleMemory();
     if (!signal.aborted) await once(signal, 'abort');
     const stopped = proxy.close({ grace: grace * 1000, drain: drain * 1000 });

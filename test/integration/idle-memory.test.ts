@@ -26,3 +26,25 @@ test('an idle program returns unused heap memory, and a busy one keeps it', () =
   expect(busy).toBeGreaterThan(16_000_000);
   expect(idle).toBeLessThan(16_000_000);
 });
+
+const busyProgram = `
+import { passBytesOn } from '${join(import.meta.dirname, '../../src/cli/idle-memory.ts')}';
+import { getHeapSpaceStatistics } from 'node:v8';
+passBytesOn();
+let kept = [];
+for (let n = 0; n < 600; n += 1) {
+  // As much as survives the collections of a process that serves many requests at once.
+  kept.push(Array.from({ length: 5000 }, (_, at) => ({ at })));
+  if (kept.length > 60) kept = kept.slice(30);
+  await new Promise((done) => setImmediate(done));
+}
+console.log(getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space').space_size);
+`;
+
+test('the young generation of a process that passes bytes on stays small, although much survives', () => {
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', busyProgram], {
+    encoding: 'utf8',
+  });
+  expect(Number(output)).toBeGreaterThan(8_000_000);
+  expect(Number(output)).toBeLessThan(40_000_000);
+});
