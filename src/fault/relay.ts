@@ -41,8 +41,8 @@ export type FaultRelay = {
 
 /**
  * Starts a relay on loopback in front of a server, without TLS. It plays one side of each connection as that side might
- * behave on a bad day: with the given faults, and varied in what the protocols leave open. All else passes unchanged. Over HTTP/2 it
- * only varies how bytes arrive: while faults can happen, it refuses HTTP/2.
+ * behave on a bad day: with the given faults, and varied in what the protocols leave open. All else passes unchanged. While faults can
+ * happen, it refuses HTTP/2.
  *
  * @throws ParityError `port-in-use` when the port is in use.
  */

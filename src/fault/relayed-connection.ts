@@ -10,6 +10,7 @@ import { isModelRoute } from '../wire/route.ts';
 import { encodeSse } from '../wire/sse.ts';
 import { WebSocketDecoder } from '../wire/websocket.ts';
 import { negotiatedDeflate } from '../wire/websocket-deflate.ts';
+import { VariedDataFrames } from './data-frames.ts';
 import type { Fault, PendingWireFaults } from './fault.ts';
 import type { Variation } from './variation.ts';
 import { WebSocketWriter } from './websocket-writer.ts';
@@ -114,9 +115,13 @@ export class RelayedConnection {
     await Promise.all([from, to]);
   }
 
-  /** Relays a connection over HTTP/2: its bytes are varied, and not decoded. */
+  /** Relays a connection over HTTP/2, with other DATA frames of a backend: those of a client are its own choice. */
   async runHttp2(): Promise<void> {
-    const from = this.#read(this.#from, this.#to, (bytes) => this.#write(this.#to, bytes));
+    const isVaried = this.#side === 'backend' && this.#variation !== undefined;
+    const frames = isVaried ? new VariedDataFrames(this.#variation) : undefined;
+    const from = this.#read(this.#from, this.#to, (bytes) =>
+      this.#write(this.#to, frames?.push(bytes) ?? bytes),
+    );
     const to = this.#read(this.#to, this.#from, (bytes) => this.#write(this.#from, bytes));
     await Promise.all([from, to]);
   }

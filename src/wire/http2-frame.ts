@@ -31,6 +31,8 @@ export type Http2Frame = {
   readonly flags: number;
   readonly stream: number;
   readonly payload: Buffer;
+  /** The whole frame as it was sent. */
+  readonly bytes: Buffer;
 };
 
 export const frameFlags = { endStream: 0x1, ack: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
@@ -98,9 +100,9 @@ export class Http2FrameDecoder {
     this.#length -= this.#needed;
     const [type = 0, flags = 0] = pending.subarray(3, 5);
     const stream = pending.readUInt32BE(5) & 0x7fff_ffff;
-    const payload = pending.subarray(headLength, this.#needed);
+    const bytes = pending.subarray(0, this.#needed);
     this.#needed = headLength;
-    return { type, flags, stream, payload: unpadded(type, flags, payload) };
+    return { type, flags, stream, payload: unpadded(type, flags, bytes.subarray(headLength)), bytes };
   }
 }
 

@@ -111,30 +111,46 @@ async function framesFrom(
   return frames;
 }
 
+/** A request for a response over HTTP/2. */
+const postFrames = Buffer.concat([
+  encodeFrame('SETTINGS'),
+  encodeFrame(
+    'HEADERS',
+    encodeHeaders([
+      [':method', 'POST'],
+      [':scheme', 'http'],
+      [':authority', 'a'],
+      [':path', path],
+    ]),
+    { flags: frameFlags.endHeaders, stream: 1 },
+  ),
+  encodeFrame('DATA', Buffer.from(create), { flags: frameFlags.endStream, stream: 1 }),
+]);
+
+function isLastData({ type, flags }: Http2Frame): boolean {
+  return type === frameTypes.DATA && (flags & frameFlags.endStream) > 0;
+}
+
 it('ends the stream with the last DATA frame, so that no client can reset it before its end', async () => {
   const { backend } = await backendWith({ reply: 'text', text: 'OK' });
-  const headers = encodeHeaders([
-    [':method', 'POST'],
-    [':scheme', 'http'],
-    [':authority', 'a'],
-    [':path', path],
-  ]);
-  const post = Buffer.concat([
-    encodeFrame('SETTINGS'),
-    encodeFrame('HEADERS', headers, { flags: frameFlags.endHeaders, stream: 1 }),
-    encodeFrame('DATA', Buffer.from(create), { flags: frameFlags.endStream, stream: 1 }),
-  ]);
-  const isData = ({ type }: Http2Frame) => type === frameTypes.DATA;
-  const isLast = ({ type, flags }: Http2Frame) =>
-    type === frameTypes.DATA && (flags & frameFlags.endStream) > 0;
-  const frames = await framesFrom(backend, post, (all) => all.some(isLast));
-  expect(String(frames.findLast(isData)?.payload)).toContain('event: response.completed');
+  const frames = await framesFrom(backend, postFrames, (all) => all.some(isLastData));
+  expect(String(frames.find(isLastData)?.payload)).toContain('event: response.completed');
 });
 
-it('serves HTTP/2 where it varies how bytes arrive', async () => {
-  const { backend } = await backendOf({ script: [{ reply: 'text', text: 'OK' }], vary: 1 });
-  expect(backend.http2).toBe(true);
-  expect((await post(backend)).body).toContain('event: response.completed');
+it('varies the DATA frames of a response, and not what is in them', async () => {
+  const frames: number[] = [];
+  for (const vary of [1, 2, 3]) {
+    const { backend } = await backendOf({ script: [{ reply: 'text', text: 'OK' }], vary });
+    expect(backend.http2).toBe(true);
+    const received = await framesFrom(backend, postFrames, (all) => all.some(isLastData));
+    const data = received.filter(({ type }) => type === frameTypes.DATA);
+    frames.push(data.length);
+    expect(data.findIndex(isLastData)).toBe(data.length - 1);
+    const body = Buffer.concat(data.map(({ payload }) => payload)).toString();
+    expect(body).toMatch(/^event: response\.created\n.+"type":"response\.completed".+\n\n$/s);
+  }
+  expect(Math.max(...frames)).toBeGreaterThan(1);
+  expect(Math.min(...frames)).toBe(1);
 });
 
 it('does not offer HTTP/2 where it makes faults on the wire, and says so to clients that begin with it', async () => {
