@@ -160,7 +160,7 @@ export async function loadShape(goldens: GoldenFolders, codex: string, lane = 'c
     if (file.codex !== codex) continue;
     // Whether an account is of a government agency is known when it is used: a folder may have several.
     const isOfAgency = file.lane === 'fedramp' && lane === 'chatgpt';
-    // It is recorded in one lane only.
+    // Not every lane has it. It is the same in those that do.
     const isHttp2 = file.scenario === http2Scenario;
     if (file.lane !== lane && !isOfAgency && !isHttp2) continue;
     const golden = readGolden(file.path);
