@@ -1,7 +1,6 @@
 import { comparedNode } from '../golden/match/mismatch.ts';
 import { matchNames } from '../golden/match/names.ts';
 import type { Exchange } from '../golden/trace/exchanges.ts';
-import { headersOverHttp1 } from '../golden/trace/header-versions.ts';
 import type { HeaderField } from '../trace/trace-event.ts';
 import { compareVersions } from '../wire/codex-version.ts';
 import type { Finding } from './finding.ts';
@@ -24,7 +23,7 @@ export function versionFit(
   { request }: Pick<Exchange, 'request'>,
   known: VersionHeaders,
 ): VersionFit | undefined {
-  const names = headersOverHttp1(request).map(([name]) => name);
+  const names = request.headers.map(([name]) => name);
   const rated = [...known].flatMap(([version, byMethod]) => {
     const expected = byMethod.get(request.method)?.map(([name]) => name);
     return expected === undefined ? [] : [{ version, expected, distance: distanceBetween(expected, names) }];

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import type { Step } from '../../src/golden/trace/exchanges.ts';
+import { requestInVersionOf } from '../../src/golden/trace/header-versions.ts';
 import { htmlReport } from '../../src/report/html.ts';
 import { type ReportPage, reportPage } from '../../src/report/page-data.ts';
 import type { Report, ReportedScenario } from '../../src/report/report.ts';
@@ -108,6 +109,33 @@ describe('the data of a page', () => {
       'response.create | response.create prompt_cache_key session/cache-key-missing',
     );
     expect(marked(page, 0, 'neutrality')).toEqual([]);
+  });
+
+  it('shows a golden over the version of HTTP that was used', () => {
+    const overHttp1: Change = ({ connection, request, ...rest }) => {
+      const { version, ...other } = request;
+      return {
+        ...rest,
+        connection: { ...connection, tls: null },
+        request: requestInVersionOf(request, other),
+      };
+    };
+    const heads = (...changes: readonly Change[]) => {
+      const scenario = changedScenario('0.171.0', 'http-fast', changesOriginator, ...changes);
+      const { tracks, views } = variantOf(reportPage(reportOf(scenario)), 0);
+      const [parity] = views;
+      return [parity?.left, parity?.right].map((track) => {
+        const post = tracks[track ?? -1]?.frames.find(({ line }) => line?.startsWith('POST'));
+        return [post?.line, ...(post?.headers ?? []).map(([name]) => name)];
+      });
+    };
+    const [golden, sent] = heads(overHttp1);
+    expect(golden).toEqual(sent);
+    expect(golden?.[0]).toBe('POST /backend-api/codex/responses');
+    expect(golden?.slice(-2)).toEqual(['host', 'content-length']);
+    const [overHttp2, alike] = heads();
+    expect(overHttp2).toEqual(alike);
+    expect(overHttp2?.slice(0, 2)).toEqual(['POST /backend-api/codex/responses HTTP/2', ':authority']);
   });
 
   it('marks the order of names, and has both orders', () => {
