@@ -52,7 +52,10 @@ export function beginResponse(
     return response;
   }
   const allowed = headers.filter(([name]) => !ofConnection.test(name));
-  response.stream.respond([':status', String(status), ...allowed.flat()]);
+  // Node 22 takes an object alone. A list of one value is sent as that value.
+  const values = Map.groupBy(allowed, ([name]) => name.toLowerCase());
+  const fields = [...values].map(([name, list]) => [name, list.map(([, value]) => value)] as const);
+  response.stream.respond({ ':status': status, ...Object.fromEntries(fields) });
   return response.stream;
 }
 
