@@ -97,11 +97,11 @@ const faults: readonly (readonly [fault: string, mutation: Mutation, breach: Reg
     'swaps two events over an upstream connection',
     insert(
       'sessions/upstream-connection.ts',
-      "const text = toBuffer(data).toString('utf8');",
+      'const type = eventType(text);',
       `count += 1;
-       if (count % 50 === 0 && held === undefined && !String(data).includes('completed')) { held = data; return; }
-       if (held !== undefined) { const next = held; held = undefined; receive(data, binary); data = next; }`,
-      `${counting} let held: RawData | undefined;`,
+       if (count % 50 === 0 && held === undefined && !text.includes('completed')) { held = text; return; }
+       if (held !== undefined) { const next = held; held = undefined; receive(text); text = next; }`,
+      `${counting} let held: string | undefined;`,
     ),
     /the client received texts of|the backend sent|not the content|not the start/,
   ],
