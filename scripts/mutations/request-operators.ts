@@ -305,8 +305,9 @@ export function escapedKey(
   at: number,
   inJson: boolean,
 ): readonly JsonMember[] | undefined {
-  const [name, value] = members[at] ?? ['', jsonString('')];
-  return inJson ? members.with(at, jsonMember(name, value, escaped(name))) : undefined;
+  const [name, value, spelling] = members[at] ?? ['', jsonString('')];
+  if (!inJson || escaped(name) === spelling) return undefined;
+  return members.with(at, jsonMember(name, value, escaped(name)));
 }
 
 /** Either of two neighbours may be the one that moved. */
@@ -357,14 +358,14 @@ export function stringMutants(sent: Sent): Mutant[] {
   const strings = sent.places.filter(
     ({ node, inJson }) => inJson && node.kind === 'string' && node.value !== '',
   );
-  return strings.map((site) =>
-    mutant(
-      site,
-      site.node.kind === 'string' ? jsonString(site.node.value, escaped(site.node.value)) : site.node,
-    ),
-  );
+  return strings.flatMap((site) => {
+    if (site.node.kind !== 'string') return [];
+    const { value, spelling } = site.node;
+    return escaped(value) === spelling ? [] : [mutant(site, jsonString(value, escaped(value)))];
+  });
 }
 
+/** Spells a text with its first character as an escape. A seal may already be spelled so. */
 function escaped(text: string): string {
   const code = text.charCodeAt(0).toString(16).padStart(4, '0');
   return `"\\u${code}${JSON.stringify(text.slice(1)).slice(1)}`;

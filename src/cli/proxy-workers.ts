@@ -155,6 +155,7 @@ class Workers {
         times.grace + times.drain + lateness,
       );
     };
+    if (signal.aborted) expectEnd();
     signal.addEventListener('abort', expectEnd, { once: true });
     worker.once('exit', () => {
       signal.removeEventListener('abort', expectEnd);

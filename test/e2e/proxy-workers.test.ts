@@ -108,7 +108,10 @@ it('kills a first worker that hangs before it listens', async () => {
   const child = spawn(process.execPath, [program, ...args], { cwd: folderWithSignIn(), stdio: 'ignore' });
   onTestFinished(() => void child.kill('SIGKILL'));
   const ended = once(child, 'exit');
-  await expect.poll(() => workersOf(child).some((pid) => pid > 0), { interval: 5 }).toBe(true);
+  // Its program has begun: until then Node waits for it, and nothing else.
+  const hasBegun = (pid: number) =>
+    pid > 0 && readFileSync(`/proc/${pid}/environ`).includes('NODE_UNIQUE_ID');
+  await expect.poll(() => workersOf(child).some(hasBegun), { interval: 5 }).toBe(true);
   const [worker = 0] = workersOf(child);
   process.kill(worker, 'SIGSTOP');
   child.kill('SIGTERM');
