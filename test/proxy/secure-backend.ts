@@ -7,7 +7,12 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  getCACertificates,
+  setDefaultCACertificates,
+  type TLSSocket,
+} from 'node:tls';
 import { onTestFinished } from 'vitest';
 import { listenLocally } from '../../src/listening.ts';
 import { createAuthority, createLeaf } from '../../src/tap/certificates.ts';
@@ -118,4 +123,16 @@ export async function startSecureBackend(
     offered,
     connections,
   };
+}
+
+/** A backend that chooses HTTP/2 and then does what `serve` does with the bytes. */
+export async function startRawBackend(serve: (socket: TLSSocket) => void): Promise<URL> {
+  const server = createTlsServer({ ...(await trustedCertificate()), ALPNProtocols: ['h2'] }, (socket) => {
+    socket.on('error', () => {});
+    onTestFinished(() => void socket.destroy());
+    serve(socket);
+  });
+  const port = await listenLocally(server);
+  onTestFinished(() => void server.close());
+  return new URL(`https://localhost:${port}/backend-api/codex`);
 }

@@ -26,7 +26,7 @@ const firstWindow = 65_535;
 const furtherOptions = { strictSingleValueFields: false };
 
 /** Milliseconds for the other side to end a connection that is ended here. */
-const endTime = 2000;
+const endTime = 500;
 
 /**
  * An HTTP/2 connection to the backend for one request after the other, as the official client uses it: each of its HTTP clients has
@@ -54,6 +54,8 @@ export class Http2Connection {
     this.#session = session;
     session.once('connect', () => session.setLocalWindowSize(firstWindow + form.window));
     session.on('error', () => {}).on('timeout', () => this.end());
+    // Node then accepts no more requests, and ends it after the one that is running.
+    session.once('goaway', () => this.#isBusy || this.#endSoon());
   }
 
   /** Whether a request can be sent over it now. */

@@ -31,21 +31,20 @@ export class SecureConnection {
   }
 
   /**
-   * Sends a request. Resolves to the response's head, before its body. What the backend has not served, because it has just ended
-   * the connection, is sent again over a new one.
+   * Sends a request. Resolves to the response's head, before its body. What the backend has not served, because it refuses it or has
+   * just ended the connection, is sent once more over a new one.
    */
   async send(request: KeptRequest): Promise<BackendMessage> {
-    const kept = this.#kept;
-    if (kept !== undefined) {
+    for (let attempts = 1; ; attempts += 1) {
+      const connection = this.#kept ?? (await this.#open(request));
       try {
-        return await kept.send(request);
+        return await connection.send(request);
       } catch (error) {
         if (!(error instanceof NotServed)) throw error;
         this.#kept = undefined;
+        if (attempts === 2) throw error;
       }
     }
-    const opened = await this.#open(request);
-    return opened.send(request);
   }
 
   destroy(): void {
