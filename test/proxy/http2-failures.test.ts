@@ -6,9 +6,21 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { listenLocally } from '../../src/listening.ts';
+import { SecureConnection } from '../../src/proxy/http/upstream/secure-connection.ts';
+import { sendUpstream } from '../../src/proxy/http/upstream/send-upstream.ts';
 import { frame, many, number, settings } from '../wire/http2-frames.ts';
 import { startRawBackend, startSecureBackend } from './secure-backend.ts';
-import { fastRetries, hello, post, proxyTo, readEvents, responseEvents, sse, tunnelled } from './setup.ts';
+import {
+  fastRetries,
+  hello,
+  post,
+  proxyTo,
+  readEvents,
+  responseEvents,
+  shape,
+  sse,
+  tunnelled,
+} from './setup.ts';
 
 const signIn = () =>
   ({ lane: 'chatgpt', websockets: false, accessToken: 'the-token', accountId: 'the-account' }) as const;
@@ -251,6 +263,67 @@ it('cancels a request whose client is gone, before its response and within it', 
   }
   expect(codes).toEqual(Array(4).fill(constants.NGHTTP2_CANCEL));
   await expect.poll(() => backend.connections.open).toBe(0);
+});
+
+/** What a request's RST_STREAM with the code CANCEL looks like: see `frame`. */
+const cancelled = (stream: number) => frame(3, 0, stream, number(constants.NGHTTP2_CANCEL));
+
+/** A backend that sends the given bytes when a request arrives, never ends a connection, and keeps what it receives. */
+async function startHalfOpen(bytes: Buffer) {
+  const received: Buffer[] = [];
+  const sockets: Socket[] = [];
+  const url = await startRawBackend((socket) => {
+    sockets.push(socket);
+    socket.once('data', () => void socket.write(bytes));
+    socket.on('data', (part: Buffer) => received.push(part));
+  });
+  return { url, sockets, all: () => Buffer.concat(received) };
+}
+
+it('resets a stream that it does not need to the end', async () => {
+  const whole = Buffer.concat([settings(), answered, frame(0, 0, 1, events.join(''))]);
+  const backend = await startHalfOpen(whole);
+  const proxy = await proxyTo(backend.url, { signIn });
+  expect(await outcome(await post(`${proxy}/v1/responses`, hello))).toBe('response.completed');
+  await expect.poll(() => backend.all().includes(cancelled(1))).toBe(true);
+});
+
+it('resets a stream whose response came before the request was read', async () => {
+  const whole = Buffer.concat([settings(), answered, frame(0, 1, 1, 'no')]);
+  const backend = await startHalfOpen(whole);
+  const proxy = await proxyTo(backend.url, { signIn });
+  const body = Buffer.alloc(1_000_000);
+  const response = await fetch(`${proxy}/backend-api/wham/tasks`, { method: 'POST', body });
+  expect(await response.text()).toBe('no');
+  await expect.poll(() => backend.all().includes(cancelled(1))).toBe(true);
+});
+
+it('ends a connection that the backend does not end, after its GOAWAY too', async () => {
+  const whole = Buffer.concat([settings(), answered, frame(0, 1, 1, events.join(''))]);
+  const goaway = frame(7, 0, 0, Buffer.concat([number(1), number(0)]));
+  for (const bytes of [whole, Buffer.concat([whole, goaway])]) {
+    const backend = await startHalfOpen(bytes);
+    const proxy = await proxyTo(backend.url, { signIn });
+    const client = officialClient(proxy);
+    expect(await text(await client.send('{"model":"m"}'))).toBe(events.join(''));
+    if (bytes === whole) client.agent.destroy();
+    // Only a connection that is gone refuses further bytes.
+    const isGone = () => backend.sockets[0]?.write(zero(1)) === false || backend.sockets[0]?.destroyed;
+    await expect.poll(isGone, { timeout: 5000 }).toBe(true);
+  }
+});
+
+it('sends only one request at a time over a connection', async () => {
+  const backend = await startSecureBackend({ stream: respond });
+  const connection = new SecureConnection(shape.httpForm, 60_000);
+  onTestFinished(() => connection.destroy());
+  const { signal } = new AbortController();
+  const body = Buffer.from('{}');
+  const headers = [['content-length', '2']] as const;
+  const request = { url: backend.url, method: 'POST', headers, body, signal, form: shape.httpForm };
+  const responses = await Promise.all([1, 2].map(() => sendUpstream({ ...request, connection })));
+  for (const response of responses) expect(await text(response)).toBe(events.join(''));
+  expect(backend.connections.accepted).toBe(2);
 });
 
 it('reads no more of a response than its client does', async () => {

@@ -9,7 +9,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readGolden } from '../../src/golden/file.ts';
 import { bundledGoldens } from '../../src/golden/select.ts';
-import { loadShape } from '../../src/proxy/shape/shape.ts';
+import { loadShape, Shape } from '../../src/proxy/shape/shape.ts';
 import { refreshTokens } from '../../src/proxy/sign-in/token-endpoint.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';
 import { headerValue } from '../../src/wire/headers.ts';
@@ -176,4 +176,32 @@ it('keeps a connection for each one of an official client, and ends it with that
   expect(backend.connections).toEqual({ accepted: 1, open: 1 });
   agent.destroy();
   await expect.poll(() => backend.connections.open).toBe(0);
+});
+
+it('sends a header that a client sends twice', async () => {
+  const backend = await startSecureBackend({ request: respond });
+  const proxy = new URL(`${await proxyTo(backend.url, { signIn })}/backend-api/codex/responses`);
+  const headers = [
+    ['host', proxy.host],
+    ...Object.entries({ ...tunnelled, version: '0.200.0' }),
+    ['Content-Type', 'a'],
+    ['content-type', 'b'],
+  ];
+  const request = requestHttp(proxy, { method: 'POST', headers: headers.flat() }).end('{"model":"m"}');
+  const [response] = await once(request, 'response');
+  expect(await text(response)).toBe(events);
+  const sent = backend.received[0]?.headers.filter(([name]) => name === 'content-type');
+  expect(sent).toEqual([
+    ['content-type', 'a'],
+    ['content-type', 'b'],
+  ]);
+});
+
+it('does not offer HTTP/2 without a golden that shows how the client uses it', async () => {
+  const read = (scenario: string) =>
+    readGolden(join(bundledGoldens, '0.171.0', 'chatgpt', `${scenario}.golden.jsonl`));
+  const [golden, http] = [read('default'), read('http-fallback')];
+  expect(new Shape(golden, { http }).httpForm).toEqual({ alpn: ['http/1.1'], http2: undefined });
+  const { httpForm } = new Shape(golden, { http, http2: read('http2-fallback') });
+  expect(httpForm.alpn).toEqual(['h2', 'http/1.1']);
 });

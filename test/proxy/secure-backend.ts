@@ -127,11 +127,14 @@ export async function startSecureBackend(
 
 /** A backend that chooses HTTP/2 and then does what `serve` does with the bytes. */
 export async function startRawBackend(serve: (socket: TLSSocket) => void): Promise<URL> {
-  const server = createTlsServer({ ...(await trustedCertificate()), ALPNProtocols: ['h2'] }, (socket) => {
-    socket.on('error', () => {});
-    onTestFinished(() => void socket.destroy());
-    serve(socket);
-  });
+  const server = createTlsServer(
+    { ...(await trustedCertificate()), ALPNProtocols: ['h2'], allowHalfOpen: true },
+    (socket) => {
+      socket.on('error', () => {});
+      onTestFinished(() => void socket.destroy());
+      serve(socket);
+    },
+  );
   const port = await listenLocally(server);
   onTestFinished(() => void server.close());
   return new URL(`https://localhost:${port}/backend-api/codex`);

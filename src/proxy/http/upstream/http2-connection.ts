@@ -79,7 +79,6 @@ export class Http2Connection {
     const wasUsed = this.#isUsed;
     this.#isUsed = true;
     this.#isBusy = true;
-    session.setTimeout(0);
     if (onSent !== undefined) stream.once('finish', onSent);
     const response = this.#receive(stream, signal);
     if (hasBody) sendBody(stream, body, Number(headerValue(headers, 'content-length')));

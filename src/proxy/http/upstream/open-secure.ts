@@ -32,8 +32,7 @@ export function openSecure(url: URL, { alpn, tunnelTime, signal }: SecureOptions
     const succeed = (socket: TLSSocket) => {
       settle();
       if (signal.aborted) socket.destroy();
-      // The time for the tunnel is over.
-      else resolve(socket.setTimeout(0));
+      else resolve(socket);
     };
     signal.addEventListener('abort', abort, { once: true });
     // Node calls back if there is a tunnel. Otherwise it returns the connection.
