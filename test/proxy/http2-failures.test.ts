@@ -324,6 +324,9 @@ it('sends only one request at a time over a connection', async () => {
   const responses = await Promise.all([1, 2].map(() => sendUpstream({ ...request, connection })));
   for (const response of responses) expect(await text(response)).toBe(events.join(''));
   expect(backend.connections.accepted).toBe(2);
+  // None is forgotten while it is open.
+  connection.destroy();
+  await expect.poll(() => backend.connections.open).toBe(0);
 });
 
 it('reads no more of a response than its client does', async () => {
