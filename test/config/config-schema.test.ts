@@ -36,7 +36,9 @@ it('docs/clients-under-test.md has all fields and placeholders', async () => {
 });
 
 it.each([
-  ...['codex-lb', '9router', 'omp', 'cliproxyapi'].map((name) => ['subjects', name, name] as const),
+  ...['codex-lb', '9router', 'omp', 'cliproxyapi', 'proxy-over-tls'].map(
+    (name) => ['subjects', name, name] as const,
+  ),
   ...['codex', 'codex-acp', 'pi', 'opencode'].map(
     (name) => ['clients', name, join('clients', name)] as const,
   ),

@@ -1,22 +1,24 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { stringify } from 'yaml';
 import { bundledGoldens, selectGoldens } from '../../src/golden/select.ts';
-import { temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
 import { runInProcess } from './run-in-process.ts';
 
-const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+const example = join(repository, 'examples', 'proxy-over-tls');
+const program = join(repository, 'src', 'cli', 'main.ts');
 
-/** The bundled proxy as a program that goes out through HTTPS_PROXY, to the official hosts. */
-const mine = {
-  command: [
-    ...[process.execPath, '--disable-warning=ExperimentalWarning', program, 'proxy', '--port', '{port}'],
-    ...['--upstream', 'https://chatgpt.com/backend-api/codex', '--auth', '{auth}', '--codex', '{codex}'],
-  ],
-  upstream: 'https',
-  path: '/backend-api/codex',
-};
+/** A folder with the example, which runs from source, without its baseline. */
+function exampleFolder(): string {
+  const folder = temporaryFolder();
+  const path = join(folder, 'codex-parity.config.yaml');
+  const command = [process.execPath, '--disable-warning=ExperimentalWarning', program].join(', ');
+  writeFileSync(
+    path,
+    readFileSync(join(example, 'codex-parity.config.yaml'), 'utf8').replace('[codex-parity', `[${command}`),
+  );
+  return folder;
+}
 
 /** The scenarios whose goldens have a request over HTTP/2, by version. */
 const recorded = Map.groupBy(
@@ -39,9 +41,8 @@ it('has goldens over HTTP/2 of every scenario over HTTP but one', () => {
 });
 
 it.each(cases)('sends what codex $codex sends over HTTP/2', async ({ codex, scenarios }) => {
-  const folder = temporaryFolder();
-  writeFileSync(join(folder, 'codex-parity.config.yaml'), stringify({ subjects: { mine } }));
-  const selection = ['--subject', 'mine', '--codex', codex, '--scenario', scenarios.join(',')];
+  const folder = exampleFolder();
+  const selection = ['--subject', 'proxy-over-tls', '--codex', codex, '--scenario', scenarios.join(',')];
   const { stdout } = await runInProcess(['check', ...selection, '--keep-traces', 'always'], { cwd: folder });
   expect(stdout).toMatch(new RegExp(` · parity in ${scenarios.length} scenarios$`, 'm'));
   const traces = join(folder, '.codex-parity', 'traces', codex, 'chatgpt');
@@ -49,4 +50,23 @@ it.each(cases)('sends what codex $codex sends over HTTP/2', async ({ codex, scen
     const sent = readFileSync(join(traces, `${scenario}.upstream.trace.jsonl`), 'utf8');
     expect(sent).toContain('"target":"/backend-api/codex/responses","version":"2","http2":');
   }
+});
+
+it('differs in its TLS handshakes by what its baseline accepts, and no more', async () => {
+  const selection = ['--codex', '0.118.0,0.130.0,0.171.0', '--scenario', 'default,http-fallback,http-fast'];
+  const baseline = ['--baseline', join(example, 'parity-baseline.yaml')];
+  const check = ['check', '--subject', 'proxy-over-tls', '--wire', 'tls', ...baseline, ...selection];
+  const { stdout, exitCode } = await runInProcess(check, { cwd: exampleFolder() });
+  expect(stdout).toMatch(
+    / · nothing that counts in \d+ scenarios · \d+ findings accepted in .*parity-baseline\.yaml$/m,
+  );
+  expect(exitCode).toBe(0);
+  const codes = stdout.split('\n').flatMap((line) => /^[✗!~·] (\S+)/.exec(line)?.[1] ?? []);
+  expect(codes.sort()).toEqual([
+    'wire/tls-ciphers',
+    'wire/tls-extensions',
+    'wire/tls-groups',
+    'wire/tls-key-shares',
+    'wire/tls-signatures',
+  ]);
 });
