@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
-/** Tests that need the official client, npm, many processes or a minute. All others are unit tests. */
+/** Tests that need the official client, npm, a process of their own, many processes or a minute. All others are unit tests. */
 export const systemTests = [
   'test/{clients,e2e,integration}/**/*.test.ts',
   'test/check/{fault-checks,wrong-proxies}.test.ts',
@@ -10,6 +10,7 @@ export const systemTests = [
   'test/client/install-refused.test.ts',
   'test/diff/hostile.test.ts',
   'test/golden/mutations.test.ts',
+  'test/proxy/http2-failures.test.ts',
   'test/proxy/sign-in/official.test.ts',
 ];
 

@@ -62,7 +62,9 @@ try {
   const subjects = await startSubjects(backend);
 
   const setEvents = async (events: number) => {
-    await (await fetch(`http://127.0.0.1:${backend.port}/events?n=${events}`)).text();
+    // Without a kept connection: the backend ends one that was idle for some seconds, perhaps just then.
+    const headers = { connection: 'close' };
+    await (await fetch(`http://127.0.0.1:${backend.port}/events?n=${events}`, { headers })).text();
   };
   const round = async (
     { program }: Subject,

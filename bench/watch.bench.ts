@@ -35,7 +35,9 @@ try {
   const relay = await keep(startNode([join(import.meta.dirname, 'watch', 'relay.ts'), String(backend.port)]));
   const watch = await keep(startWatch(backend.port));
   const setEvents = async (events: number) => {
-    await (await fetch(`http://127.0.0.1:${backend.port}/events?n=${events}`)).text();
+    await (
+      await fetch(`http://127.0.0.1:${backend.port}/events?n=${events}`, { headers: { connection: 'close' } })
+    ).text();
   };
 
   const rows: Record<string, number | string>[] = [];
