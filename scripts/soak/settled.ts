@@ -1,22 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Holdings, RunningProxy } from './running-proxy.ts';
 
-/** Milliseconds for the proxy to let go of what it held. */
-const settleTime = 45_000;
+/**
+ * How often the proxy is asked whether it has let go of what it held, a second apart. It is no span of time, because a machine
+ * that stands still would use it up.
+ */
+const mostTries = 45;
 
 /** Bytes of memory that may remain, for compiled code and tables that have grown. */
 const memoryMargin = 2_000_000;
 
 /** Waits until the proxy holds no sessions, and no more than it did before. Returns what it holds then. */
 export async function settled(proxy: RunningProxy, before: Holdings | undefined): Promise<Holdings> {
-  const end = Date.now() + settleTime;
-  while ((await proxy.sessions()) > 0 && Date.now() < end) await delay(250);
-  for (;;) {
-    const now = await proxy.holdings();
-    const isBack = before === undefined ? now.sessions === 0 : excess(before, now).length === 0;
-    if (isBack || Date.now() > end) return now;
+  let now = await proxy.holdings();
+  for (let tries = 1; tries < mostTries && !isBack(before, now); tries += 1) {
     await delay(1000);
+    now = await proxy.holdings();
   }
+  return now;
+}
+
+function isBack(before: Holdings | undefined, now: Holdings): boolean {
+  return before === undefined ? now.sessions === 0 : excess(before, now).length === 0;
 }
 
 /** What a proxy holds more than it did before, a phrase each. */

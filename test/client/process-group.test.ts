@@ -115,7 +115,7 @@ function grandchild(stderr: string): number {
 /** Waits until a killed process is gone. The process that inherits it may reap it late. */
 async function isGone(pid: number): Promise<void> {
   expect(pid).toBeGreaterThan(0);
-  await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => isRunning(pid)).toBe(false);
 }
 
 function isRunning(pid: number): boolean {

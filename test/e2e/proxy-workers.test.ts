@@ -174,5 +174,5 @@ it('has metrics while a worker hangs', async () => {
       ({ status }) => status,
       () => undefined,
     );
-  await expect.poll(scrape, { timeout: 15_000 }).toBe(200);
+  await expect.poll(scrape).toBe(200);
 });

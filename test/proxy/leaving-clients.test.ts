@@ -75,6 +75,6 @@ it('forgets an idle session after the time that the limits state', async () => {
   const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, sessionIdle: 1000 } });
   await (await post(`${proxy}/v1/responses`, { ...hello, prompt_cache_key: 'one' })).text();
   expect(await metric(proxy, 'sessions')).toBe(1);
-  await expect.poll(() => metric(proxy, 'sessions'), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => metric(proxy, 'sessions')).toBe(0);
   expect(backend.sockets.clients.size).toBe(0);
 });
