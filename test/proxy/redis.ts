@@ -18,7 +18,7 @@ export type RedisServer = {
   readonly url: URL;
   /** It keeps its data. */
   readonly stop: () => Promise<void>;
-  readonly start: () => Promise<void>;
+  readonly start: (...options: readonly string[]) => Promise<void>;
 };
 
 /** A Redis server on a port of its own, which ends with the test. */
@@ -26,7 +26,7 @@ export async function startRedis(finished: typeof onTestFinished = onTestFinishe
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-redis-'));
   const port = await freePort();
   let server: ChildProcess | undefined;
-  const start = async () => {
+  const start = async (...options: readonly string[]) => {
     const args = [
       '--port',
       String(port),
@@ -38,6 +38,7 @@ export async function startRedis(finished: typeof onTestFinished = onTestFinishe
       '',
       '--appendonly',
       'yes',
+      ...options,
     ];
     const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     server = child;

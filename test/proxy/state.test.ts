@@ -1,4 +1,5 @@
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ParityError } from '../../src/errors.ts';
 import { listenLocally } from '../../src/listening.ts';
@@ -173,6 +174,103 @@ describe.runIf(hasRedis)('Redis that is away', () => {
     expect(backend.notFound()).toBe(0);
   });
 });
+
+const others = [
+  { other: 'has fewer databases', options: ['--databases', '1'], reason: 'ERR DB index' },
+  { other: 'wants a password', options: ['--requirepass', 'secret'], reason: 'NOAUTH' },
+  { other: 'is a replica', options: ['--replicaof', '127.0.0.1', '1'], reason: 'READONLY' },
+  { other: 'is full', options: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'], reason: 'OOM' },
+  {
+    other: 'may not be read',
+    options: ['--user', 'default', 'on', 'nopass', '~*', '+@all', '-mget'],
+    reason: 'NOPERM',
+  },
+  {
+    other: 'may not select a database',
+    options: ['--user', 'default', 'on', 'nopass', '~*', '+@all', '-select'],
+    reason: 'NOPERM',
+  },
+];
+
+describe.runIf(hasRedis).each(others)('Redis that $other', ({ options, reason }) => {
+  const isAway = expect.stringMatching(new RegExp(`is away \\(.*${reason}.*\\): the proxy goes on`));
+
+  it('is away at the start, or refused', async () => {
+    const redis = await startRedis();
+    await redis.stop();
+    await redis.start(...options);
+    const { log, lines } = recordLogs();
+    redis.url.pathname = '/3';
+    const opened = await stateIn(redis.url, log).catch((error: ParityError) => error);
+    if (opened instanceof ParityError) expect(opened.message).toContain('has no database 3');
+    else {
+      expect(opened.isAway).toBe(true);
+      expect(lines).toEqual([isAway]);
+    }
+  });
+
+  it('is away after a restart, until it is again as it was', async () => {
+    const redis = await startRedis();
+    redis.url.pathname = '/3';
+    const { log, lines } = recordLogs();
+    const state = await stateIn(redis.url, log);
+    await state.set('a', 'before', minute);
+    await redis.stop();
+    await expect.poll(() => state.isAway).toBe(true);
+    await redis.start(...options);
+    await expect.poll(() => lines, { timeout: 10_000 }).toContainEqual(isAway);
+    expect(await state.set('a', 'after', minute)).toBe(false);
+    await redis.stop();
+    await redis.start();
+    await expect.poll(() => state.isAway, { timeout: 10_000 }).toBe(false);
+    expect(lines).toEqual([expect.stringContaining('is away'), isAway, expect.stringMatching(/ is back$/)]);
+    expect(await state.get(['a'])).toEqual(['before']);
+    redis.url.pathname = '/0';
+    expect(await (await stateIn(redis.url)).get(['a'])).toEqual([undefined]);
+  });
+});
+
+it.runIf(hasRedis)('follows the name of Redis to another server when one no longer stores', async () => {
+  const first = await startRedis();
+  const second = await startRedis();
+  let { port } = first.url;
+  const connections: Socket[] = [];
+  const balancer = createServer((socket) => {
+    const server = connect(Number(port), '127.0.0.1');
+    for (const each of [socket, server]) connections.push(each.on('error', () => {}));
+    socket.pipe(server).pipe(socket);
+  });
+  onTestFinished(() => {
+    for (const each of connections) each.destroy();
+    balancer.close();
+  });
+  const state = await stateIn(new URL(`redis://127.0.0.1:${await listenLocally(balancer)}`));
+  expect(await state.set('a', 'of the first', minute)).toBe(true);
+  port = second.url.port;
+  const administrator = new Redis(first.url.href);
+  onTestFinished(() => administrator.disconnect());
+  await administrator.replicaof('127.0.0.1', 1);
+  expect(await state.set('a', 'of nobody', minute)).toBe(false);
+  await expect.poll(() => state.isAway, { timeout: 10_000 }).toBe(false);
+  expect(await state.set('a', 'of the second', minute)).toBe(true);
+  expect(await (await stateIn(second.url)).get(['a'])).toEqual(['of the second']);
+});
+
+it.runIf(hasRedis)(
+  'takes a cluster, which cannot read several keys at once, for a Redis that is away',
+  async () => {
+    const redis = await startRedis();
+    await redis.stop();
+    await redis.start('--cluster-enabled', 'yes');
+    const administrator = new Redis(redis.url.href);
+    onTestFinished(() => administrator.disconnect());
+    await administrator.cluster('ADDSLOTSRANGE', 0, 16_383);
+    await expect.poll(() => administrator.cluster('INFO')).toContain('cluster_state:ok');
+    const { log, lines } = recordLogs();
+    expect((await stateIn(redis.url, log)).isAway).toBe(true);
+    expect(lines).toEqual([expect.stringMatching(/is away \(.*CROSSSLOT/)]);
+  },
+);
 
 it('starts when Redis is away', async () => {
   const { log, lines } = recordLogs();

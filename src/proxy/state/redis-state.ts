@@ -70,10 +70,11 @@ function withoutPassword(text: string): string {
 export async function openRedisState(url: URL, log: Logger): Promise<SharedState> {
   const { Redis } = await import('ioredis');
   const { username, password } = url;
+  const database = Number(url.pathname.slice(1));
   const redis = new Redis({
     host: url.hostname.replaceAll(/[[\]]/g, ''),
     port: url.port === '' ? 6379 : Number(url.port),
-    db: Number(url.pathname.slice(1)),
+    db: database,
     ...(username !== '' && { username: decodeURIComponent(username) }),
     ...(password !== '' && { password: decodeURIComponent(password) }),
     ...(url.protocol === 'rediss:' && { tls: {} }),
@@ -86,15 +87,9 @@ export async function openRedisState(url: URL, log: Logger): Promise<SharedState
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(100 * 2 ** attempt, longestPause),
   });
-  const state = new RedisState(redis, `Redis at ${url.host}`, log);
+  const state = new RedisState(redis, database, `Redis at ${url.host}`, log);
   await state.connect();
-  const database = Number(url.pathname.slice(1));
-  if (await state.hasDatabase(database)) return state;
-  await state.close();
-  throw new ParityError(
-    'usage',
-    `Redis at ${url.host} has no database ${database}: choose another one in --state`,
-  );
+  return state;
 }
 
 class NoResponse extends Error {
@@ -117,6 +112,7 @@ async function inTime<T>(response: Promise<T>): Promise<T> {
 class RedisState implements SharedState {
   failures = 0;
   readonly #redis: Redis;
+  readonly #database: number;
   readonly name: string;
   readonly #log: Logger;
   readonly #listeners = new Set<() => void>();
@@ -125,32 +121,43 @@ class RedisState implements SharedState {
   #settledAt = 0;
   #closed = false;
   #lastError: unknown;
+  /** Why Redis is away, as the log has it. */
+  #reason = '';
 
-  constructor(redis: Redis, name: string, log: Logger) {
+  constructor(redis: Redis, database: number, name: string, log: Logger) {
     this.#redis = redis;
+    this.#database = database;
     this.name = name;
     this.#log = log;
     // Without a listener, the library prints the errors itself.
     redis.on('error', (error) => {
       this.#lastError = error;
     });
-    redis.on('close', () => this.#leave(this.#lastError ?? new Error('the connection ended')));
+    redis.on('close', () => {
+      const error = this.#lastError ?? new Error('the connection ended');
+      this.#lastError = undefined;
+      this.#leave(error);
+    });
   }
 
   get isAway(): boolean {
     return this.#isAway;
   }
 
+  /** Throws ParityError if the server does not have the database. If anything else is wrong, Redis is away. */
   async connect(): Promise<void> {
-    // It may connect, and then not respond.
-    await inTime(this.#redis.connect()).catch((error: unknown) => this.#leave(this.#lastError ?? error));
-  }
-
-  /** False if the server refuses the database: the library would use the first one. */
-  async hasDatabase(database: number): Promise<boolean> {
-    if (database === 0 || this.#isAway) return true;
-    const refused = await inTime(this.#redis.select(database)).catch((error: unknown) => error);
-    return !/^ERR .*\b(?:DB|SELECT)\b/.test(reasonOf(refused));
+    try {
+      // It may connect, and then not respond.
+      await inTime(this.#redis.connect());
+      await this.#check();
+    } catch (error) {
+      if (!/^ERR .*\b(?:DB|SELECT)\b/.test(reasonOf(error))) return this.#leave(error);
+      await this.close();
+      throw new ParityError(
+        'usage',
+        `${this.name} has no database ${this.#database}: choose another one in --state`,
+      );
+    }
   }
 
   async get(keys: readonly string[], patience = 0): Promise<readonly (string | undefined)[]> {
@@ -222,16 +229,35 @@ class RedisState implements SharedState {
     });
   }
 
-  /** Redis is away from now on, until it responds to a probe. */
+  /** Throws if the server at the end of this connection is not one that the proxy can use. */
+  async #check(): Promise<void> {
+    // Where the server refuses the database, the library uses the first one.
+    if (this.#database !== 0) await inTime(this.#redis.select(this.#database));
+    // A replica, a server that is full, or a cluster responds to PING, but does not do what is needed.
+    await inTime(
+      Promise.all([
+        this.#redis.set('probe', '1', 'PX', 1000),
+        this.#redis.mget('probe', 'another probe'),
+        this.#redis.eval(expireIf, 1, 'probe', '1', 1000),
+      ]),
+    );
+  }
+
+  /** Redis is away from now on, until the server is one that the proxy can use. */
   #leave(error: unknown): void {
-    if (this.#isAway || this.#closed) return;
+    if (this.#closed) return;
+    const reason = reasonOf(error);
+    // While it is away, what a server says is news; that none can be reached is not.
+    if (this.#isAway && (!isRefusal(error) || reason === this.#reason)) return;
+    this.#log.warn(
+      {},
+      `${this.name} is away (${reason}): the proxy goes on with what it knows, and tries again`,
+    );
+    this.#reason = reason;
+    if (this.#isAway) return;
     this.#isAway = true;
     // Such a connection may never notice that the other side is gone.
     if (error instanceof NoResponse) this.#redis.disconnect(true);
-    this.#log.warn(
-      {},
-      `${this.name} is away (${reasonOf(error)}): the proxy goes on with what it knows, and tries again`,
-    );
     void this.#probe();
   }
 
@@ -240,18 +266,23 @@ class RedisState implements SharedState {
       await delay(probeInterval, undefined, { ref: false });
       if (this.#closed) return;
       try {
-        // A server that is full or a replica responds to PING, but stores nothing.
-        await inTime(this.#redis.set('probe', '1', 'PX', 1000));
-        this.#isAway = false;
-        this.#settledAt = performance.now() + settleTime;
-        this.#lastError = undefined;
+        await this.#check();
       } catch (error) {
-        if (error instanceof NoResponse) this.#redis.disconnect(true);
+        this.#leave(error);
+        // The next connection may lead to another server.
+        if (error instanceof NoResponse || isRefusal(error)) this.#redis.disconnect(true);
         continue;
       }
+      this.#isAway = false;
+      this.#settledAt = performance.now() + settleTime;
       this.#log.info({}, `${this.name} is back`);
       for (const listener of this.#listeners) listener();
       return;
     }
   }
+}
+
+/** Whether a server has refused a command, and not the network. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
 }
