@@ -7,6 +7,7 @@ import { MemoryState } from '../../src/proxy/state/memory-state.ts';
 import { openRedisState, parseStateUrl } from '../../src/proxy/state/redis-state.ts';
 import { sharedInstallation } from '../../src/proxy/state/shared-installation.ts';
 import type { SharedState } from '../../src/proxy/state/shared-state.ts';
+import { takeLock } from '../../src/proxy/state/state-lock.ts';
 import { startConversingBackend } from './conversing-backend.ts';
 import { freePort, hasRedis, startRedis } from './redis.ts';
 import { metric, post, proxyTo, readEvents, recordLogs } from './setup.ts';
@@ -65,6 +66,21 @@ it('forgets what was stored first when the memory is full', async () => {
   await state.set('e', '12345678', minute);
   expect(await state.get(['b', 'c', 'd', 'e'])).toEqual([undefined, undefined, '12', '12345678']);
   expect(await state.set('f', '12345678901', minute)).toBe(false);
+});
+
+it('keeps locks and renewed tokens, however many conversations there are', async () => {
+  const state = new MemoryState({ keys: 3, length: 100 });
+  await state.set('tokens:of a sign-in', 'renewed', minute);
+  const options = { patience: { held: 0, away: 0 }, isDone: async () => false };
+  const lock = await takeLock(state, 'renewal:of a sign-in', options);
+  onTestFinished(async () => void (typeof lock === 'object' && (await lock.release())));
+  const kinds = ['session', 'response', 'account', 'http'];
+  const keys = kinds.flatMap((kind) => [1, 2, 3, 4].map((number) => `${kind}:${number}`));
+  for (const key of keys) await state.set(key, 'a conversation', minute);
+  expect(await takeLock(state, 'renewal:of a sign-in', options)).toBe('held');
+  expect(await state.get(['tokens:of a sign-in'])).toEqual(['renewed']);
+  const kept = (await state.get(keys)).filter((text) => text !== undefined);
+  expect(kept).toHaveLength(3);
 });
 
 /** The message that refuses a value of --state; empty if it is taken. */
