@@ -35,6 +35,8 @@ server.on('upgrade', (request, socket: Duplex) => {
   );
   const decoder = new WebSocketDecoder('client', null);
   socket.on('error', () => socket.destroy());
+  // The sockets of a server of node:http stay open on this side otherwise, until the process has no descriptors left.
+  socket.on('end', () => socket.end());
   socket.on('data', (bytes: Buffer) => {
     for (const event of decoder.push(bytes)) {
       if (event.type !== 'message' || event.message.opcode !== 'text') continue;
