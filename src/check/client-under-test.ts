@@ -6,7 +6,8 @@ import {
   clientPlaceholders,
   type SettingPlaceholder,
 } from '../config/client-config.ts';
-import { configFiles, readConfig } from '../config/config.ts';
+import { readConfig } from '../config/config.ts';
+import { configFiles } from '../config/config-file.ts';
 import { unknownPlaceholder, unknownText } from '../config/texts.ts';
 import { ParityError } from '../errors.ts';
 import type { Scenario } from '../scenario/scenario.ts';

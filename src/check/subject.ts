@@ -1,5 +1,6 @@
 import { type ClientSettings, officialSettings } from '../client/client-settings.ts';
-import { bundledName, configFiles, readConfig } from '../config/config.ts';
+import { bundledName, readConfig } from '../config/config.ts';
+import { configFiles } from '../config/config-file.ts';
 import {
   linePattern,
   type Placeholder,

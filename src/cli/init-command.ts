@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { configFiles, configText } from '../config/config.ts';
+import { configText } from '../config/config.ts';
+import { configFiles } from '../config/config-file.ts';
 import { placeholders, type SubjectConfig } from '../config/subject-config.ts';
 import { ParityError } from '../errors.ts';
 import { writeWhole } from '../files.ts';

@@ -3,7 +3,8 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import pino from 'pino';
 import type { CommandModule } from 'yargs';
-import { configFiles, readConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { configFiles, hasConfig } from '../config/config-file.ts';
 import { ParityError } from '../errors.ts';
 import { isLoopback, nameIn } from '../proxy/guard.ts';
 import { defaultLimits } from '../proxy/limits.ts';
@@ -51,7 +52,10 @@ const levels = ['debug', 'info', 'warn', 'silent'] as const;
 /** The variable with the API key of clients. Other users of the machine could read it on the command line. */
 const keyVariable = 'CODEX_PARITY_API_KEY';
 
-export function proxyCommand(context: CommandContext): CommandModule<object, ProxyCommandOptions> {
+export async function proxyCommand(
+  context: CommandContext,
+): Promise<CommandModule<object, ProxyCommandOptions>> {
+  const configured = await configuration(process.cwd());
   return {
     command: 'proxy',
     describe: 'Run a proxy that sends requests to the Codex backend like the official client',
@@ -156,16 +160,21 @@ export function proxyCommand(context: CommandContext): CommandModule<object, Pro
         allowedHosts: hostNames(options['allow-host']),
       };
       checkWorkers(options);
+      const { limits } = configured();
       const log = logger(options['log-level']);
       const stateUrl = options.state === undefined ? undefined : parseStateUrl(options.state);
       const worker = await connectWorker();
       if (worker === undefined && options.workers > 1) {
-        return context.exit(await runAsParent(options, { signal: context.signal, log }));
+        return context.exit(await runAsParent(options, { signal: context.signal, log, limits }));
       }
       let state: SharedState | undefined;
       try {
         state = stateUrl ? await openRedisState(stateUrl, log) : worker?.state;
-        await serve(options, { ...clients, state, log, worker, signal: worker?.signal ?? context.signal });
+        await serve(options, {
+          ...clients,
+          ...{ state, log, limits, worker },
+          signal: worker?.signal ?? context.signal,
+        });
       } finally {
         await state?.close();
         worker?.end();
@@ -190,16 +199,16 @@ function checkWorkers({ workers, record, watch }: ProxyCommandOptions): void {
 /** Runs the workers until they are stopped. Returns the exit code. */
 async function runAsParent(
   { workers: count, host, port, grace, drain }: ProxyCommandOptions,
-  { signal, log }: Pick<Serving, 'signal' | 'log'>,
+  { signal, log, limits }: Pick<Serving, 'signal' | 'log' | 'limits'>,
 ): Promise<number> {
   const hurry = new AbortController();
   const times = { grace: grace * 1000, drain: drain * 1000 };
-  const limits = { ...defaultLimits, ...configured().limits };
   signal.addEventListener('abort', () => onSignal(() => hurry.abort()), { once: true });
-  return runWorkers({ count, host, port, signal, hurry: hurry.signal, times, limits, log });
+  const all = { ...defaultLimits, ...limits };
+  return runWorkers({ count, host, port, signal, hurry: hurry.signal, times, limits: all, log });
 }
 
-type Serving = Pick<ProxyOptions, 'key' | 'allowedHosts' | 'state' | 'log'> & {
+type Serving = Pick<ProxyOptions, 'key' | 'allowedHosts' | 'state' | 'log' | 'limits'> & {
   /** Stops the proxy. */
   readonly signal: AbortSignal;
   /** If this process is one of several. */
@@ -229,7 +238,6 @@ async function serve(
       host: upstream.host,
       address: host,
       port,
-      limits: configured().limits,
       installation: setup.options.installation ?? (await sharedInstallation(state)),
       state,
       otherMetrics: worker?.otherMetrics,
@@ -305,10 +313,18 @@ function removeEmpty(env: NodeJS.ProcessEnv): void {
   }
 }
 
-/** The settings of the proxy in the configuration file. */
-function configured() {
-  const { limits = {}, ...options } = readConfig(process.cwd()).proxy ?? {};
-  return { limits, options };
+/**
+ * Returns what reads the settings of the proxy in the configuration file of a folder. Only if there is a file, it loads the schema,
+ * which takes megabytes.
+ */
+async function configuration(folder: string) {
+  const read: (folder: string) => Config = hasConfig(folder)
+    ? (await import('../config/config.ts')).readConfig
+    : () => ({});
+  return () => {
+    const { limits = {}, ...options } = read(folder).proxy ?? {};
+    return { limits, options };
+  };
 }
 
 /** Checks the API key of clients. Throws ParityError if it is too short, or missing for an address other than loopback. */

@@ -1,8 +1,7 @@
 import type { Options } from 'yargs';
-import { hostOf } from '../check/subject.ts';
 import { ParityError } from '../errors.ts';
 import { type GoldenFolders, selectGoldens, versionNamed } from '../golden/select.ts';
-import { isLoopback } from '../proxy/guard.ts';
+import { isLoopback, nameIn } from '../proxy/guard.ts';
 import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
 import { defaultAuthFile, type SignIn } from '../proxy/sign-in/sign-in.ts';
 import { officialTokenUrl } from '../proxy/sign-in/token-endpoint.ts';
@@ -71,7 +70,7 @@ export function parseUpstream(text: string): URL {
 function tokenUrl(text: string | undefined): URL {
   if (text === undefined) return officialTokenUrl;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(hostOf(url).host))) return url;
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(nameIn(url.host)))) return url;
   throw new ParityError(
     'usage',
     `${tokenUrlVariable} is "${text}": it must be an https URL, or an http URL on this machine`,

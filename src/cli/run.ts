@@ -27,7 +27,8 @@ const commands: Readonly<Record<string, Register>> = {
   backend: async (cli, context) =>
     cli.command((await import('./backend-command.ts')).backendCommand(context)),
   watch: async (cli, context) => cli.command((await import('./watch-command.ts')).watchCommand(context)),
-  proxy: async (cli, context) => cli.command((await import('./proxy-command.ts')).proxyCommand(context)),
+  proxy: async (cli, context) =>
+    cli.command(await (await import('./proxy-command.ts')).proxyCommand(context)),
   'bench-tier': async (cli, context) =>
     cli.command((await import('./bench-tier-command.ts')).benchTierCommand(context)),
   doctor: async (cli, context) => cli.command((await import('./doctor-command.ts')).doctorCommand(context)),

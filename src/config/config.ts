@@ -1,14 +1,10 @@
-import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ParityError } from '../errors.ts';
 import { clientConfig } from './client-config.ts';
+import { configFiles, filesIn, misnamedFile } from './config-file.ts';
 import { type SubjectConfig, subjectConfig } from './subject-config.ts';
 import { parseYaml, readYaml } from './yaml-file.ts';
-
-/** The possible names of the file in the working folder. */
-export const configFiles = ['codex-parity.config.json', 'codex-parity.config.yaml'] as const;
 
 const portMessage = 'must be a whole number from 0 to 65535';
 
@@ -82,11 +78,9 @@ export type Config = z.infer<typeof config>;
  * @throws ParityError `usage` with the file, the line and the key, or `file-unreadable`.
  */
 export function readConfig(folder: string): Config {
-  const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-  const paths = configFiles.map((name) => join(folder, name)).filter(exists);
-  const [path, another] = paths;
-  const misnamed = join(folder, 'codex-parity.config.yml');
-  if (exists(misnamed))
+  const [misnamed] = filesIn(folder, [misnamedFile]);
+  const [path, another] = filesIn(folder, configFiles);
+  if (misnamed !== undefined)
     throw new ParityError('usage', `${misnamed} is not read: rename it to ${configFiles[1]}`);
   if (path === undefined) return {};
   if (another !== undefined)

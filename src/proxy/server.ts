@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { listenAt } from '../listening.ts';
 import { type HeaderList, pairHeaders } from '../wire/headers.ts';
 import { uuid4 } from '../wire/ids.ts';
+import { createServer } from '../wire/node-http.ts';
 import { type AccessRules, requireAccess } from './guard.ts';
 import { hostTexts } from './host.ts';
 import { watchClient } from './http/client-liveness.ts';

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { offeredProtocols, parseClientHello } from '../wire/client-hello.ts';
 import { closingResponse } from '../wire/closing-response.ts';
+import { createServer } from '../wire/node-http.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { connectionProblem, connectTcp, ready, secureUpstream } from './connect-upstream.ts';
 import { firstTlsRecord } from './first-record.ts';

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { listenLocally } from '../listening.ts';
 import { icon, pageHtml } from '../report/html.ts';
 import { pageBundle } from '../report/page-bundle.ts';
 import type { SessionData, WatchMessage, WatchState } from '../ui/watch-model.ts';
+import { createServer } from '../wire/node-http.ts';
 import { type Analysis, mostKept } from './analysis.ts';
 import { sessionData, turnPage } from './watch-data.ts';
 

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http';
 import type { HeaderList } from './headers.ts';
+import { STATUS_CODES } from './node-http.ts';
 
 /** The bytes of an HTTP/1.1 response after which the connection ends, for writing to a raw socket. */
 export function closingResponse({

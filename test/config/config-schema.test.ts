@@ -4,7 +4,8 @@ import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { constantPlaceholders, settingPlaceholders } from '../../src/config/client-config.ts';
-import { config, configFiles } from '../../src/config/config.ts';
+import { config } from '../../src/config/config.ts';
+import { configFiles } from '../../src/config/config-file.ts';
 import { placeholders } from '../../src/config/subject-config.ts';
 
 const repository = join(import.meta.dirname, '..', '..');

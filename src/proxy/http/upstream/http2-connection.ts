@@ -1,8 +1,8 @@
-import { validateHeaderValue } from 'node:http';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { type HeaderList, headerValue, pairHeaders } from '../../../wire/headers.ts';
+import { validateHeaderValue } from '../../../wire/node-http.ts';
 import { type BackendMessage, longestHead } from './backend-message.ts';
 import type { Http2Form } from './http-form.ts';
 import { KeptResponse, NotServed } from './kept-connection.ts';
@@ -18,6 +18,9 @@ export type SentRequest = {
   /** Called when the whole request is sent. */
   readonly onSent?: () => void;
 };
+
+/** Loaded when it is needed: it takes megabytes. */
+const http2 = () => process.getBuiltinModule('node:http2');
 
 /** The window of a connection before it is made larger (RFC 9113, section 6.9.2). */
 const firstWindow = 65_535;
@@ -45,7 +48,7 @@ export class Http2Connection {
     this.#socket = socket;
     this.#form = form;
     this.#idle = idle;
-    const session = connect(url, {
+    const session = http2().connect(url, {
       createConnection: () => socket,
       settings: form.settings,
       maxSendHeaderBlockLength: longestHead,
@@ -84,7 +87,7 @@ export class Http2Connection {
     if (hasBody) sendBody(stream, body, Number(headerValue(headers, 'content-length')));
     return response.catch((error: Error) => {
       // A backend that does not accept it says so (RFC 9113, section 8.7), or names a later request as the last one that it serves.
-      const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+      const isRefused = stream.rstCode === http2().constants.NGHTTP2_REFUSED_STREAM;
       if (!signal.aborted && (isRefused || (wasUsed && session.destroyed)))
         throw new NotServed(error.message, { cause: error });
       throw error;
@@ -130,7 +133,7 @@ export class Http2Connection {
       const cancel = (reason: Error) => {
         if (isOver) return;
         // The official client does the same when it needs no more (measured: codex 0.171.0).
-        stream.close(constants.NGHTTP2_CANCEL);
+        stream.close(http2().constants.NGHTTP2_CANCEL);
         fail(reason, true);
       };
       const abort = () => cancel(signal.reason);
@@ -152,11 +155,11 @@ export class Http2Connection {
       });
       stream.once('end', () => {
         // Node also ends what was reset, or cut off.
-        if (isOver || message === undefined || stream.rstCode !== constants.NGHTTP2_NO_ERROR) return;
+        if (isOver || message === undefined || stream.rstCode !== http2().constants.NGHTTP2_NO_ERROR) return;
         message.complete = true;
         message.push(null);
         // A response may come before the request was read.
-        if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);
+        if (!stream.writableFinished) stream.close(http2().constants.NGHTTP2_CANCEL);
         finish(true);
       });
       stream.on('error', (error) => {

@@ -1,9 +1,10 @@
-import { type IncomingHttpHeaders, validateHeaderValue } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { HeaderList } from '../../../wire/headers.ts';
 import { ResponseDecoder } from '../../../wire/http1.ts';
 import type { ResponseHead } from '../../../wire/message.ts';
+import { validateHeaderValue } from '../../../wire/node-http.ts';
 import { type BackendMessage, longestHead } from './backend-message.ts';
 import { connectionError } from './way-out.ts';
 

@@ -1,7 +1,7 @@
-import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
 import { type HeaderList, headerValue, pairHeaders } from '../../../wire/headers.ts';
+import { request as requestHttp } from '../../../wire/node-http.ts';
 import { acceptKey } from '../../../wire/websocket.ts';
 import type { ProxyContext } from '../../proxy-context.ts';
 import { Timeout } from '../timeout.ts';

@@ -1,15 +1,10 @@
-import {
-  type Agent,
-  type ClientRequest,
-  type IncomingMessage,
-  request as requestHttp,
-  validateHeaderValue,
-} from 'node:http';
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { pipeline, Readable, type Transform } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type HeaderList, pairHeaders } from '../../../wire/headers.ts';
+import { request as requestHttp, validateHeaderValue } from '../../../wire/node-http.ts';
 import { Timeout } from '../timeout.ts';
 import { type BackendMessage, longestHead } from './backend-message.ts';
 import type { HttpForm } from './http-form.ts';

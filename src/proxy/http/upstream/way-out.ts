@@ -1,6 +1,7 @@
-import { type AgentOptions, Agent as HttpAgent } from 'node:http';
+import type { AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { ParityError } from '../../../errors.ts';
+import { Agent } from '../../../wire/node-http.ts';
 
 /** Milliseconds for a forward proxy to open a tunnel. */
 export const longestTunnel = 30_000;
@@ -21,7 +22,7 @@ export function keptWayOut(url: URL, idle: number): HttpAgent {
 }
 
 function agentFor(url: URL, options: AgentOptions): HttpAgent {
-  return url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
+  return url.protocol === 'https:' ? new HttpsAgent(options) : new Agent(options);
 }
 
 /** Throws ParityError `usage` if the proxy for a URL cannot be used: Node would ignore it. */

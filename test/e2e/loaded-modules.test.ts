@@ -1,0 +1,57 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
+import { cli, repository, temporaryFolder } from './cli.ts';
+
+/** Prints the modules of Node that the process has loaded, and the URLs of others, when it ends. */
+const lister = `
+import { registerHooks } from 'node:module';
+const urls = [];
+registerHooks({ load(url, context, next) { urls.push(url); return next(url, context); } });
+process.once('exit', () => console.log(JSON.stringify({ builtin: process.moduleLoadList, urls })));
+`;
+
+/** Starts a program, stops it when it listens, and returns the modules of Node and the dependencies that it has loaded. */
+async function loadedModules(args: readonly string[], config?: object) {
+  const folder = temporaryFolder();
+  const account = { accountId: 'acct-1', userId: 'user-1', email: 'a@example.com', plan: 'pro' } as const;
+  writeFileSync(join(folder, 'auth.json'), authJson(madeUpSignIn(account)));
+  if (config !== undefined) writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify(config));
+  const { stdout } = await cli(args, {
+    cwd: folder,
+    env: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(lister)}` },
+    onStderr: (text, child) => {
+      if (text.includes('listening on')) child.kill('SIGINT');
+    },
+  });
+  const { builtin, urls }: { readonly builtin: readonly string[]; readonly urls: readonly string[] } =
+    JSON.parse(stdout);
+  const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
+  return {
+    builtin: builtin.map((name) => name.replace('NativeModule ', '')),
+    dependencies: Object.keys(dependencies).filter((name) =>
+      urls.some((url) => url.includes(`/node_modules/${name}/`)),
+    ),
+  };
+}
+
+const proxy = ['proxy', '--port', '0', '--auth', 'auth.json'];
+const watch = ['watch', '--listen', '0', '--page', '0'];
+
+// Each of these takes megabytes of a process that may run for months.
+it.each([
+  { args: proxy, needed: ['pino', 'ws', 'yargs'] },
+  { args: watch, needed: ['yargs'] },
+])('starts $args.0 without packages and modules of Node that it does not need', async ({ args, needed }) => {
+  const { builtin, dependencies } = await loadedModules(args);
+  expect(dependencies).toEqual(needed);
+  expect(builtin).toContain('http');
+  expect(builtin).not.toContain('internal/deps/undici/undici');
+  expect(builtin).not.toContain('http2');
+});
+
+it('loads what a configuration file of the proxy needs', async () => {
+  const { dependencies } = await loadedModules(proxy, { proxy: { grace: 5 } });
+  expect(dependencies).toEqual(['pino', 'ws', 'yaml', 'yargs', 'zod']);
+});
