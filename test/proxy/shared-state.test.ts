@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../src/proxy/state/memory-state.ts';
 import type { SharedState } from '../../src/proxy/state/shared-state.ts';
 import { converse, expectedText, startConversingBackend } from './conversing-backend.ts';
-import { openWebSocket, post, proxyTo, readEvents, receiveResponse, user } from './setup.ts';
+import {
+  openWebSocket,
+  post,
+  proxyTo,
+  readEvents,
+  receiveResponse,
+  type TestBackend,
+  user,
+} from './setup.ts';
 
 const newMemory = () => new MemoryState({ keys: 1000, length: 1_000_000 });
 
@@ -13,6 +21,13 @@ async function startProxies(count: number, state: SharedState = newMemory()) {
   for (let index = 0; index < count; index += 1) origins.push(await proxyTo(backend.url, { state }));
   const [a = '', b = '', c = ''] = origins;
   return { backend, a, b, c };
+}
+
+/** The ids of the turns to which the requests belong that a backend has received. */
+function turnIds(backend: TestBackend): string[] {
+  return backend
+    .turns()
+    .map((sent) => JSON.parse(sent.client_metadata['x-codex-turn-metadata'] ?? '{}').turn_id);
 }
 
 type Completed = { readonly id: string; readonly text: string };
@@ -76,11 +91,9 @@ describe('a conversation that moves between proxies', () => {
     const { id } = await overHttp(a, { input: 'one ' });
     const output = { type: 'function_call_output', call_id: 'c', output: 'done' };
     await overHttp(b, { input: [output], previous_response_id: id });
-    const turns = backend
-      .turns()
-      .map((sent) => JSON.parse(sent.client_metadata['x-codex-turn-metadata'] ?? '{}'));
-    expect(turns[0].turn_id).toMatch(/^[0-9a-f-]{36}$/);
-    expect(turns[1].turn_id).toBe(turns[0].turn_id);
+    const [first, second] = turnIds(backend);
+    expect(first).toMatch(/^[0-9a-f-]{36}$/);
+    expect(second).toBe(first);
   });
 
   it('keeps a response for a client that did not receive the next one', async () => {
@@ -145,6 +158,100 @@ it('stores a response before the client receives that it is complete', async () 
   expect(isOver).toBe(false);
   resolve();
   expect(completed(await events).text).toBe('one ');
+});
+
+describe('a state that arrives late', () => {
+  const named = { prompt_cache_key: 'k' };
+  const output = [{ type: 'function_call_output', call_id: 'c', output: 'done' }];
+
+  /** Two proxies with one state, of which what the second one reads first arrives only when it is released. */
+  async function startLateProxies(before?: (text: string) => Promise<void> | void) {
+    const backend = await startConversingBackend({ before: (text) => before?.(text) });
+    const memory = newMemory();
+    const late = Promise.withResolvers<void>();
+    let reads = 0;
+    let stores = true;
+    const state: SharedState = {
+      ...stateOf(memory),
+      get: async (keys) => {
+        reads += 1;
+        const isFirst = reads === 1;
+        const texts = await memory.get(keys);
+        if (isFirst) await late.promise;
+        return texts;
+      },
+      set: async (...entry) => stores && memory.set(...entry),
+    };
+    const [a, b] = [await proxyTo(backend.url, { state: memory }), await proxyTo(backend.url, { state })];
+    const storesNothing = () => {
+      stores = false;
+    };
+    return { backend, a, b, release: late.resolve, reads: () => reads, storesNothing };
+  }
+
+  it('does not replace a response that was completed meanwhile', async () => {
+    const { backend, a, b, release, reads } = await startLateProxies();
+    const conversation = 'conv_1';
+    await overHttp(a, { conversation, input: 'one ' });
+    const waiting = overHttp(b, { conversation, input: 'three ' });
+    await expect.poll(reads).toBe(1);
+    await overHttp(b, { conversation, input: 'two ' });
+    release();
+    expect((await waiting).text).toBe(expectedText(['one ', 'two ', 'three ']));
+    expect(backend.notFound()).toBe(0);
+  });
+
+  it.each([
+    { began: 'after', isLate: true },
+    { began: 'before', isLate: false },
+  ])('does not replace a running turn that began $began it was read', async ({ isLate }) => {
+    const finish = Promise.withResolvers<void>();
+    const { backend, a, b, release, reads, storesNothing } = await startLateProxies((text) =>
+      text === 'two ' ? finish.promise : undefined,
+    );
+    await overHttp(a, { ...named, input: 'one ' });
+    const continueTurn = () => overHttp(b, { ...named, input: output });
+    const late = isLate ? continueTurn() : undefined;
+    if (isLate) await expect.poll(reads).toBe(1);
+    else release();
+    const running = overHttp(b, { ...named, input: 'two ' });
+    await expect.poll(() => backend.turns().length).toBe(2);
+    storesNothing();
+    release();
+    await (late ?? continueTurn());
+    finish.resolve();
+    await running;
+    await continueTurn();
+    const [first, second, ...others] = turnIds(backend);
+    expect(second).not.toBe(first);
+    expect(others).toEqual([second, second]);
+  });
+
+  it('does not replace a turn that was completed meanwhile', async () => {
+    const { backend, a, b, release, reads } = await startLateProxies();
+    await overHttp(a, { ...named, input: 'one ' });
+    const waiting = overHttp(b, { ...named, input: output });
+    await expect.poll(reads).toBe(1);
+    await overHttp(b, { ...named, input: 'two ' });
+    release();
+    await waiting;
+    const [first, second, third] = turnIds(backend);
+    expect(second).not.toBe(first);
+    expect(third).toBe(second);
+  });
+
+  it('is that of the response that the client names', async () => {
+    const { backend, a, b, release, reads } = await startLateProxies();
+    const { id } = await overHttp(a, { ...named, input: 'one ' });
+    const waiting = overHttp(b, { ...named, input: output, previous_response_id: id });
+    await expect.poll(reads).toBe(1);
+    await overHttp(b, { ...named, input: 'two ' });
+    release();
+    expect((await waiting).text).toBe('one [one ]done');
+    const [first, , third] = turnIds(backend);
+    expect(third).toBe(first);
+    expect(backend.notFound()).toBe(0);
+  });
 });
 
 /** The methods of a state, to replace some of them. */

@@ -51,31 +51,51 @@ export class SessionStore {
    * from the response of another one. So does the session of a websocket.
    */
   async find(sessionKey: SessionKey, request: TurnRequest, by: SessionCaller): Promise<Session> {
-    const shared = await this.#readShared(sessionKey, request, by);
     const { namedByClient } = sessionKey;
-    const { caller } = by;
-    const webSocket = namedByClient ? undefined : by.webSocket;
-    const key = webSocket === undefined ? sessionKey.key : undefined;
-    const { previousResponseId } = request;
-    const continued =
-      previousResponseId === undefined ? undefined : this.#byResponse.get(`${caller} ${previousResponseId}`);
-    const known = key === undefined ? webSocket?.session : this.#byKey.get(key);
-    const adopted = namedByClient || webSocket !== undefined ? undefined : continued;
+    const { known: own, adopted: other } = this.#local(sessionKey, request, by);
+    const before = own ?? other;
+    const [responseBefore, turnBefore] = [before?.history.lastResponseId, before?.lastTurn];
+    const shared = await this.#readShared(sessionKey, request, by);
+    const { webSocket, key, known, continued, adopted } = this.#local(sessionKey, request, by);
     const newIdentity = (): Identity => {
       if (shared !== undefined) return { session: shared.id, thread: shared.id };
       return (namedByClient ? undefined : continued?.identity) ?? sessionKey.identity();
     };
-    const session = known ?? adopted ?? new Session(this.#context, newIdentity());
+    const found = known ?? adopted;
+    const session = found ?? new Session(this.#context, newIdentity());
     if (webSocket !== undefined) webSocket.session = session;
-    const last = shared?.last ?? continued?.history.last;
+    // What has happened here since the read began is newer, unless the client names the response that it continues from.
+    const isNamed = shared?.last !== undefined && request.previousResponseId !== undefined;
+    const applies = (isAsBefore: boolean) => isNamed || found === undefined || isAsBefore;
+    const sharedLast = applies(session.history.lastResponseId === responseBefore) ? shared?.last : undefined;
+    const last = sharedLast ?? continued?.history.last;
     if (last !== undefined) session.history.continueFrom(last);
-    if (shared?.turn !== undefined && session.shareAgain === undefined) session.continueTurn(shared.turn);
+    const canContinue =
+      session.shareAgain === undefined && applies(!session.running && session.lastTurn === turnBefore);
+    if (canContinue && shared?.turn !== undefined) session.continueTurn(shared.turn);
     if (key !== undefined && (known !== undefined || adopted === undefined)) {
       this.#byKey.delete(key);
       this.#byKey.set(key, session);
       this.#forgetOldest(this.#byKey);
     }
     return session;
+  }
+
+  /** What this process knows of the session of a request. */
+  #local({ namedByClient, key }: SessionKey, request: TurnRequest, { caller, webSocket }: SessionCaller) {
+    const ownSocket = namedByClient ? undefined : webSocket;
+    const ownKey = ownSocket === undefined ? key : undefined;
+    const { previousResponseId } = request;
+    const continued =
+      previousResponseId === undefined ? undefined : this.#byResponse.get(`${caller} ${previousResponseId}`);
+    return {
+      webSocket: ownSocket,
+      key: ownKey,
+      known: ownKey === undefined ? ownSocket?.session : this.#byKey.get(ownKey),
+      /** The session whose last response the request continues. */
+      continued,
+      adopted: namedByClient || ownSocket !== undefined ? undefined : continued,
+    };
   }
 
   async #readShared(

@@ -64,6 +64,10 @@ export class Session {
     }
   }
 
+  get lastTurn(): Turn {
+    return this.#lastTurn;
+  }
+
   /** Continues a turn that another process of the proxy has begun. */
   continueTurn(turn: Turn): void {
     this.#lastTurn = turn;

@@ -148,10 +148,13 @@ export class Accounts {
     if (files === undefined) return;
     const holders = this.#usable(files).flatMap(({ holder = [] }) => holder);
     const keys = [sessionKey(session), ...holders.map((holder) => this.#limitKey(holder))];
+    const before = new Map(this.#limitedUntil);
     const [assigned, ...limits] = await this.#state.get(keys);
     for (const [index, holder] of holders.entries()) {
       const until = Number(limits[index] ?? 0);
-      if (until > Date.now()) this.#limitedUntil.set(holder, until);
+      // What was learned here meanwhile is newer.
+      const isAsBefore = this.#limitedUntil.get(holder) === before.get(holder);
+      if (until > Date.now() && isAsBefore) this.#limitedUntil.set(holder, until);
     }
     if (assigned === undefined || this.#bySession.has(session)) return;
     const [kind, name = ''] = assigned.split(/ (.*)/s);

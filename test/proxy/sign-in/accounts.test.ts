@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Accounts } from '../../../src/proxy/sign-in/accounts.ts';
 import { holderOf } from '../../../src/proxy/sign-in/sign-in.ts';
+import { MemoryState } from '../../../src/proxy/state/memory-state.ts';
 import {
   authFile,
   endpointAt,
@@ -197,6 +198,26 @@ it('forgets the limit of an account that serves a request before its reset', () 
   accounts.served('1', limitOf(folder, 'a', 0).holder);
   accounts.limited('', limitOf(folder, 'b', 1000));
   expect(served(accounts, '2')).toEqual(['a']);
+});
+
+it('forgets the limit even if the shared state still had it, and arrives late', async () => {
+  const folder = folderOf('a', 'b');
+  const late = Promise.withResolvers<void>();
+  class LateState extends MemoryState {
+    override async get(keys: readonly string[]) {
+      const texts = await super.get(keys);
+      await late.promise;
+      return texts;
+    }
+  }
+  const accounts = new Accounts(folder, endpointAt(1), new LateState({ keys: 100, length: 10_000 }));
+  const limit = limitOf(folder, 'a', 60_000);
+  accounts.limited('', limit);
+  const waiting = accounts.signIn('1');
+  accounts.served('2', limit.holder);
+  late.resolve();
+  await waiting;
+  expect(served(accounts, '3', '4').sort()).toEqual(['a', 'b']);
 });
 
 it('keeps the account that has served a session, although its limit is reached', () => {
