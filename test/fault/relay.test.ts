@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
 import { RawConnection } from '../../src/client/replay/raw-connection.ts';
@@ -227,8 +227,11 @@ it.each([1, 2, 3])('passes on all that came before a reset, however slowly, with
       .on('error', () => {})
       .once('data', () => {
         socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${2 * body.length}\r\n\r\n`);
-        // Half of the body. It has left when the connection is reset.
-        socket.write(body, () => setTimeout(() => socket.resetAndDestroy(), 20));
+        // Half of the body. The relay has read it when the connection is reset: it reads in each turn of the event loop.
+        socket.write(body, async () => {
+          for (let turns = 0; turns < 200; turns += 1) await immediate();
+          socket.resetAndDestroy();
+        });
       });
   });
   const port = await listenLocally(server);
