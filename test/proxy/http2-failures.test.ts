@@ -143,16 +143,32 @@ it.each(['goaway', 'end'])('opens another connection after the %s of an idle one
   expect(backend.connections.accepted).toBe(2);
 });
 
-it('sends a request again that arrives just when the backend ends an idle connection', async () => {
+it('sends a request again that the backend has not begun when it ends the connection', async () => {
   const backend = await startSecureBackend({
     stream: (stream, count) => {
-      if (count === 2) stream.session?.socket.destroy();
-      else respond(stream);
+      if (count !== 2) return respond(stream);
+      const ofFirst = 1;
+      stream.session?.goaway(constants.NGHTTP2_NO_ERROR, ofFirst);
     },
   });
   const client = officialClient(await proxyTo(backend.url, { signIn }));
   for (const _ of [1, 2]) expect(await text(await client.send('{"model":"m"}'))).toBe(events.join(''));
   expect(backend.connections.accepted).toBe(2);
+});
+
+it('does not send a request again that the backend may have begun', async () => {
+  let streams = 0;
+  const backend = await startSecureBackend({
+    stream: (stream, count) => {
+      streams = count;
+      if (count === 2) stream.session?.socket.destroy();
+      else respond(stream);
+    },
+  });
+  const client = officialClient(await proxyTo(backend.url, { signIn }));
+  expect(await text(await client.send('{"model":"m"}'))).toBe(events.join(''));
+  expect((await client.send('{"model":"m"}')).statusCode).toBe(502);
+  expect(streams).toBe(2);
 });
 
 it.each<[string, (socket: Socket) => void]>([

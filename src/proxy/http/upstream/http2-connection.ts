@@ -41,7 +41,6 @@ export class Http2Connection {
   readonly #form: Http2Form;
   readonly #idle: number;
   #isBusy = false;
-  #isUsed = false;
 
   /** The connection ends when it is unused for `idle` milliseconds: after its first request if that is 0. */
   constructor(socket: TLSSocket, { url, form, idle }: { url: URL; form: Http2Form; idle: number }) {
@@ -68,7 +67,7 @@ export class Http2Connection {
 
   /**
    * Sends a request. Resolves to the response's head, before its body. Rejects with NotServed if the backend has certainly not
-   * begun it, or ended a connection that was used before without any part of a response.
+   * begun it.
    */
   async send(request: SentRequest): Promise<BackendMessage> {
     const { body, headers, signal, onSent } = request;
@@ -79,8 +78,6 @@ export class Http2Connection {
     if (session.closed || session.destroyed) throw new NotServed('the connection has ended');
     const hasBody = !Buffer.isBuffer(body) || body.length > 0;
     const stream = session.request(rawHeaders(this.#form, request), { endStream: !hasBody });
-    const wasUsed = this.#isUsed;
-    this.#isUsed = true;
     this.#isBusy = true;
     if (onSent !== undefined) stream.once('finish', onSent);
     const response = this.#receive(stream, signal);
@@ -88,9 +85,7 @@ export class Http2Connection {
     return response.catch((error: Error) => {
       // A backend that does not accept it says so (RFC 9113, section 8.7), or names a later request as the last one that it serves.
       const isRefused = stream.rstCode === http2().constants.NGHTTP2_REFUSED_STREAM;
-      if (!signal.aborted && (isRefused || (wasUsed && session.destroyed)))
-        throw new NotServed(error.message, { cause: error });
-      throw error;
+      throw isRefused && !signal.aborted ? new NotServed(error.message, { cause: error }) : error;
     });
   }
 

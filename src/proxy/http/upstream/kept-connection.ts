@@ -49,8 +49,9 @@ export class KeptConnection {
   }
 
   /**
-   * Sends a request. Resolves to the response's head, before its body. If a connection that was used before ends without any
-   * byte of a response, the request is sent again over a new one: the backend has ended it just then.
+   * Sends a request. Resolves to the response's head, before its body. If the system reports that a connection which was used before
+   * has ended already, and takes nothing of the request, it is sent again over a new one. In any other case the backend may have read
+   * it, also if it ends the connection without any response. The official client does not send it again then, either.
    */
   async send(request: KeptRequest): Promise<BackendMessage> {
     request.signal.throwIfAborted();
@@ -63,7 +64,7 @@ export class KeptConnection {
     } catch (error) {
       // Another request may have taken the connection meanwhile: two at a time could receive each other's responses.
       const isTaken = this.#exchange !== undefined;
-      if (!wasUsed || exchange.hasBytes || isTaken || request.signal.aborted) throw error;
+      if (!wasUsed || !exchange.isUnsent || isTaken || request.signal.aborted) throw error;
       if (this.#isGiven) throw new NotServed('the connection has ended', { cause: error });
       return this.#begin(request).response;
     }
@@ -148,6 +149,8 @@ function open({ hostname, port }: URL): Socket {
 /** One request, and its response. */
 class Exchange {
   readonly response: Promise<BackendMessage>;
+  /** Whether the connection has ended before it took any of the request. */
+  readonly isUnsent: boolean;
   readonly #socket: Socket;
   readonly #decoder = new ResponseDecoder(longestHead);
   readonly #onEnd: (isReusable: boolean) => void;
@@ -155,7 +158,6 @@ class Exchange {
   #resolve: (response: KeptResponse) => void = () => {};
   #reject: (error: Error) => void = () => {};
   #message: KeptResponse | undefined;
-  #hasBytes = false;
   #isReusable = false;
 
   constructor(
@@ -182,15 +184,10 @@ class Exchange {
     socket.write(`${method} ${target} HTTP/1.1\r\n${lines}\r\n`, 'latin1');
     socket.write(body);
     socket.uncork();
-  }
-
-  /** Whether anything of a response has arrived. */
-  get hasBytes(): boolean {
-    return this.#hasBytes;
+    this.isUnsent = socket.errored !== null;
   }
 
   take(bytes: Buffer): void {
-    this.#hasBytes = true;
     for (const event of this.#decoder.push(bytes)) {
       if (event.type === 'interim') continue;
       if (event.type === 'head') this.#begin(event.head);

@@ -31,8 +31,8 @@ export class SecureConnection {
   }
 
   /**
-   * Sends a request. Resolves to the response's head, before its body. What the backend has not served, because it refuses it or has
-   * just ended the connection, is sent once more over a new one.
+   * Sends a request. Resolves to the response's head, before its body. What the backend has certainly not begun, because it
+   * refuses it or had ended the connection, is sent once more over a new one.
    */
   async send(request: KeptRequest): Promise<BackendMessage> {
     for (let attempts = 1; ; attempts += 1) {

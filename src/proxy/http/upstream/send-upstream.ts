@@ -1,4 +1,4 @@
-import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { pipeline, Readable, type Transform } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -22,10 +22,7 @@ export type UpstreamRequest = {
   readonly signal: AbortSignal;
   /** Milliseconds within which the response's head must arrive. Default: no limit. */
   readonly firstByte?: number;
-  /**
-   * Keeps the connection for the next request. One that the backend ends just then costs a body that is a Buffer nothing: it is
-   * sent again over a new connection. Default: a connection for this request alone.
-   */
+  /** Keeps the connection for the next request. Default: a connection for this request alone. */
   readonly agent?: Agent;
   /** The same for https, or without a forward proxy on the way. A request that it cannot take now gets its own connection. */
   readonly connection?: KeptConnection | SecureConnection;
@@ -83,21 +80,13 @@ type Attempt = UpstreamRequest & {
 };
 
 async function dispatch(options: Attempt): Promise<BackendMessage> {
-  const { agent, connection, ...others } = options;
+  const { agent: _, connection, ...others } = options;
   const { body, url } = others;
   if (Buffer.isBuffer(body) && connection?.takes({ ...others, body })) {
     return connection.send({ ...others, body });
   }
   if (url.protocol === 'https:') return sendSecurely(others);
-  if (!Buffer.isBuffer(body) || agent === undefined) return send(others);
-  let wasKept = false;
-  return send(options, (request) => {
-    wasKept = request.reusedSocket;
-  }).catch((error: unknown) => {
-    const isReset = error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
-    if (wasKept && isReset && !options.signal.aborted) return send(others);
-    throw error;
-  });
+  return send(Buffer.isBuffer(body) ? options : others);
 }
 
 /** Sends a request over a TLS connection of its own. */
@@ -118,10 +107,7 @@ function tunnelTimeFor(firstByte = longestTunnel): number {
   return Math.min(firstByte, longestTunnel);
 }
 
-async function send(
-  options: Attempt,
-  onFailure: (request: ClientRequest) => void = () => {},
-): Promise<IncomingMessage> {
+async function send(options: Attempt): Promise<IncomingMessage> {
   const { url, method, headers, body, signal, firstByte, onSent, socket } = options;
   signal.throwIfAborted();
   // A request that has begun must not be abandoned, so check first what Node would refuse.
@@ -149,10 +135,7 @@ async function send(
     if (onSent !== undefined) request.once('finish', onSent);
     signal.addEventListener('abort', abort, { once: true });
     // Stays after the head: later failures also reach the response's own listeners.
-    request.on('error', (error) => {
-      onFailure(request);
-      reject(connectionError(error));
-    });
+    request.on('error', (error) => reject(connectionError(error)));
     request.once('response', resolve);
     request.once('upgrade', (_response, socket) => {
       socket.on('error', () => {}).destroy();
