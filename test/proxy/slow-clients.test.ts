@@ -1,14 +1,18 @@
+import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import {
   fastRetries,
+  metric,
   openWebSocket,
   post,
   proxyTo,
   readEvents,
   receiveResponse,
+  refusedWith,
   responseEvents,
   sendAll,
+  sse,
   startTestBackend,
   tunnelled,
 } from './setup.ts';
@@ -85,6 +89,27 @@ it('pauses the backend while a client does not read its stream, and loses nothin
   const response = await post(`${await proxyTo(backend.url)}/v1/responses`, hello);
   expect(await unreadBytes(backend.unsent)).toBeGreaterThan(32 * large);
   expect(await readEvents(response)).toEqual(events);
+});
+
+it('cuts a response over HTTP off when its client stops reading for the idle time, and does not blame the backend', async () => {
+  let sender: ServerResponse | undefined;
+  const backend = await startTestBackend({
+    upgrade: () => refusedWith('426 Upgrade Required'),
+    post: (response) => {
+      sender = response;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      for (const event of events) response.write(sse(event));
+    },
+  });
+  const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, idle: 2000 } });
+  const response = await post(`${proxy}/v1/responses`, hello);
+  await expect.poll(() => metric(proxy, 'turns_total'), { timeout: 10_000 }).toBe(1);
+  expect(sender?.destroyed).toBe(true);
+  expect(JSON.parse((await readEvents(response)).at(-1) ?? '')).toMatchObject({
+    type: 'error',
+    error: { code: 'upstream_lost', message: 'the response was cut off: the client stopped reading' },
+  });
+  expect(backend.turns()).toHaveLength(1);
 });
 
 it('cuts a response off when its client stops reading for the idle time', async () => {

@@ -162,7 +162,7 @@ function cutOff(error: unknown): never {
 
 /**
  * Passes the events of a stream to `onEvent`. Resolves to the last event. Throws ApiError if the stream is cut off or silent
- * for too long, or has an event that is too large.
+ * for too long, if the client stops reading for as long, or if an event is too large.
  */
 async function readEvents(
   response: BackendMessage,
@@ -171,8 +171,15 @@ async function readEvents(
 ): Promise<string> {
   const decoder = new SseDecoder();
   let undecoded = 0;
+  const { promise: stopped, reject: stop } = Promise.withResolvers<never>();
+  stopped.catch(() => {});
+  let waitsForClient = false;
   const late = new Timeout(idle, () => {
-    response.destroy(proxyError(502, backendSilent, `the backend sent nothing for ${idle / 1000} s`));
+    const error = waitsForClient
+      ? proxyError(502, responseCutOff, 'the response was cut off: the client stopped reading')
+      : proxyError(502, backendSilent, `the backend sent nothing for ${idle / 1000} s`);
+    stop(error);
+    response.destroy(error);
   });
   try {
     for await (const chunk of decodedBody(response)) {
@@ -183,7 +190,12 @@ async function readEvents(
       if (undecoded > longest) throw new Error(`an event of more than ${longest} bytes`);
       for (const { data } of events) {
         const type = eventType(data);
-        await onEvent(type, data);
+        const handled = onEvent(type, data);
+        if (handled !== undefined) {
+          waitsForClient = true;
+          await Promise.race([handled, stopped]);
+          waitsForClient = false;
+        }
         if (isLastEvent(type)) return data;
       }
     }
