@@ -107,6 +107,7 @@ export async function run(commandLine: readonly string[]): Promise<number> {
         'boolean-negation': false,
       })
       .check(checkOptions);
+    keepNoHelp(cli);
     for (const register of commandsFor(args[0] ?? '')) await register(cli, context);
     const completion = ['completion', 'Print a script for shell completion'] as const;
     // To complete words takes half of the program. So load that only when a shell asks for it.
@@ -126,6 +127,22 @@ export async function run(commandLine: readonly string[]): Promise<number> {
 function commandsFor(word: string): Register[] {
   const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
   return command === undefined ? Object.values(commands) : [command];
+}
+
+/** What yargs does not export. */
+type Internals = {
+  readonly getInternalMethods: () => {
+    readonly getUsageInstance: () => { cacheHelpMessage: () => void };
+  };
+};
+
+/**
+ * Yargs lays out the help of each command that it runs, in case that somebody asks for it then. This takes 20 ms of CPU time, and 4 MB
+ * that are not returned (measured: yargs 18.2.0).
+ */
+function keepNoHelp(cli: Argv & Partial<Internals>): void {
+  const usage = cli.getInternalMethods?.().getUsageInstance();
+  if (usage !== undefined) usage.cacheHelpMessage = () => {};
 }
 
 /** The names of all options that a command line knows. */

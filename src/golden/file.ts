@@ -13,7 +13,7 @@ import { isFolder, makeFolder, unwritable } from '../files.ts';
 import { decodeEvent, encodeEvent } from '../trace/codec.ts';
 import { closingLine, decodeLine, headerLine, readLines } from '../trace/line-file.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
-import { compareVersions } from '../wire/codex-version.ts';
+import { compare, compareVersions } from '../wire/codex-version.ts';
 import { type JsonNode, jsonObject, printJson } from '../wire/json.ts';
 import { FieldError, Fields } from '../wire/json-fields.ts';
 import { type Golden, type GoldenId, lifetimes, type Variable } from './golden.ts';
@@ -145,7 +145,7 @@ export function listGoldens(folder: string): (GoldenId & { readonly path: string
         }),
       ),
     )
-    .sort((a, b) => compareVersions(a.codex, b.codex) || a.path.localeCompare(b.path, 'en'));
+    .sort((a, b) => compareVersions(a.codex, b.codex) || compare(a.path, b.path));
 }
 
 function foldersIn(folder: string, root: string): string[] {

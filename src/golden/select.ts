@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { ParityError } from '../errors.ts';
 import { isFolder } from '../files.ts';
 import { chooseFrom, didYouMean, nearest } from '../suggestion.ts';
-import { compareVersions, isVersion } from '../wire/codex-version.ts';
+import { compare, compareVersions, isVersion } from '../wire/codex-version.ts';
 import { goldenPath, listGoldens } from './file.ts';
 import type { GoldenId } from './golden.ts';
 
@@ -32,7 +32,7 @@ export function layeredGoldens(folders: GoldenFolders): GoldenFile[] {
   for (const folder of folders.toReversed())
     for (const file of listGoldens(folder)) files.set(goldenPath('', file), { ...file, folder });
   return [...files]
-    .sort(([a, { codex }], [b, other]) => compareVersions(codex, other.codex) || a.localeCompare(b, 'en'))
+    .sort(([a, { codex }], [b, other]) => compareVersions(codex, other.codex) || compare(a, b))
     .map(([, file]) => file);
 }
 

@@ -1,5 +1,5 @@
 import { ParityError } from '../errors.ts';
-import { compareVersions } from '../wire/codex-version.ts';
+import { compare, compareVersions } from '../wire/codex-version.ts';
 import { type Gate, strictGate } from './gate.ts';
 import { type Report, type ReportedScenario, type Selection, titleOf } from './report.ts';
 
@@ -84,8 +84,5 @@ function leastCoverage(files: readonly ReportFile[]): Selection['coverage'] {
 }
 
 function inOrder(a: ReportedScenario, b: ReportedScenario): number {
-  return (
-    compareVersions(a.codex, b.codex) ||
-    `${a.lane}/${a.scenario}`.localeCompare(`${b.lane}/${b.scenario}`, 'en')
-  );
+  return compareVersions(a.codex, b.codex) || compare(`${a.lane}/${a.scenario}`, `${b.lane}/${b.scenario}`);
 }

@@ -4,15 +4,25 @@ import { expect, it } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 
-/** Prints the modules of Node that the process has loaded, and the URLs of others, when it ends. */
+/**
+ * Prints the modules of Node that the process has loaded, the URLs of others, and which functions it has called that need rules of
+ * languages, when it ends.
+ */
 const lister = `
 import { registerHooks } from 'node:module';
 const urls = [];
 registerHooks({ load(url, context, next) { urls.push(url); return next(url, context); } });
-process.once('exit', () => console.log(JSON.stringify({ builtin: process.moduleLoadList, urls })));
+const called = [];
+const note = (prototype, name) => {
+  const original = prototype[name];
+  prototype[name] = function (...args) { called.push(name); return original.apply(this, args); };
+};
+note(String.prototype, 'localeCompare');
+note(Intl.Segmenter.prototype, 'segment');
+process.once('exit', () => console.log(JSON.stringify({ builtin: process.moduleLoadList, urls, called })));
 `;
 
-/** Starts a program, stops it when it listens, and returns the modules of Node and the dependencies that it has loaded. */
+/** Starts a program, stops it when it listens, and returns what it has loaded and called. */
 async function loadedModules(args: readonly string[], config?: object) {
   const folder = temporaryFolder();
   const account = { accountId: 'acct-1', userId: 'user-1', email: 'a@example.com', plan: 'pro' } as const;
@@ -25,10 +35,11 @@ async function loadedModules(args: readonly string[], config?: object) {
       if (text.includes('listening on')) child.kill('SIGINT');
     },
   });
-  const { builtin, urls }: { readonly builtin: readonly string[]; readonly urls: readonly string[] } =
+  const { builtin, urls, called }: Record<'builtin' | 'urls' | 'called', readonly string[]> =
     JSON.parse(stdout);
   const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   return {
+    called,
     builtin: builtin.map((name) => name.replace('NativeModule ', '')),
     dependencies: Object.keys(dependencies).filter((name) =>
       urls.some((url) => url.includes(`/node_modules/${name}/`)),
@@ -43,12 +54,13 @@ const watch = ['watch', '--listen', '0', '--page', '0'];
 it.each([
   { args: proxy, needed: ['pino', 'ws', 'yargs'] },
   { args: watch, needed: ['yargs'] },
-])('starts $args.0 without packages and modules of Node that it does not need', async ({ args, needed }) => {
-  const { builtin, dependencies } = await loadedModules(args);
+])('starts $args.0 without what it does not need', async ({ args, needed }) => {
+  const { builtin, dependencies, called } = await loadedModules(args);
   expect(dependencies).toEqual(needed);
   expect(builtin).toContain('http');
   expect(builtin).not.toContain('internal/deps/undici/undici');
   expect(builtin).not.toContain('http2');
+  expect(called).toEqual([]);
 });
 
 it('loads what a configuration file of the proxy needs', async () => {
