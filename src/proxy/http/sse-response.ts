@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
+import type { Deltas } from './deltas.ts';
 import { hasRoom } from './frame-writer.ts';
 import { writeHead } from './send.ts';
 
@@ -10,8 +11,9 @@ import { writeHead } from './send.ts';
 export class SseResponse {
   readonly #response: ServerResponse;
   readonly #headers: HeaderList;
-  /** The text of the events that wait to be sent. */
-  #waiting = '';
+  /** The events that wait to be sent: the first `#length` bytes. */
+  #waiting = noBytes;
+  #length = 0;
   /** One promise for all events that are sent before there is room. */
   #room: Promise<void> | undefined;
 
@@ -50,20 +52,59 @@ export class SseResponse {
 
   /** Sends an event. Returns a promise for when the client can take more, if it cannot now. */
   send(event: string | undefined, data: string): Promise<void> | undefined {
-    const response = this.#response;
-    if (response.destroyed) return undefined;
-    if (this.#waiting === '') {
+    if (this.#response.destroyed) return undefined;
+    const name =
+      event === undefined ? '' : `event: ${hasLineEnd(event) ? event.replaceAll(/[\r\n]/g, ' ') : event}\n`;
+    // JSON with line ends needs a data line for each of its lines. A lone CR is one too (WHATWG HTML, section 9.2.6).
+    const lines = hasLineEnd(data) ? data.replaceAll(/\r\n|\r|\n/g, '\ndata: ') : data;
+    const text = `${name}data: ${lines}\n\n`;
+    this.#reserve(Buffer.byteLength(text));
+    this.#length += this.#waiting.write(text, this.#length);
+    return this.#sent();
+  }
+
+  /** As `send`, for each of the deltas. */
+  sendDeltas({ type, bytes, starts, ends }: Deltas): Promise<void> | undefined {
+    if (this.#response.destroyed) return undefined;
+    const all = bytes.subarray(starts[0], ends.at(-1));
+    if (all.includes(lineFeed) || all.includes(carriageReturn)) {
+      let room: Promise<void> | undefined;
+      for (const [n, start] of starts.entries())
+        room = this.send(type, bytes.toString('utf8', start, ends[n]));
+      return room;
+    }
+    const before = Buffer.from(`event: ${type}\ndata: `);
+    this.#reserve(all.length + starts.length * (before.length + 2));
+    const waiting = this.#waiting;
+    let at = this.#length;
+    for (let n = 0; n < starts.length; n += 1) {
+      at += before.copy(waiting, at);
+      at += bytes.copy(waiting, at, starts[n], ends[n]);
+      waiting[at] = lineFeed;
+      waiting[at + 1] = lineFeed;
+      at += 2;
+    }
+    this.#length = at;
+    return this.#sent();
+  }
+
+  /** Makes room for further events. */
+  #reserve(size: number): void {
+    if (this.#length === 0) {
       this.hasEvents = true;
       this.#silence.refresh();
       this.#begin();
       setImmediate(() => this.#flush());
     }
-    const name =
-      event === undefined ? '' : `event: ${hasLineEnd(event) ? event.replaceAll(/[\r\n]/g, ' ') : event}\n`;
-    // JSON with line ends needs a data line for each of its lines. A lone CR is one too (WHATWG HTML, section 9.2.6).
-    const lines = hasLineEnd(data) ? data.replaceAll(/\r\n|\r|\n/g, '\ndata: ') : data;
-    this.#waiting += `${name}data: ${lines}\n\n`;
-    if (this.#waiting.length >= response.writableHighWaterMark) this.#flush();
+    if (this.#length + size <= this.#waiting.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#length + size, 2 * this.#waiting.length));
+    this.#waiting.copy(larger, 0, 0, this.#length);
+    this.#waiting = larger;
+  }
+
+  #sent(): Promise<void> | undefined {
+    const response = this.#response;
+    if (this.#length >= response.writableHighWaterMark) this.#flush();
     if (!response.writableNeedDrain) return undefined;
     this.#room ??= hasRoom(response).finally(() => {
       this.#room = undefined;
@@ -72,19 +113,28 @@ export class SseResponse {
   }
 
   end(): void {
-    const events = this.#waiting;
-    this.#waiting = '';
-    if (events === '') this.#response.end();
-    else this.#response.end(Buffer.from(events));
+    const events = this.#take();
+    if (events.length === 0) this.#response.end();
+    else this.#response.end(events);
   }
 
   #flush(): void {
-    const events = this.#waiting;
-    this.#waiting = '';
-    // Node would count the bytes of a string first.
-    if (events !== '' && !this.#response.destroyed) this.#response.write(Buffer.from(events));
+    const events = this.#take();
+    if (events.length > 0 && !this.#response.destroyed) this.#response.write(events);
+  }
+
+  #take(): Buffer {
+    const events = this.#waiting.subarray(0, this.#length);
+    this.#waiting = noBytes;
+    this.#length = 0;
+    return events;
   }
 }
+
+const noBytes: Buffer = Buffer.alloc(0);
+
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
 
 function hasLineEnd(text: string): boolean {
   return text.includes('\n') || text.includes('\r');

@@ -14,6 +14,11 @@ export class ResponseTracker {
   readonly #current = new Set<string>();
   #begun = false;
 
+  /** Whether the response has begun. Then all events but a last one belong to it. */
+  get hasBegun(): boolean {
+    return this.#begun;
+  }
+
   /** Marks that the next response is another one. */
   startRequest(): void {
     for (const id of this.#current) this.#earlier.add(id);

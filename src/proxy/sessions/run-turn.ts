@@ -35,7 +35,7 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
     const stop = request.stop.length === 0 ? undefined : stopAt(request.stop, options);
     const result = await session.turn({
       ...options,
-      ...stop?.handlers,
+      ...(stop && { ...stop.handlers, onDeltas: undefined }),
       ...(beforeCompleted && { beforeCompleted }),
       signal,
     });

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { retryAfter } from '../http/account-limit.ts';
+import type { Deltas } from '../http/deltas.ts';
 import { type ApiError, proxyError } from '../http/errors.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
@@ -102,6 +103,7 @@ export class Session {
     // An error frame comes over a websocket that works. So the last one is the response, and HTTP is not tried.
     const overWebSocket = (isLast: boolean): TurnAttempt => ({
       ...overHttp,
+      onDeltas: delivery.deliverDeltas,
       onEvent: (type, text) => {
         const retries = !isLast && reconnectError(type, text, fullInput !== undefined) !== undefined;
         return retries && delivery.discard() ? undefined : delivery.deliver(type, text);
@@ -173,7 +175,7 @@ function reasonFor(ending: RequestEnding): string {
 
 /** Passes the events of a turn to the client and the history, and takes them back before a retry. */
 function startDelivery(turn: Turn, recorder: TurnRecorder, options: TurnOptions) {
-  const { request, onEvent, discardEvents, beforeCompleted } = options;
+  const { request, onEvent, onDeltas, discardEvents, beforeCompleted } = options;
   let begun = false;
   let completed: Promise<void> | undefined;
   return {
@@ -193,6 +195,12 @@ function startDelivery(turn: Turn, recorder: TurnRecorder, options: TurnOptions)
       completed.catch(() => {});
       return completed;
     },
+    deliverDeltas:
+      onDeltas &&
+      ((deltas: Deltas) => {
+        begun = true;
+        return onDeltas(deltas);
+      }),
     /** Resolves when the client was sent that the response is complete. */
     completed: () => completed,
     /** Takes back all events. Returns false if some have already reached the client, so that a retry is impossible. */

@@ -1,3 +1,4 @@
+import type { DeltasHandler } from '../http/deltas.ts';
 import type { ApiError } from '../http/errors.ts';
 import type { BackendResponse } from '../http/upstream/send-upstream.ts';
 import type { TurnRecorder } from './history.ts';
@@ -8,6 +9,8 @@ export type TurnOptions = {
   readonly request: TurnRequest;
   readonly signal: AbortSignal;
   readonly onEvent: EventHandler;
+  /** Receives deltas instead of `onEvent`, if they come as bytes. */
+  readonly onDeltas?: DeltasHandler | undefined;
   /**
    * Discards all events so far, so that the turn can be retried. Returns false if some have already reached the client.
    * Without it, they have.

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { type Deltas, type DeltasHandler, deltasAt } from '../http/deltas.ts';
 import { toBuffer } from '../http/frame-writer.ts';
 import { isMessageTooBig, messageTooBig } from '../http/message-too-big.ts';
 import { Timeout } from '../http/timeout.ts';
-import { readPlainTexts } from '../http/upstream/plain-texts.ts';
+import { type PlainTexts, readPlainTexts } from '../http/upstream/plain-texts.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { Limits } from '../limits.ts';
 import { eventType, responseId } from './event-fields.ts';
@@ -32,6 +33,15 @@ export type ConnectionRequest = Pick<Limits, 'firstByte' | 'idle'> & {
   /** Ends the connection. */
   readonly signal: AbortSignal;
   readonly onEvent: EventHandler;
+  /** Receives deltas instead of `onEvent`, if they come as bytes. */
+  readonly onDeltas?: DeltasHandler | undefined;
+};
+
+type MessageReceiver = {
+  /** Receives the text of a message, or undefined for a binary one. */
+  readonly onMessage: (text: string | undefined) => void;
+  /** Receives deltas that come as bytes. */
+  readonly onDeltas: ((deltas: Deltas) => void) | undefined;
 };
 
 /** A websocket to the backend. It serves one request at a time. */
@@ -43,11 +53,8 @@ export class UpstreamConnection {
   /** The id of the connection's last response, from which the next request can continue. */
   lastResponseId: string | undefined;
   #busy = false;
-  /**
-   * Receives the messages of the response: their texts, and undefined for a binary one. One listener for all of them is faster
-   * than one for each request.
-   */
-  #receive: ((text: string | undefined) => void) | undefined;
+  /** Receives the messages of the response. One listener for all of them is faster than one for each request. */
+  #receiver: MessageReceiver | undefined;
   readonly #responses = new ResponseTracker();
   readonly #readEarlier: Promise<unknown>;
 
@@ -57,13 +64,24 @@ export class UpstreamConnection {
     this.holder = holder;
     // Without an error listener, a broken connection would end the process. Messages between requests are ignored.
     socket.on('error', () => socket.terminate());
-    readPlainTexts(socket, raw, (text) => this.#receive?.(text));
+    readPlainTexts(socket, raw, (texts) => this.#receiveTexts(texts));
     socket.on('message', (data, binary) =>
-      this.#receive?.(binary ? undefined : toBuffer(data).toString('utf8')),
+      this.#receiver?.onMessage(binary ? undefined : toBuffer(data).toString('utf8')),
     );
     socket.resume();
     // What the backend has sent before any request is not a response to one.
     this.#readEarlier = new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #receiveTexts(texts: PlainTexts): void {
+    const { bytes, starts, ends } = texts;
+    for (let n = 0; n < starts.length && this.#receiver !== undefined; ) {
+      const { onMessage, onDeltas } = this.#receiver;
+      const deltas = onDeltas && this.#responses.hasBegun ? deltasAt(texts, n) : undefined;
+      if (deltas === undefined) onMessage(bytes.toString('utf8', starts[n], ends[n]));
+      else onDeltas?.(deltas);
+      n += deltas?.starts.length ?? 1;
+    }
   }
 
   get usable(): boolean {
@@ -71,7 +89,8 @@ export class UpstreamConnection {
   }
 
   /** Sends a request and passes the events of its response to `onEvent`. */
-  async send({ text: request, firstByte, idle, signal, onEvent }: ConnectionRequest): Promise<RequestEnding> {
+  async send(options: ConnectionRequest): Promise<RequestEnding> {
+    const { text: request, firstByte, idle, signal, onEvent, onDeltas } = options;
     const socket = this.#socket;
     this.#busy = true;
     this.#responses.startRequest();
@@ -81,7 +100,7 @@ export class UpstreamConnection {
       let begun = false;
       const settle = (ending: RequestEnding) => {
         timeout.end();
-        this.#receive = undefined;
+        this.#receiver = undefined;
         socket.off('close', closed).off('error', failed);
         signal.removeEventListener('abort', abort);
         this.#busy = false;
@@ -103,7 +122,21 @@ export class UpstreamConnection {
         socket.isPaused
           ? lose('the client stopped reading')
           : lose('the backend stopped sending', { isSilent: true });
-      const receive = (text: string | undefined) => {
+      const deliver = (pass: () => Promise<void> | undefined, ending?: RequestEnding) => {
+        let handled: Promise<void> | undefined;
+        try {
+          handled = pass();
+        } catch (error) {
+          // Thrown from here, it would end the process.
+          reject(error);
+          return lose('the event could not be delivered');
+        }
+        if (ending !== undefined) return settle(ending);
+        if (handled === undefined || socket.isPaused) return;
+        socket.pause();
+        void handled.then(() => socket.resume());
+      };
+      const onMessage = (text: string | undefined) => {
         if (text === undefined) return lose('the backend sent a binary message');
         const type = eventType(text);
         const isLast = isLastEvent(type);
@@ -115,20 +148,15 @@ export class UpstreamConnection {
           timeout.end();
           timeout = new Timeout(idle, fallSilent);
         }
-        let handled: Promise<void> | undefined;
-        try {
-          handled = onEvent(type, text);
-        } catch (error) {
-          // Thrown from here, it would end the process.
-          reject(error);
-          return lose('the event could not be delivered');
-        }
-        if (isLast) return settle({ kind: 'responded', type, text, id });
-        if (handled === undefined || socket.isPaused) return;
-        socket.pause();
-        void handled.then(() => socket.resume());
+        deliver(() => onEvent(type, text), isLast ? { kind: 'responded', type, text, id } : undefined);
       };
-      this.#receive = receive;
+      const receiveDeltas =
+        onDeltas &&
+        ((deltas: Deltas) => {
+          timeout.refresh();
+          deliver(() => onDeltas(deltas));
+        });
+      this.#receiver = { onMessage, onDeltas: receiveDeltas };
       socket.on('close', closed).on('error', failed);
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });

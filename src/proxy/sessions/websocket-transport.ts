@@ -105,7 +105,14 @@ export class WebSocketTransport {
     const { onEvent, amended, hasChanged } = watchAccount(attempt, connection.holder, signIns.hasSeveral);
     const { text } = this.#shaper.body(withTurnState(members, turn.state), turn.values);
     const { firstByte, idle } = limits;
-    const ending = await connection.send({ text, firstByte, idle, signal, onEvent });
+    const ending = await connection.send({
+      text,
+      firstByte,
+      idle,
+      signal,
+      onEvent,
+      onDeltas: attempt.onDeltas,
+    });
     if (ending.kind === 'responded' && continuableTypes.has(ending.type)) {
       connection.lastResponseId = ending.id;
       signIns.served(session, connection.holder);

@@ -47,6 +47,7 @@ export async function sendWholeResponse(
       if (event !== undefined) collector.take(event);
       return undefined;
     },
+    onDeltas: () => undefined,
     discardEvents: () => {
       collector = newCollector();
       return true;

@@ -23,6 +23,7 @@ async function streamEvents(context: HttpContext, request: TurnRequest): Promise
         if (!stream.begun && type === 'error') return undefined;
         return stream.send(type, text);
       },
+      onDeltas: (deltas) => stream.sendDeltas(deltas),
       discardEvents: () => !stream.hasEvents,
     });
     if (last === undefined) return;

@@ -23,9 +23,9 @@ async function openReader(lines: readonly string[] = []) {
   const [{ socket } = expect.unreachable()] = await upgraded;
   const received: string[] = [];
   let plain = 0;
-  readPlainTexts(websocket, socket, (text) => {
-    plain += 1;
-    received.push(text);
+  readPlainTexts(websocket, socket, ({ bytes, starts, ends }) => {
+    plain += starts.length;
+    received.push(...starts.map((start, n) => bytes.toString('utf8', start, ends[n])));
   });
   websocket.on('message', (data: Buffer, binary) =>
     received.push(binary ? `binary ${data.toString('hex')}` : data.toString('utf8')),
@@ -33,7 +33,9 @@ async function openReader(lines: readonly string[] = []) {
   websocket.on('ping', (data) => received.push(`ping ${data}`));
   websocket.on('error', (error) => received.push('code' in error ? String(error.code) : error.message));
   const receive = (bytes: Buffer, size = bytes.length) => {
-    for (let at = 0; at < bytes.length; at += size) socket.emit('data', bytes.subarray(at, at + size));
+    for (let at = 0; at < bytes.length; at += size) {
+      socket.emit('data', Buffer.from(bytes.subarray(at, at + size)));
+    }
   };
   return { websocket, received, receive, plain: () => plain };
 }
@@ -85,15 +87,15 @@ describe('texts of a backend', () => {
   it('are not read by the library if a chunk has them completely', async () => {
     const { receive, plain } = await openReader();
     receive(stream);
-    expect(plain()).toBe(5);
+    expect(plain()).toBe(6);
     receive(stream.subarray(0, -1));
-    expect(plain()).toBe(9);
+    expect(plain()).toBe(11);
     receive(stream.subarray(-1));
     // The header of the second text is cut.
     const cut = text('one').length + 1;
     receive(stream.subarray(0, cut));
     receive(stream.subarray(cut));
-    expect(plain()).toBe(13);
+    expect(plain()).toBe(16);
   });
 
   it('are read by the library if the websocket has compression', async () => {
@@ -105,6 +107,7 @@ describe('texts of a backend', () => {
 
   it.each([
     ['is not UTF-8', text(Buffer.of(0xff)), 'WS_ERR_INVALID_UTF8'],
+    ['ends within a character', text(Buffer.of(0xc3)), 'WS_ERR_INVALID_UTF8'],
     ['is masked', text('masked', { mask: Buffer.from('mask') }), 'WS_ERR_UNEXPECTED_MASK'],
     ['is compressed', text('compressed', { rsv1: true }), 'WS_ERR_UNEXPECTED_RSV_1'],
     ['is within another', Buffer.concat([text('be', { fin: false }), text('gin')]), 'WS_ERR_INVALID_OPCODE'],

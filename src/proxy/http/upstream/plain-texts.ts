@@ -1,5 +1,14 @@
+import { isUtf8 } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { encodeFrames } from '../../../wire/websocket-frame.ts';
+
+/** Successive texts, as valid UTF-8 in one piece of memory. Between them are only spaces. */
+export type PlainTexts = {
+  readonly bytes: Buffer;
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+};
 
 /**
  * Reads the texts of a backend before the library does: a response has thousands of short ones, and the library makes several
@@ -8,15 +17,20 @@ import type { WebSocket } from 'ws';
  *
  * @param websocket is open, has read nothing yet, and ends its connection at once when it closes
  * @param raw the socket below it, as the library has set it up
- * @param onText called for each text; the library emits all others as messages, in the same order
+ * @param onTexts called for the texts of a chunk, whose memory they keep; the library emits all others as messages, in the same
+ *   order
  */
-export function readPlainTexts(websocket: WebSocket, raw: Duplex, onText: (text: string) => void): void {
+export function readPlainTexts(
+  websocket: WebSocket,
+  raw: Duplex,
+  onTexts: (texts: PlainTexts) => void,
+): void {
   // What is decompressed comes later than what is not compressed.
   if (websocket.extensions !== '') return;
   const [toLibrary] = raw.listeners('data');
   if (toLibrary === undefined) return;
   raw.removeAllListeners('data');
-  const reader = new PlainTextReader(onText, (bytes) => {
+  const reader = new PlainTextReader(onTexts, (bytes) => {
     // The library reads nothing after a close.
     if (websocket.readyState === websocket.OPEN) toLibrary.call(raw, bytes);
   });
@@ -25,7 +39,7 @@ export function readPlainTexts(websocket: WebSocket, raw: Duplex, onText: (text:
 }
 
 class PlainTextReader {
-  readonly #onText: (text: string) => void;
+  readonly #onTexts: (texts: PlainTexts) => void;
   readonly #toLibrary: (bytes: Buffer) => void;
   /** Bytes of the library's current frame that are still to come. */
   #left = 0;
@@ -37,8 +51,8 @@ class PlainTextReader {
    */
   #isConfirmed = true;
 
-  constructor(onText: (text: string) => void, toLibrary: (bytes: Buffer) => void) {
-    this.#onText = onText;
+  constructor(onTexts: (texts: PlainTexts) => void, toLibrary: (bytes: Buffer) => void) {
+    this.#onTexts = onTexts;
     this.#toLibrary = toLibrary;
   }
 
@@ -57,20 +71,39 @@ class PlainTextReader {
         at = end;
         continue;
       }
+      if (this.#isConfirmed) at = this.#takeTexts(chunk, at);
+      if (at === length) return;
       const frame = frameAt(chunk, at);
-      if (frame?.isPlainText === true && frame.end <= length && this.#isConfirmed) {
-        const text = chunk.toString('utf8', frame.payloadAt, frame.end);
-        // Stands for bytes that are not UTF-8, unless the backend has sent it. The library finds out.
-        if (!text.includes('\ufffd')) {
-          this.#onText(text);
-          at = frame.end;
-          continue;
-        }
-      }
       if (frame === undefined) this.#head = Buffer.from(chunk.subarray(at));
       this.#left = (frame?.end ?? length) - at;
       this.#isConfirmed = false;
     }
+  }
+
+  /** Takes the texts that begin at `start`. Returns where they end. Overwrites their headers, so that all are checked at once. */
+  #takeTexts(chunk: Buffer, start: number): number {
+    const starts: number[] = [];
+    const ends: number[] = [];
+    let at = start;
+    for (;;) {
+      const frame = frameAt(chunk, at);
+      if (frame?.isPlainText !== true || frame.end > chunk.length) break;
+      for (; at < frame.payloadAt; at += 1) chunk[at] = space;
+      starts.push(frame.payloadAt);
+      at = frame.end;
+      ends.push(at);
+    }
+    if (isUtf8(chunk.subarray(start, at))) {
+      if (at > start) this.#onTexts({ bytes: chunk, starts, ends });
+      return at;
+    }
+    // The library ends the connection at the first one that is not UTF-8.
+    const payloads = starts.map((payloadAt, n) => chunk.subarray(payloadAt, ends[n]));
+    const valid = payloads.findIndex((payload) => !isUtf8(payload));
+    this.#onTexts({ bytes: chunk, starts: starts.slice(0, valid), ends: ends.slice(0, valid) });
+    this.#isConfirmed = false;
+    this.#toLibrary(encodeFrames(payloads.slice(valid).map((payload) => ({ opcode: 'text', payload }))));
+    return at;
   }
 
   /** Reads on in a header. Until its end is known, the library has all bytes. */
@@ -83,6 +116,8 @@ class PlainTextReader {
 }
 
 const noBytes: Buffer = Buffer.alloc(0);
+
+const space = 0x20;
 
 /** The longest header of a frame without a mask, in bytes. */
 const longestHeader = 10;
