@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { converse, expectedText, startConversingBackend } from '../proxy/conversing-backend.ts';
 import { hasRedis, startRedis } from '../proxy/redis.ts';
-import { metric, post, readEvents } from '../proxy/setup.ts';
+import { metric, openWebSocket, post, readEvents } from '../proxy/setup.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
 
 type Started = { readonly child: ChildProcess; readonly origin: string; readonly stderr: () => string };
@@ -92,14 +93,39 @@ it('finishes running turns before it stops', async () => {
   const running = [turn(origin, { input: 'a' }), turn(origin, { input: 'b' })];
   await expect.poll(() => backend.turns().length).toBe(2);
   child.kill('SIGINT');
-  // A connection that came just when the last worker closed stays unanswered until the end.
-  const attempt = () =>
-    fetch(origin, { signal: AbortSignal.timeout(500) }).then(String, (error) => error.cause?.code);
+  const attempt = () => fetch(origin).then(String, (error) => error.cause?.code);
   await expect.poll(attempt).toBe('ECONNREFUSED');
   expect(child.exitCode).toBeNull();
   resolve();
   expect((await Promise.all(running)).map(({ text }) => text)).toEqual(['a', 'b']);
   expect((await ended).exitCode).toBe(0);
+});
+
+it('ends a connection at once that arrives just when all workers stop', async () => {
+  const { promise: finish, resolve } = Promise.withResolvers<void>();
+  onTestFinished(() => resolve());
+  const backend = await startConversingBackend({ before: () => finish });
+  const { child, origin, ended } = await startWorkers(backend.url);
+  await expect.poll(() => workersOf(child)).toHaveLength(2);
+  const running = ['a', 'b'].map((input) => turn(origin, { input }));
+  await expect.poll(() => backend.turns().length).toBe(2);
+  // A worker that stops closes them when it no longer listens. The workers get connections by turns.
+  const idle = [await openWebSocket(`${origin}/v1/responses`), await openWebSocket(`${origin}/v1/responses`)];
+  const closed = idle.map((socket) => once(socket, 'close'));
+  child.kill('SIGSTOP');
+  const late = connect(Number(new URL(origin).port), '127.0.0.1');
+  onTestFinished(() => void late.destroy());
+  await once(late, 'connect');
+  for (const pid of workersOf(child)) process.kill(pid, 'SIGTERM');
+  await Promise.all(closed);
+  // It passes the connection on, and then reads that nobody takes it.
+  child.kill('SIGCONT');
+  late.on('error', () => {}).resume();
+  await expect.poll(() => late.closed).toBe(true);
+  resolve();
+  await Promise.all(running);
+  child.kill('SIGTERM');
+  await ended;
 });
 
 it('kills a first worker that hangs before it listens', async () => {
