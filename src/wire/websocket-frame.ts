@@ -138,19 +138,43 @@ function writeHeader(frame: Buffer, at: number, first: number, maskBit: number, 
   return frame.writeBigUInt64BE(BigInt(length), frame.writeUInt8(maskBit | 127, at + 1));
 }
 
-/**
- * Masks or unmasks into new memory, because the bytes are still being forwarded. Works on four bytes
- * at a time, because messages are large.
- */
+/** Masks or unmasks into new memory, because the bytes are still being forwarded. */
 export function masked(payload: Buffer, mask: Buffer): Buffer {
   const result = Buffer.allocUnsafeSlow(payload.length);
   payload.copy(result);
-  const words = new Uint32Array(result.buffer, 0, payload.length >> 2);
-  const [key = 0] = new Uint32Array(Uint8Array.from(mask).buffer);
-  for (let at = 0; at < words.length; at += 1) words[at] = (words[at] ?? 0) ^ key;
-  for (let at = words.length * 4; at < result.length; at += 1)
-    result[at] = (result[at] ?? 0) ^ (mask[at & 3] ?? 0);
+  maskInPlace(result, mask);
   return result;
+}
+
+/** A mask twice, as bytes and as the word of eight bytes. */
+const maskTwice = new Uint8Array(8);
+const maskWord = new BigUint64Array(maskTwice.buffer);
+
+/** Masks or unmasks bytes that begin at a multiple of eight in their memory: eight at a time, because messages are large. */
+function maskInPlace(bytes: Buffer, mask: Buffer): void {
+  maskTwice.set(mask);
+  maskTwice.set(mask, 4);
+  const [word = 0n] = maskWord;
+  const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length >> 3);
+  for (let at = 0; at < words.length; at += 1) words[at] = (words[at] ?? 0n) ^ word;
+  for (let at = words.length * 8; at < bytes.length; at += 1)
+    bytes[at] = (bytes[at] ?? 0) ^ (mask[at & 3] ?? 0);
+}
+
+/** The bytes before the payload that `frameInPlace` needs: a multiple of eight with room for any header. */
+export const frameMargin = 16;
+
+/**
+ * Makes a masked frame of a text that is in memory from `frameMargin` on, and has `length` bytes. Returns the frame, in the same
+ * memory.
+ */
+export function frameInPlace(bytes: Buffer, length: number): Buffer {
+  const mask = newMask();
+  const end = frameMargin + length;
+  maskInPlace(bytes.subarray(frameMargin, end), mask);
+  const start = frameMargin - mask.length - headerLength(length);
+  mask.copy(bytes, writeHeader(bytes, start, 0x81, 0x80, length));
+  return bytes.subarray(start, end);
 }
 
 /** A queue of bytes to decode. Joins chunks only when a value spans them, so a long payload is copied once. */

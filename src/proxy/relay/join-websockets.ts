@@ -4,7 +4,7 @@ import { FrameWriter, toBuffer } from '../http/frame-writer.ts';
 import { isMessageTooBig, messageTooBig } from '../http/message-too-big.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { rawMember, rawString, requestMembers } from '../shape/raw-json.ts';
+import { printMembers, rawMember, rawString, requestMembers } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
 import { stoppingCode, whenStopping } from '../stopping.ts';
 import { lastEventOf, mayBeLastEvent } from './last-event.ts';
@@ -50,7 +50,7 @@ export function joinWebSockets(
     if (members === undefined || rawString(members, 'type') !== 'response.create') return data;
     setRunning(true);
     isPrewarm = rawMember(members, 'generate') !== undefined;
-    return shaper.body(members).text;
+    return printMembers(shaper.body(members).members);
   };
   const frames = new FrameWriter(socket);
   const forward = (data: Buffer, binary: boolean, onSent?: () => void) => {

@@ -5,6 +5,7 @@ import { toBuffer } from '../http/frame-writer.ts';
 import { isMessageTooBig, messageTooBig } from '../http/message-too-big.ts';
 import { Timeout } from '../http/timeout.ts';
 import { type PlainTexts, readPlainTexts } from '../http/upstream/plain-texts.ts';
+import { sendText } from '../http/upstream/send-text.ts';
 import { isLastEvent } from '../http/upstream-events.ts';
 import type { Limits } from '../limits.ts';
 import { eventType, responseId } from './event-fields.ts';
@@ -29,7 +30,8 @@ export type EventHandler = (type: string, text: string) => Promise<void> | undef
 
 /** `idle` includes the time that the client takes to read an event. */
 export type ConnectionRequest = Pick<Limits, 'firstByte' | 'idle'> & {
-  readonly text: string;
+  /** The parts of its text. */
+  readonly parts: readonly string[];
   /** Ends the connection. */
   readonly signal: AbortSignal;
   readonly onEvent: EventHandler;
@@ -47,6 +49,8 @@ type MessageReceiver = {
 /** A websocket to the backend. It serves one request at a time. */
 export class UpstreamConnection {
   readonly #socket: WebSocket;
+  /** The socket below the websocket. */
+  readonly #raw: Duplex;
   /** The holder of the sign-in that the connection was opened for; see holderOf. */
   readonly holder: string;
   readonly openedAt = Date.now();
@@ -58,9 +62,9 @@ export class UpstreamConnection {
   readonly #responses = new ResponseTracker();
   readonly #readEarlier: Promise<unknown>;
 
-  /** @param raw the socket below the websocket */
   constructor({ socket, raw }: { readonly socket: WebSocket; readonly raw: Duplex }, holder: string) {
     this.#socket = socket;
+    this.#raw = raw;
     this.holder = holder;
     // Without an error listener, a broken connection would end the process. Messages between requests are ignored.
     socket.on('error', () => socket.terminate());
@@ -90,7 +94,7 @@ export class UpstreamConnection {
 
   /** Sends a request and passes the events of its response to `onEvent`. */
   async send(options: ConnectionRequest): Promise<RequestEnding> {
-    const { text: request, firstByte, idle, signal, onEvent, onDeltas } = options;
+    const { parts, firstByte, idle, signal, onEvent, onDeltas } = options;
     const socket = this.#socket;
     this.#busy = true;
     this.#responses.startRequest();
@@ -161,8 +165,7 @@ export class UpstreamConnection {
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });
       if (socket.readyState !== socket.OPEN) return closed(1006);
-      // The library would count the bytes of a string first.
-      socket.send(Buffer.from(request), { binary: false }, () => {
+      sendText(socket, this.#raw, parts, () => {
         // Until now it may have waited for the processor or the network, and the backend could not respond.
         if (!begun) timeout.refresh();
       });

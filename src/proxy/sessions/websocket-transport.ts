@@ -7,7 +7,7 @@ import { InsecureBackend } from '../http/upstream/way-out.ts';
 import { reasonOf } from '../log.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import type { Identity } from '../shape/identity.ts';
-import { type RawMember, valuesLength } from '../shape/raw-json.ts';
+import { printParts, type RawMember, valuesLength } from '../shape/raw-json.ts';
 import type { RequestShaper } from '../shape/request-shaper.ts';
 import { holderOf } from '../sign-in/sign-in.ts';
 import { afterRefusedUpgrade, reconnectError } from './retry-policy.ts';
@@ -89,7 +89,7 @@ export class WebSocketTransport {
     // model-not-lite, of the turn in close-1006).
     const firstBody = () =>
       prewarms ? this.#shaper.body(prewarmMembers(request)) : this.#shaper.body(request.members, turn.values);
-    const connection = kept ?? (await this.#open(attempt, firstBody().metadata));
+    const connection = kept ?? (await this.#open(attempt, firstBody().metadata()));
     if (!(connection instanceof UpstreamConnection)) return connection;
     if (prewarms) {
       const failure = await this.#prewarm(connection, attempt);
@@ -103,10 +103,10 @@ export class WebSocketTransport {
       if (isChained) members = chainedMembers(request, lastResponseId);
     }
     const { onEvent, amended, hasChanged } = watchAccount(attempt, connection.holder, signIns.hasSeveral);
-    const { text } = this.#shaper.body(withTurnState(members, turn.state), turn.values);
+    const shaped = this.#shaper.body(withTurnState(members, turn.state), turn.values);
     const { firstByte, idle } = limits;
     const ending = await connection.send({
-      text,
+      parts: printParts(shaped.members),
       firstByte,
       idle,
       signal,
@@ -131,7 +131,7 @@ export class WebSocketTransport {
     { request, signal, changesAccount }: TurnAttempt,
   ): Promise<WebSocketOutcome | undefined> {
     const ending = await connection.send({
-      text: this.#shaper.body(prewarmMembers(request)).text,
+      parts: printParts(this.#shaper.body(prewarmMembers(request)).members),
       firstByte: prewarmTimeout,
       idle: prewarmTimeout,
       signal,

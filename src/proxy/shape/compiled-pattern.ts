@@ -66,7 +66,9 @@ export function compileObject({ members }: JsonObject, variables: GoldenVariable
 
 /** Returns the pattern's text with its variables replaced by their values. */
 export function fillText({ parts }: TextPattern, filler: Filler): string {
-  return parts.map((part) => ('variable' in part ? filler.value(part.variable) : part.literal)).join('');
+  let text = '';
+  for (const part of parts) text += 'variable' in part ? filler.value(part.variable) : part.literal;
+  return text;
 }
 
 /** Longer texts are not split: their values are kept for the session, and go into headers. */

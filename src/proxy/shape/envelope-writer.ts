@@ -28,69 +28,121 @@ export class EnvelopeWriter {
 
   /** Returns the value for a pattern. `sent` is the client's own value. */
   value(pattern: CompiledPattern, sent: string | undefined, key: string): string {
+    if (sent === undefined) return this.#own(pattern, key);
     switch (pattern.kind) {
       case 'text':
         return this.#text(pattern, sent, key);
       case 'object':
-        return printMembers(this.members(pattern, rawMembers(sent ?? '')));
-      case 'embedded-json':
-        return JSON.stringify(
-          printMembers(this.#embeddedMembers(pattern.inner, rawMembers(stringIn(sent) ?? ''))),
-        );
+        return this.object(pattern, rawMembers(sent));
+      case 'embedded-json': {
+        const members = rawMembers(stringIn(sent) ?? '');
+        // From a client it is complete: add nothing to it.
+        return members === undefined
+          ? this.#own(pattern, key)
+          : JSON.stringify(this.#embedded(pattern.inner, members));
+      }
       case 'node':
-        return sent ?? pattern.text ?? printJson(this.#options.filler.node(pattern.node));
+        return sent;
     }
   }
 
-  /** Returns the client's members together with those that only the pattern has. */
-  members(pattern: ObjectPattern, sent: readonly RawMember[] = []): RawMember[] {
+  /** Returns an object with the client's members and those that only the pattern has. */
+  object(pattern: ObjectPattern, sent: readonly RawMember[] = []): string {
+    if (sent.length === 0) return this.#own(pattern, '');
     const values = new Map(sent);
-    return orderedKeys(pattern, sent).flatMap((key) => this.#member(pattern, values, key));
+    return printMembers(orderedKeys(pattern, sent).map((key) => this.#member(pattern, values, key)));
   }
 
-  /** Embedded turn metadata from a client is complete: add nothing to it. */
-  #embeddedMembers(pattern: ObjectPattern, sent: readonly RawMember[] | undefined): RawMember[] {
-    if (sent !== undefined) {
-      const values = new Map(sent);
-      const keys = orderedKeys(pattern, sent).filter((key) => values.has(key));
-      return keys.flatMap((key) => this.#member(pattern, values, key));
-    }
-    const { requestValues } = this.#options;
-    return [...pattern.members.keys()].flatMap((key): RawMember[] => {
-      if (!requestValues.has(key)) return this.#member(pattern, noValues, key);
-      const value = requestValues.get(key);
-      return value === undefined ? [] : [[key, value]];
-    });
+  #embedded(pattern: ObjectPattern, sent: readonly RawMember[]): string {
+    const values = new Map(sent);
+    const keys = orderedKeys(pattern, sent).filter((key) => values.has(key));
+    return printMembers(keys.map((key) => this.#member(pattern, values, key)));
   }
 
-  #member(pattern: ObjectPattern, sent: ReadonlyMap<string, string>, key: string): RawMember[] {
-    const [inner, value] = [pattern.members.get(key), sent.get(key)];
-    if (inner !== undefined) return [[key, this.value(inner, value, key)]];
-    return value === undefined ? [] : [[key, value]];
+  #member({ members }: ObjectPattern, sent: ReadonlyMap<string, string>, key: string): RawMember {
+    const [inner, value] = [members.get(key), sent.get(key)];
+    return [key, inner === undefined ? (value ?? '') : this.value(inner, value, key)];
   }
 
-  #text(pattern: TextPattern, sent: string | undefined, key: string): string {
-    const { filler, identity, identityVariables, clientIds } = this.#options;
-    const ids = pattern.variables.filter((name) => identityVariables.has(name));
-    if (ids.length === 0) return sent ?? this.#filled(pattern);
-    const effective = namesThread(key) ? identity.thread : identity.session;
-    if (pattern.sole) return JSON.stringify(effective);
-    const text = stringIn(sent);
-    if (text !== undefined) {
-      // The id is only part of the value, as in `THREAD:0` of a window id. Keep the rest as the client sent it.
-      return JSON.stringify([...clientIds].reduce((all, id) => all.replaceAll(id, effective), text));
-    }
-    for (const name of ids) filler.set(name, effective);
-    return this.#filled(pattern);
+  #text(pattern: TextPattern, sent: string, key: string): string {
+    const { identity, identityVariables, clientIds } = this.#options;
+    if (!pattern.variables.some((name) => identityVariables.has(name))) return sent;
+    const text = pattern.sole ? undefined : stringIn(sent);
+    if (text === undefined) return this.#own(pattern, key);
+    // The id is only part of the value, as in `THREAD:0` of a window id. Keep the rest as the client sent it.
+    const effective = effectiveId(identity, namesThread(key));
+    return JSON.stringify([...clientIds].reduce((all, id) => all.replaceAll(id, effective), text));
   }
 
-  #filled(pattern: TextPattern): string {
-    const text = fillText(pattern, this.#options.filler);
-    return pattern.number ? text : JSON.stringify(text);
+  /** Returns the pattern's own value. A pattern belongs to one key. */
+  #own(pattern: CompiledPattern, key: string): string {
+    const known = writers.get(pattern);
+    if (known !== undefined) return known(this.#options);
+    const writer = newWriter(pattern, key, this.#options.identityVariables);
+    writers.set(pattern, writer);
+    return writer(this.#options);
   }
 }
 
-const noValues: ReadonlyMap<string, string> = new Map();
+/** Writes a pattern's own value. */
+type Writer = (options: EnvelopeOptions) => string;
+
+/** A request has dozens of values, so what is the same in all requests is found once. */
+const writers = new WeakMap<CompiledPattern, Writer>();
+
+function newWriter(pattern: CompiledPattern, key: string, identityVariables: ReadonlySet<string>): Writer {
+  switch (pattern.kind) {
+    case 'text': {
+      const ids = pattern.variables.filter((name) => identityVariables.has(name));
+      const isThread = namesThread(key);
+      if (pattern.sole && ids.length > 0) {
+        return ({ identity }) => JSON.stringify(effectiveId(identity, isThread));
+      }
+      return ({ filler, identity }) => {
+        for (const name of ids) filler.set(name, effectiveId(identity, isThread));
+        const text = fillText(pattern, filler);
+        return pattern.number ? text : JSON.stringify(text);
+      };
+    }
+    case 'object':
+      return membersWriter(pattern, identityVariables, () => false);
+    case 'embedded-json': {
+      const inner = membersWriter(pattern.inner, identityVariables, ({ requestValues }, name) =>
+        requestValues.has(name),
+      );
+      return (options) => JSON.stringify(inner(options));
+    }
+    case 'node': {
+      const { node, text } = pattern;
+      return text === undefined ? ({ filler }) => printJson(filler.node(node)) : () => text;
+    }
+  }
+}
+
+/** `isRepeated`: whether a member is repeated from the request. */
+function membersWriter(
+  { members }: ObjectPattern,
+  identityVariables: ReadonlySet<string>,
+  isRepeated: (options: EnvelopeOptions, key: string) => boolean,
+): Writer {
+  const steps = Array.from(members, ([key, inner]) => ({
+    key,
+    start: `${JSON.stringify(key)}:`,
+    write: newWriter(inner, key, identityVariables),
+  }));
+  return (options) => {
+    let text = '';
+    for (const { key, start, write } of steps) {
+      const value = isRepeated(options, key) ? options.requestValues.get(key) : write(options);
+      if (value !== undefined) text += `${text === '' ? '' : ','}${start}${value}`;
+    }
+    return `{${text}}`;
+  };
+}
+
+function effectiveId({ session, thread }: Identity, isThread: boolean): string {
+  return isThread ? thread : session;
+}
 
 function orderedKeys({ members, ordered }: ObjectPattern, sent: readonly RawMember[]): string[] {
   const [known, own] = [[...members.keys()], sent.map(([key]) => key)];

@@ -4,9 +4,11 @@
  * Takes linear time: a client may send any number of keys.
  */
 export function keyOrder([first = [], ...others]: readonly (readonly string[])[]): string[] {
+  const known = new Set(first);
+  if (others.every((list) => list.every((key) => known.has(key)))) return [...known];
   /** The key after each key; the first one after undefined. */
   const next = new Map<string | undefined, string | undefined>();
-  for (const list of [new Set(first), ...others]) {
+  for (const list of [known, ...others]) {
     let before: string | undefined;
     for (const key of list) {
       if (!next.has(key)) {

@@ -121,8 +121,28 @@ function arrayAt(text: string, start: number): RawArray | undefined {
 }
 
 /** Returns the compact JSON of an object. */
-export function printMembers(members: Iterable<RawMember>): string {
-  return `{${Array.from(members, ([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`;
+export function printMembers(members: readonly RawMember[]): string {
+  return printParts(members).join('');
+}
+
+/** UTF-16 code units. V8 copies the text when longer ones are joined with others. */
+const longestJoined = 1024;
+
+/** As printMembers, in parts that are to be written one after the other. Each long value is a part, so it is not copied. */
+export function printParts(members: readonly RawMember[]): string[] {
+  const parts: string[] = [];
+  let text = '{';
+  let separator = '';
+  for (const [key, value] of members) {
+    text += `${separator}${JSON.stringify(key)}:`;
+    separator = ',';
+    if (value.length <= longestJoined) text += value;
+    else {
+      parts.push(text, value);
+      text = '';
+    }
+  }
+  return [...parts, `${text}}`];
 }
 
 /** Returns the length of what printMembers returns, in UTF-16 code units. */

@@ -8,11 +8,11 @@ import { SseResponse } from '../http/sse-response.ts';
 import { readEvent } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
 import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
-import { droppedHeaders, readText, runHttpTurn, sendWholeResponse } from './http-turn.ts';
+import { droppedHeaders, readRequestText, runHttpTurn, sendWholeResponse } from './http-turn.ts';
 
 /** Serves `POST /v1/chat/completions`: translates the request, and the response back into a completion or chunks. */
 export async function serveChatCompletions(context: HttpContext): Promise<void> {
-  const text = await readText(context);
+  const text = await readRequestText(context);
   const body = tryParseJson(text)?.node;
   if (body === undefined) throw proxyError(400, 'invalid_json', 'the body is not JSON');
   await giveWay(text.length);

@@ -4,7 +4,7 @@ import type { HttpContext } from '../request-context.ts';
 import { identityOf } from '../sessions/run-turn.ts';
 import { readTurnRequest } from '../sessions/turn-request.ts';
 import { printMembers } from '../shape/raw-json.ts';
-import { readText } from './http-turn.ts';
+import { readRequestText } from './http-turn.ts';
 
 /** Members of a request for a response that a request to compact lacks (measured: codex 0.137.0). */
 const absent: ReadonlySet<string> = new Set([
@@ -21,7 +21,7 @@ const absent: ReadonlySet<string> = new Set([
  * account is that of the session: it has made the reasoning that the request contains.
  */
 export async function serveCompact(context: HttpContext): Promise<void> {
-  const request = readTurnRequest(await readText(context), context.shape);
+  const request = readTurnRequest(await readRequestText(context), context.shape);
   const { members } = request;
   const body = Buffer.from(printMembers(members.filter(([key]) => !absent.has(key))));
   const bodyHeaders = /^(?:content-(?:encoding|length)|transfer-encoding)$/i;

@@ -1,6 +1,6 @@
 import type { HeaderList } from '../../wire/headers.ts';
 import { type JsonNode, member, printJson } from '../../wire/json.ts';
-import { readBody, unpackBody } from '../http/body.ts';
+import { readText } from '../http/body.ts';
 import { errorFromBackend, errorFromFailedResponse } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
 import { sendBackendResponse, sendJson } from '../http/send.ts';
@@ -10,9 +10,8 @@ import { type RunTurnOptions, runTurn } from '../sessions/run-turn.ts';
 import type { TurnRequest } from '../sessions/turn-request.ts';
 
 /** The text of a request's body. Throws ApiError when it cannot be read. */
-export async function readText({ request, headers, limits, heldBytes }: HttpContext): Promise<string> {
-  const bounds = { limit: limits.bodyBytes, heldBytes };
-  const text = await unpackBody(await readBody(request, bounds), headers, bounds);
+export async function readRequestText({ request, headers, limits, heldBytes }: HttpContext): Promise<string> {
+  const text = await readText(request, headers, { limit: limits.bodyBytes, heldBytes });
   await giveWay(text.length);
   return text;
 }

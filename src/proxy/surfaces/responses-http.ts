@@ -4,11 +4,11 @@ import { SseResponse } from '../http/sse-response.ts';
 import { readEvent } from '../http/upstream-events.ts';
 import type { HttpContext } from '../request-context.ts';
 import { readTurnRequest, type TurnRequest } from '../sessions/turn-request.ts';
-import { droppedHeaders, readText, runHttpTurn, sendWholeResponse } from './http-turn.ts';
+import { droppedHeaders, readRequestText, runHttpTurn, sendWholeResponse } from './http-turn.ts';
 
 /** Serves `POST /v1/responses`: streams the events, or sends the whole response. */
 export async function serveResponsesHttp(context: HttpContext): Promise<void> {
-  const request = readTurnRequest(await readText(context), context.shape);
+  const request = readTurnRequest(await readRequestText(context), context.shape);
   if (request.stream) return streamEvents(context, request);
   await sendWholeResponse(context, request, (response) => response);
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readGolden } from '../../../src/golden/file.ts';
 import { clientJson } from '../../../src/golden/trace/exchanges.ts';
-import { requestMembers } from '../../../src/proxy/shape/raw-json.ts';
+import { printMembers, requestMembers } from '../../../src/proxy/shape/raw-json.ts';
 import { loadShape, Shape } from '../../../src/proxy/shape/shape.ts';
 import type { SignIn } from '../../../src/proxy/sign-in/sign-in.ts';
 import { type HeaderList, headerValue } from '../../../src/wire/headers.ts';
@@ -47,7 +47,7 @@ async function shaped(
   const shaper = (await shapeOf(codex)).shaper('websocket', { identity, clientHeaders });
   const facts = { host: 'backend.example', key: 'AAAAAAAAAAAAAAAAAAAAAA==', model: 'm', tier, signIn };
   const headers = shaper.handshakeHeaders(facts);
-  const { text } = shaper.body(requestMembers(JSON.stringify(request)) ?? []);
+  const text = printMembers(shaper.body(requestMembers(JSON.stringify(request)) ?? []).members);
   return { headers, body: JSON.parse(text), text };
 }
 
@@ -222,8 +222,8 @@ it.each([
       ['model', '"m"'],
     ]);
     const members = expected.toReversed().map((key) => [key, values.get(key) ?? '[]'] as const);
-    const { text } = shape.shaper('http', { identity: { session, thread: session } }).body(members);
-    expect(Object.keys(JSON.parse(text))).toEqual(expected);
+    const shaper = shape.shaper('http', { identity: { session, thread: session } });
+    expect(Object.keys(JSON.parse(printMembers(shaper.body(members).members)))).toEqual(expected);
     expect(expected).toContain(scenario === 'http-fast' ? 'service_tier' : 'tools');
   },
 );
@@ -245,10 +245,8 @@ it('orders the keys of a POST as the official client does, also those that no go
       store: false,
       include: [],
     };
-    const { text } = shape
-      .shaper(transport, { identity })
-      .body(requestMembers(JSON.stringify(request)) ?? []);
-    return Object.keys(JSON.parse(text)).filter((key) => key !== 'type');
+    const body = shape.shaper(transport, { identity }).body(requestMembers(JSON.stringify(request)) ?? []);
+    return Object.keys(JSON.parse(printMembers(body.members))).filter((key) => key !== 'type');
   };
   expect(keys('http')).toEqual(keys('websocket'));
   expect(keys('http')).toEqual([
