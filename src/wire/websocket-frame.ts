@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { Opcode } from './message.ts';
 import { UndecodableError } from './undecodable.ts';
 
@@ -120,9 +120,18 @@ export function encodeFrames(frames: readonly FrameToEncode[]): Buffer {
   return bytes;
 }
 
+/** Random bytes for masks. To get many at once takes hardly longer than to get four. */
+const random = Buffer.alloc(4096);
+let randomUsed = random.length;
+
 /** A fresh masking key. It must be unpredictable (RFC 6455 §5.3). */
 export function newMask(): Buffer {
-  return randomBytes(4);
+  if (randomUsed === random.length) {
+    randomFillSync(random);
+    randomUsed = 0;
+  }
+  randomUsed += 4;
+  return Buffer.from(random.subarray(randomUsed - 4, randomUsed));
 }
 
 /** The length of a frame header without the mask, in bytes. */

@@ -34,10 +34,10 @@ export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: 
     conversation?.kind === 'string' ? conversation.value : stringAt(conversation, 'id'),
   ].filter((id) => id !== undefined && id !== '');
   const [id] = ids;
-  const start = id === undefined ? conversationStart(request) : undefined;
-  const key = id === undefined ? start : JSON.stringify(ids);
+  const key = id === undefined ? conversationStart(request) : JSON.stringify(ids);
   return {
-    key: key === undefined ? undefined : digest(JSON.stringify([caller, key])),
+    // A caller has no line feed.
+    key: key === undefined ? undefined : hash('sha256', `${caller}\n${key}`),
     namedByClient: id !== undefined,
     identity: () => {
       const session = id === undefined || !isHeaderSafe(id) ? uuid7() : id;
@@ -48,7 +48,7 @@ export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: 
 }
 
 /**
- * Returns a digest of what is equal in all requests of a conversation: its instructions, and its items up to the first
+ * Returns what is equal in all requests of a conversation: its instructions, and its items up to the first
  * user message, such as a system prompt. Undefined if the request does not have them.
  */
 function conversationStart({ clientMembers, input, previousResponseId }: TurnRequest): string | undefined {
@@ -59,7 +59,7 @@ function conversationStart({ clientMembers, input, previousResponseId }: TurnReq
   const hasInstructions = instructions !== 'null' && instructions !== '""';
   const before = [hasInstructions ? instructions : '', ...input.slice(0, first)].map(endsOf);
   // Compact JSON has no line feed, so the separator is unambiguous.
-  return digest([...before, input[first]].join('\n'));
+  return [...before, input[first]].join('\n');
 }
 
 /** UTF-16 code units at each end of a longer text. */
@@ -79,8 +79,4 @@ function endsOf(text: string): string {
 /** Whether a header can carry an id, and the backend accepts it (reported: at most 64 characters). */
 function isHeaderSafe(id: string): boolean {
   return /^[\x21-\x7e]{1,64}$/.test(id);
-}
-
-function digest(text: string): string {
-  return hash('sha256', text);
 }
