@@ -5,7 +5,7 @@ import { returnHeap } from '../watch/return-heap.ts';
 /** An event loop that is busy for less than this share of the time counts as idle. */
 const idleUtilization = 0.01;
 
-/** The collection pauses for about 100 ms, so the heap must have grown by this many bytes since the last one. */
+/** The collection pauses for about 100 ms, so the process must have grown by this many bytes since the last one. */
 const minimalGrowth = 8_000_000;
 
 /**
@@ -20,10 +20,10 @@ export function returnIdleMemory(period = 5000): NodeJS.Timeout {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
-    // What is used contains garbage, so it does not show what a collection would free.
-    if (utilization >= idleUtilization || process.memoryUsage().heapTotal - least < minimalGrowth) return;
+    // All memory, since what sockets have read is outside of the heap, and only a collection frees it.
+    if (utilization >= idleUtilization || process.memoryUsage.rss() - least < minimalGrowth) return;
     returnHeap();
-    least = process.memoryUsage().heapTotal;
+    least = process.memoryUsage.rss();
   }, period).unref();
 }
 

@@ -27,6 +27,27 @@ test('an idle program returns unused heap memory, and a busy one keeps it', () =
   expect(idle).toBeLessThan(16_000_000);
 });
 
+const readingProgram = `
+import { returnIdleMemory } from '${join(import.meta.dirname, '../../src/cli/idle-memory.ts')}';
+returnIdleMemory(100);
+const wait = (time) => new Promise((done) => setTimeout(done, time));
+await wait(1000);
+// What sockets read is like this.
+for (let n = 0; n < 400; n += 1) Buffer.allocUnsafe(64 * 1024).fill(1);
+const read = process.memoryUsage().arrayBuffers;
+await wait(1000);
+console.log(JSON.stringify({ read, idle: process.memoryUsage().arrayBuffers }));
+`;
+
+test('an idle program frees what it has read', () => {
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', readingProgram], {
+    encoding: 'utf8',
+  });
+  const { read, idle } = JSON.parse(output);
+  expect(read).toBeGreaterThan(16_000_000);
+  expect(idle).toBeLessThan(1_000_000);
+});
+
 const busyProgram = `
 import { passBytesOn } from '${join(import.meta.dirname, '../../src/cli/idle-memory.ts')}';
 import { getHeapSpaceStatistics } from 'node:v8';
