@@ -204,7 +204,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       const tested = testedBy(options);
       const reports = parseReportRequests(options.report);
       if (!(options.timeout > 0 && options.timeout <= longestTimeout)) {
-        throw new ParityError('usage', `--timeout must be above 0 and at most ${longestTimeout} seconds`);
+        throw new ParityError(
+          'usage',
+          `--timeout "${options.timeout}" must be above 0 and at most ${longestTimeout} seconds`,
+        );
       }
       if (options.vary !== undefined) mustBeSeed(options.vary);
       const { lane, goldens } = options;

@@ -45,7 +45,7 @@ export function commaList(option: string, text: string | undefined): string[] | 
 /** Throws ParityError, with the name of the option, unless the value is a whole number from `min` to `max`. */
 export function mustBeWhole(option: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new ParityError('usage', `--${option} must be a whole number from ${min} to ${max}`);
+  throw new ParityError('usage', `--${option} "${value}" must be a whole number from ${min} to ${max}`);
 }
 
 /** Throws ParityError, with the name of the option, unless the value is a port; 0 is any free one. */

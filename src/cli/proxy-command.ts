@@ -16,7 +16,7 @@ import type { SharedState } from '../proxy/state/shared-state.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { passBytesOn, returnIdleMemory } from './idle-memory.ts';
-import { mustBePort } from './options.ts';
+import { mustBePort, mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
 import {
   loadSetup,
@@ -152,7 +152,10 @@ export async function proxyCommand(
       mustBePort('port', port);
       for (const name of ['grace', 'drain'] as const) {
         if (!(options[name] >= 0 && options[name] <= longestGrace)) {
-          throw new ParityError('usage', `--${name} must be from 0 to ${longestGrace} seconds`);
+          throw new ParityError(
+            'usage',
+            `--${name} "${options[name]}" must be from 0 to ${longestGrace} seconds`,
+          );
         }
       }
       const clients = {
@@ -187,9 +190,7 @@ export async function proxyCommand(
 const mostWorkers = 256;
 
 function checkWorkers({ workers, record, watch }: ProxyCommandOptions): void {
-  if (!Number.isInteger(workers) || workers < 1 || workers > mostWorkers) {
-    throw new ParityError('usage', `--workers must be a whole number from 1 to ${mostWorkers}`);
-  }
+  mustBeWhole('workers', workers, 1, mostWorkers);
   const name = watch ? 'watch' : 'record';
   if (workers > 1 && (watch || record !== undefined)) {
     throw new ParityError('usage', `--${name} sees one process only: leave out --workers`);

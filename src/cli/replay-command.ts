@@ -77,7 +77,8 @@ export function replayCommand({ signal, exit }: CommandContext): CommandModule<o
         ),
     handler: async ({ recording, to, out, timeout, timing, goldens, ...options }) => {
       const { faults, vary } = readFaults(options, 'client');
-      if (!(timeout > 0)) throw new ParityError('usage', '--timeout must be more than 0 seconds');
+      if (!(timeout > 0))
+        throw new ParityError('usage', `--timeout "${timeout}" must be more than 0 seconds`);
       const server = URL.canParse(to) ? new URL(to) : undefined;
       if (server === undefined || !/^https?:$/.test(server.protocol))
         throw new ParityError('usage', `--to "${to}" is not an http or https URL`);

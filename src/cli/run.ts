@@ -4,7 +4,7 @@ import { ParityError, plainReason } from '../errors.ts';
 import { terminalLine, terminalText } from '../report/escape.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples, exitCodes } from './help.ts';
-import { usageError } from './usage.ts';
+import { notANumber, usageError } from './usage.ts';
 import { version } from './version.ts';
 
 type Register = (cli: Argv, context: CommandContext) => Promise<Argv>;
@@ -106,7 +106,7 @@ export async function run(commandLine: readonly string[]): Promise<number> {
         'dot-notation': false,
         'boolean-negation': false,
       })
-      .check(checkOptions);
+      .check((options) => checkOptions(options, args));
     keepNoHelp(cli);
     for (const register of commandsFor(args[0] ?? '')) await register(cli, context);
     const completion = ['completion', 'Print a script for shell completion'] as const;
@@ -172,7 +172,10 @@ const mayBeEmpty: ReadonlySet<string> = new Set(['client']);
 const lists: ReadonlySet<string> = new Set(['codex', 'scenario', 'lane']);
 
 /** Throws ParityError for repeated options, empty values, and values that are not numbers where one is expected. */
-function checkOptions({ '--': command, ...options }: Readonly<Record<string, unknown>>): true {
+function checkOptions(
+  { '--': command, ...options }: Readonly<Record<string, unknown>>,
+  args: readonly string[],
+): true {
   if (command !== undefined && !(Array.isArray(options._) && takesCommand.has(String(options._[0])))) {
     throw new ParityError('usage', 'only record, init and check --client take a command after --');
   }
@@ -181,7 +184,7 @@ function checkOptions({ '--': command, ...options }: Readonly<Record<string, unk
     if (/[A-Z]/.test(name)) continue;
     if (value === '' && !mayBeEmpty.has(name))
       throw new ParityError('usage', `--${name} is empty: give it a value`);
-    if (Number.isNaN(value)) throw new ParityError('usage', `--${name} must be a number`);
+    if (Number.isNaN(value)) throw notANumber(name, args);
     if (!Array.isArray(value) || repeatable.has(name)) continue;
     const advice = lists.has(name) ? 'separate its values with commas' : 'give it once';
     throw new ParityError('usage', `--${name} is repeated: ${advice}`);

@@ -19,6 +19,13 @@ const argumentCounts: Readonly<Record<string, number>> = {
 /** The names that the command line knows. */
 type KnownNames = { readonly commands: readonly string[]; readonly options: readonly string[] };
 
+/** Names of options that mean nearly the same, in different commands. */
+const alike: readonly (readonly string[])[] = [
+  ['port', 'listen', 'backend-port'],
+  ['upstream', 'to', 'subject-url'],
+  ['format', 'report'],
+];
+
 type Reword = (match: RegExpExecArray, args: readonly string[], known: KnownNames) => string;
 
 /** Messages of yargs, and the messages that replace them. */
@@ -57,20 +64,26 @@ function unknownArgument(
   const option = options.find((text) =>
     text.startsWith('--') ? names.includes(text.slice(2)) : names.some((name) => text.includes(name)),
   );
-  if (option !== undefined)
-    return `unknown option ${option}${suggestion(
-      option,
-      known.map((name) => `--${name}`),
-    )}`;
+  if (option !== undefined) return `unknown option ${option}${optionMeant(option.slice(2), known, dashed)}`;
   const [name = ''] = names;
-  if (!args.includes(name)) {
-    const variable = variableOf(name);
-    return `unknown variable ${variable}${suggestion(variable, known.map(variableOf))}`;
-  }
+  if (!args.includes(name))
+    return `unknown variable ${variableOf(name)}${optionMeant(name, known, variableOf)}`;
   const command = args[0] ?? '';
   const number = argumentCounts[command] ?? 0;
   const takes = number === 0 ? 'no arguments' : count(number, 'argument');
   return `unexpected argument "${name}": ${command} takes ${takes}`;
+}
+
+/** What is added to a sentence about an option that is not known. `written`: how it is written there. */
+function optionMeant(name: string, known: readonly string[], written: (name: string) => string): string {
+  const other = alike.find((names) => names.includes(name))?.find((each) => known.includes(each));
+  return other === undefined
+    ? suggestion(written(name), known.map(written))
+    : `: did you mean "${written(other)}"?`;
+}
+
+function dashed(option: string): string {
+  return `--${option}`;
 }
 
 /** The environment variable of an option. */
@@ -85,12 +98,30 @@ function suggestion(word: string, known: readonly string[]): string {
   return advice === '' ? '' : `: ${advice}`;
 }
 
+/** The error for a value that is not a number, on the command line or in the environment. */
+export function notANumber(option: string, args: readonly string[]): ParityError {
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  const at = own.findIndex((arg) => arg.split('=')[0] === `--${option}`);
+  const value = own[at]?.includes('=') ? own[at].slice(option.length + 3) : own[at + 1];
+  const variable = variableOf(option);
+  const what = at < 0 ? `${variable} "${process.env[variable]}"` : `--${option} "${value}"`;
+  const [command = ''] = args;
+  return new ParityError(
+    'usage',
+    `${what} must be a number ${helpOf(command.startsWith('-') ? '' : command)}`,
+  );
+}
+
+function helpOf(command: string): string {
+  return `(see codex-parity ${command === '' ? '' : `${command} `}--help)`;
+}
+
 /** The error for a message of yargs. It names the help to read. */
 export function usageError(message: string, args: readonly string[], known: KnownNames): ParityError {
   const [word = ''] = args;
   const { commands } = known;
   const isCommand = commands.includes(word);
-  const help = `(see codex-parity ${isCommand ? `${word} ` : ''}--help)`;
+  const help = helpOf(isCommand ? word : '');
   if (!isCommand && word !== '' && !word.startsWith('-')) {
     return new ParityError('usage', `unknown command "${word}": ${chooseFrom(word, commands)} ${help}`);
   }

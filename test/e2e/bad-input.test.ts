@@ -204,12 +204,27 @@ it.each([
   {
     wrong: 'a port out of range',
     args: ['check', '--backend-port', '99999'],
-    expected: /--backend-port must be a whole number from 0 to 65535/,
+    expected: /: --backend-port "99999" must be a whole number from 0 to 65535$/,
   },
   {
     wrong: 'a port that is a word',
     args: ['check', '--backend-port', 'abc'],
-    expected: /--backend-port must be a number/,
+    expected: /: --backend-port "abc" must be a number \(see codex-parity check --help\)$/,
+  },
+  {
+    wrong: 'a port after an equals sign that is a word',
+    args: ['proxy', '--grace', '1', '--port=a=b'],
+    expected: /: --port "a=b" must be a number \(see codex-parity proxy --help\)$/,
+  },
+  {
+    wrong: 'the name that an option has in another command',
+    args: ['watch', '--port', '1'],
+    expected: /: unknown option --port: did you mean "--listen"\? \(see codex-parity watch --help\)$/,
+  },
+  {
+    wrong: 'another name of an option, with its value',
+    args: ['replay', golden, '--upstream=http://127.0.0.1:1', '--to', 'http://127.0.0.1:1'],
+    expected: /: unknown option --upstream: did you mean "--to"\? \(see codex-parity replay --help\)$/,
   },
   { wrong: 'an option without its value', args: ['proxy', '--port'], expected: /--port needs a value/ },
   {
@@ -258,7 +273,11 @@ it.each([
     args: ['check', '--goldens', golden],
     expected: /no goldens in/,
   },
-  { wrong: 'a time limit of 0', args: ['check', '--timeout', '0'], expected: /--timeout must be above 0/ },
+  {
+    wrong: 'a time limit of 0',
+    args: ['check', '--timeout', '0'],
+    expected: /: --timeout "0" must be above 0/,
+  },
   {
     wrong: 'an invalid shard',
     args: ['record', '--codex', '0.169.0', '--shard', '3/2'],
@@ -267,7 +286,7 @@ it.each([
   {
     wrong: 'a single run',
     args: ['record', '--codex', '0.169.0', '--runs', '1'],
-    expected: /--runs must be a whole number from 2/,
+    expected: /: --runs "\d+" must be a whole number from 2/,
   },
   {
     wrong: 'a program that does not exist',

@@ -130,7 +130,7 @@ it('names the refused upgrade if turns go over HTTP, and never says that all is 
 });
 
 it.each([
-  { args: ['--runs', '0'], message: '--runs must be a whole number from 1 to 1000' },
+  { args: ['--runs', '0'], message: '--runs "0" must be a whole number from 1 to 1000' },
   { args: ['--auth', 'auth.json'], message: '--auth and --upstream need --live' },
 ])('refuses $args', async ({ args, message }) => {
   const { exitCode, stderr } = await runInProcess(['bench-tier', ...args]);

@@ -72,10 +72,20 @@ it('uses the port of the file if the variable is empty', async () => {
 it.each([
   ['CODEX_PARITY_PROXY_PROT', 'CODEX_PARITY_PROXY_PORT'],
   ['CODEX_PARITY_PROXY_LOG_LEVE', 'CODEX_PARITY_PROXY_LOG_LEVEL'],
+  ['CODEX_PARITY_PROXY_LISTEN', 'CODEX_PARITY_PROXY_PORT'],
 ])('rejects the unknown variable %s', async (name, meant) => {
   const { exitCode, stderr } = await cli(['proxy'], { cwd: temporaryFolder(), env: { [name]: '1' } });
   expect(stderr).toBe(
     `codex-parity: unknown variable ${name}: did you mean "${meant}"? (see codex-parity proxy --help)\n`,
+  );
+  expect(exitCode).toBe(2);
+});
+
+it('names the variable whose value is not a number', async () => {
+  const env = { CODEX_PARITY_PROXY_PORT: 'abc' };
+  const { exitCode, stderr } = await cli(['proxy'], { cwd: temporaryFolder(), env });
+  expect(stderr).toBe(
+    'codex-parity: CODEX_PARITY_PROXY_PORT "abc" must be a number (see codex-parity proxy --help)\n',
   );
   expect(exitCode).toBe(2);
 });

@@ -161,8 +161,8 @@ it('stops workers that are still starting', async () => {
 });
 
 it.each([
-  { args: ['--workers', '0'], message: '--workers must be a whole number from 1 to 256' },
-  { args: ['--workers', '1.5'], message: '--workers must be a whole number from 1 to 256' },
+  { args: ['--workers', '0'], message: '--workers "0" must be a whole number from 1 to 256' },
+  { args: ['--workers', '1.5'], message: '--workers "1.5" must be a whole number from 1 to 256' },
   {
     args: ['--workers', '2', '--record', 'x'],
     message: '--record sees one process only: leave out --workers',

@@ -270,10 +270,10 @@ it.each([
   [['replay', 'nowhere.golden.jsonl', '--to', 'http://127.0.0.1:1/v1'], /cannot read nowhere\.golden\.jsonl/],
   [['replay', fileOf('fast'), '--to', 'http://127.0.0.1:1', '--fault', 'status'], /only a backend can do it/],
   [['backend', '--fault', 'rest'], /fault "rest": no kind "rest": did you mean "reset"\?/],
-  [['backend', '--vary', '-1'], /--vary must be a whole number/],
+  [['backend', '--vary', '-1'], /--vary "-1" must be a whole number/],
   [['backend', '--scenario', 'fst'], /unknown scenario "fst": did you mean "fast"\?/],
   [['backend', '--replay', fileOf('fast'), '--strict'], /replay.*strict/],
-  [['backend', '--port', '70000'], /--port must be a whole number/],
+  [['backend', '--port', '70000'], /--port "70000" must be a whole number/],
 ])('explains wrong usage in one line: %#', async (args, message) => {
   const { exitCode, stderr } = await runInProcess(args);
   expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(message)]);

@@ -116,7 +116,7 @@ it.each<[string, readonly string[], RegExp]>([
     /--upstream is the port of --listen: name the backend, or a proxy/,
   ],
   ['an unknown golden', ['--golden', '0.171.0/nothing', '--page', '0'], /no golden for scenario "nothing"/],
-  ['a port that is none', ['--page', '70000'], /--page must be a whole number from 0 to 65535/],
+  ['a port that is none', ['--page', '70000'], /--page "70000" must be a whole number from 0 to 65535/],
 ])('reports %s in one line', async (_, args, expected) => {
   const { stderr, exitCode } = await cli(['watch', ...args]);
   expect(stderr).toMatch(expected);
