@@ -51,7 +51,8 @@ export class History {
    */
   continued(request: TurnRequest): TurnRequest {
     const { hasConversation, previousResponseId = hasConversation ? this.#last?.id : undefined } = request;
-    return this.#withItems({ ...request, previousResponseId });
+    const isSame = previousResponseId === request.previousResponseId;
+    return this.#withItems(isSame ? request : { ...request, previousResponseId });
   }
 
   #withItems(request: TurnRequest): TurnRequest {

@@ -34,10 +34,10 @@ export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: 
     conversation?.kind === 'string' ? conversation.value : stringAt(conversation, 'id'),
   ].filter((id) => id !== undefined && id !== '');
   const [id] = ids;
-  const key = id === undefined ? conversationStart(request) : JSON.stringify(ids);
+  const key = id === undefined ? conversationStart(request) : [JSON.stringify(ids)];
   return {
-    // A caller has no line feed.
-    key: key === undefined ? undefined : hash('sha256', `${caller}\n${key}`),
+    // Callers and compact JSON have no line feed, so the separator is unambiguous.
+    key: key === undefined ? undefined : hash('sha256', [caller, ...key].join('\n')),
     namedByClient: id !== undefined,
     identity: () => {
       const session = id === undefined || !isHeaderSafe(id) ? uuid7() : id;
@@ -51,19 +51,22 @@ export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: 
  * Returns what is equal in all requests of a conversation: its instructions, and its items up to the first
  * user message, such as a system prompt. Undefined if the request does not have them.
  */
-function conversationStart({ clientMembers, input, previousResponseId }: TurnRequest): string | undefined {
+function conversationStart({
+  clientMembers,
+  input,
+  previousResponseId,
+}: TurnRequest): readonly string[] | undefined {
   if (previousResponseId !== undefined) return undefined;
   const first = input.findIndex((item) => roleOf(item) === 'user');
   if (first === -1) return undefined;
   const instructions = rawMember(clientMembers, 'instructions') ?? '';
   const hasInstructions = instructions !== 'null' && instructions !== '""';
   const before = [hasInstructions ? instructions : '', ...input.slice(0, first)].map(endsOf);
-  // Compact JSON has no line feed, so the separator is unambiguous.
-  return [...before, input[first]].join('\n');
+  return [...before, ...input.slice(first, first + 1)];
 }
 
 /** UTF-16 code units at each end of a longer text. */
-const readAtEnds = 2048;
+const readAtEnds = 512;
 
 /**
  * Returns what is read of the instructions and tools: most of a request, and equal in many conversations. They are told apart by
