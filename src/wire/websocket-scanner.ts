@@ -170,6 +170,8 @@ export class FrameScanner {
       message.begins = false;
     }
     this.#seen += end - start;
+    // Its four bytes may keep 8 KB of Node's buffer pool in memory.
+    if (this.#left === 0) this.#mask = undefined;
     return end;
   }
 

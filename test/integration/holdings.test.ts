@@ -284,3 +284,21 @@ it('keeps nothing of a failing backend', async () => {
     }),
   );
 });
+
+it('holds little for an idle tunnel', async () => {
+  const backend = await startTestBackend({ message: (socket) => sendAll(socket, responseEvents('OK')) });
+  const proxy = await startProxyApart(backend.url, { sessionIdle: 600_000, ping: 600_000 });
+  const openTunnels = async (count: number) => {
+    for (let n = 0; n < count; n += 1) {
+      const socket = await openWebSocket(`${proxy.url.origin}/v1/responses`, tunnelled);
+      onTestFinished(() => socket.terminate());
+      socket.send(JSON.stringify({ type: 'response.create', ...hello }));
+      await receiveResponse(socket);
+    }
+    return (await proxy.holdings()).memory;
+  };
+  // Code is compiled for the first ones.
+  const before = await openTunnels(400);
+  const after = await openTunnels(400);
+  expect((after - before) / 400).toBeLessThan(7500);
+});

@@ -15,6 +15,7 @@ export type MessageCopyOptions = {
 };
 
 const headLength = 64;
+const noBytes = Buffer.alloc(0);
 /** Bytes of a text that is needed. Prewarms and errors have fewer; the rest of others is not kept. */
 const longestText = 1024 * 1024;
 
@@ -35,7 +36,7 @@ export class MessageCopy {
   #broken = false;
   #messages = 0;
   #length = 0;
-  #head: Buffer = Buffer.alloc(0);
+  #head: Buffer = noBytes;
   /** Undefined until `onHead` was called. */
   #keeps: boolean | undefined;
   #kept: Buffer[] = [];
@@ -140,7 +141,7 @@ export class MessageCopy {
     const text = this.#keeps === true ? Buffer.concat(this.#kept).toString('utf8') : '';
     this.#messages += 1;
     this.#length = 0;
-    this.#head = Buffer.alloc(0);
+    this.#head = noBytes;
     this.#keeps = undefined;
     this.#kept = [];
     this.#options.onEnd(text);

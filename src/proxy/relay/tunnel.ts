@@ -32,6 +32,9 @@ const farthestBehind = 1024 * 1024;
 /** Milliseconds for a client to end its connection after the backend's has ended. */
 const lingering = 1000;
 
+/** The payload of the proxy's pings, by which it knows their pongs. */
+const pingPayload = randomBytes(8);
+
 /** A close message of the proxy, and an event before it. */
 type Ending = { readonly code: number; readonly reason?: string; readonly event?: string };
 
@@ -68,8 +71,6 @@ class Tunnel {
   #isResponding = false;
   /** Whether the backend has sent its close message, after which nothing may follow. */
   #closed = false;
-  /** The payload of the proxy's pings, by which it knows their pongs. */
-  readonly #ping = randomBytes(8);
   #awaitsPong = false;
 
   constructor({ context, identity, backend, deflate, account }: TunnelOptions) {
@@ -118,8 +119,10 @@ class Tunnel {
   /** Begins with what each side has sent already. */
   start({ ofClient, ofBackend }: { readonly ofClient: Buffer; readonly ofBackend: Buffer }): void {
     const { signal } = this.#context;
-    this.#client.once('end', () => this.#endBackend()).once('close', () => this.#endBackend());
-    this.#backend.once('end', () => this.#endClient()).once('close', () => this.#endClient());
+    const endBackend = () => this.#endBackend();
+    const endClient = () => this.#endClient();
+    this.#client.on('end', endBackend).on('close', endBackend);
+    this.#backend.on('end', endClient).on('close', endClient);
     if (this.#client.destroyed || signal.aborted) {
       this.#endBackend();
       return;
@@ -212,7 +215,7 @@ class Tunnel {
 
   /** Whether a frame responds to a ping of the proxy, which the backend does not know of. */
   #isOwnPong({ opcode, payload }: ControlFrame): boolean {
-    if (!this.#awaitsPong || opcode !== 'pong' || !payload.equals(this.#ping)) return false;
+    if (!this.#awaitsPong || opcode !== 'pong' || !payload.equals(pingPayload)) return false;
     this.#awaitsPong = false;
     return true;
   }
@@ -296,10 +299,10 @@ class Tunnel {
       else if (unused > sessionIdle) this.#end({ code: 1001, reason: 'idle' });
       else if (this.#responses.scanner.betweenFrames && !this.#closed && !this.#ended) {
         this.#awaitsPong = true;
-        client.write(encodeFrames([{ opcode: 'ping', payload: this.#ping }]));
+        client.write(encodeFrames([{ opcode: 'ping', payload: pingPayload }]));
       }
     });
-    client.once('close', end);
+    client.on('close', end);
   }
 
   get #messages(): number {
