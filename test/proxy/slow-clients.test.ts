@@ -103,7 +103,7 @@ it('cuts a response over HTTP off when its client stops reading for the idle tim
   });
   const proxy = await proxyTo(backend.url, { limits: { ...fastRetries, idle: 2000 } });
   const response = await post(`${proxy}/v1/responses`, hello);
-  await expect.poll(() => metric(proxy, 'turns_total'), { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => metric(proxy, 'turns_total')).toBe(1);
   expect(sender?.destroyed).toBe(true);
   expect(JSON.parse((await readEvents(response)).at(-1) ?? '')).toMatchObject({
     type: 'error',

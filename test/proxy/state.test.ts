@@ -272,11 +272,11 @@ describe.runIf(hasRedis).each(others)('Redis that $other', ({ options, reason })
     await redis.stop();
     await expect.poll(() => state.isAway).toBe(true);
     await redis.start(...options);
-    await expect.poll(() => lines, { timeout: 10_000 }).toContainEqual(isAway);
+    await expect.poll(() => lines).toContainEqual(isAway);
     expect(await state.set('a', 'after', minute)).toBe(false);
     await redis.stop();
     await redis.start();
-    await expect.poll(() => state.isAway, { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => state.isAway).toBe(false);
     expect(lines).toEqual([expect.stringContaining('is away'), isAway, expect.stringMatching(/ is back$/)]);
     expect(await state.get(['a'])).toEqual(['before']);
     redis.url.pathname = '/0';
@@ -305,7 +305,7 @@ it.runIf(hasRedis)('follows the name of Redis to another server when one no long
   onTestFinished(() => administrator.disconnect());
   await administrator.replicaof('127.0.0.1', 1);
   expect(await state.set('a', 'of nobody', minute)).toBe(false);
-  await expect.poll(() => state.isAway, { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => state.isAway).toBe(false);
   expect(await state.set('a', 'of the second', minute)).toBe(true);
   expect(await (await stateIn(second.url)).get(['a'])).toEqual(['of the second']);
 });
