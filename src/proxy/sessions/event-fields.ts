@@ -1,5 +1,5 @@
 import { stringAt, tryParseJson } from '../../wire/json.ts';
-import { rawMember, rawMembers, rawString } from '../shape/raw-json.ts';
+import { rawMember, rawMembers, rawString, stringIn } from '../shape/raw-json.ts';
 
 /** The type of most events. */
 const usualType = 'response.output_text.delta';
@@ -30,8 +30,15 @@ export function isPublicEvent(type: string): boolean {
 /** The event that has the turn state. */
 export const turnMetadataEvent = 'response.metadata';
 
-/** Returns the id of the response in an event. */
+/** The start of an event that states the id of its response before anything long. */
+const startWithId =
+  /^\{(?:"(?:type|sequence_number)":(?:"[\w.]+"|\d+),){0,4}"response":\{"id":("[\w.:-]{1,256}")/;
+
+/** Returns the id of the response in an event. A second one after that at its start is not looked for. */
 export function responseId(text: string): string | undefined {
+  const [, stated] = startWithId.exec(text) ?? [];
+  // A substring would keep the whole event in memory.
+  if (stated !== undefined) return stringIn(stated);
   const response = rawMember(rawMembers(text) ?? [], 'response');
   const id = rawString(rawMembers(response ?? '') ?? [], 'id');
   // Ids are kept for each session.
