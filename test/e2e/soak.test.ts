@@ -56,7 +56,7 @@ const insert = (file: string, text: string, code: string, end = ''): Mutation =>
   change: (source) => `${replaceOnce(source, text, `${code}\n${text}`)}\n${end}`,
 });
 
-const sendSse = 'this.hasEvents = true;';
+const sendSse = 'const name =';
 const relayed = "frames.send(binary ? 'binary' : 'text', data);";
 const counting = 'let count = 0;';
 
@@ -100,7 +100,7 @@ const faults: readonly (readonly [fault: string, mutation: Mutation, breach: Reg
       'const type = eventType(text);',
       `count += 1;
        if (count % 50 === 0 && held === undefined && !text.includes('completed')) { held = text; return; }
-       if (held !== undefined) { const next = held; held = undefined; receive(text); text = next; }`,
+       if (held !== undefined) { const next = held; held = undefined; onMessage(text); text = next; }`,
       `${counting} let held: string | undefined;`,
     ),
     /the client received texts of|the backend sent|not the content|not the start/,
@@ -109,8 +109,8 @@ const faults: readonly (readonly [fault: string, mutation: Mutation, breach: Reg
     'takes the session of another client',
     replace(
       'sessions/session-store.ts',
-      'const known = key === undefined',
-      'const known = this.#byKey.size > 5 ? [...this.#byKey.values()][2] : key === undefined',
+      'known: ownKey === undefined',
+      'known: this.#byKey.size > 5 ? [...this.#byKey.values()][2] : ownKey === undefined',
     ),
     /s\d+ (?:has the session id of|shares a connection to the backend with) s\d+/,
   ],
@@ -118,8 +118,8 @@ const faults: readonly (readonly [fault: string, mutation: Mutation, breach: Reg
     'sends a request twice',
     insert(
       'sessions/upstream-connection.ts',
-      'socket.send(Buffer.from(request), { binary: false }, ',
-      'socket.send(request, { binary: false });',
+      'sendText(socket, this.#raw, parts, ',
+      'sendText(socket, this.#raw, parts, () => {});',
     ),
     /the backend received (?:it 2 times|no request)/,
   ],
