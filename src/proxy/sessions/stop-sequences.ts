@@ -26,8 +26,9 @@ const longestStop = 2 + mostSequences * (6 * longestSequence + 3);
  * it is invalid.
  */
 export function readStop(stop: string | undefined): readonly string[] {
-  if (stop !== undefined && stop.length > longestStop) throw invalidStop();
-  const node = tryParseJson(stop ?? 'null')?.node;
+  if (stop === undefined) return [];
+  if (stop.length > longestStop) throw invalidStop();
+  const node = tryParseJson(stop)?.node;
   if (node?.kind === 'literal' && node.value === null) return [];
   const items = node?.kind === 'array' ? node.items : [node];
   const sequences = items.map((item) => {
