@@ -1,4 +1,4 @@
-/** UTF-16 code units of up to a quarter of it have room in it in any case. */
+/** Bytes: most requests have room in it. */
 export const scratchLength = 256 * 1024;
 
 /** The most pieces of memory to keep. */
