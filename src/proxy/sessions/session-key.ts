@@ -66,7 +66,7 @@ function conversationStart({
 }
 
 /** UTF-16 code units at each end of a longer text. */
-const readAtEnds = 512;
+const readAtEnds = 2048;
 
 /**
  * Returns what is read of the instructions and tools: most of a request, and equal in many conversations. They are told apart by
