@@ -53,5 +53,5 @@ export async function measureMemory({ proxy, path, turns, newSession }: MemoryOp
 
 /** Waits until the proxy notices that it is idle and returns memory to the system. */
 function idleTime(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 11_000));
+  return new Promise((resolve) => setTimeout(resolve, 26_000));
 }
