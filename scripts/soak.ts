@@ -174,8 +174,8 @@ function print({ verdicts, breaches, backend }: Soak, before?: Holdings, after?:
     `${verdicts.length} turns: ${number('content')} with their content, ${number('error')} with an error, ` +
       `${number('left')} left by the client; ${requests} requests to the backend\n` +
       row(['proxy', 'memory', 'descriptors', 'timers', 'sessions']) +
-      row(['before', before?.memory, before?.descriptors, before?.timers, before?.sessions]) +
-      row(['after', after?.memory, after?.descriptors, after?.timers, after?.sessions]),
+      row(['before', before?.memory, before?.descriptors, before?.timers.length, before?.sessions]) +
+      row(['after', after?.memory, after?.descriptors, after?.timers.length, after?.sessions]),
   );
 }
 

@@ -27,12 +27,22 @@ const soakLimits = {
   retries: [0, 20, 40, 80, 160, 320],
 };
 
-/** The timers that run, also those that do not keep the process alive. */
-const timers = new Set<number>();
+/** Where the timers that run were started, also those that do not keep the process alive. */
+const timers = new Map<number, string>();
+/** Each place once, so that a timer takes little memory here. */
+const places = new Map<string, string>();
 createHook({
-  init: (id, type) => void (type === 'Timeout' && timers.add(id)),
+  init: (id, type) => void (type === 'Timeout' && timers.set(id, place())),
   destroy: (id) => void timers.delete(id),
 }).enable();
+
+/** The innermost lines of the proxy's source that run now. */
+function place(): string {
+  const lines = new Error().stack?.match(/src\/[\w./-]+:\d+/g) ?? [];
+  const text = lines.slice(0, 3).join(' < ') || 'Node';
+  if (!places.has(text)) places.set(text, text);
+  return places.get(text) ?? text;
+}
 
 setFlagsFromString('--expose-gc');
 const collect: (how: object) => void = runInNewContext('gc');
@@ -63,7 +73,7 @@ process.on('message', async (message) => {
     collect({ type: 'major', flavor: 'last-resort' });
   }
   const { heapUsed, external } = process.memoryUsage();
-  const figures: Figures = { memory: heapUsed + external, timers: timers.size };
+  const figures: Figures = { memory: heapUsed + external, timers: [...timers.values()] };
   process.send?.(figures);
 });
 process.send?.({ port: proxy.port });

@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Limits } from '../../src/proxy/limits.ts';
 
-/** What a proxy holds: bytes of memory after a collection of garbage, and running timers. */
-export type Figures = { readonly memory: number; readonly timers: number };
+/** What a proxy holds: bytes of memory after a collection of garbage, and where its running timers were started. */
+export type Figures = { readonly memory: number; readonly timers: readonly string[] };
 
 /** What a proxy holds, with its open descriptors (0 where the system does not list them) and its sessions. */
 export type Holdings = Figures & { readonly descriptors: number; readonly sessions: number };
@@ -102,7 +102,7 @@ async function figuresOf(child: ChildProcess): Promise<Figures> {
   const reported = once(child, 'message');
   child.send('figures');
   const [figures]: Figures[] = await reported;
-  return figures ?? { memory: Number.NaN, timers: Number.NaN };
+  return figures ?? { memory: Number.NaN, timers: [] };
 }
 
 function descriptorsOf({ pid }: ChildProcess): number {

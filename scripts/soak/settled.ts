@@ -32,7 +32,22 @@ export function excess(before: Holdings, after: Holdings): string[] {
     ...(after.descriptors > before.descriptors
       ? [`${after.descriptors - before.descriptors} more descriptors are open`]
       : []),
-    ...(after.timers > before.timers ? [`${after.timers - before.timers} more timers run`] : []),
+    ...(after.timers.length > before.timers.length
+      ? [
+          `${after.timers.length - before.timers.length} more timers run: ${newIn(before.timers, after.timers)}`,
+        ]
+      : []),
     ...(after.memory > before.memory + memoryMargin ? [`${megabytes} MB more memory is used`] : []),
   ];
+}
+
+/** The texts of a list that another one does not have, or has less often. */
+function newIn(before: readonly string[], after: readonly string[]): string {
+  const rest = [...before];
+  const added = after.filter((text) => {
+    const at = rest.indexOf(text);
+    if (at !== -1) rest.splice(at, 1);
+    return at === -1;
+  });
+  return added.join(', ');
 }

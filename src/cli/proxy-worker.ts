@@ -60,9 +60,9 @@ export async function connectWorker(): Promise<ProxyWorker | undefined> {
 }
 
 /**
- * A connection may arrive when this worker no longer listens. Node closes it here, and the parent gives it to another worker. When all
- * stop there is none, and the parent would keep the connection until its own end. So tell it that the connection is taken: then it
- * closes it too, and the client can go elsewhere (measured: node 24.21.0).
+ * A connection may arrive when this worker no longer listens. Node closes it here, and the parent gives it to another worker. When
+ * all workers stop, the parent finds no other and would keep the connection until its own end. So this worker says that it has taken
+ * the connection: then the parent closes it too, and the client can go elsewhere (measured: node 24.21.0).
  */
 function endLateConnections(): void {
   const { send } = process;

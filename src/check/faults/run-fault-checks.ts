@@ -362,10 +362,11 @@ class FaultLine {
   ): Promise<{ readonly view: ClientView; readonly lasted: number }> {
     const events: TraceEvent[] = [];
     const started = performance.now();
-    let last = started;
+    let quietFor = 0;
+    let looked = started;
     const recorder = new TraceRecorder(new Sealer({ ownTexts: ownTexts(scenario) }), (event) => {
       events.push(event);
-      last = performance.now();
+      quietFor = 0;
     });
     const tap = await startReverseTap({ upstream: hostOf(target), observe: recorder.observe });
     const stop = new AbortController();
@@ -375,7 +376,10 @@ class FaultLine {
       const state = () => {
         const now = performance.now();
         lasted = now - started;
-        return { view: () => clientView(events), hasEnded, lasted, quietFor: now - last };
+        // A longer time than this between two looks is one in which events could not be read.
+        quietFor += Math.min(now - looked, 2 * look);
+        looked = now;
+        return { view: () => clientView(events), hasEnded, lasted, quietFor };
       };
       while (!this.#options.signal.aborted && !isDone(state())) await delay(look);
       stop.abort();
