@@ -32,6 +32,7 @@ export function align(
 ): Alignment {
   let head = 0;
   while (head < Math.min(expected, actual) && likeness(head, head) === 1) head += 1;
+  if (head === expected && head === actual) return { pairs: diagonal(0, 0, head), missing: [], added: [] };
   let tail = 0;
   const most = Math.min(expected, actual) - head;
   while (tail < most && likeness(expected - 1 - tail, actual - 1 - tail) === 1) tail += 1;
@@ -41,9 +42,9 @@ export function align(
   const inside = (row: number, column: number) => likeness(head + row, head + column);
   const inner = (rows * columns > cells ? pairsByWindow : bestPairs)(rows, columns, inside);
   const pairs: (readonly [number, number])[] = [
-    ...range(0, head).map((index): [number, number] => [index, index]),
+    ...diagonal(0, 0, head),
     ...inner.map(([row, column]): [number, number] => [head + row, head + column]),
-    ...range(0, tail).map((index): [number, number] => [expected - tail + index, actual - tail + index]),
+    ...diagonal(expected - tail, actual - tail, tail),
   ];
   const pairedExpected = new Set(pairs.map(([a]) => a));
   const pairedActual = new Set(pairs.map(([, b]) => b));
@@ -177,6 +178,11 @@ function weight(likeness: number): number {
 
 function at(table: Float64Array, index: number): number {
   return table[index] ?? 0;
+}
+
+/** Pairs of successive indices. */
+function diagonal(expected: number, actual: number, length: number): [number, number][] {
+  return Array.from({ length }, (_, index) => [expected + index, actual + index]);
 }
 
 function range(from: number, to: number): number[] {

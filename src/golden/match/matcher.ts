@@ -181,6 +181,19 @@ export class Matcher {
     this.#spelling(expected, actual, place);
   }
 
+  /** Whether both are the same text, number or literal, without variables. */
+  #isPlain(expected: JsonNode, actual: JsonNode): boolean {
+    if (expected.kind === 'string')
+      return (
+        actual.kind === 'string' &&
+        expected.value === actual.value &&
+        expected.spelling === actual.spelling &&
+        !this.#isTemplate(expected.value)
+      );
+    if (expected.kind === 'number') return actual.kind === 'number' && expected.text === actual.text;
+    return expected.kind === 'literal' && actual.kind === 'literal' && expected.value === actual.value;
+  }
+
   /** Whether a pattern can match any other text than itself. */
   #isTemplate(pattern: string): boolean {
     return this.#variables !== undefined && pattern.includes('{{');
@@ -225,9 +238,13 @@ export class Matcher {
     const after = (index: number) => actual[index] ?? nameless;
     const named = (name: PathKey) => ({ ...place, path: [...place.path, name] });
     const paired = [...match.pairs, ...match.renamed];
-    for (const [a, b] of paired) this.node(before(a)[1], after(b)[1], named(before(a)[0]));
+    for (const [a, b] of paired) {
+      const [name, value] = before(a);
+      if (!this.#isPlain(value, after(b)[1])) this.node(value, after(b)[1], named(name));
+    }
     for (const [a, b] of match.pairs) {
       const [[name, , spelling], [, , actualSpelling]] = [before(a), after(b)];
+      if (spelling === actualSpelling) continue;
       if (sameEscapes(jsonString(name, spelling), jsonString(name, actualSpelling))) continue;
       const text = (key = JSON.stringify(name)) => key;
       const [expected, actual] = [text(spelling), text(actualSpelling)];
