@@ -15,7 +15,7 @@ import { jsonMark, unescapeKey, unorderedMark, type Variable } from '../golden.t
 import { compileTemplate } from '../pattern/compile-template.ts';
 import { fitsHostText } from '../pattern/host-text.ts';
 import { kinds } from '../pattern/kinds.ts';
-import { parseTemplate, soleVariable } from '../pattern/template.ts';
+import { parseTemplate, soleVariable, type TemplatePart } from '../pattern/template.ts';
 import { align, likenessOfForm, maximumCells } from './align.ts';
 import { differenceOf, respelled } from './difference.ts';
 import {
@@ -202,8 +202,8 @@ export class Matcher {
   /** The values of the variables in a pattern; undefined where the text does not match it. */
   #split(pattern: string, text: string): readonly (readonly [string, string])[] | undefined {
     if (this.#variables === undefined || !this.#isTemplate(pattern)) return pattern === text ? [] : undefined;
-    const parts = parseTemplate(pattern);
-    const values = compileTemplate(parts, this.#variables)(text);
+    const { parts, valuesIn } = compiled(pattern, this.#variables);
+    const values = valuesIn(text);
     return values !== undefined && fitsHostText(parts, values, this.#variables) ? values : undefined;
   }
 
@@ -294,6 +294,25 @@ export class Matcher {
   #report(difference: Difference, place: Place): void {
     this.#listener.mismatch({ ...difference, places: [place] });
   }
+}
+
+type Compiled = {
+  readonly parts: readonly TemplatePart[];
+  readonly valuesIn: ReturnType<typeof compileTemplate>;
+};
+
+/** The patterns of each golden that were compiled. */
+const known = new WeakMap<ReadonlyMap<string, Variable>, Map<string, Compiled>>();
+
+function compiled(pattern: string, variables: ReadonlyMap<string, Variable>): Compiled {
+  const patterns = known.get(variables) ?? new Map<string, Compiled>();
+  known.set(variables, patterns);
+  const existing = patterns.get(pattern);
+  if (existing !== undefined) return existing;
+  const parts = parseTemplate(pattern);
+  const made = { parts, valuesIn: compileTemplate(parts, variables) };
+  patterns.set(pattern, made);
+  return made;
 }
 
 /** Both orders of the names that moved, each with the nearest name before it that did not move. */
