@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.ts';
-import type { ClientEnvironment } from '../client/official/environment.ts';
+import type { ClientEnvironment, SignInFolder } from '../client/official/environment.ts';
 import { isPointed } from '../client/official/lanes.ts';
 import { runOfficialClient } from '../client/official/run-client.ts';
 import { runSdk } from '../client/openai/run-sdk.ts';
@@ -34,13 +34,16 @@ export type DriveResult = { readonly end: DriveEnd; readonly responses: readonly
 /** What runs around the client. */
 export type DriveSetup = {
   readonly scenario: Scenario;
-  readonly environment: ClientEnvironment;
+  /** The official client needs a whole one. */
+  readonly environment: ClientEnvironment | SignInFolder;
   /** Whether OpenAI's library receives responses event by event. */
   readonly streams: boolean;
   /** The base URL for the client: the tap in front of the subject. */
   readonly url: URL;
   readonly backend: Backend;
   readonly running: RunningSubject;
+  /** Waits until the subject has closed its upstream connections, so many milliseconds at most. */
+  readonly forwarded: (most: number) => Promise<void>;
 };
 
 /** Plays the client of a scenario through a subject, for the time limit at most. */
@@ -109,7 +112,7 @@ function abortion(signal: AbortSignal): Promise<never> {
 
 async function driveReplay(
   { golden, subject, vary }: ScenarioCheck,
-  { url }: DriveSetup,
+  { url, forwarded }: DriveSetup,
   signal: AbortSignal,
 ): Promise<DriveResult> {
   const relay =
@@ -117,7 +120,7 @@ async function driveReplay(
   const entrance = new URL(url);
   if (relay !== undefined) entrance.port = String(relay.port);
   try {
-    const options = { settings: clientSettings(subject), authority: url.host };
+    const options = { settings: clientSettings(subject), authority: url.host, forwarded };
     const outcome = await replay(golden, entrance, signal, options);
     return {
       end: outcome.finished ? { type: 'finished' } : { type: 'stopped', reason: outcome.reason },
@@ -147,6 +150,7 @@ async function driveOfficial(
   { scenario, environment, url, backend }: DriveSetup,
   signal: AbortSignal,
 ): Promise<DriveResult> {
+  if (!('env' in environment)) throw new RangeError('the official client has no environment');
   // Requests for accounts, settings and so on go to the real host names, whatever the base URL: the backend serves them.
   const side = await startInterceptingTap({
     authority,

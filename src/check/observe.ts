@@ -5,6 +5,8 @@ import {
   type ClientEnvironment,
   inFreshFolder,
   makeEnvironment,
+  makeSignIn,
+  type SignInFolder,
   secretsOf,
 } from '../client/official/environment.ts';
 import { ParityError } from '../errors.ts';
@@ -57,9 +59,10 @@ export async function observeScenario(check: ScenarioCheck, streams: boolean): P
   const scenario = loadScenario(check.golden.scenario);
   const setup = { ...scenario.client, lane: check.lane };
   try {
-    return await inFreshFolder(async (root) =>
-      observe(check, scenario, await makeEnvironment(root, 0, setup), streams),
-    );
+    return await inFreshFolder(async (root) => {
+      const make = check.driver.kind === 'codex' ? makeEnvironment : makeSignIn;
+      return observe(check, scenario, await make(root, 0, setup), streams);
+    });
   } catch (error) {
     check.signal.throwIfAborted();
     if (!(error instanceof ParityError) || error.code !== 'subject-failed') throw error;
@@ -76,7 +79,7 @@ export async function observeScenario(check: ScenarioCheck, streams: boolean): P
 async function observe(
   check: ScenarioCheck,
   scenario: Scenario,
-  environment: ClientEnvironment,
+  environment: ClientEnvironment | SignInFolder,
   streams: boolean,
 ): Promise<ScenarioTraffic> {
   const { golden, goldens, goldensFolder, subject, host, driver, timeLimit, signal } = check;
@@ -86,6 +89,7 @@ async function observe(
     ownTexts: ownTexts(scenario),
     secrets: secretsOf(environment),
     onText: (seal, text) => texts.set(seal, text),
+    keepsDocuments: true,
   });
   const [front, back]: [TraceEvent[], TraceEvent[]] = [[], []];
   let acceptsFirst = false;
@@ -142,7 +146,10 @@ async function observe(
     open.push(before.close);
     const isProgram = 'surface' in driver;
     const url = new URL(isProgram ? programPath(subject, running.url) : running.url.pathname, before.url);
-    const result = await driveInTime(check, { scenario, environment, streams, url, backend, running });
+    const result = await driveInTime(check, {
+      ...{ scenario, environment, streams, url, backend, running },
+      forwarded: (most) => connectionsClosed(back, most),
+    });
     await connectionsClosed(back);
     const renewed = back.flatMap(requestLine).includes('POST /oauth/token');
     host.renewed ||= renewed;
@@ -202,8 +209,8 @@ function requestLine(event: TraceEvent): string[] {
   return [`${event.method} ${event.target.kind === 'string' ? event.target.value : ''}`];
 }
 
-/** Waits until the subject has closed its upstream connections; 500 ms at most, as it may pool them. */
-export async function connectionsClosed(back: readonly TraceEvent[]): Promise<void> {
+/** Waits until the subject has closed its upstream connections; so many milliseconds at most, as it may pool them. */
+export async function connectionsClosed(back: readonly TraceEvent[], most = 500): Promise<void> {
   const count = (type: TraceEvent['type']) => back.filter((event) => event.type === type).length;
-  for (let waited = 0; waited < 500 && count('end') < count('connection'); waited += 5) await delay(5);
+  for (let waited = 0; waited < most && count('end') < count('connection'); waited += 5) await delay(5);
 }

@@ -49,8 +49,17 @@ export function scenarioNames(): string[] {
     .sort();
 }
 
-/** Reads a bundled scenario. Throws ParityError `unknown-scenario`, or `file-corrupt` as `parseScenario` does. */
+/** A run plays the same scenarios with each version. */
+const loaded = new Map<string, Scenario>();
+
+/** Reads a bundled scenario, once. Throws ParityError `unknown-scenario`, or `file-corrupt` as `parseScenario` does. */
 export function loadScenario(name: string): Scenario {
+  const scenario = loaded.get(name) ?? readScenario(name);
+  loaded.set(name, scenario);
+  return scenario;
+}
+
+function readScenario(name: string): Scenario {
   const known = scenarioNames();
   if (!known.includes(name)) {
     throw new ParityError('unknown-scenario', `unknown scenario "${name}": ${chooseFrom(name, known)}`);

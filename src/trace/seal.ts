@@ -51,7 +51,12 @@ export type SealerOptions = {
   readonly secrets?: Readonly<Record<string, readonly string[]>>;
   /** Receives each text that is sealed, and its seal. */
   readonly onText?: (seal: string, text: string) => void;
+  /** Whether sealed documents are kept, as each may come again: from the other side of a proxy. Absent: false. */
+  readonly keepsDocuments?: boolean;
 };
+
+/** A sealed JSON document. `spaced` tells whether it had white space between its tokens. */
+export type SealedDocument = { readonly json: JsonNode; readonly spaced: boolean };
 
 /** Seals secrets and prose. Use one sealer per recording, so that equal secrets get equal numbers throughout. */
 export class Sealer {
@@ -63,11 +68,14 @@ export class Sealer {
   #found = 0;
   /** Texts without the secrets found so far. The same keys and values occur again and again. */
   readonly #sealed = new Map<string, string>();
+  /** Documents without the secrets found so far, if they are kept. */
+  readonly #documents: Map<string, SealedDocument> | undefined;
   readonly #onText: NonNullable<SealerOptions['onText']>;
 
   constructor(options: SealerOptions = {}) {
     this.#ownTexts = new Set(options.ownTexts);
     this.#onText = options.onText ?? (() => {});
+    this.#documents = options.keepsDocuments === true ? new Map() : undefined;
     for (const [kind, values] of Object.entries(options.secrets ?? {})) {
       for (const value of values) this.#sealSecret(kind, value);
     }
@@ -89,6 +97,17 @@ export class Sealer {
 
   json(node: JsonNode): JsonNode {
     return this.#untilKnown(() => this.#node('', node));
+  }
+
+  /** A JSON document; undefined for text that is not one. */
+  document(text: string): SealedDocument | undefined {
+    const kept = this.#documents?.get(text);
+    if (kept !== undefined) return kept;
+    const parsed = tryParseJson(text);
+    if (parsed === undefined) return undefined;
+    const sealed = { json: this.json(parsed.node), spaced: !parsed.compact };
+    this.#documents?.set(text, sealed);
+    return sealed;
   }
 
   /** Text that is not JSON, such as an error page or a stray line in an event stream. */
@@ -116,7 +135,7 @@ export class Sealer {
   #header(name: string, value: string): JsonNode {
     const secret = secretName(name) ?? (authScheme.test(value) ? credential : undefined);
     if (secret !== undefined && !isCount(secret, value)) return jsonString(this.#sealValue(secret, value));
-    const document = this.#document(value);
+    const document = this.#innerDocument(value);
     if (document !== undefined) return jsonString(document);
     const isProse = !this.#ownTexts.has(value) && threeWords.test(withoutSeals(value));
     return jsonString(isProse ? this.#sealText(value) : this.#sealSecretsIn(value));
@@ -169,14 +188,14 @@ export class Sealer {
       return withValue(node, `${frame[1]}<<elapsed>>${frame[2]}${safe}`);
     }
     if (contentKeys.has(key) && this.#isProse(key, value)) return withValue(node, this.#prose(value));
-    const inner = this.#document(value);
+    const inner = this.#innerDocument(value);
     if (inner !== undefined) return withValue(node, inner);
     if (this.#isProse(key, value)) return withValue(node, this.#sealText(value));
     return withValue(node, this.#sealSecretsIn(value));
   }
 
   /** Seals a JSON object or array inside a string, and keeps its white space. Undefined for any other text. */
-  #document(text: string): string | undefined {
+  #innerDocument(text: string): string | undefined {
     const parsed = /^\s*[{[]/.test(text) ? tryParseJson(text) : undefined;
     if (parsed === undefined) return undefined;
     const sealed = printJson(this.#node('', parsed.node));
@@ -268,6 +287,7 @@ export class Sealer {
     sealsOfKind.set(copy, seal);
     this.#found += 1;
     this.#sealed.clear();
+    this.#documents?.clear();
     this.#known.add(copy, seal);
     return seal;
   }

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type ContentDigest, contentLimit } from '../wire/content-collector.ts';
 import { type HeaderList, headerValue } from '../wire/headers.ts';
-import { jsonString, tryParseJson } from '../wire/json.ts';
+import { jsonString } from '../wire/json.ts';
 import type { ObservedMessage, RequestHead } from '../wire/message.ts';
 import { isModelRoute } from '../wire/route.ts';
 import { isEventStream, isUsualForm, sseBlocks } from '../wire/sse.ts';
@@ -98,9 +98,10 @@ export class TraceRecorder {
   }
 
   #textContent(text: string): Content {
-    const parsed = tryParseJson(text);
-    if (parsed === undefined) return { kind: 'text', text: this.#sealer.text(text) };
-    return { kind: 'json', json: this.#sealer.json(parsed.node), spaced: !parsed.compact };
+    const document = this.#sealer.document(text);
+    return document === undefined
+      ? { kind: 'text', text: this.#sealer.text(text) }
+      : { kind: 'json', ...document };
   }
 
   #eventsContent(text: string): Content {
@@ -113,11 +114,12 @@ export class TraceRecorder {
         continue;
       }
       // The data is usually JSON, sometimes `[DONE]`.
-      const parsed = tryParseJson(data);
+      const event = this.#sealer.eventName(block.event);
+      const document = this.#sealer.document(data);
       events.push({
-        event: this.#sealer.eventName(block.event),
-        data: parsed === undefined ? this.#sealer.text(data) : this.#sealer.json(parsed.node),
-        ...(parsed?.compact === false ? { spaced: true } : {}),
+        event,
+        data: document?.json ?? this.#sealer.text(data),
+        ...(document?.spaced ? { spaced: true } : {}),
         ...(isUsualForm(block) ? {} : { form }),
         ...(unfinished ? { unfinished } : {}),
       });

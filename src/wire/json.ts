@@ -51,7 +51,6 @@ export function tryParseJson(text: string, maximumDepth = messageDepth): ParsedJ
 
 const blank = /[ \t\n\r]*/y;
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-const plain = /[ !#-[\]-\uffff]*/y;
 const quote = 0x22;
 const backslash = 0x5c;
 const space = 0x20;
@@ -125,12 +124,13 @@ class Parser {
   #string(): JsonString {
     const start = this.#at;
     if (this.#text[start] !== '"') throw new JsonSyntaxError('a string', start);
-    let end = this.#plainEnd(start + 1);
+    let end = start + 1;
     let escaped = false;
     for (let code = this.#text.charCodeAt(end); code !== quote; code = this.#text.charCodeAt(end)) {
-      if (code !== backslash) throw new JsonSyntaxError('the rest of a string', end);
-      escaped = true;
-      end = this.#plainEnd(end + 2);
+      // Past the end of the text the code is NaN, and any comparison is false. Hence not `code < space`.
+      if (!(code >= space)) throw new JsonSyntaxError('the rest of a string', end);
+      if (code === backslash) escaped = true;
+      end += code === backslash ? 2 : 1;
     }
     this.#at = end + 1;
     if (!escaped) {
@@ -140,12 +140,6 @@ class Parser {
     }
     const spelling = this.#text.slice(start, end + 1);
     return jsonString(escaped ? parseEscapes(spelling, start) : spelling.slice(1, -1), spelling);
-  }
-
-  /** Where the characters of a string end that are neither a quote, nor a backslash, nor a control. */
-  #plainEnd(from: number): number {
-    plain.lastIndex = from;
-    return plain.test(this.#text) ? plain.lastIndex : from;
   }
 
   #take(token: RegExp, expected: string): string {
@@ -186,11 +180,6 @@ function parseEscapes(spelling: string, offset: number): string {
 
 /** The compact text of a node, with the spelling of every number and string. */
 export function printJson(node: JsonNode): string {
-  return printNode(node, printJson);
-}
-
-/** Like printJson, with texts that `print` returns for the children. */
-export function printNode(node: JsonNode, print: (child: JsonNode) => string): string {
   switch (node.kind) {
     case 'literal':
       return String(node.value);
@@ -199,14 +188,14 @@ export function printNode(node: JsonNode, print: (child: JsonNode) => string): s
     case 'string':
       return node.spelling ?? JSON.stringify(node.value);
     case 'array':
-      return `[${node.items.map((item) => print(item)).join(',')}]`;
-    case 'object': {
-      const members = node.members.map(
-        ([key, value, spelling]) => `${spelling ?? JSON.stringify(key)}:${print(value)}`,
-      );
-      return `{${members.join(',')}}`;
-    }
+      return `[${node.items.map(printJson).join(',')}]`;
+    case 'object':
+      return `{${node.members.map(printMember).join(',')}}`;
   }
+}
+
+function printMember([key, value, spelling]: JsonMember): string {
+  return `${spelling ?? JSON.stringify(key)}:${printJson(value)}`;
 }
 
 /** A string node. `spelling` (with its quotes) is dropped when it is the one `JSON.stringify` writes. */
@@ -318,5 +307,26 @@ export function stringAt(node: JsonNode | undefined, ...path: readonly string[])
 
 /** Whether two nodes have the same spelling. */
 export function sameJson(a: JsonNode, b: JsonNode): boolean {
-  return a === b || printJson(a) === printJson(b);
+  if (a === b) return true;
+  switch (a.kind) {
+    case 'array':
+      return b.kind === 'array' && areSame(a.items, b.items, sameJson);
+    case 'object':
+      return b.kind === 'object' && areSame(a.members, b.members, sameMember);
+    case 'string':
+      return b.kind === 'string' && a.value === b.value && a.spelling === b.spelling;
+    default:
+      return a.kind === b.kind && printJson(a) === printJson(b);
+  }
+}
+
+function areSame<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean {
+  return a.length === b.length && a.every((part, index) => same(part, b[index] ?? part));
+}
+
+function sameMember(
+  [key, value, spelling]: JsonMember,
+  [other, otherValue, otherSpelling]: JsonMember,
+): boolean {
+  return key === other && spelling === otherSpelling && sameJson(value, otherValue);
 }

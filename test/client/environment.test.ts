@@ -1,7 +1,12 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { makeEnvironment, secretsOf, variedBetween } from '../../src/client/official/environment.ts';
+import {
+  makeEnvironment,
+  makeSignIn,
+  secretsOf,
+  variedBetween,
+} from '../../src/client/official/environment.ts';
 import { authJson } from '../../src/client/official/made-up-sign-in.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -11,6 +16,15 @@ it('makes the folders and auth.json of the run', async () => {
   expect((await stat(home)).isDirectory()).toBe(true);
   expect(await readdir(cwd)).toEqual([]);
   expect(await readFile(join(codexHome, 'auth.json'), 'utf8')).toBe(authJson(signIn));
+});
+
+it('makes the sign-in of the run alone', async () => {
+  const [root, folder] = [await temporaryFolder(), await temporaryFolder()];
+  const { signIn } = await makeEnvironment(root, 0);
+
+  expect(await makeSignIn(folder, 0)).toEqual({ codexHome: folder, signIn });
+  expect(await readdir(folder)).toEqual(['auth.json']);
+  expect(await readFile(join(folder, 'auth.json'), 'utf8')).toBe(authJson(signIn));
 });
 
 it('signs in with an expired access token when the task requires it', async () => {

@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { type ReplayOutcome, replay } from '../../src/client/replay/replay.ts';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
@@ -267,6 +268,30 @@ it.each([
     return event.type === 'end' ? [`end ${event.connection} by ${event.by}`] : [];
   });
   expect(seen.slice(0, seen.indexOf('request 2') + 1)).toEqual(order);
+});
+
+it('goes on as soon as the end of a connection is forwarded', async () => {
+  const exchanges = [upgrade([create, created], 'client'), upgrade([create, completed])];
+  const { port, requests } = await backendOf(exchanges);
+  const forwarded = Promise.withResolvers<void>();
+  const waits: number[] = [];
+  const replayed = replay(
+    goldenOf(exchanges),
+    new URL(`http://127.0.0.1:${port}`),
+    new AbortController().signal,
+    {
+      forwarded: (most) => {
+        waits.push(most, requests.length);
+        return forwarded.promise;
+      },
+    },
+  );
+  await expect.poll(() => waits).toEqual([250, 1]);
+  await delay(300);
+  expect(requests.length).toBe(1);
+  forwarded.resolve();
+  expect(await replayed).toEqual({ finished: true });
+  expect(requests.length).toBe(2);
 });
 
 it('sends the ids that the backend gave it, and keeps its own', async () => {

@@ -28,6 +28,7 @@ it.each(scenarioNames())('reads %s, which has the name of its file and a sentenc
 
   expect(scenario.name).toBe(name);
   expect(scenario.why).toMatch(/\.$/);
+  expect(loadScenario(name)).toBe(scenario);
 });
 
 it('reads a minimal scenario', () => {

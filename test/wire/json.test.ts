@@ -95,6 +95,12 @@ it('treats documents as equal only when their spelling is equal', () => {
   expect(sameJson(parseJson('1.0').node, toNode(1))).toBe(false);
   expect(sameJson(parseJson('{"a":1,"b":2}').node, toNode({ b: 2, a: 1 }))).toBe(false);
   expect(sameJson(parseJson('{"\\u0061":1}').node, toNode({ a: 1 }))).toBe(false);
+  expect(sameJson(parseJson('["\\u0061"]').node, toNode(['a']))).toBe(false);
+  expect(sameJson(toNode([1]), toNode([1, 2]))).toBe(false);
+  expect(sameJson(toNode(['1']), toNode([1]))).toBe(false);
+  fc.assert(fc.property(compactJson, (text) => sameJson(parseJson(text).node, parseJson(text).node)));
+  const same = (a: string, b: string) => sameJson(parseJson(a).node, parseJson(b).node) === (a === b);
+  fc.assert(fc.property(compactJson, compactJson, same));
 });
 
 it('converts plain values to nodes, and rejects others', () => {

@@ -92,6 +92,11 @@ const terminals: readonly Readonly<Record<string, string>>[] = [
  */
 const timeZones = ['LINT-14', 'AOE12'] as const;
 
+/** The folder with `auth.json`, and what it says. */
+export type SignInFolder = Pick<ClientEnvironment, 'codexHome' | 'signIn'>;
+
+type EnvironmentOptions = { readonly lane?: Lane } & Pick<TaskSetup, 'expired'>;
+
 /**
  * Makes the folders, sign-in and environment variables of run `n` under `root`. The same root and `n` give the same
  * result. What could differ between two users differs between two runs, or a recording would learn it as a constant.
@@ -107,7 +112,7 @@ const timeZones = ['LINT-14', 'AOE12'] as const;
 export async function makeEnvironment(
   root: string,
   n: number,
-  { lane = 'chatgpt', expired = false }: { readonly lane?: Lane } & Pick<TaskSetup, 'expired'> = {},
+  { lane = 'chatgpt', expired = false }: EnvironmentOptions = {},
 ): Promise<ClientEnvironment> {
   const traits = traitsOf(n, lane);
   const { user } = traits;
@@ -116,10 +121,8 @@ export async function makeEnvironment(
   const codexHome = join(home, traits['codex home']);
   const cwd = join(home, ...traits.cwd);
   const temporary = join(world, 'tmp');
-  const signIn = madeUpSignIn(traits.account, { expired });
   for (const folder of [codexHome, cwd, temporary]) makeFolder(folder);
-  const auth = lane === 'api-key' ? apiKeyJson(signIn) : authJson(signIn);
-  await writeFile(join(codexHome, 'auth.json'), auth, { mode: 0o600 });
+  const { signIn } = await makeSignIn(codexHome, n, { lane, expired });
   for (const [name, text] of Object.entries(traits['start-up files']))
     await writeFile(join(home, name), text);
   return {
@@ -145,6 +148,18 @@ export async function makeEnvironment(
   };
 }
 
+/** Makes the sign-in of run `n` alone, in a folder that exists: enough where no client runs. */
+export async function makeSignIn(
+  folder: string,
+  n: number,
+  { lane = 'chatgpt', expired = false }: EnvironmentOptions = {},
+): Promise<SignInFolder> {
+  const signIn = madeUpSignIn(traitsOf(n, lane).account, { expired });
+  const auth = lane === 'api-key' ? apiKeyJson(signIn) : authJson(signIn);
+  await writeFile(join(folder, 'auth.json'), auth, { mode: 0o600 });
+  return { codexHome: folder, signIn };
+}
+
 /**
  * Calls `work` with a new empty folder, and removes the folder afterwards. It is not in the system's temporary folder,
  * as the client warns of a home there.
@@ -161,7 +176,7 @@ export async function inFreshFolder<T>(work: (root: string) => Promise<T>): Prom
 }
 
 /** The secrets of an environment, by their kind in a sealed trace. */
-export function secretsOf({ signIn }: ClientEnvironment): Readonly<Record<string, readonly string[]>> {
+export function secretsOf({ signIn }: SignInFolder): Readonly<Record<string, readonly string[]>> {
   return {
     account_id: [signIn.accountId],
     user_id: [signIn.userId],

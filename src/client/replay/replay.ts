@@ -51,9 +51,16 @@ export async function replay(
   golden: Golden,
   subject: URL,
   signal: AbortSignal,
-  { settings = officialSettings, authority = subject.host, speed, linger, http2 }: ReplayOptions = {},
+  {
+    settings = officialSettings,
+    authority = subject.host,
+    speed,
+    linger,
+    forwarded = delay,
+    http2,
+  }: ReplayOptions = {},
 ): Promise<ReplayOutcome> {
-  return new Replay(golden, { subject, signal, settings, authority, speed, linger, http2 }).run();
+  return new Replay(golden, { subject, signal, settings, authority, speed, linger, forwarded, http2 }).run();
 }
 
 export type ReplayOptions = {
@@ -62,6 +69,8 @@ export type ReplayOptions = {
   readonly speed?: number | undefined;
   /** What the replay waits for at its end before it ends its connections. */
   readonly linger?: (() => Promise<void>) | undefined;
+  /** Waits until the subject has forwarded the end of a connection, so many milliseconds at most; absent waits that long. */
+  readonly forwarded?: (most: number) => Promise<unknown>;
   /** The host that requests name; absent is that of the subject's URL. */
   readonly authority?: string;
   /** The scheme of the server if it speaks HTTP/2: what was recorded over it is sent over it. Absent sends all over HTTP/1.1. */
@@ -93,10 +102,15 @@ class Replay {
   readonly #pauses: ReadonlyMap<RequestEvent | Step, number>;
   readonly #speed: number;
   readonly #linger: (() => Promise<void>) | undefined;
+  readonly #forwarded: ReplayTarget['forwarded'];
   readonly #http2: ReplayTarget['http2'];
 
-  constructor(golden: Golden, { subject, signal, settings, authority, speed, linger, http2 }: ReplayTarget) {
+  constructor(
+    golden: Golden,
+    { subject, signal, settings, authority, speed, linger, forwarded, http2 }: ReplayTarget,
+  ) {
     this.#http2 = http2;
+    this.#forwarded = forwarded;
     this.#pauses = speed === undefined ? new Map() : pausesIn(golden);
     this.#speed = speed ?? 1;
     this.#linger = linger;
@@ -161,7 +175,7 @@ class Replay {
     if (exchange.end === undefined) return undefined;
     connection.destroy();
     this.#open.delete(connection);
-    if (exchange.end === 'client') await delay(forwardingTime);
+    if (exchange.end === 'client') await this.#forwarded(forwardingTime);
     return undefined;
   }
 
