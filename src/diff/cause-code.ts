@@ -131,9 +131,17 @@ export function isSingleCode(code: CauseCode): code is SingleCode {
   return !parts.has(code);
 }
 
-/** The code of a finding. Every finding has exactly one. */
+const codes = new WeakMap<Finding, CauseCode>();
+
+/** The code of a finding. Every finding has exactly one. Each report asks for it several times. */
 export function codeOf(finding: Finding): CauseCode {
-  return originCode(finding) ?? singleCode(finding) ?? `${topicOf(finding)}-${verbOf(finding)}`;
+  const code =
+    codes.get(finding) ??
+    originCode(finding) ??
+    singleCode(finding) ??
+    (`${topicOf(finding)}-${verbOf(finding)}` as const);
+  codes.set(finding, code);
+  return code;
 }
 
 /** The code where the origin of a finding is known. */

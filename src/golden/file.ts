@@ -21,7 +21,7 @@ import { authorityName } from './pattern/authority.ts';
 import { variableKinds } from './pattern/kinds.ts';
 import { SharedDocuments, shareDocuments } from './shared.ts';
 import { eventsOf, goldenExchanges } from './trace/exchanges.ts';
-import { variablesInEvent } from './trace/variable-uses.ts';
+import { variablesInJson } from './trace/variable-uses.ts';
 
 const ending = '.golden.jsonl';
 
@@ -108,13 +108,12 @@ class GoldenReader {
         return;
       }
       case 'shared':
+        this.#assertDeclared(node);
         this.#documents.declare(fields.text('name'), fields.node('value'));
         return;
-      default: {
-        const event = decodeEvent(this.#documents.expand(node));
-        for (const name of variablesInEvent(event)) this.#assertDeclared(name);
-        this.#events.push(event);
-      }
+      default:
+        this.#assertDeclared(node);
+        this.#events.push(decodeEvent(this.#documents.expand(node)));
     }
   }
 
@@ -123,9 +122,12 @@ class GoldenReader {
     return { ...this.#about, variables: this.#variables, exchanges: goldenExchanges(this.#events) };
   }
 
-  #assertDeclared(name: string): void {
-    if (name !== authorityName && !this.#variables.has(name))
-      throw new FieldError(`variable {{${name}}} is used but not declared before this line`);
+  /** Throws FieldError if a line uses a variable that no line before it declares. */
+  #assertDeclared(line: JsonNode): void {
+    for (const name of variablesInJson(line)) {
+      if (name !== authorityName && !this.#variables.has(name))
+        throw new FieldError(`variable {{${name}}} is used but not declared before this line`);
+    }
   }
 }
 

@@ -228,13 +228,24 @@ export function mapChildren(
   change: (child: JsonNode, key: string | undefined) => JsonNode,
 ): JsonNode {
   if (node.kind === 'array') {
-    const items = node.items.map((item) => change(item, undefined));
-    return items.every((item, index) => item === node.items[index]) ? node : { kind: 'array', items };
+    let items: JsonNode[] | undefined;
+    for (const [at, item] of node.items.entries()) {
+      const changed = change(item, undefined);
+      if (changed === item) continue;
+      items ??= [...node.items];
+      items[at] = changed;
+    }
+    return items === undefined ? node : { kind: 'array', items };
   }
   if (node.kind !== 'object') return node;
-  const members = node.members.map(([key, value, spelling]) => jsonMember(key, change(value, key), spelling));
-  const unchanged = members.every(([, value], index) => value === node.members[index]?.[1]);
-  return unchanged ? node : { kind: 'object', members };
+  let members: JsonMember[] | undefined;
+  for (const [at, [key, value, spelling]] of node.members.entries()) {
+    const changed = change(value, key);
+    if (changed === value) continue;
+    members ??= [...node.members];
+    members[at] = jsonMember(key, changed, spelling);
+  }
+  return members === undefined ? node : { kind: 'object', members };
 }
 
 /**

@@ -67,6 +67,13 @@ it('refuses shared documents that name each other or themselves', () => {
   expect(() => readGolden(golden(shared('b', reference('b'))))).toThrow(undeclared);
 });
 
+it('refuses a shared document with a variable that no line before it declares', () => {
+  const variable = { type: 'variable', name: 'b', kind: 'hex' };
+  expect(() => readGolden(golden(shared('a', [{ text: 'x{{b}}' }]), variable))).toThrow(
+    /:2: not valid \(variable \{\{b\}\} is used but not declared before this line\)/,
+  );
+});
+
 it('refuses very many variables', () => {
   const variables = Array.from({ length: 10_001 }, (_, index) => ({
     type: 'variable',
