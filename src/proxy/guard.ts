@@ -8,14 +8,21 @@ import { proxyError } from './http/errors.ts';
 export type AccessRules = {
   /** The address that the proxy listens on. */
   readonly address: string;
-  /** What clients must send as bearer token or `x-api-key`. Without it, every client on this machine is accepted. */
+  /** What clients must send in one of `keyHeaders`. Without it, every client on this machine is accepted. */
   readonly key?: string | undefined;
   /** Further names of the proxy, in lower case: hosts by which clients without the key may reach it. */
   readonly hosts?: ReadonlySet<string>;
 };
 
-/** Headers in which a client may send the key. None of them goes upstream. */
+/** Headers in which a client may send its API key. None of them goes upstream. */
 export const keyHeaders: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key']);
+
+/** The API keys that a client sends. */
+export function keysIn(headers: HeaderList): string[] {
+  return headers
+    .filter(([name]) => keyHeaders.has(name.toLowerCase()))
+    .map(([, value]) => value.replace(/^Bearer /i, ''));
+}
 
 /** Whether an address can be reached from this machine only. */
 export function isLoopback(address: string): boolean {
@@ -54,11 +61,10 @@ function refuseStrangers(headers: HeaderList, access: AccessRules): void {
 
 function hasKey(headers: HeaderList, { key }: AccessRules): boolean {
   if (key === undefined) return false;
-  const sent = headers
-    .filter(([name]) => keyHeaders.has(name.toLowerCase()))
-    .map(([, value]) => value.replace(/^Bearer /i, ''));
   // Compare all of them, so that the time taken reveals nothing.
-  return sent.map((value) => isSameSecret(value, key)).includes(true);
+  return keysIn(headers)
+    .map((value) => isSameSecret(value, key))
+    .includes(true);
 }
 
 /** Compares digests, which have equal lengths, in a time that does not depend on where they differ. */

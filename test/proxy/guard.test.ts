@@ -120,6 +120,7 @@ it('requires the key, in any of its headers', () => {
     ['authorization', 'Bearer the-key-of-the-proxy'],
     ['Authorization', 'bearer the-key-of-the-proxy'],
     ['x-api-key', 'the-key-of-the-proxy'],
+    ['api-key', 'the-key-of-the-proxy'],
   ] as const) {
     expect(() => requireAccess([header], access)).not.toThrow();
   }

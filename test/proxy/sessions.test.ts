@@ -44,11 +44,19 @@ it('runs two turns of a session in parallel, and keeps a connection for each', a
   expect(backend.received).toHaveLength(2);
 });
 
-it('shares no session between clients with different keys', async () => {
+it.each([
+  ['authorization', { authorization: 'Bearer a' }, { authorization: 'Bearer b' }],
+  ['x-api-key', { 'x-api-key': 'a' }, { 'x-api-key': 'b' }],
+  ['api-key', { 'api-key': 'a' }, { 'api-key': 'b' }],
+  [
+    'one of two headers',
+    { authorization: 'Bearer any', 'x-api-key': 'a' },
+    { authorization: 'Bearer any', 'x-api-key': 'b' },
+  ],
+])('shares no session between clients with different keys in %s', async (_, first, second) => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url);
-  for (const key of ['Bearer a', 'Bearer b']) {
-    const headers = { authorization: key };
+  for (const headers of [first, second, first]) {
     await (await post(`${proxy}/v1/responses`, { ...hello, prompt_cache_key: 'a' }, headers)).text();
   }
   expect(backend.received).toHaveLength(2);

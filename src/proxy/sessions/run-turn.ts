@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { type HeaderList, headerValue } from '../../wire/headers.ts';
+import type { HeaderList } from '../../wire/headers.ts';
+import { keysIn } from '../guard.ts';
 import { ApiError } from '../http/errors.ts';
 import { giveWay } from '../http/give-way.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -64,6 +65,6 @@ export async function identityOf(
 
 /** Clients with different keys share no session. */
 function callerOf(headers: HeaderList): string {
-  const key = headerValue(headers, 'authorization') ?? headerValue(headers, 'x-api-key');
-  return key === undefined ? '' : hash('sha256', key, 'base64');
+  const keys = keysIn(headers);
+  return keys.length === 0 ? '' : hash('sha256', keys.join('\n'), 'base64');
 }
