@@ -16,13 +16,11 @@ it('has the schema that docs/ shows', async () => {
 it('follows the schema for every kind of finding', () => {
   const [official, other] = [sampleRun(7)[0], sampleRun(8)[0]];
   if (official === undefined || other === undefined) throw new RangeError('no exchange');
+  const golden = sampleGolden();
   const kinds = new Set<string>();
   for (const { name: operator, mutants } of requestOperators(official, other)) {
     const scenarios = mutants.slice(0, 8).map(({ mutate }) => {
-      const findings = [
-        ...parityFindings(sampleGolden(), [mutate()]),
-        ...neutralityFindings([official], [mutate()]),
-      ];
+      const findings = [...parityFindings(golden, [mutate()]), ...neutralityFindings([official], [mutate()])];
       for (const { kind } of findings) kinds.add(kind);
       return { codex: '0.0.0', lane: 'chatgpt', scenario: operator, ...verdictOf(findings, {}) };
     });
