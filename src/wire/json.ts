@@ -186,6 +186,11 @@ function parseEscapes(spelling: string, offset: number): string {
 
 /** The compact text of a node, with the spelling of every number and string. */
 export function printJson(node: JsonNode): string {
+  return printNode(node, printJson);
+}
+
+/** Like printJson, with texts that `print` returns for the children. */
+export function printNode(node: JsonNode, print: (child: JsonNode) => string): string {
   switch (node.kind) {
     case 'literal':
       return String(node.value);
@@ -194,14 +199,14 @@ export function printJson(node: JsonNode): string {
     case 'string':
       return node.spelling ?? JSON.stringify(node.value);
     case 'array':
-      return `[${node.items.map(printJson).join(',')}]`;
-    case 'object':
-      return `{${node.members.map(printMember).join(',')}}`;
+      return `[${node.items.map((item) => print(item)).join(',')}]`;
+    case 'object': {
+      const members = node.members.map(
+        ([key, value, spelling]) => `${spelling ?? JSON.stringify(key)}:${print(value)}`,
+      );
+      return `{${members.join(',')}}`;
+    }
   }
-}
-
-function printMember([key, value, spelling]: JsonMember): string {
-  return `${spelling ?? JSON.stringify(key)}:${printJson(value)}`;
 }
 
 /** A string node. `spelling` (with its quotes) is dropped when it is the one `JSON.stringify` writes. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
-import { jsonMark } from '../../src/golden/golden.ts';
+import { type Golden, jsonMark } from '../../src/golden/golden.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/own-texts.ts';
 import { loadScenario, scenarioFolder } from '../../src/scenario/scenario.ts';
@@ -25,48 +25,57 @@ it('lists versions from the oldest to the newest', () => {
   expect([...new Set(goldens.map(({ codex }) => codex))]).toEqual(versions);
 });
 
-it.each(goldens)('prints $codex $scenario with the same bytes', async ({ path }) => {
-  expect(printGolden(readGolden(path))).toBe(readFileSync(path, 'utf8'));
-});
+describe.each(goldens)('$codex $lane $scenario', ({ path, scenario }) => {
+  let text = '';
+  let golden: Golden;
+  let printed = '';
 
-it.each(goldens)('$codex $scenario contains no token, account, path or date', ({ path, scenario }) => {
-  // What the scenario file contains is not secret, such as the name of an agent or the time at which a limit ends.
-  const scenarioText = readFileSync(join(scenarioFolder, `${scenario}.json`), 'utf8');
-  const words = new Set(scenarioText.match(/[\w/]{6,}/g));
-  const text = readFileSync(path, 'utf8').replaceAll(/[\w/]{6,}/g, (word) => (words.has(word) ? '' : word));
-  expect(text).not.toMatch(/eyJ|\bsk-|\brt-|acct-|user-[0-9a-f]{6}|@[a-z]+\./);
-  expect(text).not.toMatch(/\/home\/|\/users\/|\/tmp\/|\/root\/|\.cache|\b[A-Z]:\\\\/i);
-  expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-/);
-  // The date is part of the name of a protocol; the time is that of the simulated backend.
-  const dates = text.match(/\b20\d\d-\d\d-\d\d\b/g) ?? [];
-  expect(dates.filter((date) => date !== '2026-02-06')).toEqual([]);
-  const times = text.match(/(?<![0-9a-f])1[6-9]\d{8}(?:\d{3})?(?![0-9a-f])/g) ?? [];
-  expect(times.filter((time) => time !== '1700000000')).toEqual([]);
-});
+  beforeAll(() => {
+    text = readFileSync(path, 'utf8');
+    golden = readGolden(path);
+    printed = printGolden(golden);
+  });
 
-it.each(goldens)('$codex $scenario contains no sentence that the scenario does not', ({ path, scenario }) => {
-  const text = readFileSync(path, 'utf8');
-  const sentences = text.match(/\p{L}{2,} \p{L}{2,} \p{L}{2,}[^"\\<]*/gu) ?? [];
-  const { client } = loadScenario(scenario);
-  const own = ownTexts(loadScenario(scenario));
-  // A client whose sign-in is refused sends no request.
-  const hasRequest = text.includes('"input":');
-  for (const prompt of promptsOf(client)) expect(text.includes(JSON.stringify(prompt))).toBe(hasRequest);
-  expect(sentences.filter((sentence) => !own.some((ownText) => ownText.includes(sentence)))).toEqual([]);
-});
+  it('is printed with the same bytes', () => {
+    expect(printed).toBe(text);
+  });
 
-it.each(goldens)('$codex $scenario is of a client with its own name, not one of ours', ({ path }) => {
-  const golden = readGolden(path);
-  const text = printGolden(golden).split('\n').slice(1).join('\n');
+  it('contains no token, account, path or date', () => {
+    // What the scenario file contains is not secret, such as the name of an agent or the time at which a limit ends.
+    const scenarioText = readFileSync(join(scenarioFolder, `${scenario}.json`), 'utf8');
+    const words = new Set(scenarioText.match(/[\w/]{6,}/g));
+    const others = text.replaceAll(/[\w/]{6,}/g, (word) => (words.has(word) ? '' : word));
+    expect(others).not.toMatch(/eyJ|\bsk-|\brt-|acct-|user-[0-9a-f]{6}|@[a-z]+\./);
+    expect(others).not.toMatch(/\/home\/|\/users\/|\/tmp\/|\/root\/|\.cache|\b[A-Z]:\\\\/i);
+    expect(others).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-/);
+    // The date is part of the name of a protocol; the time is that of the simulated backend.
+    const dates = others.match(/\b20\d\d-\d\d-\d\d\b/g) ?? [];
+    expect(dates.filter((date) => date !== '2026-02-06')).toEqual([]);
+    const times = others.match(/(?<![0-9a-f])1[6-9]\d{8}(?:\d{3})?(?![0-9a-f])/g) ?? [];
+    expect(times.filter((time) => time !== '1700000000')).toEqual([]);
+  });
 
-  expect(text).not.toMatch(/codex[-_]parity/i);
-  for (const { request } of golden.exchanges) {
-    const headers = new Map(request.headers.map(([name, value]) => [name.toLowerCase(), value]));
-    expect(['codex_exec', 'codex-tui']).toContain(textOf(headers.get('originator')));
-    expect(textOf(headers.get('user-agent')) ?? '').toMatch(
-      /^$|^(codex_exec|codex-tui)\/.*\((codex_exec|codex-exec|codex-tui); /,
-    );
-  }
+  it('contains no sentence that the scenario does not', () => {
+    const sentences = text.match(/\p{L}{2,} \p{L}{2,} \p{L}{2,}[^"\\<]*/gu) ?? [];
+    const loaded = loadScenario(scenario);
+    const own = ownTexts(loaded);
+    // A client whose sign-in is refused sends no request.
+    const hasRequest = text.includes('"input":');
+    for (const prompt of promptsOf(loaded.client))
+      expect(text.includes(JSON.stringify(prompt))).toBe(hasRequest);
+    expect(sentences.filter((sentence) => !own.some((ownText) => ownText.includes(sentence)))).toEqual([]);
+  });
+
+  it('is of a client with its own name, not one of ours', () => {
+    expect(printed.split('\n').slice(1).join('\n')).not.toMatch(/codex[-_]parity/i);
+    for (const { request } of golden.exchanges) {
+      const headers = new Map(request.headers.map(([name, value]) => [name.toLowerCase(), value]));
+      expect(['codex_exec', 'codex-tui']).toContain(textOf(headers.get('originator')));
+      expect(textOf(headers.get('user-agent')) ?? '').toMatch(
+        /^$|^(codex_exec|codex-tui)\/.*\((codex_exec|codex-exec|codex-tui); /,
+      );
+    }
+  });
 });
 
 it('uses one session variable in headers, body, client metadata and turn metadata of 0.169.0', async () => {
