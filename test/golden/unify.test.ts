@@ -81,6 +81,13 @@ it('reports a session id that is wrong in six places as one mismatch with six pl
   );
 });
 
+it('does not take the name of a variable for its value', () => {
+  const [right, wrong] = [uuid7(7, 'thread'), '{{session_id}}'];
+  const places = ['client message 2 › prompt_cache_key'];
+  const mismatches = unify(golden, [replaced(only(sampleRun(7)), right, wrong, places)]);
+  expect(mismatches).toMatchObject([{ places: [{ number: 2, path: ['prompt_cache_key'] }] }]);
+});
+
 it('names the other variable that a wrong value belongs to', () => {
   const broken = replaced(only(sampleRun(7)), uuid7(7, 'thread'), uuid7(7, 'turn'), [
     'handshake › thread-id',
