@@ -6,7 +6,7 @@ import { type Comparison, comparisons } from '../diff/comparison.ts';
 import type { VersionHeaders } from '../diff/version-fit.ts';
 import { ParityError, plainReason } from '../errors.ts';
 import { findClientHellos } from '../golden/client-hello.ts';
-import { readGoldenOf } from '../golden/file.ts';
+import { type readGolden, readGoldenOf } from '../golden/file.ts';
 import type { ClientHellos, Golden, GoldenId } from '../golden/golden.ts';
 import {
   type GoldenFile,
@@ -23,6 +23,7 @@ import { type ClientUnderTest, usesPlaceholder, whyNotByClient } from './client-
 import { type DriverKind, prepareDriver, whyNotDriven } from './driver.ts';
 import { inParallel } from './in-parallel.ts';
 import type { TraceKeeping } from './keep-traces.ts';
+import { goldenReader } from './kept-shapes.ts';
 import { whyNotReproducible } from './lane-rules.ts';
 import type { ClientCheck } from './observe-client.ts';
 import type { ScenarioCheck } from './scenario-check.ts';
@@ -98,10 +99,11 @@ type Checker = {
 export async function runChecks(options: CheckOptions): Promise<CheckRun> {
   const { subject, driver, signal, onProgress } = options;
   mustGoTogether(options);
-  const host = new SubjectHost(subject);
+  const reading = sharedReading(options);
+  const host = new SubjectHost(subject, reading.read);
   // A subject that starts once keeps its upstream.
   const backendPort = host.startsOnce && options.backendPort === 0 ? await freePort() : options.backendPort;
-  const shared = { ...options, backendPort, ...sharedReading(options) };
+  const shared = { ...options, backendPort, ...reading };
   return runWith(options, {
     name: subject.name,
     comparisons,
@@ -182,6 +184,7 @@ function sharedReading({ goldens, lane }: RunOptions): SharedReading {
   const read = new Map<string, ClientHellos>();
   return {
     find: goldenFinder(goldens),
+    read: goldenReader(),
     hellos: (codex) => {
       const hellos = read.get(codex) ?? findClientHellos(goldens, codex);
       read.set(codex, hellos);
@@ -196,6 +199,7 @@ function sharedReading({ goldens, lane }: RunOptions): SharedReading {
 
 type SharedReading = Pick<ScenarioCheck, 'knownVersions'> & {
   readonly find: GoldenFinder;
+  readonly read: typeof readGolden;
   readonly hellos: (codex: string) => ClientHellos;
 };
 
@@ -377,10 +381,10 @@ function scenarioCheck(
   const scenario = loadScenario(file.scenario);
   const impossible = whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
   if (impossible !== undefined) return impossible;
-  const golden = comparable(options, readGoldenOf(file, file.path));
+  const golden = comparable(options, readGoldenOf(file, file.path, options.read));
   const direct = { ...file, lane: 'chatgpt' };
   const upstream = isPointed(lane)
-    ? comparable(options, readGoldenOf(direct, options.find(direct).path))
+    ? comparable(options, readGoldenOf(direct, options.find(direct).path, options.read))
     : golden;
   return (
     whyNotReproducible(golden, upstream) ?? {

@@ -1,3 +1,4 @@
+import type { readGolden } from '../golden/file.ts';
 import { shapeLoader } from './kept-shapes.ts';
 import { type RunningSubject, type SubjectStart, startSubject } from './start-subject.ts';
 import type { Subject } from './subject.ts';
@@ -8,10 +9,12 @@ export class SubjectHost {
   /** Whether a subject that started once has renewed its token, or its client did: it keeps the new one. */
   renewed = false;
   #running: Promise<RunningSubject> | undefined;
-  readonly #load = shapeLoader();
+  readonly #load: ReturnType<typeof shapeLoader>;
 
-  constructor(subject: Subject) {
+  /** `read` reads goldens for the bundled proxy. */
+  constructor(subject: Subject, read?: typeof readGolden) {
     this.subject = subject;
+    this.#load = shapeLoader(read);
   }
 
   get startsOnce(): boolean {

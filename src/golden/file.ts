@@ -71,8 +71,8 @@ export function readGolden(path: string): Golden {
 }
 
 /** Like readGolden, but also throws ParityError if the file is the golden of another version, lane or scenario. */
-export function readGoldenOf({ codex, lane, scenario }: GoldenId, path: string): Golden {
-  const golden = readGolden(path);
+export function readGoldenOf({ codex, lane, scenario }: GoldenId, path: string, read = readGolden): Golden {
+  const golden = read(path);
   if (golden.codex === codex && golden.lane === lane && golden.scenario === scenario) return golden;
   throw new ParityError(
     'file-corrupt',

@@ -149,7 +149,12 @@ const http2Scenario = 'http2-fallback';
  * Loads the shape of a version and lane from folders of goldens. Throws ParityError `no-golden` if the golden of
  * scenario `default` is missing.
  */
-export async function loadShape(goldens: GoldenFolders, codex: string, lane = 'chatgpt'): Promise<Shape> {
+export async function loadShape(
+  goldens: GoldenFolders,
+  codex: string,
+  lane = 'chatgpt',
+  read = readGolden,
+): Promise<Shape> {
   const others: Golden[] = [];
   const fedramp: Golden[] = [];
   let websocket: Golden | undefined;
@@ -163,7 +168,7 @@ export async function loadShape(goldens: GoldenFolders, codex: string, lane = 'c
     // Not every lane has it. It is the same in those that do.
     const isHttp2 = file.scenario === http2Scenario;
     if (file.lane !== lane && !isOfAgency && !isHttp2) continue;
-    const golden = readGolden(file.path);
+    const golden = read(file.path);
     if (isOfAgency) fedramp.push(outlineOf(golden));
     if (isHttp2) http2 ??= outlineOf(golden);
     if (file.lane !== lane) continue;
