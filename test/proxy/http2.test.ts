@@ -25,6 +25,13 @@ const official = {
 const signIn = () =>
   ({ lane: 'chatgpt', websockets: false, accessToken: 'the-token', accountId: 'the-account' }) as const;
 
+const shapes = new Map<string, Promise<Shape>>();
+function shapeOf(codex: string): Promise<Shape> {
+  const loaded = shapes.get(codex) ?? loadShape([bundledGoldens], codex);
+  shapes.set(codex, loaded);
+  return loaded;
+}
+
 const events = responseEvents('OK').map(sse).join('');
 
 function respond(response: Http2ServerResponse): void {
@@ -42,7 +49,7 @@ it.each([
   'posts over HTTP/$version with the shape of $codex if the backend chooses $chosen',
   async ({ codex, chosen, offered, version }) => {
     const backend = await startSecureBackend({ request: respond }, { chosen });
-    const proxy = await proxyTo(backend.url, { signIn, shape: await loadShape([bundledGoldens], codex) });
+    const proxy = await proxyTo(backend.url, { signIn, shape: await shapeOf(codex) });
     for (const headers of [{}, official, { ...official, version: codex }]) {
       const response = await post(`${proxy}/v1/responses`, hello, headers);
       expect(await lastEvent(response)).toContain('response.completed');
@@ -81,7 +88,7 @@ it('sends what the golden has, and as it has it', async () => {
   vi.stubEnv('HTTPS_PROXY', tap.url);
   onTestFinished(() => void vi.unstubAllEnvs());
   const codex = '0.171.0';
-  const newest = await loadShape([bundledGoldens], codex);
+  const newest = await shapeOf(codex);
   const proxy = await proxyTo(new URL('https://chatgpt.com/backend-api/codex'), { signIn, shape: newest });
   // What cannot be compressed takes several frames.
   const input = randomBytes(50_000).toString('base64');

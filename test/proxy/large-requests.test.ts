@@ -45,13 +45,16 @@ const create = (input: string, more = {}) =>
 
 const transports = ({ received }: TestBackend) => received.map(({ transport }) => transport);
 
-it.each(['responses', 'chat/completions'])(
+it.each([
+  ['responses', 'input'],
+  ['chat/completions', 'messages'],
+])(
   'sends a request with 17 MiB of pictures to %s over HTTP at once, and the next one over the websocket',
-  async (path) => {
+  async (path, member) => {
     const backend = await startTestBackend();
     const proxy = await proxyTo(backend.url);
     const message = { role: 'user', content: picture };
-    const response = await post(`${proxy}/v1/${path}`, { model: 'm', input: [message], messages: [message] });
+    const response = await post(`${proxy}/v1/${path}`, { model: 'm', [member]: [message] });
     expect(response.status).toBe(200);
     expect(JSON.stringify(await response.json())).toContain('OK');
     expect(transports(backend)).toEqual(['http']);
@@ -210,8 +213,9 @@ it.each([{}, { 'content-encoding': 'zstd' }])(
       body,
     });
     expect(await response.text()).toContain('response.completed');
-    expect(backend.turns()[0]).toMatchObject({ service_tier: 'priority' });
-    expect(backend.turns()[0]).not.toHaveProperty('type');
+    const [turn] = backend.turns();
+    expect(turn).toMatchObject({ service_tier: 'priority' });
+    expect(turn).not.toHaveProperty('type');
   },
 );
 

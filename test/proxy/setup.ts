@@ -167,7 +167,9 @@ function streamResponse(response: ServerResponse): void {
 
 /** A server-sent event with the given JSON text. */
 export function sse(event: string): string {
-  return `event: ${JSON.parse(event).type}\ndata: ${event}\n\n`;
+  // Most begin with their type, and some are long.
+  const type = /^\{"type":"([\w.]+)"/.exec(event)?.[1] ?? JSON.parse(event).type;
+  return `event: ${type}\ndata: ${event}\n\n`;
 }
 
 export function listen(server: Server): Promise<number> {
@@ -234,8 +236,9 @@ export function receiveResponse(socket: WebSocket): Promise<string[]> {
   const messages: string[] = [];
   return new Promise((resolve, reject) => {
     const onMessage = (data: unknown) => {
-      messages.push(String(data));
-      if (!/"type":"(?:response\.(?:completed|failed|incomplete)|error)"/.test(String(data))) return;
+      const text = String(data);
+      messages.push(text);
+      if (!/"type":"(?:response\.(?:completed|failed|incomplete)|error)"/.test(text)) return;
       socket.off('message', onMessage);
       resolve(messages);
     };
@@ -273,8 +276,8 @@ export function post(url: string, body: unknown, headers: Record<string, string>
 
 /** The data of all events of a stream. */
 export async function readEvents(response: Response): Promise<string[]> {
-  const text = await response.text();
-  return [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => data);
+  const lines = (await response.text()).split('\n');
+  return lines.filter((line) => line.startsWith('data: ')).map((line) => line.slice('data: '.length));
 }
 
 /** A user message of a request's input. */
