@@ -302,6 +302,6 @@ function subjectOf({
   if (backendPort !== 0) return subject;
   throw new ParityError(
     'usage',
-    '--subject-url needs --backend-port: choose a port and point the upstream of your proxy there',
+    '--subject-url needs --backend-port: choose a free port such as 9100, and set the upstream of your proxy to http://127.0.0.1:9100/backend-api/codex',
   );
 }

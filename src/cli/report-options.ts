@@ -1,6 +1,6 @@
 import type { Options } from 'yargs';
 import type { Report } from '../report/report.ts';
-import { type ReportRequest, standardOutput, writeReport } from '../report/write.ts';
+import { type ReportRequest, reportFormats, standardOutput, writeReport } from '../report/write.ts';
 import { terminalScreen } from './terminal-screen.ts';
 
 /** The options of commands that write reports. */
@@ -14,8 +14,7 @@ export const reportOptions = {
     array: true,
     default: [] as readonly string[],
     defaultDescription: 'text=-',
-    describe:
-      'Report to write, as FORMAT=FILE: text, json, junit, github, ctrf or html; FILE "-" is standard output; repeatable',
+    describe: `Report to write, as FORMAT=FILE, with one of the formats ${reportFormats.join(', ')}; FILE "-" is standard output; repeatable`,
   },
   verbose: {
     type: 'boolean',

@@ -95,6 +95,7 @@ export async function run(commandLine: readonly string[]): Promise<number> {
         throw usageError(error?.message ?? message, args, {
           commands: [...Object.keys(commands), 'completion'],
           options: optionNames(cli),
+          usage: usageOf(cli),
         });
       })
       .parserConfiguration({
@@ -132,6 +133,7 @@ function commandsFor(word: string): Register[] {
 /** What yargs does not export. */
 type Internals = {
   readonly getInternalMethods: () => {
+    readonly getContext: () => { readonly fullCommands: readonly string[] };
     readonly getUsageInstance: () => { cacheHelpMessage: () => void };
   };
 };
@@ -149,6 +151,11 @@ function keepNoHelp(cli: Argv & Partial<Internals>): void {
 function optionNames({ parsed }: Argv): string[] {
   if (parsed === false) return [];
   return Object.keys(parsed.aliases).filter((name) => !/[A-Z]/.test(name));
+}
+
+/** The command that runs, with its arguments, such as `show <file>`. */
+function usageOf(cli: Argv & Partial<Internals>): string {
+  return cli.getInternalMethods?.().getContext().fullCommands.at(-1) ?? '';
 }
 
 /** Options that can be repeated. */

@@ -1,39 +1,57 @@
 import { ParityError } from '../errors.ts';
 import { count } from '../report/count.ts';
-import { chooseFrom, didYouMean } from '../suggestion.ts';
+import { didYouMean } from '../suggestion.ts';
 
 /** The prefix of options of `proxy` in the environment. */
 export const environmentPrefix = 'CODEX_PARITY_PROXY';
 
-/** The number of arguments of each command that takes any. */
-const argumentCounts: Readonly<Record<string, number>> = {
-  diff: 2,
-  show: 1,
-  export: 1,
-  import: 1,
-  replay: 1,
-  drift: 2,
-  explain: 1,
-};
+const [url, anything] = [/^\w+:\/\/.*$|^\S+:\d+.*$/, /^.*$/s];
+const version = /^(?:latest|\d+\.\d+\.\d+[\w.-]*)$/;
+const recording = /^(?:latest|\d+\.\d+\.\d+)\b.*$|^.*\.jsonl$/;
 
-/** The names that the command line knows. */
-type KnownNames = { readonly commands: readonly string[]; readonly options: readonly string[] };
+/** What to write instead of an argument, for commands that take none; the first entry that matches is used. */
+const insteadOfArgument: readonly (readonly [command: string, argument: RegExp, advice: string])[] = [
+  ['check', url, 'to check a proxy that runs there, use --subject-url URL --backend-port PORT'],
+  ['check', version, 'use --codex $&'],
+  [
+    'check',
+    anything,
+    'use --subject $& for a proxy, --scenario $& for a scenario, or put the command of a client after --',
+  ],
+  ['record', version, 'use --codex $&'],
+  ['record', anything, 'to record a command, put it after --'],
+  ['backend', recording, 'use --replay $&'],
+  ['backend', anything, 'use --scenario $&'],
+  ['watch', url, 'use --upstream $&'],
+  ['proxy', url, 'use --upstream $&'],
+  ['proxy', version, 'use --codex $&'],
+  ['init', anything, 'use --name $&'],
+];
+
+/** What the command line knows. */
+type Known = {
+  readonly commands: readonly string[];
+  readonly options: readonly string[];
+  /** The command that runs, with its arguments, such as `show <file>`. */
+  readonly usage: string;
+};
 
 /** Names of options that mean nearly the same, in different commands. */
 const alike: readonly (readonly string[])[] = [
   ['port', 'listen', 'backend-port'],
-  ['upstream', 'to', 'subject-url'],
+  ['upstream', 'to', 'subject-url', 'url'],
   ['format', 'report'],
 ];
 
-type Reword = (match: RegExpExecArray, args: readonly string[], known: KnownNames) => string;
+type Reword = (match: RegExpExecArray, args: readonly string[], known: Known) => string;
 
 /** Messages of yargs, and the messages that replace them. */
 const messages: readonly (readonly [RegExp, Reword])[] = [
   [/^Not enough arguments following: (.*)$/, ([, option]) => `--${option} needs a value`],
   [
     /^Not enough non-option arguments: got (\d+), need at least (\d+)$/,
-    ([, got, needed], [command]) => `${command} needs ${count(Number(needed), 'argument')}, not ${got}`,
+    ([, got, needed], [command], { usage }) =>
+      `${command} needs ${count(Number(needed), 'argument')}, not ${got}: codex-parity ${usage}`,
   ],
   [
     /^Invalid values: Argument: (\S+), Given: "(.*?)", Choices: (.*)$/,
@@ -44,7 +62,7 @@ const messages: readonly (readonly [RegExp, Reword])[] = [
   ],
   [
     /^Unknown arguments?: (.*)$/,
-    ([, names = ''], args, { options }) => unknownArgument(names.split(', '), args, options),
+    ([, names = ''], args, known) => unknownArgument(names.split(', '), args, known),
   ],
   [/^Missing required arguments?: (\S+)$/, ([, option]) => `--${option} is missing: give it a value`],
   [
@@ -58,7 +76,7 @@ const messages: readonly (readonly [RegExp, Reword])[] = [
 function unknownArgument(
   names: readonly string[],
   args: readonly string[],
-  known: readonly string[],
+  { options: known, usage }: Known,
 ): string {
   const options = args.filter((arg) => arg.startsWith('-')).map((arg) => arg.split('=')[0] ?? '');
   const option = options.find((text) =>
@@ -68,10 +86,14 @@ function unknownArgument(
   const [name = ''] = names;
   if (!args.includes(name))
     return `unknown variable ${variableOf(name)}${optionMeant(name, known, variableOf)}`;
+  const unexpected = `unexpected argument "${name}":`;
   const command = args[0] ?? '';
-  const number = argumentCounts[command] ?? 0;
-  const takes = number === 0 ? 'no arguments' : count(number, 'argument');
-  return `unexpected argument "${name}": ${command} takes ${takes}`;
+  if (usage.includes(' ')) return `${unexpected} write codex-parity ${usage}`;
+  const [, argument = anything, advice = ''] =
+    insteadOfArgument.find(([of, matching]) => of === command && matching.test(name)) ?? [];
+  return advice === ''
+    ? `${unexpected} ${command} takes none, so leave it out`
+    : `${unexpected} ${name.replace(argument, advice)}`;
 }
 
 /** What is added to a sentence about an option that is not known. `written`: how it is written there. */
@@ -117,13 +139,14 @@ function helpOf(command: string): string {
 }
 
 /** The error for a message of yargs. It names the help to read. */
-export function usageError(message: string, args: readonly string[], known: KnownNames): ParityError {
+export function usageError(message: string, args: readonly string[], known: Known): ParityError {
   const [word = ''] = args;
   const { commands } = known;
   const isCommand = commands.includes(word);
   const help = helpOf(isCommand ? word : '');
   if (!isCommand && word !== '' && !word.startsWith('-')) {
-    return new ParityError('usage', `unknown command "${word}": ${chooseFrom(word, commands)} ${help}`);
+    const advice = suggestion(word, commands) || `: choose from ${commands.join(', ')}`;
+    return new ParityError('usage', `unknown command "${word}"${advice} ${help}`);
   }
   const line = message.replaceAll(/\s*\n\s*/g, ' ');
   for (const [pattern, reword] of messages) {

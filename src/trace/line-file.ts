@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { ParityError } from '../errors.ts';
-import { readWhole } from '../files.ts';
+import { isFolder, readWhole } from '../files.ts';
 import {
   type JsonNode,
   JsonSyntaxError,
@@ -23,6 +24,17 @@ export const formats = {
 } as const;
 type Format = keyof typeof formats;
 
+/** What a reader expects of a file. */
+type Wanted = Format | 'trace or golden';
+
+/** What to do if a file is missing, or of another kind. */
+const advice: Readonly<Record<Wanted, string>> = {
+  trace: 'name a trace, which "record -- COMMAND" and "proxy --record" write',
+  golden: 'name a golden, such as latest/fast',
+  'client-hello': 'record it again',
+  'trace or golden': 'name a trace, or a golden such as latest/fast',
+};
+
 /** The version this program writes, and the newest it reads. */
 const formatVersion = 1;
 
@@ -43,8 +55,10 @@ export const closingLine = `${printJson(toNode({ type: 'finished' }))}\n`;
 
 /** The format of a file, from its first line. Throws ParityError like readLines. */
 export function formatOf(path: string): Format {
-  for (const { line, text } of linesOf(path)) return checkHeader(path, parseLine(path, line, text));
-  throw new ParityError('file-corrupt', `${path}: not a trace or golden (the file is empty)`);
+  const wanted = 'trace or golden';
+  for (const { line, text } of linesOf(path, wanted))
+    return checkHeader(path, parseLine(path, line, text, wanted), wanted);
+  throw emptyFile(path, wanted);
 }
 
 /**
@@ -62,20 +76,20 @@ export function* readLines(
 ): Generator<FileLine> {
   let last = 0;
   let finished = false;
-  for (const { line, text, ends } of linesOf(path)) {
+  for (const { line, text, ends } of linesOf(path, format)) {
     if (finished) throw corrupt(path, line, `unexpected line after the closing line. ${remedy}`);
     if (line > 1 && !ends && tryParseJson(text, lineDepth) === undefined) break;
-    const node = parseLine(path, line, text);
+    const node = parseLine(path, line, text, format);
     if (line === 1) {
-      const actual = checkHeader(path, node);
+      const actual = checkHeader(path, node, format);
       if (actual !== format)
-        throw new ParityError('file-corrupt', `${path}: expected a ${format}, but the file is a ${actual}`);
+        throw new ParityError('file-corrupt', `${path} is a ${actual}, not a ${format}: ${advice[format]}`);
     }
     last = line;
     finished = stringAt(node, 'type') === 'finished';
     if (!finished) yield { line, node };
   }
-  if (last === 0) throw new ParityError('file-corrupt', `${path}: not a ${format} (the file is empty)`);
+  if (last === 0) throw emptyFile(path, format);
   if (!finished) onCutOff(last);
 }
 
@@ -85,13 +99,24 @@ export function* readLines(
  */
 function* linesOf(
   path: string,
+  wanted: Wanted,
 ): Generator<{ readonly line: number; readonly text: string; readonly ends: boolean }> {
-  const bytes = readWhole(path, maximumBytes);
+  const bytes = readNamed(path, wanted);
   for (let line = 1, start = 0; start < bytes.length; line += 1) {
     const newline = bytes.indexOf('\n', start);
     const end = newline === -1 ? bytes.length : newline;
     yield { line, text: bytes.toString('utf8', start, end), ends: newline !== -1 };
     start = end + 1;
+  }
+}
+
+/** Reads a file that a user may have named. */
+function readNamed(path: string, wanted: Wanted): Buffer {
+  try {
+    return readWhole(path, maximumBytes);
+  } catch (error) {
+    if (!(error instanceof ParityError) || (existsSync(path) && !isFolder(path))) throw error;
+    throw new ParityError(error.code, `${error.message}: ${advice[wanted]}`, { cause: error });
   }
 }
 
@@ -105,10 +130,10 @@ export function decodeLine<T>(path: string, { line, node }: FileLine, read: (nod
   }
 }
 
-function checkHeader(path: string, node: JsonNode): Format {
+function checkHeader(path: string, node: JsonNode, wanted: Wanted): Format {
   const name = stringAt(node, 'format');
   const format = (Object.keys(formats) as Format[]).find((key) => formats[key] === name);
-  if (format === undefined) throw notARecording(path, 'the line does not name a format');
+  if (format === undefined) throw notARecording(path, 'the line does not name a format', wanted);
   const version = decodeLine(path, { line: 1, node }, () => new Fields(node).integer('version'));
   if (version > formatVersion) {
     throw new ParityError(
@@ -119,22 +144,29 @@ function checkHeader(path: string, node: JsonNode): Format {
   return format;
 }
 
-function parseLine(path: string, line: number, text: string): JsonNode {
+function parseLine(path: string, line: number, text: string, wanted: Wanted): JsonNode {
   try {
     return parseJson(text, lineDepth).node;
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     // A file whose first line is not JSON is of another kind, not a damaged trace or golden.
-    if (line === 1) throw notARecording(path, 'the line is not JSON');
+    if (line === 1) throw notARecording(path, 'the line is not JSON', wanted);
     throw corrupt(path, line, `not valid JSON (${error.message}). ${remedy}`);
   }
 }
 
 const remedy = 'Restore the file, or record it again.';
 
-function notARecording(path: string, reason: string): ParityError {
-  const advice = /\.har$/i.test(path) ? `. Make a trace of it with "codex-parity import ${path}"` : '';
-  return corrupt(path, 1, `not a trace or golden (${reason})${advice}`);
+function notARecording(path: string, reason: string, wanted: Wanted): ParityError {
+  const problem = `not a trace or golden (${reason})`;
+  if (/\.(?:golden|trace)\.jsonl$/.test(path)) return corrupt(path, 1, `${problem}. ${remedy}`);
+  const isHar = /\.har$/i.test(path);
+  const what = isHar ? `make a trace of it with "codex-parity import ${path}"` : advice[wanted];
+  return corrupt(path, 1, `${problem}: ${what}`);
+}
+
+function emptyFile(path: string, wanted: Wanted): ParityError {
+  return new ParityError('file-corrupt', `${path}: not a ${wanted} (the file is empty): ${advice[wanted]}`);
 }
 
 function corrupt(path: string, line: number, problem: string): ParityError {

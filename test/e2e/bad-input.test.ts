@@ -19,13 +19,19 @@ it.each([
   {
     wrong: 'an unknown command',
     args: ['chekc'],
+    expected: /: unknown command "chekc": did you mean "check"\? \(see codex-parity --help\)$/,
+  },
+  {
+    wrong: 'a command that is like none',
+    args: ['frobnicate'],
     expected:
-      /unknown command "chekc": did you mean "check"\? choose from init, check, .*doctor, completion \(see codex-parity --help\)/,
+      /: unknown command "frobnicate": choose from init, check, .*doctor, completion \(see codex-parity --help\)$/,
   },
   {
     wrong: 'a command without its arguments',
     args: ['diff', 'a'],
-    expected: /diff needs 2 arguments, not 1 \(see codex-parity diff --help\)/,
+    expected:
+      /: diff needs 2 arguments, not 1: codex-parity diff <golden> <trace> \(see codex-parity diff --help\)$/,
   },
   {
     wrong: 'an unknown option',
@@ -35,8 +41,39 @@ it.each([
   {
     wrong: 'one argument too many',
     args: ['show', 'a', 'b'],
-    expected: /: unexpected argument "b": show takes 1 argument \(see codex-parity show --help\)$/,
+    expected: /: unexpected argument "b": write codex-parity show <file> \(see codex-parity show --help\)$/,
   },
+  ...(
+    [
+      [
+        'check http://127.0.0.1:9000',
+        'to check a proxy that runs there, use --subject-url URL --backend-port PORT',
+      ],
+      ['check localhost:9000', 'to check a proxy that runs there, use --subject-url URL --backend-port PORT'],
+      ['check latest', 'use --codex latest'],
+      [
+        'check mine',
+        'use --subject mine for a proxy, --scenario mine for a scenario, or put the command of a client after --',
+      ],
+      ['record 0.171.0', 'use --codex 0.171.0'],
+      ['record codex exec', 'to record a command, put it after --'],
+      ['backend tool-turn', 'use --scenario tool-turn'],
+      ['backend latest/fast', 'use --replay latest/fast'],
+      ['backend live.trace.jsonl', 'use --replay live.trace.jsonl'],
+      ['watch http://127.0.0.1:9000', 'use --upstream http://127.0.0.1:9000'],
+      ['proxy http://127.0.0.1:9000', 'use --upstream http://127.0.0.1:9000'],
+      ['proxy 0.171.0', 'use --codex 0.171.0'],
+      ['init mine', 'use --name mine'],
+      ['watch mine', 'watch takes none, so leave it out'],
+      ['doctor npm', 'doctor takes none, so leave it out'],
+      ['bench-tier fast', 'bench-tier takes none, so leave it out'],
+      ['drift 0.118.0 0.130.0 0.171.0', 'write codex-parity drift [from] [to]'],
+    ] as const
+  ).map(([line, advice]) => ({
+    wrong: `an argument too many: ${line}`,
+    args: line.split(' '),
+    expected: `": ${advice} (see codex-parity ${line.split(' ')[0]} --help)`,
+  })),
   {
     wrong: 'options that exclude each other',
     args: ['check', '--subject', 'bundled', '--subject-url', 'http://127.0.0.1:1'],
@@ -169,7 +206,7 @@ it.each([
   {
     wrong: 'no report to merge',
     args: ['merge-reports'],
-    expected: /: merge-reports needs 1 argument, not 0 /,
+    expected: /: merge-reports needs 1 argument, not 0: codex-parity merge-reports <files\.\.> /,
   },
   {
     wrong: 'a report to merge that does not exist',
@@ -194,7 +231,8 @@ it.each([
   {
     wrong: 'a subject URL without a backend port',
     args: ['check', '--subject-url', 'http://127.0.0.1:1'],
-    expected: /needs --backend-port/,
+    expected:
+      /: --subject-url needs --backend-port: choose a free port such as 9100, and set the upstream of your proxy to http:\/\/127\.0\.0\.1:9100\/backend-api\/codex$/,
   },
   {
     wrong: 'an invalid subject URL',
@@ -225,6 +263,11 @@ it.each([
     wrong: 'another name of an option, with its value',
     args: ['replay', golden, '--upstream=http://127.0.0.1:1', '--to', 'http://127.0.0.1:1'],
     expected: /: unknown option --upstream: did you mean "--to"\? \(see codex-parity replay --help\)$/,
+  },
+  {
+    wrong: 'an option of other programs',
+    args: ['check', '--url', 'http://127.0.0.1:9000'],
+    expected: /: unknown option --url: did you mean "--subject-url"\? \(see codex-parity check --help\)$/,
   },
   { wrong: 'an option without its value', args: ['proxy', '--port'], expected: /--port needs a value/ },
   {
@@ -405,11 +448,33 @@ it.each([
     args: ['proxy', '--auth', '{folder}/auth.json'],
     expected: /cannot read the sign-in .*auth\.json \(no such file or folder\): run "codex login", or name /,
   },
-  {
-    wrong: 'a file that does not exist',
-    args: ['show', '{folder}/nothing.jsonl'],
-    expected: /no such file/,
-  },
+  ...(
+    [
+      ['show nothing.jsonl', 'a trace, or a golden such as latest/fast'],
+      ['export nothing.jsonl', 'a trace, or a golden such as latest/fast'],
+      ['replay nothing.jsonl --to http://127.0.0.1:1', 'a trace, or a golden such as latest/fast'],
+      ['backend --replay nothing.jsonl', 'a trace, or a golden such as latest/fast'],
+      ['watch --golden nothing.jsonl', 'a golden, such as latest/fast'],
+      ['diff nothing.jsonl nothing.jsonl', 'a golden, such as latest/fast'],
+      ['diff latest nothing.jsonl', 'a trace, which "record -- COMMAND" and "proxy --record" write'],
+    ] as const
+  ).map(([line, wanted]) => ({
+    wrong: `a file that does not exist: ${line}`,
+    args: line.split(' '),
+    expected: `codex-parity: cannot read nothing.jsonl: no such file or folder: name ${wanted}`,
+  })),
+  ...(
+    [
+      ['show README.md', 'a trace, or a golden such as latest/fast'],
+      ['diff README.md README.md', 'a golden, such as latest/fast'],
+      ['diff latest README.md', 'a trace, which "record -- COMMAND" and "proxy --record" write'],
+      ['explain README.md', 'a trace, which "record -- COMMAND" and "proxy --record" write'],
+    ] as const
+  ).map(([line, wanted]) => ({
+    wrong: `a file of another kind: ${line}`,
+    args: line.split(' '),
+    expected: `codex-parity: README.md:1: not a trace or golden (the line is not JSON): name ${wanted}`,
+  })),
   {
     wrong: 'a misspelt name of a golden',
     args: ['show', 'latset'],
@@ -428,7 +493,7 @@ it.each([
   {
     wrong: 'help of a command that does not exist',
     args: ['help', 'shwo'],
-    expected: /: unknown command "shwo": did you mean "show"\? choose from .*see codex-parity --help/,
+    expected: /: unknown command "shwo": did you mean "show"\? \(see codex-parity --help\)$/,
   },
   {
     wrong: 'a folder for recordings below a file',
@@ -436,11 +501,16 @@ it.each([
     expected:
       /: cannot write .*\.jsonl\/0\.171\.0\/chatgpt\/default\.golden\.jsonl: a part of the path is a file, not a folder$/,
   },
-  { wrong: 'a folder instead of a file', args: ['show', '{folder}'], expected: /it is a folder/ },
+  {
+    wrong: 'a folder instead of a file',
+    args: ['show', '{folder}'],
+    expected: /: it is a folder: name a trace, or a golden such as latest\/fast$/,
+  },
   {
     wrong: 'a golden instead of a trace',
     args: ['diff', golden, golden],
-    expected: /expected a trace, but the file is a golden/,
+    expected:
+      /fast\.golden\.jsonl is a golden, not a trace: name a trace, which "record -- COMMAND" and "proxy --record" write$/,
   },
 ])('reports $wrong in one line, with exit code 2', async ({ args, expected }) => {
   const folder = temporaryFolder();
@@ -482,14 +552,14 @@ it.each([
   {
     wrong: 'binary',
     change: () => '\u001f\u0000\ufffd',
-    expected: /:1: not a trace or golden \(the line is not JSON\)/,
+    expected: /:1: not a trace or golden \(the line is not JSON\)\. Restore the file, or record it again\.$/m,
   },
   {
     wrong: 'of a format that is not a string',
     change: () => '{"format":1}\n',
     expected: /not a trace or golden/,
   },
-  { wrong: 'empty', change: () => '', expected: /empty/ },
+  { wrong: 'empty', change: () => '', expected: /\(the file is empty\): name a trace, or a golden/ },
   {
     wrong: 'without one of its variables',
     change: (text: string) => text.replace(/^.*"name":"session_id".*\n/m, ''),

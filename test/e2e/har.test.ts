@@ -121,14 +121,17 @@ it('runs the examples of README.md, docs/format.md and the help', async () => {
 it.each([
   [
     ['diff', 'latest', recorded],
-    /not a trace or golden .*\. Make a trace of it with "codex-parity import .*\.har"$/,
+    /not a trace or golden .*: make a trace of it with "codex-parity import .*\.har"$/,
   ],
   [
     ['import', join(repository, 'README.md')],
     /README\.md is not a HAR: it is not valid JSON\. Export it again$/,
   ],
   [['import', recorded, '--out', recorded], /exists already: name another file with --out$/],
-  [['import'], /import needs 1 argument, not 0 \(see codex-parity import --help\)$/],
+  [
+    ['import'],
+    /import needs 1 argument, not 0: codex-parity import <har> \(see codex-parity import --help\)$/,
+  ],
   [['export', '0.171.0/fast', '--out', '/dev/null/x'], /cannot write \/dev\/null\/x: /],
   [['export', 'nothing.trace.jsonl'], /nothing\.trace\.jsonl/],
 ])('rejects %j in one line', async (args, problem) => {

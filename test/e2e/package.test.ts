@@ -155,7 +155,9 @@ describe('the packed tarball, installed into an empty folder', () => {
 
   it('compares a trace with a golden that is named', async () => {
     const { exitCode, stderr } = await installed('diff', '0.171.0/fast', 'none.trace.jsonl');
-    expect(stderr).toBe('codex-parity: cannot read none.trace.jsonl: no such file or folder\n');
+    expect(stderr).toBe(
+      'codex-parity: cannot read none.trace.jsonl: no such file or folder: name a trace, which "record -- COMMAND" and "proxy --record" write\n',
+    );
     expect(exitCode).toBe(2);
   });
 
