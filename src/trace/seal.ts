@@ -41,6 +41,9 @@ const credential: SecretName = { kind: 'token', names: /^$/ };
 const mostKept = 4096;
 const longestKept = 512;
 
+/** Texts that show no secret by themselves. They may hold one that is known from elsewhere. */
+const plainTexts = new Set<string>();
+
 /** Distinguishes prose from values of the protocol. */
 const threeWords = /\p{L}{2,} \p{L}{2,} \p{L}{2,}/u;
 
@@ -137,7 +140,7 @@ export class Sealer {
     if (secret !== undefined && !isCount(secret, value)) return jsonString(this.#sealValue(secret, value));
     const document = this.#innerDocument(value);
     if (document !== undefined) return jsonString(document);
-    const isProse = !this.#ownTexts.has(value) && threeWords.test(withoutSeals(value));
+    const isProse = !this.#ownTexts.has(value) && hasThreeWords(withoutSeals(value));
     return jsonString(isProse ? this.#sealText(value) : this.#sealSecretsIn(value));
   }
 
@@ -214,23 +217,29 @@ export class Sealer {
     if (text === '' || this.#ownTexts.has(text)) return false;
     if (contentKeys.has(key)) return true;
     const rest = withoutSeals(text);
-    return rest.length > 80 || threeWords.test(rest);
+    return rest.length > 80 || hasThreeWords(rest);
   }
 
   #sealSecretsIn(text: string): string {
     const known = this.#sealed.get(text);
     if (known !== undefined) return known;
     const before = this.#found;
-    const safe = text
-      .split(eachSeal)
-      .map((part) => (seals.test(part) ? part : this.#replaceSecrets(part)))
-      .join('');
+    const isPlain = plainTexts.has(text) && this.#known.find(text).length === 0;
+    const safe = isPlain
+      ? text
+      : text
+          .split(eachSeal)
+          .map((part) => (seals.test(part) ? part : this.#replaceSecrets(part)))
+          .join('');
     // A secret found in the text may also be before its place.
     if (text.length > longestKept || this.#found !== before) return safe;
     if (this.#sealed.size >= mostKept) this.#sealed.clear();
     const copy = copyOf(text);
     const kept = safe === text ? copy : safe;
     this.#sealed.set(copy, kept);
+    if (isPlain || safe !== text || text.includes('<<')) return kept;
+    if (plainTexts.size >= mostKept) plainTexts.clear();
+    plainTexts.add(copy);
     return kept;
   }
 
@@ -302,6 +311,10 @@ export class Sealer {
 /** A text with memory of its own: a part of a long text keeps all of that in memory (V8, Node 24), and unsealed. */
 function copyOf(text: string): string {
   return JSON.parse(JSON.stringify(text));
+}
+
+function hasThreeWords(text: string): boolean {
+  return text.includes(' ') && threeWords.test(text);
 }
 
 /** Seals do not count as words or characters. Text on both sides of a seal is not joined. */

@@ -234,6 +234,15 @@ it('seals secrets that are known in advance', () => {
   );
 });
 
+it('seals a known secret in a text that another recording kept', () => {
+  const text = { id: 'plain-value-12' };
+  expect(sealed(text)).toBe('{"id":"plain-value-12"}');
+  expect(sealed(text)).toBe('{"id":"plain-value-12"}');
+  expect(sealed(text, { secrets: { account_id: ['value-12'] } })).toBe(
+    '{"id":"plain-<<secret account_id 1>>"}',
+  );
+});
+
 it('does not search for secrets inside other seals', () => {
   const secrets = { user_id: ['secret'], account_id: ['account'] };
   expect(sealed({ a: 'account', b: 'secret', c: 'account secret' }, { secrets })).toBe(
