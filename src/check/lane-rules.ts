@@ -8,6 +8,7 @@ import type { JsonNode } from '../wire/json.ts';
  * `client` is the golden of the lane, `upstream` that of direct traffic; none if they are the same golden.
  */
 export function suppliedKeys(client: Golden, upstream: Golden): ReadonlySet<string> {
+  if (client === upstream) return new Set();
   const known = keysOf(client);
   return new Set([...keysOf(upstream)].filter((key) => !known.has(key)));
 }

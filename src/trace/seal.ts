@@ -237,7 +237,7 @@ export class Sealer {
     const copy = copyOf(text);
     const kept = safe === text ? copy : safe;
     this.#sealed.set(copy, kept);
-    if (isPlain || safe !== text || text.includes('<<')) return kept;
+    if (isPlain || safe !== text) return kept;
     if (plainTexts.size >= mostKept) plainTexts.clear();
     plainTexts.add(copy);
     return kept;
