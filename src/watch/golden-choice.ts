@@ -24,20 +24,23 @@ export class GoldenChoice {
     if (this.#only !== undefined) this.#golden(this.#only);
   }
 
-  /** The goldens for the first exchanges of a session, the most fitting first. Empty if none fits. */
-  candidates(exchanges: readonly Exchange[]): Golden[] {
-    if (this.#only !== undefined) return [this.#golden(this.#only)];
+  /** The goldens for the first exchanges of a session, the most fitting first. Each is read when it is taken. None if none fits. */
+  *candidates(exchanges: readonly Exchange[]): Generator<Golden> {
+    if (this.#only !== undefined) {
+      yield this.#golden(this.#only);
+      return;
+    }
     const [first] = exchanges;
-    if (first === undefined) return [];
+    if (first === undefined) return;
     const version = this.#versionFor(headFacts(first.request).version);
-    return lanesOf(first).flatMap((lane) =>
-      scenariosOf(exchanges).flatMap((scenario) => {
+    for (const lane of lanesOf(first)) {
+      for (const scenario of scenariosOf(exchanges)) {
         const file = this.#files.find(
           (one) => one.codex === version && one.lane === lane && one.scenario === scenario,
         );
-        return file === undefined ? [] : [this.#golden(file.path)];
-      }),
-    );
+        if (file !== undefined) yield this.#golden(file.path);
+      }
+    }
   }
 
   /** The version itself, or the newest one before it that has goldens; the newest of all for clients without one. */

@@ -48,13 +48,14 @@ export class SessionStart {
     const exchanges = this.#exchanges();
     if (isUnderWay(exchanges))
       return { type: 'not compared', reason: 'it was under way before it was watched' };
-    const compared = choice.candidates(exchanges).map((golden): ComparedStart => {
+    let best: ComparedStart | undefined;
+    for (const golden of choice.candidates(exchanges)) {
       const { findings } = liveFindings(golden, exchanges);
-      return { type: 'compared', golden, exchanges: () => this.#exchanges(), findings };
-    });
-    const [best] = compared;
-    if (best === undefined) return { type: 'not compared', reason: 'there is no golden for it' };
-    return compared.find(({ findings }) => findings.length === 0) ?? best;
+      const compared = { type: 'compared', golden, exchanges: () => this.#exchanges(), findings } as const;
+      if (findings.length === 0) return compared;
+      best ??= compared;
+    }
+    return best ?? { type: 'not compared', reason: 'there is no golden for it' };
   }
 
   #exchanges(): readonly Exchange[] {
