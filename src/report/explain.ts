@@ -38,6 +38,8 @@ type RefusalMeaning = {
   readonly why: string;
 };
 
+const correctPath = 'correct "path" in the configuration, or the path of --subject-url';
+
 /** What a refusal of the subject means. The first entry that matches is used. */
 const refusals: readonly RefusalMeaning[] = [
   {
@@ -58,7 +60,7 @@ const refusals: readonly RefusalMeaning[] = [
   },
   {
     at: /^\w+ 404\b/,
-    why: 'it has no Responses API at this path: correct "path" in the configuration, or the path of --subject-url',
+    why: `it has no Responses API at this path: ${correctPath}`,
   },
   {
     at: /^GET 4(?:05|26)\b/,
@@ -68,7 +70,7 @@ const refusals: readonly RefusalMeaning[] = [
     at: /^POST 426\b/,
     why: 'it wants a websocket here, and the official client sends a POST after its upgrade was refused',
   },
-  { at: /^POST 405\b/, why: 'it takes no POST at this path: correct "path" in the configuration' },
+  { at: /^POST 405\b/, why: `it takes no POST at this path: ${correctPath}` },
   {
     at: /^\w+ 4(?:13|15)\b/,
     why: "it does not accept the official client's body, which is compressed with zstd",

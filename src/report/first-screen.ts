@@ -1,4 +1,4 @@
-import { failedScenario, partsOf } from '../diff/cause-code.ts';
+import { type CauseCode, failedScenario, partsOf } from '../diff/cause-code.ts';
 import { type Cause, reportCauses } from '../diff/report-causes.ts';
 import type { Severity } from '../diff/severity.ts';
 import { compareVersions } from '../wire/codex-version.ts';
@@ -221,9 +221,14 @@ function causeLines(shown: readonly ShownCauses[], room: number, screen: Screen)
   });
 }
 
-/** What the line of a cause has no room for: both orders of names as columns, or both values. */
-function detailLines({ example }: Cause, words: CauseWords, width: number, isCut: boolean): string[] {
+/** Codes whose reason depends on the subject, and says what to correct. */
+const withReason: ReadonlySet<CauseCode> = new Set(['setup/refused', 'setup/nothing-upstream']);
+
+/** What the line of a cause has no room for: a reason, both orders of names as columns, or both values. */
+function detailLines({ code, example }: Cause, words: CauseWords, width: number, isCut: boolean): string[] {
   const indent = '    ';
+  // Its end says what to do, so it is not cut.
+  if (withReason.has(code)) return [`${indent}${terminalLine(words.why)}`];
   const inLine = (text: string) => cut(`${indent}${terminalLine(text)}`, width);
   if ('order' in example) return columns(example.order.expected, example.order.actual).map(inLine);
   if (!isCut) return [];

@@ -207,10 +207,32 @@ it('says how a subject refuses its client, even where nothing reached its upstre
     },
     cause: { type: 'nothing upstream', subject: 'mine', url: 'http://127.0.0.1' },
   };
-  const [, line] = firstScreen(report(scenarios(() => [refused]))).split('\n');
+  const [, line, reason] = firstScreen(report(scenarios(() => [refused]))).split('\n');
   expect(line).toBe(
     '✗ setup/refused  the subject refused its client: 503 No available accounts  all 7  the scenario ended there',
   );
+  expect(reason).toMatch(/^ {4}it has no account .* \(start: per-scenario\)$/);
   const [cause] = reportCauses(report(scenarios(() => [refused])).scenarios);
-  expect(cause === undefined ? '' : causeWriter(report([]))(cause).why).toContain('start: per-scenario');
+  expect(cause === undefined ? '' : causeWriter(report([]))(cause).why).toBe(reason?.trim());
+});
+
+it.each([
+  [{ method: 'GET', status: 404, text: 'page not found' }, /no Responses API at this path: correct "path"/],
+  [{ method: 'POST', status: 405, text: '' }, /no POST at this path: .* or the path of --subject-url$/],
+  [undefined, /the upstream of mine must be http:\/\/127\.0\.0\.1:9100$/],
+])('says on the first screen what to correct in the setup: %j', (refusal, expected) => {
+  const finding: Finding = {
+    ...{
+      comparison: 'parity',
+      kind: 'missing',
+      places: [{ exchange: 1, side: 'client', part: 'exchange', path: [] }],
+    },
+    expected: { type: 'request', method: 'GET', target: '/responses' },
+    ...(refusal && { instead: { type: 'subject behaviour', requests: [], refusal } }),
+    cause: { type: 'nothing upstream', subject: 'mine', url: 'http://127.0.0.1:9100' },
+  };
+  const [, , reason] = firstScreen(report(scenarios(() => [finding])), { ...plainScreen, width: 80 }).split(
+    '\n',
+  );
+  expect(reason).toMatch(expected);
 });
