@@ -63,6 +63,7 @@ export function benchTierCommand({ signal, exit }: CommandContext): CommandModul
         .option('prompt', {
           type: 'string',
           default: 'Count from 1 to 100, one number per line, and say nothing else.',
+          defaultDescription: 'Count from 1 to 100, one number per line, and say nothing else.',
           describe: 'Prompt to send',
         })
         .options(setupOptions(' (with --live)'))

@@ -10,7 +10,7 @@ import {
   runChecks,
   runClientChecks,
 } from '../check/run-checks.ts';
-import { findSubject, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
+import { findSubject, officialPath, type Subject, subjectAt, subjectsFile } from '../check/subject.ts';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { bundledName } from '../config/config.ts';
 import { ParityError } from '../errors.ts';
@@ -89,7 +89,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
         })
         .option('subject-url', {
           type: 'string',
-          describe: 'Check a proxy that is already running, by its base URL; needs --backend-port',
+          describe: `Check a proxy that is already running, by its base URL; without a path, ${officialPath} is checked; needs --backend-port`,
           conflicts: 'subject',
         })
         .option('client', {
@@ -112,6 +112,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           requiresArg: true,
           choices: lanes,
           default: 'chatgpt' as const,
+          defaultDescription: 'chatgpt',
           describe: 'How the client is set up (see below)',
         })
         .option('driver', {
@@ -140,8 +141,8 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
             'update-baseline',
           ],
           describe:
-            'Let the backend, its token endpoint and its TLS fail at every step of some scenarios, and compare what clients of the ' +
-            'proxy see with what they see without it',
+            'Check what clients of the proxy see when the backend, its token endpoint or its TLS fails, at every step of some ' +
+            'scenarios: it must be what they see without the proxy',
         })
         .option('vary', {
           requiresArg: true,
@@ -154,7 +155,7 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
           ...wireOption,
           conflicts: 'faults',
           describe:
-            'Compare TLS handshakes too: of a client at the official hosts, or of a proxy with upstream: https',
+            'Compare TLS handshakes too. Only a proxy with "upstream: https", and a client that connects to the official hosts, have them',
           defaultDescription: 'tls if the baseline names wire/tls-…',
         })
         .option('timeout', {

@@ -39,6 +39,7 @@ export function driftCommand(): CommandModule<object, DriftOptions> {
           requiresArg: true,
           choices: ['text', 'markdown', 'json'] as const,
           default: 'text' as const,
+          defaultDescription: 'text',
           describe: 'Output format',
         })
         .option('goldens', goldensOption())

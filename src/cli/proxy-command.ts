@@ -73,6 +73,7 @@ export async function proxyCommand(
         .option('host', {
           type: 'string',
           default: '127.0.0.1',
+          defaultDescription: '127.0.0.1',
           describe: `Address to listen on; if it is not loopback, clients need the API key in ${keyVariable}`,
         })
         .option('allow-host', {
@@ -124,6 +125,7 @@ export async function proxyCommand(
           requiresArg: true,
           choices: levels,
           default: 'info' as const,
+          defaultDescription: 'info',
           describe: 'Lowest level to log',
         })
         .epilogue(

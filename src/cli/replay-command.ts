@@ -56,6 +56,7 @@ export function replayCommand({ signal, exit }: CommandContext): CommandModule<o
           requiresArg: true,
           type: 'string',
           default: 'none',
+          defaultDescription: 'none',
           describe: 'When to send: at once (none), as in the recording (recorded), or N times as fast (xN)',
         })
         .option('goldens', goldensOption())

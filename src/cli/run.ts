@@ -73,7 +73,9 @@ export async function run(commandLine: readonly string[]): Promise<number> {
           'subject: the proxy or client that is checked\n' +
           "driver: what plays the client: a replay of the golden, the official client, or OpenAI's library\n" +
           'parity: the proxy sends what the official client sends\n' +
-          'neutrality: the proxy passes on requests and responses unchanged',
+          'neutrality: the proxy passes on requests and responses unchanged\n' +
+          'cause: what is wrong with a subject, with one code in all scenarios that show it\n' +
+          'baseline: the file of causes that are accepted',
       )
       .demandCommand(1, `missing command: choose from ${Object.keys(commands).join(', ')}`)
       .strict()

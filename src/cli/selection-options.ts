@@ -44,6 +44,7 @@ export const selectionOptions = {
     requiresArg: true,
     choices: keptTraces,
     default: 'on-failure' as const,
+    defaultDescription: 'on-failure',
     describe: 'Which scenarios keep their traces, below .codex-parity/traces',
   },
 } as const satisfies Readonly<Record<string, Options>>;

@@ -31,6 +31,7 @@ export function watchCommand({ signal }: CommandContext): CommandModule<object, 
         .option('upstream', {
           type: 'string',
           default: defaultUpstream,
+          defaultDescription: defaultUpstream,
           describe:
             'Base URL of the backend, or of a proxy. Only scheme, host and port count: paths are passed on as they are',
         })

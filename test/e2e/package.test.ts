@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
 import { makeFolder } from '../../src/files.ts';
+import { reportFormats } from '../../src/report/write.ts';
 import { cli, repository } from './cli.ts';
 
 describe('the packed tarball, installed into an empty folder', () => {
@@ -253,8 +254,18 @@ it.concurrent.each([
   const { exitCode, stdout } = await cli([command, '--help']);
   expect(stdout).toContain('Examples:');
   expect(stdout).toMatch(new RegExp(`codex-parity ${command}`));
+  // All defaults are printed alike.
+  expect(stdout).not.toContain('[default: "');
   expect(exitCode).toBe(0);
 });
+
+it.concurrent.each(['check', 'merge-reports'])(
+  'lists all report formats in the help of %s',
+  async (command) => {
+    const { stdout } = await cli([command, '--help']);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(`the formats ${reportFormats.join(', ')};`);
+  },
+);
 
 it('prints the help of a command with help COMMAND', async () => {
   const [help, option] = [await cli(['help', 'export']), await cli(['export', '--help'])];
