@@ -4,12 +4,12 @@ import { expect, it, onTestFinished } from 'vitest';
 import { startBackend } from '../../src/backend/backend.ts';
 import type { BackendObservation } from '../../src/backend/respond.ts';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
-import { cli, temporaryFolder } from './cli.ts';
+import { temporaryFolder } from './cli.ts';
 import { runMutated, shaper } from './mutation.ts';
 import { runInProcess } from './run-in-process.ts';
 
 it('measures both tiers with the simulated backend, and prints that these times are not those of OpenAI', async () => {
-  const { exitCode, stdout } = await cli(['bench-tier', '--runs', '2', '--codex', '0.169.0']);
+  const { exitCode, stdout } = await runInProcess(['bench-tier', '--runs', '2', '--codex', '0.169.0']);
   expect(stdout).toContain("these times say nothing about OpenAI's backend");
   expect(stdout).toMatch(
     /^omitted +new +websocket \(2 of 2\) +absent \(4 of 4\) +model=[\w.-]+ \(2 of 2\) +default \(2 of 2\) +2 +0 /m,
@@ -66,7 +66,7 @@ async function live(
     onEvent: (event) => events.push(event),
   });
   onTestFinished(() => backend.close());
-  const result = await cli([
+  const result = await runInProcess([
     ...['bench-tier', '--live', '--runs', String(runs), '--auth', auth],
     ...['--upstream', `${backend.origin}/backend-api/codex`, ...args],
   ]);

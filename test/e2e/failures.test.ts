@@ -7,8 +7,9 @@ import { installOfficialClient } from '../../src/client/install/install.ts';
 import { defaultClientCache } from '../../src/client/install/installed.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
-// These tests wait for limits and processes, so they run concurrently.
+// Most of these tests wait for limits and processes, so they run concurrently.
 
 const golden = join(repository, 'traces', '0.169.0', 'chatgpt', 'fast.golden.jsonl');
 const main = join(repository, 'src', 'cli', 'main.ts');
@@ -146,23 +147,25 @@ it.concurrent.for([
   expect(exitCode).toBe(1);
 });
 
-it.concurrent('reports a subject whose program does not exist', async ({ onTestFinished }) => {
-  const folder = temporaryFolder(onTestFinished);
+it('reports a subject whose program does not exist', async () => {
+  const folder = temporaryFolder();
   const subjects = { bad: { command: ['/nope/prog', '{port}'] } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
   const check = ['check', '--verbose', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast'];
-  const { stdout } = await cli(check, { cwd: folder });
+  const { stdout } = await runInProcess(check, { cwd: folder });
   expect(stdout).toContain('subject bad: cannot run /nope/prog: program not found');
 });
 
-it.concurrent('rejects an unknown placeholder', async ({ onTestFinished }) => {
-  const folder = temporaryFolder(onTestFinished);
+it('rejects an unknown placeholder', async () => {
+  const folder = temporaryFolder();
   const script = 'const {x} = process; console.log(x)';
   const subjects = {
     bad: { command: [process.execPath, '-e', script, '$'.concat('{home}'), '--port={prot}'] },
   };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
-  const { stderr, exitCode } = await cli(['check', '--verbose', '--subject', 'bad'], { cwd: folder });
+  const { stderr, exitCode } = await runInProcess(['check', '--verbose', '--subject', 'bad'], {
+    cwd: folder,
+  });
   const problem =
     'subjects.bad.command.4 has the unknown placeholder {prot}: did you mean "port"? choose from {port}, ';
   expect(stderr).toContain(`codex-parity.config.json, line 1: ${problem}`);
@@ -234,11 +237,13 @@ it.concurrent('leaves no golden and no process if it is interrupted', async ({ o
   expect(stdout).not.toContain(folder);
 });
 
-it.concurrent('rejects an invalid subject path before it starts the subject', async ({ onTestFinished }) => {
-  const folder = temporaryFolder(onTestFinished);
+it('rejects an invalid subject path before it starts the subject', async () => {
+  const folder = temporaryFolder();
   const subjects = { bad: { command: ['no-such-program'], path: 'v1' } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
-  const { exitCode, stderr } = await cli(['check', '--verbose', '--subject', 'bad'], { cwd: folder });
+  const { exitCode, stderr } = await runInProcess(['check', '--verbose', '--subject', 'bad'], {
+    cwd: folder,
+  });
   expect(stderr).toMatch(/line 1: subjects\.bad\.path must begin with a slash/);
   expect(exitCode).toBe(2);
 });

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const proxy = join(import.meta.dirname, 'message-proxy.ts');
 
@@ -16,9 +17,9 @@ export function greenProject(...faults: readonly string[]) {
   return {
     folder,
     setFaults,
-    run: (...args: readonly string[]) => cli(args, { cwd: folder }),
+    run: (...args: readonly string[]) => runInProcess(args, { cwd: folder }),
     check: (...args: readonly string[]) =>
-      cli(
+      runInProcess(
         [
           'check',
           '--subject',

@@ -104,8 +104,8 @@ it('runs the examples of README.md, docs/format.md and the help', async () => {
   const results = new Map<string, CliResult>();
   for (const args of [...imports, ...others]) {
     // The examples of `show` need no folder.
-    const result = args[0] === 'show' ? runInProcess(args) : cli(args, { cwd: folder });
-    results.set(args.join(' '), await result);
+    const options = args[0] === 'show' ? {} : { cwd: folder };
+    results.set(args.join(' '), await runInProcess(args, options));
   }
   expect([...results].filter(([, { exitCode }]) => exitCode !== 0)).toEqual([]);
   expect(results.get('import session.har')?.stderr).toBe(

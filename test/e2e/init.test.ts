@@ -2,12 +2,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const file = 'codex-parity.config.yaml';
 
 async function init(args: readonly string[], cwd = temporaryFolder()) {
-  return { cwd, ...(await cli(['init', ...args], { cwd })) };
+  return { cwd, ...(await runInProcess(['init', ...args], { cwd })) };
 }
 
 it('writes a configuration from options and a command, with which check works', async () => {
@@ -22,9 +23,12 @@ it('writes a configuration from options and a command, with which check works', 
   );
   expect(exitCode).toBe(0);
   expect(readFileSync(join(cwd, file), 'utf8')).toMatch(/^# yaml-language-server: \$schema=/);
-  const checked = await cli(['check', '--subject', 'mine', '--codex', 'latest', '--scenario', 'fast'], {
-    cwd,
-  });
+  const checked = await runInProcess(
+    ['check', '--subject', 'mine', '--codex', 'latest', '--scenario', 'fast'],
+    {
+      cwd,
+    },
+  );
   expect(checked).toMatchObject({ exitCode: 0 });
 });
 

@@ -24,7 +24,8 @@ import {
   sameJson,
 } from '../../src/wire/json.ts';
 import { line } from '../diff/rendered.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const goldenFile = join(repository, 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl');
 const golden = readGolden(goldenFile);
@@ -90,7 +91,7 @@ it('finds no fault in a session with its own prompt, repository, model, effort a
   const trace = createTrace(file, { recorded: 'live' });
   own.forEach(trace.write);
   trace.finish();
-  const { stdout, exitCode } = await cli(['diff', goldenFile, file]);
+  const { stdout, exitCode } = await runInProcess(['diff', goldenFile, file]);
   expect(stdout).toContain('information: 0.169.0 default › model: gpt-5.4 (golden: gpt-6.1-sol)\n');
   expect(stdout).toContain('information: 0.169.0 default › reasoning effort: high (golden: low)\n');
   // The client leaves it out if git does not respond in time.

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { cli, repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 it('runs a command through the tap, keeps its exit code, and writes a trace for diff', async () => {
   const folder = temporaryFolder();
@@ -18,7 +19,7 @@ it('runs a command through the tap, keeps its exit code, and writes a trace for 
   );
 
   const golden = join(repository, 'traces', '0.169.0', 'chatgpt', 'fast.golden.jsonl');
-  const compared = await cli(['diff', golden, 'live.trace.jsonl'], { cwd: folder });
+  const compared = await runInProcess(['diff', golden, 'live.trace.jsonl'], { cwd: folder });
   expect(compared.stdout).toContain(
     'exchange 1 › request: missing\n  expected GET /backend-api/codex/responses',
   );

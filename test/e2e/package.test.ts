@@ -16,6 +16,7 @@ import { runInGroup } from '../../src/client/process-group.ts';
 import { makeFolder } from '../../src/files.ts';
 import { reportFormats } from '../../src/report/write.ts';
 import { cli, repository } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 describe('the packed tarball, installed into an empty folder', () => {
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-package-'));
@@ -274,7 +275,7 @@ it('prints the help of a command with help COMMAND', async () => {
 });
 
 it('prints the state of the installation with doctor', async () => {
-  const { stdout } = await cli(['doctor']);
+  const { stdout } = await runInProcess(['doctor']);
   expect(stdout).toMatch(/^ok +node +v/m);
   expect(stdout).toMatch(/^ok +goldens +\d+ goldens of codex 0\.118\.0, .*, 0\.171\.0$/m);
   expect(stdout).toMatch(/official clients/);
@@ -285,7 +286,7 @@ it('prints the state of the installation with doctor', async () => {
 it.each(['traces/0.169.0/chatgpt/fast.golden.jsonl', '0.169.0/fast', '0.169.0/chatgpt/fast'])(
   'prints the golden %s in readable form',
   async (name) => {
-    const { stdout } = await cli(['show', name]);
+    const { stdout } = await runInProcess(['show', name]);
     expect(stdout).toContain('golden: codex 0.169.0, lane chatgpt, scenario fast, learned from 3 runs');
     expect(stdout).toMatch(/\{\{session_id\}\} +a UUID of version 7/);
     expect(stdout).toContain('  session-id: {{session_id}}');

@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { listenLocally } from '../../src/listening.ts';
 import { cli, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** A folder with a configuration and a sign-in. */
 function folderWith(configuration: object): string {
@@ -44,7 +45,7 @@ it('prefers options of the command line to the environment, and the environment 
 
 it('reports the line of an error in the file', async () => {
   const folder = folderWith({ proxy: { port: 'many' } });
-  const { exitCode, stderr } = await cli(['proxy'], { cwd: folder });
+  const { exitCode, stderr } = await runInProcess(['proxy'], { cwd: folder });
   expect(stderr).toMatch(
     /^codex-parity: .*config\.json, line 1: proxy\.port must be a whole number from 0 to 65535\n$/,
   );
@@ -74,7 +75,10 @@ it.each([
   ['CODEX_PARITY_PROXY_LOG_LEVE', 'CODEX_PARITY_PROXY_LOG_LEVEL'],
   ['CODEX_PARITY_PROXY_LISTEN', 'CODEX_PARITY_PROXY_PORT'],
 ])('rejects the unknown variable %s', async (name, meant) => {
-  const { exitCode, stderr } = await cli(['proxy'], { cwd: temporaryFolder(), env: { [name]: '1' } });
+  const { exitCode, stderr } = await runInProcess(['proxy'], {
+    cwd: temporaryFolder(),
+    env: { [name]: '1' },
+  });
   expect(stderr).toBe(
     `codex-parity: unknown variable ${name}: did you mean "${meant}"? (see codex-parity proxy --help)\n`,
   );
@@ -83,7 +87,7 @@ it.each([
 
 it('names the variable whose value is not a number', async () => {
   const env = { CODEX_PARITY_PROXY_PORT: 'abc' };
-  const { exitCode, stderr } = await cli(['proxy'], { cwd: temporaryFolder(), env });
+  const { exitCode, stderr } = await runInProcess(['proxy'], { cwd: temporaryFolder(), env });
   expect(stderr).toBe(
     'codex-parity: CODEX_PARITY_PROXY_PORT "abc" must be a number (see codex-parity proxy --help)\n',
   );
@@ -121,7 +125,9 @@ it.each([
 });
 
 it.each(['http://proxy.internal', 'proxy.internal:8320', ''])('refuses --allow-host "%s"', async (name) => {
-  const { exitCode, stderr } = await cli(['proxy', '--allow-host', name], { cwd: temporaryFolder() });
+  const { exitCode, stderr } = await runInProcess(['proxy', '--allow-host', name], {
+    cwd: temporaryFolder(),
+  });
   expect(stderr).toContain(
     `--allow-host "${name}" is not the name of a host: leave out scheme, port and path`,
   );

@@ -9,6 +9,7 @@ import { converse, expectedText, startConversingBackend } from '../proxy/convers
 import { hasRedis, startRedis } from '../proxy/redis.ts';
 import { metric, openWebSocket, post, readEvents } from '../proxy/setup.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 type Started = { readonly child: ChildProcess; readonly origin: string; readonly stderr: () => string };
 
@@ -169,7 +170,7 @@ it.each([
   },
   { args: ['--workers', '2', '--watch'], message: '--watch sees one process only: leave out --workers' },
 ])('refuses $args', async ({ args, message }) => {
-  const { exitCode, stderr } = await cli(['proxy', ...args]);
+  const { exitCode, stderr } = await runInProcess(['proxy', ...args]);
   expect(stderr).toBe(`codex-parity: ${message}\n`);
   expect(exitCode).toBe(2);
 });

@@ -22,7 +22,8 @@ import { Sealer } from '../../src/trace/seal.ts';
 import type { RequestEvent } from '../../src/trace/trace-event.ts';
 import { TraceRecorder } from '../../src/trace/trace-recorder.ts';
 import { printJson } from '../../src/wire/json.ts';
-import { cli, repository, temporaryFolder } from './cli.ts';
+import { repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const versions = ['0.169.0', '0.118.0'];
 const cells = versions.flatMap((version) => ['default', 'fast'].map((scenario) => ({ version, scenario })));
@@ -31,7 +32,7 @@ it.each(versions)(
   'records goldens of %s that equal the committed goldens byte for byte, in another folder',
   async (version) => {
     const folder = temporaryFolder();
-    const { exitCode, stderr } = await cli(['record', '--codex', version, '--lane', 'chatgpt'], {
+    const { exitCode, stderr } = await runInProcess(['record', '--codex', version, '--lane', 'chatgpt'], {
       cwd: folder,
     });
     expect(stderr).toContain('default: run 3 of 3');
@@ -147,7 +148,7 @@ function wordRuns(value: unknown): string[] {
 it('records the other versions if one fails, and skips existing goldens with --resume', async () => {
   const out = temporaryFolder();
   const what = ['--scenario', 'default', '--lane', 'chatgpt,api-key', '--runs', '2', '--out', out];
-  const first = await cli(['record', '--codex', '0.0.3,0.118.0', ...what]);
+  const first = await runInProcess(['record', '--codex', '0.0.3,0.118.0', ...what]);
   expect(first.stderr.match(/failed: Codex "0\.0\.3" is not in the registry/g)).toHaveLength(1);
   expect(first.stderr).toContain('codex 0.118.0, default: run 2 of 2');
   expect(first.stderr).toContain('codex 0.118.0, default (api-key): run 2 of 2');
@@ -157,7 +158,7 @@ it('records the other versions if one fails, and skips existing goldens with --r
   expect(first.exitCode).toBe(2);
   rmSync(join(out, '0.118.0', 'chatgpt'), { recursive: true });
 
-  const resumed = await cli(['record', '--codex', '0.118.0', '--resume', ...what]);
+  const resumed = await runInProcess(['record', '--codex', '0.118.0', '--resume', ...what]);
   expect(resumed.stderr.match(/run \d of 2/g)).toEqual(['run 1 of 2', 'run 2 of 2']);
   expect(resumed.stderr).toContain('0.118.0/chatgpt/default.golden.jsonl');
   expect(resumed.exitCode).toBe(0);
@@ -203,7 +204,7 @@ function namesOf({ headers }: RequestEvent): string[] {
 it('resolves latest, and splits the versions into shards', async () => {
   const out = temporaryFolder();
   const args = ['record', '--codex', 'latest,0.118.0', '--lane', 'chatgpt', '--runs', '2', '--out', out];
-  const { stderr, exitCode } = await cli([...args, '--scenario', 'default', '--shard', '2/2']);
+  const { stderr, exitCode } = await runInProcess([...args, '--scenario', 'default', '--shard', '2/2']);
   expect(stderr).toContain('codex 0.118.0, default: run 2 of 2');
   expect(stderr.match(/^wrote .*/gm)).toEqual([
     `wrote ${join(out, '0.118.0', 'chatgpt', 'default.golden.jsonl')}`,

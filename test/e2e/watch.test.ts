@@ -8,6 +8,7 @@ import { post } from '../proxy/setup.ts';
 import { type UsageReply, usageBackend, usageClient } from '../watch/usage-backend.ts';
 import { startBrowser, whyNoBrowser } from './browser.ts';
 import { cli, repository, temporaryFolder } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 type Running = {
   readonly url: string;
@@ -118,7 +119,7 @@ it.each<[string, readonly string[], RegExp]>([
   ['an unknown golden', ['--golden', '0.171.0/nothing', '--page', '0'], /no golden for scenario "nothing"/],
   ['a port that is none', ['--page', '70000'], /--page "70000" must be a whole number from 0 to 65535/],
 ])('reports %s in one line', async (_, args, expected) => {
-  const { stderr, exitCode } = await cli(['watch', ...args]);
+  const { stderr, exitCode } = await runInProcess(['watch', ...args]);
   expect(stderr).toMatch(expected);
   expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   expect(exitCode).toBe(2);
