@@ -42,7 +42,7 @@ export type DriveSetup = {
   readonly url: URL;
   readonly backend: Backend;
   readonly running: RunningSubject;
-  /** Waits until the subject has closed its upstream connections, so many milliseconds at most. */
+  /** Waits until the subject has closed an upstream connection for one that the client has ended; so many milliseconds at most. */
   readonly forwarded: (most: number) => Promise<void>;
 };
 

@@ -146,9 +146,13 @@ async function observe(
     open.push(before.close);
     const isProgram = 'surface' in driver;
     const url = new URL(isProgram ? programPath(subject, running.url) : running.url.pathname, before.url);
+    let ended = 0;
     const result = await driveInTime(check, {
       ...{ scenario, environment, streams, url, backend, running },
-      forwarded: (most) => connectionsClosed(back, most),
+      forwarded: (most) => {
+        ended += 1;
+        return connectionsClosed(back, { most, atLeast: ended });
+      },
     });
     await connectionsClosed(back);
     const renewed = back.flatMap(requestLine).includes('POST /oauth/token');
@@ -209,8 +213,15 @@ function requestLine(event: TraceEvent): string[] {
   return [`${event.method} ${event.target.kind === 'string' ? event.target.value : ''}`];
 }
 
-/** Waits until the subject has closed its upstream connections; so many milliseconds at most, as it may pool them. */
-export async function connectionsClosed(back: readonly TraceEvent[], most = 500): Promise<void> {
+/**
+ * Waits until the subject has closed its upstream connections, and at least so many of them; for some milliseconds at most, as it
+ * may pool them.
+ */
+export async function connectionsClosed(
+  back: readonly TraceEvent[],
+  { most = 500, atLeast = 0 } = {},
+): Promise<void> {
   const count = (type: TraceEvent['type']) => back.filter((event) => event.type === type).length;
-  for (let waited = 0; waited < most && count('end') < count('connection'); waited += 5) await delay(5);
+  const isDone = () => count('end') >= Math.max(count('connection'), atLeast);
+  for (let waited = 0; waited < most && !isDone(); waited += 5) await delay(5);
 }
