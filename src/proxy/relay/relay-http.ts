@@ -25,7 +25,7 @@ import { mostAccountChanges } from '../sign-in/renewals.ts';
 import { holderOf, type SignIn } from '../sign-in/sign-in.ts';
 import { isAccountStatus, reportRefusal, watchResponse } from './relayed-account.ts';
 import { signedHeaders } from './signed-headers.ts';
-import { tunnelHeaders } from './tunnel-headers.ts';
+import { tunnelHeaders } from './tunnel-decision.ts';
 
 /** Bytes of a body that is read before it is sent, so that it can be sent again. */
 const smallBody = 1024 * 1024;

@@ -18,7 +18,7 @@ import { joinWebSockets, type RelayedUpgrade } from './join-websockets.ts';
 import { type RelayedAccount, reportRefusal } from './relayed-account.ts';
 import { signedUpgradeHeaders } from './signed-headers.ts';
 import { joinTunnel } from './tunnel.ts';
-import { tunnelHeaders } from './tunnel-headers.ts';
+import { tunnelHeaders } from './tunnel-decision.ts';
 import { mustUseHttp, useHttp } from './use-http.ts';
 
 /** The model and tier of the first request, which the golden's handshake states. */
