@@ -9,6 +9,7 @@ import { verdictOf } from '../src/diff/verdict.ts';
 import { readGolden } from '../src/golden/file.ts';
 import { jsonValue, type Place } from '../src/golden/match/mismatch.ts';
 import { selectGoldens } from '../src/golden/select.ts';
+import { defaultLimits } from '../src/proxy/limits.ts';
 import { firstScreen } from '../src/report/first-screen.ts';
 import type { ReportedScenario } from '../src/report/report.ts';
 import { findingText } from '../src/report/text.ts';
@@ -44,6 +45,13 @@ const quotes = documents.flatMap((document) =>
 
 it.each(quotes)('%s quotes %s as it is', (_, file, code) => {
   expect(withoutSpace(read(file))).toContain(withoutSpace(code));
+});
+
+it('names every limit of the proxy that can be set in docs/proxy.md', () => {
+  const [, section = ''] = /\n## Limits\n(.*?)\n## /s.exec(read('docs/proxy.md')) ?? [];
+  const named = new Set([...section.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  const { retries: _, ...settings } = defaultLimits;
+  expect(Object.keys(settings).filter((name) => !named.has(name))).toEqual([]);
 });
 
 /** Identifiers that a document names together with their file: `name`, `other` in `path`. */
