@@ -38,30 +38,43 @@ export function returnIdleMemory(period = 5000): NodeJS.Timeout {
 /** The largest young generation of V8 for a process that passes bytes on, in bytes: two halves of 16 MiB. */
 const largestYoung = 32 * 1024 * 1024;
 
+/** By how many bytes the old generation, and memory outside of the heap, may grow between two collections of the whole heap. */
+const oldRoom = 64 * 1024 * 1024;
+
 /**
  * Frees what the start of the process left, and adapts V8 to a process that passes bytes on (measured: node 24.21.0).
  *
  * - The young generation grows to 32 MiB, not to 64 MiB. With 16 MiB, 256 sessions take a third more CPU time.
- * - The whole heap is collected when the old generation has doubled. V8 would rather do it earlier the less the process
- *   allocates in its heap. After some MB of large responses it marked the heap again and again, which took three times as much
- *   time as to pass them on.
+ * - The whole heap is collected when the old generation has doubled, and has grown by 64 MiB. V8 would rather do it earlier the
+ *   less the process allocates in its heap, and counts what sockets have read. A small heap was marked again and again, eight times
+ *   a second, which took more time than to pass the bytes on.
  */
 export function passBytesOn(): void {
-  setFlagsFromString('--heap-growing-percent=100');
-  let growth = 2;
-  const grow = (factor: number) => {
-    if (factor !== growth) setFlagsFromString(`--semi-space-growth-factor=${factor}`);
-    growth = factor;
+  const flags = new Map<string, number>();
+  const set = (name: string, value: number) => {
+    if (flags.get(name) !== value) setFlagsFromString(`--${name}=${value}`);
+    flags.set(name, value);
   };
+  // Only a collection changes the sizes.
+  const adapt = () => {
+    const { young, old } = heapSizes();
+    set('semi-space-growth-factor', young < largestYoung ? 2 : 1);
+    set('heap-growing-percent', 100 * Math.ceil(Math.max(1, oldRoom / old)));
+  };
+  adapt();
   returnHeap();
-  // Only a collection changes the size.
-  new PerformanceObserver(() => grow(youngGeneration() < largestYoung ? 2 : 1)).observe({
-    entryTypes: ['gc'],
-  });
+  new PerformanceObserver(adapt).observe({ entryTypes: ['gc'] });
 }
 
-function youngGeneration(): number {
-  return getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0;
+/** Returns the bytes that the young generation of V8 has, and those that the old generation uses. */
+function heapSizes(): { readonly young: number; readonly old: number } {
+  let young = 0;
+  let old = 0;
+  for (const { space_name, space_size, space_used_size } of getHeapSpaceStatistics()) {
+    if (space_name === 'new_space') young = space_size;
+    else if (space_name !== 'new_large_object_space') old += space_used_size;
+  }
+  return { young, old };
 }
 
 /**

@@ -72,3 +72,36 @@ test('the young generation of a process that passes bytes on stays small, althou
   expect(Number(output)).toBeGreaterThan(8_000_000);
   expect(Number(output)).toBeLessThan(40_000_000);
 });
+
+const passingProgram = `
+import { passBytesOn } from '${join(import.meta.dirname, '../../src/cli/idle-memory.ts')}';
+import { countPassedBytes } from '${join(import.meta.dirname, '../../src/proxy/http/passed-bytes.ts')}';
+import { connect, createServer } from 'node:net';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
+// A heap like that of the proxy.
+globalThis.heap = Array.from({ length: 100_000 }, (_, at) => ({ at, of: [at] }));
+passBytesOn();
+let whole = 0;
+new PerformanceObserver((list) => {
+  for (const { detail } of list.getEntries()) if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) whole += 1;
+}).observe({ entryTypes: ['gc'] });
+const server = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1', async () => {
+  const socket = connect(server.address().port, '127.0.0.1');
+  const block = Buffer.alloc(64 * 1024);
+  let left = 512 * 1024 * 1024;
+  socket.on('data', ({ length }) => {
+    countPassedBytes(2 * length);
+    left -= length;
+    if (left > 0) socket.write(block);
+    else console.log(whole), process.exit();
+  });
+  socket.write(block);
+});
+`;
+
+test('the whole heap of a process that passes bytes on is seldom collected', () => {
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', passingProgram], {
+    encoding: 'utf8',
+  });
+  expect(Number(output)).toBeLessThan(5);
+});
