@@ -63,12 +63,13 @@ const members = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`m${n}`, 'x']));
 const item = user('hello');
 const items = Array(20_000).fill(item);
+const many = members(100_000);
 
 it.each<[string, object, space?: string]>([
   ['a model that is too long for headers', { model: '\n'.repeat(3_000_000) }],
   ['turn metadata that is too long for headers', { client_metadata: { turn_id: '"'.repeat(1_500_000) } }],
-  ['many members', members(100_000)],
-  ['client metadata of many members', { client_metadata: members(100_000) }],
+  ['many members', many],
+  ['client metadata of many members', { client_metadata: many }],
   ['white space', { input: items }, ' '],
   ['system messages', { input: items.map(() => ({ ...item, role: 'system' })) }],
   ['references to items', { input: items.map(() => ({ type: 'item_reference', id: 'x' })) }],
