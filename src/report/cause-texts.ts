@@ -235,7 +235,7 @@ const singleTexts: Readonly<Record<SingleCode, CauseText>> = {
     title: 'the subject refused its client',
     effect: 'the scenario ended there',
     why: "it rejects the official client's request by itself: its message and its log say why",
-    fix: 'Let the client in: accept its path, model, key and compression.',
+    fix: 'Let the client in: accept its path, model, key and compression. Below this cause, check says what the response usually means.',
   },
   'setup/stopped': {
     title: 'the client could not go on',

@@ -98,7 +98,9 @@ it('says what is wrong in a trace, why, and what to do', async () => {
 it('says in one line why a file cannot be explained', async () => {
   const golden = join(repository, 'traces/0.171.0/chatgpt/fast.golden.jsonl');
   const wrong = await runInProcess(['explain', golden]);
-  expect(wrong.stderr).toBe(`codex-parity: ${golden}: expected a trace, but the file is a golden\n`);
+  expect(wrong.stderr).toBe(
+    `codex-parity: ${golden} is a golden, not a trace: name a trace, which "record -- COMMAND" and "proxy --record" write\n`,
+  );
   expect(wrong.exitCode).toBe(2);
   const empty = await runInProcess(['explain', traceOf([])]);
   expect(empty.stderr).toMatch(/has no turn: record a session with "codex-parity record -- COMMAND"\n$/);
