@@ -10,12 +10,12 @@
 const invisible =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
 
-/** What may be invisible. Most text has little of it, and finding it is much faster. */
-const unusual = /[^ -~]+/g;
-const unusualInLines = /[^\n -~]+/g;
+/** What may be invisible. Most text has none of it, and finding that is much faster. Reports themselves write › and …. */
+const unusual = /[^ -~›…]+/g;
+const unusualInLines = /[^\n -~›…]+/g;
 
 /** What a line may have that needs an escape. */
-const conspicuous = /[^ -~]|##\[|::/;
+const conspicuous = /[^ -~›…]|##\[|::/;
 
 /** One line of text for a terminal or the log of a CI system. */
 export function terminalLine(text: string): string {
