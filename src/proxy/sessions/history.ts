@@ -69,11 +69,10 @@ export class History {
     return { ...request, input, members };
   }
 
-  /** `isKept`: whether the items are kept after the turn, so that a request can continue from its response. */
-  startTurn({ input, previousResponseId, clientMembers }: TurnRequest, isKept: boolean) {
+  startTurn({ input, previousResponseId, clientMembers }: TurnRequest) {
     const known = previousResponseId === this.#last?.id ? this.#last?.items : undefined;
     const before = previousResponseId === undefined ? [] : known;
-    const fullInput = before === undefined ? undefined : [...before, ...input];
+    const fullInput = before === undefined ? undefined : [...before, ...detachedItems(input, clientMembers)];
     const output: string[] = [];
     return {
       /** All items up to and including the request; undefined if the request continues from an unknown response. */
@@ -94,11 +93,9 @@ export class History {
         if (type !== 'response.completed') return;
         const id = responseId(text);
         if (id === undefined) return;
-        const items =
-          isKept && before !== undefined
-            ? [...before, ...detachedItems(input, clientMembers), ...output]
-            : undefined;
-        this.#last = { id, items: items !== undefined && lengthOf(items) <= this.#limit ? items : undefined };
+        const items = [...(fullInput ?? []), ...output];
+        const isKept = fullInput !== undefined && lengthOf(items) <= this.#limit;
+        this.#last = { id, items: isKept ? items : undefined };
       },
     };
   }

@@ -11,9 +11,9 @@ import { sessionKeyOf } from './session-key.ts';
 import type { WebSocketSession } from './session-store.ts';
 import { stopAt } from './stop-sequences.ts';
 import type { TurnOptions, TurnResult } from './turn.ts';
-import { isContinuable, type TurnRequest } from './turn-request.ts';
+import type { TurnRequest } from './turn-request.ts';
 
-export type RunTurnOptions = Omit<TurnOptions, 'isContinuable' | 'signal' | 'beforeCompleted'> & {
+export type RunTurnOptions = Omit<TurnOptions, 'signal' | 'beforeCompleted'> & {
   /** For requests of a websocket that name no session. */
   readonly webSocket?: WebSocketSession;
 };
@@ -27,8 +27,7 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
   const sessionKey = sessionKeyOf(headers, request, caller);
   const by = { caller, webSocket };
   const session = await sessions.find(sessionKey, request, by);
-  const continuable = isContinuable(request, webSocket !== undefined);
-  const beforeCompleted = sessions.sharing(session, { ...by, sessionKey, isContinuable: continuable });
+  const beforeCompleted = sessions.sharing(session, { ...by, sessionKey, request });
   if (request.droppedParams.length > 0) {
     log.debug({ dropped: request.droppedParams }, 'dropped members that the backend refuses');
   }
@@ -37,7 +36,6 @@ export async function runTurn(context: RequestContext, options: RunTurnOptions):
     const stop = request.stop.length === 0 ? undefined : stopAt(request.stop, options);
     const result = await session.turn({
       ...options,
-      isContinuable: continuable,
       ...(stop && { ...stop.handlers, onDeltas: undefined }),
       ...(beforeCompleted && { beforeCompleted }),
       signal,

@@ -17,7 +17,7 @@ export type SessionCaller = {
   readonly webSocket?: WebSocketSession | undefined;
 };
 
-type SharedTurn = SessionCaller & { readonly sessionKey: SessionKey; readonly isContinuable: boolean };
+type SharedRequest = SessionCaller & { readonly sessionKey: SessionKey; readonly request: TurnRequest };
 
 /** The known sessions, by key and by last response. Both maps are in order of last use. */
 export class SessionStore {
@@ -119,12 +119,15 @@ export class SessionStore {
   /** Lets other processes know a session before the client receives its response. Undefined if there are none. */
   sharing(
     session: Session,
-    { sessionKey, isContinuable, caller, webSocket }: SharedTurn,
+    { sessionKey, request, caller, webSocket }: SharedRequest,
   ): ((turn: Turn) => Promise<void>) | undefined {
     const shared = this.#shared;
     if (shared === undefined) return undefined;
     const { namedByClient, key } = sessionKey;
     const place = { key: webSocket !== undefined && !namedByClient ? undefined : key, caller };
+    // OpenAI's API lets a request without it continue on its own websocket only. Most clients send it, and the whole conversation.
+    const continues = request.previousResponseId !== undefined || request.hasConversation;
+    const isContinuable = request.isStored || continues || webSocket !== undefined;
     const before = session.history.lastResponseId;
     return async (turn) => {
       const share = async () => {

@@ -86,7 +86,7 @@ export class Session {
     const request = this.history.continued(options.request);
     if (!request.continuesTurn) this.#lastTurn = newTurn();
     const turn = this.#lastTurn;
-    const recorder = this.history.startTurn(request, options.isContinuable);
+    const recorder = this.history.startTurn(request);
     const { fullInput } = recorder;
     const delivery = startDelivery(turn, recorder, options);
     let accountChanges = 0;

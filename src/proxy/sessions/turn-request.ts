@@ -90,17 +90,6 @@ export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): Tur
   };
 }
 
-/**
- * Whether a later request can continue from the response. OpenAI's API lets one with `store: false` be continued on its own
- * websocket only. Most clients send it so, and the whole conversation each time.
- */
-export function isContinuable(
-  { isStored, previousResponseId, hasConversation }: TurnRequest,
-  isOfWebSocket: boolean,
-): boolean {
-  return isStored || previousResponseId !== undefined || hasConversation || isOfWebSocket;
-}
-
 /** Returns the items of an input that is not an array. The backend accepts only arrays, so text becomes a message. */
 function inputItems(text: string | undefined): readonly string[] {
   if (text === undefined || text === 'null') return [];

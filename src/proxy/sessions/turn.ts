@@ -7,8 +7,6 @@ import type { EventHandler } from './upstream-connection.ts';
 
 export type TurnOptions = {
   readonly request: TurnRequest;
-  /** Whether a later request can continue from the response. */
-  readonly isContinuable: boolean;
   readonly signal: AbortSignal;
   readonly onEvent: EventHandler;
   /** Receives deltas instead of `onEvent`, if they come as bytes. */
@@ -42,7 +40,7 @@ export function newTurn(): Turn {
 }
 
 /** One attempt at a request, over either transport. */
-export type TurnAttempt = Omit<TurnOptions, 'isContinuable' | 'discardEvents' | 'beforeCompleted'> &
+export type TurnAttempt = Omit<TurnOptions, 'discardEvents' | 'beforeCompleted'> &
   Pick<TurnRecorder, 'fullInput'> & {
     readonly turn: Turn;
     /**

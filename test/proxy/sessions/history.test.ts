@@ -19,7 +19,7 @@ for (let n = 0; n < 200; n += 1) {
   const previous_response_id = history.lastResponseId;
   const input = [{ role: 'user', content: 'the question with the number ' + n }];
   const request = Buffer.from(JSON.stringify({ model: 'm', tools, previous_response_id, input })).toString();
-  const recorder = history.startTurn(readTurnRequest(request, { isLite: () => false }), true);
+  const recorder = history.startTurn(readTurnRequest(request, { isLite: () => false }));
   fullInput = recorder.fullInput;
   const item = JSON.stringify({ type: 'response.output_item.done', item: { id: 'the item with the number ' + n } });
   recorder.record('response.output_item.done', ('x'.repeat(200_000) + item).slice(200_000));
@@ -38,7 +38,7 @@ it('keeps items in memory without the requests and streams that contained them',
 /** The last event as the client receives it, after two items. */
 function lastEvent(type: string, response: string): string {
   const request = readTurnRequest('{"model":"m","input":"hello"}', { isLite: () => false });
-  const recorder = new History(1_000_000).startTurn(request, true);
+  const recorder = new History(1_000_000).startTurn(request);
   for (const id of ['rs_1', 'msg_1']) {
     recorder.record(
       'response.output_item.done',
@@ -64,14 +64,4 @@ it.each([
 it('leaves all other events as they are', () => {
   expect(lastEvent('response.in_progress', '{"output":[]}')).toContain('"output":[]');
   expect(lastEvent('error', 'null')).toContain('"response":null');
-});
-
-it('does not keep the items of a turn that no request can continue from', () => {
-  const request = readTurnRequest('{"model":"m","input":"hello"}', { isLite: () => false });
-  const completed = '{"type":"response.completed","response":{"id":"resp_1"}}';
-  for (const isKept of [true, false]) {
-    const history = new History(1_000_000);
-    history.startTurn(request, isKept).record('response.completed', completed);
-    expect(history.last).toEqual({ id: 'resp_1', items: isKept ? request.input : undefined });
-  }
 });
