@@ -46,8 +46,8 @@ const oldRoom = 64 * 1024 * 1024;
  *
  * - The young generation grows to 32 MiB, not to 64 MiB. With 16 MiB, 256 sessions take a third more CPU time.
  * - The whole heap is collected when the old generation has doubled, and has grown by 64 MiB. V8 would rather do it earlier the
- *   less the process allocates in its heap, and counts what sockets have read. A small heap was marked again and again, eight times
- *   a second, which took more time than to pass the bytes on.
+ *   less the process allocates in its heap, and counts what sockets have read. A small heap was marked again and again, up to
+ *   eight times a second.
  */
 export function passBytesOn(): void {
   const flags = new Map<string, number>();
