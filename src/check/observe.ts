@@ -95,9 +95,12 @@ async function observe(
   let acceptsFirst = false;
   /** How many events there were behind the subject when it got ready. It may forward the request that asks for that. */
   let untilReady = 0;
+  /** The same for when the client opened its last connection. */
+  let untilOpened = 0;
   const timed = timeFromNow();
   const onFront = (event: TraceEvent) => {
     front.push(timed(event));
+    if (event.type === 'connection') untilOpened = back.length;
     if (event.type === 'response' && event.status === 101)
       acceptsFirst ||= !back.slice(untilReady).some(isRefusal);
   };
@@ -146,13 +149,9 @@ async function observe(
     open.push(before.close);
     const isProgram = 'surface' in driver;
     const url = new URL(isProgram ? programPath(subject, running.url) : running.url.pathname, before.url);
-    let ended = 0;
     const result = await driveInTime(check, {
       ...{ scenario, environment, streams, url, backend, running },
-      forwarded: (most) => {
-        ended += 1;
-        return connectionsClosed(back, { most, atLeast: ended });
-      },
+      forwarded: (most) => connectionsClosed(back, { most, since: untilOpened }),
     });
     await connectionsClosed(back);
     const renewed = back.flatMap(requestLine).includes('POST /oauth/token');
@@ -214,14 +213,16 @@ function requestLine(event: TraceEvent): string[] {
 }
 
 /**
- * Waits until the subject has closed its upstream connections, and at least so many of them; for some milliseconds at most, as it
- * may pool them.
+ * Waits until the subject has closed its upstream connections, one of them since there were `since` events; for some milliseconds
+ * at most, as it may pool them.
  */
 export async function connectionsClosed(
   back: readonly TraceEvent[],
-  { most = 500, atLeast = 0 } = {},
+  { most = 500, since }: { readonly most?: number; readonly since?: number } = {},
 ): Promise<void> {
-  const count = (type: TraceEvent['type']) => back.filter((event) => event.type === type).length;
-  const isDone = () => count('end') >= Math.max(count('connection'), atLeast);
+  const count = (type: TraceEvent['type'], from = 0) =>
+    back.slice(from).filter((event) => event.type === type).length;
+  const isDone = () =>
+    count('end') >= count('connection') && (since === undefined || count('end', since) > 0);
   for (let waited = 0; waited < most && !isDone(); waited += 5) await delay(5);
 }
