@@ -3,6 +3,7 @@
  * 0.118.0-alpha.9, 0.118.0-alpha.10, 0.118.0.
  */
 export function compareVersions(a: string, b: string): number {
+  if (a === b) return 0;
   const [releaseA = '', ...preReleaseA] = a.split('-');
   const [releaseB = '', ...preReleaseB] = b.split('-');
   return (

@@ -14,11 +14,14 @@ import { runInProcess } from './run-in-process.ts';
 const golden = join(repository, 'traces', '0.169.0', 'chatgpt', 'fast.golden.jsonl');
 const main = join(repository, 'src', 'cli', 'main.ts');
 
+/** For programs with hardly any environment: they load compiled modules all the same. */
+const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
+
 /** Runs a shell command in which `parity` is the program. */
 function inShell(line: string) {
   return runInGroup(['bash', '-c', `parity() { "${process.execPath}" "${main}" "$@"; }; ${line}`], {
     cwd: repository,
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' },
+    env: { PATH, HOME, NODE_COMPILE_CACHE },
   });
 }
 
@@ -43,18 +46,16 @@ it.concurrent('reports a registry that does not respond, and leaves no files', a
   expect(readdirSync(join(folder, 'cache', 'codex-parity', 'clients'))).toEqual([]);
 });
 
-it.concurrent('reports a version that the registry does not have once, alone and among others', async ({
-  onTestFinished,
-}) => {
-  const out = temporaryFolder(onTestFinished);
-  const alone = await cli(['record', '--codex', '9.9.9', '--out', out]);
+it('reports a version that the registry does not have once, alone and among others', async () => {
+  const out = temporaryFolder();
+  const alone = await runInProcess(['record', '--codex', '9.9.9', '--out', out]);
   expect(alone.stderr).toMatch(
     /^codex-parity: Codex "9\.9\.9" is not in the registry .*npm view @openai\/codex versions\n$/,
   );
   expect(alone.exitCode).toBe(2);
 
   const matrix = ['--codex', '9.9.9,0.169.0', '--scenario', 'default', '--lane', 'chatgpt', '--runs', '2'];
-  const { stderr, exitCode } = await cli(['record', ...matrix, '--out', out]);
+  const { stderr, exitCode } = await runInProcess(['record', ...matrix, '--out', out]);
   expect(stderr.match(/"9\.9\.9" is not in the registry/g)).toHaveLength(1);
   expect(stderr).toContain('\n1 of 1 done\n');
   expect(stderr).toMatch(
@@ -74,7 +75,7 @@ it
       ['bash', '-c', `timeout -s KILL 20 "${process.execPath}" "${main}" ${line}`],
       {
         cwd: temporaryFolder(onTestFinished),
-        env: { PATH: process.env.PATH ?? '', HOME: '/nowhere', XDG_CACHE_HOME: '/proc/x' },
+        env: { PATH, NODE_COMPILE_CACHE, HOME: '/nowhere', XDG_CACHE_HOME: '/proc/x' },
       },
     );
     expect(stderr.trim().split('\n').at(-1)).toMatch(
@@ -101,7 +102,7 @@ it.concurrent('keeps its exit code if nobody reads its output', async ({ onTestF
   expect(stdout).toBe('1\n');
 });
 
-it.concurrent.for([
+it.each([
   {
     subject: 'dies at once',
     script: 'console.error("no licence"); process.exit(7)',
@@ -134,11 +135,11 @@ it.concurrent.for([
       'require("net").createServer((s) => s.once("data", (d) => { if (d.length) { console.log("oops"); process.exit(1) } })).listen(Number(process.argv[1]), "127.0.0.1")',
     expected: /ended with exit code 1; it last printed: oops/,
   },
-])('quotes the output of a subject that $subject', async ({ script, expected }, { onTestFinished }) => {
-  const folder = temporaryFolder(onTestFinished);
+])('quotes the output of a subject that $subject', async ({ script, expected }) => {
+  const folder = temporaryFolder();
   const command = [process.execPath, '-e', script, '{port}'];
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects: { bad: { command } } }));
-  const { exitCode, stdout } = await cli(
+  const { exitCode, stdout } = await runInProcess(
     ['check', '--verbose', '--subject', 'bad', '--codex', '0.169.0', '--scenario', 'fast', '--timeout', '5'],
     { cwd: folder },
   );
@@ -173,16 +174,16 @@ it('rejects an unknown placeholder', async () => {
   expect(exitCode).toBe(2);
 });
 
-it.concurrent('lets a subject close its files', async ({ onTestFinished }) => {
-  const folder = temporaryFolder(onTestFinished);
+it('lets a subject close its files', async () => {
+  const folder = temporaryFolder();
   const recording = ['--port', '{port}', '--upstream', '{upstream}', '--auth', '{auth}', '--record', folder];
   const subjects = { mine: { command: [process.execPath, main, 'proxy', ...recording] } };
   writeFileSync(join(folder, 'codex-parity.config.json'), JSON.stringify({ subjects }));
   const check = ['check', '--verbose', '--subject', 'mine', '--codex', '0.169.0', '--scenario', 'fast'];
-  expect((await cli(check, { cwd: folder })).exitCode).toBe(0);
+  expect((await runInProcess(check, { cwd: folder })).exitCode).toBe(0);
   const traces = readdirSync(folder).filter((file) => file.endsWith('.trace.jsonl'));
   expect(traces).toHaveLength(1);
-  expect((await cli(['show', join(folder, traces[0] ?? '')])).exitCode).toBe(0);
+  expect((await runInProcess(['show', join(folder, traces[0] ?? '')])).exitCode).toBe(0);
 });
 
 it.concurrent('reports what was checked before it is interrupted', async ({ onTestFinished }) => {
@@ -231,7 +232,7 @@ it.concurrent('leaves no golden and no process if it is interrupted', async ({ o
   expect(readdirSync(join(cache, 'runs'))).toEqual([]);
   const { stdout } = await runInGroup(['ps', '-eo', 'args'], {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? '' },
+    env: { PATH },
   });
   expect(stdout).toContain('ps -eo args');
   expect(stdout).not.toContain(folder);

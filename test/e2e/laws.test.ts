@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { goldenPath } from '../../src/golden/file.ts';
+import { bundledGoldens } from '../../src/golden/select.ts';
 import { repository, temporaryFolder } from './cli.ts';
-import { runInProcess } from './run-in-process.ts';
 
 /** Runs scripts/laws.ts. */
 function laws(
@@ -23,19 +23,12 @@ function laws(
   });
 }
 
-it('passes with a golden that was just recorded, and fails with a changed golden', async () => {
+it('passes with a committed golden, and fails with a changed golden', async () => {
   const folder = temporaryFolder();
-  await runInProcess([
-    'record',
-    '--codex',
-    '0.169.0',
-    '--scenario',
-    'fast',
-    '--lane',
-    'chatgpt',
-    '--out',
-    folder,
-  ]);
+  const golden = { codex: '0.169.0', lane: 'chatgpt', scenario: 'fast' } as const;
+  const path = goldenPath(folder, golden);
+  mkdirSync(dirname(path), { recursive: true });
+  copyFileSync(goldenPath(bundledGoldens, golden), path);
   const held = await laws('--goldens', folder, '--sample', '1', '--seed', '7');
   expect(held.stdout).toBe('the laws hold (1 recording, seed 7)\n');
   expect(held.stderr).toMatch(
@@ -43,9 +36,7 @@ it('passes with a golden that was just recorded, and fails with a changed golden
   );
   expect(held.exitCode).toBe(0);
 
-  const path = goldenPath(folder, { codex: '0.169.0', lane: 'chatgpt', scenario: 'fast' });
-  const golden = readFileSync(path, 'utf8');
-  writeFileSync(path, golden.replace('"store":false', '"store":true'));
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"store":false', '"store":true'));
   const broken = await laws('--goldens', folder, '--sample', '1', '--seed', '7');
   expect(broken.stdout).toContain(
     'breaks: 0.169.0 chatgpt fast › exchange 1 › client message 1 › store: changed\n  expected true\n  actual   false\n',

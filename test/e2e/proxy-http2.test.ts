@@ -8,15 +8,13 @@ import { runInProcess } from './run-in-process.ts';
 const example = join(repository, 'examples', 'proxy-over-tls');
 const program = join(repository, 'src', 'cli', 'main.ts');
 
-/** A folder with the example, which runs from source, without its baseline. */
-function exampleFolder(): string {
+/** A folder with the example, which runs from source, without its baseline. `more` is added to its last subject. */
+function exampleFolder(more = ''): string {
   const folder = temporaryFolder();
   const path = join(folder, 'codex-parity.config.yaml');
   const command = [process.execPath, '--disable-warning=ExperimentalWarning', program].join(', ');
-  writeFileSync(
-    path,
-    readFileSync(join(example, 'codex-parity.config.yaml'), 'utf8').replace('[codex-parity', `[${command}`),
-  );
+  const config = readFileSync(join(example, 'codex-parity.config.yaml'), 'utf8');
+  writeFileSync(path, config.replace('[codex-parity', `[${command}`) + more);
   return folder;
 }
 
@@ -41,7 +39,7 @@ it('has goldens over HTTP/2 of every scenario over HTTP but one', () => {
 });
 
 it.each(cases)('sends what codex $codex sends over HTTP/2', async ({ codex, scenarios }) => {
-  const folder = exampleFolder();
+  const folder = exampleFolder('    start: once\n');
   const selection = ['--subject', 'proxy-over-tls', '--codex', codex, '--scenario', scenarios.join(',')];
   const { stdout } = await runInProcess(['check', ...selection, '--keep-traces', 'always'], { cwd: folder });
   expect(stdout).toMatch(new RegExp(` · parity in ${scenarios.length} scenarios$`, 'm'));

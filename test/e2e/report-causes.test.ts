@@ -88,7 +88,7 @@ it.each(wrongProxies)(
     const command = [process.execPath, join(import.meta.dirname, program), '{port}', '{upstream}', fault];
     writeFileSync(
       join(folder, 'codex-parity.config.json'),
-      JSON.stringify({ subjects: { mine: { command } } }),
+      JSON.stringify({ subjects: { mine: { command, start: 'once' } } }),
     );
     const reports = ['json', 'junit', 'github', 'ctrf', 'html'];
     const { stdout, exitCode } = await runInProcess(
