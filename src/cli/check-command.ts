@@ -297,12 +297,14 @@ function subjectOf({
   subject: name,
   'subject-url': subjectUrl,
   'backend-port': backendPort = 0,
+  lane,
 }: CheckCommandOptions): Subject {
   if (subjectUrl === undefined) return findSubject(name ?? bundledName, process.cwd());
   const subject = subjectAt(subjectUrl);
   if (backendPort !== 0) return subject;
+  const path = lane === 'api-key' ? '/v1' : officialPath;
   throw new ParityError(
     'usage',
-    '--subject-url needs --backend-port: choose a free port such as 9100, and set the upstream of your proxy to http://127.0.0.1:9100/backend-api/codex',
+    `--subject-url needs --backend-port: choose a free port such as 9100, and set the upstream of your proxy to http://127.0.0.1:9100${path}`,
   );
 }

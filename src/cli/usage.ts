@@ -5,7 +5,7 @@ import { didYouMean } from '../suggestion.ts';
 /** The prefix of options of `proxy` in the environment. */
 export const environmentPrefix = 'CODEX_PARITY_PROXY';
 
-const [url, anything] = [/^\w+:\/\/.*$|^\S+:\d+.*$/, /^.*$/s];
+const [url, anything] = [/^\w+:\/\/.*$|^\S+:\d+.*$/, /^.+$/s];
 const version = /^(?:latest|\d+\.\d+\.\d+[\w.-]*)$/;
 const recording = /^(?:latest|\d+\.\d+\.\d+)\b.*$|^.*\.jsonl$/;
 
@@ -60,10 +60,7 @@ const messages: readonly (readonly [RegExp, Reword])[] = [
       return `--${option} "${value}" must be one of ${known}${suggestion(value, known.split(', '))}`;
     },
   ],
-  [
-    /^Unknown arguments?: (.*)$/,
-    ([, names = ''], args, known) => unknownArgument(names.split(', '), args, known),
-  ],
+  [/^Unknown arguments?: (.*)$/, ([, list = ''], args, known) => unknownArgument(list, args, known)],
   [/^Missing required arguments?: (\S+)$/, ([, option]) => `--${option} is missing: give it a value`],
   [
     /^Arguments since and (?:from|to) are mutually exclusive$/,
@@ -72,20 +69,20 @@ const messages: readonly (readonly [RegExp, Reword])[] = [
   [/^Arguments (\S+) and (\S+) are mutually exclusive$/, ([, a, b]) => `use --${a} or --${b}, not both`],
 ];
 
-/** The message for an option or argument that a command does not have. Yargs names both alike, without dashes. */
-function unknownArgument(
-  names: readonly string[],
-  args: readonly string[],
-  { options: known, usage }: Known,
-): string {
+/** The message for an option or argument that a command does not have. Yargs lists both alike, without dashes. */
+function unknownArgument(list: string, args: readonly string[], { options: known, usage }: Known): string {
+  const names = list.split(', ');
   const options = args.filter((arg) => arg.startsWith('-')).map((arg) => arg.split('=')[0] ?? '');
   const option = options.find((text) =>
     text.startsWith('--') ? names.includes(text.slice(2)) : names.some((name) => text.includes(name)),
   );
   if (option !== undefined) return `unknown option ${option}${optionMeant(option.slice(2), known, dashed)}`;
-  const [name = ''] = names;
-  if (!args.includes(name))
-    return `unknown variable ${variableOf(name)}${optionMeant(name, known, variableOf)}`;
+  // An argument may have a comma.
+  const name = args.slice(1).find((arg) => `${list}, `.startsWith(`${arg || '""'}, `));
+  if (name === undefined) {
+    const [variable = ''] = names;
+    return `unknown variable ${variableOf(variable)}${optionMeant(variable, known, variableOf)}`;
+  }
   const unexpected = `unexpected argument "${name}":`;
   const command = args[0] ?? '';
   if (usage.includes(' ')) return `${unexpected} write codex-parity ${usage}`;

@@ -158,15 +158,19 @@ function parseLine(path: string, line: number, text: string, wanted: Wanted): Js
 const remedy = 'Restore the file, or record it again.';
 
 function notARecording(path: string, reason: string, wanted: Wanted): ParityError {
-  const problem = `not a trace or golden (${reason})`;
-  if (/\.(?:golden|trace)\.jsonl$/.test(path)) return corrupt(path, 1, `${problem}. ${remedy}`);
   const isHar = /\.har$/i.test(path);
-  const what = isHar ? `make a trace of it with "codex-parity import ${path}"` : advice[wanted];
-  return corrupt(path, 1, `${problem}: ${what}`);
+  const what = isHar ? `: make a trace of it with "codex-parity import ${path}"` : whatToDo(path, wanted);
+  return corrupt(path, 1, `not a trace or golden (${reason})${what}`);
 }
 
 function emptyFile(path: string, wanted: Wanted): ParityError {
-  return new ParityError('file-corrupt', `${path}: not a ${wanted} (the file is empty): ${advice[wanted]}`);
+  const what = whatToDo(path, wanted);
+  return new ParityError('file-corrupt', `${path}: not a ${wanted} (the file is empty)${what}`);
+}
+
+/** The end of a message about a file that is not what a reader expects: it is damaged if its name says that it is. */
+function whatToDo(path: string, wanted: Wanted): string {
+  return /\.(?:golden|trace)\.jsonl$/.test(path) ? `. ${remedy}` : `: ${advice[wanted]}`;
 }
 
 function corrupt(path: string, line: number, problem: string): ParityError {

@@ -75,6 +75,16 @@ it.each([
     expected: `": ${advice} (see codex-parity ${line.split(' ')[0]} --help)`,
   })),
   {
+    wrong: 'an argument too many, with a comma',
+    args: ['show', 'a', 'b, c'],
+    expected: /: unexpected argument "b, c": write codex-parity show <file> /,
+  },
+  {
+    wrong: 'an empty argument',
+    args: ['check', ''],
+    expected: /: unexpected argument "": check takes none, so leave it out /,
+  },
+  {
     wrong: 'options that exclude each other',
     args: ['check', '--subject', 'bundled', '--subject-url', 'http://127.0.0.1:1'],
     expected: /: use --subject-url or --subject, not both /,
@@ -233,6 +243,11 @@ it.each([
     args: ['check', '--subject-url', 'http://127.0.0.1:1'],
     expected:
       /: --subject-url needs --backend-port: choose a free port such as 9100, and set the upstream of your proxy to http:\/\/127\.0\.0\.1:9100\/backend-api\/codex$/,
+  },
+  {
+    wrong: 'the URL of a proxy without the port of its upstream, with an API key',
+    args: ['check', '--lane', 'api-key', '--subject-url', 'http://127.0.0.1:1'],
+    expected: /set the upstream of your proxy to http:\/\/127\.0\.0\.1:9100\/v1$/,
   },
   {
     wrong: 'an invalid subject URL',
@@ -559,7 +574,11 @@ it.each([
     change: () => '{"format":1}\n',
     expected: /not a trace or golden/,
   },
-  { wrong: 'empty', change: () => '', expected: /\(the file is empty\): name a trace, or a golden/ },
+  {
+    wrong: 'empty',
+    change: () => '',
+    expected: /\(the file is empty\)\. Restore the file, or record it again\.$/m,
+  },
   {
     wrong: 'without one of its variables',
     change: (text: string) => text.replace(/^.*"name":"session_id".*\n/m, ''),
