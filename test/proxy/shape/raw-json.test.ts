@@ -2,19 +2,13 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { printMembers, readRequest, roleOf } from '../../../src/proxy/shape/raw-json.ts';
 import { parseJson, printJson } from '../../../src/wire/json.ts';
-
-const characterAt = (index: number) => String.fromCodePoint(index < 0xd800 ? index : index + 0x800);
-
-/** The unit `binary` of fast-check, any character. That one takes a second for a list of all of them. */
-const unit = fc.nat(0x10f7ff).map(characterAt, (text) => {
-  const code = String(text).codePointAt(0) ?? 0;
-  const index = code < 0xd800 ? code : code - 0x800;
-  if (characterAt(index) !== text) throw new TypeError('not one character');
-  return index;
-});
+import { anyCharacter } from '../../wire/any-character.ts';
 
 it('removes white space between tokens and nowhere else, as parsing and printing do', () => {
-  const objects = fc.dictionary(fc.string({ unit }), fc.jsonValue({ stringUnit: unit, maxDepth: 3 }));
+  const objects = fc.dictionary(
+    fc.string({ unit: anyCharacter }),
+    fc.jsonValue({ stringUnit: anyCharacter, maxDepth: 3 }),
+  );
   const spaces = fc.constantFrom(' ', '\t', '  \n');
   fc.assert(
     fc.property(objects, spaces, (object, space) => {
