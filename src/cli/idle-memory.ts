@@ -59,7 +59,7 @@ export function passBytesOn(): void {
   const adapt = () => {
     const { young, old } = heapSizes();
     set('semi-space-growth-factor', young < largestYoung ? 2 : 1);
-    set('heap-growing-percent', 100 * Math.ceil(Math.max(1, oldRoom / old)));
+    set('heap-growing-percent', Math.ceil(100 * Math.max(1, oldRoom / old)));
   };
   adapt();
   returnHeap();

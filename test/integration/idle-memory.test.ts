@@ -105,3 +105,37 @@ test('the whole heap of a process that passes bytes on is seldom collected', () 
   });
   expect(Number(output)).toBeLessThan(5);
 });
+
+const roomProgram = `
+import v8 from 'node:v8';
+import { syncBuiltinESMExports } from 'node:module';
+const set = v8.setFlagsFromString;
+const flags = {};
+v8.setFlagsFromString = (flag) => {
+  set(flag);
+  Object.assign(flags, Object.fromEntries([flag.slice(2).split('=')]));
+};
+syncBuiltinESMExports();
+globalThis.heap = Array.from({ length: 500_000 }, (_, at) => ({ at, of: [at] }));
+const { passBytesOn } = await import('${join(import.meta.dirname, '../../src/cli/idle-memory.ts')}');
+passBytesOn();
+// A collection of the young generation.
+for (let n = 0; n < 300; n += 1) Array.from({ length: 5000 }, (_, at) => ({ at }));
+setTimeout(() => {
+  const old = v8.getHeapSpaceStatistics().filter(({ space_name }) => !space_name.startsWith('new_'));
+  const used = old.reduce((sum, { space_used_size }) => sum + space_used_size, 0);
+  console.log(JSON.stringify({ used, room: (used * flags['heap-growing-percent']) / 100 }));
+}, 100);
+`;
+
+test('the old generation of a process that passes bytes on may grow by 64 MiB, and no more while it is smaller', () => {
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', roomProgram], {
+    encoding: 'utf8',
+  });
+  const { used, room } = JSON.parse(output);
+  const mebibytes = 1024 * 1024;
+  expect(used).toBeGreaterThan(33 * mebibytes);
+  expect(used).toBeLessThan(60 * mebibytes);
+  expect(room).toBeGreaterThan(63 * mebibytes);
+  expect(room).toBeLessThan(70 * mebibytes);
+});
