@@ -16,7 +16,7 @@ const insteadOfArgument: readonly (readonly [command: string, argument: RegExp, 
   [
     'check',
     anything,
-    'use --subject $& for a proxy, --scenario $& for a scenario, or put the command of a client after --',
+    'use --subject $& for a proxy, --scenario $& for a scenario, or --client -- COMMAND for a client',
   ],
   ['record', version, 'use --codex $&'],
   ['record', anything, 'to record a command, put it after --'],

@@ -53,7 +53,7 @@ it.each([
       ['check latest', 'use --codex latest'],
       [
         'check mine',
-        'use --subject mine for a proxy, --scenario mine for a scenario, or put the command of a client after --',
+        'use --subject mine for a proxy, --scenario mine for a scenario, or --client -- COMMAND for a client',
       ],
       ['record 0.171.0', 'use --codex 0.171.0'],
       ['record codex exec', 'to record a command, put it after --'],
