@@ -3,12 +3,14 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY . .
 RUN npm ci --ignore-scripts --no-audit --no-fund
-RUN node scripts/prepare.mjs
+RUN npm run prepare
 RUN mkdir -p /package && npm pack --ignore-scripts --pack-destination /package
 
 FROM node:24-bookworm-slim
 COPY --from=build /package /package
-RUN npm install --global --ignore-scripts --no-audit --no-fund /package/*.tgz
+WORKDIR /installed
+RUN npm install --ignore-scripts --no-audit --no-fund /package/*.tgz
+ENV PATH=/installed/node_modules/.bin:$PATH
 WORKDIR /work
 ENTRYPOINT ["codex-parity"]
 CMD ["--help"]

@@ -1,11 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-in.ts';
 import { runInGroup } from '../../src/client/process-group.ts';
+import { makeFolder } from '../../src/files.ts';
 import { repository } from './cli.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'codex-parity-distribution-'));
@@ -13,20 +24,48 @@ const root = mkdtempSync(join(tmpdir(), 'codex-parity-distribution-'));
 const folders: Readonly<Record<string, string>> = {
   '/build': join(root, 'build'),
   '/package': join(root, 'package'),
+  '/installed': join(root, 'installed'),
   '/work': join(root, 'work'),
 };
+const userFolder = join(root, 'installed');
 const env = {
   ...(process.env as Record<string, string>),
+  /** The Node that runs the tests comes first. */
   PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
-  npm_config_prefix: join(root, 'global'),
+  npm_config_update_notifier: 'false',
+  npm_config_prefer_offline: 'true',
+  // The compiler ends before its garbage matters.
+  GOGC: 'off',
 };
 
-beforeAll(() => {
+/** The lines that ran in the checkout. Those that the action begins with too are not run again: they take half a minute. */
+const built: string[] = [];
+let entry = { program: '', cwd: '' };
+
+beforeAll(async () => {
   for (const folder of Object.values(folders)) mkdirSync(folder);
   const files = execFileSync('git', ['ls-files', '-z'], { cwd: repository, encoding: 'utf8' }).split('\0');
   for (const file of files.filter((name) => name !== ''))
     cpSync(join(repository, file), join(root, 'build', file));
-});
+  // The package is installed into the folder of a user.
+  writeFileSync(
+    join(userFolder, 'package.json'),
+    JSON.stringify({ name: 'of-a-user', private: true, type: 'module' }),
+  );
+  let cwd = root;
+  for (const line of readFileSync(join(repository, 'Dockerfile'), 'utf8').split('\n')) {
+    const [, instruction, rest = ''] = /^(RUN|WORKDIR|ENV|ENTRYPOINT) (.*)$/.exec(line) ?? [];
+    if (instruction === 'WORKDIR') cwd = mapped(rest);
+    if (instruction === 'ENV') env.PATH = mapped(rest).replace(/^PATH=(.*)\$PATH$/, `$1${env.PATH}`);
+    if (instruction === 'RUN') {
+      expect(await shell(mapped(rest), cwd)).toMatchObject({ exitCode: 0 });
+      if (cwd === folders['/build']) built.push(rest);
+    }
+    if (instruction !== 'ENTRYPOINT') continue;
+    const [program = ''] = z.array(z.string()).parse(JSON.parse(rest));
+    entry = { program, cwd };
+  }
+}, 400_000);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** Runs a line in a shell. */
@@ -42,32 +81,15 @@ function mapped(text: string): string {
   );
 }
 
-/** The lines that ran in the checkout. Those that the action begins with too are not run again: they take half a minute. */
-const built: string[] = [];
-
-/** Both install all packages. */
-const installing = { timeout: 400_000 };
-
-it('builds a command line by the steps of the Dockerfile', installing, async () => {
-  let cwd = root;
-  for (const line of readFileSync(join(repository, 'Dockerfile'), 'utf8').split('\n')) {
-    const [, instruction, rest = ''] = /^(RUN|WORKDIR|ENTRYPOINT) (.*)$/.exec(line) ?? [];
-    if (instruction === 'WORKDIR') cwd = mapped(rest);
-    if (instruction === 'RUN') {
-      expect(await shell(mapped(rest), cwd)).toMatchObject({ exitCode: 0 });
-      if (cwd === folders['/build']) built.push(rest);
-    }
-    if (instruction !== 'ENTRYPOINT') continue;
-    const [program = ''] = z.array(z.string()).parse(JSON.parse(rest));
-    const { stdout, exitCode } = await shell(
-      `${join(root, 'global', 'bin', program)} check --codex latest --scenario default --report html=report.html`,
-      cwd,
-    );
-    expect(stdout).toContain('parity');
-    expect(exitCode).toBe(0);
-    // The page is built with the package.
-    expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('"headline":"Parity in 1 scenario"');
-  }
+it('has a command line in the image', async () => {
+  const { stdout, exitCode } = await shell(
+    `${entry.program} check --codex latest --scenario default --report html=report.html`,
+    entry.cwd,
+  );
+  expect(stdout).toContain('parity');
+  expect(exitCode).toBe(0);
+  // The page is built with the package.
+  expect(readFileSync(join(entry.cwd, 'report.html'), 'utf8')).toContain('"headline":"Parity in 1 scenario"');
 });
 
 const action = z
@@ -81,7 +103,7 @@ const action = z
   })
   .parse(parse(readFileSync(join(repository, 'action.yml'), 'utf8')));
 
-it('checks the bundled proxy by the steps of the action', installing, async () => {
+it('checks the bundled proxy by the steps of the action', async () => {
   const given: Readonly<Record<string, string>> = {
     subject: 'bundled',
     arguments: '--scenario default,fast',
@@ -122,4 +144,179 @@ it('has an example workflow that gives the action only inputs that it has', () =
   const own = workflow.jobs.check.steps.find(({ uses }) => uses?.includes('/codex-parity@'));
   expect(Object.keys(own?.with ?? {}).length).toBeGreaterThan(0);
   for (const name of Object.keys(own?.with ?? {})) expect(action.inputs).toHaveProperty(name);
+});
+
+describe('the package, installed into the folder of a user', () => {
+  const folder = userFolder;
+
+  /** Runs the installed command line in the folder. */
+  async function installed(...args: string[]) {
+    const bin = join(folder, 'node_modules', '.bin', 'codex-parity');
+    return runInGroup([bin, ...args], { cwd: folder, env });
+  }
+
+  /** Links a development dependency of the repository into the folder. */
+  function link(name: string): void {
+    const path = join(folder, 'node_modules', name);
+    if (existsSync(path)) return;
+    makeFolder(dirname(path));
+    symlinkSync(join(repository, 'node_modules', name), path);
+  }
+
+  it('records a golden, and checks with it over the bundled ones', async () => {
+    const recorded = await installed(
+      'record',
+      '--codex',
+      '0.171.0',
+      '--scenario',
+      'default',
+      '--lane',
+      'chatgpt',
+    );
+    expect(recorded).toMatchObject({ exitCode: 0 });
+    const path = 'traces/0.171.0/chatgpt/default.golden.jsonl';
+    expect(readFileSync(join(folder, path), 'utf8')).toBe(readFileSync(join(repository, path), 'utf8'));
+    const checked = await installed('check', '--codex', '0.171.0', '--scenario', 'default,fast');
+    expect(checked.stdout).toMatch(/^bundled vs codex .* · parity in 2 scenarios/);
+    expect(checked.exitCode).toBe(0);
+  });
+
+  it.each([
+    [['show', '0.171.0/fast'], /^golden: codex 0\.171\.0, lane chatgpt, scenario fast/],
+    [['show', 'latest'], /^golden: codex \d+\.\d+\.\d+, lane chatgpt, scenario default/],
+    [['export', '0.171.0/fast'], /"_webSocketMessages"/],
+    [['drift', '0.169.0', 'latest'], /0\.169\.0/],
+    [['doctor'], /^ok +node +v/m],
+    [['bench-tier', '--runs', '1'], /priority/],
+    [['explain', 'session/header-renamed'], /session\/header-renamed/],
+    [['check', '--codex', 'latest', '--scenario', 'default', '--report', 'html=-'], /^<!doctype html>/i],
+    [['check', '--codex', 'latest', '--list'], /default/],
+    [['check', '--codex', 'latest', '--scenario', 'default', '--report', 'json=report.json'], /parity/],
+    [['merge-reports', 'report.json'], /parity/],
+    [['init', '--example', 'codex-lb'], /^$/],
+    [['--version'], /^\d+\.\d+\.\d+$/m],
+    [['completion'], /yargs command completion script/],
+    [['--get-yargs-completions', 'codex-parity', 'check', '--lane', 'chat'], /^chatgpt$/m],
+    [['--get-yargs-completions', 'codex-parity', 'check', '--scenario', 'default,fas'], /^default,fast$/m],
+    [['--get-yargs-completions', 'codex-parity', 'show', '0.171.0/fas'], /^0\.171\.0\/fast$/m],
+  ])('runs %j', async (args, output) => {
+    const { exitCode, stdout } = await installed(...args);
+    expect(stdout).toMatch(output);
+    expect(exitCode).toBe(0);
+  });
+
+  it('runs the backend, watch and the proxy in front of it, and a replay to all', async () => {
+    const stopping = new AbortController();
+    /** Starts a server. Resolves with its URL when it listens, and with the end of its process. */
+    const start = (...args: readonly string[]) => {
+      const bin = join(folder, 'node_modules', '.bin', 'codex-parity');
+      const listening = Promise.withResolvers<string>();
+      const page = Promise.withResolvers<string>();
+      const ended = runInGroup([bin, ...args], {
+        ...{ cwd: folder, env, signal: stopping.signal, graceMs: 5000 },
+        onStderrLine: (line) => {
+          const [, url] = /listening on (\S+)/.exec(line) ?? [];
+          if (url !== undefined) listening.resolve(url);
+          const [, address] = /live page (\S+)/.exec(line) ?? [];
+          if (address !== undefined) page.resolve(address);
+        },
+      });
+      ended.then(({ stderr }) => listening.reject(new Error(stderr)));
+      return { listening: listening.promise, page: page.promise, ended };
+    };
+    writeFileSync(
+      join(folder, 'auth.json'),
+      authJson(madeUpSignIn({ accountId: 'a', userId: 'u', email: 'e@example.com', plan: 'pro' })),
+    );
+    const backend = start('backend', '--port', '0', '--replay', 'latest');
+    const responds = `${await backend.listening}/backend-api/codex`;
+    const watch = start('watch', '--listen', '0', '--page', '0', '--upstream', responds);
+    const proxy = start(
+      'proxy',
+      '--port',
+      '0',
+      '--upstream',
+      await watch.listening,
+      '--auth',
+      'auth.json',
+      '--log-level',
+      'warn',
+    );
+    const replayed = await installed('replay', 'latest', '--to', await proxy.listening);
+    expect(replayed.stdout).toMatch(/^played \d+ exchange/);
+    expect(replayed.exitCode).toBe(0);
+    const page = await watch.page;
+    expect(await (await fetch(page)).text()).toContain('<title>watch · codex-parity</title>');
+    await expect.poll(async () => (await fetch(new URL('turns/1', page))).status).toBe(200);
+    stopping.abort();
+    const [, , watched] = await Promise.all([backend.ended, proxy.ended, watch.ended]);
+    expect(watched.stdout).toMatch(/^session 1 · /);
+  });
+
+  it('compares a trace with a golden that is named', async () => {
+    const { exitCode, stderr } = await installed('diff', '0.171.0/fast', 'none.trace.jsonl');
+    expect(stderr).toBe(
+      'codex-parity: cannot read none.trace.jsonl: no such file or folder: name a trace, which "record -- COMMAND" and "proxy --record" write\n',
+    );
+    expect(exitCode).toBe(2);
+  });
+
+  const files = {
+    'library.ts': `import { check, diff, type Finding, ParityError, readGolden, record } from 'codex-parity';
+
+const golden = readGolden('0.171.0/fast');
+const report = await check({ subject: 'bundled', codex: [golden.codex], scenarios: ['fast'] });
+const findings: readonly Finding[] = report.scenarios.flatMap((scenario) => scenario.findings);
+let code: string | undefined;
+try {
+  diff(golden, 'none.trace.jsonl');
+} catch (error) {
+  if (error instanceof ParityError) code = error.code;
+}
+const functions: unknown[] = [record];
+console.log(JSON.stringify({ parity: report.parity, findings: findings.length, code, functions: functions.length }));
+`,
+    'proxy.test.ts': `import 'codex-parity/vitest';
+import { check } from 'codex-parity';
+import { expect, it } from 'vitest';
+
+it('is neutral', async () => {
+  const report = await check({ subject: 'bundled', codex: ['latest'], scenarios: ['default'] });
+  expect(report).toMatchGolden();
+  expect(report).toBeNeutral();
+  expect(() => expect('none.trace.jsonl').toMatchGolden('latest')).toThrow('cannot read none.trace.jsonl');
+});
+`,
+  };
+
+  it('has a library', async () => {
+    writeFileSync(join(folder, 'library.ts'), files['library.ts']);
+    const { exitCode, stdout } = await runInGroup([process.execPath, 'library.ts'], { cwd: folder, env });
+    expect(JSON.parse(stdout)).toEqual({ parity: true, findings: 0, code: 'file-unreadable', functions: 1 });
+    expect(exitCode).toBe(0);
+  });
+
+  it('has matchers for Vitest', async () => {
+    writeFileSync(join(folder, 'proxy.test.ts'), files['proxy.test.ts']);
+    link('vitest');
+    const vitest = join(repository, 'node_modules', 'vitest', 'vitest.mjs');
+    const { exitCode, stdout } = await runInGroup([process.execPath, vitest, 'run', '--root', folder], {
+      cwd: folder,
+      env,
+    });
+    expect(stdout).toContain('1 passed');
+    expect(exitCode).toBe(0);
+  });
+
+  it('has types of the library and the matchers', async () => {
+    for (const name of ['vitest', 'typescript', '@types/node']) link(name);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    const tsc = join(repository, 'node_modules', 'typescript', 'bin', 'tsc');
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    const { exitCode, stdout } = await runInGroup(
+      [process.execPath, tsc, ...options, ...Object.keys(files)],
+      { cwd: folder, env },
+    );
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
+  });
 });
