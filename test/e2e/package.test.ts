@@ -30,6 +30,15 @@ describe('the bin', () => {
   });
 });
 
+const helps = new Map<string, ReturnType<typeof cli>>();
+
+/** What `COMMAND --help` prints, of one process for each command. */
+function helpOf(command: string): ReturnType<typeof cli> {
+  const help = helps.get(command) ?? cli([command, '--help']);
+  helps.set(command, help);
+  return help;
+}
+
 it.concurrent.each([
   'record',
   'check',
@@ -44,7 +53,7 @@ it.concurrent.each([
   'import',
   'export',
 ])('prints an example in the help of %s', async (command) => {
-  const { exitCode, stdout } = await cli([command, '--help']);
+  const { exitCode, stdout } = await helpOf(command);
   expect(stdout).toContain('Examples:');
   expect(stdout).toMatch(new RegExp(`codex-parity ${command}`));
   // All defaults are printed alike.
@@ -55,13 +64,13 @@ it.concurrent.each([
 it.concurrent.each(['check', 'merge-reports'])(
   'lists all report formats in the help of %s',
   async (command) => {
-    const { stdout } = await cli([command, '--help']);
+    const { stdout } = await helpOf(command);
     expect(stdout.replaceAll(/\s+/g, ' ')).toContain(`the formats ${reportFormats.join(', ')};`);
   },
 );
 
 it('prints the help of a command with help COMMAND', async () => {
-  const [help, option] = [await cli(['help', 'export']), await cli(['export', '--help'])];
+  const [help, option] = [await cli(['help', 'export']), await helpOf('export')];
   expect(help).toEqual({ ...option, exitCode: 0 });
   expect(help.stdout).toContain('codex-parity export');
 });
