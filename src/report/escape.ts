@@ -49,9 +49,9 @@ export function xmlText(text: string): string {
     .replaceAll('\n', '&#10;');
 }
 
-/** A document as JSON, with the same escapes: these do not change its values. `replacer` is that of JSON.stringify. */
-export function jsonText(document: unknown, replacer?: (key: string, value: unknown) => unknown): string {
-  const text = escaped(JSON.stringify(document, replacer, 2), utf16Escape, unusualInLines);
+/** A document as JSON, with the same escapes: these do not change its values. */
+export function jsonText(document: unknown): string {
+  const text = escaped(JSON.stringify(document, null, 2), utf16Escape, unusualInLines);
   return `${withoutCommands(text)}\n`;
 }
 

@@ -19,16 +19,16 @@ export function jsonReport(report: Report): string {
     ...run,
     causes: reportCauses(scenarios).map((cause) => causeDocument(cause, words(cause))),
     scenarios: scenarios.map(({ findings, traffic: _, ...scenario }) => ({
-      ...scenario,
+      ...withJsonTexts(scenario),
       findings: findings.map((finding) => ({
         code: codeOf(finding),
         severity: severityOf(finding),
-        ...finding,
+        ...withJsonTexts(finding),
         words: wordsOf(finding),
       })),
     })),
   };
-  return jsonText(document, asJsonText);
+  return jsonText(document);
 }
 
 /** A cause, with the places of each scenario. */
@@ -43,9 +43,22 @@ function causeDocument({ example: _, cells, ...cause }: Cause, words: CauseWords
   };
 }
 
-/** JSON nodes become their JSON text, so that spelling, key order and duplicate keys survive. */
-function asJsonText(_key: string, value: unknown): unknown {
-  return isNode(value) ? printJson(value) : value;
+/**
+ * JSON nodes become their JSON text, so that spelling, key order and duplicate keys survive. A replacer of JSON.stringify
+ * takes longer, since it is called for every place too.
+ */
+function withJsonTexts(value: object): object {
+  const entries = Object.entries(value).map(([key, inner]) => [
+    key,
+    key === 'places' ? inner : asJsonText(inner),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function asJsonText(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (isNode(value)) return printJson(value);
+  return Array.isArray(value) ? value.map(asJsonText) : withJsonTexts(value);
 }
 
 const nodeKinds: ReadonlySet<unknown> = new Set<JsonNode['kind']>([
@@ -56,6 +69,6 @@ const nodeKinds: ReadonlySet<unknown> = new Set<JsonNode['kind']>([
   'object',
 ]);
 
-function isNode(value: unknown): value is JsonNode {
-  return typeof value === 'object' && value !== null && 'kind' in value && nodeKinds.has(value.kind);
+function isNode(value: object): value is JsonNode {
+  return 'kind' in value && nodeKinds.has(value.kind);
 }

@@ -81,9 +81,16 @@ function summary(report: Report): string {
 /** A finding in words: its places, both sides, and why it matters. */
 export type FindingWords = DifferenceText & { readonly places: readonly string[]; readonly why: string };
 
+const words = new WeakMap<Finding, FindingWords>();
+
+/** The words of a finding. Reports of several formats ask for them. */
 export function wordsOf(finding: Finding): FindingWords {
+  const known = words.get(finding);
+  if (known !== undefined) return known;
   const places = finding.places.map(placeText);
-  return { places, ...differenceText(finding), why: explain(finding) };
+  const made = { places, ...differenceText(finding), why: explain(finding) };
+  words.set(finding, made);
+  return made;
 }
 
 /** A finding as text: kind and place first, then both sides, then why it matters. */

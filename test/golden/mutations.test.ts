@@ -104,13 +104,9 @@ function attack(golden: Golden, official: readonly Exchange[], other: readonly E
     ({ name: operator, mutants: all }) => {
       const step = Math.max(1, Math.ceil(all.length / most));
       const mutants = all.filter((_, at) => at % step === 0);
-      const findings = mutants.map(({ mutate }) => {
-        const mutated = [mutate(), ...rest];
-        const mismatches = unify(golden, mutated);
-        const [verdict, other] = [worded(mismatches), reworded(mismatches)];
-        if (other !== verdict) expect(other).toBe(verdict);
-        return mismatches;
-      });
+      const findings = mutants.map(({ mutate }) => unify(golden, [mutate(), ...rest]));
+      const [verdict, other] = [worded(findings), reworded(findings)];
+      if (other !== verdict) expect(other).toBe(verdict);
       const found = mutants.filter((mutant, at) => names(findings[at] ?? [], mutant));
       for (const mutant of mutants) {
         if (!found.includes(mutant)) missed.push(`${operator}: ${shown(mutant)}`);

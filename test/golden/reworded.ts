@@ -1,8 +1,8 @@
 import { expect, vi } from 'vitest';
 import type { Mismatch } from '../../src/golden/match/mismatch.ts';
 
-/** Groups mismatches as a JSON report does, without their words. */
-export type Verdict = (mismatches: readonly Mismatch[]) => string;
+/** Groups the mismatches of several scenarios as a JSON report does, without their words. */
+export type Verdict = (scenarios: readonly (readonly Mismatch[])[]) => string;
 
 /** The files that make texts. */
 const textFiles = ['values', 'explain', 'cause-texts', 'cause-words'].map(
@@ -35,11 +35,14 @@ async function freshVerdict(): Promise<Verdict> {
   const { findingOf } = await import('../../src/diff/finding.ts');
   const { verdictOf } = await import('../../src/diff/verdict.ts');
   const { jsonReport } = await import('../../src/report/json.ts');
-  return (mismatches) => {
-    const findings = byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
-    const scenario = { codex: '', lane: '', scenario: '', ...verdictOf(findings, {}) };
-    const report = JSON.parse(jsonReport({ subject: '', driver: '', scenarios: [scenario] }));
-    for (const one of [...report.causes, ...report.scenarios[0].findings]) delete one.words;
+  return (all) => {
+    const scenarios = all.map((mismatches, at) => {
+      const findings = byCause(mismatches).map((mismatch) => findingOf('parity', mismatch));
+      return { codex: '', lane: '', scenario: String(at), ...verdictOf(findings, {}) };
+    });
+    const report = JSON.parse(jsonReport({ subject: '', driver: '', scenarios }));
+    for (const one of [report, ...report.scenarios].flatMap(({ causes, findings }) => causes ?? findings))
+      delete one.words;
     return JSON.stringify(report, null, 1);
   };
 }

@@ -30,16 +30,24 @@ export function align(
   likeness: (expected: number, actual: number) => number,
   cells = maximumCells,
 ): Alignment {
+  /** The first unlike pair from either end, which is in the middle that is aligned then. */
+  const unlike = new Map<number, number>();
+  const alike = (a: number, b: number) => unlike.get(a * actual + b) ?? likeness(a, b);
+  const matches = (a: number, b: number) => {
+    const known = alike(a, b);
+    if (known !== 1) unlike.set(a * actual + b, known);
+    return known === 1;
+  };
   let head = 0;
-  while (head < Math.min(expected, actual) && likeness(head, head) === 1) head += 1;
+  while (head < Math.min(expected, actual) && matches(head, head)) head += 1;
   if (head === expected && head === actual) return { pairs: diagonal(0, 0, head), missing: [], added: [] };
   let tail = 0;
   const most = Math.min(expected, actual) - head;
-  while (tail < most && likeness(expected - 1 - tail, actual - 1 - tail) === 1) tail += 1;
+  while (tail < most && matches(expected - 1 - tail, actual - 1 - tail)) tail += 1;
 
   const rows = expected - head - tail;
   const columns = actual - head - tail;
-  const inside = (row: number, column: number) => likeness(head + row, head + column);
+  const inside = (row: number, column: number) => alike(head + row, head + column);
   const inner = (rows * columns > cells ? pairsByWindow : bestPairs)(rows, columns, inside);
   const pairs: (readonly [number, number])[] = [
     ...diagonal(0, 0, head),

@@ -93,17 +93,30 @@ export class Matcher {
     if (!this.#spend(length(expected) + length(actual))) return 0;
     if (expected.kind === 'object' && actual.kind === 'object') {
       const members = this.#members(expected);
-      if (haveSameKeys(members, actual.members))
-        return this.#meanLikeness(members.map(([, value], index) => [value, actual.members[index]?.[1]]));
+      let sum = 0;
+      if (haveSameKeys(members, actual.members)) {
+        for (const [index, [, value]] of members.entries())
+          sum += this.likeness(value, actual.members[index]?.[1] ?? value);
+        return mean(sum, members.length);
+      }
       const [before, after] = [firstMembers(members), firstMembers(actual.members)];
-      const keys = new Set([...before.keys(), ...after.keys()]);
-      return this.#meanLikeness([...keys].map((key) => [before.get(key), after.get(key)]));
+      let both = 0;
+      for (const [key, value] of before) {
+        const other = after.get(key);
+        if (other === undefined) continue;
+        both += 1;
+        sum += this.likeness(value, other);
+      }
+      return mean(sum, before.size + after.size - both);
     }
     if (expected.kind === 'array' && actual.kind === 'array') {
-      const length = Math.max(expected.items.length, actual.items.length);
-      return this.#meanLikeness(
-        Array.from({ length }, (_, index) => [expected.items[index], actual.items[index]]),
-      );
+      let sum = 0;
+      for (const [index, item] of expected.items.entries()) {
+        const other = actual.items[index];
+        if (other === undefined) break;
+        sum += this.likeness(item, other);
+      }
+      return mean(sum, Math.max(expected.items.length, actual.items.length));
     }
     return this.#matches(expected, actual) ? 1 : 0;
   }
@@ -112,13 +125,6 @@ export class Matcher {
   #spend(characters: number): boolean {
     this.#comparisons.left -= 1 + characters / 16;
     return this.#comparisons.left >= 0;
-  }
-
-  #meanLikeness(pairs: readonly (readonly [JsonNode | undefined, JsonNode | undefined])[]): number {
-    if (pairs.length === 0) return 1;
-    let sum = 0;
-    for (const [a, b] of pairs) if (a !== undefined && b !== undefined) sum += this.likeness(a, b);
-    return sum / pairs.length;
   }
 
   #matches(expected: JsonNode, actual: JsonNode): boolean {
@@ -237,14 +243,15 @@ export class Matcher {
     const before = (index: number) => expected[index] ?? nameless;
     const after = (index: number) => actual[index] ?? nameless;
     const named = (name: PathKey) => ({ ...place, path: [...place.path, name] });
-    const paired = [...match.pairs, ...match.renamed];
+    const paired = match.renamed.length === 0 ? match.pairs : [...match.pairs, ...match.renamed];
     for (const [a, b] of paired) {
-      const [name, value] = before(a);
-      if (!this.#isPlain(value, after(b)[1])) this.node(value, after(b)[1], named(name));
+      const [expected, actual] = [before(a), after(b)];
+      if (!this.#isPlain(expected[1], actual[1])) this.node(expected[1], actual[1], named(expected[0]));
     }
     for (const [a, b] of match.pairs) {
-      const [[name, , spelling], [, , actualSpelling]] = [before(a), after(b)];
+      const [spelling, actualSpelling] = [before(a)[2], after(b)[2]];
       if (spelling === actualSpelling) continue;
+      const [name] = before(a);
       if (sameEscapes(jsonString(name, spelling), jsonString(name, actualSpelling))) continue;
       const text = (key = JSON.stringify(name)) => key;
       const [expected, actual] = [text(spelling), text(actualSpelling)];
@@ -341,13 +348,26 @@ function ordersOf(
   };
 }
 
+/** The mean of the likenesses of all pairs; two empty values are alike. */
+function mean(sum: number, pairs: number): number {
+  return pairs === 0 ? 1 : sum / pairs;
+}
+
 /** Whether both have the same keys in the same order, each of them once. */
 function haveSameKeys(expected: readonly JsonMember[], actual: readonly JsonMember[]): boolean {
-  return (
-    expected.length === actual.length &&
-    expected.every(([key], index) => key === actual[index]?.[0]) &&
-    new Set(expected.map(([key]) => key)).size === expected.length
-  );
+  if (expected.length !== actual.length) return false;
+  for (let index = 0; index < expected.length; index += 1)
+    if (expected[index]?.[0] !== actual[index]?.[0]) return false;
+  return areDistinct(expected);
+}
+
+/** Whether no key is there twice. Comparing few keys with each other takes less time than a set of them. */
+function areDistinct(members: readonly JsonMember[]): boolean {
+  if (members.length > 16) return new Set(members.map(([key]) => key)).size === members.length;
+  for (let index = 1; index < members.length; index += 1)
+    for (let other = 0; other < index; other += 1)
+      if (members[index]?.[0] === members[other]?.[0]) return false;
+  return true;
 }
 
 /** Members by key; of duplicate keys the first. */
