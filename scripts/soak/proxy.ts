@@ -27,21 +27,24 @@ const soakLimits = {
   retries: [0, 20, 40, 80, 160, 320],
 };
 
-/** Where the timers that run were started, also those that do not keep the process alive. */
-const timers = new Map<number, string>();
+/**
+ * Where the timers that run were started, also those that do not keep the process alive. Most end before anyone asks, so the
+ * stack is written out only then.
+ */
+const timers = new Map<number, Error | string>();
 /** Each place once, so that a timer takes little memory here. */
 const places = new Map<string, string>();
 const hooks = {
-  init: (id: number, type: string) => void (type === 'Timeout' && timers.set(id, place())),
+  init: (id: number, type: string) => void (type === 'Timeout' && timers.set(id, new Error())),
   destroy: (id: number) => void timers.delete(id),
   // Only timers are of interest, and a promise would cost more than what it does.
   trackPromises: false,
 };
 createHook(hooks).enable();
 
-/** The innermost lines of the proxy's source that run now. */
-function place(): string {
-  const lines = new Error().stack?.match(/src\/[\w./-]+:\d+/g) ?? [];
+/** The innermost lines of the proxy's source in a stack. */
+function place({ stack }: Error): string {
+  const lines = stack?.match(/src\/[\w./-]+:\d+/g) ?? [];
   const text = lines.slice(0, 3).join(' < ') || 'Node';
   if (!places.has(text)) places.set(text, text);
   return places.get(text) ?? text;
@@ -70,15 +73,21 @@ process.on('message', async (message) => {
     process.kill(process.pid, 'SIGSTOP');
     return;
   }
+  for (const [id, start] of timers) if (start instanceof Error) timers.set(id, place(start));
+  const figures: Figures = { timers: [...timers.values()].map(String) };
+  process.send?.(message === 'timers' ? figures : { ...figures, memory: await memoryInUse() });
+});
+process.send?.({ port: proxy.port });
+// The parent ends this process by a signal, after which nothing is written.
+flushCompileCache();
+
+/** Bytes after a collection of garbage. */
+async function memoryInUse(): Promise<number> {
   for (let n = 0; n < 2; n += 1) {
     await new Promise((resolve) => setImmediate(resolve));
     // An ordinary collection keeps the source of code that is no longer used, such as the TypeScript compiler's.
     collect({ type: 'major', flavor: 'last-resort' });
   }
   const { heapUsed, external } = process.memoryUsage();
-  const figures: Figures = { memory: heapUsed + external, timers: [...timers.values()] };
-  process.send?.(figures);
-});
-process.send?.({ port: proxy.port });
-// The parent ends this process by a signal, after which nothing is written.
-flushCompileCache();
+  return heapUsed + external;
+}

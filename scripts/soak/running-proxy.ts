@@ -6,11 +6,13 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Limits } from '../../src/proxy/limits.ts';
 
-/** What a proxy holds: bytes of memory after a collection of garbage, and where its running timers were started. */
-export type Figures = { readonly memory: number; readonly timers: readonly string[] };
+/** What a proxy counts by itself: where its running timers were started, and bytes of memory after a collection of garbage. */
+export type Figures = { readonly timers: readonly string[]; readonly memory?: number };
 
-/** What a proxy holds, with its open descriptors (0 where the system does not list them) and its sessions. */
-export type Holdings = Figures & { readonly descriptors: number; readonly sessions: number };
+/** What a proxy holds: its timers, open descriptors (0 where the system does not list them) and sessions. */
+export type Counts = Pick<Figures, 'timers'> & { readonly descriptors: number; readonly sessions: number };
+
+export type Holdings = Counts & Required<Figures>;
 
 /** A line of the proxy's log. `at` is as Date.now(). */
 export type LogLine = { readonly at: number; readonly line: string };
@@ -21,9 +23,9 @@ export type RunningProxy = {
   readonly log: readonly LogLine[];
   /** Describes how the process ended, if it did. */
   readonly ended: () => string | undefined;
+  /** What it holds besides memory. Costs much less than `holdings`. */
+  readonly counts: () => Promise<Counts>;
   readonly holdings: () => Promise<Holdings>;
-  /** How many sessions it remembers. Costs much less than `holdings`. */
-  readonly sessions: () => Promise<number>;
   /** Whether it says that it is well. */
   readonly isHealthy: () => Promise<boolean>;
   /** Stops the process for some milliseconds, as a computer that sleeps does: in the middle of what it does. */
@@ -73,17 +75,23 @@ export async function startProxyProcess(args: ProxyArguments): Promise<RunningPr
     const metrics = await fetchText(new URL('/metrics', url));
     return Number(/^codex_parity_proxy_sessions (\d+)$/m.exec(metrics)?.[1] ?? Number.NaN);
   };
+  const counts = async (message: 'timers' | 'timers and memory') => {
+    // The connection of this request must be gone when the descriptors are counted.
+    const sessions = await sessionsOf();
+    const figures = await figuresOf(child, message);
+    return { ...figures, descriptors: descriptorsOf(child), sessions };
+  };
   return {
     url,
     log,
     ended: () => ended,
+    counts: () => counts('timers'),
     holdings: async () => {
-      // The connection of this request must be gone when the descriptors are counted.
-      const sessions = await sessionsOf();
-      const figures = await figuresOf(child);
-      return { ...figures, descriptors: descriptorsOf(child), sessions };
+      const { memory, ...others } = await counts('timers and memory');
+      // What is missing would compare as no more than before.
+      if (memory === undefined) throw new Error('the proxy reported no memory');
+      return { ...others, memory };
     },
-    sessions: sessionsOf,
     isHealthy: async () => (await fetchText(new URL('/healthz', url)).catch(() => '')) === '{"status":"ok"}',
     suspend: async (milliseconds) => {
       child.send('suspend');
@@ -98,9 +106,9 @@ export async function startProxyProcess(args: ProxyArguments): Promise<RunningPr
   };
 }
 
-async function figuresOf(child: ChildProcess): Promise<Figures> {
+async function figuresOf(child: ChildProcess, message: 'timers' | 'timers and memory'): Promise<Figures> {
   const reported = once(child, 'message');
-  child.send('figures');
+  child.send(message);
   const [figures]: Figures[] = await reported;
   // What is missing would compare as no more than before.
   if (figures === undefined) throw new Error('the proxy reported no figures');
