@@ -34,10 +34,11 @@ import { startProxyApart } from './proxy-process.ts';
 vi.setConfig({ testTimeout: 300_000 });
 
 const limits = {
-  retries: [0, 1, 1, 1, 1, 1],
-  connectTime: 500,
-  firstByte: 500,
-  idle: 500,
+  // The attempts at a silent backend end before the clients' patience.
+  retries: [0, 1, 1],
+  connectTime: 250,
+  firstByte: 250,
+  idle: 250,
   requestTime: 2000,
   connectionIdle: 500,
   sessionIdle: 2000,
@@ -98,6 +99,9 @@ async function expectNothingKept(
 
 const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }] };
 
+/** Milliseconds that clients of a failing backend wait for an end. */
+const patience = 1500;
+
 /** Makes a request on every API, as an official client too, and waits for whatever comes. */
 async function requestEverything(origin: string): Promise<void> {
   const requests = [
@@ -110,7 +114,7 @@ async function requestEverything(origin: string): Promise<void> {
     ['/backend-api/codex/responses', hello, { ...tunnelled, version: '0.1.0' }],
     ['/backend-api/wham/usage', hello, official],
   ] as const;
-  const signal = () => AbortSignal.timeout(3000);
+  const signal = () => AbortSignal.timeout(patience);
   await Promise.all([
     ...requests.map(async ([path, body, headers]) => {
       const options = { method: 'POST', headers, body: JSON.stringify(body), signal: signal() };
@@ -123,7 +127,7 @@ async function requestEverything(origin: string): Promise<void> {
       if (socket === undefined) return;
       socket.on('error', () => {});
       socket.send(JSON.stringify({ type: 'response.create', ...hello }));
-      await Promise.race([receiveResponse(socket).catch(() => []), delay(3000)]);
+      await Promise.race([receiveResponse(socket).catch(() => []), delay(patience)]);
       socket.terminate();
     }),
   ]);
@@ -209,14 +213,18 @@ it('keeps nothing of hostile clients', async () => {
   });
 });
 
-/** Writes until the other side closes. */
+const chunk = Buffer.alloc(32 * 1024, 'x');
+
+/**
+ * Writes until the other side closes. The most that the proxy reads is written after a third of a second; clients to which the
+ * proxy passes on everything do not receive gigabytes.
+ */
 function writeEndlessly(stream: Writable): void {
-  const chunk = Buffer.alloc(64 * 1024, 'x');
-  const more = () => {
-    while (!stream.destroyed && stream.write(chunk));
-  };
-  stream.on('error', () => {}).on('drain', more);
-  more();
+  stream.on('error', () => {});
+  const writing = setInterval(() => {
+    if (stream.destroyed) clearInterval(writing);
+    else if (!stream.writableNeedDrain) stream.write(chunk);
+  }, 10);
 }
 
 const [created = '', ...others] = responseEvents('OK');
@@ -256,8 +264,11 @@ const wireFaults = [
   ...['twice@response.completed', 'early@request', 'status:500@token'],
 ].map((text) => parseFault(`${text}:every`));
 
+/** Whether a fault keeps an upgrade from the backend. */
+const isAtUpgrade = ({ kind, place }: Fault) => place.at === 'request' && kind !== 'early';
+
 /** How many proxies play the failures. Each waits for most of its time. */
-const proxies = 4;
+const proxies = 2;
 
 it('keeps nothing of a failing backend', async () => {
   const failures: readonly (readonly [BackendBehaviour, readonly Fault[]])[] = [
@@ -275,8 +286,10 @@ it('keeps nothing of a failing backend', async () => {
         for (const [behaviour, faults] of group) {
           behave(behaviour, faults);
           await requestEverything(origin);
+          // Then no turn came to use the websocket.
+          if (behaviour.upgrade !== undefined || faults.some(isAtUpgrade)) continue;
           // Over HTTP too, to which the upgrade of this session is refused.
-          behave({ ...behaviour, upgrade: behaviour.upgrade ?? refuse }, faults);
+          behave({ ...behaviour, upgrade: refuse }, faults);
           await requestEverything(origin);
         }
         behave({});
