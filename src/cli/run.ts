@@ -111,7 +111,7 @@ export async function run(commandLine: readonly string[]): Promise<number> {
       })
       .check((options) => checkOptions(options, args));
     keepNoHelp(cli);
-    for (const register of commandsFor(args[0] ?? '')) await register(cli, context);
+    for (const register of commandsFor(args)) await register(cli, context);
     const completion = ['completion', 'Print a script for shell completion'] as const;
     // To complete words takes half of the program. So load that only when a shell asks for it.
     if (args[0] === '--get-yargs-completions')
@@ -126,8 +126,14 @@ export async function run(commandLine: readonly string[]): Promise<number> {
   }
 }
 
-/** The command of the first word; all commands for help, or if the word is not a command. */
-function commandsFor(word: string): Register[] {
+/**
+ * The command of the first word, or of the line that a shell completes after that word; all commands for help, or if the word is not a
+ * command.
+ */
+function commandsFor(args: readonly string[]): Register[] {
+  if (args.length === 1 && args[0] === '--version') return [];
+  // --get-yargs-completions codex-parity COMMAND ... LAST
+  const [word = ''] = args[0] === '--get-yargs-completions' && args.length > 3 ? args.slice(2) : args;
   const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
   return command === undefined ? Object.values(commands) : [command];
 }
