@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { expect, onTestFinished } from 'vitest';
 import { listenLocally } from '../../src/listening.ts';
 import { acceptKey } from '../../src/wire/websocket.ts';
@@ -38,10 +39,16 @@ function rawEnd(socket: Socket): RawEnd {
   return { socket, head: () => split()[0].toString('latin1'), rest: () => split()[1], ending: () => ending };
 }
 
+/** For TLS. */
+type Certificate = { readonly cert: string; readonly key: string };
+
 /** A backend that does nothing by itself but to respond to each connection's request with `respond`, if it is given. */
-export async function startRawBackend(respond: ((end: RawEnd) => void) | undefined = accept()) {
+export async function startRawBackend(
+  respond: ((end: RawEnd) => void) | undefined = accept(),
+  certificate?: Certificate,
+) {
   const ends: RawEnd[] = [];
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const take = (socket: Socket) => {
     const end = rawEnd(socket);
     ends.push(end);
     let responded = false;
@@ -50,10 +57,15 @@ export async function startRawBackend(respond: ((end: RawEnd) => void) | undefin
       responded = true;
       respond?.(end);
     });
-  });
+  };
+  const halfOpen = { allowHalfOpen: true };
+  const server = certificate
+    ? createTlsServer({ ...halfOpen, ...certificate }, take)
+    : createServer(halfOpen, take);
   const port = await listenLocally(server);
   onTestFinished(() => void server.close());
-  return { url: new URL(`http://127.0.0.1:${port}/backend-api/codex`), ends };
+  const origin = certificate ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
+  return { url: new URL(`${origin}/backend-api/codex`), ends };
 }
 
 /** Accepts the key of an upgrade, with further lines in the response's head. */

@@ -1,3 +1,4 @@
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
@@ -15,6 +16,7 @@ import {
   startRawBackend,
   upgradeHead,
 } from './raw-websocket.ts';
+import { trustedCertificate } from './secure-backend.ts';
 import {
   fastRetries,
   hello,
@@ -415,6 +417,39 @@ it('pauses a client whose backend does not read, and loses nothing', async () =>
   await expect.poll(() => backend.rest().length).toBe(bytes.length);
   expect(backend.rest().equals(bytes)).toBe(true);
 });
+
+it.each(['http', 'https'])(
+  'passes long responses over %s on to clients that read now and then, and mixes nothing up',
+  async (protocol) => {
+    const certificate = protocol === 'https' ? await trustedCertificate() : undefined;
+    const backend = await startRawBackend(accept(), certificate);
+    const origin = await proxyTo(backend.url);
+    const connected = [1, 2, 3].map(() => connectRaw(origin, upgradeHead(tunnelled, [offer])));
+    const clients = await Promise.all(connected);
+    await expect.poll(() => clients.every(({ head }) => head().includes(' 101 '))).toBe(true);
+    for (const { socket } of clients) {
+      socket.on('data', () => {
+        socket.pause();
+        setTimeout(() => socket.resume(), 1);
+      });
+    }
+    const frames = backend.ends.map(() =>
+      Array.from({ length: 300 }, () =>
+        encodeFrame({ opcode: 'binary', payload: randomBytes(randomInt(50_000)) }),
+      ),
+    );
+    for (const n of frames[0]?.keys() ?? []) {
+      for (const [index, { socket }] of backend.ends.entries()) socket.write(frames[index]?.[n] ?? '');
+      if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const sent = frames.map((all) => Buffer.concat(all).toString('base64'));
+    const received = () => clients.map(({ rest }) => rest());
+    const lengthOf = (texts: readonly { readonly length: number }[]) =>
+      texts.reduce((sum, { length }) => sum + length, 0);
+    await expect.poll(() => lengthOf(received())).toBe(lengthOf(frames.map((all) => Buffer.concat(all))));
+    expect(received().every((bytes) => sent.includes(bytes.toString('base64')))).toBe(true);
+  },
+);
 
 it.each([
   { where: 'within a frame', sent: text('x'.repeat(1000)).subarray(0, 500), ending: '' },

@@ -149,5 +149,5 @@ export class MessageCopy {
 }
 
 function unmasked(bytes: Buffer, mask: Buffer | undefined): Buffer {
-  return mask === undefined ? bytes : masked(bytes, mask);
+  return mask === undefined ? Buffer.from(bytes) : masked(bytes, mask);
 }

@@ -8,6 +8,7 @@ import { messageTooBig } from '../http/message-too-big.ts';
 import { countPassedBytes } from '../http/passed-bytes.ts';
 import { everyTick, Timeout } from '../http/timeout.ts';
 import type { AcceptedTunnel } from '../http/upstream/open-tunnel.ts';
+import type { ReusedReads } from '../http/upstream/reused-reads.ts';
 import type { UpgradeContext } from '../request-context.ts';
 import type { Identity } from '../shape/identity.ts';
 import { rawMember, requestMembers } from '../shape/raw-json.ts';
@@ -20,7 +21,7 @@ import { useHttp } from './use-http.ts';
 export type TunnelOptions = {
   readonly context: UpgradeContext;
   readonly identity: Identity;
-  readonly backend: Pick<AcceptedTunnel, 'socket' | 'first'>;
+  readonly backend: Pick<AcceptedTunnel, 'socket' | 'first' | 'reads'>;
   /** Whether permessage-deflate was negotiated. */
   readonly deflate: boolean;
   readonly account: RelayedAccount;
@@ -59,6 +60,8 @@ class Tunnel {
   readonly #account: RelayedAccount;
   readonly #client: Duplex;
   readonly #backend: Socket;
+  /** Undefined if the responses are compressed: their copy is read later. */
+  readonly #reads: ReusedReads | undefined;
   readonly #requests: OneWay;
   readonly #responses: OneWay;
   #ended = false;
@@ -80,6 +83,7 @@ class Tunnel {
     this.#account = account;
     this.#client = context.socket;
     this.#backend = backend.socket;
+    this.#reads = deflate ? undefined : backend.reads;
     this.#requests = new OneWay({
       from: 'client',
       deflate,
@@ -136,10 +140,21 @@ class Tunnel {
     this.#pass(this.#responses, ofBackend);
     this.#pass(this.#requests, ofClient);
     for (const way of [this.#responses, this.#requests]) {
-      way.source.on('data', (chunk: Buffer) => this.#pass(way, chunk));
+      way.source.on('data', (chunk: Buffer) => {
+        countPassedBytes(chunk.length);
+        this.#pass(way, chunk);
+      });
       way.target.on('drain', () => way.resume());
     }
+    this.#reads?.passTo((chunk) => this.#passReused(chunk));
     if (this.#client instanceof Socket) this.#watchClient(this.#client);
+  }
+
+  /** Passes on what the backend sent, in memory that is used again. Returns whether it is free. */
+  #passReused(chunk: Buffer): boolean {
+    const isWaiting = this.#client.writableLength > 0;
+    this.#pass(this.#responses, isWaiting ? Buffer.from(chunk) : chunk);
+    return isWaiting || this.#client.writableLength === 0;
   }
 
   #pass(way: OneWay, chunk: Buffer): void {
@@ -355,7 +370,6 @@ class OneWay {
 
   /** Passes bytes on, once they are understood. Pauses the source if they cannot be sent at once. Throws UndecodableError. */
   pass(chunk: Buffer): void {
-    countPassedBytes(chunk.length);
     const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
     const understood = this.scanner.scan(bytes);
     // What was read may have ended the tunnel.
@@ -380,6 +394,9 @@ class OneWay {
   }
 
   get #hasRoom(): boolean {
-    return !this.target.writableNeedDrain && this.copy.behind <= farthestBehind;
+    // A chunk as long as the mark needs a drain even if the system takes it at once.
+    return (
+      this.target.writableLength < this.target.writableHighWaterMark && this.copy.behind <= farthestBehind
+    );
   }
 }

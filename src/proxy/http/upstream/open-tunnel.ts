@@ -1,5 +1,6 @@
+import type { RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import type { Socket } from 'node:net';
+import type { Socket, SocketConstructorOpts } from 'node:net';
 import { type HeaderList, headerValue, pairHeaders } from '../../../wire/headers.ts';
 import { request as requestHttp } from '../../../wire/node-http.ts';
 import { acceptKey } from '../../../wire/websocket.ts';
@@ -7,8 +8,9 @@ import type { ProxyContext } from '../../proxy-context.ts';
 import { Timeout } from '../timeout.ts';
 import { longestHead } from './backend-message.ts';
 import { countUpgrade, type RefusedUpgrade, SilentUpgrade } from './open-upstream.ts';
+import { ReusedReads } from './reused-reads.ts';
 import { longestRefusal, readResponse } from './send-upstream.ts';
-import { connectionError, wayOut } from './way-out.ts';
+import { connectionError, isDirect, wayOut } from './way-out.ts';
 
 /** A websocket to the backend, as bytes. */
 export type AcceptedTunnel = {
@@ -20,6 +22,8 @@ export type AcceptedTunnel = {
   readonly headers: HeaderList;
   /** What the backend sent after the response. */
   readonly first: Buffer;
+  /** How the socket reads. Undefined if a proxy is on the way. */
+  readonly reads: ReusedReads | undefined;
 };
 
 export type TunnelRequest = {
@@ -49,12 +53,16 @@ function connect(
 ): Promise<AcceptedTunnel | RefusedUpgrade> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
+    const reads = isDirect(url) ? new ReusedReads() : undefined;
+    const options: RequestOptions & Pick<SocketConstructorOpts, 'onread'> = {
       method: 'GET',
       setHost: false,
       maxHeaderSize: longestHead,
       agent: wayOut(url, limits.connectTime),
-    });
+      ...(reads && { onread: reads.onread }),
+    };
+    const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, options);
+    request.once('socket', (socket) => reads?.emitFrom(socket));
     request.removeHeader('connection');
     for (const [name, value] of headers) request.appendHeader(name, value);
     const cancel = (error: Error) => {
@@ -82,6 +90,7 @@ function connect(
           reason: response.statusMessage ?? '',
           headers: received,
           first,
+          reads,
         });
       } else {
         socket.destroy();
