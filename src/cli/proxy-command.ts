@@ -16,6 +16,7 @@ import type { SharedState } from '../proxy/state/shared-state.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { passBytesOn, returnIdleMemory } from './idle-memory.ts';
+import { optimizeEarly } from './optimize-early.ts';
 import { mustBePort, mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
 import {
@@ -258,6 +259,7 @@ async function serve(
     if (recording !== undefined) progress(`recording to ${recording.path}`);
     if (watching !== undefined) progress(`live page ${watching.page}`);
     passBytesOn();
+    optimizeEarly();
     returnIdleMemory();
     if (!signal.aborted) await once(signal, 'abort');
     const stopped = proxy.close({ grace: grace * 1000, drain: drain * 1000 });
