@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Tests that need the official client, npm, a process of their own, many processes or a minute. All others are unit tests. */
 export const systemTests = [
@@ -14,6 +15,19 @@ export const systemTests = [
   'test/proxy/sign-in/official.test.ts',
 ];
 
+/** The files that take longest, which would otherwise end last. */
+const longest =
+  /\/(?:hostile|mutations|soak|distribution|holdings|fault-checks|check-openai|watch)\.test\.ts$/;
+
+/** Starts the longest files first, then the other system tests, and the short unit tests at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId, project }: TestSpecification) =>
+      longest.test(moduleId) ? 0 : project.name === 'system' ? 1 : 2;
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
+
 export default defineConfig({
   test: {
     // Limits for a test that hangs. They are long because a test may download the official client.
@@ -23,15 +37,14 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     // More than the cores of a small CI machine: tests wait for much of their time.
     maxWorkers: 5,
+    // A worker loads each module once, and not once for each file. Tests restore what they change.
+    isolate: false,
+    sequence: { sequencer: LongestFirst },
     // Node then compiles each file once for all programs that the tests start, and not once for each.
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
     projects: [
       { extends: true, test: { name: 'system', include: systemTests } },
-      {
-        extends: true,
-        // Without isolation: a worker loads each module once, and not once for each file. Unit tests restore what they change.
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: systemTests, isolate: false },
-      },
+      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: systemTests } },
     ],
   },
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { repository } from './cli.ts';
 import type { CliResult } from './run-in-process.ts';
 
@@ -20,9 +20,8 @@ export type FaultyRun = {
   readonly commandLines: readonly (readonly string[])[];
 };
 
-/** The process of all faults of a test file: it loads the packages once, which takes most of the time of a start. */
+/** The process of all faults: it loads the packages once, which takes most of the time of a start. It ends with this process. */
 let host: ChildProcess | undefined;
-afterAll(() => host?.disconnect());
 
 /** Runs command lines with a fault in the program. Fails if the change finds nothing to change. */
 export async function runMutated(
@@ -38,6 +37,8 @@ export async function runMutated(
     // For the removal of types. Its form in Node 24 is still called experimental.
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
+  host.unref();
+  host.channel?.unref();
   const run: FaultyRun = { url: pathToFileURL(path).href, source, commandLines };
   host.send(run);
   const waiting = new AbortController();

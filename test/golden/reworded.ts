@@ -26,6 +26,8 @@ export async function verdicts(): Promise<{ readonly worded: Verdict; readonly r
   const reworded = await freshVerdict();
   expect(loaded.toSorted()).toEqual(textFiles.toSorted());
   for (const path of textFiles) vi.doUnmock(path);
+  // For the tests that follow in this process.
+  vi.resetModules();
   return { worded, reworded };
 }
 
