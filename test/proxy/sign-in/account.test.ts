@@ -113,11 +113,14 @@ it('never leaves an incomplete file when its process is killed, and takes over t
     while (requests.length === before) await delay(1);
     // Kill at a different moment each time.
     const until = Date.now() + kill * 16;
+    let stored = 0;
     do {
       const [, n] = /^refresh-(\d+)$/.exec(String(storedTokens(path).refreshToken)) ?? [];
-      expect(Number(n)).toBeLessThanOrEqual(requests.length);
+      stored = Number(n);
+      expect(stored).toBeLessThanOrEqual(requests.length);
       await delay(0);
-    } while (Date.now() < until);
+      // On a busy machine, none of the others may have renewed more than once.
+    } while (Date.now() < until || (kill === 11 && stored <= 12));
     child.kill('SIGKILL');
     await exit;
     const { refreshToken, accessToken } = storedTokens(path);
