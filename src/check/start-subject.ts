@@ -222,15 +222,21 @@ function canConnect(
   });
 }
 
+const [firstPort, ports] = [20_000, 10_000];
+
+let nextPort = firstPort + randomInt(ports);
+
 /**
  * A free port for a subject to listen on. It is below the ephemeral range, so that no connection of another check takes
- * it in the meantime.
+ * it in the meantime. Each call returns another one: a subject takes a while to listen, and others start beside it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
+    const port = nextPort;
+    nextPort = firstPort + ((port + 1 - firstPort) % ports);
     const server = createServer();
     try {
-      const port = await listenLocally(server, 20_000 + randomInt(10_000));
+      await listenLocally(server, port);
       server.close();
       await once(server, 'close');
       return port;
