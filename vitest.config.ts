@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Tests that need the official client, npm, a process of their own, many processes or a minute. All others are unit tests. */
+/**
+ * Tests that need the official client, npm, a process of their own, many processes or a minute, or send many megabytes. All others
+ * are unit tests.
+ */
 export const systemTests = [
   'test/{clients,e2e,integration}/**/*.test.ts',
   'test/check/{fault-checks,wrong-proxies}.test.ts',
@@ -11,7 +14,7 @@ export const systemTests = [
   'test/client/install-refused.test.ts',
   'test/diff/hostile.test.ts',
   'test/golden/mutations.test.ts',
-  'test/proxy/http2-failures.test.ts',
+  'test/proxy/{http2-failures,large-requests,slow-clients}.test.ts',
   'test/proxy/sign-in/official.test.ts',
 ];
 

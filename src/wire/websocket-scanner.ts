@@ -9,7 +9,7 @@ export type MessagePart = {
   /** Whether the message begins with this part, and whether it ends with it. */
   readonly begins: boolean;
   readonly ends: boolean;
-  /** As on the wire. Shares the memory of the chunk. */
+  /** As on the wire. Shares the memory of the chunk, so it is valid during the call only. */
   readonly bytes: Buffer;
   /** The mask of the first byte and the following three; undefined for frames of a backend. */
   readonly mask: Buffer | undefined;

@@ -13,22 +13,25 @@ const textFiles = ['values', 'explain', 'cause-texts', 'cause-words'].map(
 export async function verdicts(): Promise<{ readonly worded: Verdict; readonly reworded: Verdict }> {
   const worded = await freshVerdict();
   const loaded: string[] = [];
-  for (const path of textFiles) {
-    vi.doMock(path, (original: () => Promise<object>) => {
-      loaded.push(path);
-      return lengthsForTexts(original);
-    });
+  try {
+    for (const path of textFiles) {
+      vi.doMock(path, (original: () => Promise<object>) => {
+        loaded.push(path);
+        return lengthsForTexts(original);
+      });
+    }
+    // Mismatches cannot depend on texts: what finds them loads no file that makes one.
+    vi.resetModules();
+    await import('../../src/golden/match/unify.ts');
+    expect(loaded).toEqual([]);
+    const reworded = await freshVerdict();
+    expect(loaded.toSorted()).toEqual(textFiles.toSorted());
+    return { worded, reworded };
+  } finally {
+    for (const path of textFiles) vi.doUnmock(path);
+    // For the tests that follow in this process.
+    vi.resetModules();
   }
-  // Mismatches cannot depend on texts: what finds them loads no file that makes one.
-  vi.resetModules();
-  await import('../../src/golden/match/unify.ts');
-  expect(loaded).toEqual([]);
-  const reworded = await freshVerdict();
-  expect(loaded.toSorted()).toEqual(textFiles.toSorted());
-  for (const path of textFiles) vi.doUnmock(path);
-  // For the tests that follow in this process.
-  vi.resetModules();
-  return { worded, reworded };
 }
 
 async function freshVerdict(): Promise<Verdict> {

@@ -75,7 +75,7 @@ export class MessageCopy {
   }
 
   #inflate({ bytes, mask, ends }: MessagePart): void {
-    const plain = unmasked(bytes, mask);
+    const plain = mask === undefined ? bytes : masked(bytes, mask);
     const data = ends ? Buffer.concat([plain, flushTail]) : plain;
     this.#inflater ??= this.#createInflater();
     const inflater = this.#inflater;
@@ -148,6 +148,7 @@ export class MessageCopy {
   }
 }
 
+/** A copy: the memory of a chunk may be read into again. */
 function unmasked(bytes: Buffer, mask: Buffer | undefined): Buffer {
   return mask === undefined ? Buffer.from(bytes) : masked(bytes, mask);
 }

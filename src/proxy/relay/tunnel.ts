@@ -153,6 +153,7 @@ class Tunnel {
   /** Passes on what the backend sent, in memory that is used again. Returns whether it is free. */
   #passReused(chunk: Buffer): boolean {
     const isWaiting = this.#client.writableLength > 0;
+    if (isWaiting) countPassedBytes(chunk.length);
     this.#pass(this.#responses, isWaiting ? Buffer.from(chunk) : chunk);
     return isWaiting || this.#client.writableLength === 0;
   }
@@ -394,9 +395,6 @@ class OneWay {
   }
 
   get #hasRoom(): boolean {
-    // A chunk as long as the mark needs a drain even if the system takes it at once.
-    return (
-      this.target.writableLength < this.target.writableHighWaterMark && this.copy.behind <= farthestBehind
-    );
+    return !this.target.writableNeedDrain && this.copy.behind <= farthestBehind;
   }
 }

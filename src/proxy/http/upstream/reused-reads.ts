@@ -4,7 +4,7 @@ import { countPassedBytes } from '../passed-bytes.ts';
 /** What all connections read short chunks into. Memory of its own for each idle connection would be too much. */
 const shared: Buffer = Buffer.allocUnsafeSlow(16 * 1024);
 
-/** Bytes of the memory that one connection has for itself, as long as its reads leave no room in it. */
+/** Bytes of the memory that a connection has for itself while its reads fill it. */
 const longRead = 64 * 1024;
 
 /** The most pieces of such memory to keep. */
@@ -47,8 +47,9 @@ export class ReusedReads {
       return socket?.push(Buffer.from(chunk)) === true;
     const memory = this.#memory;
     const isShared = memory === shared;
-    if (isShared) countPassedBytes(chunk.length);
-    const isUsable = receiver(isShared ? Buffer.from(chunk) : chunk) && !isShared;
+    const isFree = receiver(isShared ? Buffer.from(chunk) : chunk);
+    if (isShared || !isFree) countPassedBytes(chunk.length);
+    const isUsable = isFree && !isShared;
     if (chunk.length === memory.length) {
       if (!isUsable) this.#memory = kept.pop() ?? Buffer.allocUnsafeSlow(longRead);
     } else {
