@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Makes V8 optimize functions after 200 calls, not after 3,000. A turn calls most of the proxy's functions once or twice. So the first
- * 20,000 turns take a quarter less CPU time, and later ones no more (measured: node 24.21.0).
+ * Makes V8 optimize functions after 200 calls, not after 3,000. A turn calls most of the proxy's functions once or twice, so its first
+ * 10,000 turns take up to a quarter less CPU time (measured: node 24.21.0).
  */
 export function optimizeEarly(): void {
   setFlagsFromString('--invocation-count-for-maglev=50');
