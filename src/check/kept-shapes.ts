@@ -29,11 +29,11 @@ const mostWaiting = 128;
 /** Returns a `readGolden` that reads a file for two readings: a run needs a golden for the shape of its version, and for its scenario. */
 export function goldenReader(): typeof readGolden {
   const waiting = new Map<string, Golden>();
-  return (path) => {
+  return (path, lines) => {
     const key = resolve(path);
     const golden = waiting.get(key);
     if (waiting.delete(key) && golden !== undefined) return golden;
-    const read = readGolden(path);
+    const read = readGolden(path, lines);
     waiting.set(key, read);
     for (const old of [...waiting.keys()].slice(0, -mostWaiting)) waiting.delete(old);
     return read;

@@ -11,7 +11,7 @@ import { dirname, join, sep } from 'node:path';
 import { ParityError, plainReason } from '../errors.ts';
 import { isFolder, makeFolder, unwritable } from '../files.ts';
 import { decodeEvent, encodeEvent } from '../trace/codec.ts';
-import { closingLine, decodeLine, headerLine, readLines } from '../trace/line-file.ts';
+import { closingLine, decodeLine, headerLine, parseText, readLines } from '../trace/line-file.ts';
 import type { TraceEvent } from '../trace/trace-event.ts';
 import { compare, compareVersions } from '../wire/codex-version.ts';
 import { type JsonNode, jsonObject, printJson } from '../wire/json.ts';
@@ -19,7 +19,7 @@ import { FieldError, Fields } from '../wire/json-fields.ts';
 import { type Golden, type GoldenId, lifetimes, type Variable } from './golden.ts';
 import { authorityName } from './pattern/authority.ts';
 import { variableKinds } from './pattern/kinds.ts';
-import { SharedDocuments, shareDocuments } from './shared.ts';
+import { type NodeExtent, SharedDocuments, shareDocuments } from './shared.ts';
 import { eventsOf, goldenExchanges } from './trace/exchanges.ts';
 import { variablesInJson } from './trace/variable-uses.ts';
 
@@ -62,10 +62,13 @@ export function writeGolden(folder: string, golden: Golden): { path: string; cha
   return { path, changed };
 }
 
-/** Reads a golden. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. */
-export function readGolden(path: string): Golden {
-  const reader = new GoldenReader();
-  for (const record of readLines(path, 'golden'))
+/**
+ * Reads a golden. Throws ParityError for a file that is missing, corrupt, cut off or of a newer format. `lines` are those of goldens
+ * that were read before.
+ */
+export function readGolden(path: string, lines = new GoldenLines()): Golden {
+  const reader = new GoldenReader(lines);
+  for (const record of readLines(path, 'golden', undefined, lines.parse))
     decodeLine(path, record, (node) => reader.read(record.line, node));
   return reader.golden();
 }
@@ -83,12 +86,40 @@ export function readGoldenOf({ codex, lane, scenario }: GoldenId, path: string, 
 /** The most variables of a golden: some comparisons take quadratic time for them. */
 const maximumVariables = 10_000;
 
+/**
+ * What was read from lines, whatever their golden: each is parsed and decoded once. Of the lines of a version's goldens, five in six are in
+ * another golden too.
+ */
+export class GoldenLines {
+  readonly parse = once(parseText);
+  readonly variablesIn = once(variablesInJson);
+  readonly variable = once((node: JsonNode) => decodeVariable(new Fields(node)));
+  readonly event = once(decodeEvent);
+  readonly plain = new Map<JsonNode, NodeExtent>();
+}
+
+/** Returns a function that computes once for each argument, and keeps the result. */
+function once<Argument, Result>(compute: (argument: Argument) => Result): typeof compute {
+  const known = new Map<Argument, Result>();
+  return (argument) => {
+    const result = known.get(argument) ?? compute(argument);
+    known.set(argument, result);
+    return result;
+  };
+}
+
 /** Builds a golden from the lines of its file. */
 class GoldenReader {
   readonly #variables = new Map<string, Variable>();
-  readonly #documents = new SharedDocuments();
+  readonly #documents: SharedDocuments;
   readonly #events: TraceEvent[] = [];
+  readonly #lines: GoldenLines;
   #about: Omit<Golden, 'variables' | 'exchanges'> | undefined;
+
+  constructor(lines: GoldenLines) {
+    this.#lines = lines;
+    this.#documents = new SharedDocuments(lines.plain);
+  }
 
   /** Throws FieldError for a line that is not valid. */
   read(line: number, node: JsonNode): void {
@@ -99,7 +130,7 @@ class GoldenReader {
     }
     switch (fields.text('type')) {
       case 'variable': {
-        const variable = decodeVariable(fields);
+        const variable = this.#lines.variable(node);
         const { name } = variable;
         if (this.#variables.has(name)) throw new FieldError(`variable "${name}" is declared twice`);
         if (this.#variables.size === maximumVariables)
@@ -113,7 +144,7 @@ class GoldenReader {
         return;
       default:
         this.#assertDeclared(node);
-        this.#events.push(decodeEvent(this.#documents.expand(node)));
+        this.#events.push(this.#lines.event(this.#documents.expand(node)));
     }
   }
 
@@ -124,7 +155,7 @@ class GoldenReader {
 
   /** Throws FieldError if a line uses a variable that no line before it declares. */
   #assertDeclared(line: JsonNode): void {
-    for (const name of variablesInJson(line)) {
+    for (const name of this.#lines.variablesIn(line)) {
       if (name !== authorityName && !this.#variables.has(name))
         throw new FieldError(`variable {{${name}}} is used but not declared before this line`);
     }

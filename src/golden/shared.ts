@@ -56,7 +56,10 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
 /** What the lines of a golden may grow to, in characters, with documents in place of references. */
 const maximumSize = 2 ** 26;
 /** A document with the documents that it refers to in their places. */
-type SharedDocument = { readonly node: JsonNode; readonly size: number; readonly depth: number };
+type SharedDocument = NodeExtent & { readonly node: JsonNode };
+
+/** About the length of a node's text, and its levels. */
+export type NodeExtent = { readonly size: number; readonly depth: number };
 
 /**
  * The shared documents of a golden. A document refers only to documents before it, but each can do so many times: the size
@@ -64,9 +67,15 @@ type SharedDocument = { readonly node: JsonNode; readonly size: number; readonly
  */
 export class SharedDocuments {
   readonly #documents = new Map<string, SharedDocument>();
+  readonly #plain: Map<JsonNode, NodeExtent>;
   #size = 0;
   /** The levels of the node that is being expanded. */
   #depth = 0;
+
+  /** `plain` keeps which nodes have no references. */
+  constructor(plain: Map<JsonNode, NodeExtent>) {
+    this.#plain = plain;
+  }
 
   /** Declares a document. Throws FieldError, like expand. */
   declare(name: string, value: JsonNode): void {
@@ -82,7 +91,15 @@ export class SharedDocuments {
    */
   expand(node: JsonNode): JsonNode {
     this.#depth = 0;
-    return this.#expand(node, 1);
+    const plain = this.#plain.get(node);
+    if (plain !== undefined) {
+      this.#grow(plain.size, plain.depth);
+      return node;
+    }
+    const before = this.#size;
+    const expanded = this.#expand(node, 1);
+    if (expanded === node) this.#plain.set(node, { size: this.#size - before, depth: this.#depth });
+    return expanded;
   }
 
   #expand(node: JsonNode, depth: number): JsonNode {

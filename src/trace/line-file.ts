@@ -73,13 +73,14 @@ export function* readLines(
   onCutOff: (lastLine: number) => void = (line) => {
     throw corrupt(path, line, 'the file is cut off after this line: record it again');
   },
+  parse = parseText,
 ): Generator<FileLine> {
   let last = 0;
   let finished = false;
   for (const { line, text, ends } of linesOf(path, format)) {
     if (finished) throw corrupt(path, line, `unexpected line after the closing line. ${remedy}`);
     if (line > 1 && !ends && tryParseJson(text, lineDepth) === undefined) break;
-    const node = parseLine(path, line, text, format);
+    const node = parseLine(path, line, text, format, parse);
     if (line === 1) {
       const actual = checkHeader(path, node, format);
       if (actual !== format)
@@ -144,9 +145,14 @@ function checkHeader(path: string, node: JsonNode, wanted: Wanted): Format {
   return format;
 }
 
-function parseLine(path: string, line: number, text: string, wanted: Wanted): JsonNode {
+/** Parses the text of a line. Throws JsonSyntaxError. */
+export function parseText(text: string): JsonNode {
+  return parseJson(text, lineDepth).node;
+}
+
+function parseLine(path: string, line: number, text: string, wanted: Wanted, parse = parseText): JsonNode {
   try {
-    return parseJson(text, lineDepth).node;
+    return parse(text);
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     // A file whose first line is not JSON is of another kind, not a damaged trace or golden.

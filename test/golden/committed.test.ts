@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
+import { GoldenLines, listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
 import { type Golden, jsonMark } from '../../src/golden/golden.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/own-texts.ts';
@@ -10,6 +10,7 @@ import { type JsonNode, member, stringAt } from '../../src/wire/json.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
 const goldens = listGoldens(folder);
+const lines = new GoldenLines();
 
 const versions = [
   ...['0.118.0', '0.128.0', '0.130.0', '0.133.0', '0.137.0', '0.140.0'],
@@ -32,7 +33,7 @@ describe.each(goldens)('$codex $lane $scenario', ({ path, scenario }) => {
 
   beforeAll(() => {
     text = readFileSync(path, 'utf8');
-    golden = readGolden(path);
+    golden = readGolden(path, lines);
     printed = printGolden(golden);
   });
 

@@ -10,7 +10,14 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { goldenPath, listGoldens, printGolden, readGolden, writeGolden } from '../../src/golden/file.ts';
+import {
+  GoldenLines,
+  goldenPath,
+  listGoldens,
+  printGolden,
+  readGolden,
+  writeGolden,
+} from '../../src/golden/file.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
@@ -100,6 +107,33 @@ it('reports the line where a golden is corrupt', async () => {
   expect(() => readGolden(path)).toThrow(
     expect.objectContaining({ message: expect.stringContaining('is cut off') }),
   );
+});
+
+it('reports each file and line that is corrupt, although other goldens have its lines', () => {
+  const known = new GoldenLines();
+  const goldens = folder();
+  const whole = printGolden(sampleGolden()).split('\n');
+  const at = whole.findIndex((line) => line.includes('"type":"variable"'));
+  const variable = whole[at] ?? '';
+  const { name } = JSON.parse(variable);
+  const used = whole.findIndex((line, index) => index > at && line.includes(`{{${name}}}`));
+  const damaged: [lines: string[], problem: string][] = [
+    [whole.with(2, '{"type"'), ':3: not valid JSON ('],
+    [whole.with(2, '{"type":"colour"}'), ':3: not valid ("colour" is not an event type'],
+    [whole.with(2, '{"type":"end","connection":1,"by":"me"}'), ':3: not valid ("by" must be one of '],
+    [whole.with(at + 1, variable), `:${at + 2}: not valid (variable "${name}" is declared twice)`],
+    [whole.toSpliced(at, 1), `:${used}: not valid (variable {{${name}}} is used but not declared before`],
+    [whole.slice(0, -2), `:${whole.length - 2}: the file is cut off after this line`],
+  ];
+  const paths = ['first', 'second'].map((file) => join(goldens, file));
+  for (const [lines, problem] of damaged) {
+    writeFileSync(paths[0] ?? '', whole.join('\n'));
+    expect(readGolden(paths[0] ?? '', known)).toEqual(sampleGolden());
+    for (const path of paths) {
+      writeFileSync(path, lines.join('\n'));
+      expect(() => readGolden(path, known)).toThrow(`${path}${problem}`);
+    }
+  }
 });
 
 it('rejects a golden of a newer format', async () => {

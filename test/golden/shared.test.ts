@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
-import { printGolden, readGolden, writeGolden } from '../../src/golden/file.ts';
+import { GoldenLines, printGolden, readGolden, writeGolden } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { generalise } from '../../src/golden/learn/generalise.ts';
 import { unify } from '../../src/golden/match/unify.ts';
@@ -31,10 +31,10 @@ function linesOf(golden: Golden): string[] {
 }
 
 /** Reads a golden from the text of its file. */
-function read(text: string): Golden {
+function read(text: string, lines?: GoldenLines): Golden {
   const path = join(folder(), 'x.golden.jsonl');
   writeFileSync(path, text);
-  return readGolden(path);
+  return readGolden(path, lines);
 }
 
 it('writes a repeated document once, before its first use, and names it after its key', async () => {
@@ -126,6 +126,17 @@ it('reports the line of a reference to a document that is not declared before it
       }),
     );
   }
+});
+
+it('takes the documents of its own golden for a line that other goldens have too', () => {
+  const golden = (text: string) => goldenOf({ a: 1, text }, { a: 2, text });
+  const [one, other] = [golden(long('one')), golden(long('other'))];
+  const lines = new GoldenLines();
+  const texts = [one, other].map(printGolden);
+  for (const text of texts) expect(printGolden(read(text, lines))).toBe(text);
+  expect(read(texts[0] ?? '', lines)).toEqual(one);
+  const without = texts[0]?.replace(/.*"type":"shared".*\n/, '') ?? '';
+  expect(() => read(without, lines)).toThrow('shared document "text" is used but not declared');
 });
 
 it('rejects two shared documents with the same name, and a reference that is not the only member', async () => {

@@ -145,8 +145,9 @@ function headerPatterns(
   const known = new Map<string, HeaderPattern>();
   for (const [index, list] of lists.entries()) {
     for (const [name, value] of list) {
-      const header = { name, required: index === 0, value: compilePattern(value, variables) };
-      if (!known.has(name.toLowerCase())) known.set(name.toLowerCase(), header);
+      const lower = name.toLowerCase();
+      if (known.has(lower)) continue;
+      known.set(lower, { name, required: index === 0, value: compilePattern(value, variables) });
     }
   }
   const order = keyOrder(lists.map((list) => list.map(([name]) => name.toLowerCase())));

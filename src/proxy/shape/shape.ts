@@ -1,5 +1,5 @@
 import { ParityError } from '../../errors.ts';
-import { readGolden } from '../../golden/file.ts';
+import { GoldenLines, readGolden } from '../../golden/file.ts';
 import type { Golden } from '../../golden/golden.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import { type GoldenFolders, layeredGoldens } from '../../golden/select.ts';
@@ -160,6 +160,7 @@ export async function loadShape(
   let websocket: Golden | undefined;
   let http: Golden | undefined;
   let http2: Golden | undefined;
+  const lines = new GoldenLines();
   // Reduce each golden to its outline before reading the next: their contents together would take much memory.
   for (const file of layeredGoldens(goldens)) {
     if (file.codex !== codex) continue;
@@ -168,7 +169,7 @@ export async function loadShape(
     // Not every lane has it. It is the same in those that do.
     const isHttp2 = file.scenario === http2Scenario;
     if (file.lane !== lane && !isOfAgency && !isHttp2) continue;
-    const golden = read(file.path);
+    const golden = read(file.path, lines);
     if (isOfAgency) fedramp.push(outlineOf(golden));
     if (isHttp2) http2 ??= outlineOf(golden);
     if (file.lane !== lane) continue;
