@@ -18,21 +18,50 @@ export const systemTests = [
   'test/proxy/sign-in/official.test.ts',
 ];
 
-/** The files that take longest, which would otherwise end last. */
-const longest =
-  /\/(?:hostile|mutations|soak|distribution|holdings|fault-checks|check-openai|watch)\.test\.ts$/;
+/** Tests that take more than ten seconds, most of it waiting. They start before the others, the longest first. */
+const long = [
+  'diff/hostile',
+  'e2e/soak',
+  'integration/holdings',
+  'golden/mutations',
+  'e2e/distribution',
+  'e2e/check-openai',
+  'check/fault-checks',
+  'e2e/watch',
+  'e2e/proxy-workers',
+  'e2e/record',
+  'e2e/check',
+  'e2e/failures',
+  'e2e/proxy-http2',
+  'e2e/html-report',
+  'e2e/check-client',
+  'proxy/state',
+  'e2e/replay',
+  'proxy/http2-failures',
+  'proxy/sign-in/silent-endpoint',
+  'client/run-client-real',
+  'clients/node-clients',
+  'proxy/sign-in/account',
+  'integration/idle-memory',
+  'proxy/tunnel',
+  'client/app-server-session',
+  'e2e/scale',
+  'e2e/laws',
+];
 
-/** Starts the longest files first, then the other system tests, and the short unit tests at the end. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId, project }: TestSpecification) =>
-      longest.test(moduleId) ? 0 : project.name === 'system' ? 1 : 2;
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = long.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+      return at === -1 ? long.length : at;
+    };
     return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
   }
 }
 
 export default defineConfig({
   test: {
+    include: ['test/**/*.test.ts'],
     // Limits for a test that hangs. They are long because a test may download the official client.
     testTimeout: 120_000,
     hookTimeout: 300_000,
@@ -45,9 +74,5 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // Node then compiles each file once for all programs that the tests start, and not once for each.
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
-    projects: [
-      { extends: true, test: { name: 'system', include: systemTests } },
-      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: systemTests } },
-    ],
   },
 });

@@ -20,7 +20,8 @@ async function findings(subject: Subject, vary: number | undefined): Promise<str
     onProgress: () => {},
   });
   return results.flatMap(({ scenario, verdict, findings }) => [
-    `${scenario}: ${verdict.type}`,
+    // The reason of a failure differs: compared, it is shown.
+    `${scenario}: ${'reason' in verdict ? verdict.reason : verdict.type}`,
     ...findings.map(line),
   ]);
 }
