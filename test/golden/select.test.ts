@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import {
@@ -41,11 +41,15 @@ it('uses the bundled goldens alone for a folder without goldens', () => {
   expect(defaultGoldens(folder)).toEqual([bundledGoldens]);
 });
 
+const newest = readdirSync(bundledGoldens)
+  .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+  .at(-1);
+
 it.each([
   ['0.171.0/api-key/fast', '0.171.0/api-key/fast'],
   ['0.171.0/fast', '0.171.0/chatgpt/fast'],
   ['0.171.0', '0.171.0/chatgpt/default'],
-  ['latest', '0.171.0/chatgpt/default'],
+  ['latest', `${newest}/chatgpt/default`],
 ])('finds the golden %s', (name, path) => {
   expect(fileNamed([bundledGoldens], name)).toBe(join(bundledGoldens, `${path}.golden.jsonl`));
 });
