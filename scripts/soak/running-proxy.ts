@@ -46,9 +46,13 @@ export type ProxyArguments = {
 
 const mostLogLines = 5000;
 
-/** Starts the program of `proxy.ts`. */
-export async function startProxyProcess(args: ProxyArguments): Promise<RunningProxy> {
+/** Starts the program of `proxy.ts`, with further environment variables. */
+export async function startProxyProcess(
+  args: ProxyArguments,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningProxy> {
   const child = fork(join(import.meta.dirname, 'proxy.ts'), [JSON.stringify(args)], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const log: LogLine[] = [];
