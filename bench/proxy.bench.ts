@@ -13,12 +13,12 @@ import { type BenchTurn, forSession, turnOf } from './proxy/turn.ts';
 /**
  * Measures turns of the official client through the built proxy and through other proxies, beside the same turns sent
  * directly to the backend. Each is a process of its own on one machine. A row is measured in several rounds, in which
- * the subjects take turns, so that other load on the machine affects all of them. The median round counts.
+ * the subjects take turns, so that other load on the machine affects all of them. The median of the rounds counts.
  */
 const settings = {
   /** Seconds per round. */
   seconds: Number(process.env.BENCH_SECONDS ?? 0.4),
-  rounds: Number(process.env.BENCH_ROUNDS ?? 3),
+  rounds: Number(process.env.BENCH_ROUNDS ?? 5),
   /** Seconds of unmeasured turns for each subject and way: it takes thousands of turns until a program is compiled. */
   warmUp: Number(process.env.BENCH_WARMING ?? 3),
   /** Turns during which the memory must not grow. */
@@ -200,16 +200,25 @@ async function sessionFor(way: Way, turn: BenchTurn): Promise<LoadSession> {
   return { transport: 'http', headers, body: await compressZstd(Buffer.from(message)) };
 }
 
-/** Returns the round of median speed, with the failures and the CPU time for a turn of all rounds, and the most memory. */
+/** Returns the median of each figure; all turns and failures of the rounds, the CPU time for a turn of all, and the most memory. */
 function medianOf(rounds: readonly Round[]): Round {
-  const bySpeed = rounds.toSorted((a, b) => a.turnsPerSecond - b.turnsPerSecond);
-  const median = bySpeed[Math.floor(bySpeed.length / 2)];
-  if (median === undefined) throw new RangeError('there is no round');
   const sum = (key: 'cpu' | 'turns') => rounds.reduce((total, round) => total + round[key], 0);
+  const spread = (key: 'first' | 'last') => ({
+    p50: median(rounds.map((round) => round[key].p50)),
+    p99: median(rounds.map((round) => round[key].p99)),
+  });
   return {
-    ...median,
+    turns: sum('turns'),
+    turnsPerSecond: median(rounds.map(({ turnsPerSecond }) => turnsPerSecond)),
+    first: spread('first'),
+    last: spread('last'),
+    generatorBusy: median(rounds.map(({ generatorBusy }) => generatorBusy)),
     failures: rounds.flatMap(({ failures }) => failures),
     cpu: sum('cpu') / sum('turns'),
     memory: Math.max(...rounds.map(({ memory }) => memory)),
   };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
