@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
-import { hideBin } from 'yargs/helpers';
 import { plainReason } from '../errors.ts';
 
 // A reader that closes the pipe, as in `show FILE | head`, is not an error. The work continues: its files and its exit
@@ -14,4 +13,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Halves the start-up time. It must come before the modules that are worth caching.
 enableCompileCache();
 const { run } = await import('./run.ts');
-process.exitCode = await run(hideBin(process.argv));
+process.exitCode = await run(process.argv.slice(2));

@@ -10,7 +10,6 @@ import { isLoopback, nameIn } from '../proxy/guard.ts';
 import { defaultLimits } from '../proxy/limits.ts';
 import type { Logger } from '../proxy/log.ts';
 import { type ProxyOptions, startProxy } from '../proxy/server.ts';
-import { openRedisState, parseStateUrl } from '../proxy/state/redis-state.ts';
 import { sharedInstallation } from '../proxy/state/shared-installation.ts';
 import type { SharedState } from '../proxy/state/shared-state.ts';
 import type { CommandContext } from './command-context.ts';
@@ -27,7 +26,6 @@ import {
   setupOptions,
 } from './proxy-setup.ts';
 import { connectWorker, type ProxyWorker } from './proxy-worker.ts';
-import { runWorkers } from './proxy-workers.ts';
 import { environmentPrefix } from './usage.ts';
 import { openWatch, type WatchViewOptions, watchViewOptions } from './watch-options.ts';
 
@@ -168,14 +166,14 @@ export async function proxyCommand(
       checkWorkers(options);
       const { limits } = configured();
       const log = logger(options['log-level']);
-      const stateUrl = options.state === undefined ? undefined : parseStateUrl(options.state);
+      const openState = await stateAt(options.state);
       const worker = await connectWorker();
       if (worker === undefined && options.workers > 1) {
         return context.exit(await runAsParent(options, { signal: context.signal, log, limits }));
       }
       let state: SharedState | undefined;
       try {
-        state = stateUrl ? await openRedisState(stateUrl, log) : worker?.state;
+        state = openState ? await openState(log) : worker?.state;
         await serve(options, {
           ...clients,
           ...{ state, log, limits, worker },
@@ -187,6 +185,14 @@ export async function proxyCommand(
       }
     },
   };
+}
+
+/** Returns what connects to the Redis of --state; undefined without one. Throws ParityError for what is not its URL. */
+async function stateAt(text: string | undefined) {
+  if (text === undefined) return undefined;
+  const { openRedisState, parseStateUrl } = await import('../proxy/state/redis-state.ts');
+  const url = parseStateUrl(text);
+  return (log: Logger): Promise<SharedState> => openRedisState(url, log);
 }
 
 /** The most workers: more than any machine has cores. */
@@ -209,6 +215,7 @@ async function runAsParent(
   const times = { grace: grace * 1000, drain: drain * 1000 };
   signal.addEventListener('abort', () => onSignal(() => hurry.abort()), { once: true });
   const all = { ...defaultLimits, ...limits };
+  const { runWorkers } = await import('./proxy-workers.ts');
   return runWorkers({ count, host, port, signal, hurry: hurry.signal, times, limits: all, log });
 }
 

@@ -56,7 +56,7 @@ export async function loadSetup(
   state?: SharedState,
 ): Promise<ProxySetup> {
   const codex = versionNamed(goldens, name);
-  selectGoldens(goldens, [codex]);
+  if (codex === name) selectGoldens(goldens, [codex]);
   return loadProxySetup({ goldens, codex, auth, tokenUrl: tokenUrl(process.env[tokenUrlVariable]), state });
 }
 
