@@ -2,8 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.ts';
 import type { ClientEnvironment, SignInFolder } from '../client/official/environment.ts';
 import { isPointed } from '../client/official/lanes.ts';
-import { runOfficialClient } from '../client/official/run-client.ts';
-import { runSdk } from '../client/openai/run-sdk.ts';
 import type { SdkResponse } from '../client/openai/sdk-conversation.ts';
 import { replay } from '../client/replay/replay.ts';
 import { ParityError } from '../errors.ts';
@@ -140,6 +138,7 @@ async function driveOpenAi(
   const prompts = promptsOf(scenario.client);
   const outputs = toolResultsOf(scenario);
   const client = clientSettings(subject);
+  const { runSdk } = await import('../client/openai/run-sdk.ts');
   const responses = await runSdk({ surface, streams, golden, prompts, outputs, client }, url, signal);
   return { end: { type: 'finished' }, responses };
 }
@@ -151,6 +150,7 @@ async function driveOfficial(
   signal: AbortSignal,
 ): Promise<DriveResult> {
   if (!('env' in environment)) throw new RangeError('the official client has no environment');
+  const { runOfficialClient } = await import('../client/official/run-client.ts');
   // Requests for accounts, settings and so on go to the real host names, whatever the base URL: the backend serves them.
   const side = await startInterceptingTap({
     authority,

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { readGolden } from '../golden/file.ts';
 import type { Golden } from '../golden/golden.ts';
-import { loadShape, type Shape } from '../proxy/shape/shape.ts';
+import type { loadShape, Shape } from '../proxy/shape/shape.ts';
 
 /** The most shapes that are kept: scenarios are played version by version, several at a time. */
 const mostKept = 4;
@@ -14,7 +14,7 @@ export function shapeLoader(read = readGolden): typeof loadShape {
   const kept = new Map<string, Promise<Shape>>();
   return (goldens, codex, lane) => {
     const key = JSON.stringify([goldens, codex, lane]);
-    const shape = kept.get(key) ?? loadShape(goldens, codex, lane, read);
+    const shape = kept.get(key) ?? load(goldens, codex, lane, read);
     // The last one that was used is the last one to go.
     kept.delete(key);
     kept.set(key, shape);
@@ -22,6 +22,11 @@ export function shapeLoader(read = readGolden): typeof loadShape {
     return shape;
   };
 }
+
+const load: typeof loadShape = async (...options) => {
+  const shapes = await import('../proxy/shape/shape.ts');
+  return shapes.loadShape(...options);
+};
 
 /** The most goldens that wait for their second reading: more than a version has in one lane. */
 const mostWaiting = 128;

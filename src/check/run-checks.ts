@@ -16,7 +16,6 @@ import {
   selectGoldens,
 } from '../golden/select.ts';
 import { loadScenario, type Scenario } from '../scenario/scenario.ts';
-import { checkClient, clientComparisons } from './check-client.ts';
 import { type CheckResult, notPlayed } from './check-result.ts';
 import { checkScenario } from './check-scenario.ts';
 import { type ClientUnderTest, usesPlaceholder, whyNotByClient } from './client-under-test.ts';
@@ -123,6 +122,7 @@ export async function runChecks(options: CheckOptions): Promise<CheckRun> {
 /** Checks a client as `runChecks` checks a proxy: it sends its requests to the simulated backend itself. */
 export async function runClientChecks(options: ClientCheckOptions): Promise<CheckRun> {
   mustUseTls(options);
+  const { checkClient, clientComparisons } = await import('./check-client.ts');
   const shared = { ...options, ...sharedReading(options) };
   return runWith(options, {
     name: options.client.name,
@@ -319,21 +319,26 @@ export function planChecks(options: CheckOptions): PlannedCheck[] {
   mustGoTogether(options);
   const host = new SubjectHost(options.subject);
   const shared = { ...options, ...sharedReading(options) };
-  return planOf(options, (file) => scenarioCheck(shared, host, file));
+  return planOf(options, (file) => {
+    const impossible = whyNotPlayed(options, host, file);
+    // Goldens are read only where two of them decide.
+    if (impossible !== undefined || !isPointed(options.lane)) return impossible;
+    const { golden, upstream } = goldensOf(shared, file);
+    return whyNotReproducible(golden, upstream);
+  });
 }
 
 /** The same for `runClientChecks`. */
 export function planClientChecks(options: ClientCheckOptions): PlannedCheck[] {
   mustUseTls(options);
-  const shared = { ...options, ...sharedReading(options) };
-  return planOf(options, (file) => clientCheck(shared, file));
+  return planOf(options, ({ scenario }) => whyNotByClient(options.client, loadScenario(scenario)));
 }
 
-function planOf(options: RunOptions, check: (file: GoldenFile) => object | string): PlannedCheck[] {
+function planOf(options: RunOptions, whyNot: (file: GoldenFile) => string | undefined): PlannedCheck[] {
   return selectedFiles(options).map((file) => {
     const { codex, lane, scenario } = file;
-    const reason = check(file);
-    return { codex, lane, scenario, ...(typeof reason === 'string' ? { reason } : {}) };
+    const reason = whyNot(file);
+    return { codex, lane, scenario, ...(reason === undefined ? {} : { reason }) };
   });
 }
 
@@ -346,17 +351,34 @@ function selectedFiles(options: RunOptions): readonly GoldenFile[] {
 function clientCheck(options: ClientCheckOptions & SharedReading, file: GoldenFile): ClientCheck | string {
   const { client, lane, timeLimit, vary, knownVersions, keepsTraffic = false, signal, traces } = options;
   const scenario = loadScenario(file.scenario);
+  const impossible = whyNotByClient(client, scenario);
+  if (impossible !== undefined) return impossible;
   const golden = comparable(options, readGoldenOf(file, file.path));
-  return (
-    whyNotByClient(client, scenario) ?? {
-      ...{ lane, golden, scenario, knownVersions, client, timeLimit, vary, keepsTraffic, signal, traces },
-    }
-  );
+  return { lane, golden, scenario, knownVersions, client, timeLimit, vary, keepsTraffic, signal, traces };
 }
 
 /** A golden with the TLS handshakes of its version, if they are compared. */
 function comparable({ comparesTls = false, hellos }: RunOptions & SharedReading, golden: Golden): Golden {
   return comparesTls ? { ...golden, hellos: hellos(golden.codex) } : golden;
+}
+
+/** Why a scenario cannot be played; undefined if it can. */
+function whyNotPlayed(
+  { driver }: CheckOptions,
+  host: SubjectHost,
+  { scenario: name }: GoldenFile,
+): string | undefined {
+  const scenario = loadScenario(name);
+  return whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
+}
+
+/** The golden of a scenario, and that of direct traffic, which is another one in lanes that point to a proxy. */
+function goldensOf(options: CheckOptions & SharedReading, file: GoldenFile) {
+  const golden = comparable(options, readGoldenOf(file, file.path, options.read));
+  if (!isPointed(options.lane)) return { golden, upstream: golden };
+  const direct = { ...file, lane: 'chatgpt' };
+  const upstream = comparable(options, readGoldenOf(direct, options.find(direct).path, options.read));
+  return { golden, upstream };
 }
 
 /** Reads what one check needs, except for the driver. Returns a reason if it cannot be made, or no subject can pass it. */
@@ -367,7 +389,6 @@ function scenarioCheck(
 ): Omit<ScenarioCheck, 'driver'> | string {
   const {
     subject,
-    driver,
     lane,
     goldens,
     backendPort,
@@ -378,14 +399,9 @@ function scenarioCheck(
     signal,
     traces,
   } = options;
-  const scenario = loadScenario(file.scenario);
-  const impossible = whyNotDriven(driver, scenario) ?? whyNotOnce(host, scenario);
+  const impossible = whyNotPlayed(options, host, file);
   if (impossible !== undefined) return impossible;
-  const golden = comparable(options, readGoldenOf(file, file.path, options.read));
-  const direct = { ...file, lane: 'chatgpt' };
-  const upstream = isPointed(lane)
-    ? comparable(options, readGoldenOf(direct, options.find(direct).path, options.read))
-    : golden;
+  const { golden, upstream } = goldensOf(options, file);
   return (
     whyNotReproducible(golden, upstream) ?? {
       lane,

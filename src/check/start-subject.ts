@@ -7,8 +7,6 @@ import { isFolder } from '../files.ts';
 import type { GoldenFolders } from '../golden/select.ts';
 import { listenLocally } from '../listening.ts';
 import { lineLogger } from '../proxy/log.ts';
-import { startProxy } from '../proxy/server.ts';
-import { loadProxySetup } from '../proxy/setup.ts';
 import type { loadShape } from '../proxy/shape/shape.ts';
 import { type OutgoingProxy, outgoingVariables } from './outgoing-proxy.ts';
 import { notReady, PrintedLines } from './readiness.ts';
@@ -150,6 +148,9 @@ async function startBundled(
   { upstream, clientAuth, codex, goldens }: SubjectStart,
   load: typeof loadShape,
 ): Promise<RunningSubject> {
+  // A third of all modules, which only this subject needs.
+  const { startProxy } = await import('../proxy/server.ts');
+  const { loadProxySetup } = await import('../proxy/setup.ts');
   let last = '';
   // The simulated backend renews tokens too.
   const tokenUrl = new URL('/oauth/token', upstream);

@@ -17,7 +17,7 @@ import { ParityError } from '../errors.ts';
 import { type GoldenFolders, versionNamed } from '../golden/select.ts';
 import { passes } from '../report/report.ts';
 import { parseReportRequests, type ReportRequest, showsTraffic } from '../report/write.ts';
-import { checkFaults, type FaultCheck } from './check-faults.ts';
+import type { FaultCheck } from './check-faults.ts';
 import type { CommandContext } from './command-context.ts';
 import { mustBeSeed } from './fault-options.ts';
 import { type GateOptions, gateOptions, openGate } from './gate-options.ts';
@@ -213,7 +213,10 @@ export function checkCommand({ signal, exit }: CommandContext): CommandModule<ob
       if (options.vary !== undefined) mustBeSeed(options.vary);
       const { lane, goldens } = options;
       const { about } = tested;
-      if (options.faults === true) return checkFaults(faultCheckOf(options, reports), { signal, exit });
+      if (options.faults === true) {
+        const { checkFaults } = await import('./check-faults.ts');
+        return checkFaults(faultCheckOf(options, reports), { signal, exit });
+      }
       const selection = openSelection({ ...about, namesScenarios: options.scenario !== undefined }, options);
       const gate = openGate(about.subject, about.driver, options);
       const line = new ProgressLine();

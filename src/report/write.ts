@@ -2,12 +2,8 @@ import { appendFileSync } from 'node:fs';
 import { ParityError } from '../errors.ts';
 import { mustBeWritable, writeWhole } from '../files.ts';
 import { didYouMean } from '../suggestion.ts';
-import { ctrfReport } from './ctrf.ts';
 import { firstScreen, plainScreen, type Screen } from './first-screen.ts';
-import { githubReport, githubSummary } from './github.ts';
-import { htmlReport } from './html.ts';
 import { jsonReport } from './json.ts';
-import { junitReport } from './junit.ts';
 import type { Report } from './report.ts';
 import { textReport } from './text.ts';
 
@@ -25,10 +21,10 @@ const formats: Readonly<Record<string, (report: Report, style: TextStyle) => str
   text: (report, { verbose, screen, page }) =>
     verbose ? textReport(report) : firstScreen(report, screen, page),
   json: jsonReport,
-  junit: junitReport,
-  github: githubReport,
-  ctrf: ctrfReport,
-  html: htmlReport,
+  junit: async (report) => (await import('./junit.ts')).junitReport(report),
+  github: async (report) => (await import('./github.ts')).githubReport(report),
+  ctrf: async (report) => (await import('./ctrf.ts')).ctrfReport(report),
+  html: async (report) => (await import('./html.ts')).htmlReport(report),
 };
 
 /** The formats that `--report` takes. */
@@ -80,5 +76,5 @@ export async function writeReport(
   else writeWhole(file, text);
   const summary = process.env.GITHUB_STEP_SUMMARY;
   if (format === 'github' && summary !== undefined && summary !== '')
-    appendFileSync(summary, githubSummary(report));
+    appendFileSync(summary, (await import('./github.ts')).githubSummary(report));
 }

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { freePort } from '../../src/check/start-subject.ts';
 import { greenProject } from './green-project.ts';
@@ -23,6 +25,15 @@ it('lists what would be played, and plays nothing', async () => {
     scenarios: ['default', 'fast'].map((scenario) => ({ codex: '0.169.0', lane: 'chatgpt', scenario })),
   });
   expect(project.exists('.codex-parity')).toBe(false);
+});
+
+it('lists what would be played without reading goldens', async () => {
+  const project = greenProject('none');
+  const lane = join(project.folder, 'own', '0.171.0', 'chatgpt');
+  mkdirSync(lane, { recursive: true });
+  for (const scenario of ['default', 'fast']) writeFileSync(join(lane, `${scenario}.golden.jsonl`), '');
+  const { stdout } = await project.run('check', '--subject', 'mine', '--goldens', 'own', '--list');
+  expect(stdout).toBe('0.171.0 default\n0.171.0 fast\n');
 });
 
 it('lists why a scenario would not be checked', async () => {

@@ -35,11 +35,13 @@ async function loadedModules(args: readonly string[], config?: object) {
       if (text.includes('listening on')) child.kill('SIGINT');
     },
   });
-  const { builtin, urls, called }: Record<'builtin' | 'urls' | 'called', readonly string[]> =
-    JSON.parse(stdout);
+  const { builtin, urls, called }: Record<'builtin' | 'urls' | 'called', readonly string[]> = JSON.parse(
+    stdout.trim().split('\n').at(-1) ?? '',
+  );
   const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   return {
     called,
+    sources: urls.flatMap((url) => url.split(`${repository}/src/`)[1] ?? []),
     builtin: builtin.map((name) => name.replace('NativeModule ', '')),
     dependencies: Object.keys(dependencies).filter((name) =>
       urls.some((url) => url.includes(`/node_modules/${name}/`)),
@@ -55,12 +57,26 @@ it.each([
   { args: proxy, needed: ['pino', 'ws', 'yargs'] },
   { args: watch, needed: ['yargs'] },
 ])('starts $args.0 without what it does not need', async ({ args, needed }) => {
-  const { builtin, dependencies, called } = await loadedModules(args);
+  const { builtin, dependencies, called, sources } = await loadedModules(args);
   expect(dependencies).toEqual(needed);
   expect(builtin).toContain('http');
   expect(builtin).not.toContain('internal/deps/undici/undici');
   expect(builtin).not.toContain('http2');
+  expect(sources.filter((file) => /\/(?:redis-state|proxy-workers)\./.test(file))).toEqual([]);
   expect(called).toEqual([]);
+});
+
+// A check may play hundreds of scenarios, but most users and tests play few.
+it('checks a program without the proxy, other drivers and other reports', async () => {
+  const subject = { command: ['node', '-e', 'process.exit(1)'] };
+  const { sources } = await loadedModules(
+    ['check', '--subject', 'mine', '--codex', 'latest', '--scenario', 'fast'],
+    { subjects: { mine: subject } },
+  );
+  expect(sources).toContain('check/start-subject.ts');
+  const unused =
+    /^proxy\/(?!log\.ts)|^client\/openai\/run-sdk|\/run-client|\/check-client|faults\/run-|^report\/(?:ctrf|github|html|junit)/;
+  expect(sources.filter((file) => unused.test(file))).toEqual([]);
 });
 
 it('loads what a configuration file of the proxy needs', async () => {
