@@ -1,5 +1,5 @@
 // Compiles the package and bundles its pages: npm runs this before it packs, and after it installs from a git URL or in the repository. Without the
-// compiler, as after "npm ci --omit=dev", there is nothing to do.
+// compiler, as after "npm ci --omit=dev", there is nothing to do. Types are not checked, which halves the time: "npm test" does that.
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -4,7 +4,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -19,6 +19,7 @@ import { authJson, madeUpSignIn } from '../../src/client/official/made-up-sign-i
 import { runInGroup } from '../../src/client/process-group.ts';
 import { makeFolder } from '../../src/files.ts';
 import { repository } from './cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'codex-parity-distribution-'));
 /** The folders of the Dockerfile. */
@@ -59,10 +60,11 @@ beforeAll(async () => {
     if (instruction === 'WORKDIR') cwd = mapped(rest);
     if (instruction === 'ENV') env.PATH = mapped(rest).replace(/^PATH=(.*)\$PATH$/, `$1${env.PATH}`);
     if (instruction === 'RUN') {
-      // A dry run fails if the lock file does not fit package.json.
-      const installs = rest.startsWith('npm ci ');
-      expect(await shell(mapped(rest) + (installs ? ' --dry-run' : ''), cwd)).toMatchObject({ exitCode: 0 });
-      if (installs) linkPackages(cwd);
+      // A dry run fails if the lock file does not fit package.json. Without one, npm writes what it would install.
+      const [, command = ''] = /^npm (ci|install) /.exec(rest) ?? [];
+      const option = { ci: ' --dry-run', install: ' --package-lock-only' }[command];
+      expect(await shell(mapped(rest) + (option ?? ''), cwd)).toMatchObject({ exitCode: 0 });
+      if (option !== undefined) await linkPackages(cwd);
       if (cwd === folders['/build']) built.push(rest);
     }
     if (instruction !== 'ENTRYPOINT') continue;
@@ -72,20 +74,46 @@ beforeAll(async () => {
 }, 400_000);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
+const lockFile = z.object({
+  packages: z.record(
+    z.string(),
+    z.object({
+      resolved: z.string().optional(),
+      hasInstallScript: z.boolean().optional(),
+      bin: z.record(z.string(), z.string()).optional(),
+    }),
+  ),
+});
+
 /**
- * Links the packages that "npm ci" has installed in the repository, because a second install takes half a minute. Packages with an
- * install script are left out: the build must not need them, as it ignores install scripts.
+ * Installs the packages of a lock file. Those that "npm ci" has installed in the repository are linked, because npm takes half a
+ * minute to write them again. Packages with an install script are left out: nothing must need them, as scripts are ignored.
  */
-function linkPackages(folder: string): void {
-  const lock = z
-    .object({ packages: z.record(z.string(), z.object({ hasInstallScript: z.boolean().optional() })) })
-    .parse(JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')));
-  mkdirSync(join(folder, 'node_modules'));
-  for (const name of readdirSync(join(repository, 'node_modules'))) {
-    const path = join('node_modules', name);
-    if (lock.packages[path]?.hasInstallScript !== true)
-      symlinkSync(join(repository, path), join(folder, path));
+async function linkPackages(folder: string): Promise<void> {
+  const { packages } = lockFile.parse(JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')));
+  for (const [path, { resolved, hasInstallScript, bin = {} }] of Object.entries(packages)) {
+    const [, name] = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path) ?? [];
+    if (name === undefined) continue;
+    if (resolved?.startsWith('file:') === true) {
+      mkdirSync(join(folder, path), { recursive: true });
+      const unpacked = await shell(
+        `tar -xzf ${resolved.slice('file:'.length)} -C ${path} --strip-components 1`,
+        folder,
+      );
+      expect(unpacked).toMatchObject({ exitCode: 0 });
+      makeFolder(join(folder, 'node_modules', '.bin'));
+      for (const [program, file] of Object.entries(bin))
+        symlinkSync(join('..', name, file), join(folder, 'node_modules', '.bin', program));
+    } else if (hasInstallScript !== true) link(folder, name);
   }
+}
+
+/** Links a package of the repository into a folder. Packages for other systems are not there. */
+function link(folder: string, name: string): void {
+  const [from, to] = [repository, folder].map((root) => join(root, 'node_modules', name));
+  if (from === undefined || to === undefined || !existsSync(from) || existsSync(to)) return;
+  makeFolder(dirname(to));
+  symlinkSync(from, to);
 }
 
 /** Runs a line in a shell. */
@@ -175,14 +203,6 @@ describe('the package, installed into the folder of a user', () => {
     return runInGroup([bin, ...args], { cwd: folder, env });
   }
 
-  /** Links a development dependency of the repository into the folder. */
-  function link(name: string): void {
-    const path = join(folder, 'node_modules', name);
-    if (existsSync(path)) return;
-    makeFolder(dirname(path));
-    symlinkSync(join(repository, 'node_modules', name), path);
-  }
-
   it('records a golden, and checks with it over the bundled ones', async () => {
     const recorded = await installed(
       'record',
@@ -201,6 +221,7 @@ describe('the package, installed into the folder of a user', () => {
     expect(checked.exitCode).toBe(0);
   });
 
+  // In one process: each command needs other files and packages. The start of a process is tested above and below.
   it.each([
     [['show', '0.171.0/fast'], /^golden: codex 0\.171\.0, lane chatgpt, scenario fast/],
     [['show', 'latest'], /^golden: codex \d+\.\d+\.\d+, lane chatgpt, scenario default/],
@@ -209,17 +230,31 @@ describe('the package, installed into the folder of a user', () => {
     [['doctor'], /^ok +node +v/m],
     [['bench-tier', '--runs', '1'], /priority/],
     [['explain', 'session/header-renamed'], /session\/header-renamed/],
-    [['check', '--codex', 'latest', '--scenario', 'default', '--report', 'html=-'], /^<!doctype html>/i],
+    [
+      [
+        ...['check', '--codex', 'latest', '--scenario', 'default'],
+        ...['--report', 'html=-', '--report', 'json=report.json'],
+      ],
+      /^<!doctype html>/i,
+    ],
     [['check', '--codex', 'latest', '--list'], /default/],
-    [['check', '--codex', 'latest', '--scenario', 'default', '--report', 'json=report.json'], /parity/],
     [['merge-reports', 'report.json'], /parity/],
     [['init', '--example', 'codex-lb'], /^$/],
+  ])('runs %j', async (args, output) => {
+    const file = join(folder, 'node_modules', 'codex-parity', 'dist', 'cli', 'run.js');
+    const { run } = await import(pathToFileURL(file).href);
+    const { exitCode, stdout } = await runInProcess(args, { cwd: folder, run });
+    expect(stdout).toMatch(output);
+    expect(exitCode).toBe(0);
+  });
+
+  it.each([
     [['--version'], /^\d+\.\d+\.\d+$/m],
     [['completion'], /yargs command completion script/],
     [['--get-yargs-completions', 'codex-parity', 'check', '--lane', 'chat'], /^chatgpt$/m],
     [['--get-yargs-completions', 'codex-parity', 'check', '--scenario', 'default,fas'], /^default,fast$/m],
     [['--get-yargs-completions', 'codex-parity', 'show', '0.171.0/fas'], /^0\.171\.0\/fast$/m],
-  ])('runs %j', async (args, output) => {
+  ])('runs %j in a process of its own', async (args, output) => {
     const { exitCode, stdout } = await installed(...args);
     expect(stdout).toMatch(output);
     expect(exitCode).toBe(0);
@@ -318,7 +353,7 @@ it('is neutral', async () => {
 
   it('has matchers for Vitest', async () => {
     writeFileSync(join(folder, 'proxy.test.ts'), files['proxy.test.ts']);
-    link('vitest');
+    link(folder, 'vitest');
     const vitest = join(repository, 'node_modules', 'vitest', 'vitest.mjs');
     const { exitCode, stdout } = await runInGroup([process.execPath, vitest, 'run', '--root', folder], {
       cwd: folder,
@@ -329,10 +364,20 @@ it('is neutral', async () => {
   });
 
   it('has types of the library and the matchers', async () => {
-    for (const name of ['vitest', 'typescript', '@types/node']) link(name);
+    for (const name of ['vitest', 'typescript', '@types/node']) link(folder, name);
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     const tsc = join(repository, 'node_modules', 'typescript', 'bin', 'tsc');
-    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    const options = [
+      '--noEmit',
+      '--singleThreaded',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--types',
+      'node',
+    ];
     const { exitCode, stdout } = await runInGroup(
       [process.execPath, tsc, ...options, ...Object.keys(files)],
       { cwd: folder, env },

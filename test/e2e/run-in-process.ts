@@ -1,4 +1,4 @@
-import { run } from '../../src/cli/run.ts';
+import { run as runCommand } from '../../src/cli/run.ts';
 
 export type CliResult = {
   readonly exitCode: number | null;
@@ -9,6 +9,8 @@ export type CliResult = {
 export type InProcessOptions = {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The command line; that of the repository if not given. */
+  readonly run?: typeof runCommand;
 };
 
 /**
@@ -17,7 +19,7 @@ export type InProcessOptions = {
  */
 export async function runInProcess(
   args: readonly string[],
-  { cwd, env = {} }: InProcessOptions = {},
+  { cwd, env = {}, run = runCommand }: InProcessOptions = {},
 ): Promise<CliResult> {
   const [write, error, folder, environment] = [
     process.stdout.write,
