@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { onTestFinished } from 'vitest';
 import { temporaryFolder } from './cli.ts';
 
@@ -26,6 +26,14 @@ export async function startBrowser(): Promise<Browser> {
   return await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 }
 
+/** Starts a browser whose pages from files share one process, which an empty page keeps: a process each would take most of the time. */
+export async function startPages(): Promise<BrowserContext> {
+  const browser = await startBrowser();
+  const pages = await browser.newContext();
+  await pages.newPage();
+  return pages;
+}
+
 /** A page from a file, and what went wrong in it. */
 export type OpenPage = {
   readonly page: Page;
@@ -34,16 +42,21 @@ export type OpenPage = {
   readonly open: (hash: string) => Promise<void>;
 };
 
-/** Opens HTML as a file. */
+/** Opens HTML as a file, in a system that is light or dark. */
 export async function openFile(
-  browser: Browser,
+  pages: BrowserContext,
   html: string,
-  options: Parameters<Browser['newPage']>[0] = {},
+  colorScheme: 'light' | 'dark' = 'light',
 ): Promise<OpenPage> {
   const file = join(temporaryFolder(), 'report.html');
   writeFileSync(file, html);
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
-  onTestFinished(() => page.close());
+  const page = await pages.newPage();
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.emulateMedia({ colorScheme });
+  onTestFinished(async () => {
+    await page.evaluate('localStorage.clear()');
+    await page.close();
+  });
   const problems: string[] = [];
   page.on('console', (message) => problems.push(`console: ${message.text()}`));
   page.on('pageerror', (error) => problems.push(`error: ${error.message}`));

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allUnfinished, verdictOf } from '../../src/diff/verdict.ts';
 import { htmlReport } from '../../src/report/html.ts';
@@ -12,18 +12,18 @@ import {
   longScenario,
   renamesSession,
 } from '../report/sample-traffic.ts';
-import { openFile, startBrowser, whyNoBrowser } from './browser.ts';
+import { openFile, startPages, whyNoBrowser } from './browser.ts';
 import { repository, temporaryFolder } from './cli.ts';
 import { runInProcess } from './run-in-process.ts';
 
 const hostile = '</script><img src=x onerror=alert(1)><!--\u202e\u2028&amp;';
 
 describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () => {
-  let browser: Browser;
+  let pages: BrowserContext;
   let html: string;
 
   beforeAll(async () => {
-    browser = await startBrowser();
+    pages = await startPages();
     html = await htmlReport({
       subject: 'mine',
       driver: 'replay',
@@ -39,12 +39,12 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
       ],
     });
   });
-  afterAll(() => browser?.close());
+  afterAll(() => pages?.browser()?.close());
 
   const titles = (page: Page) => page.locator('.cause .title').allTextContents();
 
   it('shows the causes first, the most harmful on top', async () => {
-    const { page, problems } = await openFile(browser, html);
+    const { page, problems } = await openFile(pages, html);
     await expect.poll(() => page.title()).toBe('mine · no parity · codex-parity');
     await expect
       .poll(() => page.locator('.headline').textContent())
@@ -62,7 +62,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('filters by severity and by code, in the matrix of scenarios too', async () => {
-    const { page, problems } = await openFile(browser, html);
+    const { page, problems } = await openFile(pages, html);
     await page.locator('.filter .identity').click();
     await expect.poll(() => titles(page)).toEqual(['originator: "my_proxy" instead of "codex_exec"']);
     await expect
@@ -85,7 +85,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
     );
     const clean = changedScenario('0.171.0', 'http-fallback');
     const { page, problems } = await openFile(
-      browser,
+      pages,
       await htmlReport({ subject: 'mine', driver: 'replay', scenarios: [...twice, clean] }),
     );
     const names = page.locator('.matrix tbody th');
@@ -97,7 +97,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('leads from a cause to the place that shows it', async () => {
-    const { page, problems } = await openFile(browser, html);
+    const { page, problems } = await openFile(pages, html);
     await page.getByRole('button', { name: /prompt_cache_key missing/ }).click();
     await page.locator('.look').click();
     await page.waitForSelector('.row.line.found');
@@ -112,7 +112,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('lights all places of a variable under the pointer', async () => {
-    const { page, open, problems } = await openFile(browser, html);
+    const { page, open, problems } = await openFile(pages, html);
     await open('#/0.171.0/chatgpt/fast');
     await page.locator('.list .variable.in-pattern[data-variable=session_id]').first().hover();
     const hot = page.locator('.list .variable.hot');
@@ -128,7 +128,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('shows the renamed header, and its bytes on demand', async () => {
-    const { page, open, problems } = await openFile(browser, html);
+    const { page, open, problems } = await openFile(pages, html);
     await open('#/0.171.0/chatgpt/fast?view=parity');
     const row = page.locator('.row.line.found.changed', { hasText: 'session_id' }).first();
     await expect.poll(() => row.locator('.name').allTextContents()).toEqual(['session-id: ', 'session_id: ']);
@@ -146,7 +146,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('does everything with the keyboard', async () => {
-    const { page, problems } = await openFile(browser, html);
+    const { page, problems } = await openFile(pages, html);
     await page.keyboard.press('j');
     await page.keyboard.press('j');
     await expect
@@ -191,7 +191,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('shows both connections as a timeline, and what was passed on', async () => {
-    const { page, open, problems } = await openFile(browser, html);
+    const { page, open, problems } = await openFile(pages, html);
     await open('#/0.171.0/chatgpt/fast?view=timeline');
     await expect
       .poll(() => page.locator('.party').allTextContents())
@@ -220,7 +220,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
 
   it('scrolls through 2,000 frames with only those in view in the document', async () => {
     const long = { subject: 'mine', driver: 'replay', scenarios: [longScenario(2000)] } as const;
-    const { page, open, problems } = await openFile(browser, await htmlReport(long));
+    const { page, open, problems } = await openFile(pages, await htmlReport(long));
     await open('#/0.171.0/chatgpt/long?view=neutrality');
     await page.keyboard.press('Home');
     const list = page.locator('.list');
@@ -235,7 +235,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('is dark or light as the system has it, or as the reader wants', async () => {
-    const { page, problems } = await openFile(browser, html, { colorScheme: 'dark' });
+    const { page, problems } = await openFile(pages, html, 'dark');
     const ground = () => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     const dark = await ground();
     await page.keyboard.press('t');
@@ -250,7 +250,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('shows what traffic and reasons contain as text', async () => {
-    const { page, open, problems } = await openFile(browser, html);
+    const { page, open, problems } = await openFile(pages, html);
     await expect
       .poll(() => page.locator('.notes').textContent())
       .toContain('</script><img src=x onerror=alert(1)><!--\\u202e');
@@ -264,7 +264,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
   });
 
   it('says why there is no traffic', async () => {
-    const { page, open, problems } = await openFile(browser, html);
+    const { page, open, problems } = await openFile(pages, html);
     await open('#/0.171.0/chatgpt/http-fallback');
     await expect.poll(() => page.locator('.no-traffic').textContent()).toContain('Nothing was found');
     await open('#/0.171.0/chatgpt/review');
@@ -276,7 +276,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
 
   it('names every control, and has no text that is hard to read', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
-      const { page, open } = await openFile(browser, html, { colorScheme });
+      const { page, open } = await openFile(pages, html, colorScheme);
       for (const hash of ['#/', '#/0.171.0/chatgpt/fast', '#/0.171.0/chatgpt/fast?view=timeline']) {
         await open(hash);
         await expect.poll(() => inPage(page, 'nameless-controls.js')).toEqual([]);
@@ -301,10 +301,7 @@ describe.skipIf(whyNoBrowser !== undefined)('the HTML report in Chromium', () =>
       { cwd: folder },
     );
     expect(exitCode).toBe(1);
-    const { page, open, problems } = await openFile(
-      browser,
-      readFileSync(join(folder, 'report.html'), 'utf8'),
-    );
+    const { page, open, problems } = await openFile(pages, readFileSync(join(folder, 'report.html'), 'utf8'));
     await expect.poll(() => page.locator('.cause .code').allTextContents()).toEqual(['response/id-changed']);
     await open('#/0.169.0/chatgpt/fast');
     await expect.poll(() => page.locator('.row.line.found mark').count()).toBeGreaterThan(0);
