@@ -124,13 +124,15 @@ function npmError(run: GroupRun): { code: string; summary: string } {
 
 /** The registry that npm uses for this package, without credentials in its URL. */
 async function configuredRegistry(folder: string): Promise<string> {
-  for (const key of ['@openai:registry', 'registry']) {
-    const { stdout } = await npm(['config', 'get', key], folder, {});
-    if (!URL.canParse(stdout.trim())) continue;
-    const { origin, pathname } = new URL(stdout.trim());
-    return origin + pathname;
-  }
-  return 'of your npm configuration';
+  const { stdout } = await npm(['config', 'get', '@openai:registry', 'registry'], folder, {});
+  return firstRegistry(stdout) ?? 'of your npm configuration';
+}
+
+/** The first of the lines KEY=URL that has a URL, without credentials. npm prints KEY=undefined for what is not configured. */
+export function firstRegistry(lines: string): string | undefined {
+  const urls = lines.split('\n').map((line) => line.slice(line.indexOf('=') + 1).trim());
+  const url = urls.find((text) => URL.canParse(text));
+  return url && new URL(url).origin + new URL(url).pathname;
 }
 
 async function npm(
