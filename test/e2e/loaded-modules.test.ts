@@ -41,6 +41,7 @@ async function loadedModules(args: readonly string[], config?: object) {
   const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   return {
     called,
+    urls,
     sources: urls.flatMap((url) => url.split(`${repository}/src/`)[1] ?? []),
     builtin: builtin.map((name) => name.replace('NativeModule ', '')),
     dependencies: Object.keys(dependencies).filter((name) =>
@@ -57,11 +58,12 @@ it.each([
   { args: proxy, needed: ['pino', 'ws', 'yargs'] },
   { args: watch, needed: ['yargs'] },
 ])('starts $args.0 without what it does not need', async ({ args, needed }) => {
-  const { builtin, dependencies, called, sources } = await loadedModules(args);
+  const { builtin, dependencies, called, sources, urls } = await loadedModules(args);
   expect(dependencies).toEqual(needed);
   expect(builtin).toContain('http');
   expect(builtin).not.toContain('internal/deps/undici/undici');
   expect(builtin).not.toContain('http2');
+  expect(urls.filter((url) => /node_modules\/(?:string-width|emoji-regex)\//.test(url))).toEqual([]);
   expect(sources.filter((file) => /\/(?:redis-state|proxy-workers)\./.test(file))).toEqual([]);
   expect(called).toEqual([]);
 });
