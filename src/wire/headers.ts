@@ -14,6 +14,16 @@ export function headerValue(headers: HeaderList, name: string): string | undefin
   return undefined;
 }
 
+/** The values of headers by their names in lower case. The first header with a name counts. */
+export function headerValues(headers: HeaderList): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (!values.has(lower)) values.set(lower, value);
+  }
+  return values;
+}
+
 /** Converts Node's flat list of names and values (`rawHeaders`) to pairs. */
 export function pairHeaders(rawHeaders: readonly string[]): HeaderList {
   const headers: [name: string, value: string][] = [];

@@ -1,4 +1,4 @@
-import { type HeaderList, headerValue } from '../../wire/headers.ts';
+import { type HeaderList, headerValues } from '../../wire/headers.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Transport } from '../shape/request-pattern.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
@@ -14,10 +14,11 @@ export function tunnelHeaders(
   { shape, headers, host }: RequestContext,
   signIn: SignIn,
 ): HeaderList | undefined {
-  const hasAccount = headerValue(headers, 'chatgpt-account-id') !== undefined;
-  if (hasAccount !== (signIn.lane === 'chatgpt') || !shape.isComplete(transport, headers)) return undefined;
-  if (headerValue(headers, 'version') === shape.codex) {
-    return shape.tunnelHeaders(transport, headers, { host, signIn });
+  const values = headerValues(headers);
+  const hasAccount = values.has('chatgpt-account-id');
+  if (hasAccount !== (signIn.lane === 'chatgpt') || !shape.isComplete(transport, values)) return undefined;
+  if (values.get('version') === shape.codex) {
+    return shape.tunnelHeaders(transport, values, { host, signIn });
   }
   return transport === 'http'
     ? signedHeaders(headers, signIn, host)

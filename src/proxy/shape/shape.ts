@@ -3,7 +3,7 @@ import { GoldenLines, readGolden } from '../../golden/file.ts';
 import type { Golden } from '../../golden/golden.ts';
 import { Filler } from '../../golden/pattern/fill.ts';
 import { type GoldenFolders, layeredGoldens } from '../../golden/select.ts';
-import { type HeaderList, headerValue } from '../../wire/headers.ts';
+import type { HeaderList } from '../../wire/headers.ts';
 import type { HttpForm } from '../http/upstream/http-form.ts';
 import { type CompiledPattern, fillText } from './compiled-pattern.ts';
 import { httpFormOf } from './http-form.ts';
@@ -93,18 +93,20 @@ export class Shape {
    * Whether an official client's upgrade or POST has all headers of the golden's, so that nothing is missing from its messages
    * either: clients leave out both if they are configured with the proxy as another provider (measured: codex 0.171.0, lanes
    * `provider` and `provider-openai`). A client of another version cannot be compared. It is complete if it names its version,
-   * which it leaves out, too, as such a provider's client.
+   * which it leaves out, too, as such a provider's client. `clientHeaders`: see headerValues.
    */
-  isComplete(transport: Transport, clientHeaders: HeaderList): boolean {
-    const version = headerValue(clientHeaders, 'version');
+  isComplete(transport: Transport, clientHeaders: ReadonlyMap<string, string>): boolean {
+    const version = clientHeaders.get('version');
     if (version !== this.codex) return version !== undefined;
-    const required = this.#requiredNames[transport];
-    const names = new Set(clientHeaders.map(([name]) => name.toLowerCase()));
-    return required?.every((name) => names.has(name)) === true;
+    return this.#requiredNames[transport]?.every((name) => clientHeaders.has(name)) === true;
   }
 
   /** See tunnelledHeaders. Undefined also for a transport without a golden. */
-  tunnelHeaders(transport: Transport, clientHeaders: HeaderList, facts: TunnelFacts): HeaderList | undefined {
+  tunnelHeaders(
+    transport: Transport,
+    clientHeaders: ReadonlyMap<string, string>,
+    facts: TunnelFacts,
+  ): HeaderList | undefined {
     const pattern = transport === 'http' ? this.#http : this.#websocket;
     return pattern && tunnelledHeaders(pattern, clientHeaders, facts);
   }
