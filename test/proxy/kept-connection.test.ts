@@ -242,6 +242,19 @@ it('ends the connection when the request is cancelled, when the response is, and
   await ended(3);
 });
 
+it('waits longer for a response than it stays open without one', async () => {
+  const idle = 50;
+  const late = (text: string) => (socket: Socket) =>
+    void setTimeout(() => socket.write(text, 'latin1'), 3 * idle);
+  const backend = await startBackend([late('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'), answer]);
+  const connection = keep(idle);
+  const send = async () => String(await buffer(await connection.send(requestTo(backend.url))));
+  expect(await send()).toBe('ok');
+  await expect.poll(() => backend.sockets[0]?.readableEnded).toBe(true);
+  expect(await send()).toBe('ok');
+  expect(backend.sockets).toHaveLength(2);
+});
+
 it('takes only bodies whose length the headers state, and refuses headers that are not valid', async () => {
   const backend = await startBackend([]);
   const connection = keep();

@@ -80,11 +80,9 @@ export class KeptConnection {
     const exchange = new Exchange(socket, request, (isReusable) => {
       if (this.#socket !== socket) return;
       this.#exchange = undefined;
-      if (isReusable) socket.setTimeout(this.#idle);
-      else this.#forget(socket);
+      if (!isReusable) this.#forget(socket);
     });
     this.#exchange = exchange;
-    socket.setTimeout(0);
     return exchange;
   }
 
@@ -105,7 +103,9 @@ export class KeptConnection {
     socket.on('error', (error) => {
       failure = error;
     });
-    socket.once('timeout', () => this.#forget(socket));
+    socket.setTimeout(this.#idle).on('timeout', () => {
+      if (this.#exchange === undefined) this.#forget(socket);
+    });
     const end = (isFinished: boolean) => {
       if (this.#socket !== socket) return;
       const exchange = this.#exchange;

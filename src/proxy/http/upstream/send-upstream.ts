@@ -80,11 +80,12 @@ type Attempt = UpstreamRequest & {
 };
 
 async function dispatch(options: Attempt): Promise<BackendMessage> {
-  const { agent: _, connection, ...others } = options;
-  const { body, url } = others;
-  if (Buffer.isBuffer(body) && connection?.takes({ ...others, body })) {
-    return connection.send({ ...others, body });
+  const { url, method, headers, body, signal, connection } = options;
+  if (connection !== undefined && Buffer.isBuffer(body)) {
+    const request = { url, method, headers, body, signal };
+    if (connection.takes(request)) return connection.send(request);
   }
+  const { agent: _, ...others } = options;
   if (url.protocol === 'https:') return sendSecurely(others);
   return send(Buffer.isBuffer(body) ? options : others);
 }
