@@ -36,7 +36,7 @@ function parseRawObject(text: string, arrayKey: string | undefined): RawJsonObje
   for (;;) {
     if (text.charCodeAt(at) !== quote) return undefined;
     const keyEnd = afterString(text, at);
-    const key = keyEnd === -1 ? undefined : stringIn(text.slice(at, keyEnd));
+    const key = keyEnd === -1 ? undefined : keyIn(text.slice(at, keyEnd));
     at = afterBlank(text, keyEnd);
     if (key === undefined || text.charCodeAt(at) !== colon) return undefined;
     const start = afterBlank(text, at + 1);
@@ -134,7 +134,7 @@ export function printParts(members: readonly RawMember[]): string[] {
   let text = '{';
   let separator = '';
   for (const [key, value] of members) {
-    text += `${separator}${JSON.stringify(key)}:`;
+    text += `${separator}${printKey(key)}:`;
     separator = ',';
     if (value.length <= longestJoined) text += value;
     else {
@@ -148,10 +148,7 @@ export function printParts(members: readonly RawMember[]): string[] {
 /** Returns the length of what printMembers returns, in UTF-16 code units. */
 function printedLength(members: readonly RawMember[]): number {
   const punctuation = 1 + Math.max(members.length, 1);
-  return members.reduce(
-    (sum, [key, value]) => sum + JSON.stringify(key).length + 1 + value.length,
-    punctuation,
-  );
+  return members.reduce((sum, [key, value]) => sum + printKey(key).length + 1 + value.length, punctuation);
 }
 
 /** Returns the length of all values, in UTF-16 code units. */
@@ -161,7 +158,11 @@ export function valuesLength(members: readonly RawMember[]): number {
 
 /** Returns the value of the last member with the key, as JSON parsers do, or undefined if there is none. */
 export function rawMember(members: readonly RawMember[], key: string): string | undefined {
-  return members.findLast(([name]) => name === key)?.[1];
+  for (let at = members.length - 1; at >= 0; at -= 1) {
+    const member = members[at];
+    if (member?.[0] === key) return member[1];
+  }
+  return undefined;
 }
 
 /** Returns the parsed value of a member. Undefined if there is none, or its text is not JSON. */
@@ -177,6 +178,29 @@ export function parsedMember(members: readonly RawMember[], key: string): JsonNo
 export function roleOf(item: string): string | undefined {
   const [, role] = /^\{(?:"\w{1,40}":"[^"\\]{0,100}",){0,4}"role":"(\w+)"/.exec(item) ?? [];
   return role ?? (item.includes('"role"') ? rawString(rawMembers(item) ?? [], 'role') : undefined);
+}
+
+/** Keys by their JSON, and the other way round. All requests and events have the same few, and V8's JSON takes longer. */
+const keys = new Map<string, string>();
+const printedKeys = new Map<string, string>();
+
+/** The most keys to remember, and UTF-16 code units of each: a client may send any. */
+const mostKeys = 500;
+const longestKey = 64;
+
+function keyIn(json: string): string | undefined {
+  return keys.get(json) ?? stringIn(json);
+}
+
+function printKey(key: string): string {
+  const known = printedKeys.get(key);
+  if (known !== undefined) return known;
+  const json = JSON.stringify(key);
+  if (keys.size < mostKeys && json.length <= longestKey) {
+    printedKeys.set(key, json);
+    keys.set(json, key);
+  }
+  return json;
 }
 
 /** Returns the string value of a member, or undefined for another kind of value. */
