@@ -12,13 +12,8 @@ import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
 import { mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
-import {
-  loadSetup,
-  officialUpstreams,
-  parseUpstream,
-  type SetupOptions,
-  setupOptions,
-} from './proxy-setup.ts';
+import { loadSetup, type SetupOptions, setupOptions } from './proxy-setup.ts';
+import { officialUpstreams, parseUpstream } from './upstream.ts';
 
 type BenchTierOptions = SetupOptions & {
   live: boolean;

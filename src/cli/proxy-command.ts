@@ -18,14 +18,9 @@ import { passBytesOn, returnIdleMemory } from './idle-memory.ts';
 import { optimizeEarly } from './optimize-early.ts';
 import { mustBePort, mustBeWhole } from './options.ts';
 import { progress } from './progress.ts';
-import {
-  loadSetup,
-  officialUpstreams,
-  parseUpstream,
-  type SetupOptions,
-  setupOptions,
-} from './proxy-setup.ts';
+import { loadSetup, type SetupOptions, setupOptions } from './proxy-setup.ts';
 import { connectWorker, type ProxyWorker } from './proxy-worker.ts';
+import { officialUpstreams, parseUpstream } from './upstream.ts';
 import { environmentPrefix } from './usage.ts';
 import { openWatch, type WatchViewOptions, watchViewOptions } from './watch-options.ts';
 

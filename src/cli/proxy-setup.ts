@@ -3,16 +3,11 @@ import { ParityError } from '../errors.ts';
 import { type GoldenFolders, selectGoldens, versionNamed } from '../golden/select.ts';
 import { isLoopback, nameIn } from '../proxy/guard.ts';
 import { loadProxySetup, type ProxySetup } from '../proxy/setup.ts';
-import { defaultAuthFile, type SignIn } from '../proxy/sign-in/sign-in.ts';
+import { defaultAuthFile } from '../proxy/sign-in/sign-in.ts';
 import { officialTokenUrl } from '../proxy/sign-in/token-endpoint.ts';
 import type { SharedState } from '../proxy/state/shared-state.ts';
 import { goldensOption } from './options.ts';
-
-/** The official client's base URLs, by lane. */
-export const officialUpstreams: Readonly<Record<SignIn['lane'], string>> = {
-  chatgpt: 'https://chatgpt.com/backend-api/codex',
-  'api-key': 'https://api.openai.com/v1',
-};
+import { officialUpstreams } from './upstream.ts';
 
 /** The command-line options for goldens, sign-in and upstream of a proxy. */
 export type SetupOptions = {
@@ -58,12 +53,6 @@ export async function loadSetup(
   const codex = versionNamed(goldens, name);
   if (codex === name) selectGoldens(goldens, [codex]);
   return loadProxySetup({ goldens, codex, auth, tokenUrl: tokenUrl(process.env[tokenUrlVariable]), state });
-}
-
-/** Parses the value of --upstream. Throws ParityError if it is not an http or https URL. */
-export function parseUpstream(text: string): URL {
-  if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text);
-  throw new ParityError('usage', `--upstream "${text}" is not an http or https URL`);
 }
 
 /** Throws ParityError for an invalid URL, and for one that would send tokens unencrypted to another machine. */

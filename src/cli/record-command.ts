@@ -2,8 +2,6 @@ import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { type Lane, lanes } from '../client/official/lanes.ts';
 import { ParityError } from '../errors.ts';
-import { recordGoldens } from '../record/record-goldens.ts';
-import { recordCommandThroughTap } from '../record/record-live.ts';
 import { chooseFrom } from '../suggestion.ts';
 import type { CommandContext } from './command-context.ts';
 import { examples } from './help.ts';
@@ -99,7 +97,10 @@ export function recordCommand({ signal, exit }: CommandContext): CommandModule<o
     handler: async (options) => {
       const command = options['--'] ?? [];
       if (command.length > 0) exit(await recordTrace(command, options));
-      else await recordGoldens({ ...parse(options), signal, onProgress: progress });
+      else {
+        const { recordGoldens } = await import('../record/record-goldens.ts');
+        await recordGoldens({ ...parse(options), signal, onProgress: progress });
+      }
     },
   };
 }
@@ -115,6 +116,7 @@ async function recordTrace(command: readonly string[], options: RecordOptions): 
   }
   const time = new Date().toISOString().replaceAll(/[:.]/g, '-');
   const out = options.out ?? join('.codex-parity', `live-${time}.trace.jsonl`);
+  const { recordCommandThroughTap } = await import('../record/record-live.ts');
   const { exitCode, requests, problems } = await recordCommandThroughTap({ command, out });
   for (const problem of problems) progress(problem);
   if (requests === 0 && problems.size === 0)

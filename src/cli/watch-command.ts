@@ -6,7 +6,7 @@ import { examples } from './help.ts';
 import { returnIdleMemory, shrinkYoungGeneration } from './idle-memory.ts';
 import { type GoldensOption, goldensOption, mustBePort } from './options.ts';
 import { progress } from './progress.ts';
-import { parseUpstream } from './proxy-setup.ts';
+import { parseUpstream } from './upstream.ts';
 import { openWatch, type WatchViewOptions, watchViewOptions } from './watch-options.ts';
 
 type WatchCommandOptions = GoldensOption & WatchViewOptions & { listen: number; upstream: string };

@@ -55,17 +55,23 @@ const watch = ['watch', '--listen', '0', '--page', '0'];
 
 // Each of these takes megabytes of a process that may run for months.
 it.each([
-  { args: proxy, needed: ['pino', 'ws', 'yargs'] },
-  { args: watch, needed: ['yargs'] },
-])('starts $args.0 without what it does not need', async ({ args, needed }) => {
+  { args: proxy, needed: ['pino', 'ws', 'yargs'], unused: /^proxy\/state\/redis|^cli\/proxy-workers/ },
+  { args: watch, needed: ['yargs'], unused: /^proxy\// },
+])('starts $args.0 without what it does not need', async ({ args, needed, unused }) => {
   const { builtin, dependencies, called, sources, urls } = await loadedModules(args);
   expect(dependencies).toEqual(needed);
-  expect(builtin).toContain('http');
+  expect(builtin).toContain('net');
   expect(builtin).not.toContain('internal/deps/undici/undici');
   expect(builtin).not.toContain('http2');
   expect(urls.filter((url) => /node_modules\/(?:string-width|emoji-regex)\//.test(url))).toEqual([]);
-  expect(sources.filter((file) => /\/(?:redis-state|proxy-workers)\./.test(file))).toEqual([]);
+  expect(sources.filter((file) => unused.test(file))).toEqual([]);
   expect(called).toEqual([]);
+});
+
+it('records a command without the scenarios of goldens', async () => {
+  const { sources } = await loadedModules(['record', '--', 'true']);
+  expect(sources).toContain('record/record-live.ts');
+  expect(sources.filter((file) => /^(?:scenario|backend)\//.test(file))).toEqual([]);
 });
 
 // A check may play hundreds of scenarios, but most users and tests play few.
