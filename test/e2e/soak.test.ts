@@ -158,11 +158,10 @@ it.concurrent('fails when the proxy keeps sockets, timers and memory', async ({ 
     },
   };
   const { breaches } = await soak({ ...few, env: mutated(leaking, onTestFinished) });
-  expect(breaches).toEqual([
-    expect.stringMatching(/^\d+ more descriptors are open/),
-    expect.stringMatching(/^\d+ more timers run/),
-    expect.stringMatching(/^[\d.]+ MB more memory is used/),
-  ]);
+  const text = breaches.join('\n');
+  expect(text).toMatch(/^\d+ more descriptors are open/m);
+  expect(text).toMatch(/^\d+ more timers run/m);
+  expect(text).toMatch(/^[\d.]+ MB more memory is used/m);
 });
 
 it.concurrent.for(faults)(
