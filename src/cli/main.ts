@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
 import { plainReason } from '../errors.ts';
-import { deferStringWidth } from './string-width.ts';
 
 // A reader that closes the pipe, as in `show FILE | head`, is not an error. The work continues: its files and its exit
 // code still matter.
@@ -13,7 +12,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 // Halves the start-up time. It must come before the modules that are worth caching.
 enableCompileCache();
-const stopDeferring = deferStringWidth();
 const { run } = await import('./run.ts');
-stopDeferring();
 process.exitCode = await run(process.argv.slice(2));

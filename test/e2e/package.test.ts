@@ -39,12 +39,6 @@ function helpOf(command: string): ReturnType<typeof cli> {
   return help;
 }
 
-it.concurrent('aligns text that is not ASCII in the help of check', async () => {
-  const { stdout } = await helpOf('check');
-  const line = stdout.split('\n').find((text) => text.includes('wire/tls-…'));
-  expect(line).toHaveLength(110);
-});
-
 it.concurrent.each([
   'record',
   'check',
