@@ -1,13 +1,11 @@
-import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { definedOnly, type GroupRun, runInGroup } from '../client/process-group.ts';
 import { ParityError, startFailure } from '../errors.ts';
 import { isFolder } from '../files.ts';
 import type { GoldenFolders } from '../golden/select.ts';
-import { listenLocally } from '../listening.ts';
 import { lineLogger } from '../proxy/log.ts';
 import type { loadShape } from '../proxy/shape/shape.ts';
+import { freePort } from './free-port.ts';
 import { type OutgoingProxy, outgoingVariables } from './outgoing-proxy.ts';
 import { notReady, PrintedLines } from './readiness.ts';
 import { setUp } from './setup-requests.ts';
@@ -221,28 +219,4 @@ function canConnect(
     });
     socket.once('error', () => resolve(false));
   });
-}
-
-const [firstPort, ports] = [20_000, 10_000];
-
-let nextPort = firstPort + randomInt(ports);
-
-/**
- * A free port for a subject to listen on. It is below the ephemeral range, so that no connection of another check takes
- * it in the meantime. Each call returns another one: a subject takes a while to listen, and others start beside it.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = nextPort;
-    nextPort = firstPort + ((port + 1 - firstPort) % ports);
-    const server = createServer();
-    try {
-      await listenLocally(server, port);
-      server.close();
-      await once(server, 'close');
-      return port;
-    } catch (error) {
-      if (!(error instanceof ParityError)) throw error;
-    }
-  }
 }

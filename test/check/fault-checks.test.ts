@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { playedFaults } from '../../src/check/faults/fault-cases.ts';
 import { coreScenarios, runFaultChecks } from '../../src/check/faults/run-fault-checks.ts';
-import { freePort } from '../../src/check/start-subject.ts';
+import { freePort } from '../../src/check/free-port.ts';
 import { configuredSubject, type Subject, subjectAt } from '../../src/check/subject.ts';
 import type { Lane } from '../../src/client/official/lanes.ts';
 import type { FaultResult } from '../../src/diff/judge-view.ts';

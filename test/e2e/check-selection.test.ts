@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { freePort } from '../../src/check/start-subject.ts';
+import { freePort } from '../../src/check/free-port.ts';
 import { greenProject } from './green-project.ts';
 
 const renamed = 'renames the session header';

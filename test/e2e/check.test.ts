@@ -63,7 +63,7 @@ it.each([
   {
     broken: 'sends a token of another sign-in',
     file: tunnelled,
-    change: (source: string) => source.replace('{signIn.accessToken}', "{'another-token'}"),
+    change: (source: string) => source.replace('(signIn.accessToken)', "('another-token')"),
     finding: /handshake › authorization: changed\n(?:.*\n)*? {2}why .*does not belong to the sign-in/,
   },
   {
