@@ -131,10 +131,9 @@ export class Matcher {
   #areEqual(expected: JsonNode, actual: JsonNode, purpose: keyof Omit<EqualCost, 'isTemplate'>): boolean {
     if ((expected.kind !== 'object' && expected.kind !== 'array') || expected.kind !== actual.kind)
       return false;
-    if (this.#comparisons.left <= 0 || !sameJson(expected, actual)) return false;
     const cost = costOfEqual(expected);
     if (cost === undefined || (cost.isTemplate && this.#variables !== undefined)) return false;
-    if (this.#comparisons.left < cost[purpose]) return false;
+    if (this.#comparisons.left < cost[purpose] || !sameJson(expected, actual)) return false;
     this.#comparisons.left -= cost[purpose];
     return true;
   }
