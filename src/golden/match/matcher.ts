@@ -18,7 +18,6 @@ import { kinds } from '../pattern/kinds.ts';
 import { parseTemplate, soleVariable, type TemplatePart } from '../pattern/template.ts';
 import { align, likenessOfForm, maximumCells } from './align.ts';
 import { differenceOf, respelled } from './difference.ts';
-import { areDistinct, costOf, costOfEqual, type EqualCost } from './equal-cost.ts';
 import {
   type Difference,
   jsonValue,
@@ -71,7 +70,6 @@ export class Matcher {
   }
 
   node(expected: JsonNode, actual: JsonNode, place: Place): void {
-    if (this.#areEqual(expected, actual, 'match')) return;
     if (
       expected.kind === 'object' &&
       this.#variables !== undefined &&
@@ -91,7 +89,6 @@ export class Matcher {
 
   /** The likeness of a pattern and a node, from 0 to 1. Variables match any value of their kind. */
   likeness(expected: JsonNode, actual: JsonNode): number {
-    if (this.#areEqual(expected, actual, 'likeness')) return 1;
     const length = (node: JsonNode) => (node.kind === 'string' ? node.value.length : 0);
     if (!this.#spend(length(expected) + length(actual))) return 0;
     if (expected.kind === 'object' && actual.kind === 'object') {
@@ -124,23 +121,9 @@ export class Matcher {
     return this.#matches(expected, actual) ? 1 : 0;
   }
 
-  /**
-   * Whether both are equal lists or objects without variables, of which there is nothing more to find out. Counts what comparing
-   * their parts would count, but takes a fraction of the time.
-   */
-  #areEqual(expected: JsonNode, actual: JsonNode, purpose: keyof Omit<EqualCost, 'isTemplate'>): boolean {
-    if ((expected.kind !== 'object' && expected.kind !== 'array') || expected.kind !== actual.kind)
-      return false;
-    const cost = costOfEqual(expected);
-    if (cost === undefined || (cost.isTemplate && this.#variables !== undefined)) return false;
-    if (this.#comparisons.left < cost[purpose] || !sameJson(expected, actual)) return false;
-    this.#comparisons.left -= cost[purpose];
-    return true;
-  }
-
   /** Counts a comparison of so many characters. Returns whether it may be made. */
   #spend(characters: number): boolean {
-    this.#comparisons.left -= costOf(characters);
+    this.#comparisons.left -= 1 + characters / 16;
     return this.#comparisons.left >= 0;
   }
 
@@ -376,6 +359,15 @@ function haveSameKeys(expected: readonly JsonMember[], actual: readonly JsonMemb
   for (let index = 0; index < expected.length; index += 1)
     if (expected[index]?.[0] !== actual[index]?.[0]) return false;
   return areDistinct(expected);
+}
+
+/** Whether no key is there twice. Comparing few keys with each other takes less time than a set of them. */
+function areDistinct(members: readonly JsonMember[]): boolean {
+  if (members.length > 16) return new Set(members.map(([key]) => key)).size === members.length;
+  for (let index = 1; index < members.length; index += 1)
+    for (let other = 0; other < index; other += 1)
+      if (members[index]?.[0] === members[other]?.[0]) return false;
+  return true;
 }
 
 /** Members by key; of duplicate keys the first. */
