@@ -12,11 +12,11 @@ const [firstPort, ports] = [20_000, 10_000];
 const reservationOffset = 10_000;
 
 /** How many ports stay reserved: many more than subjects start at once. */
-const mostReserved = 64;
+const mostReserved = 256;
 
 /**
- * Free ports for subjects to listen on. Each is another one, and none that another process has just taken: a subject takes a
- * while to listen, and others start beside it.
+ * Free ports for subjects to listen on. No two are the same, and none was just taken by another process: a subject takes a while
+ * to listen, and others start beside it.
  */
 export class FreePorts {
   #next: number;
@@ -30,7 +30,9 @@ export class FreePorts {
     for (;;) {
       const port = this.#next;
       this.#next = firstPort + ((port + 1 - firstPort) % ports);
-      if ((await this.#reserve(port)) && (await isFree(port))) return port;
+      if (!(await this.#reserve(port))) continue;
+      if (await isFree(port)) return port;
+      this.#reservations.pop()?.close();
     }
   }
 

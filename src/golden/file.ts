@@ -142,9 +142,11 @@ class GoldenReader {
         this.#assertDeclared(node);
         this.#documents.declare(fields.text('name'), fields.node('value'));
         return;
-      default:
+      default: {
         this.#assertDeclared(node);
-        this.#events.push(this.#lines.event(this.#documents.expand(node)));
+        const expanded = this.#documents.expand(node);
+        this.#events.push(expanded === node ? this.#lines.event(node) : decodeEvent(expanded));
+      }
     }
   }
 

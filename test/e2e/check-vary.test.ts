@@ -20,7 +20,7 @@ async function findings(subject: Subject, vary: number | undefined): Promise<str
     onProgress: () => {},
   });
   return results.flatMap(({ scenario, verdict, findings }) => [
-    // The reason of a failure differs: compared, it is shown.
+    // Compares the reason too, so that a failure shows it.
     `${scenario}: ${'reason' in verdict ? verdict.reason : verdict.type}`,
     ...findings.map(line),
   ]);

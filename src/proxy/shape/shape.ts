@@ -163,7 +163,7 @@ export async function loadShape(
   let http: Golden | undefined;
   let http2: Golden | undefined;
   const lines = new GoldenLines();
-  // Reduce each golden to its outline before reading the next: their contents together would take much memory.
+  // Only the outlines are kept. What the lines of the goldens contain is freed at the end.
   for (const file of layeredGoldens(goldens)) {
     if (file.codex !== codex) continue;
     // Whether an account is of a government agency is known when it is used: a folder may have several.

@@ -80,7 +80,9 @@ export class KeptConnection {
     const exchange = new Exchange(socket, request, (isReusable) => {
       if (this.#socket !== socket) return;
       this.#exchange = undefined;
-      if (!isReusable) this.#forget(socket);
+      // A response may take longer than that. What came last may have come long ago.
+      if (isReusable) socket.setTimeout(this.#idle);
+      else this.#forget(socket);
     });
     this.#exchange = exchange;
     return exchange;
