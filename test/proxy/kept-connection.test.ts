@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { listenLocally } from '../../src/listening.ts';
 import type { BackendMessage } from '../../src/proxy/http/upstream/backend-message.ts';
@@ -253,6 +254,18 @@ it('waits longer for a response than it stays open without one', async () => {
   await expect.poll(() => backend.sockets[0]?.readableEnded).toBe(true);
   expect(await send()).toBe('ok');
   expect(backend.sockets).toHaveLength(2);
+});
+
+it('ends when it is unused, also after a response that was read slowly', async () => {
+  const idle = 50;
+  const length = 160_000;
+  const backend = await startBackend([
+    bytes(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`),
+  ]);
+  const response = await keep(idle).send(requestTo(backend.url));
+  await delay(4 * idle);
+  expect(await buffer(response)).toHaveLength(length);
+  await expect.poll(() => backend.sockets[0]?.readableEnded).toBe(true);
 });
 
 it('takes only bodies whose length the headers state, and refuses headers that are not valid', async () => {
