@@ -58,7 +58,8 @@ export function sampleEvents(run: number, turns: 1 | 2 = 1): TraceEvent[] {
       id: `msg_${uuid7(run, name)}`,
       role,
       content: texts.map((text) => ({ type: 'input_text', text })),
-      passthrough: { turn_id: id, create_time: (time + 7) / 1000 + texts.length, kinds: [kind] },
+      // Never a whole number: JSON.stringify would write it without ".0", which the official client does not.
+      passthrough: { turn_id: id, create_time: (time + 7.5) / 1000 + texts.length, kinds: [kind] },
     });
   const item = itemOf(turn, start);
   const input = [
