@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * Tests that need the official client, npm, a process of their own, many processes or a minute, or send many megabytes. All others
- * are unit tests.
+ * Tests that need the official client, npm, Redis, a process that runs this project's code, or a minute, or send many megabytes.
+ * All others are unit tests.
  */
 export const systemTests = [
   'test/{clients,e2e,integration}/**/*.test.ts',
@@ -14,12 +14,12 @@ export const systemTests = [
   'test/client/install-refused.test.ts',
   'test/diff/hostile.test.ts',
   'test/golden/mutations.test.ts',
-  'test/proxy/{http2-failures,large-requests,slow-clients}.test.ts',
-  'test/proxy/sign-in/official.test.ts',
+  'test/proxy/{http2-failures,large-requests,slow-clients,state}.test.ts',
+  'test/proxy/sign-in/{official,renewing-processes,shared-renewals}.test.ts',
 ];
 
 /** Tests that take more than ten seconds, most of it waiting. They start before the others, the longest first. */
-const long = [
+export const long = [
   'diff/hostile',
   'e2e/soak',
   'integration/holdings',
@@ -41,7 +41,7 @@ const long = [
   'proxy/sign-in/silent-endpoint',
   'client/run-client-real',
   'clients/node-clients',
-  'proxy/sign-in/account',
+  'proxy/sign-in/renewing-processes',
   'integration/idle-memory',
   'proxy/tunnel',
   'client/app-server-session',

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { ParityError } from '../../src/errors.ts';
 import { listenLocally } from '../../src/listening.ts';
 import { MemoryState } from '../../src/proxy/state/memory-state.ts';
-import { openRedisState, parseStateUrl } from '../../src/proxy/state/redis-state.ts';
+import { openRedisState } from '../../src/proxy/state/redis-state.ts';
 import { sharedInstallation } from '../../src/proxy/state/shared-installation.ts';
 import type { SharedState } from '../../src/proxy/state/shared-state.ts';
 import { takeLock } from '../../src/proxy/state/state-lock.ts';
@@ -65,45 +65,6 @@ const lockOptions = (held: number) => ({
   deadTime: 2000,
 });
 
-it('forgets what was stored first when the memory is full', async () => {
-  const state = new MemoryState({ keys: 3, length: 10 });
-  for (const key of ['a', 'b', 'c', 'd']) await state.set(key, '12', minute);
-  expect(await state.get(['a', 'b', 'c', 'd'])).toEqual([undefined, '12', '12', '12']);
-  await state.set('e', '12345678', minute);
-  expect(await state.get(['b', 'c', 'd', 'e'])).toEqual([undefined, undefined, '12', '12345678']);
-  expect(await state.set('f', '12345678901', minute)).toBe(false);
-});
-
-it('keeps locks and renewed tokens, however many conversations there are', async () => {
-  const state = new MemoryState({ keys: 3, length: 100 });
-  await state.set('tokens:of a sign-in', 'renewed', minute);
-  const lock = await takeLock(state, 'renewal:of a sign-in', lockOptions(0));
-  onTestFinished(async () => void (typeof lock === 'object' && (await lock.release())));
-  const kinds = ['session', 'response', 'account', 'http'];
-  const keys = kinds.flatMap((kind) => [1, 2, 3, 4].map((number) => `${kind}:${number}`));
-  for (const key of keys) await state.set(key, 'a conversation', minute);
-  expect(await takeLock(state, 'renewal:of a sign-in', lockOptions(0))).toBe('held');
-  expect(await state.get(['tokens:of a sign-in'])).toEqual(['renewed']);
-  const kept = (await state.get(keys)).filter((text) => text !== undefined);
-  expect(kept).toHaveLength(3);
-});
-
-it('takes over the lock of a process that has died, and not that of one that lives', async () => {
-  const state = new MemoryState({ keys: 100, length: 10_000 });
-  await state.add('lock of the dead', 'nobody', 60 * minute);
-  const held = await takeLock(state, 'lock of the living', lockOptions(0));
-  const [ofDead, ofLiving] = await Promise.all([
-    takeLock(state, 'lock of the dead', lockOptions(minute)),
-    takeLock(state, 'lock of the living', lockOptions(5000)),
-  ]);
-  expect(ofLiving).toBe('held');
-  for (const lock of [held, ofDead]) {
-    expect(lock).toHaveProperty('release');
-    if (typeof lock === 'object') await lock.release();
-  }
-  expect(await state.get(['lock of the dead', 'lock of the living'])).toEqual([undefined, undefined]);
-});
-
 it.runIf(hasRedis)('keeps a lock in a Redis that is full and removes what expires first', async () => {
   const redis = await startRedis();
   await redis.stop();
@@ -119,47 +80,6 @@ it.runIf(hasRedis)('keeps a lock in a Redis that is full and removes what expire
   expect(await state.get(['response:0 0'])).toEqual([undefined]);
   expect(await takeLock(state, 'renewal:of a sign-in', lockOptions(0))).toBe('held');
   expect(state).toMatchObject({ failures: 0 });
-});
-
-/** The message that refuses a value of --state; empty if it is taken. */
-function refusalOf(text: string): string {
-  try {
-    parseStateUrl(text);
-    return '';
-  } catch (error) {
-    return error instanceof ParityError ? error.message : String(error);
-  }
-}
-
-describe('--state', () => {
-  it.each([
-    'redis://127.0.0.1:6379',
-    'redis://cache/2',
-    'rediss://user:secret@cache.example.com:6380/0',
-    'redis://[::1]:1',
-  ])('takes %s', (text) => expect(parseStateUrl(text).href).toContain(text));
-
-  it.each(['', 'memory', 'http://cache', 'redis://', 'redis://cache/name', 'redis://cache?db=1'])(
-    'refuses "%s"',
-    (text) => expect(() => parseStateUrl(text)).toThrow(/is not the URL of a Redis server: write redis:/),
-  );
-
-  it('is never printed with its password', () => {
-    const texts = [
-      'http://user:secret@cache',
-      'user:secret@cache',
-      'redis://u:secret@cache/x',
-      'redis://:a/secret@cache:6379/0',
-      'redis://:secret%@cache',
-      'redis://cache?password=secret',
-      'redis://cache#secret',
-    ];
-    for (const text of texts) {
-      const refusal = refusalOf(text);
-      expect(refusal).toMatch(/^--state "[^"]*cache.*" is not the URL of a Redis server: write redis:/);
-      expect(refusal).not.toContain('secret');
-    }
-  });
 });
 
 const turn = async (origin: string, body: object) => {
