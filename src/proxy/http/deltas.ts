@@ -1,3 +1,4 @@
+import { areSameWords, viewOf } from './byte-words.ts';
 import type { PlainTexts } from './upstream/plain-texts.ts';
 
 /**
@@ -18,12 +19,12 @@ export function deltasAt({ bytes, starts, ends }: PlainTexts, first: number): De
   const head = bytes.toString('latin1', from, Math.min(to, from + longestStart));
   const [start = '', type] = /^{"type":"(response\.[\w.]+\.delta)"/.exec(head) ?? [];
   if (type === undefined) return undefined;
+  const view = viewOf(bytes);
+  const isAlike = (n: number) => {
+    const at = starts[n] ?? 0;
+    return at + start.length <= bytes.length && areSameWords(view, from, at, start.length);
+  };
   let end = first + 1;
-  while (end < starts.length && startsAlike(bytes, from, starts[end] ?? 0, start.length)) end += 1;
+  while (end < starts.length && isAlike(end)) end += 1;
   return { type, bytes, starts: starts.slice(first, end), ends: ends.slice(first, end) };
-}
-
-function startsAlike(bytes: Buffer, one: number, other: number, length: number): boolean {
-  for (let at = 0; at < length; at += 1) if (bytes[one + at] !== bytes[other + at]) return false;
-  return true;
 }

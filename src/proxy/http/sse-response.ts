@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { HeaderList } from '../../wire/headers.ts';
+import { copyWords, viewOf } from './byte-words.ts';
 import type { Deltas } from './deltas.ts';
 import { hasRoom } from './frame-writer.ts';
 import { writeHead } from './send.ts';
@@ -75,13 +76,12 @@ export class SseResponse {
     }
     const before = Buffer.from(`event: ${type}\ndata: `);
     this.#reserve(all.length + starts.length * (before.length + 2));
-    const waiting = this.#waiting;
+    const [head, from, waiting] = [viewOf(before), viewOf(bytes), viewOf(this.#waiting)];
     let at = this.#length;
     for (let n = 0; n < starts.length; n += 1) {
-      at += before.copy(waiting, at);
-      at += bytes.copy(waiting, at, starts[n], ends[n]);
-      waiting[at] = lineFeed;
-      waiting[at + 1] = lineFeed;
+      at = copyWords(head, 0, before.length, waiting, at);
+      at = copyWords(from, starts[n] ?? 0, ends[n] ?? 0, waiting, at);
+      waiting.setUint16(at, twoLineFeeds);
       at += 2;
     }
     this.#length = at;
@@ -135,6 +135,7 @@ const noBytes: Buffer = Buffer.alloc(0);
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
+const twoLineFeeds = 0x0a0a;
 
 function hasLineEnd(text: string): boolean {
   return text.includes('\n') || text.includes('\r');

@@ -1,5 +1,5 @@
 import { type ApiError, invalidRequest } from '../http/errors.ts';
-import { printMembers, type RawMember, rawItems, rawMembers, roleOf } from '../shape/raw-json.ts';
+import { printMembers, type RawMember, rawItems, rawMembers } from '../shape/raw-json.ts';
 
 /**
  * What becomes of the members of an API client's request, on every surface. The rules come from reports of users of the
@@ -78,8 +78,8 @@ function unsupported(key: string, reason: string): ApiError {
 }
 
 /** Returns an input item for the backend. It accepts no system messages, and takes developer messages in their place. */
-export function backendItem(item: string): string {
-  if (roleOf(item) !== 'system') return item;
+export function backendItem(item: string, role: string | undefined): string {
+  if (role !== 'system') return item;
   return printMembers(
     (rawMembers(item) ?? []).map(([key, value]) => [key, key === 'role' ? '"developer"' : value]),
   );

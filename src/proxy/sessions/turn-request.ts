@@ -8,6 +8,7 @@ import {
   rawMembers,
   rawString,
   readRequest,
+  roleOf,
 } from '../shape/raw-json.ts';
 import type { Shape } from '../shape/shape.ts';
 import { requestTier } from '../shape/tier.ts';
@@ -24,6 +25,8 @@ export type TurnRequest = {
   readonly tier: string | undefined;
   /** The items of the input, as JSON texts. */
   readonly input: readonly string[];
+  /** The index of its first item with the role `user`; -1 if there is none. */
+  readonly firstOfUser: number;
   readonly previousResponseId: string | undefined;
   /** Whether the client names a conversation, and expects the backend to know its earlier turns. */
   readonly hasConversation: boolean;
@@ -55,7 +58,8 @@ export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): Tur
   const tier = requestTier(parsedMember(members, 'service_tier'));
   const { sent, dropped } = sortMembers(members);
   const items = request.items ?? inputItems(rawMember(members, 'input'));
-  const input = items.map(backendItem);
+  const roles = items.map(roleOf);
+  const input = items.map((item, at) => backendItem(item, roles[at]));
   const previousResponseId = rawString(members, 'previous_response_id');
   const kept = new Map(sent);
   const instructions = kept.get('instructions') ?? '""';
@@ -79,6 +83,7 @@ export function readTurnRequest(text: string, shape: Pick<Shape, 'isLite'>): Tur
     model,
     tier,
     input,
+    firstOfUser: roles.indexOf('user'),
     hasConversation: (rawMember(members, 'conversation') ?? 'null') !== 'null',
     previousResponseId: previousResponseId === '' ? undefined : previousResponseId,
     isStored: rawMember(members, 'store') !== 'false',

@@ -90,51 +90,85 @@ type Writer = (options: EnvelopeOptions) => string;
 /** A request has dozens of values, so what is the same in all requests is found once. */
 const writers = new WeakMap<CompiledPattern, Writer>();
 
-function newWriter(pattern: CompiledPattern, key: string, identityVariables: ReadonlySet<string>): Writer {
+/** What of it writes JSON: as it is, or within a JSON string. */
+type JsonForm = {
+  /** Returns a string value. */
+  readonly string: (text: string) => string;
+  readonly json: (json: string) => string;
+};
+
+/** Text that is the same in JSON. To find that out takes less time than to write it as JSON twice. */
+const plainText = /^[\w .:/()-]*$/;
+
+const asItIs: JsonForm = {
+  string: (text) => (plainText.test(text) ? `"${text}"` : JSON.stringify(text)),
+  json: (json) => json,
+};
+
+const withinString: JsonForm = {
+  string: (text) => (plainText.test(text) ? `\\"${text}\\"` : withinString.json(JSON.stringify(text))),
+  json: (json) => JSON.stringify(json).slice(1, -1),
+};
+
+function newWriter(
+  pattern: CompiledPattern,
+  key: string,
+  identityVariables: ReadonlySet<string>,
+  form = asItIs,
+): Writer {
   switch (pattern.kind) {
     case 'text': {
       const ids = pattern.variables.filter((name) => identityVariables.has(name));
       const isThread = namesThread(key);
       if (pattern.sole && ids.length > 0) {
-        return ({ identity }) => JSON.stringify(effectiveId(identity, isThread));
+        return ({ identity }) => form.string(effectiveId(identity, isThread));
       }
       return ({ filler, identity }) => {
         for (const name of ids) filler.set(name, effectiveId(identity, isThread));
         const text = fillText(pattern, filler);
-        return pattern.number ? text : JSON.stringify(text);
+        return pattern.number ? text : form.string(text);
       };
     }
     case 'object':
-      return membersWriter(pattern, identityVariables, () => false);
+      return membersWriter(pattern, identityVariables, form);
     case 'embedded-json': {
-      const inner = membersWriter(pattern.inner, identityVariables, ({ requestValues }, name) =>
-        requestValues.has(name),
-      );
-      return (options) => JSON.stringify(inner(options));
+      if (form === withinString) {
+        const write = newWriter(pattern, key, identityVariables);
+        return (options) => form.json(write(options));
+      }
+      const inner = membersWriter(pattern.inner, identityVariables, withinString, true);
+      return (options) => `"${inner(options)}"`;
     }
     case 'node': {
       const { node, text } = pattern;
-      return text === undefined ? ({ filler }) => printJson(filler.node(node)) : () => text;
+      if (text === undefined) return ({ filler }) => form.json(printJson(filler.node(node)));
+      const constant = form.json(text);
+      return () => constant;
     }
   }
 }
 
-/** `isRepeated`: whether a member is repeated from the request. */
+/** `repeats`: whether members are repeated from the request. */
 function membersWriter(
   { members }: ObjectPattern,
   identityVariables: ReadonlySet<string>,
-  isRepeated: (options: EnvelopeOptions, key: string) => boolean,
+  form: JsonForm,
+  repeats = false,
 ): Writer {
   const steps = Array.from(members, ([key, inner]) => ({
     key,
-    start: `${JSON.stringify(key)}:`,
-    write: newWriter(inner, key, identityVariables),
+    start: form.json(`${JSON.stringify(key)}:`),
+    write: newWriter(inner, key, identityVariables, form),
   }));
   return (options) => {
+    const { requestValues } = options;
     let text = '';
     for (const { key, start, write } of steps) {
-      const value = isRepeated(options, key) ? options.requestValues.get(key) : write(options);
-      if (value !== undefined) text += `${text === '' ? '' : ','}${start}${value}`;
+      const isRepeated = repeats && requestValues.has(key);
+      const repeated = isRepeated ? requestValues.get(key) : undefined;
+      if (isRepeated && repeated === undefined) continue;
+      const value = repeated === undefined ? write(options) : form.json(repeated);
+      text += `${text === '' ? '' : ','}${start}${value}`;
     }
     return `{${text}}`;
   };

@@ -30,7 +30,7 @@ export type RequestPattern = {
   /** The models whose requests have the lite flag. */
   readonly liteModels: ReadonlySet<string>;
   /** The order of all keys that a request may have. */
-  readonly keyOrder: readonly string[];
+  readonly keyOrder: ReadonlySet<string>;
   /** Variables for session and thread ids. A root thread has one variable for both. */
   readonly identityVariables: ReadonlySet<string>;
   /** Variables that keep their value for a session, such as the installation id. */
@@ -127,10 +127,12 @@ export function requestPattern(
     bodies,
     modelFlags: modelFlagsIn(allBodies),
     liteModels: liteModelsIn(bodiesOver('websocket', [golden, ...others])),
-    keyOrder: keyOrder([
-      ...orders.map((body) => (body.kind === 'object' ? body.members.map(([key]) => key) : [])),
-      formerKeys,
-    ]),
+    keyOrder: new Set(
+      keyOrder([
+        ...orders.map((body) => (body.kind === 'object' ? body.members.map(([key]) => key) : [])),
+        formerKeys,
+      ]),
+    ),
     identityVariables,
     sessionVariables,
     turnVariables: exclude(turnVariables, new Set([...identityVariables, ...sessionVariables])),

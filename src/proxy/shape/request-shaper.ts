@@ -161,9 +161,14 @@ export class RequestShaper {
     }
     for (const name of this.#pattern.turnVariables) turnValues.set(name, filler.value(name));
 
-    const order = keyOrder([this.#pattern.keyOrder, request.map(([key]) => key)]);
-    const present = order.filter((key) => members.has(key));
-    const ordered = present.map((key): RawMember => [key, members.get(key) ?? '']);
+    const { keyOrder: known } = this.#pattern;
+    const isKnown = request.every(([key]) => known.has(key));
+    const order = isKnown ? known : keyOrder([[...known], request.map(([key]) => key)]);
+    const ordered: RawMember[] = [];
+    for (const key of order) {
+      const value = members.get(key);
+      if (value !== undefined) ordered.push([key, value]);
+    }
     return {
       members: ordered,
       // With a getter, V8 would keep each request until it collects the whole heap (measured: node 24.21.0).
