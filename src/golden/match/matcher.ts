@@ -61,6 +61,14 @@ export class Matcher {
 
   /** Matches headers, or the members of an object. Order, capitalisation and duplicates count. */
   fields(expected: readonly JsonMember[], actual: readonly JsonMember[], place: Place, ordered = true): void {
+    if (haveSameNames(expected, actual)) {
+      for (const [index, [name, before]] of expected.entries()) {
+        const after = actual[index]?.[1] ?? before;
+        if (!this.#isPlain(before, after))
+          this.node(before, after, { ...place, path: [...place.path, name] });
+      }
+      return;
+    }
     const names = matchNames(
       expected.map(([name]) => name),
       actual.map(([name]) => name),
@@ -351,6 +359,14 @@ function ordersOf(
 /** The mean of the likenesses of all pairs; two empty values are alike. */
 function mean(sum: number, pairs: number): number {
   return pairs === 0 ? 1 : sum / pairs;
+}
+
+/** Whether both have the same names, spelled the same, in the same order. */
+function haveSameNames(expected: readonly JsonMember[], actual: readonly JsonMember[]): boolean {
+  return (
+    expected.length === actual.length &&
+    expected.every((member, index) => member[0] === actual[index]?.[0] && member[2] === actual[index]?.[2])
+  );
 }
 
 /** Whether both have the same keys in the same order, each of them once. */
