@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   childrenOf,
   type JsonNode,
@@ -6,7 +5,7 @@ import {
   jsonString,
   lineDepth,
   mapChildren,
-  printJson,
+  printNode,
 } from '../wire/json.ts';
 import { FieldError } from '../wire/json-fields.ts';
 import { sharedMark } from './golden.ts';
@@ -21,12 +20,18 @@ const minimumLength = 1024;
  * The same input always gives the same output.
  */
 export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
+  const texts = new Map<JsonNode, string>();
+  const textOf = (node: JsonNode): string => {
+    const text = texts.get(node) ?? printNode(node, textOf);
+    texts.set(node, text);
+    return text;
+  };
   const counts = new Map<string, number>();
   const count = (node: JsonNode): void => {
-    const identity = identityOf(node);
-    if (identity === undefined) return;
-    const before = counts.get(identity) ?? 0;
-    counts.set(identity, before + 1);
+    const text = textOf(node);
+    if (text.length < minimumLength) return;
+    const before = counts.get(text) ?? 0;
+    counts.set(text, before + 1);
     // The contents of a repeated document are written once, with it.
     if (before === 0) childrenOf(node).forEach(count);
   };
@@ -36,16 +41,16 @@ export function shareDocuments(lines: readonly JsonNode[]): JsonNode[] {
   const uniqueNames = new UniqueNames();
   const output: JsonNode[] = [];
   const share = (node: JsonNode, key: string): JsonNode => {
-    const identity = identityOf(node);
-    if (identity === undefined) return node;
-    const known = names.get(identity);
+    const text = textOf(node);
+    if (text.length < minimumLength) return node;
+    const known = names.get(text);
     if (known !== undefined) return referenceTo(known);
     const value = mapChildren(node, (child, childKey) =>
       share(child, childKey === undefined || childKey.startsWith('{{') ? key : childKey),
     );
-    if ((counts.get(identity) ?? 0) < 2) return value;
+    if ((counts.get(text) ?? 0) < 2) return value;
     const name = uniqueNames.assign(nameFrom(key));
-    names.set(identity, name);
+    names.set(text, name);
     output.push(jsonObject({ type: 'shared', name, value }));
     return referenceTo(name);
   };
@@ -147,10 +152,4 @@ function lengthOf(node: JsonNode): number {
 
 function referenceTo(name: string): JsonNode {
   return { kind: 'object', members: [[sharedMark, jsonString(name)]] };
-}
-
-/** Equal for documents with the same text; undefined for one that is too small to be shared. */
-function identityOf(node: JsonNode): string | undefined {
-  const text = printJson(node);
-  return text.length < minimumLength ? undefined : createHash('sha256').update(text).digest('base64');
 }

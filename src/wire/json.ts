@@ -223,7 +223,8 @@ export function jsonMember(key: string, value: JsonNode, spelling?: string): Jso
 /** A node for a plain value. Object keys are in insertion order; undefined members are omitted. */
 export function toNode(value: unknown): JsonNode {
   if (typeof value === 'string') return { kind: 'string', value };
-  if (typeof value === 'boolean') return { kind: 'literal', value };
+  if (typeof value === 'boolean' || value === null) return { kind: 'literal', value };
+  if (typeof value === 'number' && Number.isFinite(value)) return { kind: 'number', text: String(value) };
   const text = JSON.stringify(value);
   if (text === undefined) throw new TypeError('not a JSON value');
   return parseJson(text).node;

@@ -190,7 +190,9 @@ function at(table: Float64Array, index: number): number {
 
 /** Pairs of successive indices. */
 function diagonal(expected: number, actual: number, length: number): [number, number][] {
-  return Array.from({ length }, (_, index) => [expected + index, actual + index]);
+  const pairs: [number, number][] = [];
+  for (let index = 0; index < length; index += 1) pairs.push([expected + index, actual + index]);
+  return pairs;
 }
 
 function range(from: number, to: number): number[] {

@@ -57,6 +57,7 @@ export class Filler {
     if (node.kind !== 'object') return node;
     const document = member(node, jsonMark);
     if (document !== undefined) return jsonString(printJson(document));
+    if (!node.members.some(([key]) => key.startsWith('{{'))) return node;
     const members = node.members.filter(([key]) => key !== unorderedMark);
     return {
       kind: 'object',

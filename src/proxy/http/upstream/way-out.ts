@@ -57,12 +57,12 @@ function isHere({ hostname }: URL): boolean {
 
 /** The variables that name a proxy. As in other programs, a value without a scheme is an http URL. */
 function proxyEnvironment(): NodeJS.ProcessEnv {
-  const { NO_PROXY, no_proxy, ...others } = process.env;
-  const proxies = Object.entries(others).filter(([name]) => /^https?_proxy$/i.test(name));
-  const urls = proxies.map(([name, value = '']) => [
-    name,
-    /:\/\/|^$/.test(value) ? value : `http://${value}`,
-  ]);
+  const { NO_PROXY, no_proxy } = process.env;
+  const names = Object.keys(process.env).filter((name) => /^https?_proxy$/i.test(name));
+  const urls = names.map((name) => {
+    const value = process.env[name] ?? '';
+    return [name, /:\/\/|^$/.test(value) ? value : `http://${value}`];
+  });
   return { NO_PROXY, no_proxy, ...Object.fromEntries(urls) };
 }
 
