@@ -9,10 +9,12 @@ export type MessagePart = {
   /** Whether the message begins with this part, and whether it ends with it. */
   readonly begins: boolean;
   readonly ends: boolean;
-  /** As on the wire. Shares the memory of the chunk, so it is valid during the call only. */
-  readonly bytes: Buffer;
-  /** The mask of the first byte and the following three; undefined for frames of a backend. */
-  readonly mask: Buffer | undefined;
+  /** Its bytes are those of `chunk` from `start` to `end`, as on the wire. The chunk is valid during the call only. */
+  readonly chunk: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** The mask of the first byte and the following three, as a big-endian number; 0 for frames of a backend. */
+  readonly mask: number;
 };
 
 /** A close, ping or pong, and where its frame lies in the chunk. */
@@ -56,7 +58,8 @@ export class FrameScanner {
   /** How much of its payload has been seen. */
   #seen = 0;
   #fin = true;
-  #mask: Buffer | undefined;
+  /** The mask of the current data frame. */
+  #mask = 0;
   /** The message that the current or next data frame belongs to, if it has begun. */
   #message: { opcode: 'text' | 'binary'; compressed: boolean; begins: boolean } | undefined;
   #messages = 0;
@@ -122,7 +125,7 @@ export class FrameScanner {
           at = payloadAt + size;
           continue;
         }
-        this.#begin(first, size, second & 0x80 ? chunk.subarray(payloadAt - 4, payloadAt) : undefined);
+        this.#begin(first, size, second & 0x80 ? chunk.readInt32BE(payloadAt - 4) : 0);
         at = size === 0 ? this.#takePayload(chunk, payloadAt) : payloadAt;
       }
     }
@@ -130,7 +133,7 @@ export class FrameScanner {
   }
 
   /** Begins a data frame, whose first byte is `first`. */
-  #begin(first: number, size: number, mask: Buffer | undefined): void {
+  #begin(first: number, size: number, mask: number): void {
     if (first & 0x30) throw new UndecodableError('a websocket frame with RSV2 or RSV3 set');
     const opcode = first & 0x0f;
     if (opcode > 2) throw new UndecodableError('a websocket frame with an unknown opcode');
@@ -149,8 +152,7 @@ export class FrameScanner {
     this.#fin = (first & 0x80) !== 0;
     this.#left = size;
     this.#seen = 0;
-    // The header's chunk may be long. Do not keep it for four bytes.
-    this.#mask = mask && Buffer.from(mask);
+    this.#mask = mask;
   }
 
   /** Reports what a chunk has of the current frame. Returns the offset after it. */
@@ -162,23 +164,19 @@ export class FrameScanner {
       const ends = this.#fin && this.#left === 0;
       if (ends) this.#message = undefined;
       this.#options.onPart({
-        ...message,
+        opcode: message.opcode,
+        compressed: message.compressed,
+        begins: message.begins,
         ends,
-        bytes: chunk.subarray(start, end),
-        mask: this.#rotatedMask(),
+        chunk,
+        start,
+        end,
+        mask: rotated(this.#mask, this.#seen & 3),
       });
       message.begins = false;
     }
     this.#seen += end - start;
-    // Its four bytes may keep 8 KB of Node's buffer pool in memory.
-    if (this.#left === 0) this.#mask = undefined;
     return end;
-  }
-
-  #rotatedMask(): Buffer | undefined {
-    const shift = this.#seen & 3;
-    if (this.#mask === undefined || shift === 0) return this.#mask;
-    return Buffer.concat([this.#mask.subarray(shift), this.#mask.subarray(0, shift)]);
   }
 
   #control(
@@ -195,6 +193,11 @@ export class FrameScanner {
       this.#options.from === 'client' ? masked(bytes, chunk.subarray(payloadAt - 4, payloadAt)) : bytes;
     this.#options.onControl({ opcode, payload, start, end });
   }
+}
+
+/** A mask of four bytes that begins `count` bytes later. */
+function rotated(mask: number, count: number): number {
+  return count === 0 ? mask : (mask << (8 * count)) | (mask >>> (32 - 8 * count));
 }
 
 function sizeIn(stated: bigint): number {

@@ -11,9 +11,10 @@ it('keeps a text, although the memory of its chunks is read into again', () => {
   const text = `{"type":"error","message":"${'x'.repeat(200)}"}`;
   const memory = Buffer.alloc(100);
   for (let at = 0; at < text.length; at += memory.length) {
-    const bytes = memory.subarray(0, memory.write(text.slice(at, at + memory.length)));
+    const end = memory.write(text.slice(at, at + memory.length));
     const ends = at + memory.length >= text.length;
-    copy.push({ opcode: 'text', compressed: false, begins: at === 0, ends, bytes, mask: undefined });
+    const part = { begins: at === 0, ends, chunk: memory, start: 0, end, mask: 0 };
+    copy.push({ opcode: 'text', compressed: false, ...part });
   }
   expect(texts).toEqual([text]);
 });

@@ -15,7 +15,6 @@ export type MessageCopyOptions = {
 };
 
 const headLength = 64;
-const noBytes = Buffer.alloc(0);
 /** Bytes of a text that is needed. Prewarms and errors have fewer; the rest of others is not kept. */
 const longestText = 1024 * 1024;
 
@@ -36,7 +35,8 @@ export class MessageCopy {
   #broken = false;
   #messages = 0;
   #length = 0;
-  #head: Buffer = noBytes;
+  /** The first bytes of the message, as latin1. */
+  #head = '';
   /** Undefined until `onHead` was called. */
   #keeps: boolean | undefined;
   #kept: Buffer[] = [];
@@ -74,8 +74,9 @@ export class MessageCopy {
     this.#release();
   }
 
-  #inflate({ bytes, mask, ends }: MessagePart): void {
-    const plain = mask === undefined ? bytes : masked(bytes, mask);
+  #inflate(part: MessagePart): void {
+    const { ends } = part;
+    const plain = part.mask === 0 ? part.chunk.subarray(part.start, part.end) : copyOf(part);
     const data = ends ? Buffer.concat([plain, flushTail]) : plain;
     this.#inflater ??= this.#createInflater();
     const inflater = this.#inflater;
@@ -91,7 +92,7 @@ export class MessageCopy {
 
   #createInflater(): InflateRaw {
     const inflater = createInflateRaw();
-    inflater.on('data', (bytes: Buffer) => this.#take(bytes));
+    inflater.on('data', (chunk: Buffer) => this.#take({ chunk, start: 0, end: chunk.length, mask: 0 }));
     // A sender may end the stream with a message (RFC 7692 §7.2.3.4). The next one begins another.
     inflater.on('end', () => {
       if (this.#inflater === inflater) this.#inflater = undefined;
@@ -106,34 +107,33 @@ export class MessageCopy {
     for (const callback of this.#waiting.splice(0)) callback();
   }
 
-  #takePlain({ bytes, mask, ends }: MessagePart): void {
+  #takePlain(part: MessagePart): void {
     if (this.#broken) return;
-    this.#take(bytes, mask);
-    if (ends) this.#end();
+    this.#take(part);
+    if (part.ends) this.#end();
   }
 
-  /** Takes the next bytes of a message. Unmasks only what is needed: a request is long, and its type is at its start. */
-  #take(bytes: Buffer, mask?: Buffer): void {
+  /** Takes the next bytes of a message. Copies only what is needed: a request is long, and its type is at its start. */
+  #take(payload: Payload): void {
+    const length = payload.end - payload.start;
     let headBytes = 0;
     if (this.#keeps === undefined) {
-      const start = unmasked(bytes.subarray(0, headLength - this.#head.length), mask);
-      headBytes = start.length;
-      this.#kept.push(start);
-      this.#head = Buffer.concat([this.#head, start]);
+      headBytes = Math.min(length, headLength - this.#head.length);
+      this.#head += latin1Of(payload, headBytes);
       if (this.#head.length === headLength) this.#begin();
     }
     if (this.#keeps === true && this.#length < longestText) {
-      this.#kept.push(unmasked(bytes, mask).subarray(headBytes));
+      this.#kept.push(copyOf(payload).subarray(headBytes));
     }
     const before = this.#length;
-    this.#length += bytes.length;
+    this.#length += length;
     const { tooLong } = this.#options;
     if (tooLong !== undefined && before < tooLong.bytes && this.#length >= tooLong.bytes) tooLong.report();
   }
 
   #begin(): void {
-    this.#keeps = this.#options.onHead(this.#head.toString('latin1'));
-    if (!this.#keeps) this.#kept = [];
+    this.#keeps = this.#options.onHead(this.#head);
+    if (this.#keeps) this.#kept = [Buffer.from(this.#head, 'latin1')];
   }
 
   #end(): void {
@@ -141,14 +141,32 @@ export class MessageCopy {
     const text = this.#keeps === true ? Buffer.concat(this.#kept).toString('utf8') : '';
     this.#messages += 1;
     this.#length = 0;
-    this.#head = noBytes;
+    this.#head = '';
     this.#keeps = undefined;
     this.#kept = [];
     this.#options.onEnd(text);
   }
 }
 
-/** A copy: the memory of a chunk may be read into again. */
-function unmasked(bytes: Buffer, mask: Buffer | undefined): Buffer {
-  return mask === undefined ? Buffer.from(bytes) : masked(bytes, mask);
+/** Bytes as a part of a message has them. */
+type Payload = Pick<MessagePart, 'chunk' | 'start' | 'end' | 'mask'>;
+
+/** Unmasked, and in memory of its own: that of a chunk may be read into again. */
+function copyOf({ chunk, start, end, mask }: Payload): Buffer {
+  const bytes = chunk.subarray(start, end);
+  if (mask === 0) return Buffer.from(bytes);
+  const key = Buffer.alloc(4);
+  key.writeInt32BE(mask);
+  return masked(bytes, key);
+}
+
+/** Where the start of a message is unmasked: a buffer for each would take more time than all else that is read of it. */
+const unmaskedHead = Buffer.alloc(headLength);
+
+/** The first `count` bytes, unmasked. */
+function latin1Of({ chunk, start, mask }: Payload, count: number): string {
+  for (let at = 0; at < count; at += 1) {
+    unmaskedHead[at] = (chunk[start + at] ?? 0) ^ (mask >>> (24 - 8 * (at & 3)));
+  }
+  return unmaskedHead.toString('latin1', 0, count);
 }
