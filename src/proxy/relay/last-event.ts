@@ -5,9 +5,12 @@ import { isLastEvent } from '../http/upstream-events.ts';
  * no event is parsed on its way.
  */
 export function lastEventOf(head: string): string | undefined {
-  const type = /^\{"type":"([\w.]+)"/.exec(head)?.[1] ?? '';
+  if (!head.startsWith(typeKey)) return undefined;
+  const type = head.slice(typeKey.length, head.indexOf('"', typeKey.length));
   return isLastEvent(type) ? type : undefined;
 }
+
+const typeKey = '{"type":"';
 
 /** Whether a message in a chunk may be such an event. Nearly all others can be excluded by one letter of their type. */
 export function mayBeLastEvent(chunk: Buffer, start: number, length: number): boolean {
