@@ -4,15 +4,26 @@ import { expect, it, onTestFinished } from 'vitest';
 import { listenLocally } from '../../../src/listening.ts';
 import { ReusedReads } from '../../../src/proxy/http/upstream/reused-reads.ts';
 
-it('emits what was read before there is a receiver, and passes on the rest after it', async () => {
+type ReusedConnection = { readonly reads: ReusedReads; readonly socket: Socket; readonly peer: Socket };
+
+/** Opens a connection that reads into memory that is used again. */
+async function openConnection(): Promise<ReusedConnection> {
   const server = createServer();
   const port = await listenLocally(server);
-  onTestFinished(() => void server.close());
   const reads = new ReusedReads();
   const socket = connect({ port, host: '127.0.0.1', onread: reads.onread });
   reads.emitFrom(socket);
   const [peer] = (await once(server, 'connection')) as [Socket];
-  onTestFinished(() => void peer.destroy());
+  onTestFinished(() => {
+    server.close();
+    peer.destroy();
+    socket.destroy();
+  });
+  return { reads, socket, peer };
+}
+
+it('emits what was read before there is a receiver, and passes on the rest after it', async () => {
+  const { reads, socket, peer } = await openConnection();
   const received: string[] = [];
   const waiting = () => socket.readableLength;
 
@@ -31,4 +42,30 @@ it('emits what was read before there is a receiver, and passes on the rest after
   const ended = once(socket, 'end');
   peer.end();
   await ended;
+});
+
+/** Whether two short chunks are read into the same memory. */
+async function readsInPlace({ reads, peer }: ReusedConnection): Promise<boolean> {
+  const chunks: Buffer[] = [];
+  reads.passTo((chunk) => chunks.push(chunk) > 0);
+  for (const count of [1, 2, 3]) {
+    peer.write('short');
+    await expect.poll(() => chunks.length).toBe(count);
+  }
+  // The memory of the first one was chosen before there was a receiver.
+  const [, second, third] = chunks;
+  return second?.buffer === third?.buffer && second?.byteOffset === third?.byteOffset;
+}
+
+it('lets a limited number of connections keep memory, and another one as soon as one of them has closed', async () => {
+  const first = await openConnection();
+  expect(await readsInPlace(first)).toBe(true);
+  const others = await Promise.all(Array.from({ length: 20 }, openConnection));
+  const inPlace = await Promise.all(others.map(readsInPlace));
+  expect(inPlace).toContain(false);
+  const closed = once(first.socket, 'close');
+  first.peer.destroy();
+  await closed;
+  expect(await readsInPlace(await openConnection())).toBe(true);
+  expect(await readsInPlace(await openConnection())).toBe(false);
 });

@@ -1,13 +1,18 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { countPassedBytes } from '../passed-bytes.ts';
 
-/** What all connections read short chunks into. Memory of its own for each idle connection would be too much. */
+/** What other connections than the owners read short chunks into. Memory of its own for each idle one would be too much. */
 const shared: Buffer = Buffer.allocUnsafeSlow(16 * 1024);
 
-/** Bytes of the memory that a connection has for itself while its reads fill it. */
+/** Bytes of the memory that a connection has for itself: an owner always, another one while its reads fill it. */
 const longRead = 64 * 1024;
 
-/** The most pieces of such memory to keep. */
+/** The most connections that are owners: the first ones that are open. */
+const mostOwners = 16;
+
+let owners = 0;
+
+/** The most pieces of memory to keep that no connection has. */
 const mostKept = 4;
 
 const kept: Buffer[] = [];
@@ -26,6 +31,7 @@ export class ReusedReads {
     callback: (length) => this.#read(this.#memory.subarray(0, length)),
   };
   #memory = shared;
+  #isOwner = false;
   #socket: Socket | undefined;
   #receiver: ChunkReceiver | undefined;
 
@@ -37,6 +43,12 @@ export class ReusedReads {
   /** Passes what is read from now on to a receiver. What waits to be emitted is emitted first. */
   passTo(receiver: ChunkReceiver): void {
     this.#receiver = receiver;
+    if (this.#socket === undefined || this.#socket.closed || owners === mostOwners) return;
+    this.#isOwner = true;
+    owners += 1;
+    this.#socket.once('close', () => {
+      owners -= 1;
+    });
   }
 
   /** Returns false if the socket has to stop reading. */
@@ -50,7 +62,7 @@ export class ReusedReads {
     const isFree = receiver(isShared ? Buffer.from(chunk) : chunk);
     if (isShared || !isFree) countPassedBytes(chunk.length);
     const isUsable = isFree && !isShared;
-    if (chunk.length === memory.length) {
+    if (this.#isOwner || chunk.length === memory.length) {
       if (!isUsable) this.#memory = kept.pop() ?? Buffer.allocUnsafeSlow(longRead);
     } else {
       if (isUsable && kept.length < mostKept) kept.push(memory);
