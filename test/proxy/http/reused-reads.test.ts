@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { listenLocally } from '../../../src/listening.ts';
-import { ReusedReads } from '../../../src/proxy/http/upstream/reused-reads.ts';
+import type { ReusedReads } from '../../../src/proxy/http/upstream/reused-reads.ts';
 
 type ReusedConnection = { readonly reads: ReusedReads; readonly socket: Socket; readonly peer: Socket };
 
 /** Opens a connection that reads into memory that is used again. */
 async function openConnection(): Promise<ReusedConnection> {
+  const { ReusedReads } = await import('../../../src/proxy/http/upstream/reused-reads.ts');
   const server = createServer();
   const port = await listenLocally(server);
   const reads = new ReusedReads();
@@ -58,6 +59,8 @@ async function readsInPlace({ reads, peer }: ReusedConnection): Promise<boolean>
 }
 
 it('lets a limited number of connections keep memory, and another one as soon as one of them has closed', async () => {
+  // Connections that other tests in this process have left count for another module.
+  vi.resetModules();
   const first = await openConnection();
   expect(await readsInPlace(first)).toBe(true);
   const others = await Promise.all(Array.from({ length: 20 }, openConnection));
