@@ -6,7 +6,6 @@ import type { Finding } from '../src/diff/finding.ts';
 import { transportIn } from '../src/diff/fold.ts';
 import { parityFindings } from '../src/diff/parity.ts';
 import { verdictOf } from '../src/diff/verdict.ts';
-import { readGolden } from '../src/golden/file.ts';
 import { jsonValue, type Place } from '../src/golden/match/mismatch.ts';
 import { selectGoldens } from '../src/golden/select.ts';
 import { defaultLimits } from '../src/proxy/limits.ts';
@@ -14,6 +13,7 @@ import { firstScreen } from '../src/report/first-screen.ts';
 import type { ReportedScenario } from '../src/report/report.ts';
 import { findingText } from '../src/report/text.ts';
 import { jsonString } from '../src/wire/json.ts';
+import { committedGolden } from './golden/committed-goldens.ts';
 import { fillGolden } from './golden/fill-golden.ts';
 
 const repository = join(import.meta.dirname, '..');
@@ -67,7 +67,7 @@ it.each(identifiers)('%s names %s, which is in %s', (_, name, file) => {
 });
 
 it('quotes a real finding in README.md', () => {
-  const golden = readGolden(join(repository, 'traces/0.169.0/chatgpt/fast.golden.jsonl'));
+  const golden = committedGolden(join(repository, 'traces/0.169.0/chatgpt/fast.golden.jsonl'));
   const sent = fillGolden(golden, 1).map((exchange) =>
     withPayloads(exchange, 'client', (message) => {
       if (message.content.kind !== 'json' || message.content.json.kind !== 'object') return [message];
@@ -86,7 +86,7 @@ it('shows first screens in README.md as check prints them', () => {
     goldens
       .filter(({ codex }) => version === undefined || codex === version)
       .map(({ codex, lane, scenario, path }) => ({
-        ...{ codex, lane, scenario, transport: transportIn(readGolden(path)) },
+        ...{ codex, lane, scenario, transport: transportIn(committedGolden(path)) },
         ...verdictOf([], {}),
       }));
   const screen = (subject: string, scenarios: readonly ReportedScenario[]) =>

@@ -3,10 +3,11 @@ import { expect, it } from 'vitest';
 import { conversationOf, KnownResponses } from '../../src/backend/known-responses.ts';
 import type { StreamEvent } from '../../src/backend/scripted-response.ts';
 import { strictRefusal } from '../../src/backend/strict-rules.ts';
-import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import { listGoldens } from '../../src/golden/file.ts';
 import { clientJson, type Exchange, type Step } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderList } from '../../src/wire/headers.ts';
 import { type JsonNode, printJson } from '../../src/wire/json.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 
 /** What the strict backend would refuse of an exchange of the official client. */
@@ -55,7 +56,7 @@ it.each(versions)('refuses nothing that the official client %s sends', (version)
   const refused = goldens
     .filter(({ codex }) => codex === version)
     .flatMap(({ path, lane, scenario }) =>
-      fillGolden(readGolden(path), 1)
+      fillGolden(committedGolden(path), 1)
         .filter(({ request }) => !textOf(request.target).endsWith('/compact'))
         .flatMap(refusals)
         .map((refusal) => `${lane} ${scenario}: ${refusal}`),

@@ -5,9 +5,9 @@ import { causeCodes, codeOf } from '../../src/diff/cause-code.ts';
 import type { Finding } from '../../src/diff/finding.ts';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
-import { readGolden } from '../../src/golden/file.ts';
 import { jsonValue, type Place } from '../../src/golden/match/mismatch.ts';
 import { jsonString } from '../../src/wire/json.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 
 /** The codes that fit each operator of scripts/mutations. */
@@ -80,7 +80,7 @@ const most = 6;
 it.each(['0.169.0/chatgpt/fast', '0.118.0/chatgpt/http-fallback', '0.169.0/chatgpt/close-1011'])(
   'gives every finding about a mutant of %s a code that fits its operator',
   (name) => {
-    const golden = readGolden(`traces/${name}.golden.jsonl`);
+    const golden = committedGolden(`traces/${name}.golden.jsonl`);
     const [official, other] = [fillGolden(golden, 1), fillGolden(golden, 2)];
     const unfit: string[] = [];
     for (const [index, exchange] of official.entries()) {

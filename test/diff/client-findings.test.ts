@@ -4,17 +4,17 @@ import { withPayloads } from '../../scripts/mutations/sites.ts';
 import { codeOf } from '../../src/diff/cause-code.ts';
 import { clientFindings } from '../../src/diff/live.ts';
 import { withOrigins } from '../../src/diff/origins.ts';
-import { readGolden } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { bundledGoldens } from '../../src/golden/select.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import type { MessageEvent } from '../../src/trace/trace-event.ts';
 import { filterMembers, type JsonNode, jsonString, mapChildren, member } from '../../src/wire/json.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 import { line } from './rendered.ts';
 
 function goldenOf(scenario: string): Golden {
-  return readGolden(join(bundledGoldens, '0.171.0', 'chatgpt', `${scenario}.golden.jsonl`));
+  return committedGolden(join(bundledGoldens, '0.171.0', 'chatgpt', `${scenario}.golden.jsonl`));
 }
 
 /** What the official client sends in a scenario, changed. */

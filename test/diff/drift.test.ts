@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { drift as changesOf } from '../../src/diff/drift.ts';
-import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import { listGoldens } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { changeWords } from '../../src/report/drift.ts';
 import type { HeaderField } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
 const scenarios = ['default', 'fast', 'tool-turn'];
@@ -16,7 +17,7 @@ const goldensOf = (version: string) =>
         ({ codex, lane, scenario }) =>
           codex === version && lane === 'chatgpt' && scenarios.includes(scenario),
       )
-      .map(({ path }) => readGolden(path)),
+      .map(({ path }) => committedGolden(path)),
   );
 const [old, young] = [await goldensOf('0.118.0'), await goldensOf('0.169.0')];
 const drift = (before: readonly Golden[], after: readonly Golden[]) =>

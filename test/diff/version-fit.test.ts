@@ -3,15 +3,15 @@ import { versionHeaders } from '../../src/check/version-headers.ts';
 import { codeOf } from '../../src/diff/cause-code.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
 import { versionFit, withVersion } from '../../src/diff/version-fit.ts';
-import { readGolden } from '../../src/golden/file.ts';
 import { bundledGoldens } from '../../src/golden/select.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderField } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 
 const known = versionHeaders([bundledGoldens], 'chatgpt');
-const golden = readGolden(`${bundledGoldens}/0.169.0/chatgpt/default.golden.jsonl`);
+const golden = committedGolden(`${bundledGoldens}/0.169.0/chatgpt/default.golden.jsonl`);
 
 /** What the official client sends, with other headers. */
 function sent(change: (header: HeaderField) => HeaderField | undefined): Exchange[] {

@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { envelopeFindings, parityFindings } from '../../src/diff/parity.ts';
-import { readGolden } from '../../src/golden/file.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { RequestEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 import { line } from './rendered.ts';
 
-const golden = readGolden(
+const golden = committedGolden(
   join(import.meta.dirname, '..', '..', 'traces', '0.169.0', 'chatgpt', 'default.golden.jsonl'),
 );
 const [official] = fillGolden(golden, 7);

@@ -8,15 +8,16 @@ import {
   readClientHellos,
   writeClientHellos,
 } from '../../src/golden/client-hello.ts';
-import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import { listGoldens } from '../../src/golden/file.ts';
 import type { Golden } from '../../src/golden/golden.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import { bundledGoldens } from '../../src/golden/select.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { type ClientHello, clientHelloLists } from '../../src/wire/client-hello.ts';
 import { temporaryFolder } from '../e2e/cli.ts';
+import { committedGolden } from './committed-goldens.ts';
 
-const fast = readGolden(join(bundledGoldens, '0.171.0', 'chatgpt', 'fast.golden.jsonl'));
+const fast = committedGolden(join(bundledGoldens, '0.171.0', 'chatgpt', 'fast.golden.jsonl'));
 const hello: ClientHello = {
   versions: ['TLS 1.3'],
   ciphers: ['A', 'B'],

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { listGoldens } from '../../src/golden/file.ts';
+import { GoldenLines, listGoldens, readGolden } from '../../src/golden/file.ts';
+import type { Golden } from '../../src/golden/golden.ts';
 
 /**
  * Committed goldens for tests that take long for each: the oldest and the newest version, since those in between contain
@@ -22,3 +23,13 @@ export const representatives = listGoldens(join(import.meta.dirname, '..', '..',
     (codex === '0.169.0' && lane === 'chatgpt' && forms.includes(scenario)) ||
     (['0.118.0', '0.169.0'].includes(codex) && lane !== 'provider-openai' && scenario === 'default'),
 );
+
+const lines = new GoldenLines();
+const known = new Map<string, Golden>();
+
+/** Reads a committed golden, once for all tests of this process. */
+export function committedGolden(path: string): Golden {
+  const golden = known.get(path) ?? readGolden(path, lines);
+  known.set(path, golden);
+  return golden;
+}

@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { GoldenLines, listGoldens, printGolden, readGolden } from '../../src/golden/file.ts';
+import { listGoldens, printGolden } from '../../src/golden/file.ts';
 import { type Golden, jsonMark } from '../../src/golden/golden.ts';
 import type { Exchange } from '../../src/golden/trace/exchanges.ts';
 import { ownTexts, promptsOf } from '../../src/scenario/own-texts.ts';
 import { loadScenario, scenarioFolder } from '../../src/scenario/scenario.ts';
 import { type JsonNode, member, stringAt } from '../../src/wire/json.ts';
+import { committedGolden } from './committed-goldens.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'traces');
 const goldens = listGoldens(folder);
-const lines = new GoldenLines();
 
 const versions = [
   ...['0.118.0', '0.128.0', '0.130.0', '0.133.0', '0.137.0', '0.140.0'],
@@ -33,7 +33,7 @@ describe.each(goldens)('$codex $lane $scenario', ({ path, scenario }) => {
 
   beforeAll(() => {
     text = readFileSync(path, 'utf8');
-    golden = readGolden(path, lines);
+    golden = committedGolden(path);
     printed = printGolden(golden);
   });
 
@@ -129,7 +129,7 @@ async function requestsOf(
   codex: string,
   scenario: string,
 ): Promise<{ request: Exchange['request']; bodies: JsonNode[] }> {
-  const golden = readGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
+  const golden = committedGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
   const [exchange] = golden.exchanges;
   if (exchange === undefined) throw new Error('a golden without an exchange');
   const bodies = exchange.steps.flatMap((step) =>

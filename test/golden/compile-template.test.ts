@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { listGoldens, readGolden } from '../../src/golden/file.ts';
+import { listGoldens } from '../../src/golden/file.ts';
 import type { Variable } from '../../src/golden/golden.ts';
 import { unify } from '../../src/golden/match/unify.ts';
 import { compileTemplate } from '../../src/golden/pattern/compile-template.ts';
 import { kinds, type VariableKind } from '../../src/golden/pattern/kinds.ts';
 import { parseTemplate, type TemplatePart } from '../../src/golden/pattern/template.ts';
+import { committedGolden } from './committed-goldens.ts';
 import { fillGolden } from './fill-golden.ts';
 
 const kindNames = Object.keys(kinds) as VariableKind[];
@@ -107,7 +108,7 @@ it.each([
 it.each(listGoldens(join(import.meta.dirname, '..', '..', 'traces')))(
   'matches $codex $lane $scenario with other values',
   ({ path }) => {
-    const golden = readGolden(path);
+    const golden = committedGolden(path);
     for (const run of [1, 2]) expect(unify(golden, fillGolden(golden, run))).toEqual([]);
   },
 );

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { goldenPath, readGolden } from '../../src/golden/file.ts';
+import { goldenPath } from '../../src/golden/file.ts';
 import { bundledGoldens, selectGoldens } from '../../src/golden/select.ts';
 import {
   headersOverHttp1,
@@ -9,13 +9,16 @@ import {
 } from '../../src/golden/trace/header-versions.ts';
 import type { RequestEvent } from '../../src/trace/trace-event.ts';
 import { compareVersions } from '../../src/wire/codex-version.ts';
+import { committedGolden } from './committed-goldens.ts';
 
 const overHttp2 = selectGoldens([bundledGoldens], undefined, ['http2-fallback']).filter(({ codex, lane }) =>
   existsSync(goldenPath(bundledGoldens, { codex, lane, scenario: 'http-fallback' })),
 );
 
 function postOf(id: { readonly codex: string; readonly lane: string }, scenario: string): RequestEvent {
-  const { exchanges } = readGolden(goldenPath(bundledGoldens, { codex: id.codex, lane: id.lane, scenario }));
+  const { exchanges } = committedGolden(
+    goldenPath(bundledGoldens, { codex: id.codex, lane: id.lane, scenario }),
+  );
   const post = exchanges.find(({ request }) => request.method === 'POST');
   if (post === undefined) throw new RangeError(`no POST in ${id.codex} ${id.lane} ${scenario}`);
   return post.request;

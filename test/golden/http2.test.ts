@@ -13,9 +13,10 @@ import { bundledGoldens } from '../../src/golden/select.ts';
 import { type Exchange, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderField, TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
+import { committedGolden } from './committed-goldens.ts';
 import { fillGolden } from './fill-golden.ts';
 
-const committed = readGolden(join(bundledGoldens, '0.171.0', 'chatgpt', 'http-fallback.golden.jsonl'));
+const committed = committedGolden(join(bundledGoldens, '0.171.0', 'chatgpt', 'http-fallback.golden.jsonl'));
 
 /** What the official client sends over HTTP/2 instead (measured: codex 0.171.0, scenario http2-fallback). */
 const http2 = {
@@ -167,7 +168,7 @@ it('shows in a drift that another version chooses differently', () => {
   };
   expect(drift([golden], [golden])).toEqual([]);
   // Headers are those of the same version of HTTP: Host did not go.
-  const recorded = readGolden(join(bundledGoldens, codex, lane, 'http2-fallback.golden.jsonl'));
+  const recorded = committedGolden(join(bundledGoldens, codex, lane, 'http2-fallback.golden.jsonl'));
   expect(drift([committed], [{ ...recorded, scenario }])).toMatchObject([
     { group: 'transport', path: ['HTTP/2'] },
   ]);

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readGolden } from '../../src/golden/file.ts';
 import { unify } from '../../src/golden/match/unify.ts';
+import { committedGolden } from './committed-goldens.ts';
 import { fillGolden } from './fill-golden.ts';
 
 const goldenOf = (codex: string, lane: string, scenario: string) =>
-  readGolden(join(import.meta.dirname, '..', '..', 'traces', codex, lane, `${scenario}.golden.jsonl`));
+  committedGolden(join(import.meta.dirname, '..', '..', 'traces', codex, lane, `${scenario}.golden.jsonl`));
 
 it.each([
   ['0.171.0', 'free-plan', 'default', ['changed input.0.tools.0.tools.0.description']],

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parityFindings } from '../../src/diff/parity.ts';
-import { readGolden } from '../../src/golden/file.ts';
 import { eventsOf, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import type { HeaderField, TraceEvent } from '../../src/trace/trace-event.ts';
 import { jsonString } from '../../src/wire/json.ts';
+import { committedGolden } from './committed-goldens.ts';
 import { fillGolden } from './fill-golden.ts';
 import { uuid7 } from './sample-run.ts';
 
@@ -21,7 +21,7 @@ const identity = [
 
 /** Every request of a scenario with one identity header changed; undefined removes it. */
 const cases = ['http-tool-turn', 'http-fallback', 'subagent', 'review'].flatMap((scenario) => {
-  const golden = readGolden(join(folder, `${scenario}.golden.jsonl`));
+  const golden = committedGolden(join(folder, `${scenario}.golden.jsonl`));
   return golden.exchanges.flatMap((exchange, index) =>
     identity
       .filter((name) => exchange.request.headers.some(([own]) => own === name))

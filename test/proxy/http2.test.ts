@@ -7,12 +7,12 @@ import { text } from 'node:stream/consumers';
 import { createServer as createTlsServer } from 'node:tls';
 import { zstdCompressSync } from 'node:zlib';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { readGolden } from '../../src/golden/file.ts';
 import { bundledGoldens } from '../../src/golden/select.ts';
 import { loadShape, Shape } from '../../src/proxy/shape/shape.ts';
 import { refreshTokens } from '../../src/proxy/sign-in/token-endpoint.ts';
 import { startInterceptingTap } from '../../src/tap/intercept.ts';
 import { headerValue } from '../../src/wire/headers.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { closing, listening, observing, temporaryAuthority } from '../tap/local.ts';
 import { startSecureBackend, trust, trustedCertificate } from './secure-backend.ts';
 import { hello, post, proxyTo, readEvents, responseEvents, shape, sse, tunnelled } from './setup.ts';
@@ -96,7 +96,7 @@ it('sends what the golden has, and as it has it', async () => {
     await lastEvent(await post(`${proxy}/v1/responses`, { ...hello, input, model: 'gpt-6.2-sol' })),
   ).toContain('completed');
   await until('end');
-  const golden = readGolden(join(bundledGoldens, codex, 'chatgpt', 'http2-fallback.golden.jsonl'));
+  const golden = committedGolden(join(bundledGoldens, codex, 'chatgpt', 'http2-fallback.golden.jsonl'));
   const expected = golden.exchanges.find(({ request }) => request.method === 'POST');
   const request = observed.find((event) => event.type === 'request');
   expect(request?.head.http2).toEqual({ ...expected?.request.http2, authority: 'chatgpt.com' });
@@ -206,7 +206,7 @@ it('sends a header that a client sends twice', async () => {
 
 it('does not offer HTTP/2 without a golden that shows how the client uses it', async () => {
   const read = (scenario: string) =>
-    readGolden(join(bundledGoldens, '0.171.0', 'chatgpt', `${scenario}.golden.jsonl`));
+    committedGolden(join(bundledGoldens, '0.171.0', 'chatgpt', `${scenario}.golden.jsonl`));
   const [golden, http] = [read('default'), read('http-fallback')];
   expect(new Shape(golden, { http }).httpForm).toEqual({ alpn: ['http/1.1'], http2: undefined });
   const { httpForm } = new Shape(golden, { http, http2: read('http2-fallback') });

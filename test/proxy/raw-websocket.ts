@@ -30,7 +30,8 @@ function rawEnd(socket: Socket): RawEnd {
   });
   onTestFinished(() => void socket.destroy());
   const split = () => {
-    const all = Buffer.concat(chunks);
+    if (chunks.length > 1) chunks.splice(0, chunks.length, Buffer.concat(chunks));
+    const [all = Buffer.alloc(0)] = chunks;
     const at = all.indexOf('\r\n\r\n');
     return at === -1
       ? ([all, Buffer.alloc(0)] as const)

@@ -18,18 +18,30 @@ import { listenLocally } from '../../src/listening.ts';
 import { createAuthority, createLeaf } from '../../src/tap/certificates.ts';
 import { type HeaderList, pairHeaders } from '../../src/wire/headers.ts';
 
-/** Makes this process trust an authority until the end of the test. */
+const trusted = new Set<string>();
+
+/** Makes this process trust an authority until the end of the test, besides others of the test only. */
 export function trust(certificate: string): void {
   const before = getCACertificates('default');
-  setDefaultCACertificates([...before, certificate]);
-  onTestFinished(() => setDefaultCACertificates(before));
+  setDefaultCACertificates([...trusted.add(certificate)]);
+  onTestFinished(() => {
+    trusted.delete(certificate);
+    setDefaultCACertificates(before);
+  });
 }
+
+async function createLocal() {
+  const { certificate, key } = await createAuthority();
+  return { certificate, leaf: await createLeaf('localhost', certificate, createPrivateKey(key)) };
+}
+
+let local: ReturnType<typeof createLocal> | undefined;
 
 /** A key and a certificate for `localhost` that this process trusts until the end of the test. */
 export async function trustedCertificate(): Promise<{ readonly cert: string; readonly key: string }> {
-  const { certificate, key } = await createAuthority();
+  local ??= createLocal();
+  const { certificate, leaf } = await local;
   trust(certificate);
-  const leaf = await createLeaf('localhost', certificate, createPrivateKey(key));
   return { cert: leaf.certificate, key: leaf.key };
 }
 

@@ -6,16 +6,16 @@ import type { Duplex } from 'node:stream';
 import { zstdDecompressSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { readGolden } from '../../src/golden/file.ts';
 import { listenLocally } from '../../src/listening.ts';
 import { type Logger, lineLogger } from '../../src/proxy/log.ts';
 import { type ProxyOptions, startProxy } from '../../src/proxy/server.ts';
 import { Shape } from '../../src/proxy/shape/shape.ts';
 import { type HeaderList, headerValue, pairHeaders } from '../../src/wire/headers.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 
 const traces = join(import.meta.dirname, '..', '..', 'traces');
 const read = (codex: string, scenario: string) =>
-  readGolden(join(traces, codex, 'chatgpt', `${scenario}.golden.jsonl`));
+  committedGolden(join(traces, codex, 'chatgpt', `${scenario}.golden.jsonl`));
 
 export const shape = new Shape(await read('0.169.0', 'default'), {
   others: [await read('0.169.0', 'fast'), await read('0.169.0', 'turn-state-http')],

@@ -1,10 +1,10 @@
 import { createPrivateKey } from 'node:crypto';
 import { createServer as createHttpsServer } from 'node:https';
 import { connect, createServer, type Socket } from 'node:net';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { refreshTokens } from '../../src/proxy/sign-in/token-endpoint.ts';
 import { createAuthority, createLeaf } from '../../src/tap/certificates.ts';
+import { trust } from './secure-backend.ts';
 import {
   fastRetries,
   hello,
@@ -74,9 +74,7 @@ function setProxy(environment: Record<string, string>): void {
 
 async function trustedBackend() {
   const authority = await createAuthority();
-  const before = getCACertificates('default');
-  setDefaultCACertificates([...before, authority.certificate]);
-  onTestFinished(() => setDefaultCACertificates(before));
+  trust(authority.certificate);
   const backend = await startTestBackend();
   return { backend, port: await startTls(backend.port, 'backend.test', authority) };
 }

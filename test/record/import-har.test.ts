@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { constants, deflateSync } from 'node:zlib';
 import { expect, it, onTestFinished } from 'vitest';
 import { liveFindings } from '../../src/diff/live.ts';
-import { readGolden } from '../../src/golden/file.ts';
 import { eventsOf, exchangesOf } from '../../src/golden/trace/exchanges.ts';
 import { importHar } from '../../src/record/import-har.ts';
 import { har } from '../../src/report/har.ts';
 import { readTrace } from '../../src/trace/trace.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const golden = (scenario: string) =>
-  readGolden(join(repository, 'traces', '0.171.0', 'chatgpt', `${scenario}.golden.jsonl`));
+  committedGolden(join(repository, 'traces', '0.171.0', 'chatgpt', `${scenario}.golden.jsonl`));
 
 /** Imports a HAR. */
 function imported(document: string | Buffer) {

@@ -7,11 +7,12 @@ import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { getCACertificates } from 'node:tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { recordCommandThroughTap } from '../../src/record/record-live.ts';
 import { createAuthority, createLeaf } from '../../src/tap/certificates.ts';
 import { readTrace } from '../../src/trace/trace.ts';
+import { trust } from '../proxy/secure-backend.ts';
 
 function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'codex-parity-test-'));
@@ -32,12 +33,8 @@ async function backend(
   server.on('request', (_: unknown, response: Writable) => response.end('hello'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const usual = getCACertificates('default');
-  if (trusted) setDefaultCACertificates([...usual, certificate]);
-  onTestFinished(() => {
-    setDefaultCACertificates(usual);
-    server.close();
-  });
+  if (trusted) trust(certificate);
+  onTestFinished(() => void server.close());
   const address = server.address();
   return `https://localhost:${typeof address === 'object' ? address?.port : ''}/responses`;
 }

@@ -4,10 +4,10 @@ import type { KeptTraffic } from '../../src/diff/kept-traffic.ts';
 import { neutralityFindings } from '../../src/diff/neutrality/neutrality.ts';
 import { parityFindings } from '../../src/diff/parity.ts';
 import { verdictOf } from '../../src/diff/verdict.ts';
-import { readGolden } from '../../src/golden/file.ts';
 import type { Exchange, Step } from '../../src/golden/trace/exchanges.ts';
 import type { ReportedScenario } from '../../src/report/report.ts';
 import { filterMembers, type JsonNode, jsonString } from '../../src/wire/json.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 
 const traces = join(import.meta.dirname, '..', '..', 'traces');
@@ -21,7 +21,7 @@ export function changedScenario(
   scenario: string,
   ...changes: readonly Change[]
 ): ReportedScenario {
-  const golden = readGolden(join(traces, codex, 'chatgpt', `${scenario}.golden.jsonl`));
+  const golden = committedGolden(join(traces, codex, 'chatgpt', `${scenario}.golden.jsonl`));
   const front = fillGolden(golden, 1).map(timed);
   const back = front.map((exchange) => changes.reduce((all, change) => change(all), exchange));
   const findings: readonly Finding[] = [...parityFindings(golden, back), ...neutralityFindings(front, back)];
@@ -78,7 +78,7 @@ function withHeaders({ request, ...exchange }: Exchange, change: (header: Header
 
 /** A scenario with so many messages of the backend, in which the last one was changed on its way to the client. */
 export function longScenario(messages: number): ReportedScenario {
-  const golden = readGolden(join(traces, '0.171.0', 'chatgpt', 'fast.golden.jsonl'));
+  const golden = committedGolden(join(traces, '0.171.0', 'chatgpt', 'fast.golden.jsonl'));
   const [exchange] = fillGolden(golden, 1);
   if (exchange === undefined) throw new RangeError('the golden has no exchange');
   const delta = (number: number, text = `word ${number} `): Step => ({

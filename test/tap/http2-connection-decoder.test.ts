@@ -236,7 +236,8 @@ it.each<[string, Buffer, string]>([
 
 /** 33 MiB of content on stream 1. */
 function many4(): Buffer[] {
-  return [many(2112, () => frame(0, 0, 1, Buffer.alloc(16_384)))];
+  const content = frame(0, 0, 1, Buffer.alloc(16_384));
+  return [many(2112, () => content)];
 }
 
 it('keeps nothing of floods of settings, pings and empty continuations', () => {

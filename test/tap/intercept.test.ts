@@ -9,17 +9,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import {
-  connect as connectTls,
-  createServer as createTlsServer,
-  getCACertificates,
-  setDefaultCACertificates,
-} from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import type { CertificateAuthority } from '../../src/tap/certificate-authority.ts';
 import { type InterceptingTapOptions, startInterceptingTap } from '../../src/tap/intercept.ts';
+import { trust } from '../proxy/secure-backend.ts';
 import { hostile, preface } from '../wire/http2-frames.ts';
 import {
   backend,
@@ -318,9 +314,7 @@ it('verifies the real host and rejects an untrusted one', async () => {
   await expect(once(client, 'secureConnect')).rejects.toThrow();
   expect(problems).toEqual([expect.stringMatching(/^the certificate of localhost is not valid: /)]);
 
-  const before = getCACertificates('default');
-  onTestFinished(() => setDefaultCACertificates(before));
-  setDefaultCACertificates([...before, foreign.certificate]);
+  trust(foreign.certificate);
   const accepted = await tunnelled(tap.port, `localhost:${port}`);
   const trusting = connectTls({
     socket: accepted.socket,
@@ -348,9 +342,7 @@ async function overHttp2(tapPort: number, host: string, authority: CertificateAu
 
 it('lets client and real host agree on HTTP/2, and passes it on', async () => {
   const foreign = await temporaryAuthority();
-  const before = getCACertificates('default');
-  onTestFinished(() => setDefaultCACertificates(before));
-  setDefaultCACertificates([...before, foreign.certificate]);
+  trust(foreign.certificate);
   const seen: string[] = [];
   const server = createHttp2Server(
     {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { readGolden } from '../../src/golden/file.ts';
 import { bundledGoldens, layeredGoldens } from '../../src/golden/select.ts';
 import { clientJson, eventsOf, type Step } from '../../src/golden/trace/exchanges.ts';
 import { plainScreen } from '../../src/report/first-screen.ts';
@@ -11,6 +10,7 @@ import { sessionData, turnPage } from '../../src/watch/watch-data.ts';
 import { WatchLines } from '../../src/watch/watch-lines.ts';
 import { uuid7 } from '../../src/wire/ids.ts';
 import { type JsonNode, mapChildren, parseJson, printJson, stringAt } from '../../src/wire/json.ts';
+import { committedGolden } from '../golden/committed-goldens.ts';
 import { fillGolden } from '../golden/fill-golden.ts';
 import { type MadeUpTurn, madeUpSession, type SeenEvent, sessionId, text } from './made-up-session.ts';
 
@@ -37,7 +37,7 @@ describe('sessions of the official client', () => {
     'finds nothing wrong with what the client sends in %s',
     (_, { path, lane, scenario }) => {
       const analysis = new Analysis(goldens);
-      for (const event of fillGolden(readGolden(path), 1).flatMap(eventsOf)) analysis.add(event);
+      for (const event of fillGolden(committedGolden(path), 1).flatMap(eventsOf)) analysis.add(event);
       const sessions = analysis.sessions().map(sessionData);
       expect(sessions.length).toBeGreaterThan(0);
       // Without a whole response there is nothing to compare.
@@ -209,7 +209,7 @@ describe('a session', () => {
   });
 
   it('shows the causes that its start has beside the golden', () => {
-    const [exchange] = fillGolden(readGolden(`${bundledGoldens}/0.171.0/chatgpt/fast.golden.jsonl`), 1);
+    const [exchange] = fillGolden(committedGolden(`${bundledGoldens}/0.171.0/chatgpt/fast.golden.jsonl`), 1);
     if (exchange === undefined) throw new RangeError('the golden has no exchange');
     const headers = exchange.request.headers.map(
       ([name, value]) => [name === 'session-id' ? 'session_id' : name, value] as const,
@@ -229,7 +229,10 @@ describe('a session', () => {
  * `change` changes the body of each later request.
  */
 function laterTurns(turns: number, change: (body: JsonNode, turn: number) => JsonNode): TraceEvent[] {
-  const [exchange] = fillGolden(readGolden(`${bundledGoldens}/0.171.0/chatgpt/second-turn.golden.jsonl`), 1);
+  const [exchange] = fillGolden(
+    committedGolden(`${bundledGoldens}/0.171.0/chatgpt/second-turn.golden.jsonl`),
+    1,
+  );
   if (exchange === undefined) throw new RangeError('the golden has no exchange');
   const at = exchange.steps.findLastIndex((step) => clientJson(step) !== undefined);
   const [start, second] = [exchange.steps.slice(0, at), exchange.steps.slice(at)];

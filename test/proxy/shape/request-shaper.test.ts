@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readGolden } from '../../../src/golden/file.ts';
 import { clientJson } from '../../../src/golden/trace/exchanges.ts';
 import { printMembers, requestMembers } from '../../../src/proxy/shape/raw-json.ts';
 import { loadShape, Shape } from '../../../src/proxy/shape/shape.ts';
 import type { SignIn } from '../../../src/proxy/sign-in/sign-in.ts';
 import { type HeaderList, headerValue } from '../../../src/wire/headers.ts';
 import { isUuid7 } from '../../../src/wire/ids.ts';
+import { committedGolden } from '../../golden/committed-goldens.ts';
 
 const folder = join(import.meta.dirname, '..', '..', '..', 'traces');
 const read = (codex: string, scenario: string) =>
-  readGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
+  committedGolden(join(folder, codex, 'chatgpt', `${scenario}.golden.jsonl`));
 const shapeOf = async (codex: string) =>
   new Shape(await read(codex, 'default'), { others: [await read(codex, 'fast')] });
 
@@ -134,7 +134,9 @@ it('sends what the goldens of lane fedramp have for an account of a government a
     const post = await shape
       .shaper('http', { identity })
       .post({ members, host: facts.host, signIn: account });
-    const [first, second] = readGolden(join(folder, codex, lane, 'http-fallback.golden.jsonl')).exchanges;
+    const [first, second] = committedGolden(
+      join(folder, codex, lane, 'http-fallback.golden.jsonl'),
+    ).exchanges;
     const names = (headers: readonly (readonly [string, unknown])[] = []) => headers.map(([name]) => name);
     expect(names(upgrade)).toEqual(names(first?.request.headers));
     expect(names(post.headers)).toEqual(names(second?.request.headers));
