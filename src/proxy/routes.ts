@@ -1,5 +1,6 @@
+import type { HeaderList } from '../wire/headers.ts';
 import { proxyError } from './http/errors.ts';
-import { sendJson } from './http/send.ts';
+import { sendJson, writeHead } from './http/send.ts';
 import { Metrics } from './metrics.ts';
 import { passThrough, relayPost } from './relay/relay-http.ts';
 import { relayWebSocket } from './relay/relay-websocket.ts';
@@ -109,7 +110,8 @@ function sendReadiness({ isReady, response }: HttpContext): void {
 async function sendMetrics({ currentMetrics, otherMetrics, response }: HttpContext): Promise<void> {
   const metrics = new Metrics();
   for (const snapshot of [currentMetrics(), ...(await otherMetrics())]) metrics.addAll(snapshot);
-  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  const headers: HeaderList = [['content-type', 'text/plain; version=0.0.4; charset=utf-8']];
+  writeHead(response, { status: 200, headers });
   response.end(metrics.print());
 }
 
@@ -118,6 +120,7 @@ async function sendMetrics({ currentMetrics, otherMetrics, response }: HttpConte
  * their base URL.
  */
 export function usualTarget(target: string): string {
+  if (routes.has(target)) return target;
   const [path = '', ...query] = target.split('?');
   const trimmed = path.replace(/(?<=[^/])\/$/, '');
   const prefix = /^\/(?:responses|models|chat\/completions)(?:\/|$)/.test(trimmed) ? '/v1' : '';

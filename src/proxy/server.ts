@@ -14,7 +14,7 @@ import { watchClient } from './http/client-liveness.ts';
 import { ApiError, methodError, proxyError, toApiError } from './http/errors.ts';
 import { isMessageTooBig } from './http/message-too-big.ts';
 import { type HeldBytes, RequestBytes } from './http/request-bytes.ts';
-import { endWithError, sendError } from './http/send.ts';
+import { addRequestId, endWithError, sendError } from './http/send.ts';
 import { Timeout } from './http/timeout.ts';
 import { endToEnd, upstreamUrl } from './http/upstream/send-upstream.ts';
 import { checkWayOut } from './http/upstream/way-out.ts';
@@ -240,9 +240,7 @@ class ProxyServer {
     metrics.add('running_turns');
     try {
       const context = this.#contextOf(request, heldBytes, gone.signal);
-      // OpenAI's libraries show it to their programs. An id of the backend takes its place.
-      if (context.identity === undefined)
-        response.setHeader('x-request-id', `req_${uuid4().replaceAll('-', '')}`);
+      if (context.identity === undefined) addRequestId(response);
       const route = this.#admit(context);
       if (route.methods?.includes(context.method) === false) throw methodError(context, route.methods);
       await route.http({ ...context, response });

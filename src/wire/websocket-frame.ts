@@ -165,9 +165,10 @@ function maskInPlace(bytes: Buffer, mask: Buffer): void {
   maskTwice.set(mask, 4);
   const [word = 0n] = maskWord;
   const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length >> 3);
-  for (let at = 0; at < words.length; at += 1) words[at] = (words[at] ?? 0n) ^ word;
-  for (let at = words.length * 8; at < bytes.length; at += 1)
-    bytes[at] = (bytes[at] ?? 0) ^ (mask[at & 3] ?? 0);
+  // V8 would read the length anew for each word.
+  const { length } = words;
+  for (let at = 0; at < length; at += 1) words[at] = (words[at] ?? 0n) ^ word;
+  for (let at = length * 8; at < bytes.length; at += 1) bytes[at] = (bytes[at] ?? 0) ^ (mask[at & 3] ?? 0);
 }
 
 /** The bytes before the payload that `frameInPlace` needs: a multiple of eight with room for any header. */

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { closingResponse } from '../../wire/closing-response.ts';
-import { type HeaderList, pairHeaders } from '../../wire/headers.ts';
+import { type HeaderList, headerValue, pairHeaders } from '../../wire/headers.ts';
+import { uuid4 } from '../../wire/ids.ts';
 import { encodeSse } from '../../wire/sse.ts';
 import { ApiError } from './errors.ts';
 import { countPassedBytes } from './passed-bytes.ts';
@@ -12,6 +13,17 @@ import { type BackendResponse, endToEnd, headersForClient } from './upstream/sen
 const headerName = /^[\w!#$%&'*+.^`|~-]+$/;
 const headerText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
+/** The name of a request's id. OpenAI's libraries show it to their programs. */
+const requestIdName = 'x-request-id';
+
+/** The ids of requests, by their responses. */
+const requestIds = new WeakMap<ServerResponse, string>();
+
+/** Gives a request an id, which its response will state. An id of the backend takes its place. */
+export function addRequestId(response: ServerResponse): void {
+  requestIds.set(response, `req_${uuid4().split('-').join('')}`);
+}
+
 /**
  * Begins a response. Node throws for a status, reason or header that it cannot send. An error response must not fail
  * for what the backend sent, so replace such a status by 502 and leave out the others.
@@ -21,9 +33,13 @@ export function writeHead(
   { status, reason, headers }: { status: number; reason?: string | undefined; headers: HeaderList },
 ): void {
   const sendable = headers.filter(([name, value]) => headerName.test(name) && headerText.test(value));
+  const id = requestIds.get(response);
+  const sent =
+    id === undefined || headerValue(sendable, requestIdName) !== undefined ? [] : [requestIdName, id];
+  for (const [name, value] of sendable) sent.push(name, value);
   const known = Number.isInteger(status) && status >= 200 && status <= 999 ? status : 502;
-  if (reason !== undefined && headerText.test(reason)) response.writeHead(known, reason, sendable.flat());
-  else response.writeHead(known, sendable.flat());
+  if (reason !== undefined && headerText.test(reason)) response.writeHead(known, reason, sent);
+  else response.writeHead(known, sent);
 }
 
 const json: HeaderList = [['content-type', 'application/json']];

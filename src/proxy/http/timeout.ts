@@ -18,28 +18,60 @@ export function everyTick(period: number, onTick: (elapsed: number) => void): ()
   return () => clearInterval(timer);
 }
 
+/** The timeouts that run, by their period: those with the same one share a timer, since each response has several. */
+const running = new Map<number, Set<Timeout>>();
+
+/** Begins to count the time for timeouts. Ends when there are none. */
+function startTicks(period: number): Set<Timeout> {
+  const timeouts = new Set<Timeout>();
+  running.set(period, timeouts);
+  const end = everyTick(period, (elapsed) => {
+    for (const timeout of timeouts) timeout.count(elapsed);
+    if (timeouts.size > 0) return;
+    running.delete(period);
+    end();
+  });
+  return timeouts;
+}
+
 /**
  * Calls `onTimeout` once, after `milliseconds` in which the process ran, and not before it has read what it was sent until then:
  * up to a quarter later, and two seconds at most. Node's timers would count the time in which it was stopped, or the computer
  * slept, and fire first.
  */
 export class Timeout {
-  #elapsed = 0;
-  readonly end: () => void;
+  readonly #milliseconds: number;
+  #onTimeout: (() => void) | undefined;
+  readonly #others: Set<Timeout>;
+  /** Undefined until the first tick, which may come at once. */
+  #elapsed: number | undefined;
 
   constructor(milliseconds: number, onTimeout: () => void) {
+    this.#milliseconds = milliseconds;
+    this.#onTimeout = onTimeout;
     const period = Math.max(shortestTick, Math.min(milliseconds / 8, longestTick));
-    this.end = everyTick(period, (elapsed) => {
-      if (elapsed > 0 && this.#elapsed >= milliseconds) {
-        this.end();
-        onTimeout();
-      }
-      this.#elapsed += elapsed;
-    });
+    this.#others = running.get(period) ?? startTicks(period);
+    this.#others.add(this);
+  }
+
+  /** Counts the time since the last tick. */
+  count(elapsed: number): void {
+    if (elapsed > 0 && this.#elapsed !== undefined && this.#elapsed >= this.#milliseconds) {
+      const onTimeout = this.#onTimeout;
+      this.end();
+      onTimeout?.();
+    }
+    this.#elapsed = this.#elapsed === undefined ? 0 : this.#elapsed + elapsed;
   }
 
   /** Begins anew. */
   refresh(): void {
     this.#elapsed = 0;
+  }
+
+  end(): void {
+    this.#others.delete(this);
+    // V8 may keep what was in a set until it collects the whole heap, and with this the whole request.
+    this.#onTimeout = undefined;
   }
 }

@@ -51,7 +51,6 @@ export class Session {
   async turn(options: TurnOptions): Promise<TurnResult> {
     this.#runningTurns += 1;
     this.usedAt = Date.now();
-    clearTimeout(this.#idleTimer);
     try {
       const result = await this.#turn(options);
       if (result.kind === 'response') return result;
@@ -59,9 +58,7 @@ export class Session {
     } finally {
       this.#runningTurns -= 1;
       this.usedAt = Date.now();
-      if (!this.running) {
-        this.#idleTimer = setTimeout(() => this.end(), this.#context.limits.connectionIdle).unref();
-      }
+      this.#endWhenIdle();
     }
   }
 
@@ -74,9 +71,21 @@ export class Session {
     this.#lastTurn = turn;
   }
 
+  #endWhenIdle(): void {
+    if (this.#idleTimer !== undefined) {
+      this.#idleTimer.refresh();
+      return;
+    }
+    const end = () => {
+      if (!this.running) this.end();
+    };
+    this.#idleTimer = setTimeout(end, this.#context.limits.connectionIdle).unref();
+  }
+
   /** Ends the connections. The next turn opens a new one. */
   end(): void {
     clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
     this.#websocket.end();
   }
 

@@ -39,11 +39,14 @@ export type ConnectionRequest = Pick<Limits, 'firstByte' | 'idle'> & {
   readonly onDeltas?: DeltasHandler | undefined;
 };
 
-type MessageReceiver = {
+type Receiver = {
   /** Receives the text of a message, or undefined for a binary one. */
   readonly onMessage: (text: string | undefined) => void;
   /** Receives deltas that come as bytes. */
   readonly onDeltas: ((deltas: Deltas) => void) | undefined;
+  /** Receives the code with which the connection ended. */
+  readonly onClose: (code: number) => void;
+  readonly onError: (error: Error) => void;
 };
 
 /** A websocket to the backend. It serves one request at a time. */
@@ -57,8 +60,8 @@ export class UpstreamConnection {
   /** The id of the connection's last response, from which the next request can continue. */
   lastResponseId: string | undefined;
   #busy = false;
-  /** Receives the messages of the response. One listener for all of them is faster than one for each request. */
-  #receiver: MessageReceiver | undefined;
+  /** Receives what comes in response. Listeners for all requests are faster than some for each. */
+  #receiver: Receiver | undefined;
   readonly #responses = new ResponseTracker();
   readonly #readEarlier: Promise<unknown>;
 
@@ -67,7 +70,11 @@ export class UpstreamConnection {
     this.#raw = raw;
     this.holder = holder;
     // Without an error listener, a broken connection would end the process. Messages between requests are ignored.
-    socket.on('error', () => socket.terminate());
+    socket.on('error', (error) => {
+      socket.terminate();
+      this.#receiver?.onError(error);
+    });
+    socket.on('close', (code) => this.#receiver?.onClose(code));
     readPlainTexts(socket, raw, (texts) => this.#receiveTexts(texts));
     socket.on('message', (data, binary) =>
       this.#receiver?.onMessage(binary ? undefined : toBuffer(data).toString('utf8')),
@@ -105,7 +112,6 @@ export class UpstreamConnection {
       const settle = (ending: RequestEnding) => {
         timeout.end();
         this.#receiver = undefined;
-        socket.off('close', closed).off('error', failed);
         signal.removeEventListener('abort', abort);
         this.#busy = false;
         resolve(ending);
@@ -115,11 +121,11 @@ export class UpstreamConnection {
         settle({ kind: 'lost', reason, ...silence });
       };
       const abort = () => lose('the client left');
-      const closed = (code: number) => {
+      const onClose = (code: number) => {
         if (code === messageTooBig) settle({ kind: 'oversized' });
         else settle({ kind: 'lost', reason: `the connection ended (${code})` });
       };
-      const failed = (error: Error) => {
+      const onError = (error: Error) => {
         if (isMessageTooBig(error)) settle({ kind: 'oversized' });
       };
       const fallSilent = () =>
@@ -160,11 +166,10 @@ export class UpstreamConnection {
           timeout.refresh();
           deliver(() => onDeltas(deltas));
         });
-      this.#receiver = { onMessage, onDeltas: receiveDeltas };
-      socket.on('close', closed).on('error', failed);
+      this.#receiver = { onMessage, onDeltas: receiveDeltas, onClose, onError };
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });
-      if (socket.readyState !== socket.OPEN) return closed(1006);
+      if (socket.readyState !== socket.OPEN) return onClose(1006);
       sendText(socket, this.#raw, parts, () => {
         // Until now it may have waited for the processor or the network, and the backend could not respond.
         if (!begun) timeout.refresh();

@@ -24,3 +24,31 @@ it('ends once, and begins anew with each refresh', async () => {
   clearInterval(refreshes);
   await expect.poll(() => ended).toEqual(['short', 'long', 'refreshed']);
 });
+
+it('does not end at a tick that is due already when it begins', async () => {
+  const other = new Timeout(100, () => {});
+  onTestFinished(() => other.end());
+  block(30);
+  let hasEnded = false;
+  new Timeout(0, () => {
+    hasEnded = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(hasEnded).toBe(false);
+  await expect.poll(() => hasEnded).toBe(true);
+});
+
+it('does not call what has ended, also by another one in the same tick', async () => {
+  const ended: string[] = [];
+  const first = new Timeout(60, () => {
+    ended.push('first');
+    second.end();
+  });
+  const second = new Timeout(60, () => {
+    ended.push('second');
+    first.end();
+  });
+  await expect.poll(() => ended).toEqual(['first']);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(ended).toEqual(['first']);
+});
