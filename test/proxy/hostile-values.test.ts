@@ -67,15 +67,16 @@ it('survives hostile texts in a sign-in', async () => {
 it.each(['trailer', 'transfer-encoding', 'content-length', 'connection', 'x y', 'retry-after', '__proto__'])(
   'survives an error frame of the backend with header %s',
   async (name) => {
+    let frame = '';
+    const backend = await startTestBackend({ message: (socket) => socket.send(frame) });
+    const proxy = await proxyTo(backend.url, { limits });
     for (const value of [...texts, 'chunked', '5', -1, {}]) {
-      const frame = JSON.stringify({
+      frame = JSON.stringify({
         type: 'error',
         status: 400,
         error: { code: 'x', message: 'y' },
         headers: { [name]: value },
       });
-      const backend = await startTestBackend({ message: (socket) => socket.send(frame) });
-      const proxy = await proxyTo(backend.url, { limits });
       const response = await post(`${proxy}/v1/responses`, { model: 'm', input: 'x', stream: true });
       expect(response.status).toBe(400);
       expect(await isAlive(proxy)).toBe(true);

@@ -23,7 +23,7 @@ function scanAll(from: 'client' | 'backend', chunks: readonly Buffer[]) {
           return masked(chunk.subarray(start, end), key);
         }),
       );
-      expect(parts.map(({ begins }) => begins)).toEqual(parts.map((_, index) => index === 0));
+      expect(parts.every(({ begins }, index) => begins === (index === 0))).toBe(true);
       const { opcode, compressed } = part;
       seen.push({ opcode, compressed, payload: payload.toString('hex') });
       parts = [];
