@@ -21,16 +21,18 @@ const variables = new Map(
 
 /** The same by one regular expression, in exponential time: greedy by kind, or else lazy between the literals. */
 function byRegExp(parts: readonly TemplatePart[], text: string): string[] | undefined {
-  const match = (patternOf: (name: string) => string) => {
-    const sources = parts.map((part) =>
+  const match = (patternOf: (name: string, index: number) => string) => {
+    const sources = parts.map((part, index) =>
       'variable' in part
-        ? `(${patternOf(part.variable)})`
+        ? `(${patternOf(part.variable, index)})`
         : part.literal.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'),
     );
     return new RegExp(`^${sources.join('')}$`, 's').exec(text)?.slice(1);
   };
   const kindOf = (name: string) => variables.get(name)?.kind ?? 'host_text';
-  return match((name) => kinds[kindOf(name)].extent.pattern.source) ?? match(() => '.*?');
+  // Of adjacent variables the last takes all, as it does with '.*?' for each of them. That could take many seconds.
+  const lazy = (_: string, index: number) => ('variable' in (parts[index + 1] ?? {}) ? '' : '.*?');
+  return match((name) => kinds[kindOf(name)].extent.pattern.source) ?? match(lazy);
 }
 
 const values: Readonly<Record<VariableKind, readonly string[]>> = {
