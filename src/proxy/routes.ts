@@ -129,6 +129,8 @@ export function usualTarget(target: string): string {
 
 /** The route of a request target. Throws ApiError for unknown paths, and for targets that are not plain paths. */
 export function routeOf(target: string): ProxyRoute {
+  const exact = routes.get(target);
+  if (exact !== undefined) return exact;
   const [path = ''] = target.split('?');
   if (!path.startsWith('/') || /[\\\s#]|%(?:2e|2f|5c|00)/i.test(path) || /\/\.{1,2}(?:\/|$)/.test(path)) {
     throw proxyError(400, 'bad_target', 'the request target is not a plain path');

@@ -2,6 +2,6 @@
 const large = 256 * 1024;
 
 /** Lets other requests be served before the next step of one that is large. */
-export async function giveWay(length: number): Promise<void> {
-  if (length >= large) await new Promise((resolve) => setImmediate(resolve));
+export function giveWay(length: number): Promise<void> | undefined {
+  return length < large ? undefined : new Promise((resolve) => setImmediate(resolve));
 }

@@ -35,7 +35,8 @@ export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: 
   ].filter((id) => id !== undefined && id !== '');
   const [id] = ids;
   return {
-    key: id === undefined ? conversationKey(request, caller) : keyOf([caller, JSON.stringify(ids)]),
+    key:
+      id === undefined ? conversationKey(request, caller) : keyOf([caller, separator, JSON.stringify(ids)]),
     namedByClient: id !== undefined,
     identity: () => {
       const session = id === undefined || !isHeaderSafe(id) ? uuid7() : id;
@@ -45,10 +46,13 @@ export function sessionKeyOf(headers: HeaderList, request: TurnRequest, caller: 
   };
 }
 
-/** Callers and compact JSON have no line feed, so the separator is unambiguous. */
+/** Returns the key that stands for texts together. */
 function keyOf(texts: readonly string[]): string {
-  return hash('sha256', texts.join('\n'));
+  return hash('sha256', texts.join(''));
 }
+
+/** Callers and compact JSON have no line feed, so it separates them. */
+const separator = '\n';
 
 /** Texts that begin a conversation, and their key. */
 type KnownStart = { readonly texts: readonly string[]; readonly key: string };
@@ -64,7 +68,7 @@ const longestStart = 16 * 1024;
 function conversationKey(request: TurnRequest, caller: string): string | undefined {
   const start = conversationStart(request);
   if (start === undefined) return undefined;
-  const texts = [caller, ...start];
+  const texts = [caller, separator, ...start];
   const last = texts.at(-1) ?? '';
   const known = knownStarts.get(last);
   if (known?.texts.length === texts.length && known.texts.every((text, at) => text === texts[at]))
@@ -97,7 +101,10 @@ function conversationStart({
   if (previousResponseId !== undefined || first === -1) return undefined;
   const instructions = rawMember(clientMembers, 'instructions') ?? '';
   const hasInstructions = instructions !== 'null' && instructions !== '""';
-  const before = [hasInstructions ? instructions : '', ...input.slice(0, first)].map(endsOf);
+  const before = [hasInstructions ? instructions : '', ...input.slice(0, first)].flatMap((text) => [
+    ...endsOf(text),
+    separator,
+  ]);
   return [...before, ...input.slice(first, first + 1)];
 }
 
@@ -108,11 +115,11 @@ const readAtEnds = 2048;
  * Returns what is read of the instructions and tools: most of a request, and equal in many conversations. They are told apart by
  * what the user says.
  */
-function endsOf(text: string): string {
+function endsOf(text: string): readonly string[] {
   const { length } = text;
   return length <= 2 * readAtEnds
-    ? text
-    : `${length} ${text.slice(0, readAtEnds)} ${text.slice(-readAtEnds)}`;
+    ? [text]
+    : [`${length} `, text.slice(0, readAtEnds), ' ', text.slice(-readAtEnds)];
 }
 
 /** Whether a header can carry an id, and the backend accepts it (reported: at most 64 characters). */
