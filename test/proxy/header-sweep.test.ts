@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { text as textOf } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
-import { hello, post, proxyTo, startTestBackend, user } from './setup.ts';
+import { hello, proxyTo, startTestBackend, user } from './setup.ts';
 
 const session = '01a20000-0000-7000-8000-000000000001';
 const official = { originator: 'codex_exec', 'x-codex-turn-metadata': '{}', 'session-id': session };
@@ -33,6 +36,14 @@ async function cpuTime(request: () => Promise<unknown>): Promise<number> {
   return (user + system) / 1000;
 }
 
+/** Posts a request. Unlike fetch, this takes little time for long headers. */
+async function post(url: string, body: string, headers: Record<string, string>): Promise<string> {
+  const sent = request(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers } });
+  sent.end(body);
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  return textOf(response);
+}
+
 /** Returns the least CPU time of several requests, and stops at the first that is short enough. */
 async function leastCpuTime(request: () => Promise<unknown>): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
@@ -44,8 +55,8 @@ async function leastCpuTime(request: () => Promise<unknown>): Promise<number> {
 it.each(names)('delays no other request by a long %s', async (name) => {
   const backend = await startTestBackend();
   const proxy = await proxyTo(backend.url);
-  const send = async (headers: Record<string, string>) =>
-    (await post(`${proxy}/v1/responses`, hello, headers)).text();
+  const send = (headers: Record<string, string>) =>
+    post(`${proxy}/v1/responses`, JSON.stringify(hello), headers);
   await send(official);
   for (const unit of units) {
     for (const length of [4000, 60_000, 240_000]) {
@@ -87,7 +98,7 @@ it.each<[string, object, space?: string]>([
     ['responses', {}],
     ['chat/completions', {}],
   ] as const) {
-    const send = async (request: string) => (await post(`${proxy}/v1/${path}`, request, headers)).text();
+    const send = (request: string) => post(`${proxy}/v1/${path}`, request, headers);
     await send(JSON.stringify(hello));
     expect(await cpuTime(() => send(text)), path).toBeLessThan(1000);
   }
