@@ -51,6 +51,7 @@ export async function loadSetup(
   state?: SharedState,
 ): Promise<ProxySetup> {
   const codex = versionNamed(goldens, name);
+  // Throws if the named version has no goldens. "latest" has some.
   if (codex === name) selectGoldens(goldens, [codex]);
   return loadProxySetup({ goldens, codex, auth, tokenUrl: tokenUrl(process.env[tokenUrlVariable]), state });
 }
