@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * Tests that need the official client, npm, Redis, a process that runs this project's code, or a minute, or send many megabytes.
+ * Tests that need the official client, npm or Redis, start programs that go on running, take a minute, or send many megabytes.
  * All others are unit tests.
  */
 export const systemTests = [
