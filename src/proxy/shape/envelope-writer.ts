@@ -90,7 +90,7 @@ type Writer = (options: EnvelopeOptions) => string;
 /** A request has dozens of values, so what is the same in all requests is found once. */
 const writers = new WeakMap<CompiledPattern, Writer>();
 
-/** What of it writes JSON: as it is, or within a JSON string. */
+/** How JSON is written: as it is, or within a JSON string. */
 type JsonForm = {
   /** Returns a string value. */
   readonly string: (text: string) => string;
@@ -165,9 +165,9 @@ function membersWriter(
     let text = '';
     for (const { key, start, write } of steps) {
       const isRepeated = repeats && requestValues.has(key);
-      const repeated = isRepeated ? requestValues.get(key) : undefined;
+      const repeated = requestValues.get(key);
       if (isRepeated && repeated === undefined) continue;
-      const value = repeated === undefined ? write(options) : form.json(repeated);
+      const value = isRepeated ? form.json(repeated ?? '') : write(options);
       text += `${text === '' ? '' : ','}${start}${value}`;
     }
     return `{${text}}`;
