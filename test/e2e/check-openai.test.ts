@@ -87,7 +87,7 @@ it.each([
     file: shaper,
     change: (source: string) =>
       source.replace(
-        'keyOrder([this.#pattern.keyOrder, request.map(([key]) => key)])',
+        'isKnown ? known : keyOrder([[...known], request.map(([key]) => key)])',
         '[...members.keys()]',
       ),
     drivers: ['openai-responses', 'openai-chat'],

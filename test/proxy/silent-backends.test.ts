@@ -82,16 +82,18 @@ it('reports a response over HTTP that falls silent', async () => {
 });
 
 const long = { ...hello, input: randomBytes(6e6).toString('base64') };
-const someTime = { limits: { ...fastRetries, firstByte: 800 } };
+/** The backend takes longer in all, but less until it has read the request, and less after it. */
+const someTime = { limits: { ...fastRetries, firstByte: 2000 } };
+const [beforeReading, afterReading] = [1200, 1400];
 
 it('gives the backend its time after a long request was sent over the websocket', async () => {
   const backend = await startTestBackend({
     prewarm: (socket) => {
       sendAll(socket, responseEvents('', 'resp_warm'));
       socket.pause();
-      setTimeout(() => socket.resume(), 500);
+      setTimeout(() => socket.resume(), beforeReading);
     },
-    message: (socket) => void setTimeout(() => sendAll(socket, responseEvents('OK')), 600),
+    message: (socket) => void setTimeout(() => sendAll(socket, responseEvents('OK')), afterReading),
   });
   const response = await post(`${await proxyTo(backend.url, someTime)}/v1/responses`, long);
   expect(await response.text()).toContain('response.completed');
@@ -102,10 +104,10 @@ it('gives the backend its time after a long request was sent over HTTP', async (
   let requests = 0;
   const backend = createServer(async (request, response) => {
     requests += 1;
-    await delay(500);
+    await delay(beforeReading);
     request.resume();
     await once(request, 'end');
-    await delay(600);
+    await delay(afterReading);
     response.end(responseEvents('OK').map(sse).join(''));
   });
   const overHttp = {
