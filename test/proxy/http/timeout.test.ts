@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { everyTick, Timeout } from '../../../src/proxy/http/timeout.ts';
 
 /** Blocks this thread, as if the process were stopped. */
@@ -51,4 +51,15 @@ it('does not call what has ended, also by another one in the same tick', async (
   await expect.poll(() => ended).toEqual(['first']);
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(ended).toEqual(['first']);
+});
+
+it('leaves no timer when the timeouts that share it have ended', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  // A length that nothing else in this process uses.
+  const timeouts = [1, 2].map(() => new Timeout(4321, () => {}));
+  expect(vi.getTimerCount()).toBe(1);
+  for (const timeout of timeouts) timeout.end();
+  vi.advanceTimersByTime(4321);
+  expect(vi.getTimerCount()).toBe(0);
 });
