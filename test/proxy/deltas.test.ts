@@ -74,3 +74,11 @@ it('groups successive deltas of one type', () => {
     undefined,
   ]);
 });
+
+it('takes no text for a delta because of the bytes after it', () => {
+  const { bytes, starts, ends } = plainTexts([delta('a'), '{"']);
+  const after = Buffer.from('type":"response.output_text.delta"');
+  expect(deltasAt({ bytes: Buffer.concat([bytes, after]), starts, ends }, 0)?.starts).toEqual(
+    starts.slice(0, 1),
+  );
+});

@@ -1,4 +1,4 @@
-/** The bytes of a word. */
+/** Bytes per word. */
 const word = 8;
 
 /** Returns what `copyWords` and `areSameWords` read and write. */
@@ -7,7 +7,7 @@ export function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
 }
 
 /**
- * Copies the bytes from `start` to `end`, at least eight of them, to `at`. Returns where they end there. Eight at a time: for some
+ * Copies the bytes from `start` to `end`, at least eight of them, to `at`. Returns the offset after them in `to`. Eight at a time: for some
  * hundred bytes that takes a third of the time of Buffer#copy (measured: node 24.21.0).
  */
 export function copyWords(from: DataView, start: number, end: number, to: DataView, at: number): number {

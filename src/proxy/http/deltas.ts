@@ -22,7 +22,7 @@ export function deltasAt({ bytes, starts, ends }: PlainTexts, first: number): De
   const view = viewOf(bytes);
   const isAlike = (n: number) => {
     const at = starts[n] ?? 0;
-    return at + start.length <= bytes.length && areSameWords(view, from, at, start.length);
+    return at + start.length <= (ends[n] ?? 0) && areSameWords(view, from, at, start.length);
   };
   let end = first + 1;
   while (end < starts.length && isAlike(end)) end += 1;

@@ -43,7 +43,7 @@ export class Timeout {
   readonly #milliseconds: number;
   #onTimeout: (() => void) | undefined;
   readonly #others: Set<Timeout>;
-  /** Undefined until the first tick, which may come at once. */
+  /** Undefined until the next tick, which may come at once. */
   #elapsed: number | undefined;
 
   constructor(milliseconds: number, onTimeout: () => void) {
@@ -66,12 +66,12 @@ export class Timeout {
 
   /** Begins anew. */
   refresh(): void {
-    this.#elapsed = 0;
+    this.#elapsed = undefined;
   }
 
   end(): void {
     this.#others.delete(this);
-    // V8 may keep what was in a set until it collects the whole heap, and with this the whole request.
+    // V8 may keep what was in a set until it collects the whole heap: this would keep the request in memory.
     this.#onTimeout = undefined;
   }
 }

@@ -6,8 +6,9 @@ import { isLastEvent } from '../http/upstream-events.ts';
  */
 export function lastEventOf(head: string): string | undefined {
   if (!head.startsWith(typeKey)) return undefined;
-  const type = head.slice(typeKey.length, head.indexOf('"', typeKey.length));
-  return isLastEvent(type) ? type : undefined;
+  const end = head.indexOf('"', typeKey.length);
+  const type = head.slice(typeKey.length, end);
+  return end !== -1 && isLastEvent(type) ? type : undefined;
 }
 
 const typeKey = '{"type":"';

@@ -57,14 +57,14 @@ const separator = '\n';
 /** Texts that begin a conversation, and their key. */
 type KnownStart = { readonly texts: readonly string[]; readonly key: string };
 
-/** The last starts by their last text. To compare texts takes a tenth of the time that it takes to hash them. */
+/** Recent starts, by the last text of each. To compare texts takes a tenth of the time that it takes to hash them. */
 const knownStarts = new Map<string, KnownStart>();
 
 /** The most starts to remember, and UTF-16 code units of each: most clients have a few conversations at a time. */
 const mostStarts = 100;
 const longestStart = 16 * 1024;
 
-/** Returns the key of the conversation that a request belongs to. Undefined if the request has not its start. */
+/** Returns the key of the conversation that a request belongs to. Undefined if the request does not have its start. */
 function conversationKey(request: TurnRequest, caller: string): string | undefined {
   const start = conversationStart(request);
   if (start === undefined) return undefined;

@@ -60,7 +60,7 @@ export class UpstreamConnection {
   /** The id of the connection's last response, from which the next request can continue. */
   lastResponseId: string | undefined;
   #busy = false;
-  /** Receives what comes in response. Listeners for all requests are faster than some for each. */
+  /** Receives what comes in response. Listeners added once are faster than new ones for each request. */
   #receiver: Receiver | undefined;
   readonly #responses = new ResponseTracker();
   readonly #readEarlier: Promise<unknown>;

@@ -4,7 +4,7 @@ import { countPassedBytes } from '../passed-bytes.ts';
 /** What other connections than the owners read short chunks into. Memory of its own for each idle one would be too much. */
 const shared: Buffer = Buffer.allocUnsafeSlow(16 * 1024);
 
-/** Bytes of the memory that a connection has for itself: an owner always, another one while its reads fill it. */
+/** Bytes of the memory that a connection has for itself: an owner after its first read, another one while its reads fill it. */
 const longRead = 64 * 1024;
 
 /** The most connections that are owners: the first ones that are open. */
@@ -60,7 +60,7 @@ export class ReusedReads {
     const memory = this.#memory;
     const isShared = memory === shared;
     const isFree = receiver(isShared ? Buffer.from(chunk) : chunk);
-    if (isShared || !isFree) countPassedBytes(chunk.length);
+    if (isShared || !isFree) countPassedBytes(isShared ? chunk.length : memory.length);
     const isUsable = isFree && !isShared;
     if (this.#isOwner || chunk.length === memory.length) {
       if (!isUsable) this.#memory = kept.pop() ?? Buffer.allocUnsafeSlow(longRead);
