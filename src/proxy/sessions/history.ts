@@ -128,6 +128,7 @@ function lengthOf(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + text.length, 0);
 }
 
-function copyOf(text: string): string {
+/** A text with memory of its own: a part of a longer text keeps all of that in memory. */
+export function copyOf(text: string): string {
   return Buffer.from(text).toString();
 }

@@ -4,6 +4,7 @@ import { uuid7 } from '../../wire/ids.ts';
 import { stringAt } from '../../wire/json.ts';
 import type { Identity } from '../shape/identity.ts';
 import { parsedMember, rawMember, rawString } from '../shape/raw-json.ts';
+import { copyOf } from './history.ts';
 import type { TurnRequest } from './turn-request.ts';
 
 /** How to find the session that a request belongs to. */
@@ -76,16 +77,12 @@ function conversationKey(request: TurnRequest, caller: string): string | undefin
   const key = keyOf(texts);
   if (texts.reduce((sum, text) => sum + text.length, 0) <= longestStart) {
     knownStarts.delete(last);
-    knownStarts.set(copyOf(last), { texts: texts.map(copyOf), key });
+    const copies = texts.map(copyOf);
+    knownStarts.set(copies.at(-1) ?? '', { texts: copies, key });
     const [oldest = last] = knownStarts.keys();
     if (knownStarts.size > mostStarts) knownStarts.delete(oldest);
   }
   return key;
-}
-
-/** A substring keeps its whole text in memory. */
-function copyOf(text: string): string {
-  return Buffer.from(text).toString();
 }
 
 /**
